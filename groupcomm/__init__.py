@@ -1,0 +1,1 @@
+"""The ground that every room stands on: errors, files, console. Imports no room."""

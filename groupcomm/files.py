@@ -1,0 +1,82 @@
+"""Files that are either whole or absent, and where they live."""
+
+import contextlib
+import hashlib
+import os
+import shutil
+import tempfile
+from pathlib import Path
+
+from groupcomm.errors import UserError
+
+REPO = Path(__file__).resolve().parent.parent
+
+
+def cache_dir() -> Path:
+    """Folder for what can be fetched or made again: ``$GROUPCOMM_CACHE``, else ``~/.cache/groupcomm``."""
+    return Path(os.environ.get("GROUPCOMM_CACHE") or Path.home() / ".cache" / "groupcomm")
+
+
+def sha256(path: Path) -> str:
+    """Hexadecimal SHA-256 of a file's bytes."""
+    with open(path, "rb") as f:
+        return hashlib.file_digest(f, "sha256").hexdigest()
+
+
+@contextlib.contextmanager
+def atomic_path(path: Path):
+    """Yield a temporary path beside ``path``; it takes the final name only when the block ends without an error.
+
+    So a full disk or Ctrl-C leaves the old file, or none, never half of one. The temporary name keeps the suffixes, for
+    writers that look at them.
+
+    Raises
+    ------
+    UserError
+        When the folder cannot be made or written.
+    """
+    path = Path(path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        fd, name = tempfile.mkstemp(prefix=".part-", suffix=path.name, dir=path.parent)
+        os.close(fd)
+    except OSError as e:
+        raise UserError(f"{path.parent}: cannot write here ({e.strerror}); choose another output folder") from e
+    temporary = Path(name)
+    try:
+        yield temporary
+        umask = os.umask(0)
+        os.umask(umask)
+        temporary.chmod(0o666 & ~umask)  # mkstemp makes private files; these are ordinary ones
+        temporary.replace(path)
+    except OSError as e:
+        raise UserError(f"{path}: cannot write ({e.strerror or e}); free some space or choose another output folder") from e
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def atomic_folder(path: Path):
+    """Like `atomic_path` for a whole folder: it replaces ``path`` only when the block ends without an error.
+
+    Raises
+    ------
+    UserError
+        When the parent folder cannot be made or written.
+    """
+    path = Path(path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = Path(tempfile.mkdtemp(prefix=".part-", dir=path.parent))
+    except OSError as e:
+        raise UserError(f"{path.parent}: cannot write here ({e.strerror}); choose another output folder") from e
+    try:
+        yield temporary
+        temporary.chmod(0o755)
+        if path.exists():
+            shutil.rmtree(path)
+        temporary.replace(path)
+    except OSError as e:
+        raise UserError(f"{path}: cannot write ({e.strerror or e}); free some space or choose another output folder") from e
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
