@@ -1,0 +1,165 @@
+"""A corpus as it lies on disk, opened one split at a time.
+
+    cache_dir()/corpus/NAME/corpus.json                     what was built from what, hours
+    cache_dir()/corpus/NAME/SPLIT/{speech,noise}.i16        clips one after the other: int16 little-endian, 16 kHz mono
+    cache_dir()/corpus/NAME/SPLIT/clips.tsv                 one line a clip: where it lies and what it is
+"""
+
+import csv
+import functools
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from calibration_data.sources import SPLITS
+from groupcomm.errors import UserError
+from groupcomm.files import cache_dir
+
+SCHEMA = 1
+
+
+@dataclass(frozen=True)
+class Clip:
+    """One recording: ``offset`` and ``samples`` in ``Corpus.speech`` or ``Corpus.noise``. Unknown texts are ""."""
+
+    kind: str  # "speech" or "noise"
+    offset: int
+    samples: int
+    speaker: str  # of speech
+    lang: str
+    sex: str  # "F", "M" or ""
+    tier: str  # "core", "minor" or ""
+    category: str  # of noise
+    package: str  # or the user's folder
+    path: str  # inside the package or folder
+
+
+@dataclass(frozen=True)
+class Group:
+    """The clips of one speaker, or of one noise category."""
+
+    name: str
+    clips: tuple[Clip, ...]
+
+    @functools.cached_property
+    def samples(self) -> int:
+        """Samples of all its clips."""
+        return sum(clip.samples for clip in self.clips)
+
+    @functools.cached_property
+    def odds(self) -> np.ndarray:
+        """float64 [clips]: cumulative odds of drawing each clip, by the square root of its length."""
+        return cumulative(clip.samples for clip in self.clips)
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """One split of a corpus. Speakers and noises are disjoint between the splits.
+
+    Attributes
+    ----------
+    name, split : as given to `open_corpus`
+    speech, noise : int16 [samples], read from disk as needed; a clip is ``speech[clip.offset:][:clip.samples]``
+    speakers : one `Group` a speaker, sorted by name
+    categories : one `Group` a noise category, sorted by name
+    """
+
+    name: str
+    split: str
+    speech: np.ndarray
+    noise: np.ndarray
+    speakers: tuple[Group, ...]
+    categories: tuple[Group, ...]
+
+    @functools.cached_property
+    def speaker_odds(self) -> np.ndarray:
+        """float64 [speakers]: cumulative odds of drawing each speaker, by the square root of what there is of it."""
+        return cumulative(group.samples for group in self.speakers)
+
+    @functools.cached_property
+    def category_odds(self) -> np.ndarray:
+        """float64 [categories]: the same for noise, so that music does not drown the rest."""
+        return cumulative(group.samples for group in self.categories)
+
+
+def open_corpus(split: str, *, name: str = "debian") -> Corpus:
+    """Open one split of a corpus that ``groupcomm data`` has laid.
+
+    Parameters
+    ----------
+    split : "train", "validation" or "test"
+    name : "debian", or the name given with ``groupcomm data --source DIR --name NAME``
+
+    Raises
+    ------
+    UserError
+        When there is no such split, the corpus is not there, or its files do not fit together.
+    """
+    if split not in SPLITS:
+        raise UserError(f"split {split!r}: there is no such split; use train, validation or test")
+    report(name)
+    folder = corpus_dir(name) / split
+    again = "delete the corpus's folder and run `groupcomm data` again"
+    try:
+        with open(folder / "clips.tsv", encoding="utf-8", newline="") as f:
+            rows = list(csv.DictReader(f, delimiter="\t", quoting=csv.QUOTE_NONE))
+        clips = [Clip(**row | {"offset": int(row["offset"]), "samples": int(row["samples"])}) for row in rows]
+        sounds = {kind: _memmap(folder / f"{kind}.i16") for kind in ("speech", "noise")}
+    except (OSError, ValueError, TypeError, KeyError) as e:
+        raise UserError(f"{folder}: the corpus is damaged ({e}); {again}") from e
+    for kind, sound in sounds.items():
+        if sound.size != sum(clip.samples for clip in clips if clip.kind == kind):
+            raise UserError(f"{folder / kind}.i16: {sound.size} samples are not what clips.tsv says; {again}")
+    return Corpus(
+        name=name,
+        split=split,
+        speech=sounds["speech"],
+        noise=sounds["noise"],
+        speakers=_groups((clip for clip in clips if clip.kind == "speech"), "speaker"),
+        categories=_groups((clip for clip in clips if clip.kind == "noise"), "category"),
+    )
+
+
+def corpus_dir(name: str) -> Path:
+    """Where the corpus of that name lies, or will."""
+    return cache_dir() / "corpus" / name
+
+
+def report(name: str) -> dict:
+    """What ``groupcomm data`` wrote about a corpus (its corpus.json).
+
+    Raises
+    ------
+    UserError
+        When there is no such corpus, or another version of this program laid it.
+    """
+    verb = "groupcomm data" if name == "debian" else f"groupcomm data --source DIR --name {name}"
+    path = corpus_dir(name) / "corpus.json"
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise UserError(f"corpus {name!r} is not in {path.parent.parent}; run `{verb}`") from None
+    except (OSError, ValueError) as e:
+        raise UserError(f"{path}: cannot be read ({e}); delete its folder and run `{verb}`") from e
+    if value.get("schema") != SCHEMA:
+        raise UserError(f"{path}: schema {value.get('schema')}, this program reads {SCHEMA}; run `{verb}`")
+    return value
+
+
+def cumulative(samples) -> np.ndarray:
+    """float64 [n]: cumulative odds in 0..1, each in proportion to the square root of its share."""
+    odds = np.cumsum(np.sqrt(np.fromiter(samples, np.float64)))
+    return odds / odds[-1] if odds.size else odds
+
+
+def _memmap(path: Path) -> np.ndarray:
+    return np.memmap(path, "<i2", "r") if path.stat().st_size else np.zeros(0, "<i2")
+
+
+def _groups(clips, field: str) -> tuple[Group, ...]:
+    groups: dict[str, list[Clip]] = {}
+    for clip in clips:
+        groups.setdefault(getattr(clip, field), []).append(clip)
+    return tuple(Group(name, tuple(groups[name])) for name in sorted(groups))

@@ -1,0 +1,1 @@
+"""The conversion room: int8 models, bundles, inspection and parity."""

@@ -1,0 +1,177 @@
+"""The bundle: the one thing that leaves for a board. A folder with model.tflite, bundle.json and golden vectors.
+
+The schema is in docs/architecture.md. The committed bundles are in ``convert/bundles/NAME`` and are addressed by name, any other by
+its path.
+"""
+
+import dataclasses
+import json
+import zlib
+from pathlib import Path
+
+import numpy as np
+
+from calibration_data import clips
+from convert import flatbuffer, quantize, runtimes
+from groupcomm.errors import UserError
+from groupcomm.files import REPO, atomic_folder, sha256
+from tf_model import checkpoint
+from tf_model import signal as sig
+
+BUNDLES = REPO / "convert" / "bundles"
+SCHEMA = 1
+GOLDEN_HOPS = 500
+
+
+@dataclasses.dataclass(frozen=True)
+class Bundle:
+    """A bundle, read and checked: ``description`` is bundle.json, ``model`` the flatbuffer's bytes."""
+
+    path: Path
+    description: dict
+    model: bytes
+
+    @property
+    def name(self) -> str:
+        return self.description["name"]
+
+    @property
+    def signal(self) -> sig.Signal:
+        return sig.Signal(**self.description["signal"])
+
+    @property
+    def sources(self) -> int:
+        return self.description["sources"]
+
+    def quantize_features(self, features: np.ndarray) -> np.ndarray:
+        """Features [shape=(hops, bins), float32] as the model's int8."""
+        d = self.description["features"]
+        return quantize.quantize(features, d["scale"], d["zero_point"])
+
+    def dequantize_masks(self, masks: np.ndarray) -> np.ndarray:
+        """The model's int8 masks [shape=(hops, sources * bins)] as float32 in 0..1."""
+        d = self.description["masks"]
+        return quantize.dequantize(masks, d["scale"], d["zero_point"])
+
+
+def names() -> list[str]:
+    """Names of the committed bundles."""
+    return sorted(p.parent.name for p in BUNDLES.glob("*/bundle.json"))
+
+
+def load(name_or_path: str) -> Bundle:
+    """Open a bundle by committed name or by path, and check it.
+
+    Raises
+    ------
+    UserError
+        When it is missing, of another schema, or its model is missing, cut short or changed.
+    """
+    folder = BUNDLES / name_or_path if name_or_path in names() else Path(name_or_path)
+    file = folder / "bundle.json"
+    if not file.is_file():
+        raise UserError(
+            f"{name_or_path}: no bundle of this name ({', '.join(names()) or 'none yet'}) and no folder with a bundle.json; "
+            f"make one with `groupcomm convert`"
+        )
+    try:
+        d = json.loads(file.read_text())
+        if d["schema"] != SCHEMA:
+            raise UserError(f"{file}: schema {d['schema']}, this program reads {SCHEMA}; convert the network again with `groupcomm convert`")
+        model = folder / d["model"]["file"]
+        if not model.is_file():
+            raise UserError(f"{model}: missing; convert the network again with `groupcomm convert`")
+        content = model.read_bytes()
+        if len(content) != d["model"]["bytes"]:
+            raise UserError(f"{model}: {len(content)} bytes, bundle.json says {d['model']['bytes']}; convert the network again")
+        if sha256(model) != d["model"]["sha256"]:
+            raise UserError(f"{model}: checksum differs from bundle.json, the file is damaged; convert the network again")
+        bundle = Bundle(folder, d, content)
+        for key, count in (("features", bundle.signal.bins), ("masks", bundle.signal.bins * bundle.sources)):
+            if d[key]["shape"] != [1, count] or d[key]["dtype"] != "int8" or not d[key]["scale"] > 0:
+                raise UserError(f"{file}: {key} {d[key]} do not fit {count} bins in int8; convert the network again")
+        return bundle
+    except (ValueError, KeyError, TypeError, OSError) as e:
+        raise UserError(f"{file}: not a bundle description ({type(e).__name__}: {e}); convert the network again") from e
+
+
+def smallest_arena(model: bytes) -> int:
+    """Smallest arena, in bytes, with which the official TFLM on this machine allocates the model: the peak, not what is left after."""
+    from tflite_micro.python.tflite_micro import runtime
+
+    def fits(size: int) -> bool:
+        try:
+            with quantize.quiet():
+                runtime.Interpreter.from_bytes(model, arena_size=size)
+        except RuntimeError:
+            return False
+        return True
+
+    low, high = 0, 1024
+    while not fits(high):
+        if high >= 2**24:
+            raise UserError("TFLM does not allocate this model in 16 MiB; `groupcomm inspect` names the operators that it lacks")
+        low, high = high, 2 * high
+    while high - low > 16:
+        middle = (low + high) // 2
+        low, high = (low, middle) if fits(middle) else (middle, high)
+    return -(-high // 16) * 16
+
+
+def golden_pcm(hops: int, hop: int) -> np.ndarray:
+    """The first ``hops`` hops of the demo mixtures, one after the other [shape=(hops * hop,), int16]."""
+    audio = np.concatenate([demo.mixture for demo in clips.demo_mixtures()])
+    if len(audio) < hops * hop:
+        raise UserError(f"the demo mixtures hold {len(audio) // hop} hops of {hop}, {hops} asked; ask fewer")
+    return to_pcm(audio[: hops * hop])
+
+
+def to_pcm(audio: np.ndarray) -> np.ndarray:
+    """Samples in -1..1 to int16, rounded and saturated."""
+    return np.clip(np.rint(audio * sig.PCM_SCALE), -32768, 32767).astype(np.int16)
+
+
+def stream_features(pcm: np.ndarray, bundle_signal: sig.Signal) -> np.ndarray:
+    """Features of a stream of whole hops as the runner sees them, without the frames that flush it [shape=(hops, bins), float32]."""
+    spectrum = sig.stft(pcm.astype(np.float32) / np.float32(sig.PCM_SCALE), bundle_signal)
+    return sig.features(spectrum[: len(pcm) // bundle_signal.hop], bundle_signal)
+
+
+def write(trained: checkpoint.Checkpoint, folder: Path) -> Bundle:
+    """Quantize a network and write its bundle; the folder appears whole or not at all."""
+    model, calibration_hops = quantize.ptq(trained)
+    net = trained.net
+    with atomic_folder(folder) as part:
+        file = part / "model.tflite"
+        file.write_bytes(model)
+        parsed = flatbuffer.read(file)
+        masks, features = parsed.outputs[0], parsed.inputs[0]
+        pcm = golden_pcm(GOLDEN_HOPS, net.signal.hop)
+        golden = {"pcm": ("golden_pcm.i16", pcm)}
+        golden["features"] = (
+            "golden_features.i8",
+            quantize.quantize(stream_features(pcm, net.signal), features.scale, features.zero_point),
+        )
+        golden["masks"] = ("golden_masks.i8", runtimes.Tflm(model)(golden["features"][1]))
+        for name, values in golden.values():
+            (part / name).write_bytes(values.astype(values.dtype.newbyteorder("<")).tobytes())
+        description = {
+            "schema": SCHEMA,
+            "name": trained.name,
+            "signal": dataclasses.asdict(net.signal),
+            "sources": net.sources,
+            "network": {k: v for k, v in dataclasses.asdict(net).items() if k not in ("signal", "sources")},
+            "model": {"file": file.name, "bytes": len(model), "sha256": sha256(file), "crc32": zlib.crc32(model)},
+            "features": features.as_dict(),
+            "masks": masks.as_dict(),
+            "operators": [{"name": o.name, "version": o.version, "count": o.count} for o in parsed.operators],
+            "arena_bytes": smallest_arena(model),
+            "quantization": {"method": "ptq", "calibration_hops": calibration_hops},
+            "checkpoint_sha256": trained.sha256(),
+            "golden": {
+                "hops": GOLDEN_HOPS,
+                **{k: {"file": name, "crc32": zlib.crc32((part / name).read_bytes())} for k, (name, _) in golden.items()},
+            },
+        }
+        (part / "bundle.json").write_text(json.dumps(description, indent=2) + "\n")
+    return load(str(folder))

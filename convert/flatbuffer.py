@@ -1,0 +1,136 @@
+"""What a `.tflite` holds: operators, parameters, multiply-accumulates. Reads the flatbuffer without TensorFlow."""
+
+import collections
+import dataclasses
+from pathlib import Path
+
+from ai_edge_litert import schema_py_generated as schema
+
+from groupcomm.errors import UserError
+
+_OPERATOR_NAMES = {v: k for k, v in vars(schema.BuiltinOperator).items() if not k.startswith("_")}
+_TYPE_NAMES = {v: k.lower() for k, v in vars(schema.TensorType).items() if not k.startswith("_")}
+
+
+@dataclasses.dataclass(frozen=True)
+class Operator:
+    """One kind of operator in a model: ``count`` of them, ``macs`` multiply-accumulates in one invocation of all of them."""
+
+    name: str
+    version: int
+    count: int
+    macs: int
+
+
+@dataclasses.dataclass(frozen=True)
+class Tensor:
+    """An input or output: shape, dtype, and scale and zero point where it is quantized (else 0.0 and 0)."""
+
+    shape: tuple[int, ...]
+    dtype: str
+    scale: float
+    zero_point: int
+
+    def as_dict(self) -> dict:
+        """The form that bundle.json carries."""
+        return {**dataclasses.asdict(self), "shape": list(self.shape)}
+
+
+@dataclasses.dataclass(frozen=True)
+class Model:
+    """Contents of a `.tflite`."""
+
+    operators: tuple[Operator, ...]
+    inputs: tuple[Tensor, ...]
+    outputs: tuple[Tensor, ...]
+    parameters: int
+    macs: int
+
+
+def read(path: Path) -> Model:
+    """Read a `.tflite`.
+
+    Raises
+    ------
+    UserError
+        When the file is missing, is no TFLite flatbuffer, or is cut short.
+    """
+    try:
+        content = Path(path).read_bytes()
+    except OSError as e:
+        raise UserError(f"{path}: cannot read ({e.strerror}); make it with `groupcomm convert`") from e
+    if content[4:8] != b"TFL3":
+        raise UserError(f"{path}: not a TFLite model (no TFL3 mark at byte 4); make it with `groupcomm convert`")
+    try:
+        return _parse(schema.ModelT.InitFromPackedBuf(content, 0))
+    except Exception as e:  # the generated reader fails in many ways on damaged offsets; all mean the same to the user
+        raise UserError(f"{path}: damaged TFLite model ({type(e).__name__} while reading); convert it again") from e
+
+
+def _parse(model) -> Model:
+    graph = model.subgraphs[0]
+    operators: collections.Counter = collections.Counter()
+    macs: collections.Counter = collections.Counter()
+    for op in graph.operators:
+        code = model.operatorCodes[op.opcodeIndex]
+        builtin = max(code.builtinCode, code.deprecatedBuiltinCode)
+        name = code.customCode.decode() if code.customCode else _OPERATOR_NAMES.get(builtin, f"BUILTIN_{builtin}")
+        key = (name, code.version)
+        operators[key] += 1
+        macs[key] += _macs(name, op, graph.tensors)
+    # What is stored: every constant that is a weight or a bias. Shapes of RESHAPE and axes of MEAN are int32 too, but they are not
+    # a network's; they enter no product, so only constants that a product or the LSTM reads are counted.
+    weights = {
+        i
+        for op in graph.operators
+        if _OPERATOR_NAMES.get(_builtin(model, op)) in ("FULLY_CONNECTED", "UNIDIRECTIONAL_SEQUENCE_LSTM", "CONV_2D", "DEPTHWISE_CONV_2D")
+        for i in op.inputs
+        if i >= 0 and model.buffers[graph.tensors[i].buffer].data is not None
+    }
+    return Model(
+        operators=tuple(Operator(*key, count, macs[key]) for key, count in operators.most_common()),
+        inputs=tuple(_tensor(graph.tensors[i]) for i in graph.inputs),
+        outputs=tuple(_tensor(graph.tensors[i]) for i in graph.outputs),
+        parameters=sum(_size(graph.tensors[i]) for i in weights),
+        macs=sum(macs.values()),
+    )
+
+
+def _builtin(model, op) -> int:
+    code = model.operatorCodes[op.opcodeIndex]
+    return max(code.builtinCode, code.deprecatedBuiltinCode)
+
+
+def _size(tensor) -> int:
+    size = 1
+    for n in tensor.shape if tensor.shape is not None else ():
+        size *= int(n)
+    return size
+
+
+def _tensor(tensor) -> Tensor:
+    q = tensor.quantization
+    quantized = q is not None and q.scale is not None and len(q.scale) > 0
+    return Tensor(
+        shape=tuple(int(n) for n in tensor.shape),
+        dtype=_TYPE_NAMES[tensor.type],
+        scale=float(q.scale[0]) if quantized else 0.0,
+        zero_point=int(q.zeroPoint[0]) if quantized else 0,
+    )
+
+
+def _macs(name: str, op, tensors) -> int:
+    """Multiply-accumulates of matrix products; element-wise operators are not counted."""
+    if name == "FULLY_CONNECTED":
+        weights = tensors[op.inputs[1]]
+        return _size(tensors[op.inputs[0]]) // int(weights.shape[1]) * _size(weights)
+    if name == "UNIDIRECTIONAL_SEQUENCE_LSTM":
+        # inputs 1-4: input weights of the gates, 5-8: recurrent weights; the first input is [batch, time, width]
+        steps = _size(tensors[op.inputs[0]]) // int(tensors[op.inputs[0]].shape[-1])
+        return steps * sum(_size(tensors[i]) for i in op.inputs[1:9] if i >= 0)
+    if name in ("CONV_2D", "DEPTHWISE_CONV_2D"):
+        weights, output = tensors[op.inputs[1]], tensors[op.outputs[0]]
+        if name == "CONV_2D":
+            return _size(output) // int(output.shape[-1]) * _size(weights)
+        return _size(output) * int(weights.shape[1]) * int(weights.shape[2])
+    return 0

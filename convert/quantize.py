@@ -1,0 +1,95 @@
+"""Keras to TFLite: float, and full int8 by post-training quantization."""
+
+import contextlib
+import itertools
+import os
+import sys
+import tempfile
+
+import numpy as np
+
+from calibration_data import clips
+from tf_model import checkpoint
+from tf_model import signal as sig
+
+
+@contextlib.contextmanager
+def quiet():
+    """Keep the converter's native log off the terminal; show it when the block fails."""
+    sys.stderr.flush()
+    saved = os.dup(2)
+    with tempfile.TemporaryFile() as log:
+        os.dup2(log.fileno(), 2)
+        try:
+            yield
+        except BaseException:
+            log.seek(0)
+            os.write(saved, log.read())
+            raise
+        finally:
+            os.dup2(saved, 2)
+            os.close(saved)
+
+
+def _converter(model):
+    import tensorflow as tf
+
+    # One concrete function with a batch of one and a named input: the LSTM fuses, and its state becomes variable tensors.
+    @tf.function(input_signature=[tf.TensorSpec(model.inputs[0].shape, tf.float32, name="features")])
+    def serve(features):
+        return {"masks": model(features)}
+
+    module = tf.Module()
+    module.model, module.serve = model, serve
+    return tf.lite.TFLiteConverter.from_concrete_functions([serve.get_concrete_function()], module)
+
+
+def to_float(trained: checkpoint.Checkpoint) -> bytes:
+    """Float32 `.tflite` of one streaming hop: [1, bins] -> [1, sources * bins]."""
+    with quiet():
+        return _converter(trained.model("export")).convert()
+
+
+def calibration_features(signal: sig.Signal) -> list[np.ndarray]:
+    """Features of the committed calibration clips, one array [shape=(frames, bins), float32] a clip."""
+    return [sig.features(sig.stft(clip.audio, signal), signal) for clip in clips.calibration_clips()]
+
+
+def ptq(trained: checkpoint.Checkpoint) -> tuple[bytes, int]:
+    """Full-int8 `.tflite` by post-training quantization.
+
+    Weights are int8 (per-channel where the operator has it), activations int8 with min-max ranges over the calibration clips, which
+    pass hop by hop through the streaming network; the LSTM's cell state is int16.
+
+    Returns
+    -------
+    (model, hops) : the flatbuffer and the number of hops that set its ranges.
+    """
+    import tensorflow as tf
+
+    signal = trained.net.signal
+    sequences = calibration_features(signal)
+    hops = sum(map(len, sequences))
+
+    def representative():
+        for frame in itertools.chain.from_iterable(sequences):
+            yield {"features": frame[None]}
+
+    converter = _converter(trained.model("export"))
+    converter.optimizations = [tf.lite.Optimize.DEFAULT]
+    converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
+    converter.inference_input_type = converter.inference_output_type = tf.int8
+    converter.representative_dataset = representative
+    with quiet():
+        return converter.convert(), hops
+
+
+def quantize(x: np.ndarray, scale: float, zero_point: int) -> np.ndarray:
+    """``clamp(rint(x / scale) + zero_point)`` to int8, in float32 as the runner on the board does it."""
+    q = np.rint(np.asarray(x, np.float32) / np.float32(scale)) + np.float32(zero_point)
+    return np.clip(q, -128, 127).astype(np.int8)
+
+
+def dequantize(q: np.ndarray, scale: float, zero_point: int) -> np.ndarray:
+    """``(q - zero_point) * scale`` in float32."""
+    return (q.astype(np.float32) - np.float32(zero_point)) * np.float32(scale)

@@ -1,0 +1,72 @@
+"""The C++ runner on this machine: built by Bazel on first use, called as a program."""
+
+import functools
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import numpy as np
+
+from convert.bundle import Bundle
+from groupcomm.console import err
+from groupcomm.errors import UserError
+from groupcomm.files import REPO
+
+
+@functools.cache
+def program(name: str) -> Path:
+    """Path of a host program of `micro/boards/host`, built and up to date.
+
+    Raises
+    ------
+    UserError
+        When Bazel is missing or the build fails.
+    """
+    if not shutil.which("bazel"):
+        raise UserError("bazel is not installed, and the C++ runner needs it; run `make setup` (Debian: apt-get install bazel-bootstrap)")
+    target = f"//micro/boards/host:{name}"
+    built = REPO / "bazel-bin" / "micro" / "boards" / "host" / name
+    if not built.exists():
+        err.print(f"building {target} ...")
+    command = ["bazel", "build", "--noshow_progress", "--ui_event_filters=-info", target]
+    done = subprocess.run(command, cwd=REPO, env={**os.environ, "GROUPCOMM_PYTHON": sys.executable}, capture_output=True, text=True)
+    if done.returncode:
+        raise UserError(f"bazel build {target} failed; run it in {REPO} to see all of it:\n{done.stderr.strip()[-2000:]}")
+    return built
+
+
+def run(name: str, *arguments) -> str:
+    """Run a host program and return what it printed.
+
+    Raises
+    ------
+    UserError
+        With the program's own message when it exits with an error.
+    """
+    done = subprocess.run([program(name), *map(str, arguments)], capture_output=True, text=True)
+    if done.returncode:
+        message = done.stderr.strip().removeprefix(f"{name}: ")
+        raise UserError(message or f"{name} ended with code {done.returncode} and said nothing; run it by hand: {program(name)}")
+    return done.stdout
+
+
+def replay(bundle: Bundle, features: np.ndarray, *, passes: int = 1) -> np.ndarray:
+    """Stream quantized features through the C++ engine, hop by hop.
+
+    Parameters
+    ----------
+    features : np.ndarray [shape=(hops, bins), int8]
+    passes : how often, with a reset in between.
+
+    Returns
+    -------
+    np.ndarray [shape=(passes * hops, sources * bins), int8]
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        given, got = Path(folder) / "features.i8", Path(folder) / "masks.i8"
+        given.write_bytes(features.tobytes())
+        run("replay", "--bundle", bundle.path, "--features", given, "--masks", got, "--repeat", passes)
+        return np.fromfile(got, np.int8).reshape(passes * len(features), -1)

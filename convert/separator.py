@@ -1,0 +1,33 @@
+"""Separators: a mixture in, estimates out, by whichever runtime."""
+
+import numpy as np
+
+from convert import runtimes
+from convert.bundle import Bundle
+from tf_model import checkpoint
+from tf_model import signal as sig
+
+
+def from_runtime(bundle: Bundle, runtime: runtimes.Runtime):
+    """Function mixture [shape=(samples,), float32] -> estimates [shape=(sources, samples), float32], int8 hop by hop from a fresh state."""
+
+    def separate(mixture: np.ndarray) -> np.ndarray:
+        spectrum = sig.stft(mixture, bundle.signal)
+        runtime.reset()
+        masks = bundle.dequantize_masks(runtime(bundle.quantize_features(sig.features(spectrum, bundle.signal))))
+        return sig.istft(sig.apply_masks(spectrum, masks, bundle.sources), len(mixture), bundle.signal)
+
+    return separate
+
+
+def from_keras(trained: checkpoint.Checkpoint):
+    """The same in float32 by the sequence view."""
+    model = trained.model("sequence")
+    net = trained.net
+
+    def separate(mixture: np.ndarray) -> np.ndarray:
+        spectrum = sig.stft(mixture, net.signal)
+        masks = model(sig.features(spectrum, net.signal)[None]).numpy()[0]
+        return sig.istft(sig.apply_masks(spectrum, masks, net.sources), len(mixture), net.signal)
+
+    return separate

@@ -1,0 +1,44 @@
+"""@cmsis_dsp: the real FFT of CMSIS-DSP, from the source distribution of the PyPI package cmsisdsp."""
+
+load("//micro/third_party:python.bzl", "find_python")
+
+VERSION = "1.10.3"
+SHA256 = "307d32298faa7c58db912851027fce35f886fec7eb1a27c4b309ce1a97f47519"
+
+# On a host the sources need no CMSIS-Core header when compiled as for their own Python package.
+_BUILD = """
+cc_library(
+    name = "rfft_f32",
+    srcs = [
+        "Source/CommonTables/arm_common_tables.c",
+        "Source/TransformFunctions/arm_bitreversal2.c",
+        "Source/TransformFunctions/arm_cfft_f32.c",
+        "Source/TransformFunctions/arm_cfft_init_f32.c",
+        "Source/TransformFunctions/arm_cfft_radix8_f32.c",
+        "Source/TransformFunctions/arm_rfft_fast_f32.c",
+        "Source/TransformFunctions/arm_rfft_fast_init_f32.c",
+    ] + glob(["PrivateInclude/*.h"]),
+    hdrs = glob(["Include/**/*.h"]),
+    copts = ["-O2", "-w", "-I" + package_name() + "external/cmsis_dsp/PrivateInclude"],
+    defines = ["__GNUC_PYTHON__"],
+    includes = ["Include"],
+    visibility = ["//visibility:public"],
+)
+"""
+
+def _cmsis_dsp_impl(ctx):
+    # pip is the client that every machine of this project has set up; --require-hashes checks the archive. It runs the
+    # package's setup.py for its metadata, which needs setuptools and numpy: --no-build-isolation takes those of TensorFlow.
+    ctx.file("requirements.txt", "cmsisdsp==%s --hash=sha256:%s\n" % (VERSION, SHA256))
+    pip = [find_python(ctx), "-m", "pip", "download", "--quiet", "--no-deps", "--no-binary=cmsisdsp"]
+    pip += ["--no-build-isolation", "--require-hashes", "--dest=."]
+    got = ctx.execute(pip + ["--requirement=requirements.txt"], timeout = 600)
+    if got.return_code != 0:
+        fail("cmsisdsp %s: pip could not fetch its source distribution; check that pip can reach its index\n%s" % (VERSION, got.stderr))
+    ctx.extract("cmsisdsp-%s.tar.gz" % VERSION, stripPrefix = "cmsisdsp-" + VERSION)
+    ctx.file("BUILD", _BUILD)
+
+cmsis_dsp = repository_rule(
+    implementation = _cmsis_dsp_impl,
+    environ = ["GROUPCOMM_PYTHON"],
+)

@@ -1,0 +1,7 @@
+"""Stands in for @rules_java, which Bazel's own tools load but do not ship: in Bazel 4.2 these rules are built in."""
+
+java_binary = native.java_binary
+java_import = native.java_import
+java_library = native.java_library
+java_runtime = native.java_runtime
+java_toolchain = native.java_toolchain

@@ -1,0 +1,10 @@
+"""The Keras room: signal path, layers, networks, losses, training and evaluation.
+
+TensorFlow's own Keras 3 does not convert an LSTM to the fused, stateful TFLite operator; tf_keras does. Importing this package
+selects it, before TensorFlow is imported anywhere.
+"""
+
+import os
+
+os.environ["TF_USE_LEGACY_KERAS"] = "1"
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")

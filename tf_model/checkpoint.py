@@ -1,0 +1,95 @@
+"""Trained networks on disk: a folder with ``network.json`` (sizes, recipe, validation) and ``weights.h5``.
+
+The committed ones are in ``tf_model/trained/NAME`` and are addressed by name; any other by its path.
+"""
+
+import dataclasses
+import json
+from pathlib import Path
+
+from groupcomm.errors import UserError
+from groupcomm.files import REPO, atomic_folder, sha256
+from tf_model.networks import streaming
+from tf_model.signal import Signal
+
+TRAINED = REPO / "tf_model" / "trained"
+SCHEMA = 1
+
+
+@dataclasses.dataclass(frozen=True)
+class Checkpoint:
+    """A trained network.
+
+    Parameters
+    ----------
+    name : name in the registry it was trained under.
+    net : its sizes.
+    training : recipe and validation figures, as `tf_model.train` wrote them.
+    weights : path of the weights.
+    """
+
+    name: str
+    net: streaming.Streaming
+    training: dict
+    weights: Path
+
+    def model(self, view: streaming.View = "sequence"):
+        """Build a view of the network with these weights."""
+        model = streaming.build(self.net, view)
+        try:
+            model.load_weights(self.weights)
+        except (OSError, ValueError, KeyError) as e:
+            reason = str(e).splitlines()[0]
+            raise UserError(f"{self.weights}: not the weights of this network ({reason}); train or check it out again") from e
+        return model
+
+    def sha256(self) -> str:
+        """Checksum of the weights."""
+        return sha256(self.weights)
+
+
+def names() -> list[str]:
+    """Names of the committed networks."""
+    return sorted(p.parent.name for p in TRAINED.glob("*/network.json"))
+
+
+def load(name_or_path: str) -> Checkpoint:
+    """Open a checkpoint by committed name or by path.
+
+    Raises
+    ------
+    UserError
+        When there is none, or ``network.json`` can't be read.
+    """
+    folder = TRAINED / name_or_path if name_or_path in names() else Path(name_or_path)
+    description = folder / "network.json"
+    if not description.is_file():
+        known = ", ".join(names()) or "none yet"
+        raise UserError(f"{name_or_path}: no trained network of this name ({known}) and no folder with a network.json; "
+                        f"train one with `groupcomm train`")
+    try:
+        d = json.loads(description.read_text())
+        if d["schema"] != SCHEMA:
+            raise UserError(f"{description}: schema {d['schema']}, this program reads {SCHEMA}; train it again")
+        net = streaming.Streaming(**{**d["network"], "signal": Signal(**d["network"]["signal"])})
+        weights = folder / "weights.h5"
+        if sha256(weights) != d["weights_sha256"]:
+            raise UserError(f"{weights}: checksum differs from network.json; the file is damaged, check it out again")
+        return Checkpoint(d["name"], net, d["training"], weights)
+    except (ValueError, KeyError, TypeError, OSError) as e:
+        raise UserError(f"{description}: not a network description ({e}); check it out or train it again") from e
+
+
+def save(folder: Path, name: str, net: streaming.Streaming, training: dict, model) -> None:
+    """Write a checkpoint folder; it appears whole or not at all."""
+    with atomic_folder(folder) as part:
+        weights = part / "weights.h5"
+        model.save_weights(weights)
+        description = {
+            "schema": SCHEMA,
+            "name": name,
+            "network": dataclasses.asdict(net),
+            "training": training,
+            "weights_sha256": sha256(weights),
+        }
+        (part / "network.json").write_text(json.dumps(description, indent=2) + "\n")

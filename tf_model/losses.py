@@ -1,0 +1,65 @@
+"""Measures and losses of separation."""
+
+import itertools
+
+import numpy as np
+import tensorflow as tf
+
+
+def si_sdr(estimate, reference, *, floor: float = 1e-8):
+    """Scale-invariant signal-to-distortion ratio in dB (Le Roux et al., "SDR - half-baked or well done?", ICASSP 2019).
+
+    Both signals are made zero-mean first. ``floor`` is relative to the reference's energy: 1e-8 bounds the value at +-80 dB.
+
+    Parameters
+    ----------
+    estimate, reference : tensor or array [shape=(..., samples), float]
+
+    Returns
+    -------
+    tensor [shape=(...), float32], dB
+    """
+    e = tf.convert_to_tensor(estimate, tf.float32)
+    r = tf.convert_to_tensor(reference, tf.float32)
+    e -= tf.reduce_mean(e, -1, keepdims=True)
+    r -= tf.reduce_mean(r, -1, keepdims=True)
+    energy = tf.reduce_sum(r * r, -1, keepdims=True) + 1e-12
+    target = tf.reduce_sum(e * r, -1, keepdims=True) / energy * r
+    distortion = e - target
+    t = tf.reduce_sum(target * target, -1)
+    d = tf.reduce_sum(distortion * distortion, -1)
+    return 10.0 / np.log(10.0) * tf.math.log((t + floor * energy[..., 0]) / (d + floor * energy[..., 0]))
+
+
+def snr(estimate, reference, *, floor: float = 1e-3):
+    """Signal-to-noise ratio in dB: like `si_sdr`, but the level of the estimate counts too.
+
+    ``floor`` is relative to the reference's energy: 1e-3 stops the reward at 30 dB, so that easy mixtures do not take over a
+    batch (Wisdom et al., "Unsupervised sound separation using mixture invariant training", NeurIPS 2020, section 3.2).
+    """
+    e = tf.convert_to_tensor(estimate, tf.float32)
+    r = tf.convert_to_tensor(reference, tf.float32)
+    energy = tf.reduce_sum(r * r, -1) + 1e-8
+    d = tf.reduce_sum((e - r) ** 2, -1)
+    return 10.0 / np.log(10.0) * tf.math.log(energy / (d + floor * energy))
+
+
+def pit(measure, estimates, references):
+    """Best mean of ``measure`` over the orders of the estimates (Kolbaek et al., "Multitalker speech separation with
+    utterance-level permutation invariant training", TASLP 2017).
+
+    Parameters
+    ----------
+    measure : function (estimate, reference) -> dB, higher is better.
+    estimates, references : tensors [shape=(batch, sources, samples)]
+
+    Returns
+    -------
+    tensor [shape=(batch,), float32], dB
+    """
+    sources = references.shape[1]
+    means = [
+        tf.reduce_mean(measure(tf.gather(estimates, order, axis=1), references), 1)
+        for order in itertools.permutations(range(sources))
+    ]
+    return tf.reduce_max(tf.stack(means), 0)

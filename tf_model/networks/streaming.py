@@ -1,0 +1,94 @@
+"""The streaming family: causal GroupComm networks for boards, one hop in, one set of masks out.
+
+STFT bins -> Dense + ReLU -> K groups -> blocks of [TAC, shared LSTM] -> Dense + sigmoid -> a mask for every source. All of it is one
+frame deep: no look-ahead beyond the window.
+"""
+
+import dataclasses
+from typing import Literal
+
+import tf_keras as keras
+
+from groupcomm.errors import UserError
+from tf_model.layers import group
+from tf_model.layers.grouped_lstm import GroupedLSTM
+from tf_model.layers.tac import TAC
+from tf_model.signal import Signal
+
+View = Literal["sequence", "streaming", "export"]
+
+
+@dataclasses.dataclass(frozen=True)
+class Streaming:
+    """Sizes of a streaming network.
+
+    Parameters
+    ----------
+    signal : the signal path.
+    sources : 1 for enhancement (the speech), 2 for two speakers.
+    features : encoder width N, split into ``groups`` groups of M = N / K.
+    groups : K.
+    blocks : [TAC, LSTM] pairs.
+    tac : hidden width of TAC.
+    hidden : units of the shared LSTM.
+
+    Raises
+    ------
+    UserError
+        When the groups do not divide the features.
+    """
+
+    signal: Signal = Signal()
+    sources: int = 1
+    features: int = 128
+    groups: int = 16
+    blocks: int = 4
+    tac: int = 16
+    hidden: int = 32
+
+    def __post_init__(self):
+        if self.features % self.groups:
+            raise UserError(f"{self.groups} groups do not divide {self.features} features; change one of them")
+
+
+def build(net: Streaming, view: View = "sequence") -> keras.Model:
+    """Build a network. All views have the same weights in the same order: ``a.set_weights(b.get_weights())``.
+
+    Parameters
+    ----------
+    net : sizes.
+    view : ``"sequence"`` maps features [batch, frames, bins] to masks [batch, frames, sources * bins], to train;
+        ``"streaming"`` maps [1, bins] to [1, sources * bins] and keeps its state from call to call (`reset` zeroes it);
+        ``"export"`` has the same shapes and leaves the state to the TFLite runtime, to convert.
+    """
+    bins = net.signal.bins
+    if view == "sequence":
+        x = keras.Input(batch_shape=(None, None, bins), name="features")
+    else:
+        x = keras.Input(batch_shape=(1, bins), name="features")
+    h = keras.layers.Dense(net.features, activation="relu", name="encoder")(x)
+    h = group.split(h, net.groups)
+    for i in range(net.blocks):
+        h = TAC(net.tac, name=f"tac_{i}")(h)
+        h = GroupedLSTM(net.hidden, stateful=view == "streaming", name=f"lstm_{i}")(h)
+    masks = keras.layers.Dense(net.sources * bins, activation="sigmoid", name="masks")(group.merge(h))
+    return keras.Model(x, masks, name="groupcomm")
+
+
+def reset(model: keras.Model) -> None:
+    """Zero the state of a ``"streaming"`` view."""
+    for layer in model.layers:
+        if isinstance(layer, GroupedLSTM):
+            layer.reset_states()
+
+
+def macs_per_hop(net: Streaming) -> int:
+    """Multiply-accumulates of the matrix products for one hop (the STFT, biases and activations are not counted)."""
+    width = net.features // net.groups
+    block = TAC.macs(net.groups, width, net.tac) + GroupedLSTM.macs(net.groups, width, net.hidden)
+    return net.features * net.signal.bins * (1 + net.sources) + net.blocks * block
+
+
+def state_bytes(net: Streaming) -> int:
+    """Bytes of recurrent state in int8: hidden state int8, cell state int16, for each group of each block."""
+    return net.blocks * net.groups * net.hidden * 3
