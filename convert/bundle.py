@@ -6,6 +6,8 @@ its path.
 
 import dataclasses
 import json
+import subprocess
+import sys
 import zlib
 from pathlib import Path
 
@@ -43,6 +45,24 @@ class Bundle:
     def sources(self) -> int:
         return self.description["sources"]
 
+    def golden(self) -> tuple[np.ndarray, np.ndarray]:
+        """Golden features [shape=(hops, bins), int8] and the masks [shape=(hops, sources * bins), int8] that belong to them.
+
+        Raises
+        ------
+        UserError
+            When a file is missing or damaged.
+        """
+        golden = self.description["golden"]
+        arrays = []
+        for key in ("features", "masks"):
+            file = self.path / golden[key]["file"]
+            content = file.read_bytes() if file.is_file() else b""
+            if zlib.crc32(content) != golden[key]["crc32"]:
+                raise UserError(f"{file}: missing or damaged (its CRC-32 is not that of bundle.json); convert the network again")
+            arrays.append(np.frombuffer(content, np.int8).reshape(golden["hops"], -1))
+        return arrays[0], arrays[1]
+
     def quantize_features(self, features: np.ndarray) -> np.ndarray:
         """Features [shape=(hops, bins), float32] as the model's int8."""
         d = self.description["features"]
@@ -77,7 +97,7 @@ def load(name_or_path: str) -> Bundle:
     try:
         d = json.loads(file.read_text())
         if d["schema"] != SCHEMA:
-            raise UserError(f"{file}: schema {d['schema']}, this program reads {SCHEMA}; convert the network again with `groupcomm convert`")
+            raise UserError(f"{file}: schema {d['schema']}, this program reads {SCHEMA}; run `groupcomm convert` again")
         model = folder / d["model"]["file"]
         if not model.is_file():
             raise UserError(f"{model}: missing; convert the network again with `groupcomm convert`")
@@ -95,22 +115,27 @@ def load(name_or_path: str) -> Bundle:
         raise UserError(f"{file}: not a bundle description ({type(e).__name__}: {e}); convert the network again") from e
 
 
-def smallest_arena(model: bytes) -> int:
-    """Smallest arena, in bytes, with which the official TFLM on this machine allocates the model: the peak, not what is left after."""
-    from tflite_micro.python.tflite_micro import runtime
+_TRY_ARENA = """
+import sys
+from tflite_micro.python.tflite_micro import runtime
+runtime.Interpreter.from_bytes(open(sys.argv[1], "rb").read(), arena_size=int(sys.argv[2])).invoke()
+"""
+
+
+def smallest_arena(model: Path) -> int:
+    """Smallest arena, in bytes, with which the official TFLM on this machine allocates and runs a model.
+
+    It is the peak while allocating, not what is left in use after. TFLM's LSTM ends the process with a segmentation fault when
+    the arena runs out at the wrong moment, so every size is tried in a process of its own.
+    """
 
     def fits(size: int) -> bool:
-        try:
-            with quantize.quiet():
-                runtime.Interpreter.from_bytes(model, arena_size=size)
-        except RuntimeError:
-            return False
-        return True
+        return not subprocess.run([sys.executable, "-c", _TRY_ARENA, model, str(size)], capture_output=True).returncode
 
     low, high = 0, 1024
     while not fits(high):
         if high >= 2**24:
-            raise UserError("TFLM does not allocate this model in 16 MiB; `groupcomm inspect` names the operators that it lacks")
+            raise UserError(f"{model}: TFLM does not run it in 16 MiB; `groupcomm inspect` names the operators that it lacks")
         low, high = high, 2 * high
     while high - low > 16:
         middle = (low + high) // 2
@@ -165,7 +190,7 @@ def write(trained: checkpoint.Checkpoint, folder: Path) -> Bundle:
             "features": features.as_dict(),
             "masks": masks.as_dict(),
             "operators": [{"name": o.name, "version": o.version, "count": o.count} for o in parsed.operators],
-            "arena_bytes": smallest_arena(model),
+            "arena_bytes": smallest_arena(file),
             "quantization": {"method": "ptq", "calibration_hops": calibration_hops},
             "checkpoint_sha256": trained.sha256(),
             "golden": {

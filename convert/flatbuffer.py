@@ -10,6 +10,7 @@ from groupcomm.errors import UserError
 
 _OPERATOR_NAMES = {v: k for k, v in vars(schema.BuiltinOperator).items() if not k.startswith("_")}
 _TYPE_NAMES = {v: k.lower() for k, v in vars(schema.TensorType).items() if not k.startswith("_")}
+_WITH_WEIGHTS = ("FULLY_CONNECTED", "UNIDIRECTIONAL_SEQUENCE_LSTM", "CONV_2D", "DEPTHWISE_CONV_2D")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -73,8 +74,7 @@ def _parse(model) -> Model:
     macs: collections.Counter = collections.Counter()
     for op in graph.operators:
         code = model.operatorCodes[op.opcodeIndex]
-        builtin = max(code.builtinCode, code.deprecatedBuiltinCode)
-        name = code.customCode.decode() if code.customCode else _OPERATOR_NAMES.get(builtin, f"BUILTIN_{builtin}")
+        name = operator_name(code)
         key = (name, code.version)
         operators[key] += 1
         macs[key] += _macs(name, op, graph.tensors)
@@ -83,7 +83,7 @@ def _parse(model) -> Model:
     weights = {
         i
         for op in graph.operators
-        if _OPERATOR_NAMES.get(_builtin(model, op)) in ("FULLY_CONNECTED", "UNIDIRECTIONAL_SEQUENCE_LSTM", "CONV_2D", "DEPTHWISE_CONV_2D")
+        if operator_name(model.operatorCodes[op.opcodeIndex]) in _WITH_WEIGHTS
         for i in op.inputs
         if i >= 0 and model.buffers[graph.tensors[i].buffer].data is not None
     }
@@ -96,9 +96,12 @@ def _parse(model) -> Model:
     )
 
 
-def _builtin(model, op) -> int:
-    code = model.operatorCodes[op.opcodeIndex]
-    return max(code.builtinCode, code.deprecatedBuiltinCode)
+def operator_name(code) -> str:
+    """Name of an operator code, custom ones by their own."""
+    if code.customCode:
+        return code.customCode.decode(errors="replace")
+    builtin = max(code.builtinCode, code.deprecatedBuiltinCode)
+    return _OPERATOR_NAMES.get(builtin, f"BUILTIN_{builtin}")
 
 
 def _size(tensor) -> int:

@@ -1,7 +1,7 @@
 """Proof that every runtime computes the same: one table, the same real sound for all.
 
 Float runtimes are held against Keras' sequence view. int8 runtimes are fed the same bytes and held against the official TFLM, byte
-by byte; their SNR is that of their masks against the float network's.
+by byte. The SNR of every row is that of its result against what the float network makes of the same sound.
 """
 
 import dataclasses
@@ -11,9 +11,12 @@ import numpy as np
 from convert import bundle as bundles
 from convert import quantize, runner, runtimes, separator
 from groupcomm.console import progress
+from groupcomm.errors import UserError
 from tf_model import checkpoint
 from tf_model import signal as sig
 from tf_model.networks import streaming
+
+STREAMING_TOLERANCE = 1e-5  # of a mask in 0..1: float32 rounding over a stream, in another order of operations
 
 
 @dataclasses.dataclass(frozen=True)
@@ -22,18 +25,17 @@ class Row:
 
     Parameters
     ----------
-    name, reference : runtimes; the reference is None for the one that all float rows are held against.
-    equal_bytes : share of equal output bytes, 0..1 (for float32: of equal values).
-    max_steps : worst difference, in steps of the int8 output (float rows: the float difference over the int8 step).
-    max_difference : worst difference of a mask.
-    snr_db : of the masks against the float sequence view; None where there is no difference at all.
+    name, reference : what ran and what it is held against; the reference is None for the sequence view, which float rows are held
+        against.
+    equal_bytes : share of equal output bytes, 0..1 (float32 and int16: of equal values).
+    max_steps : worst difference in steps of the output: of int8, of int16 PCM; for float masks, of the int8 scale.
+    snr_db : against the float network; None where there is no difference at all.
     """
 
     name: str
     reference: str | None
     equal_bytes: float
     max_steps: float
-    max_difference: float
     snr_db: float | None
 
 
@@ -48,33 +50,34 @@ def parity(bundle: bundles.Bundle, trained: checkpoint.Checkpoint, *, hops: int)
     Parameters
     ----------
     bundle, trained : the bundle and the checkpoint that it was made from.
-    hops : length of one pass; there are two, with a reset in between.
+    hops : least number of hops in all; there are two equal passes, with a reset in between.
 
     Returns
     -------
-    dict with ``hops`` (of both passes), ``resets``, ``exact`` (TFLM in C++ and in Python equal in every byte, the C++ signal path
-    included), ``runtimes`` (a `Row` each, as dicts).
+    dict with ``bundle``, ``hops`` (both passes), ``resets``, ``runtimes`` (a `Row` each, as dicts), ``exact`` (TFLM in Python and in
+    C++ equal in every byte, by replay, by the C++ stream and to the golden vectors), ``streaming_difference`` (worst difference of a
+    mask between Keras' streaming and sequence views) and ``ok`` (exact, and that difference within `STREAMING_TOLERANCE`).
+
+    Raises
+    ------
+    UserError
+        When the bundle was not made from this checkpoint.
     """
-    net = trained.net
-    pcm = bundles.golden_pcm(hops, net.signal.hop)
-    features = bundles.stream_features(pcm, net.signal)  # (hops, bins)
+    if bundle.description["checkpoint_sha256"] != trained.sha256():
+        raise UserError(f"{bundle.path}: made from other weights than {trained.weights}; convert again or name its --checkpoint")
+    pcm = bundles.golden_pcm(-(-hops // 2), bundle.signal.hop)  # (samples,)
+    audio = pcm.astype(np.float32) / np.float32(sig.PCM_SCALE)
+    features = sig.features(sig.stft(audio, bundle.signal), bundle.signal)  # (hops of a pass, bins)
     quantized = bundle.quantize_features(features)
-    step = bundle.description["masks"]["scale"]
+    masks_scale = bundle.description["masks"]["scale"]
     rows = []
 
-    def row(name, got, reference_name, reference, masks):
-        difference = np.abs(got.astype(np.float64) - reference)
-        unit = 1 if got.dtype == np.int8 else step
-        rows.append(
-            Row(
-                name=name,
-                reference=reference_name,
-                equal_bytes=float(np.mean(got == reference)),
-                max_steps=float(difference.max() / unit),
-                max_difference=float(difference.max() * (step if got.dtype == np.int8 else 1)),
-                snr_db=_snr_db(masks, sequence) if reference_name else None,
-            )
-        )
+    def row(name, got, against, reference, *, step=1.0, value=None, ideal=None):
+        """``value`` is what ``got`` stands for, ``ideal`` what the float network has there."""
+        worst = float(np.abs(got.astype(np.float64) - reference).max() / step)
+        snr = None if value is None else _snr_db(value, ideal)
+        rows.append(Row(name, against, float(np.mean(got == reference)), worst, snr))
+        bar.update(task, advance=1, description=f"parity: {name}")
 
     def twice(run, reset):
         first = run()
@@ -82,63 +85,62 @@ def parity(bundle: bundles.Bundle, trained: checkpoint.Checkpoint, *, hops: int)
         return np.concatenate([first, run()])
 
     with progress() as bar:
-        task = bar.add_task("parity", total=9)
-
-        def advance(name):
-            bar.update(task, advance=1, description=f"parity: {name}")
-
+        task = bar.add_task("parity", total=12)
         one = trained.model("sequence")(features[None]).numpy()[0]
-        sequence = np.concatenate([one, one])  # (2 * hops, sources * bins)
-        row("keras_sequence", sequence, None, sequence, sequence)
-        advance("keras_streaming")
-        got = twice(*_keras_streaming(trained, features))
-        row("keras_streaming", got, "keras_sequence", sequence, got)
+        sequence = np.concatenate([one, one])  # (hops, sources * bins)
+        row("keras_sequence", sequence, None, sequence, step=masks_scale)
+        stream = twice(*_keras_streaming(trained, features))
+        row("keras_streaming", stream, "keras_sequence", sequence, step=masks_scale, value=stream, ideal=sequence)
         float_model = quantize.to_float(trained)
         for name, kind in (("tflite_runtime_float", runtimes.TfliteRuntime), ("litert_float", runtimes.LiteRT)):
-            advance(name)
             runtime = kind(float_model)
             got = twice(lambda r=runtime: r(features), runtime.reset)
-            row(name, got, "keras_sequence", sequence, got)
-        advance("tflm_python")
-        runtime = runtimes.Tflm(bundle.model)
-        truth = twice(lambda: runtime(quantized), runtime.reset)
-        row("tflm_python", truth, "keras_sequence", quantize.quantize(sequence, step, bundle.description["masks"]["zero_point"]), bundle.dequantize_masks(truth))
-        advance("tflm_cpp")
-        got = runner.replay(bundle, quantized, passes=2)
-        row("tflm_cpp", got, "tflm_python", truth, bundle.dequantize_masks(got))
+            row(name, got, "keras_sequence", sequence, step=masks_scale, value=got, ideal=sequence)
+
+        def int8_row(name, got, against, reference):
+            row(name, got, against, reference, value=bundle.dequantize_masks(got), ideal=sequence[: len(got)])
+
+        tflm = runtimes.Tflm(bundle.model)
+        truth = twice(lambda: tflm(quantized), tflm.reset)
+        cpp = runner.replay(bundle, quantized, passes=2)
+        int8_row("tflm_python", truth, "tflm_cpp", cpp)
+        int8_row("tflm_cpp", cpp, "tflm_python", truth)
+        golden_features, golden_masks = bundle.golden()
+        golden_got = runner.replay(bundle, golden_features, passes=1)
+        row("tflm_cpp_golden", golden_got, "golden", golden_masks)
         for name, kind in (("tflite_runtime", runtimes.TfliteRuntime), ("litert", runtimes.LiteRT)):
-            advance(name)
             runtime = kind(bundle.model)
             got = twice(lambda r=runtime: r(quantized), runtime.reset)
-            row(name, got, "tflm_python", truth, bundle.dequantize_masks(got))
-        advance("stream_cpp")
+            int8_row(name, got, "tflm_python", truth)
+
+        # The whole C++ stream, PCM to PCM: its own FFT and features, the engine, masks and overlap-add.
         seen, given, out = runner.separate_pcm(bundle, pcm)
-        runtime = runtimes.Tflm(bundle.model)
-        row("stream_cpp_features", seen[:hops], "python_features", quantized, None)
-        row("stream_cpp", given, "tflm_python", runtime(seen), None)
-        expected = _python_stream(bundle, pcm, runtimes.Tflm(bundle.model))
-        row("stream_cpp_pcm", out, "python_pcm", expected, None)
-        advance("done")
-    by_name = {r.name: r for r in rows}
+        tflm.reset()
+        scale, zero_point = bundle.description["features"]["scale"], bundle.description["features"]["zero_point"]
+        row("stream_cpp_features", seen, "python_features", quantized,
+            value=quantize.dequantize(seen, scale, zero_point), ideal=features)  # fmt: skip
+        int8_row("stream_cpp", given, "tflm_python", tflm(seen))
+        expected = bundles.to_pcm(separator.from_runtime(bundle, tflm)(audio))  # (sources, samples)
+        ideal = separator.from_keras(trained)(audio)
+        row("stream_cpp_pcm", out, "python_pcm", expected, value=out / np.float32(sig.PCM_SCALE), ideal=ideal)
+    equal = {r.name: r.equal_bytes == 1.0 for r in rows}
+    exact = all(equal[name] for name in ("tflm_python", "tflm_cpp", "tflm_cpp_golden", "stream_cpp"))
+    difference = float(np.abs(stream - sequence).max())
     return {
         "bundle": bundle.name,
-        "hops": 2 * hops,
+        "hops": len(truth),
         "resets": 1,
-        "exact": by_name["tflm_cpp"].equal_bytes == 1.0 and by_name["stream_cpp"].equal_bytes == 1.0,
-        "streaming_equals_sequence": by_name["keras_streaming"].max_difference < 1e-5,
+        "exact": exact,
+        "streaming_difference": difference,
+        "ok": exact and difference <= STREAMING_TOLERANCE,
         "runtimes": [dataclasses.asdict(r) for r in rows],
     }
 
 
 def _keras_streaming(trained: checkpoint.Checkpoint, features: np.ndarray):
-    """(run, reset) of the streaming view, traced once so that a hop is not a minute of Python."""
+    """(run, reset) of the streaming view, traced once so that a hop does not run layer by layer in Python."""
     import tensorflow as tf
 
     model = trained.model("streaming")
     hop = tf.function(lambda frame: model(frame))
     return lambda: np.concatenate([hop(f[None]).numpy() for f in features]), lambda: streaming.reset(model)
-
-
-def _python_stream(bundle: bundles.Bundle, pcm: np.ndarray, runtime: runtimes.Runtime) -> np.ndarray:
-    """What the runner should write for a stream of PCM [shape=(samples,), int16], latency taken out: int16 [sources, samples]."""
-    return bundles.to_pcm(separator.from_runtime(bundle, runtime)(pcm.astype(np.float32) / np.float32(sig.PCM_SCALE)))

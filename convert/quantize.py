@@ -1,34 +1,13 @@
 """Keras to TFLite: float, and full int8 by post-training quantization."""
 
-import contextlib
 import itertools
-import os
-import sys
-import tempfile
 
 import numpy as np
 
 from calibration_data import clips
+from groupcomm.console import quiet
 from tf_model import checkpoint
 from tf_model import signal as sig
-
-
-@contextlib.contextmanager
-def quiet():
-    """Keep the converter's native log off the terminal; show it when the block fails."""
-    sys.stderr.flush()
-    saved = os.dup(2)
-    with tempfile.TemporaryFile() as log:
-        os.dup2(log.fileno(), 2)
-        try:
-            yield
-        except BaseException:
-            log.seek(0)
-            os.write(saved, log.read())
-            raise
-        finally:
-            os.dup2(saved, 2)
-            os.close(saved)
 
 
 def _converter(model):

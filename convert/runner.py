@@ -9,6 +9,7 @@ import tempfile
 from pathlib import Path
 
 import numpy as np
+import soundfile
 
 from convert.bundle import Bundle
 from groupcomm.console import err
@@ -70,3 +71,35 @@ def replay(bundle: Bundle, features: np.ndarray, *, passes: int = 1) -> np.ndarr
         given.write_bytes(features.tobytes())
         run("replay", "--bundle", bundle.path, "--features", given, "--masks", got, "--repeat", passes)
         return np.fromfile(got, np.int8).reshape(passes * len(features), -1)
+
+
+def separate_pcm(bundle: Bundle, pcm: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Stream 16 kHz PCM through the C++ runner, hop by hop.
+
+    Parameters
+    ----------
+    pcm : np.ndarray [shape=(samples,), int16]
+
+    Returns
+    -------
+    (features, masks, estimates) : what the engine saw [shape=(hops, bins), int8] and gave [shape=(hops, sources * bins), int8] at
+        every hop, those that flush the stream included, and the sound [shape=(sources, samples), int16], aligned with the input.
+    """
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        given, seen, masks = folder / "in.wav", folder / "features.i8", folder / "masks.i8"
+        soundfile.write(given, pcm, bundle.signal.sample_rate, subtype="PCM_16")
+        wavs = separate_wav(bundle, given, folder, "--features", seen, "--masks", masks)
+        bins = bundle.signal.bins
+        return (
+            np.fromfile(seen, np.int8).reshape(-1, bins),
+            np.fromfile(masks, np.int8).reshape(-1, bundle.sources * bins),
+            np.stack([soundfile.read(wav, dtype="int16")[0] for wav in wavs]),
+        )
+
+
+def separate_wav(bundle: Bundle, wav: Path, folder: Path, *options) -> list[Path]:
+    """Run a 16 kHz mono 16-bit WAV through the C++ runner; returns the WAVs that it wrote into ``folder``, one a source."""
+    run("separate", "--bundle", bundle.path, "--input", wav, "--output", folder, *options)
+    sources = ["speech"] if bundle.sources == 1 else [f"speaker{i + 1}" for i in range(bundle.sources)]
+    return [folder / f"{wav.stem}_{source}.wav" for source in sources]

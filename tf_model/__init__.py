@@ -8,3 +8,13 @@ import os
 
 os.environ["TF_USE_LEGACY_KERAS"] = "1"
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+
+
+def load_tensorflow() -> None:
+    """Import TensorFlow without its start-up log; it takes seconds, so a verb calls this only when it needs it."""
+    from groupcomm.console import quiet
+
+    with quiet():
+        import tensorflow as tf
+
+        tf.config.list_logical_devices()

@@ -65,8 +65,9 @@ def load(name_or_path: str) -> Checkpoint:
     description = folder / "network.json"
     if not description.is_file():
         known = ", ".join(names()) or "none yet"
-        raise UserError(f"{name_or_path}: no trained network of this name ({known}) and no folder with a network.json; "
-                        f"train one with `groupcomm train`")
+        raise UserError(
+            f"{name_or_path}: no trained network of this name ({known}) and no folder with a network.json; train one with `groupcomm train`"
+        )
     try:
         d = json.loads(description.read_text())
         if d["schema"] != SCHEMA:

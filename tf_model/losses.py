@@ -59,7 +59,6 @@ def pit(measure, estimates, references):
     """
     sources = references.shape[1]
     means = [
-        tf.reduce_mean(measure(tf.gather(estimates, order, axis=1), references), 1)
-        for order in itertools.permutations(range(sources))
+        tf.reduce_mean(measure(tf.gather(estimates, order, axis=1), references), 1) for order in itertools.permutations(range(sources))
     ]
     return tf.reduce_max(tf.stack(means), 0)

@@ -1,0 +1,31 @@
+# The verbs a newcomer types. Each does all the set-up it needs: `make demo`, `make test`, `make lint`.
+PYTHON ?= python3.11
+PACKAGES := bazel-bootstrap g++ libpython3.11-dev libsndfile1-dev nlohmann-json3-dev python3.11-venv zlib1g-dev
+
+.PHONY: demo test lint setup clean
+
+demo: setup
+	.venv/bin/groupcomm demo
+
+test: setup
+	.venv/bin/python -m pytest
+
+lint: setup
+	.venv/bin/ruff check .
+	.venv/bin/ruff format --check .
+
+setup: .venv/ready
+
+.venv/ready: pyproject.toml Makefile
+	@missing=; for package in $(PACKAGES); do \
+	  dpkg-query -W -f='$${Status}' $$package 2>/dev/null | grep -q 'ok installed' || missing="$$missing $$package"; done; \
+	if [ -n "$$missing" ]; then \
+	  if [ "$$(id -u)" != 0 ]; then echo "make: missing Debian packages; run: sudo apt-get install --no-install-recommends$$missing" >&2; exit 2; fi; \
+	  apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$missing; fi
+	$(PYTHON) -m venv .venv
+	.venv/bin/pip install --disable-pip-version-check --quiet --editable '.[dev]'
+	@touch $@
+
+clean:
+	rm -rf .venv build
+	-bazel clean --expunge

@@ -1,0 +1,218 @@
+"""Verbs of the conversion room."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from groupcomm.console import err, out, print_json
+
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
+BundleName = Annotated[str, typer.Argument(metavar="BUNDLE", help="A bundle's name (`groupcomm list`) or folder.")]
+CheckpointOption = Annotated[
+    str | None, typer.Option("--checkpoint", help="The network that the bundle was made from; the committed one of its name unless told.")
+]
+
+
+def register(app: typer.Typer) -> None:
+    """Add this room's verbs to the front door."""
+    app.command(name="list")(list_names)
+    for verb in (convert, inspect, parity, separate, evaluate, demo):
+        app.command()(verb)
+
+
+def list_names(json: Json = False) -> None:
+    """Networks, trained checkpoints and bundles that go by a name."""
+    from convert import bundle
+    from tf_model import checkpoint, load_tensorflow
+
+    load_tensorflow()
+    from tf_model import networks
+
+    found = {"networks": list(networks.NETWORKS), "checkpoints": checkpoint.names(), "bundles": bundle.names()}
+    if json:
+        print_json(found)
+        return
+    for kind, names in found.items():
+        out.print(f"{kind:>12}  {', '.join(names) or '-'}")
+
+
+def convert(
+    name: Annotated[str, typer.Argument(metavar="NETWORK", help="A trained network's name (`groupcomm list`) or its folder.")],
+    folder: Annotated[Path | None, typer.Option("--out", help="Folder of the bundle; build/bundles/NAME unless told.")] = None,
+    json: Json = False,
+) -> None:
+    """Quantize a trained network to int8 and write its bundle."""
+    from tf_model import load_tensorflow
+
+    load_tensorflow()
+    from convert import bundle
+    from tf_model import checkpoint
+
+    trained = checkpoint.load(name)
+    folder = folder or Path("build") / "bundles" / trained.name
+    with err.status(f"quantize {trained.name}"):
+        written = bundle.write(trained, folder)
+    d = written.description
+    if json:
+        print_json({"bundle": str(folder), "model_bytes": d["model"]["bytes"], "arena_bytes": d["arena_bytes"], **d["quantization"]})
+        return
+    out.print(f"{folder}: model {d['model']['bytes']:,} bytes, arena {d['arena_bytes']:,} bytes", soft_wrap=True)
+
+
+def inspect(
+    name: Annotated[str, typer.Argument(metavar="BUNDLE", help="A bundle's name or folder, or a .tflite file.")],
+    json: Json = False,
+) -> None:
+    """Operators, multiply-accumulates, parameters, memory, and what TFLM lacks. Exit code 1 when it lacks something."""
+    from convert import inspection
+
+    found = inspection.inspect(name)
+    if json:
+        print_json(found)
+    else:
+        from rich.table import Table
+
+        table = Table("operator", "version", "count", "MACs", "share")
+        for column in table.columns[1:]:
+            column.justify = "right"
+        for o in found["operators"]:
+            share = f"{100 * o['macs'] / found['macs']:.1f} %" if o["macs"] else "-"
+            table.add_row(o["name"], str(o["version"]), str(o["count"]), f"{o['macs']:,}" if o["macs"] else "-", share)
+        out.print(table)
+        arena = "unknown" if found["arena_bytes"] is None else f"{found['arena_bytes']:,} bytes"
+        out.print(f"{found['model']}: {found['model_bytes']:,} bytes, {found['parameters']:,} parameters, {found['macs']:,} MACs a hop, "
+                  f"arena of TFLM on this machine {arena}", soft_wrap=True)  # fmt: skip
+        for o in found["unsupported"]:
+            out.print(f"TFLM lacks {o['name']}: {o['way_out']}", style="red", soft_wrap=True)
+    if found["unsupported"]:
+        raise typer.Exit(1)
+
+
+def parity(
+    name: BundleName,
+    checkpoint_name: CheckpointOption = None,
+    hops: Annotated[int, typer.Option(min=2, help="Hops of real sound, in two passes with a reset between.")] = 1000,
+    json: Json = False,
+) -> None:
+    """Hold every runtime against its reference on the same real sound. Exit code 1 when TFLM's bytes are not all equal."""
+    from tf_model import load_tensorflow
+
+    load_tensorflow()
+    from convert import bundle
+    from convert import parity as proof
+    from tf_model import checkpoint
+
+    opened = bundle.load(name)
+    result = proof.parity(opened, checkpoint.load(checkpoint_name or opened.name), hops=hops)
+    if json:
+        print_json(result)
+    else:
+        print_parity(result)
+    if not result["ok"]:
+        raise typer.Exit(1)
+
+
+def print_parity(result: dict) -> None:
+    """The table for people."""
+    from rich.table import Table
+
+    title = f"{result['bundle']}: {result['hops']} hops of real sound, {result['resets']} reset"
+    table = Table("runtime", "held against", "equal", "worst, steps", "SNR to float", title=title)
+    for column in table.columns[2:]:
+        column.justify = "right"
+    for r in result["runtimes"]:
+        if r["reference"] is None:
+            table.add_row(r["name"], "-", "-", "-", "-")
+            continue
+        equal = "all" if r["equal_bytes"] == 1 else f"{100 * r['equal_bytes']:.3f} %"
+        snr = "-" if r["snr_db"] is None else f"{r['snr_db']:.1f} dB"
+        table.add_row(r["name"], r["reference"], equal, f"{r['max_steps']:.3g}", snr)
+    out.print(table)
+    style = "green" if result["ok"] else "red"
+    words = "equal in every byte" if result["exact"] else "NOT equal"
+    out.print(f"TFLM in C++ and in Python: {words}; Keras streaming within {result['streaming_difference']:.1e} of sequence",
+              style=style, soft_wrap=True)  # fmt: skip
+
+
+def separate(
+    wav: Annotated[Path, typer.Argument(help="A sound file; other than 16 kHz mono 16-bit is converted.")],
+    folder: Annotated[Path, typer.Option("--out", help="Folder for the WAVs.")],
+    name: Annotated[str, typer.Option("--bundle", help="A bundle's name or folder.")] = "enhance",
+    plot: Annotated[Path | None, typer.Option(help="Draw the spectrograms of input and output into this PNG.")] = None,
+    json: Json = False,
+) -> None:
+    """Run a sound file through the int8 network in TFLM (C++), hop by hop."""
+    from convert import separation
+
+    result = separation.separate(wav, name, folder, plot)
+    if json:
+        print_json(result)
+        return
+    for words in result["conversions"]:
+        out.print(f"{wav}: {words}", soft_wrap=True)
+    for path in result["outputs"] + ([str(plot)] if plot else []):
+        out.print(path, soft_wrap=True)
+
+
+def evaluate(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="A bundle's name or folder (for keras: a trained network's).")],
+    split: Annotated[Literal["validation", "test"], typer.Option(help="Which speakers and noises.")] = "test",
+    runtime: Annotated[Literal["tflm", "keras"], typer.Option(help="tflm: int8 in the official TFLM; keras: float32.")] = "tflm",
+    mixtures: Annotated[int, typer.Option(min=2, help="How many mixtures of 4 s.")] = 200,
+    corpus: Annotated[str, typer.Option(help="Name of the corpus that `groupcomm data` built.")] = "debian",
+    json: Json = False,
+) -> None:
+    """SI-SDR improvement over unseen speakers and unseen noises, with its 95 % interval."""
+    from tf_model import load_tensorflow
+
+    load_tensorflow()
+    from convert import bundle, runtimes, separator
+    from tf_model import checkpoint
+    from tf_model import evaluate as evaluation
+
+    if runtime == "keras":
+        trained = checkpoint.load(name)
+        run, sources = separator.from_keras(trained), trained.net.sources
+    else:
+        opened = bundle.load(name)
+        run, sources = separator.from_runtime(opened, runtimes.Tflm(opened.model)), opened.sources
+    scores = evaluation.evaluate(run, split=split, sources=sources, mixtures=mixtures, corpus=corpus)
+    result = {"name": name, "runtime": runtime, "corpus": corpus, **scores}
+    if json:
+        print_json(result)
+        return
+    out.print(f"{name} by {runtime}, {split}, {mixtures} mixtures", soft_wrap=True)
+    out.print("SI-SDR {sisdr_in_db:.2f} dB in, {sisdr_out_db:.2f} dB out,".format(**result), end=" ")
+    out.print("better by {mean:.2f} dB (95 %: {low:.2f} to {high:.2f})".format(**result["sisdri_db"]))
+
+
+def demo(
+    name: Annotated[str, typer.Option("--bundle", help="A bundle's name or folder.")] = "enhance",
+    checkpoint_name: CheckpointOption = None,
+    folder: Annotated[Path, typer.Option("--out", help="Folder for WAVs and pictures.")] = Path("build/demo"),
+    json: Json = False,
+) -> None:
+    """Run the committed demo mixtures through the int8 network in TFLM (C++): scores, parity, WAVs, spectrograms."""
+    from tf_model import load_tensorflow
+
+    load_tensorflow()
+    from convert import demonstration
+
+    result = demonstration.demonstrate(name, checkpoint_name, folder)
+    if json:
+        print_json(result)
+    else:
+        from rich.table import Table
+
+        table = Table("mixture", "SI-SDR in", "float (Keras)", "int8 (TFLM, C++)", title="SI-SDR, dB")
+        for column in table.columns[1:]:
+            column.justify = "right"
+        for m in result["mixtures"]:
+            table.add_row(m["name"], *(f"{m[key]:.2f}" for key in ("sisdr_in_db", "sisdr_float_db", "sisdr_int8_db")))
+        out.print(table)
+        print_parity(result["parity"])
+        for path in result["files"]:
+            out.print(path, soft_wrap=True)
+    if not result["parity"]["ok"]:
+        raise typer.Exit(1)

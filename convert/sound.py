@@ -1,0 +1,87 @@
+"""Sound for people: their own files made into what the runner takes (16 kHz mono 16-bit PCM), and spectrograms."""
+
+from pathlib import Path
+
+import numpy as np
+import soundfile
+import soxr
+
+from convert import bundle as bundles
+from groupcomm.errors import UserError
+from tf_model import signal as sig
+
+
+def read(path: Path, rate: int) -> tuple[np.ndarray, list[str]]:
+    """Read a sound file and convert it.
+
+    Parameters
+    ----------
+    path : anything that libsndfile reads.
+    rate : sample rate of the result, Hz.
+
+    Returns
+    -------
+    (pcm, conversions) : np.ndarray [shape=(samples,), int16], and what was done to get there, in words; empty when nothing.
+
+    Raises
+    ------
+    UserError
+        When the file is missing, empty, no sound, or holds values that are no numbers.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise UserError(f"{path}: no such file; name a WAV file")
+    if path.stat().st_size == 0:
+        raise UserError(f"{path}: the file is empty; name a WAV file with sound")
+    try:
+        with soundfile.SoundFile(path) as file:
+            subtype, channels, given = file.subtype, file.channels, file.samplerate
+            audio = file.read(dtype="float64", always_2d=True)  # [samples, channels]; 24-bit and 32-bit PCM keep all bits
+    except (soundfile.LibsndfileError, OSError) as e:
+        raise UserError(f"{path}: not a sound file that can be read ({e}); name a WAV file") from e
+    if not len(audio):
+        raise UserError(f"{path}: holds no samples; name a WAV file with sound")
+    if not np.isfinite(audio).all():
+        raise UserError(f"{path}: sample {int(np.argmin(np.isfinite(audio).all(1)))} is not a finite number; export it again")
+    conversions = []
+    if channels > 1:
+        conversions.append(f"{channels} channels mixed to mono")
+        audio = audio.mean(1, keepdims=True)
+    mono = audio[:, 0]
+    if given != rate:
+        conversions.append(f"{given} Hz resampled to {rate} Hz")
+        mono = soxr.resample(mono, given, rate, quality="VHQ")
+        if not len(mono):
+            raise UserError(f"{path}: {len(audio)} samples at {given} Hz are less than one at {rate} Hz; name a longer file")
+    if subtype != "PCM_16":
+        conversions.append(f"{subtype.replace('_', ' ')} to 16-bit PCM")
+    clipped = int((np.abs(mono) > 1).sum())
+    if clipped:
+        conversions.append(f"{clipped} samples beyond full scale clipped")
+    return bundles.to_pcm(mono), conversions
+
+
+def plot_spectrograms(path: Path, sounds: dict[str, np.ndarray], signal: sig.Signal) -> None:
+    """Draw sounds one above the other.
+
+    Parameters
+    ----------
+    path : PNG to write.
+    sounds : by title, np.ndarray [shape=(samples,), int16].
+    """
+    import matplotlib
+
+    matplotlib.use("Agg")
+    import matplotlib.pyplot as plt
+
+    figure, axes = plt.subplots(len(sounds), 1, figsize=(10, 2.2 * len(sounds)), sharex=True, layout="constrained")
+    for axis, (title, pcm) in zip(np.atleast_1d(axes), sounds.items(), strict=True):
+        spectrum = sig.stft(pcm / np.float32(sig.PCM_SCALE), signal)
+        level = 20 * np.log10(np.maximum(np.abs(spectrum), 1e-6)).T
+        image = axis.imshow(level, origin="lower", aspect="auto", cmap="magma", vmin=-60, vmax=30,
+                            extent=(0, len(pcm) / signal.sample_rate, 0, signal.sample_rate / 2000))  # fmt: skip
+        axis.set(title=title, ylabel="kHz")
+        figure.colorbar(image, ax=axis, label="dB")
+    axis.set(xlabel="s")
+    figure.savefig(path, dpi=90)
+    plt.close(figure)
