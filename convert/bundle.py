@@ -4,12 +4,15 @@ The schema is in docs/architecture.md. The committed bundles are in ``convert/bu
 its path.
 """
 
+from __future__ import annotations
+
 import dataclasses
 import json
 import subprocess
 import sys
 import zlib
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -17,8 +20,10 @@ from calibration_data import clips
 from convert import flatbuffer, quantize, runtimes
 from groupcomm.errors import UserError
 from groupcomm.files import REPO, atomic_folder, sha256
-from tf_model import checkpoint
 from tf_model import signal as sig
+
+if TYPE_CHECKING:  # a checkpoint's module takes TensorFlow, which reading a bundle does not need
+    from tf_model import checkpoint
 
 BUNDLES = REPO / "convert" / "bundles"
 SCHEMA = 1
@@ -118,6 +123,7 @@ def load(name_or_path: str) -> Bundle:
 _TRY_ARENA = """
 import sys
 from tflite_micro.python.tflite_micro import runtime
+
 runtime.Interpreter.from_bytes(open(sys.argv[1], "rb").read(), arena_size=int(sys.argv[2])).invoke()
 """
 

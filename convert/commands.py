@@ -23,11 +23,11 @@ def register(app: typer.Typer) -> None:
 
 def list_names(json: Json = False) -> None:
     """Networks, trained checkpoints and bundles that go by a name."""
-    from convert import bundle
-    from tf_model import checkpoint, load_tensorflow
+    from tf_model import load_tensorflow
 
     load_tensorflow()
-    from tf_model import networks
+    from convert import bundle
+    from tf_model import checkpoint, networks
 
     found = {"networks": list(networks.NETWORKS), "checkpoints": checkpoint.names(), "bundles": bundle.names()}
     if json:

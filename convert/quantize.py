@@ -1,13 +1,18 @@
 """Keras to TFLite: float, and full int8 by post-training quantization."""
 
+from __future__ import annotations
+
 import itertools
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from calibration_data import clips
 from groupcomm.console import quiet
-from tf_model import checkpoint
 from tf_model import signal as sig
+
+if TYPE_CHECKING:  # a checkpoint's module takes TensorFlow, which reading a bundle does not need
+    from tf_model import checkpoint
 
 
 def _converter(model):

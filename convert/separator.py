@@ -1,11 +1,17 @@
 """Separators: a mixture in, estimates out, by whichever runtime."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from convert import runtimes
 from convert.bundle import Bundle
-from tf_model import checkpoint
 from tf_model import signal as sig
+
+if TYPE_CHECKING:  # a checkpoint's module takes TensorFlow, which reading a bundle does not need
+    from tf_model import checkpoint
 
 
 def from_runtime(bundle: Bundle, runtime: runtimes.Runtime):

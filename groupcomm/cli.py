@@ -35,3 +35,7 @@ def main() -> None:
     except KeyboardInterrupt:
         err.print("groupcomm: stopped; what was finished is kept, run the same command to go on", style="yellow")
         sys.exit(128 + signal.SIGINT)
+
+
+if __name__ == "__main__":
+    main()

@@ -21,6 +21,9 @@ def cost(
     json: Json = False,
 ) -> None:
     """Parameters, multiply-accumulates and state of a network."""
+    from tf_model import load_tensorflow
+
+    load_tensorflow()
     from tf_model import cost as costs
     from tf_model import networks
 
@@ -35,9 +38,9 @@ def cost(
 def train(
     name: Annotated[str, typer.Argument(help="A network's name (`groupcomm list`).")],
     folder: Annotated[Path | None, typer.Option("--out", help="The run's folder; build/train/NAME unless told.")] = None,
-    steps: Annotated[int, typer.Option(min=1, help="Optimizer steps.")] = 10000,
-    batch: Annotated[int, typer.Option(min=1, help="Mixtures a step.")] = 32,
-    seconds: Annotated[float, typer.Option(min=0.1, help="Length of a training mixture.")] = 2.0,
+    steps: Annotated[int, typer.Option(min=1, help="Optimizer steps.")] = 8000,
+    batch: Annotated[int, typer.Option(min=1, help="Mixtures a step.")] = 24,
+    seconds: Annotated[float, typer.Option(min=0.1, help="Length of a training mixture, s.")] = 2.5,
     learning_rate: Annotated[float, typer.Option(min=0.0, help="Peak of Adam's learning rate.")] = 2e-3,
     seed: Annotated[int, typer.Option(min=0, help="Seed of weights and mixtures.")] = 0,
     validate_every: Annotated[int, typer.Option(min=1, help="Steps between validations and saved states.")] = 250,
@@ -46,11 +49,14 @@ def train(
     json: Json = False,
 ) -> None:
     """Train a network; the same command goes on with a run that was stopped."""
+    from tf_model import load_tensorflow
+
+    load_tensorflow()
     from tf_model import networks
+    from tf_model import train as training
 
     net = networks.find(name)
     folder = folder or Path("build") / "train" / name
-    from tf_model import train as training
 
     recipe = training.Recipe(
         steps=steps, batch=batch, seconds=seconds, learning_rate=learning_rate, seed=seed,

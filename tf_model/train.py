@@ -43,9 +43,9 @@ class Recipe:
     corpus : name of the corpus (`groupcomm data`).
     """
 
-    steps: int = 10000
-    batch: int = 32
-    seconds: float = 2.0
+    steps: int = 8000
+    batch: int = 24
+    seconds: float = 2.5
     learning_rate: float = 2e-3
     seed: int = 0
     validate_every: int = 250
@@ -70,7 +70,7 @@ def separate(model, mixtures, net: streaming.Streaming):
     spectrum = sig.tf_stft(mixtures, net.signal)
     masks = model(sig.tf_features(spectrum, net.signal))
     masks = tf.stack(tf.split(masks, net.sources, axis=-1), axis=1)
-    return sig.tf_istft(tf.cast(masks, tf.complex64) * spectrum[:, None], samples, net.signal)
+    return sig.tf_istft(tf.complex(masks, tf.zeros_like(masks)) * spectrum[:, None], samples, net.signal)
 
 
 def objective(estimates, sources):

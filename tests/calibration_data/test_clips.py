@@ -1,0 +1,109 @@
+"""The committed clips."""
+
+import re
+import shutil
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from calibration_data import clips, corpus, sources
+from calibration_data.corpus import open_corpus
+from groupcomm.errors import UserError
+
+
+def _db(x):
+    return 10 * np.log10(np.mean(x.astype(np.float64) ** 2))
+
+
+def test_calibration_clips():
+    items = clips.calibration_clips()
+    assert len(items) >= 12 and len({item.name for item in items}) == len(items)
+    for item in items:
+        assert item.audio.dtype == np.float32 and item.audio.shape == (64000,)
+        assert np.isfinite(item.audio).all() and 0 < np.abs(item.audio).max() < 1
+    levels = [_db(item.audio) for item in items]
+    assert min(levels) < -60 and max(levels) > -15
+
+
+def test_demo_mixtures_are_clean_speech_and_noise_at_the_stated_snr():
+    demos = clips.demo_mixtures()
+    assert len(demos) >= 6
+    for demo, recipe in zip(demos, clips.DEMO, strict=True):
+        assert demo.name == recipe.name
+        assert demo.mixture.dtype == demo.reference.dtype == np.float32
+        assert 64000 <= demo.mixture.size == demo.reference.size <= 80000
+        assert np.isfinite(demo.mixture).all() and np.isfinite(demo.reference).all()
+        assert _db(demo.reference) - _db(demo.mixture - demo.reference) == pytest.approx(recipe.snr_db, abs=0.05)
+
+
+def test_readme_lists_every_file_and_nothing_else():
+    readme = (clips.FOLDER / "README.md").read_text(encoding="utf-8")
+    files = {str(path.relative_to(clips.FOLDER)) for path in clips.FOLDER.rglob("*.flac")}
+    assert set(re.findall(r"^\| `(\S+\.flac)`", readme, re.MULTILINE)) == files
+    assert len(files) == len(clips.CALIBRATION) + 2 * len(clips.DEMO)
+    assert sum((clips.FOLDER / file).stat().st_size for file in files) < 3e6
+
+
+def test_nothing_committed_is_gpl():
+    readme = (clips.FOLDER / "README.md").read_text(encoding="utf-8")
+    rows = [line for line in readme.splitlines() if line.startswith("| `")]
+    used = set(re.findall(r"\(`([a-z0-9-]+)`, ([A-Z][\w.-]+)\)", "\n".join(rows)))
+    assert {licence for _, licence in used} <= {"CC-BY-3.0", "CC-BY-4.0", "CC-BY-SA-3.0", "CC0-1.0", "BSD-like"}
+    packages = sources.packages()
+    for name, licence in used:
+        # gcin-voice's sources.toml line says "one voice CC-BY-3.0": the licence of a file must be among those of its package.
+        assert licence in packages[name].licence, name
+    for row in rows:
+        if "CC-BY-SA-3.0)" in row:
+            assert row.endswith("| CC-BY-SA-3.0 |")
+
+
+def test_recipes_are_of_the_right_split():
+    speakers = {entry.speaker: entry.split for files in sources.listed().values() for entry in files.values()}
+    assert {speakers[name] for recipe in clips.CALIBRATION for name in recipe.speakers} == {"train"}
+    assert {speakers[name] for recipe in clips.DEMO for name in recipe.speakers} == {"test"}
+
+
+def test_missing_or_broken_file(tmp_path, monkeypatch):
+    shutil.copytree(clips.FOLDER, tmp_path / "clips")
+    monkeypatch.setattr(clips, "FOLDER", tmp_path / "clips")
+    (tmp_path / "clips" / "calibration" / "rain.flac").unlink()
+    with pytest.raises(UserError, match="rain.flac: is missing.*groupcomm data --clips"):
+        clips.calibration_clips()
+    (tmp_path / "clips" / "demo" / "wind_clean.flac").write_bytes(b"fLaC")
+    with pytest.raises(UserError, match="wind_clean.flac: cannot be read.*groupcomm data --clips"):
+        clips.demo_mixtures()
+
+
+def test_making_them_needs_the_corpus(empty):
+    with pytest.raises(UserError, match="corpus 'debian'.*run `groupcomm data`"):
+        clips.write_clips()
+
+
+def test_made_as_the_recipe_says_and_again_the_same(tiny, tmp_path, monkeypatch):
+    """On the tiny corpus: its own voices and noises in place of the recipes'."""
+    def opened(split):
+        c = open_corpus(split, name="tiny")
+        groups = (replace(g, clips=tuple(replace(clip, path="usr/" + clip.path) for clip in g.clips)) for g in c.categories)
+        return replace(c, categories=tuple(groups))  # a recipe names the end of a longer path
+
+    def recipe(split, name, **more):
+        c = open_corpus(split, name="tiny")
+        return clips._Recipe(name, (c.speakers[0].name,), c.categories[0].clips[0].path, 3, -30, **more)
+
+    monkeypatch.setattr(corpus, "open_corpus", opened)
+    monkeypatch.setattr(clips, "FOLDER", tmp_path)
+    monkeypatch.setattr(clips, "CALIBRATION", (recipe("train", "a"), recipe("train", "b", noise_only=True)))
+    monkeypatch.setattr(clips, "DEMO", (recipe("test", "c"),))
+    written = clips.write_clips()
+    before = [path.read_bytes() for path in written]
+    assert [path.read_bytes() for path in clips.write_clips()] == before
+    a, b = clips.calibration_clips()
+    assert _db(b.audio) == pytest.approx(-33, abs=0.1) and a.audio.size == 64000
+    (c,) = clips.demo_mixtures()
+    assert _db(c.reference) == pytest.approx(-30, abs=0.1)
+
+    monkeypatch.setattr(clips, "DEMO", (clips._Recipe("c", ("nobody",), "", 3, -30),))
+    with pytest.raises(UserError, match="clip 'c'.*nobody"):
+        clips.write_clips()

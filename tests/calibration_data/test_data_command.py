@@ -1,0 +1,50 @@
+import json
+import subprocess
+import sys
+
+import pytest
+
+from groupcomm import cli
+
+
+def _run(monkeypatch, capsys, *args):
+    """Exit code, stdout, stderr of ``groupcomm data ARGS``."""
+    monkeypatch.setattr(sys, "argv", ["groupcomm", "data", *map(str, args)])
+    with pytest.raises(SystemExit) as e:
+        cli.main()
+    said = capsys.readouterr()
+    return e.value.code, said.out, said.err
+
+
+@pytest.mark.parametrize(
+    ("args", "message"),
+    [
+        (["--source", "x"], "--source needs --name"),
+        (["--name", "x"], "--name needs --source"),
+        (["--noise", "x"], "--noise x: needs --source"),
+        (["--clips", "--source", "x", "--name", "y"], "leave one of the two out"),
+        (["--clips"], "run `groupcomm data`"),
+        (["--source", "/nowhere", "--name", "x"], "/nowhere: is not a folder"),
+        (["--source", ".", "--name", "debian"], "corpus name 'debian'"),
+        (["--sauce"], "No such option"),
+    ],
+)
+def test_bad_input(empty, monkeypatch, capsys, args, message):
+    code, out, err = _run(monkeypatch, capsys, *args)
+    assert code == 2
+    assert message in err.replace("\n", " ") and not out
+    assert "Traceback" not in err
+
+
+def test_own_folders(tiny, folders, monkeypatch, capsys):
+    args = ("--source", folders[0], "--noise", folders[1], "--name", "tiny")
+    code, out, err = _run(monkeypatch, capsys, *args, "--json")
+    assert code == 0
+    assert json.loads(out)["speakers"] == {"train": 16, "validation": 2, "test": 2}
+    code, out, _ = _run(monkeypatch, capsys, *args)
+    assert code == 0 and "validation" in out and "16" in out
+
+
+def test_is_light():
+    script = "import sys, calibration_data.commands; sys.exit(bool({'numpy', 'scipy', 'librosa', 'soundfile'} & set(sys.modules)))"
+    assert subprocess.run([sys.executable, "-c", script]).returncode == 0

@@ -1,0 +1,97 @@
+"""The command line: names, JSON keys, exit codes, one line for bad input and no partial output."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+import soundfile
+
+from calibration_data import clips
+from groupcomm.files import REPO
+
+
+def groupcomm(*arguments, cwd=None):
+    command = [sys.executable, "-m", "groupcomm.cli", *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, cwd=cwd, env={**os.environ, "PYTHONPATH": str(REPO)})
+
+
+def ok(*arguments, code=0):
+    done = groupcomm(*arguments)
+    assert done.returncode == code, done.stderr
+    return json.loads(done.stdout)
+
+
+def test_help_is_fast_and_names_every_verb():
+    times = []
+    for _ in range(3):
+        start = time.monotonic()
+        done = groupcomm("--help")
+        times.append(time.monotonic() - start)
+    assert done.returncode == 0
+    for verb in ("data", "cost", "train", "list", "convert", "inspect", "parity", "separate", "evaluate", "demo"):
+        assert verb in done.stdout
+    assert min(times) < 1
+
+
+def test_list_names_what_is_committed():
+    found = ok("list", "--json")
+    assert "enhance" in found["networks"] and "enhance" in found["checkpoints"] and "enhance" in found["bundles"]
+
+
+def test_cost_keys():
+    found = ok("cost", "enhance", "--json")
+    assert {"params", "macs_per_second", "macs_per_hop", "state_bytes"} <= found.keys()
+
+
+def test_inspect_keys():
+    found = ok("inspect", "enhance", "--json")
+    assert {"operators", "arena_bytes", "model_bytes", "unsupported"} <= found.keys()
+
+
+def test_separate_improves_a_demo_mixture_given_in_another_format(tmp_path):
+    from tf_model.evaluate import si_sdr_db
+
+    demo = clips.demo_mixtures()[0]
+    soundfile.write(tmp_path / "noisy.wav", np.stack([demo.mixture, demo.mixture], 1), 16000, subtype="PCM_24")
+    found = ok("separate", tmp_path / "noisy.wav", "--out", tmp_path / "out", "--plot", tmp_path / "out" / "p.png", "--json")
+    assert found["conversions"] == ["2 channels mixed to mono", "PCM 24 to 16-bit PCM"]
+    got, rate = soundfile.read(found["outputs"][0], dtype="float32")
+    assert rate == 16000 and got.shape == demo.mixture.shape
+    assert si_sdr_db(got, demo.reference) > si_sdr_db(demo.mixture, demo.reference) + 1
+    assert (tmp_path / "out" / "p.png").read_bytes().startswith(b"\x89PNG")
+    assert sorted(p.name for p in (tmp_path / "out").iterdir()) == ["noisy_speech.wav", "p.png"]
+
+
+def refused(done, says):
+    assert done.returncode == 2
+    assert says in done.stderr and "Traceback" not in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
+    assert done.stdout == ""
+
+
+def test_separate_refuses_text_and_leaves_nothing(tmp_path):
+    (tmp_path / "a.wav").write_text("text")
+    refused(groupcomm("separate", tmp_path / "a.wav", "--out", tmp_path / "out"), "a.wav: not a sound file")
+    assert not (tmp_path / "out").exists()
+
+
+def test_separate_refuses_a_folder_that_cannot_be(tmp_path):
+    soundfile.write(tmp_path / "a.wav", np.zeros(2000), 16000)
+    (tmp_path / "file").write_text("")
+    refused(groupcomm("separate", tmp_path / "a.wav", "--out", tmp_path / "file" / "out"), "cannot write here")
+
+
+@pytest.mark.parametrize("verb", ["inspect", "parity", "evaluate"])
+def test_a_truncated_model_is_refused_by_every_verb(bundle_copy, verb):
+    model = bundle_copy / "model.tflite"
+    model.write_bytes(model.read_bytes()[:-1])
+    refused(groupcomm(verb, bundle_copy), "model.tflite")
+
+
+def test_unknown_names_are_refused():
+    refused(groupcomm("cost", "nosuch"), "nosuch: no such network; choose one of enhance")
+    refused(groupcomm("separate", "a.wav", "--bundle", "nosuch", "--out", "x"), "nosuch: no bundle of this name (enhance)")

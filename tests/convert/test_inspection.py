@@ -1,0 +1,46 @@
+"""Inspection counts what is there, asks TFLM itself, and names what it lacks."""
+
+import pytest
+import tensorflow as tf
+
+from convert import inspection
+
+
+def test_the_committed_bundle():
+    found = inspection.inspect("enhance")
+    assert found["unsupported"] == []
+    assert found["macs"] <= 400_000 and found["parameters"] <= 60_000
+    assert found["arena_bytes"] % 16 == 0 and 10_000 < found["arena_bytes"] < 100_000
+    assert {o["name"] for o in found["operators"]} >= {"FULLY_CONNECTED", "UNIDIRECTIONAL_SEQUENCE_LSTM"}
+    assert sum(o["macs"] for o in found["operators"]) == found["macs"]
+
+
+def test_what_tflm_lacks_is_named_with_the_way_out(tmp_path):
+    @tf.function(input_signature=[tf.TensorSpec([1, 8], tf.float32)])
+    def f(x):
+        return tf.nn.gelu(tf.math.cumsum(x), approximate=True) + tf.math.atan2(x, x + 1)
+
+    converter = tf.lite.TFLiteConverter.from_concrete_functions([f.get_concrete_function()])
+    (tmp_path / "m.tflite").write_bytes(converter.convert())
+    found = inspection.inspect(str(tmp_path / "m.tflite"))
+    assert {o["name"] for o in found["unsupported"]} == {"GELU", "ATAN2"}  # and not CUMSUM or ADD, which TFLM has
+    assert {o["name"]: o["way_out"] for o in found["unsupported"]}["GELU"].startswith("use ReLU")
+    assert found["arena_bytes"] is None
+
+
+@pytest.mark.parametrize("dtype", [tf.float32])
+def test_arena_is_the_smallest_that_runs(tmp_path, dtype):
+    from tflite_micro.python.tflite_micro import runtime
+
+    from groupcomm.console import quiet
+
+    @tf.function(input_signature=[tf.TensorSpec([1, 8], dtype)])
+    def f(x):
+        return x * tf.nn.relu(x) + 1
+
+    (tmp_path / "m.tflite").write_bytes(tf.lite.TFLiteConverter.from_concrete_functions([f.get_concrete_function()]).convert())
+    size = inspection.inspect(str(tmp_path / "m.tflite"))["arena_bytes"]
+    content = (tmp_path / "m.tflite").read_bytes()
+    runtime.Interpreter.from_bytes(content, arena_size=size).invoke()
+    with pytest.raises(RuntimeError), quiet():
+        runtime.Interpreter.from_bytes(content, arena_size=size - 32)

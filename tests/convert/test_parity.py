@@ -1,0 +1,82 @@
+"""THE proof, on the committed bundle; and that it can fail."""
+
+import json
+import shutil
+
+import numpy as np
+import pytest
+
+from convert import bundle, parity, runner
+from groupcomm.errors import UserError
+from tf_model import checkpoint
+
+
+@pytest.fixture(scope="module")
+def result():
+    return parity.parity(bundle.load("enhance"), checkpoint.load("enhance"), hops=1000)
+
+
+@pytest.fixture(scope="module")
+def rows(result):
+    return {r["name"]: r for r in result["runtimes"]}
+
+
+def test_tflm_is_exact_over_a_thousand_hops_and_a_reset(result, rows):
+    assert result["hops"] >= 1000 and result["resets"] == 1 and result["ok"] and result["exact"]
+    for name in ("tflm_python", "tflm_cpp", "tflm_cpp_golden", "stream_cpp"):
+        assert (rows[name]["equal_bytes"], rows[name]["max_steps"]) == (1.0, 0.0)
+
+
+def test_float_views_agree(result, rows):
+    assert result["streaming_difference"] <= 1e-5
+    for name in ("keras_streaming", "tflite_runtime_float", "litert_float"):
+        assert rows[name]["snr_db"] is None or rows[name]["snr_db"] > 90
+
+
+def test_int8_stays_near_float(rows):
+    assert rows["tflm_python"]["snr_db"] > 20
+    for name in ("tflite_runtime", "litert"):  # another integer LSTM: near, not equal
+        assert rows[name]["max_steps"] <= 32 and rows[name]["snr_db"] > 20
+
+
+def test_the_c_plus_plus_stream_is_the_python_stream(rows):
+    """Its FFT rounds otherwise than NumPy's: rarely a feature falls on the other side of a step, and a sample with it."""
+    assert rows["stream_cpp_features"]["equal_bytes"] > 0.999 and rows["stream_cpp_features"]["max_steps"] <= 1
+    assert rows["stream_cpp_pcm"]["equal_bytes"] > 0.9
+
+
+def test_it_fails_when_a_byte_differs(monkeypatch):
+    replay = runner.replay
+
+    def broken(*arguments, **options):
+        masks = replay(*arguments, **options)
+        masks[-1, 0] ^= 1
+        return masks
+
+    monkeypatch.setattr(runner, "replay", broken)
+    result = parity.parity(bundle.load("enhance"), checkpoint.load("enhance"), hops=20)
+    assert not result["exact"] and not result["ok"]
+
+
+def test_it_fails_when_the_state_is_forgotten(monkeypatch):
+    """The trap of CMSIS-NN's LSTM on boards: right at the first hop, wrong ever after."""
+    replay = runner.replay
+
+    def forgetful(opened, features, *, passes=1):
+        alone = np.concatenate([replay(opened, frame[None]) for frame in features])
+        return np.concatenate([alone] * passes)
+
+    monkeypatch.setattr(runner, "replay", forgetful)
+    opened = bundle.load("enhance")
+    features, masks = opened.golden()
+    got = forgetful(opened, features[:20])
+    np.testing.assert_array_equal(got[0], masks[0])
+    assert (got[19] != masks[19]).any()
+
+
+def test_a_bundle_of_other_weights_is_refused(tmp_path):
+    shutil.copytree(bundle.BUNDLES / "enhance", tmp_path / "b")
+    file = tmp_path / "b" / "bundle.json"
+    file.write_text(json.dumps(json.loads(file.read_text()) | {"checkpoint_sha256": "0"}))
+    with pytest.raises(UserError, match="made from other weights"):
+        parity.parity(bundle.load(str(tmp_path / "b")), checkpoint.load("enhance"), hops=20)

@@ -1,0 +1,72 @@
+"""Any sound file becomes 16 kHz mono 16-bit, and it is said how; anything else is one line."""
+
+import numpy as np
+import pytest
+import soundfile
+
+from convert import sound
+from groupcomm.errors import UserError
+
+RATE = 16000
+
+
+def tone(rate, seconds=0.5):
+    return 0.5 * np.sin(2 * np.pi * 1000 * np.arange(int(rate * seconds)) / rate)
+
+
+def test_what_needs_no_conversion_passes_unchanged(tmp_path, random):
+    pcm = random.integers(-32768, 32768, 1000).astype(np.int16)
+    soundfile.write(tmp_path / "a.wav", pcm, RATE, subtype="PCM_16")
+    got, conversions = sound.read(tmp_path / "a.wav", RATE)
+    np.testing.assert_array_equal(got, pcm)
+    assert conversions == []
+
+
+@pytest.mark.parametrize(
+    ("rate", "channels", "subtype", "says"),
+    [
+        (44100, 1, "PCM_16", ["44100 Hz resampled to 16000 Hz"]),
+        (8000, 1, "PCM_16", ["8000 Hz resampled to 16000 Hz"]),
+        (16000, 2, "PCM_16", ["2 channels mixed to mono"]),
+        (16000, 1, "PCM_U8", ["PCM U8 to 16-bit PCM"]),
+        (16000, 1, "PCM_24", ["PCM 24 to 16-bit PCM"]),
+        (16000, 1, "PCM_32", ["PCM 32 to 16-bit PCM"]),
+        (48000, 2, "FLOAT", ["2 channels mixed to mono", "48000 Hz resampled to 16000 Hz", "FLOAT to 16-bit PCM"]),
+    ],
+)
+def test_conversions_keep_the_sound_and_are_named(tmp_path, rate, channels, subtype, says):
+    soundfile.write(tmp_path / "a.wav", np.repeat(tone(rate)[:, None], channels, 1), rate, subtype=subtype)
+    got, conversions = sound.read(tmp_path / "a.wav", RATE)
+    assert conversions == says
+    assert abs(len(got) - RATE // 2) <= 1
+    middle = slice(1000, 7000)  # away from the resampler's edges
+    np.testing.assert_allclose(got[middle] / 32768, tone(RATE)[middle], atol=0.01)
+
+
+def test_beyond_full_scale_is_clipped_and_said(tmp_path):
+    soundfile.write(tmp_path / "a.wav", np.array([0, 1.5, -2, 0.5]), RATE, subtype="FLOAT")
+    got, conversions = sound.read(tmp_path / "a.wav", RATE)
+    assert got.tolist() == [0, 32767, -32768, 16384]
+    assert conversions[-1] == "2 samples beyond full scale clipped"
+
+
+def write_nan(path):
+    soundfile.write(path, np.array([0, 0.1, np.nan]), RATE, subtype="FLOAT")
+
+
+@pytest.mark.parametrize(
+    ("make", "says"),
+    [
+        (lambda p: None, "no such file"),
+        (lambda p: p.mkdir(), "no such file"),
+        (lambda p: p.write_bytes(b""), "the file is empty"),
+        (lambda p: p.write_text("hello, I am text"), "not a sound file"),
+        (lambda p: p.write_bytes(b"RIFF\x10\0\0\0WAVE"), "not a sound file"),
+        (lambda p: soundfile.write(p, np.zeros(0), RATE), "holds no samples"),
+        (write_nan, "sample 2 is not a finite number"),
+    ],
+)
+def test_what_is_no_sound_is_named(tmp_path, make, says):
+    make(tmp_path / "a.wav")
+    with pytest.raises(UserError, match=rf"a\.wav: .*{says}"):
+        sound.read(tmp_path / "a.wav", RATE)

@@ -1,0 +1,49 @@
+"""Files are whole or absent."""
+
+import pytest
+
+from groupcomm.errors import UserError
+from groupcomm.files import atomic_folder, atomic_path
+
+
+def test_a_file_appears_whole(tmp_path):
+    with atomic_path(tmp_path / "new" / "a.txt") as part:
+        part.write_text("new")
+        assert not (tmp_path / "new" / "a.txt").exists()
+    assert [p.name for p in (tmp_path / "new").iterdir()] == ["a.txt"]
+    assert (tmp_path / "new" / "a.txt").stat().st_mode & 0o044
+
+
+@pytest.mark.parametrize("error", [RuntimeError, KeyboardInterrupt])
+def test_an_interrupted_write_leaves_the_old_file(tmp_path, error):
+    (tmp_path / "a.txt").write_text("old")
+    with pytest.raises(error), atomic_path(tmp_path / "a.txt") as part:
+        part.write_text("half")
+        raise error
+    assert (tmp_path / "a.txt").read_text() == "old"
+    assert len(list(tmp_path.iterdir())) == 1
+
+
+def test_a_full_disk_is_one_line(tmp_path):
+    with pytest.raises(UserError, match="No space left"), atomic_path(tmp_path / "a.txt"), open("/dev/full", "w") as full:
+        full.write("x")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_replaces_the_old_one_whole(tmp_path):
+    (tmp_path / "d").mkdir()
+    (tmp_path / "d" / "old").touch()
+    with pytest.raises(RuntimeError), atomic_folder(tmp_path / "d") as part:
+        (part / "new").touch()
+        raise RuntimeError
+    assert [p.name for p in (tmp_path / "d").iterdir()] == ["old"]
+    with atomic_folder(tmp_path / "d") as part:
+        (part / "new").touch()
+    assert [p.name for p in (tmp_path / "d").iterdir()] == ["new"]
+
+
+@pytest.mark.parametrize("kind", [atomic_path, atomic_folder])
+def test_a_place_that_cannot_be_written_is_named(tmp_path, kind):
+    (tmp_path / "file").touch()
+    with pytest.raises(UserError, match="file.*cannot write here.*choose another"), kind(tmp_path / "file" / "sub" / "x"):
+        pass

@@ -1,0 +1,59 @@
+"""A checkpoint comes back as it was, or says what is wrong with it."""
+
+import json
+
+import numpy as np
+import pytest
+
+from groupcomm.errors import UserError
+from tf_model import checkpoint
+from tf_model.networks import streaming
+
+
+@pytest.fixture
+def folder(tmp_path, tiny_net):
+    checkpoint.save(tmp_path / "net", "tiny", tiny_net, {"step": 3}, streaming.build(tiny_net))
+    return tmp_path / "net"
+
+
+def test_round_trip(folder, tiny_net):
+    loaded = checkpoint.load(str(folder))
+    assert (loaded.name, loaded.net, loaded.training) == ("tiny", tiny_net, {"step": 3})
+    for a, b in zip(loaded.model("sequence").get_weights(), loaded.model("streaming").get_weights(), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_no_such_network(tmp_path):
+    with pytest.raises(UserError, match="nosuch: no trained network of this name"):
+        checkpoint.load("nosuch")
+
+
+def test_a_flipped_bit_in_the_weights(folder):
+    weights = bytearray((folder / "weights.h5").read_bytes())
+    weights[len(weights) // 2] ^= 1
+    (folder / "weights.h5").write_bytes(weights)
+    with pytest.raises(UserError, match=r"weights\.h5: checksum differs"):
+        checkpoint.load(str(folder))
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [({"schema": 9}, "schema 9"), ({"network": {"groups": 3}}, "not a network description"), ({"weights_sha256": 1}, "checksum differs")],
+)
+def test_a_wrong_description(folder, change, says):
+    file = folder / "network.json"
+    file.write_text(json.dumps(json.loads(file.read_text()) | change))
+    with pytest.raises(UserError, match=says):
+        checkpoint.load(str(folder))
+
+
+def test_text_that_is_no_json(folder):
+    (folder / "network.json").write_text("{")
+    with pytest.raises(UserError, match="not a network description"):
+        checkpoint.load(str(folder))
+
+
+def test_missing_weights(folder):
+    (folder / "weights.h5").unlink()
+    with pytest.raises(UserError, match="not a network description"):
+        checkpoint.load(str(folder))

@@ -1,0 +1,89 @@
+"""Each layer against float64 NumPy, written from its docstring, and GroupComm's invariances."""
+
+import numpy as np
+import pytest
+
+from tf_model.layers import group
+from tf_model.layers.grouped_lstm import GroupedLSTM
+from tf_model.layers.tac import TAC
+
+
+def randomize(layer, random):
+    layer.set_weights([random.standard_normal(w.shape).astype(np.float32) * 0.5 for w in layer.get_weights()])
+
+
+def test_split_keeps_neighbours_together_and_merge_undoes_it(random):
+    x = random.standard_normal((2, 3, 12)).astype(np.float32)
+    groups = group.split(x, 4).numpy()
+    np.testing.assert_array_equal(groups[1, 2, 3], x[1, 2, 9:12])
+    np.testing.assert_array_equal(group.merge(groups).numpy(), x)
+    frame = group.split(x[0, :1], 4)
+    assert frame.shape == (4, 3)
+    np.testing.assert_array_equal(group.merge(frame).numpy(), x[0, :1])
+
+
+def test_groups_that_do_not_divide_are_named():
+    with pytest.raises(ValueError, match="5 groups do not divide 12 features"):
+        group.split(np.zeros((1, 12), np.float32), 5)
+
+
+def test_tac_is_its_formula(random):
+    x = random.standard_normal((2, 3, 5, 4)).astype(np.float32)
+    layer = TAC(6)
+    layer(x)
+    randomize(layer, random)
+    by_name = {"/".join(w.name.removesuffix(":0").split("/")[-2:]): w.numpy().astype(np.float64) for w in layer.weights}
+    u = np.maximum(x @ by_name["transform/kernel"] + by_name["transform/bias"], 0)
+    m = np.maximum(u.mean(-2, keepdims=True) @ by_name["average/kernel"] + by_name["average/bias"], 0)
+    expected = x + u @ by_name["own/kernel"] + by_name["own/bias"] + m @ by_name["common/kernel"]
+    np.testing.assert_allclose(layer(x).numpy(), expected, atol=1e-5)
+    np.testing.assert_allclose(layer(x[0, 0]).numpy(), expected[0, 0], atol=1e-5)  # one frame
+
+
+def test_tac_does_not_care_for_the_order_of_groups(random):
+    x = random.standard_normal((1, 2, 6, 4)).astype(np.float32)
+    layer = TAC(6)
+    layer(x)
+    randomize(layer, random)
+    order = random.permutation(6)
+    np.testing.assert_allclose(layer(x[:, :, order]).numpy(), layer(x).numpy()[:, :, order], atol=1e-5)
+
+
+def test_tac_lets_groups_talk_and_the_lstm_does_not(random):
+    x = random.standard_normal((1, 4, 3, 4)).astype(np.float32)
+    changed = x.copy()
+    changed[:, :, 2] += 1
+    for layer, talks in ((TAC(6), True), (GroupedLSTM(5), False)):
+        layer(x)
+        randomize(layer, random)
+        moved = np.abs(layer(x).numpy() - layer(changed).numpy())[:, :, :2].max()
+        assert (moved > 1e-3) == talks
+
+
+def test_identical_groups_stay_identical(random):
+    x = np.repeat(random.standard_normal((1, 7, 1, 4)).astype(np.float32), 3, axis=2)
+    for layer in (TAC(6), GroupedLSTM(5)):
+        layer(x)
+        randomize(layer, random)
+        y = layer(x).numpy()
+        np.testing.assert_allclose(y, np.repeat(y[:, :, :1], 3, axis=2), atol=1e-6)
+
+
+def sigmoid(x):
+    return 1 / (1 + np.exp(-x))
+
+
+def test_grouped_lstm_is_its_formula(random):
+    x = random.standard_normal((2, 6, 3, 4)).astype(np.float32)  # (batch, frames, groups, width)
+    layer = GroupedLSTM(5)
+    layer(x)
+    randomize(layer, random)
+    kernel, recurrent, bias, project, project_bias = (w.astype(np.float64) for w in layer.get_weights())
+    h, c = np.zeros((2, 3, 5)), np.zeros((2, 3, 5))
+    expected = np.zeros(x.shape)
+    for t in range(6):
+        i, f, g, o = np.split(x[:, t] @ kernel + h @ recurrent + bias, 4, axis=-1)  # Keras' order of gates
+        c = sigmoid(f) * c + sigmoid(i) * np.tanh(g)
+        h = sigmoid(o) * np.tanh(c)
+        expected[:, t] = x[:, t] + h @ project + project_bias
+    np.testing.assert_allclose(layer(x).numpy(), expected, atol=1e-5)

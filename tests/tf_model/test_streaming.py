@@ -1,0 +1,91 @@
+"""Streaming equals sequence: in Keras and in float TFLite, for every network."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from convert import flatbuffer, quantize, runtimes
+from groupcomm.errors import UserError
+from tf_model import checkpoint, cost
+from tf_model.networks import NETWORKS, find, streaming
+
+HOPS = 60
+
+
+def views(net, random):
+    sequence, stream = streaming.build(net), streaming.build(net, "streaming")
+    # Larger than the initial weights, so that state and gates matter.
+    sequence.set_weights([w + 0.3 * random.standard_normal(w.shape).astype(np.float32) * (w.ndim > 1) for w in sequence.get_weights()])
+    stream.set_weights(sequence.get_weights())
+    return sequence, stream
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_streaming_equals_sequence_in_keras(name, random):
+    net = find(name)
+    sequence, stream = views(net, random)
+    features = random.uniform(0, 1, (HOPS, net.signal.bins)).astype(np.float32)
+    whole = sequence(features[None]).numpy()[0]
+    first = np.concatenate([stream(f[None]).numpy() for f in features])
+    np.testing.assert_allclose(first, whole, atol=1e-5)
+    assert np.abs(whole[0] - whole[-1]).max() > 1e-3  # it is not a constant that agrees
+    not_reset = stream(features[:1]).numpy()[0]
+    assert np.abs(not_reset - whole[0]).max() > 1e-4  # the state was there
+    streaming.reset(stream)
+    np.testing.assert_array_equal(stream(features[:1]).numpy()[0], first[0])
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.parametrize("kind", [runtimes.TfliteRuntime, runtimes.LiteRT, runtimes.Tflm])
+def test_streaming_equals_sequence_in_float_tflite(name, kind, random, tmp_path):
+    net = find(name)
+    sequence, _ = views(net, random)
+    checkpoint.save(tmp_path / "net", name, net, {}, sequence)
+    content = quantize.to_float(checkpoint.load(str(tmp_path / "net")))
+    features = random.uniform(0, 1, (HOPS, net.signal.bins)).astype(np.float32)
+    whole = sequence(features[None]).numpy()[0]
+    runtime = kind(content)
+    first = runtime(features)
+    np.testing.assert_allclose(first, whole, atol=1e-5)
+    runtime.reset()
+    np.testing.assert_array_equal(runtime(features), first)
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_cost_is_what_the_flatbuffer_holds(name, random, tmp_path):
+    net = find(name)
+    sequence, _ = views(net, random)
+    sequence.set_weights([w + 0.01 for w in sequence.get_weights()])  # the converter drops a bias of zeros
+    checkpoint.save(tmp_path / "net", name, net, {}, sequence)
+    (tmp_path / "m.tflite").write_bytes(quantize.to_float(checkpoint.load(str(tmp_path / "net"))))
+    model = flatbuffer.read(tmp_path / "m.tflite")
+    figures = cost.cost(net)
+    assert model.macs == figures["macs_per_hop"]
+    assert model.parameters == figures["params"]
+    assert {o.name: o.count for o in model.operators}["UNIDIRECTIONAL_SEQUENCE_LSTM"] == net.blocks
+
+
+def test_enhance_is_within_its_budget():
+    figures = cost.cost(find("enhance"))
+    assert figures["params"] <= 60_000
+    assert figures["macs_per_hop"] <= 400_000
+    assert figures["macs_per_second"] == figures["macs_per_hop"] * 125
+    assert figures["latency_ms"] == 16
+
+
+def test_gradients_reach_every_weight(tiny_net, random):
+    import tensorflow as tf
+
+    model = streaming.build(tiny_net)
+    with tf.GradientTape() as tape:
+        loss = tf.reduce_sum(model(random.uniform(0, 1, (2, 5, 129)).astype(np.float32)) ** 2)
+    for weight, gradient in zip(model.trainable_variables, tape.gradient(loss, model.trainable_variables), strict=True):
+        assert gradient is not None and np.abs(gradient.numpy()).max() > 0, weight.name
+
+
+def test_sizes_that_do_not_fit_are_named(tiny_net):
+    with pytest.raises(UserError, match="5 groups do not divide 32 features"):
+        dataclasses.replace(tiny_net, groups=5)
+    with pytest.raises(UserError, match="nosuch: no such network"):
+        find("nosuch")
