@@ -15,6 +15,8 @@ def load_tensorflow() -> None:
     from groupcomm.console import quiet
 
     with quiet():
+        # tflite-runtime first: loaded after TensorFlow, its native module binds to TensorFlow's symbols and throws bad_alloc.
+        import tflite_runtime.interpreter  # noqa: F401, I001
         import tensorflow as tf
 
         tf.config.list_logical_devices()
