@@ -38,6 +38,5 @@ def main() -> None:
         raise
 
 
-
 if __name__ == "__main__":
     main()
