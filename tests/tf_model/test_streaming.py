@@ -8,7 +8,7 @@ import pytest
 from convert import flatbuffer, quantize, runtimes
 from groupcomm.errors import UserError
 from tf_model import checkpoint, cost
-from tf_model.networks import NETWORKS, find, streaming
+from tf_model.networks import STREAMING, find, streaming
 
 HOPS = 60
 
@@ -21,7 +21,7 @@ def views(net, random):
     return sequence, stream
 
 
-@pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.parametrize("name", STREAMING)
 def test_streaming_equals_sequence_in_keras(name, random):
     net = find(name)
     sequence, stream = views(net, random)
@@ -36,7 +36,7 @@ def test_streaming_equals_sequence_in_keras(name, random):
     np.testing.assert_array_equal(stream(features[:1]).numpy()[0], first[0])
 
 
-@pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.parametrize("name", STREAMING)
 @pytest.mark.parametrize("kind", [runtimes.TfliteRuntime, runtimes.LiteRT, runtimes.Tflm])
 def test_streaming_equals_sequence_in_float_tflite(name, kind, random, tmp_path):
     net = find(name)
@@ -52,7 +52,7 @@ def test_streaming_equals_sequence_in_float_tflite(name, kind, random, tmp_path)
     np.testing.assert_array_equal(runtime(features), first)
 
 
-@pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.parametrize("name", STREAMING)
 def test_cost_is_what_the_flatbuffer_holds(name, random, tmp_path):
     net = find(name)
     sequence, _ = views(net, random)
