@@ -1,8 +1,8 @@
 """A corpus as it lies on disk, opened one split at a time.
 
-    cache_dir()/corpus/NAME/corpus.json                     what was built from what, hours
-    cache_dir()/corpus/NAME/SPLIT/{speech,noise}.i16        clips one after the other: int16 little-endian, 16 kHz mono
-    cache_dir()/corpus/NAME/SPLIT/clips.tsv                 one line a clip: where it lies and what it is
+cache_dir()/corpus/NAME/corpus.json                     what was built from what, hours
+cache_dir()/corpus/NAME/SPLIT/{speech,noise}.i16        clips one after the other: int16 little-endian, 16 kHz mono
+cache_dir()/corpus/NAME/SPLIT/clips.tsv                 one line a clip: where it lies and what it is
 """
 
 import csv

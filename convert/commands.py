@@ -118,7 +118,9 @@ def print_parity(result: dict) -> None:
     from rich.table import Table
 
     title = f"{result['bundle']}: {result['hops']} hops of real sound, {result['resets']} reset"
-    table = Table("runtime", "held against", "equal", "worst, steps", "SNR to float", title=title)
+    table = Table("runtime", "held against", "equal", "steps off", "SNR, dB", title=title, caption="SNR: against the float network")
+    for column in table.columns:
+        column.no_wrap = True
     for column in table.columns[2:]:
         column.justify = "right"
     for r in result["runtimes"]:
@@ -126,7 +128,7 @@ def print_parity(result: dict) -> None:
             table.add_row(r["name"], "-", "-", "-", "-")
             continue
         equal = "all" if r["equal_bytes"] == 1 else f"{100 * r['equal_bytes']:.3f} %"
-        snr = "-" if r["snr_db"] is None else f"{r['snr_db']:.1f} dB"
+        snr = "-" if r["snr_db"] is None else f"{r['snr_db']:.1f}"
         table.add_row(r["name"], r["reference"], equal, f"{r['max_steps']:.3g}", snr)
     out.print(table)
     style = "green" if result["ok"] else "red"

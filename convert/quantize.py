@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import itertools
+import struct
 from typing import TYPE_CHECKING
 
 import numpy as np
+from ai_edge_litert import schema_py_generated as schema
 
 from calibration_data import clips
 from groupcomm.console import quiet
@@ -28,10 +30,32 @@ def _converter(model):
     return tf.lite.TFLiteConverter.from_concrete_functions([serve.get_concrete_function()], module)
 
 
+def _without_cell_clip(content: bytes) -> bytes:
+    """The same model with the fused LSTMs' cell clip taken out, in place.
+
+    The converter sets it to 10, which Keras' LSTM does not have: a trained cell that goes beyond 10 on real sound would differ. In
+    int8 the cell saturates where its int16 range ends.
+    """
+    buffer = bytearray(content)
+    model = schema.Model.GetRootAs(buffer)
+    for g in range(model.SubgraphsLength()):
+        graph = model.Subgraphs(g)
+        for i in range(graph.OperatorsLength()):
+            op = graph.Operators(i)
+            if op.BuiltinOptionsType() != schema.BuiltinOptions.UnidirectionalSequenceLSTMOptions:
+                continue
+            options = schema.UnidirectionalSequenceLSTMOptions()
+            options.Init(op.BuiltinOptions().Bytes, op.BuiltinOptions().Pos)
+            offset = options._tab.Offset(6)  # of the field cell_clip; 0 where it has its default, no clip
+            if offset:
+                struct.pack_into("<f", buffer, options._tab.Pos + offset, 0.0)
+    return bytes(buffer)
+
+
 def to_float(trained: checkpoint.Checkpoint) -> bytes:
     """Float32 `.tflite` of one streaming hop: [1, bins] -> [1, sources * bins]."""
     with quiet():
-        return _converter(trained.model("export")).convert()
+        return _without_cell_clip(_converter(trained.model("export")).convert())
 
 
 def calibration_features(signal: sig.Signal) -> list[np.ndarray]:
@@ -65,7 +89,7 @@ def ptq(trained: checkpoint.Checkpoint) -> tuple[bytes, int]:
     converter.inference_input_type = converter.inference_output_type = tf.int8
     converter.representative_dataset = representative
     with quiet():
-        return converter.convert(), hops
+        return _without_cell_clip(converter.convert()), hops
 
 
 def quantize(x: np.ndarray, scale: float, zero_point: int) -> np.ndarray:

@@ -32,9 +32,10 @@ def main() -> None:
     except UserError as e:
         err.print(f"groupcomm: {e}", style="red", soft_wrap=True, markup=False)
         sys.exit(2)
-    except KeyboardInterrupt:
-        err.print("groupcomm: stopped; what was finished is kept, run the same command to go on", style="yellow")
-        sys.exit(128 + signal.SIGINT)
+    except SystemExit as e:
+        if e.code == 128 + signal.SIGINT:  # what Typer makes of Ctrl-C
+            err.print("groupcomm: stopped; what was finished is kept, run the same command to go on", style="yellow")
+        raise
 
 
 if __name__ == "__main__":

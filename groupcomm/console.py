@@ -49,7 +49,7 @@ def quiet():
         os.dup2(log.fileno(), 2)
         try:
             yield written
-        except BaseException:
+        except Exception:
             os.write(saved, written().encode())
             raise
         finally:

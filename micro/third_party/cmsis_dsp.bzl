@@ -11,6 +11,7 @@ cc_library(
     name = "rfft_f32",
     srcs = [
         "Source/CommonTables/arm_common_tables.c",
+        "Source/CommonTables/arm_const_structs.c",
         "Source/TransformFunctions/arm_bitreversal2.c",
         "Source/TransformFunctions/arm_cfft_f32.c",
         "Source/TransformFunctions/arm_cfft_init_f32.c",
@@ -38,7 +39,5 @@ def _cmsis_dsp_impl(ctx):
     ctx.extract("cmsisdsp-%s.tar.gz" % VERSION, stripPrefix = "cmsisdsp-" + VERSION)
     ctx.file("BUILD", _BUILD)
 
-cmsis_dsp = repository_rule(
-    implementation = _cmsis_dsp_impl,
-    environ = ["GROUPCOMM_PYTHON"],
-)
+# Not fetched again when GROUPCOMM_PYTHON changes: every Python gets the same archive.
+cmsis_dsp = repository_rule(implementation = _cmsis_dsp_impl)

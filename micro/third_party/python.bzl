@@ -2,7 +2,8 @@
 
 def find_python(ctx):
     """$GROUPCOMM_PYTHON, else the workspace's .venv/bin/python."""
-    python = ctx.os.environ.get("GROUPCOMM_PYTHON") or str(ctx.path(Label("@groupcomm//:WORKSPACE")).dirname) + "/.venv/bin/python"
+    here = ctx.path(Label("//micro/third_party:python.bzl"))
+    python = ctx.os.environ.get("GROUPCOMM_PYTHON") or str(here.dirname.dirname.dirname) + "/.venv/bin/python"
     if ctx.execute([python, "--version"]).return_code != 0:
         fail("%s: no Python here; run `make setup`, or set GROUPCOMM_PYTHON to a Python with this project's packages" % python)
     return python

@@ -83,6 +83,7 @@ def test_making_them_needs_the_corpus(empty):
 
 def test_made_as_the_recipe_says_and_again_the_same(tiny, tmp_path, monkeypatch):
     """On the tiny corpus: its own voices and noises in place of the recipes'."""
+
     def opened(split):
         c = open_corpus(split, name="tiny")
         groups = (replace(g, clips=tuple(replace(clip, path="usr/" + clip.path) for clip in g.clips)) for g in c.categories)

@@ -35,8 +35,8 @@ def test_float_views_agree(result, rows):
 
 def test_int8_stays_near_float(rows):
     assert rows["tflm_python"]["snr_db"] > 20
-    for name in ("tflite_runtime", "litert"):  # another integer LSTM: near, not equal
-        assert rows[name]["max_steps"] <= 32 and rows[name]["snr_db"] > 20
+    for name in ("tflite_runtime", "litert"):  # another integer LSTM: other bytes, as near to float
+        assert rows[name]["snr_db"] > rows["tflm_python"]["snr_db"] - 1 and rows[name]["max_steps"] <= 64
 
 
 def test_the_c_plus_plus_stream_is_the_python_stream(rows):

@@ -1,0 +1,35 @@
+// Command lines of the form --name value, and the one line that a failing program prints.
+#pragma once
+
+#include <map>
+#include <string>
+#include <vector>
+
+namespace groupcomm::host {
+
+constexpr int kMisuse = 2;  // exit code: misuse or bad input
+
+class Program {
+ public:
+  // `usage` is what follows the program's name.
+  Program(const char* name, const char* usage) : name_(name), usage_(usage) {}
+
+  // Reads the arguments; when false, the program ends with exit_code(). Nothing may be given twice.
+  bool Parse(int argc, char** argv, const std::vector<std::string>& required, const std::vector<std::string>& optional);
+
+  bool Has(const std::string& name) const { return values_.count(name) != 0; }
+  const std::string& operator[](const std::string& name) const { return values_.at(name); }
+
+  // Prints `name: message` and returns kMisuse.
+  int Fail(const std::string& message) const;
+
+  int exit_code() const { return exit_code_; }
+
+ private:
+  const char* name_;
+  const char* usage_;
+  std::map<std::string, std::string> values_;
+  int exit_code_ = kMisuse;
+};
+
+}  // namespace groupcomm::host

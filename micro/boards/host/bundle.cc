@@ -1,0 +1,257 @@
+#include "micro/boards/host/bundle.h"
+
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#include <zlib.h>
+
+#include <cmath>
+#include <cstdio>
+#include <filesystem>
+#include <memory>
+#include <nlohmann/json.hpp>
+
+#include "micro/boards/host/files.h"
+
+namespace groupcomm::host {
+namespace {
+
+using nlohmann::json;
+
+constexpr int kSchema = 1;
+constexpr int64_t kMaxArena = 16 << 20;  // as in convert/bundle.py
+constexpr const char* kConvert = "; convert the network again with `groupcomm convert`";
+
+// One object of bundle.json. The first failed check sets the error; what is read after it does not matter.
+class Fields {
+ public:
+  Fields(const json& object, std::string where, std::string* error) : object_(object), where_(std::move(where)), error_(error) {}
+
+  bool ok() const { return error_->empty(); }
+
+  void Fail(const char* key, const std::string& words) const {
+    if (ok()) *error_ = where_ + key + " " + words + kConvert;
+  }
+
+  const json& Get(const char* key, bool (json::*is)() const noexcept, const char* kind) const {
+    static const json kNothing;
+    const auto found = object_.find(key);
+    if (found == object_.end()) {
+      Fail(key, "is missing");
+      return kNothing;
+    }
+    if (((*found).*is)()) return *found;
+    Fail(key, "is " + Text(*found) + ", not " + kind);
+    return kNothing;
+  }
+
+  int64_t Integer(const char* key, int64_t low, int64_t high) const {
+    const json& value = Get(key, &json::is_number_integer, "an integer");
+    if (!value.is_number_integer()) return low;
+    const bool huge = value.is_number_unsigned() && value.get<uint64_t>() > static_cast<uint64_t>(INT64_MAX);
+    const int64_t number = huge ? INT64_MAX : value.get<int64_t>();
+    if (number < low || number > high) {
+      Fail(key, "is " + Text(value) + ", not in " + std::to_string(low) + ".." + std::to_string(high));
+    }
+    return number;
+  }
+
+  float Positive(const char* key) const {
+    const json& value = Get(key, &json::is_number, "a number");
+    const float number = value.is_number() ? static_cast<float>(value.get<double>()) : 1.0f;
+    if (!std::isfinite(number) || number <= 0) Fail(key, "is " + Text(value) + ", not a positive float32");
+    return number;
+  }
+
+  std::string String(const char* key) const {
+    const json& value = Get(key, &json::is_string, "a string");
+    return value.is_string() ? value.get<std::string>() : "";
+  }
+
+  Fields Object(const char* key) const {
+    static const json kEmpty = json::object();
+    const json& value = Get(key, &json::is_object, "an object");
+    return Fields(value.is_object() ? value : kEmpty, where_ + key + ".", error_);
+  }
+
+  static std::string Text(const json& value) {
+    const std::string text = value.dump(-1, ' ', true, json::error_handler_t::replace);
+    return text.size() <= 60 ? text : text.substr(0, 57) + "...";
+  }
+
+ private:
+  const json& object_;
+  std::string where_;
+  std::string* error_;
+};
+
+// A file of the bundle: its size and its CRC-32.
+bool ReadPart(const std::string& folder, const Fields& fields, int64_t bytes, std::vector<uint8_t>* content, std::string* error) {
+  const std::string name = fields.String("file");
+  const uint32_t crc = static_cast<uint32_t>(fields.Integer("crc32", 0, UINT32_MAX));
+  if (!fields.ok()) return false;
+  const std::filesystem::path path(name);
+  if (name.empty() || path.is_absolute() || *path.begin() == "..") {
+    fields.Fail("file", "is \"" + name + "\", not a path inside the bundle");
+    return false;
+  }
+  const std::string file = (std::filesystem::path(folder) / path).string();
+  if (!ReadFile(file, content, error)) return false;
+  if (static_cast<int64_t>(content->size()) != bytes) {
+    *error = file + ": " + std::to_string(content->size()) + " bytes, bundle.json says " + std::to_string(bytes) + kConvert;
+    return false;
+  }
+  if (crc32(0, content->data(), content->size()) != crc) {
+    *error = file + ": CRC-32 differs from bundle.json, the file is damaged" + kConvert;
+    return false;
+  }
+  return true;
+}
+
+Quantization ReadTensor(const Fields& fields, int count) {
+  const Quantization q{fields.Positive("scale"), static_cast<int>(fields.Integer("zero_point", -128, 127))};
+  if (const std::string dtype = fields.String("dtype"); fields.ok() && dtype != "int8") {
+    fields.Fail("dtype", "is \"" + dtype + "\", not \"int8\"");
+  }
+  const json& shape = fields.Get("shape", &json::is_array, "an array");
+  if (fields.ok() && shape != json::array({1, count})) {
+    fields.Fail("shape", "is " + Fields::Text(shape) + ", not [1, " + std::to_string(count) + "]");
+  }
+  return q;
+}
+
+// Keeps what TFLM prints on stderr while it lives, so that a failure is one line and not a page.
+class CapturedStderr {
+ public:
+  CapturedStderr() : file_(memfd_create("stderr", 0)), saved_(dup(STDERR_FILENO)) {
+    std::fflush(stderr);
+    if (file_ >= 0 && saved_ >= 0) dup2(file_, STDERR_FILENO);
+  }
+
+  ~CapturedStderr() {
+    Restore();
+    if (file_ >= 0) close(file_);
+  }
+
+  // The first line of what was printed.
+  std::string FirstLine() {
+    Restore();
+    char text[200];
+    const ssize_t got = file_ >= 0 ? pread(file_, text, sizeof(text), 0) : 0;
+    const std::string all(text, got > 0 ? got : 0);
+    return all.substr(0, all.find_first_of("\r\n"));
+  }
+
+ private:
+  void Restore() {
+    if (saved_ < 0) return;
+    std::fflush(stderr);
+    dup2(saved_, STDERR_FILENO);
+    close(saved_);
+    saved_ = -1;
+  }
+
+  int file_, saved_;
+};
+
+Status Place(const Bundle& bundle, std::vector<uint8_t>* arena, TflmEngine* engine) {
+  static_assert(__STDCPP_DEFAULT_NEW_ALIGNMENT__ >= 16, "model and arena are vectors");
+  std::vector<const char*> names;
+  for (const std::string& name : bundle.operators) names.push_back(name.c_str());
+  const StreamConfig& s = bundle.stream;
+  const int bins = StreamBins(s);
+  return engine->Init({bundle.model.data(),
+                       bundle.model.size(),
+                       names.data(),
+                       static_cast<int>(names.size()),
+                       {bins, s.features.scale, s.features.zero_point},
+                       {s.sources * bins, s.masks.scale, s.masks.zero_point},
+                       arena->data(),
+                       arena->size()});
+}
+
+}  // namespace
+
+bool LoadBundle(const std::string& folder, Bundle* bundle, std::string* error) {
+  error->clear();
+  bundle->folder = folder;
+  const std::string file = (std::filesystem::path(folder) / "bundle.json").string();
+  std::vector<uint8_t> text;
+  if (!ReadFile(file, &text, error)) return false;
+  const json description = json::parse(text.begin(), text.end(), nullptr, /*allow_exceptions=*/false);
+  if (!description.is_object()) {
+    *error = file + ": not a JSON object, cut short or damaged" + kConvert;
+    return false;
+  }
+  const Fields top(description, file + ": ", error);
+  top.Integer("schema", kSchema, kSchema);
+  if (!top.ok()) return false;  // of another schema, the rest means something else
+
+  const Fields signal = top.Object("signal");
+  bundle->sample_rate = static_cast<int>(signal.Integer("sample_rate", 8000, 48000));
+  const int window = static_cast<int>(signal.Integer("window", 32, 4096));
+  if (signal.ok() && (window & (window - 1)) != 0) signal.Fail("window", "is " + std::to_string(window) + ", not a power of two");
+  const int hop = static_cast<int>(signal.Integer("hop", 1, window / 2));
+  if (signal.ok() && window / 2 % hop != 0) {
+    signal.Fail("hop", "is " + std::to_string(hop) + ", not a divisor of half the window of " + std::to_string(window));
+  }
+  const float exponent = signal.Positive("exponent");
+  const int sources = static_cast<int>(top.Integer("sources", 1, 8));
+  const int bins = window / 2 + 1;
+  const Quantization features = ReadTensor(top.Object("features"), bins);
+  const Quantization masks = ReadTensor(top.Object("masks"), sources * bins);
+  bundle->stream = {window, hop, sources, exponent, features, masks};
+  bundle->arena_bytes = top.Integer("arena_bytes", 1, kMaxArena);
+
+  const json& operators = top.Get("operators", &json::is_array, "an array");
+  bundle->operators.clear();
+  for (size_t i = 0; top.ok() && i < operators.size(); ++i) {
+    const std::string where = "operators[" + std::to_string(i) + "]";
+    if (!operators[i].is_object()) {
+      top.Fail(where.c_str(), "is " + Fields::Text(operators[i]) + ", not an object");
+    } else {
+      bundle->operators.push_back(Fields(operators[i], file + ": " + where + ".", error).String("name"));
+    }
+  }
+  const Fields model = top.Object("model"), golden = top.Object("golden");
+  const int64_t model_bytes = model.Integer("bytes", 1, int64_t{1} << 30);
+  const int64_t hops = golden.Integer("hops", 1, 1 << 20);
+  if (!top.ok()) return false;
+
+  bundle->golden.hops = static_cast<int>(hops);
+  return ReadPart(folder, model, model_bytes, &bundle->model, error) &&
+         ReadPart(folder, golden.Object("pcm"), hops * hop * 2, &bundle->golden.pcm, error) &&
+         ReadPart(folder, golden.Object("features"), hops * bins, &bundle->golden.features, error) &&
+         ReadPart(folder, golden.Object("masks"), hops * sources * bins, &bundle->golden.masks, error);
+}
+
+Fit TryArena(const Bundle& bundle, size_t arena_bytes) {
+  constexpr int kRefused = 42;  // no code of a sanitizer's
+  const pid_t child = fork();
+  if (child < 0) return Fit::kRefused;
+  if (child == 0) {
+    if (freopen("/dev/null", "w", stderr) == nullptr) _exit(kRefused);
+    std::vector<uint8_t> arena(arena_bytes);
+    _exit(Place(bundle, &arena, std::make_unique<TflmEngine>().get()) == Status::kOk ? 0 : kRefused);
+  }
+  int status;
+  if (waitpid(child, &status, 0) != child) return Fit::kRefused;
+  if (WIFEXITED(status) && WEXITSTATUS(status) == 0) return Fit::kFits;
+  return WIFEXITED(status) && WEXITSTATUS(status) == kRefused ? Fit::kRefused : Fit::kCrashed;
+}
+
+bool BundleEngine::Init(const Bundle& bundle, std::string* error) {
+  if (TryArena(bundle, bundle.arena_bytes) == Fit::kCrashed) {
+    *error = bundle.folder + ": TFLM crashes on this model in an arena of " + std::to_string(bundle.arena_bytes) +
+             " bytes, which is what it does when that is too small" + kConvert;
+    return false;
+  }
+  arena_.resize(bundle.arena_bytes);
+  CapturedStderr captured;
+  if (Place(bundle, &arena_, &engine_) == Status::kOk) return true;
+  const std::string printed = captured.FirstLine();
+  *error = bundle.folder + ": " + engine_.error() + (printed.empty() ? "" : " (TFLM: " + printed + ")") + kConvert;
+  return false;
+}
+
+}  // namespace groupcomm::host

@@ -1,0 +1,50 @@
+// Reads a bundle, docs/architecture.md, and checks all of it.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "micro/engine/tflm_engine.h"
+#include "micro/stream/stream.h"
+
+namespace groupcomm::host {
+
+struct Bundle {
+  std::string folder;
+  int sample_rate;
+  StreamConfig stream;
+  std::vector<std::string> operators;
+  std::vector<uint8_t> model;  // at a multiple of 16, which is what operator new gives
+  size_t arena_bytes;
+
+  struct {
+    int hops;
+    std::vector<uint8_t> pcm;       // (hops, hop) int16
+    std::vector<uint8_t> features;  // (hops, bins) int8
+    std::vector<uint8_t> masks;     // (hops, sources, bins) int8
+  } golden;
+};
+
+// On failure `error` is one line that names the file, the value and the way out.
+bool LoadBundle(const std::string& folder, Bundle* bundle, std::string* error);
+
+// An engine with the bundle's model in an arena of its own. The bundle outlives it.
+class BundleEngine {
+ public:
+  bool Init(const Bundle& bundle, std::string* error);
+
+  TflmEngine* engine() { return &engine_; }
+
+ private:
+  std::vector<uint8_t> arena_;
+  TflmEngine engine_;
+};
+
+// What TFLM does with an arena of this size. Found in a process of its own, because in too small an arena some of its kernels do
+// not report the failed allocation but write to address 0.
+enum class Fit { kFits, kRefused, kCrashed };
+Fit TryArena(const Bundle& bundle, size_t arena_bytes);
+
+}  // namespace groupcomm::host

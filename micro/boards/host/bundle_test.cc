@@ -1,0 +1,142 @@
+// Bundles that are missing something, cut short, changed, or of another make: each is one line that names the file and the way out.
+#include "micro/boards/host/bundle.h"
+
+#include <zlib.h>
+
+#include <cstdlib>
+#include <filesystem>
+#include <functional>
+#include <nlohmann/json.hpp>
+
+#include "micro/boards/host/files.h"
+#include "micro/testing/check.h"
+
+namespace groupcomm::host {
+namespace {
+
+namespace fs = std::filesystem;
+using nlohmann::json;
+
+const fs::path kBundle = "convert/bundles/enhance";
+
+std::vector<uint8_t> Read(const fs::path& path) {
+  std::vector<uint8_t> content;
+  std::string error;
+  if (!ReadFile(path.string(), &content, &error)) CHECK_EQ(error, "");
+  return content;
+}
+
+void Write(const fs::path& path, const void* data, size_t bytes) {
+  AtomicFile file;
+  std::string error;
+  if (!file.Open(path.string(), &error) || !file.Write(data, bytes, &error) || !file.Commit(&error)) CHECK_EQ(error, "");
+}
+
+// A copy of the bundle to damage.
+fs::path Copy() {
+  const fs::path folder = fs::path(std::getenv("TEST_TMPDIR")) / "bundle";
+  fs::remove_all(folder);
+  fs::create_directory(folder);
+  for (const auto& entry : fs::directory_iterator(kBundle)) {
+    const std::vector<uint8_t> content = Read(entry.path());
+    Write(folder / entry.path().filename(), content.data(), content.size());
+  }
+  return folder;
+}
+
+void Refuses(const fs::path& folder, const std::string& words) {
+  Bundle bundle;
+  std::string error;
+  CHECK_TRUE(!LoadBundle(folder.string(), &bundle, &error));
+  CHECK_CONTAINS(error, folder.string());
+  CHECK_CONTAINS(error, words);
+  CHECK_TRUE(error.find_first_of("\r\n") == std::string::npos);
+  CHECK_TRUE(testing::Contains(error, "; "));  // the way out
+}
+
+void RefusesJson(const std::string& words, const std::function<void(json*)>& change) {
+  const fs::path folder = Copy();
+  json description = json::parse(Read(folder / "bundle.json"));
+  change(&description);
+  const std::string text = description.dump();
+  Write(folder / "bundle.json", text.data(), text.size());
+  Refuses(folder, words);
+}
+
+void Good() {
+  Bundle bundle;
+  std::string error;
+  CHECK_TRUE(LoadBundle(Copy().string(), &bundle, &error));
+  CHECK_EQ(error, "");
+  CHECK_TRUE(!bundle.operators.empty() && bundle.golden.hops > 0);
+  CHECK_EQ(bundle.golden.features.size(), static_cast<size_t>(bundle.golden.hops * StreamBins(bundle.stream)));
+}
+
+void Files() {
+  Refuses("no/such/folder", "bundle.json: cannot read (No such file");
+  for (const char* name : {"bundle.json", "model.tflite", "golden_pcm.i16", "golden_features.i8", "golden_masks.i8"}) {
+    fs::path folder = Copy();
+    fs::remove(folder / name);
+    Refuses(folder, std::string(name) + ": cannot read (No such file");
+    fs::create_directory(folder / name);
+    Refuses(folder, std::string(name) + ": not a file");
+
+    folder = Copy();
+    std::vector<uint8_t> content = Read(folder / name);
+    Write(folder / name, content.data(), content.size() - 1 - content.size() / 3);
+    Refuses(folder, name == std::string("bundle.json") ? "bundle.json: not a JSON object" : "bytes, bundle.json says");
+    Write(folder / name, "", 0);
+    Refuses(folder, name == std::string("bundle.json") ? "bundle.json: not a JSON object" : "0 bytes, bundle.json says");
+
+    if (name == std::string("bundle.json")) continue;
+    for (size_t at : {size_t{0}, content.size() / 2, content.size() - 1}) {
+      content[at] ^= 1;
+      Write(folder / name, content.data(), content.size());
+      Refuses(folder, std::string(name) + ": CRC-32 differs");
+      content[at] ^= 1;
+    }
+  }
+}
+
+void Descriptions() {
+  RefusesJson("schema is 2, not in 1..1", [](json* d) { (*d)["schema"] = 2; });
+  RefusesJson("schema is \"1\", not an integer", [](json* d) { (*d)["schema"] = "1"; });
+  RefusesJson("schema is missing", [](json* d) { d->erase("schema"); });
+  RefusesJson("not a JSON object", [](json* d) { *d = json::array({1, 2}); });
+  for (const char* key : {"signal", "sources", "model", "features", "masks", "operators", "arena_bytes", "golden"}) {
+    RefusesJson(std::string(key) + " is missing", [&](json* d) { d->erase(key); });
+    RefusesJson(std::string(key) + " is null, not ", [&](json* d) { (*d)[key] = nullptr; });
+  }
+  RefusesJson("signal.window is 250, not a power of two", [](json* d) { (*d)["signal"]["window"] = 250; });
+  RefusesJson("signal.window is 256.5, not an integer", [](json* d) { (*d)["signal"]["window"] = 256.5; });
+  RefusesJson("signal.hop is 96, not a divisor of half the window of 256", [](json* d) { (*d)["signal"]["hop"] = 96; });
+  RefusesJson("signal.hop is 0, not in 1..128", [](json* d) { (*d)["signal"]["hop"] = 0; });
+  RefusesJson("signal.exponent is 0.0, not a positive float32", [](json* d) { (*d)["signal"]["exponent"] = 0.0; });
+  RefusesJson("sources is 9, not in 1..8", [](json* d) { (*d)["sources"] = 9; });
+  RefusesJson("sources is 18446744073709551615, not in 1..8", [](json* d) { (*d)["sources"] = UINT64_MAX; });
+  RefusesJson("masks.shape is ", [](json* d) { (*d)["sources"] = 3; });
+  RefusesJson("features.shape is [129], not [1, ", [](json* d) { (*d)["features"]["shape"] = {129}; });
+  RefusesJson("features.dtype is \"float32\", not \"int8\"", [](json* d) { (*d)["features"]["dtype"] = "float32"; });
+  RefusesJson("features.scale is -1, not a positive float32", [](json* d) { (*d)["features"]["scale"] = -1; });
+  RefusesJson("features.scale is 1e+300, not a positive", [](json* d) { (*d)["features"]["scale"] = 1e300; });
+  RefusesJson("masks.zero_point is 128, not in -128..127", [](json* d) { (*d)["masks"]["zero_point"] = 128; });
+  RefusesJson("arena_bytes is 100000000000, not in", [](json* d) { (*d)["arena_bytes"] = 100000000000; });
+  RefusesJson("operators[1] is 7, not an object", [](json* d) { (*d)["operators"][1] = 7; });
+  RefusesJson("operators[0].name is missing", [](json* d) { (*d)["operators"][0].erase("name"); });
+  RefusesJson("model.file is \"/etc/passwd\", not a path inside", [](json* d) { (*d)["model"]["file"] = "/etc/passwd"; });
+  RefusesJson("model.file is \"../x\", not a path inside", [](json* d) { (*d)["model"]["file"] = "../x"; });
+  RefusesJson("model.file is \"\", not a path inside", [](json* d) { (*d)["model"]["file"] = ""; });
+  RefusesJson("model.crc32 is -1, not in 0..4294967295", [](json* d) { (*d)["model"]["crc32"] = -1; });
+  RefusesJson("golden.masks.file is missing", [](json* d) { (*d)["golden"]["masks"].erase("file"); });
+  RefusesJson("golden.hops is 0, not in", [](json* d) { (*d)["golden"]["hops"] = 0; });
+  RefusesJson("golden_pcm.i16: ", [](json* d) { (*d)["golden"]["hops"] = (*d)["golden"]["hops"].get<int>() + 1; });
+}
+
+}  // namespace
+}  // namespace groupcomm::host
+
+int main() {
+  groupcomm::host::Good();
+  groupcomm::host::Files();
+  groupcomm::host::Descriptions();
+}

@@ -1,0 +1,52 @@
+// Quantized features through the engine, hop by hop, to hold its masks against another implementation's.
+#include <cerrno>
+#include <cstdlib>
+#include <string>
+#include <vector>
+
+#include "micro/boards/host/arguments.h"
+#include "micro/boards/host/bundle.h"
+#include "micro/boards/host/files.h"
+
+using namespace groupcomm;        // NOLINT
+using namespace groupcomm::host;  // NOLINT
+
+int main(int argc, char** argv) {
+  Program program("replay", "--bundle DIR --features FILE --masks FILE [--repeat N]");
+  if (!program.Parse(argc, argv, {"--bundle", "--features", "--masks"}, {"--repeat"})) return program.exit_code();
+  long passes = 1;
+  if (program.Has("--repeat")) {
+    char* end;
+    errno = 0;
+    passes = std::strtol(program["--repeat"].c_str(), &end, 10);
+    if (errno || end == program["--repeat"].c_str() || *end || passes < 1) {
+      return program.Fail("--repeat " + program["--repeat"] + " is not a positive integer; give the number of passes");
+    }
+  }
+
+  std::string error;
+  Bundle bundle;
+  BundleEngine engine;
+  std::vector<uint8_t> features;  // (hops, bins)
+  if (!LoadBundle(program["--bundle"], &bundle, &error) || !engine.Init(bundle, &error) ||
+      !ReadFile(program["--features"], &features, &error)) {
+    return program.Fail(error);
+  }
+  const size_t bins = StreamBins(bundle.stream);
+  if (features.empty() || features.size() % bins != 0) {
+    return program.Fail(program["--features"] + ": " + std::to_string(features.size()) + " bytes are not whole hops of " +
+                        std::to_string(bins) + " bins; give raw int8 of this bundle's signal path");
+  }
+  std::vector<int8_t> hop(bundle.stream.sources * bins);  // (sources, bins)
+  AtomicFile masks;
+  if (!masks.Open(program["--masks"], &error)) return program.Fail(error);
+  for (long pass = 0; pass < passes; ++pass) {
+    if (pass > 0 && engine.engine()->Reset() != Status::kOk) return program.Fail(engine.engine()->error());
+    for (size_t at = 0; at < features.size(); at += bins) {
+      const int8_t* given = reinterpret_cast<const int8_t*>(features.data()) + at;
+      if (engine.engine()->Run(given, hop.data()) != Status::kOk) return program.Fail(engine.engine()->error());
+      if (!masks.Write(hop.data(), hop.size(), &error)) return program.Fail(error);
+    }
+  }
+  return masks.Commit(&error) ? 0 : program.Fail(error);
+}

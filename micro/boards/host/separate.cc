@@ -1,0 +1,78 @@
+// A WAV through the separator, hop by hop as a board hears it. The output is as long as the input and aligned with it: the
+// stream's delay is dropped at the start and flushed out with zeros at the end.
+#include <algorithm>
+#include <cstdio>
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "micro/boards/host/arguments.h"
+#include "micro/boards/host/bundle.h"
+#include "micro/boards/host/files.h"
+#include "micro/boards/host/wav.h"
+#include "micro/stream/stream.h"
+
+using namespace groupcomm;        // NOLINT
+using namespace groupcomm::host;  // NOLINT
+
+int main(int argc, char** argv) {
+  Program program("separate", "--bundle DIR --input X.wav --output DIR [--features FILE] [--masks FILE]");
+  if (!program.Parse(argc, argv, {"--bundle", "--input", "--output"}, {"--features", "--masks"})) return program.exit_code();
+
+  std::string error;
+  Bundle bundle;
+  BundleEngine engine;
+  WavReader input;
+  if (!LoadBundle(program["--bundle"], &bundle, &error) || !engine.Init(bundle, &error) ||
+      !input.Open(program["--input"], bundle.sample_rate, &error) || !MakeFolder(program["--output"], &error)) {
+    return program.Fail(error);
+  }
+  const StreamConfig& config = bundle.stream;
+  const int hop = config.hop, bins = StreamBins(config), sources = config.sources;
+
+  std::vector<std::string> paths;
+  std::vector<WavWriter> outputs(sources);
+  for (int i = 0; i < sources; ++i) {
+    const std::string source = sources == 1 ? "speech" : "speaker" + std::to_string(i + 1);
+    const std::string name = std::filesystem::path(program["--input"]).stem().string() + "_" + source + ".wav";
+    paths.push_back((std::filesystem::path(program["--output"]) / name).string());
+    if (!outputs[i].Open(paths[i], bundle.sample_rate, input.samples(), &error)) return program.Fail(error);
+  }
+  AtomicFile features, masks;
+  if (program.Has("--features") && !features.Open(program["--features"], &error)) return program.Fail(error);
+  if (program.Has("--masks") && !masks.Open(program["--masks"], &error)) return program.Fail(error);
+
+  std::vector<uint8_t> memory(StreamBytes(config));
+  std::vector<int16_t> in(hop);             // (hop)
+  std::vector<int16_t> out(sources * hop);  // (sources, hop)
+  Stream* stream;
+  const Status status = StreamCreate(config, engine.engine(), memory.data(), memory.size(), &stream);
+  if (status != Status::kOk) return program.Fail(program["--bundle"] + ": " + StatusText(status));
+
+  // The latency is a whole number of hops, because the hop divides half the window.
+  const int64_t delay = StreamLatency(stream) / hop, hops = (input.samples() + hop - 1) / hop + delay;
+  int64_t left = input.samples();
+  for (int64_t i = 0; i < hops; ++i) {
+    if (!input.Read(in.data(), hop, &error)) return program.Fail(error);
+    if (StreamProcess(stream, in.data(), out.data()) != Status::kOk) {
+      return program.Fail(program["--bundle"] + ": hop " + std::to_string(i) + ": " + engine.engine()->error());
+    }
+    if (program.Has("--features") && !features.Write(StreamFeatures(stream), bins, &error)) return program.Fail(error);
+    if (program.Has("--masks") && !masks.Write(StreamMasks(stream), sources * bins, &error)) return program.Fail(error);
+    if (i < delay) continue;
+    const int count = static_cast<int>(std::min<int64_t>(hop, left));
+    for (int s = 0; s < sources; ++s) {
+      if (!outputs[s].Write(out.data() + s * hop, count, &error)) return program.Fail(error);
+    }
+    left -= count;
+  }
+  StreamDestroy(stream);
+
+  for (WavWriter& output : outputs) {
+    if (!output.Commit(&error)) return program.Fail(error);
+  }
+  if (program.Has("--features") && !features.Commit(&error)) return program.Fail(error);
+  if (program.Has("--masks") && !masks.Commit(&error)) return program.Fail(error);
+  for (const std::string& path : paths) std::printf("%s\n", path.c_str());
+  return 0;
+}

@@ -1,0 +1,174 @@
+// TensorFlow Lite Micro, whichever way it comes, under the names groupcomm::tflm::X. The only file that knows of the ways:
+//
+//   upstream, from source   its own headers. Its classes are in namespace tflite up to early 2026, and in the Arduino and Zephyr
+//                           packages; the newest are in tflite::micro: compile with -DGROUPCOMM_TFLM_NAMESPACE=tflite::micro.
+//   GROUPCOMM_TFLM_WHEEL    the binary in the official Python wheel, which exports the C++ API but brings no headers. The
+//                           declarations below are the part of its binary interface that we call: names and parameters are
+//                           checked by the linker, sizes and layouts by tflm_wheel_test.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+
+#if defined(GROUPCOMM_TFLM_WHEEL)
+
+#define GROUPCOMM_TFLM_NAMESPACE tflite::micro
+
+namespace tflite {
+
+struct Model;  // the flatbuffer's root table
+
+enum BuiltinOperator : int32_t {  // codes of the flatbuffer schema
+  BuiltinOperator_ADD = 0,
+  BuiltinOperator_CONCATENATION = 2,
+  BuiltinOperator_CONV_2D = 3,
+  BuiltinOperator_DEPTHWISE_CONV_2D = 4,
+  BuiltinOperator_DEQUANTIZE = 6,
+  BuiltinOperator_FULLY_CONNECTED = 9,
+  BuiltinOperator_LOGISTIC = 14,
+  BuiltinOperator_MUL = 18,
+  BuiltinOperator_RELU = 19,
+  BuiltinOperator_RESHAPE = 22,
+  BuiltinOperator_TANH = 28,
+  BuiltinOperator_CUSTOM = 32,
+  BuiltinOperator_PAD = 34,
+  BuiltinOperator_TRANSPOSE = 39,
+  BuiltinOperator_MEAN = 40,
+  BuiltinOperator_SUB = 41,
+  BuiltinOperator_SQUEEZE = 43,
+  BuiltinOperator_UNIDIRECTIONAL_SEQUENCE_LSTM = 44,
+  BuiltinOperator_STRIDED_SLICE = 45,
+  BuiltinOperator_SPLIT = 49,
+  BuiltinOperator_PRELU = 54,
+  BuiltinOperator_EXPAND_DIMS = 70,
+  BuiltinOperator_SUM = 74,
+  BuiltinOperator_PACK = 83,
+  BuiltinOperator_UNPACK = 88,
+  BuiltinOperator_QUANTIZE = 114,
+};
+
+inline const Model* GetModel(const void* flatbuffer) {
+  const uint8_t* bytes = static_cast<const uint8_t*>(flatbuffer);
+  uint32_t root;  // a flatbuffer begins with the offset of its root table
+  std::memcpy(&root, bytes, sizeof(root));
+  return reinterpret_cast<const Model*>(bytes + root);
+}
+
+namespace micro {
+
+// Fixed underlying types: the library returns values that are not named here.
+enum TfLiteStatus : int { kTfLiteOk = 0 };
+enum TfLiteType : int { kTfLiteInt8 = 9 };
+enum class MemoryPlannerType { kGreedy, kLinear };
+
+struct TfLiteIntArray {
+  int size;
+  int data[];  // (size)
+};
+
+struct TfLiteTensor {
+  struct {
+    int type;
+    void* params;
+  } quantization;
+  struct {
+    float scale;
+    int32_t zero_point;
+  } params;
+  union {
+    int8_t* int8;
+  } data;
+  TfLiteIntArray* dims;
+  size_t bytes;
+  TfLiteType type;
+};
+
+struct TFLMRegistration;
+class MicroResourceVariables;
+class MicroProfilerInterface;
+
+using TfLiteBridgeBuiltinParseFunction = TfLiteStatus (*)();  // passed through, never called by us
+
+class MicroOpResolver {  // the order of the virtual functions is the order of the library's vtable
+ public:
+  virtual const TFLMRegistration* FindOp(BuiltinOperator op) const = 0;
+  virtual const TFLMRegistration* FindOp(const char* op) const = 0;
+  virtual TfLiteBridgeBuiltinParseFunction GetOpDataParser(BuiltinOperator op) const = 0;
+  virtual ~MicroOpResolver() {}
+};
+
+template <unsigned int count>
+class MicroMutableOpResolver : public MicroOpResolver {
+ public:
+  const TFLMRegistration* FindOp(BuiltinOperator op) const override;
+  const TFLMRegistration* FindOp(const char* op) const override;
+  TfLiteBridgeBuiltinParseFunction GetOpDataParser(BuiltinOperator op) const override;
+};
+
+class MicroAllocator {
+ public:
+  static MicroAllocator* Create(uint8_t* arena, size_t bytes, MemoryPlannerType planner = MemoryPlannerType::kGreedy);
+  static size_t GetDefaultTailUsage(bool is_memory_planner_given);
+  size_t used_bytes() const;
+};
+
+class MicroInterpreter {
+ public:
+  MicroInterpreter(const Model* model, const MicroOpResolver& resolver, MicroAllocator* allocator,
+                   MicroResourceVariables* variables = nullptr, MicroProfilerInterface* profiler = nullptr);
+  ~MicroInterpreter();
+  TfLiteStatus AllocateTensors();
+  TfLiteStatus Invoke();
+  TfLiteStatus Reset();
+  TfLiteTensor* input(size_t index);
+  TfLiteTensor* output(size_t index);
+
+ private:
+  alignas(16) unsigned char opaque_[1024];  // more than the library's own members take
+};
+
+}  // namespace micro
+
+class PythonOpsResolver : public micro::MicroMutableOpResolver<200> {  // every operator of the wheel
+ public:
+  PythonOpsResolver();
+  ~PythonOpsResolver() override;
+
+ private:
+  unsigned char opaque_[16 * 1024];  // more than the library's own members take
+};
+
+}  // namespace tflite
+
+#else
+
+#include "tensorflow/lite/micro/micro_allocator.h"
+#include "tensorflow/lite/micro/micro_interpreter.h"
+#include "tensorflow/lite/micro/micro_mutable_op_resolver.h"
+#include "tensorflow/lite/schema/schema_generated.h"
+
+#ifndef GROUPCOMM_TFLM_NAMESPACE
+#define GROUPCOMM_TFLM_NAMESPACE tflite
+#endif
+
+#endif  // GROUPCOMM_TFLM_WHEEL
+
+namespace groupcomm::tflm {
+
+// The schema is in tflite in every version. The C types, where they are not in TFLM's namespace, are global: found as well.
+using namespace tflite;                    // NOLINT
+using namespace GROUPCOMM_TFLM_NAMESPACE;  // NOLINT
+
+using Allocator = MicroAllocator;
+using Interpreter = MicroInterpreter;
+using Operator = BuiltinOperator;
+using Parser = TfLiteBridgeBuiltinParseFunction;
+using Registration = TFLMRegistration;
+using Resolver = MicroOpResolver;
+using Tensor = TfLiteTensor;
+
+inline constexpr auto kOk = kTfLiteOk;
+inline constexpr auto kInt8 = kTfLiteInt8;
+
+}  // namespace groupcomm::tflm

@@ -1,0 +1,101 @@
+#include "micro/engine/tflm_engine.h"
+
+#include <cstdarg>
+#include <cstdio>
+#include <cstring>
+
+namespace groupcomm {
+namespace {
+
+bool Aligned(const void* p) { return reinterpret_cast<uintptr_t>(p) % 16 == 0; }
+
+}  // namespace
+
+Status TflmEngine::Fail(Status status, const char* format, ...) {
+  va_list arguments;
+  va_start(arguments, format);
+  std::vsnprintf(error_, sizeof(error_), format, arguments);
+  va_end(arguments);
+  return status;
+}
+
+Status TflmEngine::Check(const char* name, const tflm::Tensor* tensor, const TensorSpec& spec) {
+  if (tensor == nullptr) return Fail(Status::kBadModel, "the model has no tensor for the %s", name);
+  if (tensor->type != tflm::kInt8) return Fail(Status::kBadModel, "%s: type %d, not int8", name, static_cast<int>(tensor->type));
+  const auto* dims = tensor->dims;
+  if (dims->size != 2 || dims->data[0] != 1 || dims->data[1] != spec.count) {
+    const int rows = dims->size > 0 ? dims->data[0] : 0, columns = dims->size > 1 ? dims->data[1] : 0;
+    return Fail(Status::kBadModel, "%s: %d dimensions [%d, %d, ..], not [1, %d]", name, dims->size, rows, columns, spec.count);
+  }
+  // Equal bits: both come from the same float32 in the flatbuffer.
+  if (tensor->params.scale != spec.scale || tensor->params.zero_point != spec.zero_point) {
+    return Fail(Status::kBadModel, "%s: the model's scale or zero point %d is not that of the bundle, zero point %d", name,
+                static_cast<int>(tensor->params.zero_point), spec.zero_point);
+  }
+  return Status::kOk;
+}
+
+Status TflmEngine::Init(const TflmConfig& config) {
+  if (allocator_ != nullptr) return Fail(Status::kBadConfig, "initialized before; use a new engine");
+  if (!Aligned(config.model) || !Aligned(config.arena)) {
+    return Fail(Status::kBadMemory, "model or arena does not start at a multiple of 16; align it");
+  }
+  // Below its own administration, the library writes through a null pointer instead of reporting an error. So do some of its kernels
+  // in an arena that is large enough for that and too small for the model: no check of ours can come before them.
+  const size_t least = tflm::Allocator::GetDefaultTailUsage(false) + 16;
+  if (config.arena_bytes < least) {
+    return Fail(Status::kBadMemory, "arena of %lu bytes is below the least of %lu", static_cast<unsigned long>(config.arena_bytes),
+                static_cast<unsigned long>(least));  // a board's small printf has no %z
+  }
+  if (config.model_bytes < 8 || std::memcmp(config.model + 4, "TFL3", 4) != 0) {
+    return Fail(Status::kBadModel, "not a TFLite model (no TFL3 mark at byte 4)");
+  }
+  for (int i = 0; i < config.operator_count; ++i) {
+    if (!operators_.Add(config.operators[i])) {
+      return Fail(Status::kBadModel, "operator %s is not in this build of TFLM or not in GROUPCOMM_OPERATORS",
+                  config.operators[i]);
+    }
+  }
+
+  allocator_ = tflm::Allocator::Create(config.arena, config.arena_bytes);
+  interpreter_.emplace(tflm::GetModel(config.model), operators_, allocator_);
+  if (interpreter_->AllocateTensors() != tflm::kOk) {
+    if (const char* name = operators_.missing_name()) {
+      return Fail(Status::kBadModel, "the model has the operator %s, which the bundle does not name", name);
+    }
+    if (operators_.missing() >= 0) {
+      return Fail(Status::kBadModel, "the model has the operator of code %d, which the bundle does not name", operators_.missing());
+    }
+    return Fail(Status::kBadMemory, "TFLM does not place the model in an arena of %lu bytes",
+                static_cast<unsigned long>(config.arena_bytes));
+  }
+
+  tflm::Tensor* input = interpreter_->input(0);
+  const tflm::Tensor* output = interpreter_->output(0);
+  Status status = Check("features", input, config.features);
+  if (status == Status::kOk) status = Check("masks", output, config.masks);
+  if (status != Status::kOk) return status;
+  input_ = input->data.int8;
+  output_ = output->data.int8;
+  features_ = config.features.count;
+  masks_ = config.masks.count;
+  error_[0] = '\0';
+  return Status::kOk;
+}
+
+Status TflmEngine::Run(const int8_t* features, int8_t* masks) {
+  if (input_ == nullptr) return Status::kEngineFailed;
+  std::memcpy(input_, features, features_);  // every hop: the arena is reused within an invocation
+  if (interpreter_->Invoke() != tflm::kOk) return Fail(Status::kEngineFailed, "TFLM failed on a hop");
+  std::memcpy(masks, output_, masks_);
+  return Status::kOk;
+}
+
+Status TflmEngine::Reset() {
+  if (input_ == nullptr) return Status::kEngineFailed;
+  // Zeroes the variable tensors, where the fused LSTM keeps its state.
+  if (interpreter_->Reset() != tflm::kOk) return Fail(Status::kEngineFailed, "TFLM failed to reset");
+  return Status::kOk;
+}
+
+}  // namespace groupcomm

@@ -1,0 +1,74 @@
+// The engine on headers of upstream's shape, with an interpreter that runs no network: that the sources compile against them, and
+// what a real model can't be made to do easily.
+#include <cstring>
+#include <memory>
+
+#include "micro/engine/tflm_engine.h"
+#include "micro/testing/check.h"
+
+namespace groupcomm {
+namespace {
+
+tflm::FakeModel Model() { return {{}, {'T', 'F', 'L', '3'}, {9, 14}, 9, {1, 3}, 0.5f, -3}; }
+
+struct Setup {
+  alignas(16) tflm::FakeModel model = Model();
+  alignas(16) uint8_t arena[256];
+  const char* operators[2] = {"FULLY_CONNECTED", "LOGISTIC"};
+  TflmConfig config{reinterpret_cast<const uint8_t*>(&model), sizeof(model), operators, 2, {3, 0.5f, -3}, {3, 0.5f, -3}, arena,
+                    sizeof(arena)};
+};
+
+void Runs() {
+  Setup s;
+  auto engine = std::make_unique<TflmEngine>();
+  const int8_t in[3] = {1, 2, 3};
+  int8_t out[3];
+  CHECK_STATUS(engine->Run(in, out), Status::kEngineFailed);  // before Init
+  CHECK_STATUS(engine->Reset(), Status::kEngineFailed);
+  CHECK_STATUS(engine->Init(s.config), Status::kOk);
+  CHECK_EQ(std::string(engine->error()), "");
+  CHECK_EQ(engine->features() + engine->masks(), 6);
+  CHECK_STATUS(engine->Run(in, out), Status::kOk);
+  CHECK_STATUS(engine->Run(in, out), Status::kOk);
+  CHECK_EQ(out[2], 4);
+  CHECK_STATUS(engine->Reset(), Status::kOk);
+  CHECK_STATUS(engine->Run(in, out), Status::kOk);
+  CHECK_EQ(out[2], 3);
+  CHECK_STATUS(engine->Init(s.config), Status::kBadConfig);
+}
+
+template <typename Change>
+void Refuses(Status status, const char* words, Change change) {
+  Setup s;
+  change(&s);
+  auto engine = std::make_unique<TflmEngine>();
+  CHECK_STATUS(engine->Init(s.config), status);
+  CHECK_CONTAINS(engine->error(), words);
+  CHECK_TRUE(!testing::Contains(engine->error(), "\n"));
+  int8_t out[3];
+  CHECK_STATUS(engine->Run(out, out), Status::kEngineFailed);
+}
+
+}  // namespace
+}  // namespace groupcomm
+
+int main() {
+  using namespace groupcomm;  // NOLINT
+  Runs();
+  Refuses(Status::kBadModel, "operator GELU is not in this build", [](Setup* s) { s->operators[1] = "GELU"; });
+  Refuses(Status::kBadModel, "operator FULLY_CONNECTED is not in", [](Setup* s) { s->operators[1] = "FULLY_CONNECTED"; });
+  Refuses(Status::kBadModel, "operator MEAN, which the bundle does not name", [](Setup* s) { s->model.operators[1] = 40; });
+  Refuses(Status::kBadModel, "operator of code 150, which", [](Setup* s) { s->model.operators[1] = 150; });
+  Refuses(Status::kBadModel, "features: type 1, not int8", [](Setup* s) { s->model.type = 1; });
+  Refuses(Status::kBadModel, "features: 2 dimensions [2, 3, ..], not [1, 3]", [](Setup* s) { s->model.dims[0] = 2; });
+  Refuses(Status::kBadModel, "features: 2 dimensions [1, 3, ..], not [1, 4]", [](Setup* s) { s->config.features.count = 4; });
+  Refuses(Status::kBadModel, "masks: 2 dimensions [1, 3, ..], not [1, 6]", [](Setup* s) { s->config.masks.count = 6; });
+  Refuses(Status::kBadModel, "masks: the model's scale", [](Setup* s) { s->config.masks.scale = 0.25f; });
+  Refuses(Status::kBadModel, "features: the model's scale or zero point -3", [](Setup* s) { s->config.features.zero_point = 0; });
+  Refuses(Status::kBadModel, "no TFL3 mark", [](Setup* s) { s->model.mark[3] = '2'; });
+  Refuses(Status::kBadModel, "no TFL3 mark", [](Setup* s) { s->config.model_bytes = 7; });
+  Refuses(Status::kBadMemory, "arena of 79 bytes is below the least of 80", [](Setup* s) { s->config.arena_bytes = 79; });
+  Refuses(Status::kBadMemory, "multiple of 16", [](Setup* s) { s->config.arena += 8; });
+  Refuses(Status::kBadMemory, "multiple of 16", [](Setup* s) { s->config.model += 4; });
+}

@@ -1,0 +1,82 @@
+// 60 s of sound through the separator on the real engine: not one allocation, in our code, in TFLM or in the C library.
+#include <cmath>
+#include <cstdlib>
+#include <cstring>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "micro/boards/host/bundle.h"
+#include "micro/stream/stream.h"
+#include "micro/testing/allocations.h"
+#include "micro/testing/check.h"
+
+// A printf-like function inside the wheel's binary; it needs memory for a number of many digits.
+int MicroSnprintf(char* buffer, size_t size, const char* format, ...);
+
+namespace groupcomm {
+namespace {
+
+using testing::Allocations;
+
+template <typename F>
+size_t Counted(F f) {
+  const size_t before = Allocations();
+  f();
+  return Allocations() - before;
+}
+
+// The counter counts: in this program, in the C++ and C libraries, and below TFLM's binary.
+void TheCounterCounts() {
+  CHECK_TRUE(testing::CountsSharedLibraries());
+  void* volatile kept;
+  CHECK_EQ(Counted([&] { kept = nullptr; }), size_t{0});
+  CHECK_EQ(Counted([&] { kept = std::malloc(10); }), size_t{1});
+  std::free(kept);
+  CHECK_EQ(Counted([&] { kept = ::operator new(10); }), size_t{1});
+  ::operator delete(kept);
+  CHECK_EQ(Counted([&] { kept = std::aligned_alloc(64, 64); }), size_t{1});
+  std::free(kept);
+  CHECK_EQ(Counted([&] { kept = strdup("in the C library"); }), size_t{1});
+  std::free(kept);
+  CHECK_EQ(Counted([&] { kept = new std::string(100, 'x'); }), size_t{2});
+  delete static_cast<std::string*>(kept);
+  char text[16];
+  CHECK_TRUE(Counted([&] { MicroSnprintf(text, sizeof(text), "%.99999f", 1.0); }) > 0);
+}
+
+void StreamingAllocatesNothing() {
+  std::string error;
+  host::Bundle bundle;
+  host::BundleEngine engine;
+  if (!host::LoadBundle("convert/bundles/enhance", &bundle, &error) || !engine.Init(bundle, &error)) CHECK_EQ(error, "");
+  const StreamConfig& config = bundle.stream;
+  std::vector<uint8_t> memory(StreamBytes(config));
+  std::vector<int16_t> in(config.hop), out(config.sources * config.hop);
+  const auto* pcm = reinterpret_cast<const int16_t*>(bundle.golden.pcm.data());  // (hops, hop)
+
+  const int hops = 60 * bundle.sample_rate / config.hop;
+  long energy = 0;
+  const size_t allocations = Counted([&] {
+    Stream* stream;
+    CHECK_STATUS(StreamCreate(config, engine.engine(), memory.data(), memory.size(), &stream), Status::kOk);
+    for (int i = 0; i < hops; ++i) {
+      if (i == hops / 2) CHECK_TRUE(StreamReset(stream) == Status::kOk);
+      std::memcpy(in.data(), pcm + i % bundle.golden.hops * config.hop, config.hop * sizeof(int16_t));
+      if (StreamProcess(stream, in.data(), out.data()) != Status::kOk) std::abort();
+      for (int16_t sample : out) energy += sample * sample;
+    }
+    StreamDestroy(stream);
+  });
+  CHECK_EQ(allocations, size_t{0});
+  CHECK_TRUE(energy > 0);
+  std::printf("%d hops, %zu allocations\n", hops, allocations);
+}
+
+}  // namespace
+}  // namespace groupcomm
+
+int main() {
+  groupcomm::TheCounterCounts();
+  groupcomm::StreamingAllocatesNothing();
+}

@@ -1,0 +1,206 @@
+#include "micro/stream/stream.h"
+
+#include <cmath>
+#include <cstring>
+#include <new>
+
+#include "arm_math.h"
+
+namespace groupcomm {
+namespace {
+
+constexpr float kPcmScale = 32768.0f;  // int16 PCM of this value is a sample of 1.0
+constexpr int kMaxSources = 8;
+constexpr size_t kAlignment = 16;
+
+constexpr size_t Align(size_t bytes) { return (bytes + kAlignment - 1) / kAlignment * kAlignment; }
+
+bool Valid(const Quantization& q) {
+  return std::isfinite(q.scale) && q.scale > 0 && q.zero_point >= -128 && q.zero_point <= 127;
+}
+
+bool Valid(const StreamConfig& c) {
+  // The limits of the window are those of CMSIS-DSP's FFT.
+  if (c.window < 32 || c.window > 4096 || (c.window & (c.window - 1)) != 0) return false;
+  if (c.hop < 1 || (c.window / 2) % c.hop != 0) return false;
+  if (c.sources < 1 || c.sources > kMaxSources) return false;
+  return std::isfinite(c.exponent) && c.exponent > 0 && Valid(c.features) && Valid(c.masks);
+}
+
+int16_t ToPcm(float sample) {
+  const float scaled = std::rint(sample * kPcmScale);
+  if (scaled >= 32767.0f) return 32767;
+  if (scaled <= -32768.0f) return -32768;
+  return static_cast<int16_t>(scaled);
+}
+
+int8_t Quantize(float x, const Quantization& q) {
+  const float rounded = std::rint(x / q.scale) + static_cast<float>(q.zero_point);
+  if (rounded >= 127.0f) return 127;
+  if (rounded <= -128.0f) return -128;
+  return static_cast<int8_t>(rounded);
+}
+
+}  // namespace
+
+class Stream {
+ public:
+  // Walks through the caller's memory. With a null base it only counts.
+  struct Layout {
+    explicit Layout(void* base) : base(static_cast<uint8_t*>(base)) {}
+
+    template <typename T>
+    T* Take(size_t count) {
+      T* taken = base ? reinterpret_cast<T*>(base + used) : nullptr;
+      used += Align(count * sizeof(T));
+      return taken;
+    }
+
+    uint8_t* base;
+    size_t used = 0;
+  };
+
+  Stream(const StreamConfig& config, Engine* engine) : config_(config), engine_(engine) {}
+
+  void Place(Layout* layout) {
+    const size_t window = config_.window, bins = StreamBins(config_), sources = config_.sources;
+    analysis_ = layout->Take<float>(window);
+    history_ = layout->Take<int16_t>(window);
+    frame_ = layout->Take<float>(window);
+    spectrum_ = layout->Take<float>(window);
+    time_ = layout->Take<float>(window);
+    overlap_ = layout->Take<float>(sources * window);
+    features_ = layout->Take<int8_t>(bins);
+    masks_ = layout->Take<int8_t>(sources * bins);
+  }
+
+  Status Init() {
+    if (arm_rfft_fast_init_f32(&fft_, static_cast<uint16_t>(config_.window)) != ARM_MATH_SUCCESS) return Status::kBadConfig;
+    // In double, like Python, and rounded once. A board computes it once, at start.
+    const double pi = 3.14159265358979323846;
+    for (int n = 0; n < config_.window; ++n) {
+      analysis_[n] = static_cast<float>(std::sqrt(0.5 - 0.5 * std::cos(2 * pi * n / config_.window)));
+    }
+    overlaps_ = static_cast<float>(config_.window / (2 * config_.hop));
+    half_exponent_ = config_.exponent / 2;
+    return Reset();
+  }
+
+  Status Reset() {
+    std::memset(history_, 0, config_.window * sizeof(int16_t));
+    std::memset(overlap_, 0, config_.sources * config_.window * sizeof(float));
+    std::memset(features_, 0, StreamBins(config_));
+    std::memset(masks_, 0, config_.sources * StreamBins(config_));
+    return engine_->Reset();
+  }
+
+  Status Process(const int16_t* in, int16_t* out) {
+    Analyse(in);
+    const Status status = engine_->Run(features_, masks_);
+    if (status != Status::kOk) {
+      std::memset(out, 0, config_.sources * config_.hop * sizeof(int16_t));
+      return Status::kEngineFailed;
+    }
+    for (int source = 0; source < config_.sources; ++source) {
+      Synthesize(masks_ + source * StreamBins(config_), overlap_ + source * config_.window, out + source * config_.hop);
+    }
+    return Status::kOk;
+  }
+
+  const StreamConfig& config() const { return config_; }
+  const int8_t* features() const { return features_; }
+  const int8_t* masks() const { return masks_; }
+
+ private:
+  // in (hop) -> spectrum_, features_
+  void Analyse(const int16_t* in) {
+    const int window = config_.window, hop = config_.hop, last = window / 2;
+    std::memmove(history_, history_ + hop, (window - hop) * sizeof(int16_t));
+    std::memcpy(history_ + window - hop, in, hop * sizeof(int16_t));
+    for (int n = 0; n < window; ++n) frame_[n] = history_[n] / kPcmScale * analysis_[n];
+    arm_rfft_fast_f32(&fft_, frame_, spectrum_, 0);  // overwrites frame_
+    features_[0] = Feature(spectrum_[0], 0);
+    features_[last] = Feature(spectrum_[1], 0);
+    for (int bin = 1; bin < last; ++bin) features_[bin] = Feature(spectrum_[2 * bin], spectrum_[2 * bin + 1]);
+  }
+
+  int8_t Feature(float re, float im) const {
+    return Quantize(std::pow(re * re + im * im, half_exponent_), config_.features);
+  }
+
+  float Mask(int8_t q) const { return static_cast<float>(q - config_.masks.zero_point) * config_.masks.scale; }
+
+  // spectrum_, masks (bins), overlap (window) -> overlap, out (hop)
+  void Synthesize(const int8_t* masks, float* overlap, int16_t* out) {
+    const int window = config_.window, hop = config_.hop, last = window / 2;
+    frame_[0] = Mask(masks[0]) * spectrum_[0];
+    frame_[1] = Mask(masks[last]) * spectrum_[1];
+    for (int bin = 1; bin < last; ++bin) {
+      const float mask = Mask(masks[bin]);
+      frame_[2 * bin] = mask * spectrum_[2 * bin];
+      frame_[2 * bin + 1] = mask * spectrum_[2 * bin + 1];
+    }
+    arm_rfft_fast_f32(&fft_, frame_, time_, 1);
+    // The synthesis window is the analysis window over the constant to which its square overlaps.
+    for (int n = 0; n < window; ++n) overlap[n] += time_[n] * (analysis_[n] / overlaps_);
+    for (int n = 0; n < hop; ++n) out[n] = ToPcm(overlap[n]);
+    std::memmove(overlap, overlap + hop, (window - hop) * sizeof(float));
+    std::memset(overlap + window - hop, 0, hop * sizeof(float));
+  }
+
+  StreamConfig config_;
+  Engine* engine_;
+  arm_rfft_fast_instance_f32 fft_;
+  float overlaps_;
+  float half_exponent_;
+
+  // In the caller's memory. A spectrum is in CMSIS-DSP's packing: re of bin 0, re of the last bin, then re, im of bins 1, 2, ...
+  float* analysis_;   // (window) periodic square-root Hann
+  int16_t* history_;  // (window) the newest samples, oldest first
+  float* frame_;      // (window) windowed samples, then the masked spectrum
+  float* spectrum_;   // (window) of the mixture
+  float* time_;       // (window) of one source
+  float* overlap_;    // (sources, window) sum of the frames so far, from the next sample to leave
+  int8_t* features_;  // (bins)
+  int8_t* masks_;     // (sources, bins)
+};
+
+size_t StreamBytes(const StreamConfig& config) {
+  if (!Valid(config)) return 0;
+  Stream stream(config, nullptr);
+  Stream::Layout layout(nullptr);
+  layout.Take<Stream>(1);
+  stream.Place(&layout);
+  return layout.used;
+}
+
+Status StreamCreate(const StreamConfig& config, Engine* engine, void* memory, size_t bytes, Stream** stream) {
+  *stream = nullptr;
+  const size_t needed = StreamBytes(config);
+  if (needed == 0) return Status::kBadConfig;
+  if (memory == nullptr || reinterpret_cast<uintptr_t>(memory) % kAlignment != 0 || bytes < needed) return Status::kBadMemory;
+  const int bins = StreamBins(config);
+  if (engine->features() != bins || engine->masks() != config.sources * bins) return Status::kEngineMismatch;
+  Stream::Layout layout(memory);
+  Stream* made = new (layout.Take<Stream>(1)) Stream(config, engine);
+  made->Place(&layout);
+  const Status status = made->Init();
+  if (status == Status::kOk) *stream = made;
+  return status;
+}
+
+Status StreamProcess(Stream* stream, const int16_t* in, int16_t* out) { return stream->Process(in, out); }
+
+Status StreamReset(Stream* stream) { return stream->Reset(); }
+
+int StreamLatency(const Stream* stream) { return stream->config().window - stream->config().hop; }
+
+void StreamDestroy(Stream* stream) {
+  if (stream != nullptr) stream->~Stream();
+}
+
+const int8_t* StreamFeatures(const Stream* stream) { return stream->features(); }
+
+const int8_t* StreamMasks(const Stream* stream) { return stream->masks(); }
+
+}  // namespace groupcomm

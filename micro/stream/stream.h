@@ -1,0 +1,60 @@
+// The hop-by-hop separator: PCM in, PCM of every source out. Five verbs around an opaque state that lives in the caller's memory:
+//
+//   Stream* s;
+//   StreamCreate(config, &engine, memory, StreamBytes(config), &s);
+//   while (...) StreamProcess(s, in, out);   // out is StreamLatency(s) samples behind in
+//   StreamReset(s);
+//   StreamDestroy(s);
+//
+// The definition of the signal path is tf_model/signal.py; this is its twin. Nothing is allocated.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "micro/engine/engine.h"
+
+namespace groupcomm {
+
+struct Quantization {  // real value = (q - zero_point) * scale
+  float scale;
+  int zero_point;
+};
+
+struct StreamConfig {
+  int window;      // samples of a frame: a power of two in 32..4096
+  int hop;         // samples between frames: divides half the window
+  int sources;     // masks of the network, 1..8
+  float exponent;  // feature = |X| ** exponent
+  Quantization features;
+  Quantization masks;
+};
+
+class Stream;
+
+// Frequency bins of a frame.
+constexpr int StreamBins(const StreamConfig& config) { return config.window / 2 + 1; }
+
+// Memory that StreamCreate needs; 0 for a config that it refuses.
+size_t StreamBytes(const StreamConfig& config);
+
+// Makes a stream in `memory`, aligned to 16, which belongs to the caller like the engine; both outlive the stream.
+Status StreamCreate(const StreamConfig& config, Engine* engine, void* memory, size_t bytes, Stream** stream);
+
+// One hop. When the engine fails, `out` is silence and the stream may go on.
+Status StreamProcess(Stream* stream, const int16_t* in /* (hop) */, int16_t* out /* (sources, hop) */);
+
+// Back to the state after StreamCreate, the engine's included.
+Status StreamReset(Stream* stream);
+
+// Samples by which the output is behind the input: window - hop.
+int StreamLatency(const Stream* stream);
+
+// Ends the stream; its memory is the caller's again.
+void StreamDestroy(Stream* stream);
+
+// What the engine saw and gave at the last hop, to hold against another implementation.
+const int8_t* StreamFeatures(const Stream* stream);  // (bins)
+const int8_t* StreamMasks(const Stream* stream);     // (sources, bins)
+
+}  // namespace groupcomm
