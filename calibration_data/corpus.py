@@ -143,8 +143,9 @@ def report(name: str) -> dict:
         raise UserError(f"corpus {name!r} is not in {path.parent.parent}; run `{verb}`") from None
     except (OSError, ValueError) as e:
         raise UserError(f"{path}: cannot be read ({e}); delete its folder and run `{verb}`") from e
-    if value.get("schema") != SCHEMA:
-        raise UserError(f"{path}: schema {value.get('schema')}, this program reads {SCHEMA}; run `{verb}`")
+    schema = value.get("schema") if isinstance(value, dict) else None
+    if schema != SCHEMA:
+        raise UserError(f"{path}: schema {schema}, this program reads {SCHEMA}; run `{verb}`")
     return value
 
 

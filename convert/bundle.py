@@ -93,12 +93,16 @@ def load(name_or_path: str) -> Bundle:
         When it is missing, of another schema, or its model is missing, cut short or changed.
     """
     folder = BUNDLES / name_or_path if name_or_path in names() else Path(name_or_path)
-    file = folder / "bundle.json"
-    if not file.is_file():
+    if not (folder / "bundle.json").is_file():
         raise UserError(
             f"{name_or_path}: no bundle of this name ({', '.join(names()) or 'none yet'}) and no folder with a bundle.json; "
             f"make one with `groupcomm convert`"
         )
+    return _open(folder)
+
+
+def _open(folder: Path) -> Bundle:
+    file = folder / "bundle.json"
     try:
         d = json.loads(file.read_text())
         if d["schema"] != SCHEMA:
@@ -112,9 +116,15 @@ def load(name_or_path: str) -> Bundle:
         if sha256(model) != d["model"]["sha256"]:
             raise UserError(f"{model}: checksum differs from bundle.json, the file is damaged; convert the network again")
         bundle = Bundle(folder, d, content)
+        rate = d["signal"]["sample_rate"]
+        if not isinstance(rate, int) or rate < 1 or not isinstance(d["sources"], int) or d["sources"] < 1:
+            raise UserError(f"{file}: sample_rate {rate!r} or sources {d['sources']!r} is no positive number; convert the network again")
+        if not isinstance(d["name"], str) or not isinstance(d["checkpoint_sha256"], str):
+            raise UserError(f"{file}: name or checkpoint_sha256 is no text; convert the network again")
         for key, count in (("features", bundle.signal.bins), ("masks", bundle.signal.bins * bundle.sources)):
-            if d[key]["shape"] != [1, count] or d[key]["dtype"] != "int8" or not d[key]["scale"] > 0:
+            if (d[key]["shape"], d[key]["dtype"]) != ([1, count], "int8") or not d[key]["scale"] > 0 or abs(d[key]["zero_point"]) > 128:
                 raise UserError(f"{file}: {key} {d[key]} do not fit {count} bins in int8; convert the network again")
+        flatbuffer.read(model)
         return bundle
     except (ValueError, KeyError, TypeError, OSError) as e:
         raise UserError(f"{file}: not a bundle description ({type(e).__name__}: {e}); convert the network again") from e
@@ -150,11 +160,13 @@ def smallest_arena(model: Path) -> int:
 
 
 def golden_pcm(hops: int, hop: int) -> np.ndarray:
-    """The first ``hops`` hops of the demo mixtures, one after the other [shape=(hops * hop,), int16]."""
-    audio = np.concatenate([demo.mixture for demo in clips.demo_mixtures()])
-    if len(audio) < hops * hop:
-        raise UserError(f"the demo mixtures hold {len(audio) // hop} hops of {hop}, {hops} asked; ask fewer")
-    return to_pcm(audio[: hops * hop])
+    """``hops`` hops of real sound, an equal part from the start of every demo mixture [shape=(hops * hop,), int16]."""
+    demos = clips.demo_mixtures()
+    shares = [hops // len(demos) + (i < hops % len(demos)) for i in range(len(demos))]
+    held = len(demos) * min(len(demo.mixture) // hop for demo in demos)
+    if hops > held:
+        raise UserError(f"{hops} hops asked, the demo mixtures hold {held} of {hop} samples; ask fewer")
+    return to_pcm(np.concatenate([demo.mixture[: share * hop] for demo, share in zip(demos, shares, strict=True)]))
 
 
 def to_pcm(audio: np.ndarray) -> np.ndarray:
@@ -205,4 +217,4 @@ def write(trained: checkpoint.Checkpoint, folder: Path) -> Bundle:
             },
         }
         (part / "bundle.json").write_text(json.dumps(description, indent=2) + "\n")
-    return load(str(folder))
+    return _open(folder)

@@ -92,7 +92,7 @@ def inspect(
 def parity(
     name: BundleName,
     checkpoint_name: CheckpointOption = None,
-    hops: Annotated[int, typer.Option(min=2, help="Hops of real sound, in two passes with a reset between.")] = 1000,
+    hops: Annotated[int, typer.Option(min=1, help="Hops of real sound in a pass; there are two, with a reset between.")] = 1000,
     json: Json = False,
 ) -> None:
     """Hold every runtime against its reference on the same real sound. Exit code 1 when TFLM's bytes are not all equal."""
@@ -117,7 +117,7 @@ def print_parity(result: dict) -> None:
     """The table for people."""
     from rich.table import Table
 
-    title = f"{result['bundle']}: {result['hops']} hops of real sound, {result['resets']} reset"
+    title = f"{result['bundle']}: {result['passes']} passes of {result['hops']} hops of real sound, a reset between"
     table = Table("runtime", "held against", "equal", "steps off", "SNR, dB", title=title, caption="SNR: against the float network")
     for column in table.columns:
         column.no_wrap = True

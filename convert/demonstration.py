@@ -9,6 +9,7 @@ from calibration_data import clips
 from convert import bundle as bundles
 from convert import parity, runner, separator, sound
 from groupcomm.console import progress
+from groupcomm.errors import UserError
 from groupcomm.files import atomic_path
 from tf_model import checkpoint
 from tf_model.evaluate import si_sdr_db
@@ -30,6 +31,9 @@ def demonstrate(name: str, checkpoint_name: str | None, folder: Path) -> dict:
     """
     bundle = bundles.load(name)
     trained = checkpoint.load(checkpoint_name or bundle.name)
+    parity.check_pair(bundle, trained)
+    if bundle.sources != 1:
+        raise UserError(f"{bundle.path}: separates {bundle.sources} sources, the demo mixtures have one; name an enhancement bundle")
     in_keras = separator.from_keras(trained)
     rate = bundle.signal.sample_rate
     rows, files = [], []

@@ -44,7 +44,11 @@ def inspect(name_or_path: str) -> dict:
         When it is neither, or damaged.
     """
     path = Path(name_or_path)
-    file = path if path.is_file() else bundles.load(name_or_path).path / "model.tflite"
+    if path.is_file():
+        file = path
+    else:
+        bundle = bundles.load(name_or_path)
+        file = bundle.path / bundle.description["model"]["file"]
     parsed = flatbuffer.read(file)
     content = file.read_bytes()
     unsupported = _unsupported(content)

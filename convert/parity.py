@@ -44,17 +44,23 @@ def _snr_db(got: np.ndarray, reference: np.ndarray) -> float | None:
     return None if noise == 0 else round(10 * np.log10(float(np.sum(reference.astype(np.float64) ** 2)) / noise), 2)
 
 
+def check_pair(bundle: bundles.Bundle, trained: checkpoint.Checkpoint) -> None:
+    """Raise a `UserError` unless the bundle was made from this checkpoint."""
+    if bundle.description["checkpoint_sha256"] != trained.sha256():
+        raise UserError(f"{bundle.path}: made from other weights than {trained.weights}; convert again or name its --checkpoint")
+
+
 def parity(bundle: bundles.Bundle, trained: checkpoint.Checkpoint, *, hops: int) -> dict:
     """Run every runtime over the demo mixtures, reset it, and run it again.
 
     Parameters
     ----------
     bundle, trained : the bundle and the checkpoint that it was made from.
-    hops : least number of hops in all; there are two equal passes, with a reset in between.
+    hops : of real sound in a pass; there are two equal passes, with a reset in between.
 
     Returns
     -------
-    dict with ``bundle``, ``hops`` (both passes), ``resets``, ``runtimes`` (a `Row` each, as dicts), ``exact`` (TFLM in Python and in
+    dict with ``bundle``, ``hops`` (of a pass), ``passes``, ``runtimes`` (a `Row` each, as dicts), ``exact`` (TFLM in Python and in
     C++ equal in every byte, by replay, by the C++ stream and to the golden vectors), ``streaming_difference`` (worst difference of a
     mask between Keras' streaming and sequence views) and ``ok`` (exact, and that difference within `STREAMING_TOLERANCE`).
 
@@ -63,9 +69,8 @@ def parity(bundle: bundles.Bundle, trained: checkpoint.Checkpoint, *, hops: int)
     UserError
         When the bundle was not made from this checkpoint.
     """
-    if bundle.description["checkpoint_sha256"] != trained.sha256():
-        raise UserError(f"{bundle.path}: made from other weights than {trained.weights}; convert again or name its --checkpoint")
-    pcm = bundles.golden_pcm(-(-hops // 2), bundle.signal.hop)  # (samples,)
+    check_pair(bundle, trained)
+    pcm = bundles.golden_pcm(hops, bundle.signal.hop)  # (samples,)
     audio = pcm.astype(np.float32) / np.float32(sig.PCM_SCALE)
     features = sig.features(sig.stft(audio, bundle.signal), bundle.signal)  # (hops of a pass, bins)
     quantized = bundle.quantize_features(features)
@@ -128,8 +133,8 @@ def parity(bundle: bundles.Bundle, trained: checkpoint.Checkpoint, *, hops: int)
     difference = float(np.abs(stream - sequence).max())
     return {
         "bundle": bundle.name,
-        "hops": len(truth),
-        "resets": 1,
+        "hops": hops,
+        "passes": len(truth) // len(quantized),
         "exact": exact,
         "streaming_difference": difference,
         "ok": exact and difference <= STREAMING_TOLERANCE,

@@ -1,5 +1,6 @@
 """A sound file through the C++ runner."""
 
+import contextlib
 import shutil
 import tempfile
 from pathlib import Path
@@ -37,13 +38,13 @@ def separate(wav: Path, name: str, folder: Path, plot: Path | None = None) -> di
         given = Path(scratch) / f"{Path(wav).stem}.wav"
         soundfile.write(given, pcm, rate, subtype="PCM_16")
         results = runner.separate_wav(opened, given, Path(scratch) / "out")
-        outputs = []
-        for result in results:
-            with atomic_path(Path(folder) / result.name) as part:
-                shutil.copyfile(result, part)
-            outputs.append(str(Path(folder) / result.name))
+        finished = {Path(folder) / result.name: result for result in results}
+        outputs = [str(path) for path in finished]
         if plot:
-            sounds = {Path(wav).name: pcm} | {Path(path).name: soundfile.read(path, dtype="int16")[0] for path in outputs}
-            with atomic_path(plot) as part:
-                sound.plot_spectrograms(part, sounds, opened.signal)
+            sounds = {Path(wav).name: pcm} | {result.name: soundfile.read(result, dtype="int16")[0] for result in results}
+            finished[Path(plot)] = Path(scratch) / "plot.png"
+            sound.plot_spectrograms(finished[Path(plot)], sounds, opened.signal)
+        with contextlib.ExitStack() as stack:  # all of them or none
+            for path, made in finished.items():
+                shutil.copyfile(made, stack.enter_context(atomic_path(path)))
     return {"input": str(wav), "bundle": str(opened.path), "seconds": len(pcm) / rate, "conversions": conversions, "outputs": outputs}

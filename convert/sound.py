@@ -37,13 +37,18 @@ def read(path: Path, rate: int) -> tuple[np.ndarray, list[str]]:
         with soundfile.SoundFile(path) as file:
             subtype, channels, given = file.subtype, file.channels, file.samplerate
             audio = file.read(dtype="float64", always_2d=True)  # [samples, channels]; 24-bit and 32-bit PCM keep all bits
-    except (soundfile.LibsndfileError, OSError) as e:
+    except (soundfile.LibsndfileError, OSError, TypeError) as e:  # TypeError: a headerless format, for soundfile
         raise UserError(f"{path}: not a sound file that can be read ({e}); name a WAV file") from e
     if not len(audio):
         raise UserError(f"{path}: holds no samples; name a WAV file with sound")
     if not np.isfinite(audio).all():
         raise UserError(f"{path}: sample {int(np.argmin(np.isfinite(audio).all(1)))} is not a finite number; export it again")
     conversions = []
+    if missing := _missing_bytes(path):
+        conversions.append(f"cut short: the header promises {missing} bytes more")
+    if clipped := int((np.abs(audio) > 1).any(1).sum()):  # before anything is summed: huge values would overflow
+        conversions.append(f"{clipped} samples beyond full scale clipped")
+        audio = np.clip(audio, -1, 1)
     if channels > 1:
         conversions.append(f"{channels} channels mixed to mono")
         audio = audio.mean(1, keepdims=True)
@@ -55,10 +60,14 @@ def read(path: Path, rate: int) -> tuple[np.ndarray, list[str]]:
             raise UserError(f"{path}: {len(audio)} samples at {given} Hz are less than one at {rate} Hz; name a longer file")
     if subtype != "PCM_16":
         conversions.append(f"{subtype.replace('_', ' ')} to 16-bit PCM")
-    clipped = int((np.abs(mono) > 1).sum())
-    if clipped:
-        conversions.append(f"{clipped} samples beyond full scale clipped")
     return bundles.to_pcm(mono), conversions
+
+
+def _missing_bytes(path: Path) -> int:
+    """Bytes that a RIFF header promises beyond the end of the file; 0 for other files and for streams of unknown length."""
+    with open(path, "rb") as f:
+        mark, size = f.read(4), int.from_bytes(f.read(4), "little")
+    return max(0, size + 8 - path.stat().st_size) if mark == b"RIFF" and size < 2**32 - 1 else 0
 
 
 def plot_spectrograms(path: Path, sounds: dict[str, np.ndarray], signal: sig.Signal) -> None:
@@ -83,5 +92,5 @@ def plot_spectrograms(path: Path, sounds: dict[str, np.ndarray], signal: sig.Sig
         axis.set(title=title, ylabel="kHz")
         figure.colorbar(image, ax=axis, label="dB")
     axis.set(xlabel="s")
-    figure.savefig(path, dpi=90)
+    figure.savefig(path, dpi=90, format="png")
     plt.close(figure)

@@ -4,6 +4,7 @@ import contextlib
 import hashlib
 import os
 import shutil
+import sys
 import tempfile
 from pathlib import Path
 
@@ -21,6 +22,11 @@ def sha256(path: Path) -> str:
     """Hexadecimal SHA-256 of a file's bytes."""
     with open(path, "rb") as f:
         return hashlib.file_digest(f, "sha256").hexdigest()
+
+
+def soundfile_error() -> type[Exception]:
+    """What soundfile raises where others raise OSError, or OSError itself while soundfile is not loaded (it is not light)."""
+    return sys.modules["soundfile"].LibsndfileError if "soundfile" in sys.modules else OSError
 
 
 @contextlib.contextmanager
@@ -49,8 +55,9 @@ def atomic_path(path: Path):
         os.umask(umask)
         temporary.chmod(0o666 & ~umask)  # mkstemp makes private files; these are ordinary ones
         temporary.replace(path)
-    except OSError as e:
-        raise UserError(f"{path}: cannot write ({e.strerror or e}); free some space or choose another output folder") from e
+    except (OSError, soundfile_error()) as e:
+        reason = getattr(e, "strerror", None) or e
+        raise UserError(f"{path}: cannot write ({reason}); free some space or choose another output folder") from e
     finally:
         temporary.unlink(missing_ok=True)
 
@@ -59,12 +66,16 @@ def atomic_path(path: Path):
 def atomic_folder(path: Path):
     """Like `atomic_path` for a whole folder: it replaces ``path`` only when the block ends without an error.
 
+    It replaces an empty folder, or one that holds only files that the new one holds too: an earlier version of the same thing.
+
     Raises
     ------
     UserError
-        When the parent folder cannot be made or written.
+        When the parent folder cannot be made or written, or ``path`` holds anything else.
     """
-    path = Path(path)
+    path = Path(path).absolute()
+    if path.exists() and not path.is_dir():
+        raise UserError(f"{path}: is a file, and a folder is to be made there; choose another output folder")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         temporary = Path(tempfile.mkdtemp(prefix=".part-", dir=path.parent))
@@ -74,8 +85,15 @@ def atomic_folder(path: Path):
         yield temporary
         temporary.chmod(0o755)
         if path.exists():
-            shutil.rmtree(path)
-        temporary.replace(path)
+            foreign = sorted({p.name for p in path.iterdir()} - {p.name for p in temporary.iterdir()})
+            if foreign:
+                raise UserError(f"{path}: holds {foreign[0]}, which would be lost; choose another output folder")
+            old = temporary.with_name(temporary.name + "-old")
+            path.replace(old)
+            temporary.replace(path)
+            shutil.rmtree(old)
+        else:
+            temporary.replace(path)
     except OSError as e:
         raise UserError(f"{path}: cannot write ({e.strerror or e}); free some space or choose another output folder") from e
     finally:

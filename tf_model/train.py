@@ -129,7 +129,12 @@ def train(name: str, net: networks.Network, recipe: Recipe, folder: Path) -> dic
     asked = json.loads(json.dumps({"name": name, "network": dataclasses.asdict(net), "recipe": dataclasses.asdict(recipe)}))
     recipe_file = folder / "recipe.json"
     if recipe_file.is_file():
-        there = json.loads(recipe_file.read_text())
+        try:
+            there = json.loads(recipe_file.read_text())
+            if not all(isinstance(there[part], dict) for part in ("network", "recipe")):
+                raise ValueError("no network or recipe in it")
+        except (ValueError, KeyError, TypeError) as e:
+            raise UserError(f"{recipe_file}: not the recipe of a run ({e}); choose another --out") from e
         if there != asked:
             differing = [
                 f"{k} {there.get(part, {}).get(k)} there, {v} asked"

@@ -22,7 +22,7 @@ def rows(result):
 
 
 def test_tflm_is_exact_over_a_thousand_hops_and_a_reset(result, rows):
-    assert result["hops"] >= 1000 and result["resets"] == 1 and result["ok"] and result["exact"]
+    assert result["hops"] >= 1000 and result["passes"] == 2 and result["ok"] and result["exact"]
     for name in ("tflm_python", "tflm_cpp", "tflm_cpp_golden", "stream_cpp"):
         assert (rows[name]["equal_bytes"], rows[name]["max_steps"]) == (1.0, 0.0)
 
@@ -40,9 +40,9 @@ def test_int8_stays_near_float(rows):
 
 
 def test_the_c_plus_plus_stream_is_the_python_stream(rows):
-    """Its FFT rounds otherwise than NumPy's: rarely a feature falls on the other side of a step, and a sample with it."""
-    assert rows["stream_cpp_features"]["equal_bytes"] > 0.999 and rows["stream_cpp_features"]["max_steps"] <= 1
-    assert rows["stream_cpp_pcm"]["equal_bytes"] > 0.9
+    """Its FFT rounds otherwise than NumPy's: rarely a feature falls on the other side of a step, and the state carries that on."""
+    assert rows["stream_cpp_features"]["equal_bytes"] > 0.9999 and rows["stream_cpp_features"]["max_steps"] <= 1
+    assert rows["stream_cpp_pcm"]["snr_db"] > 25
 
 
 def test_it_fails_when_a_byte_differs(monkeypatch):
@@ -69,9 +69,11 @@ def test_it_fails_when_the_state_is_forgotten(monkeypatch):
     monkeypatch.setattr(runner, "replay", forgetful)
     opened = bundle.load("enhance")
     features, masks = opened.golden()
-    got = forgetful(opened, features[:20])
-    np.testing.assert_array_equal(got[0], masks[0])
-    assert (got[19] != masks[19]).any()
+    np.testing.assert_array_equal(forgetful(opened, features[:1]), masks[:1])
+    monkeypatch.setattr(bundle.Bundle, "golden", lambda self: (features[:8], masks[:8]))
+    result = parity.parity(opened, checkpoint.load("enhance"), hops=8)
+    equal = {r["name"]: r["equal_bytes"] for r in result["runtimes"]}
+    assert not result["ok"] and equal["tflm_cpp"] < 1 and equal["tflm_cpp_golden"] < 1
 
 
 def test_a_bundle_of_other_weights_is_refused(tmp_path):

@@ -47,7 +47,31 @@ def test_beyond_full_scale_is_clipped_and_said(tmp_path):
     soundfile.write(tmp_path / "a.wav", np.array([0, 1.5, -2, 0.5]), RATE, subtype="FLOAT")
     got, conversions = sound.read(tmp_path / "a.wav", RATE)
     assert got.tolist() == [0, 32767, -32768, 16384]
-    assert conversions[-1] == "2 samples beyond full scale clipped"
+    assert conversions[0] == "2 samples beyond full scale clipped"
+
+
+def test_huge_samples_do_not_silence_the_rest(tmp_path):
+    audio = tone(44100)
+    audio[[5000, 10000]] = 1e308, -1e308
+    soundfile.write(tmp_path / "a.wav", audio, 44100, subtype="DOUBLE")
+    got, conversions = sound.read(tmp_path / "a.wav", RATE)
+    assert conversions[0] == "2 samples beyond full scale clipped"
+    assert np.abs(got[500:1500]).max() > 10000 and np.abs(got[4000:]).max() > 10000
+
+
+def test_a_file_cut_short_is_used_as_far_as_it_goes_and_it_is_said(tmp_path):
+    soundfile.write(tmp_path / "a.wav", tone(RATE), RATE, subtype="PCM_16")
+    content = (tmp_path / "a.wav").read_bytes()
+    (tmp_path / "a.wav").write_bytes(content[:-1000])
+    got, conversions = sound.read(tmp_path / "a.wav", RATE)
+    assert len(got) == RATE // 2 - 500
+    assert conversions == ["cut short: the header promises 1000 bytes more"]
+
+
+def test_a_headerless_file_is_named(tmp_path):
+    (tmp_path / "a.raw").write_bytes(bytes(100))
+    with pytest.raises(UserError, match=r"a\.raw: not a sound file"):
+        sound.read(tmp_path / "a.raw", RATE)
 
 
 def write_nan(path):

@@ -30,16 +30,31 @@ def test_a_full_disk_is_one_line(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_folder_replaces_the_old_one_whole(tmp_path):
+def test_a_folder_replaces_an_older_version_whole(tmp_path):
     (tmp_path / "d").mkdir()
-    (tmp_path / "d" / "old").touch()
+    (tmp_path / "d" / "a").write_text("old")
     with pytest.raises(RuntimeError), atomic_folder(tmp_path / "d") as part:
-        (part / "new").touch()
+        (part / "a").write_text("half")
         raise RuntimeError
-    assert [p.name for p in (tmp_path / "d").iterdir()] == ["old"]
+    assert (tmp_path / "d" / "a").read_text() == "old"
     with atomic_folder(tmp_path / "d") as part:
-        (part / "new").touch()
-    assert [p.name for p in (tmp_path / "d").iterdir()] == ["new"]
+        (part / "a").write_text("new")
+        (part / "b").touch()
+    assert sorted(p.name for p in (tmp_path / "d").iterdir()) == ["a", "b"]
+    assert (tmp_path / "d" / "a").read_text() == "new"
+    assert [p.name for p in tmp_path.iterdir()] == ["d"]
+
+
+def test_a_folder_with_anything_else_in_it_is_left_alone(tmp_path, monkeypatch):
+    (tmp_path / "d").mkdir()
+    (tmp_path / "d" / "notes.txt").write_text("mine")
+    monkeypatch.chdir(tmp_path / "d")
+    for path in (tmp_path / "d", "."):
+        with pytest.raises(UserError, match="notes.txt, which would be lost"), atomic_folder(path) as part:
+            (part / "a").touch()
+    assert [p.name for p in (tmp_path / "d").iterdir()] == ["notes.txt"]
+    with pytest.raises(UserError, match="is a file"), atomic_folder(tmp_path / "d" / "notes.txt"):
+        pass
 
 
 @pytest.mark.parametrize("kind", [atomic_path, atomic_folder])
