@@ -75,15 +75,15 @@ def ptq(trained: checkpoint.Checkpoint) -> tuple[bytes, int]:
     """
     import tensorflow as tf
 
-    signal = trained.net.signal
-    sequences = calibration_features(signal)
+    export = trained.model("export")  # refuses what does not convert
+    sequences = calibration_features(trained.net.signal)
     hops = sum(map(len, sequences))
 
     def representative():
         for frame in itertools.chain.from_iterable(sequences):
             yield {"features": frame[None]}
 
-    converter = _converter(trained.model("export"))
+    converter = _converter(export)
     converter.optimizations = [tf.lite.Optimize.DEFAULT]
     converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
     converter.inference_input_type = converter.inference_output_type = tf.int8

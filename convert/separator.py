@@ -27,13 +27,13 @@ def from_runtime(bundle: Bundle, runtime: runtimes.Runtime):
 
 
 def from_keras(trained: checkpoint.Checkpoint):
-    """The same in float32 by the sequence view."""
+    """The same in float32 by the sequence view, for a network of any family."""
+    from tf_model import networks
+
     model = trained.model("sequence")
-    net = trained.net
+    family = networks.family(trained.net)
 
     def separate(mixture: np.ndarray) -> np.ndarray:
-        spectrum = sig.stft(mixture, net.signal)
-        masks = model(sig.features(spectrum, net.signal)[None]).numpy()[0]
-        return sig.istft(sig.apply_masks(spectrum, masks, net.sources), len(mixture), net.signal)
+        return family.separate(model, mixture[None], trained.net).numpy()[0]
 
     return separate

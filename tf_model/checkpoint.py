@@ -9,8 +9,7 @@ from pathlib import Path
 
 from groupcomm.errors import UserError
 from groupcomm.files import REPO, atomic_folder, sha256
-from tf_model.networks import streaming
-from tf_model.signal import Signal
+from tf_model import networks
 
 TRAINED = REPO / "tf_model" / "trained"
 SCHEMA = 1
@@ -29,13 +28,13 @@ class Checkpoint:
     """
 
     name: str
-    net: streaming.Streaming
+    net: networks.Network
     training: dict
     weights: Path
 
-    def model(self, view: streaming.View = "sequence"):
+    def model(self, view: str = "sequence"):
         """Build a view of the network with these weights."""
-        model = streaming.build(self.net, view)
+        model = networks.family(self.net).build(self.net, view)
         try:
             model.load_weights(self.weights)
         except (OSError, ValueError, KeyError) as e:
@@ -72,7 +71,7 @@ def load(name_or_path: str) -> Checkpoint:
         d = json.loads(description.read_text())
         if d["schema"] != SCHEMA:
             raise UserError(f"{description}: schema {d['schema']}, this program reads {SCHEMA}; train it again")
-        net = streaming.Streaming(**{**d["network"], "signal": Signal(**d["network"]["signal"])})
+        net = networks.from_dict(d.get("family", "streaming"), d["network"])
         weights = folder / "weights.h5"
         if sha256(weights) != d["weights_sha256"]:
             raise UserError(f"{weights}: checksum differs from network.json; the file is damaged, check it out again")
@@ -81,7 +80,7 @@ def load(name_or_path: str) -> Checkpoint:
         raise UserError(f"{description}: not a network description ({e}); check it out or train it again") from e
 
 
-def save(folder: Path, name: str, net: streaming.Streaming, training: dict, model) -> None:
+def save(folder: Path, name: str, net: networks.Network, training: dict, model) -> None:
     """Write a checkpoint folder; it appears whole or not at all."""
     with atomic_folder(folder) as part:
         weights = part / "weights.h5"
@@ -89,6 +88,7 @@ def save(folder: Path, name: str, net: streaming.Streaming, training: dict, mode
         description = {
             "schema": SCHEMA,
             "name": name,
+            "family": networks.family_name(net),
             "network": dataclasses.asdict(net),
             "training": training,
             "weights_sha256": sha256(weights),

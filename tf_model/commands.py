@@ -5,7 +5,8 @@ from typing import Annotated
 
 import typer
 
-from groupcomm.console import err, out, print_json
+from groupcomm.console import err, out, print_json, progress
+from groupcomm.errors import UserError
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 
@@ -17,13 +18,19 @@ def register(app: typer.Typer) -> None:
 
 
 def cost(
-    name: Annotated[str, typer.Argument(help="A network's name (`groupcomm list`).")],
+    name: Annotated[str | None, typer.Argument(help="A network's name (`groupcomm list`).")] = None,
+    paper: Annotated[bool, typer.Option("--paper", help="All of the papers' systems against their published figures.")] = False,
     json: Json = False,
 ) -> None:
-    """Parameters, multiply-accumulates and state of a network."""
+    """Parameters, multiply-accumulates and state of a network; with --paper, exit code 1 if a count that must be exact is not."""
+    if (name is None) != paper:
+        raise UserError("cost: name one network, or ask for --paper")
     from tf_model import load_tensorflow
 
     load_tensorflow()
+    if paper:
+        _paper(json)
+        return
     from tf_model import cost as costs
     from tf_model import networks
 
@@ -33,6 +40,35 @@ def cost(
         return
     for key, value in figures.items():
         out.print(f"{key:>16}  {value:,}")
+
+
+def _paper(json: bool) -> None:
+    from tf_model import paper
+
+    with progress() as bar:
+        task = bar.add_task("count", total=len({row.name for row in paper.ROWS}))
+        result = paper.table(lambda name: bar.update(task, advance=1, description=f"count {name}"))
+    if json:
+        print_json(result)
+    else:
+        _print_paper(result)
+    if not result["ok"]:
+        raise typer.Exit(1)
+
+
+def _print_paper(result: dict) -> None:
+    header = f"{'network':<14}{'source':<18}{'published':>16}{'params':>11}{'(PyTorch)':>11}{'MACs of 4 s':>16}{'(thop)':>16}  verdict"
+    out.print(header, soft_wrap=True)
+    for row in result["rows"]:
+        published = f"{row['published_params'] or '-'} {row['published_macs_4s'] or '-'}"
+        out.print(
+            f"{row['network']:<14}{row['source'].partition(',')[0]:<18}{published:>16}{row['params']:>11,}{row['params_paper']:>11,}"
+            f"{row['macs_4s']:>16,}{row['macs_4s_thop']:>16,}  {row['verdict']}" + (f" ({row['note']})" if row["note"] else ""),
+            soft_wrap=True,
+        )
+    for ratio in result["ratios"]:
+        verdict = "exact" if ratio["exact"] else "differs"
+        out.print(f"dprnn : gc-dprnn, {ratio['quantity']}: published {ratio['published']}, ours {ratio['ours']:.2f}: {verdict}")
 
 
 def train(

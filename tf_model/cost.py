@@ -1,20 +1,24 @@
 """What a network costs."""
 
-from tf_model.networks import streaming
+import tf_keras as keras
+
+from tf_model import networks
 
 
-def cost(net: streaming.Streaming) -> dict:
-    """Parameters, multiply-accumulates and state of a streaming network.
+def paper_params(model: keras.Model) -> int:
+    """Parameters as PyTorch, and so the papers, count them: its LSTMs have two bias vectors, Keras' have one."""
+    lstms = (part for part in model.submodules if isinstance(part, keras.layers.LSTM) and part.weights)
+    return model.count_params() + sum(4 * lstm.units for lstm in lstms)
+
+
+def cost(net: networks.Network) -> dict:
+    """Parameters, multiply-accumulates and state of a network.
 
     Returns
     -------
-    dict with ``params``, ``macs_per_hop``, ``macs_per_second``, ``state_bytes`` (int8), ``latency_ms``.
+    dict with ``params``, ``params_paper`` (as PyTorch counts), ``macs_per_second``; ``macs_per_hop``, ``state_bytes`` (int8) and
+    ``latency_ms`` of what streams; ``macs_4s`` and ``macs_4s_thop`` of the papers' family.
     """
-    macs = streaming.macs_per_hop(net)
-    return {
-        "params": streaming.build(net).count_params(),
-        "macs_per_hop": macs,
-        "macs_per_second": macs * net.signal.sample_rate // net.signal.hop,
-        "state_bytes": streaming.state_bytes(net),
-        "latency_ms": 1000 * net.signal.window / net.signal.sample_rate,
-    }
+    family = networks.family(net)
+    model = family.build(net)
+    return {"params": model.count_params(), "params_paper": paper_params(model), **family.cost(net, model)}

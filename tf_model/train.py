@@ -21,9 +21,7 @@ from calibration_data import mixer
 from groupcomm.console import err, progress
 from groupcomm.errors import UserError
 from groupcomm.files import atomic_path
-from tf_model import checkpoint, losses
-from tf_model import signal as sig
-from tf_model.networks import streaming
+from tf_model import checkpoint, losses, networks
 
 
 @dataclasses.dataclass(frozen=True)
@@ -52,25 +50,6 @@ class Recipe:
     validation_mixtures: int = 64
     patience: int = 12
     corpus: str = "debian"
-
-
-def separate(model, mixtures, net: streaming.Streaming):
-    """Run a sequence view on sound.
-
-    Parameters
-    ----------
-    model : callable, features [batch, frames, bins] -> masks [batch, frames, sources * bins].
-    mixtures : tensor [shape=(batch, samples), float32]
-
-    Returns
-    -------
-    tensor [shape=(batch, sources, samples), float32]
-    """
-    samples = mixtures.shape[-1]
-    spectrum = sig.tf_stft(mixtures, net.signal)
-    masks = model(sig.tf_features(spectrum, net.signal))
-    masks = tf.stack(tf.split(masks, net.sources, axis=-1), axis=1)
-    return sig.tf_istft(tf.complex(masks, tf.zeros_like(masks)) * spectrum[:, None], samples, net.signal)
 
 
 def objective(estimates, sources):
@@ -129,7 +108,7 @@ def _finish_step_first():
             signal.signal(s, handler)
 
 
-def train(name: str, net: streaming.Streaming, recipe: Recipe, folder: Path) -> dict:
+def train(name: str, net: networks.Network, recipe: Recipe, folder: Path) -> dict:
     """Train a network, or go on with a run that was stopped.
 
     Parameters
@@ -175,7 +154,8 @@ def train(name: str, net: streaming.Streaming, recipe: Recipe, folder: Path) -> 
 
     keras.utils.set_random_seed(recipe.seed)
     tf.config.experimental.enable_op_determinism()  # the same run twice gives the same weights
-    model = streaming.build(net)
+    family = networks.family(net)
+    model = family.build(net)
     warmup = max(1, recipe.steps // 50)
     schedule = keras.optimizers.schedules.CosineDecay(
         0.0, max(1, recipe.steps - warmup), alpha=0.01, warmup_target=recipe.learning_rate, warmup_steps=warmup
@@ -186,13 +166,13 @@ def train(name: str, net: streaming.Streaming, recipe: Recipe, folder: Path) -> 
     @tf.function(reduce_retracing=True)
     def step(mixtures, sources):
         with tf.GradientTape() as tape:
-            loss = objective(separate(model, mixtures, net), sources)
+            loss = objective(family.separate(model, mixtures, net), sources)
         optimizer.apply_gradients(zip(tape.gradient(loss, model.trainable_variables), model.trainable_variables, strict=True))
         return loss
 
     @tf.function(reduce_retracing=True)
     def score(mixtures, sources):
-        estimates = separate(model, mixtures, net)
+        estimates = family.separate(model, mixtures, net)
         return losses.pit(losses.si_sdr, estimates, sources) - tf.reduce_mean(losses.si_sdr(mixtures[:, None], sources), 1)
 
     count = min(16, recipe.validation_mixtures)

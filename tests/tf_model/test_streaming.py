@@ -8,7 +8,7 @@ import pytest
 from convert import flatbuffer, quantize, runtimes
 from groupcomm.errors import UserError
 from tf_model import checkpoint, cost
-from tf_model.networks import NETWORKS, find, streaming
+from tf_model.networks import STREAMING, find, streaming
 
 HOPS = 60
 
@@ -22,7 +22,7 @@ def views(net, random):
     return sequence, stream
 
 
-@pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.parametrize("name", STREAMING)
 def test_streaming_equals_sequence_in_keras(name, random):
     net = find(name)
     sequence, stream = views(net, random)
@@ -37,7 +37,7 @@ def test_streaming_equals_sequence_in_keras(name, random):
     np.testing.assert_array_equal(stream(features[:1]).numpy()[0], first[0])
 
 
-@pytest.fixture(scope="module", params=NETWORKS)
+@pytest.fixture(scope="module", params=STREAMING)
 def converted(request, tmp_path_factory):
     """(sizes, sequence view, float `.tflite`) of every network."""
     net = find(request.param)

@@ -1,15 +1,57 @@
-"""The networks by name."""
+"""The networks by name, and the families they belong to.
+
+A family is a module: a frozen dataclass of sizes, ``build(net, view)``, ``separate(model, mixtures, net)`` (sound in, sound out; what
+training and evaluation call) and ``cost(net, model)``.
+"""
 
 from groupcomm.errors import UserError
+from tf_model.networks import streaming, tasnet
 from tf_model.networks.streaming import Streaming
+from tf_model.networks.tasnet import TasNet
+from tf_model.signal import Signal
 
-NETWORKS = {
+Network = Streaming | TasNet
+
+STREAMING = {
     "enhance": Streaming(),
     "separate": Streaming(sources=2),
 }
 
+_TAC = {"talk": "tac", "groups": 16, "tac": 48}
+_GC3 = _TAC | {"blocks": 8, "chunk": 24, "context": 32}
 
-def find(name: str) -> Streaming:
+# The papers' systems. Where a size was not printed, `tf_model.paper` says where it comes from.
+PAPER = {
+    "dprnn": TasNet(bottleneck=64),
+    "flstm-dprnn": TasNet(talk="flstm", groups=16, bottleneck=64),
+    "gc-dprnn-k2": TasNet(talk="blstm", groups=2, hidden=128),
+    "gc-dprnn-k4": TasNet(talk="blstm", groups=4, hidden=64),
+    "gc-dprnn-k8": TasNet(talk="blstm", groups=8, hidden=32),
+    "gc-dprnn": TasNet(talk="blstm", groups=16, hidden=16),
+    "gc-dprnn-k32": TasNet(talk="blstm", groups=32, hidden=8),
+    "tac-dprnn": TasNet(hidden=16, **_TAC),
+    "gc3-dprnn": TasNet(hidden=16, **_GC3),
+    "tcn": TasNet("tcn", blocks=12, hidden=512, bottleneck=128),
+    "gc3-tcn": TasNet("tcn", hidden=32, **_GC3 | {"blocks": 12, "tac": 96}),
+    "dptnet": TasNet("dptnet", bottleneck=64),
+    "gc3-dptnet": TasNet("dptnet", **_GC3),
+    "sudo": TasNet("sudo", blocks=16, hidden=512, depth=4, bottleneck=128),
+    "gc3-sudo": TasNet("sudo", hidden=32, **_GC3 | {"blocks": 7, "tac": 24}),
+}
+
+# Their causal forms, board-sized: one hop of 128 samples at a time.
+CAUSAL = {
+    "gc-dprnn-causal": TasNet(talk="blstm", groups=8, hidden=16, blocks=2, chunk=2, features=64, window=128, causal=True),
+    "gc3-dprnn-causal": TasNet(
+        **{"talk": "tac", "groups": 8, "tac": 16, "hidden": 32, "blocks": 4, "chunk": 1},
+        **{"context": 4, "codec_hidden": 4, "codec_tac": 8, "features": 64, "window": 64, "causal": True},
+    ),
+}
+
+NETWORKS = {**STREAMING, **PAPER, **CAUSAL}
+
+
+def find(name: str) -> Network:
     """Sizes of a network by name.
 
     Raises
@@ -20,3 +62,28 @@ def find(name: str) -> Streaming:
     if name not in NETWORKS:
         raise UserError(f"{name}: no such network; choose one of {', '.join(NETWORKS)}")
     return NETWORKS[name]
+
+
+def family(net: Network):
+    """The module of a network's family."""
+    return tasnet if isinstance(net, TasNet) else streaming
+
+
+def family_name(net: Network) -> str:
+    """Name of its family, as `from_dict` takes it."""
+    return "tasnet" if isinstance(net, TasNet) else "streaming"
+
+
+def from_dict(name: str, sizes: dict) -> Network:
+    """The inverse of ``dataclasses.asdict``, for a family's name.
+
+    Raises
+    ------
+    KeyError, TypeError, ValueError
+        When these are not the sizes of a network of this family.
+    """
+    if name == "streaming":
+        return Streaming(**{**sizes, "signal": Signal(**sizes["signal"])})
+    if name == "tasnet":
+        return TasNet(**sizes)
+    raise ValueError(f"family {name!r} is not known")

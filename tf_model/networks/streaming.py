@@ -7,9 +7,11 @@ frame deep: no look-ahead beyond the window.
 import dataclasses
 from typing import Literal
 
+import tensorflow as tf
 import tf_keras as keras
 
 from groupcomm.errors import UserError
+from tf_model import signal as sig
 from tf_model.layers import group
 from tf_model.layers.grouped_lstm import GroupedLSTM
 from tf_model.layers.tac import TAC
@@ -75,6 +77,25 @@ def build(net: Streaming, view: View = "sequence") -> keras.Model:
     return keras.Model(x, masks, name="groupcomm")
 
 
+def separate(model, mixtures, net: Streaming):
+    """Run a sequence view on sound.
+
+    Parameters
+    ----------
+    model : callable, features [batch, frames, bins] -> masks [batch, frames, sources * bins].
+    mixtures : tensor [shape=(batch, samples), float32]
+
+    Returns
+    -------
+    tensor [shape=(batch, sources, samples), float32]
+    """
+    samples = mixtures.shape[-1]
+    spectrum = sig.tf_stft(mixtures, net.signal)
+    masks = model(sig.tf_features(spectrum, net.signal))
+    masks = tf.stack(tf.split(masks, net.sources, axis=-1), axis=1)
+    return sig.tf_istft(tf.complex(masks, tf.zeros_like(masks)) * spectrum[:, None], samples, net.signal)
+
+
 def reset(model: keras.Model) -> None:
     """Zero the state of a ``"streaming"`` view."""
     for layer in model.layers:
@@ -92,3 +113,19 @@ def macs_per_hop(net: Streaming) -> int:
 def state_bytes(net: Streaming) -> int:
     """Bytes of recurrent state in int8: hidden state int8, cell state int16, for each group of each block."""
     return net.blocks * net.groups * net.hidden * 3
+
+
+def cost(net: Streaming, model: keras.Model) -> dict:
+    """Multiply-accumulates and state of a network.
+
+    Returns
+    -------
+    dict with ``macs_per_hop``, ``macs_per_second``, ``state_bytes`` (int8), ``latency_ms``.
+    """
+    macs = macs_per_hop(net)
+    return {
+        "macs_per_hop": macs,
+        "macs_per_second": macs * net.signal.sample_rate // net.signal.hop,
+        "state_bytes": state_bytes(net),
+        "latency_ms": 1000 * net.signal.window / net.signal.sample_rate,
+    }

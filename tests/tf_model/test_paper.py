@@ -1,0 +1,80 @@
+"""The papers' counts come out, and a wrong one would be noticed."""
+
+import json
+
+import pytest
+from typer.testing import CliRunner
+
+from groupcomm.cli import app
+from groupcomm.errors import UserError
+from tf_model import paper
+
+
+@pytest.fixture(scope="module")
+def table():
+    result = CliRunner().invoke(app, ["cost", "--paper", "--json"])
+    assert result.exit_code == 0, result.output
+    return json.loads(result.stdout)
+
+
+EXACT = {
+    "dprnn": 2_620_224,
+    "gc-dprnn-k2": 3_895_104,
+    "gc-dprnn-k4": 990_240,
+    "gc-dprnn-k8": 258_960,
+    "gc-dprnn": 73_608,
+    "gc-dprnn-k32": 26_004,
+    "gc3-dprnn": 123_772,
+    "gc3-tcn": 191_168,
+    "gc3-dptnet": 128_636,
+}
+
+
+def test_exact_counts(table):
+    rows = {row["network"]: row for row in table["rows"] if row["must_be_exact"]}
+    assert {name: rows[name]["params_paper"] for name in EXACT} == EXACT
+    assert set(rows) == set(EXACT) and all(row["exact"] for row in rows.values())
+    assert table["ok"]
+    assert [(r["quantity"], r["published"], r["exact"]) for r in table["ratios"]] == [("params", "35.60", True), ("macs", "2.29", True)]
+
+
+def test_keras_has_one_bias_vector_less_for_each_lstm(table):
+    """R(M, h) of the paper, 18 times, with and without the second one."""
+    rows = {row["network"]: row for row in table["rows"]}
+    r = 8 * 16 * (8 + 16) + 16 * 16 + 2 * 16 * 8 + 8 + 2 * 8
+    outer = 64 * 128 + 2 * 128 + 72 + 144
+    assert rows["gc-dprnn"]["params_paper"] == outer + 18 * r
+    assert rows["gc-dprnn"]["params"] == outer + 18 * (r - 8 * 16)
+
+
+def test_what_does_not_reproduce_is_said(table):
+    verdicts = {(row["network"], row["source"]): row["verdict"] for row in table["rows"]}
+    differing = {network: verdict for (network, _), verdict in verdicts.items() if verdict.startswith("differs")}
+    assert differing == {
+        "dprnn": "differs: MACs -0.30 %",
+        "dptnet": "differs: MACs +1.31 %",
+        "gc3-sudo": "differs: params -0.56 %",
+    }
+
+
+def test_a_wrong_count_is_noticed():
+    row = paper.Row("x", "nowhere", "1.2K", "3.0G", 1234)
+    figures = {"params": 1200, "params_paper": 1234, "macs_4s": 1, "macs_4s_thop": 3_049_999_999, "macs_per_second": 1}
+    assert paper.judge(row, figures)["verdict"] == "exact"
+    wrong = paper.judge(row, figures | {"params_paper": 1235})
+    assert wrong["exact"] is False and wrong["verdict"] == "differs: params not exact"
+    assert paper.judge(row, figures | {"macs_4s_thop": 3_060_000_000})["verdict"] == "differs: MACs +2.00 %"
+
+
+def test_exit_code_1_when_a_count_is_wrong(monkeypatch):
+    monkeypatch.setattr(paper, "table", lambda report: {"ok": False, "ratios": [], "rows": []})
+    assert CliRunner().invoke(app, ["cost", "--paper"]).exit_code == 1
+
+
+def test_cost_of_one_network():
+    result = CliRunner().invoke(app, ["cost", "gc-dprnn-causal", "--json"])
+    figures = json.loads(result.stdout)
+    assert set(figures) >= {"name", "params", "params_paper", "macs_per_second", "macs_per_hop", "state_bytes"}
+    assert "exact" not in figures
+    result = CliRunner().invoke(app, ["cost"])
+    assert isinstance(result.exception, UserError)

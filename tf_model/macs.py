@@ -1,0 +1,34 @@
+"""Multiply-accumulates, counted twice: those that are done, and those that thop 0.1.1 (a PyTorch profiler) would report.
+
+The papers' tables were made with such a profiler. Where it counts something else than a multiply-accumulate, the layer says so.
+"""
+
+import dataclasses
+
+
+@dataclasses.dataclass(frozen=True)
+class Macs:
+    """A count; counts add up.
+
+    Parameters
+    ----------
+    true : multiply-accumulates of the matrix products and convolutions (no biases, norms, activations, elementwise products).
+    thop : what thop 0.1.1 reports for the same layer in PyTorch.
+    """
+
+    true: int = 0
+    thop: int = 0
+
+    def __add__(self, other: "Macs") -> "Macs":
+        return Macs(self.true + other.true, self.thop + other.thop)
+
+
+def product(rows: int, inputs: int, outputs: int) -> Macs:
+    """A matrix product, [rows, inputs] by [inputs, outputs]."""
+    return Macs(rows * inputs * outputs, rows * inputs * outputs)
+
+
+def lstm(steps: int, inputs: int, units: int, *, directions: int = 1) -> Macs:
+    """An LSTM. For each step and direction thop adds 12 for biases and 4 for elementwise products to every unit."""
+    true = steps * directions * 4 * units * (inputs + units)
+    return Macs(true, true + steps * directions * 16 * units)

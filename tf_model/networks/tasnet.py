@@ -1,0 +1,385 @@
+"""The papers' family: TasNets with DPRNN, TCN, DPTNet or Sudo rm -rf inside, plain, with Group Communication, or with GC3.
+
+Waveform -> learned filterbank (N features a frame) -> norm -> [context encoder] -> separator -> [context decoder] -> masks on the
+filterbank's output -> its inverse. With Group Communication the N features are K groups of N / K from the norm to the masks; each block
+first lets the groups talk and then treats them all with the same weights. GC3 is Group Communication with a context codec: the separator
+sees one frame for every context of frames. "Plain" is the case of one group that does not talk.
+
+The published networks hear the whole recording at once. ``causal`` ones stream: time is cut into hops of one chunk (or one context) side
+by side; inside a hop all is as published, from hop to hop the recurrence goes forwards only, and norms are of every frame by itself.
+The recurrence across groups starts from zero in every frame, in all of them.
+
+Sources: arXiv 2011.08397 ("GroupComm"), arXiv 2012.07291 ("GC3"); where they are silent, the GC3 authors' published program.
+"""
+
+import dataclasses
+import math
+from typing import Literal
+
+import tensorflow as tf
+import tf_keras as keras
+
+from groupcomm.errors import UserError
+from tf_model.layers import chunks, group, parts
+from tf_model.layers.group_tac import GroupTAC
+from tf_model.layers.norm import Norm
+from tf_model.layers.prelu import PReLU
+from tf_model.layers.residual_rnn import ResidualRNN
+from tf_model.layers.tcn_block import TCNBlock
+from tf_model.layers.transformer import Transformer
+from tf_model.layers.u_block import UBlock
+from tf_model.layers.waveform import Decoder, Encoder
+from tf_model.macs import Macs, product
+
+CODEC_LAYERS = 2  # [Group Communication, BLSTM] pairs in the context encoder, and in the decoder
+STACK = 6  # a TCN's dilations are 1, 2, 4 ... 32, again and again
+
+
+@dataclasses.dataclass(frozen=True)
+class TasNet:
+    """Sizes of a network of the family. All widths are those of one group.
+
+    Parameters
+    ----------
+    separator : what is between the filterbank and the masks.
+    talk : how groups talk: not at all (plain); by a BLSTM across them; by TAC; or, in the sub-band F-LSTM that came before, by a BLSTM
+        across sub-bands whose outputs are concatenated for a time recurrence of full width.
+    groups : K; for ``"flstm"`` the sub-bands.
+    blocks : blocks of the separator.
+    hidden : units of each LSTM direction; for TCN and Sudo rm -rf the inner width.
+    tac : hidden width of TAC.
+    chunk : frames in a chunk of the dual path (dprnn, dptnet).
+    context : frames in a context; 0: no context codec.
+    codec_hidden, codec_tac : like ``hidden`` and ``tac``, of the context codec.
+    depth : levels of Sudo rm -rf.
+    features : N, of the filterbank.
+    bottleneck : width that the features are reduced to before a plain separator; 0: none.
+    window : samples in a frame; frames are half over each other.
+    sources : estimates that come out.
+    sample_rate : samples a second.
+    causal : the form that streams.
+
+    Raises
+    ------
+    UserError
+        For sizes that do not fit, or a causal form that does not exist.
+    """
+
+    separator: Literal["dprnn", "tcn", "dptnet", "sudo"] = "dprnn"
+    talk: Literal["none", "blstm", "tac", "flstm"] = "none"
+    groups: int = 1
+    blocks: int = 6
+    hidden: int = 128
+    tac: int = 0
+    chunk: int = 100
+    context: int = 0
+    codec_hidden: int = 16
+    codec_tac: int = 48
+    depth: int = 5
+    features: int = 128
+    bottleneck: int = 0
+    window: int = 32
+    sources: int = 2
+    sample_rate: int = 16000
+    causal: bool = False
+
+    def __post_init__(self):
+        features = self.bottleneck or self.features
+        if features % self.groups:
+            raise UserError(f"{self.groups} groups do not divide {features} features; change one of them")
+        if self.bottleneck and self.grouped:
+            raise UserError("a bottleneck is for plain networks: grouped ones keep their groups from the features to the masks; use 0")
+        for name, size in (("window", self.window), ("chunk", self.chunk), ("context", self.context)):
+            if size % 2 and not (self.causal and size == 1):
+                raise UserError(f"{name} {size} is odd, but its halves overlap; use {size + 1}")
+        if self.causal and self.separator != "dprnn":
+            raise UserError(f"there is no causal form of {self.separator}; use dprnn")
+        if self.causal and self.context and self.chunk != 1:
+            raise UserError(f"chunk {self.chunk}: a causal GC3 has one frame a hop for its separator; use chunk 1")
+
+    @property
+    def grouped(self) -> bool:
+        """Whether features stay in groups all the way."""
+        return self.talk in ("blstm", "tac")
+
+    @property
+    def width(self) -> int:
+        """Features of one group inside the separator."""
+        return (self.bottleneck or self.features) // (self.groups if self.grouped else 1)
+
+    @property
+    def hop(self) -> int:
+        """Samples that a causal network takes at a time."""
+        return (self.context or self.chunk) * self.window // 2
+
+    def frames(self, samples: int) -> int:
+        """Frames of the filterbank for so many samples."""
+        return (samples + sum(_padding(self, samples))) // (self.window // 2) - 1
+
+
+def _padding(net: TasNet, samples):
+    """Zeros before and after: a whole number of frames, and every sample in two of them (causal: a whole number of hops)."""
+    stride = net.window // 2
+    if net.causal:
+        return stride, -samples % net.hop
+    return stride, net.window - (stride + samples % net.window) % net.window + stride
+
+
+class _Block(keras.layers.Layer):
+    """The groups talk, then one or two paths through time that all groups share."""
+
+    def __init__(self, net: TasNet, index: int, **kwargs):
+        super().__init__(**kwargs)
+        self.net = net
+        causal = {"per_frame": net.causal}
+        self.talk = None
+        if net.talk == "tac":
+            self.talk = GroupTAC(net.tac, name="talk", **causal)
+        elif net.talk != "none":
+            self.talk = ResidualRNN(net.hidden if net.grouped else net.hidden // net.groups, 3, name="talk", **causal)
+        if net.separator == "dprnn":
+            self.paths = [] if net.chunk == 1 else [ResidualRNN(net.hidden, 2, name="intra", **causal)]
+            self.paths.append(ResidualRNN(net.hidden, 1, bidirectional=not net.causal, name="inter", **causal))
+        elif net.separator == "dptnet":
+            self.paths = [Transformer(2, name="intra"), Transformer(1, name="inter")]
+        elif net.separator == "tcn":
+            self.paths = [TCNBlock(net.hidden, 2 ** (index % STACK), name="convolve")]
+        else:
+            self.paths = [UBlock(net.hidden, net.depth, name="convolve")]
+
+    def build(self, shape):
+        width = shape[-1]
+        if self.talk:
+            parts.build(self.talk, width // self.net.groups if self.net.talk == "flstm" else width)
+        for path in self.paths:
+            parts.build(path, width)
+        super().build(shape)
+
+    def call(self, x, state=None):
+        """With ``state``, of the one path that has one: the pair (y, state)."""
+        if self.net.talk == "flstm":
+            shape = tf.shape(x)
+            bands = tf.reshape(x, [*tf.unstack(shape[:3]), self.net.groups, x.shape[-1] // self.net.groups])
+            x = tf.reshape(self.talk(bands), shape)
+        elif self.talk:
+            x = self.talk(x)
+        for path in self.paths[:-1]:
+            x = path(x)
+        return self.paths[-1](x) if state is None else self.paths[-1](x, state=state)
+
+    def macs(self, shape: tuple[int, ...]) -> Macs:
+        """Count for an input of this shape."""
+        total = Macs()
+        if self.talk:
+            bands = self.net.groups
+            total += self.talk.macs((*shape[:-2], bands, shape[-1] // bands) if self.net.talk == "flstm" else shape)
+        for path in self.paths:
+            total += path.macs(shape)
+        return total
+
+
+class _Codec(keras.layers.Layer):
+    """Half of the context codec: [TAC, BLSTM along the context] pairs, shared by contexts and groups (arXiv 2012.07291, section III-B)."""
+
+    def __init__(self, net: TasNet, **kwargs):
+        super().__init__(**kwargs)
+        self.pairs = []
+        for i in range(CODEC_LAYERS):
+            if net.talk == "tac":
+                self.pairs.append(GroupTAC(net.codec_tac, name=f"talk_{i}"))
+            self.pairs.append(ResidualRNN(net.codec_hidden, 1, name=f"time_{i}"))
+
+    def build(self, shape):
+        for part in self.pairs:
+            parts.build(part, shape[-1])
+        super().build(shape)
+
+    def call(self, x):
+        """[batch, contexts, context, groups, width] to the same; a context knows nothing of the others."""
+        shape = tf.shape(x)
+        y = tf.reshape(x, [-1, *x.shape[2:]])
+        for part in self.pairs:
+            y = part(y)
+        return tf.reshape(y, shape)
+
+    def macs(self, shape: tuple[int, ...]) -> Macs:
+        """Count for an input of this shape."""
+        return sum((part.macs(shape) for part in self.pairs), Macs())
+
+
+class Model(keras.Model):
+    """A network of the family: mixture [shape=(batch, samples)] to estimates [shape=(batch, sources, samples)]."""
+
+    def __init__(self, net: TasNet, **kwargs):
+        super().__init__(**kwargs)
+        self.net = net
+        dense = keras.layers.Dense
+        self.encoder = Encoder(net.features, net.window, name="encoder")
+        self.norm = Norm(per_frame=net.causal, name="norm")
+        convolutional = net.separator in ("tcn", "sudo")
+        self.bottleneck = dense(net.bottleneck, use_bias=convolutional, name="bottleneck") if net.bottleneck else None
+        self.context_encoder = _Codec(net, name="context_encoder") if net.context else None
+        self.context_decoder = _Codec(net, name="context_decoder") if net.context else None
+        self.blocks = [_Block(net, i, name=f"block_{i}") for i in range(net.blocks)]
+        if convolutional and not net.grouped:
+            self.tail = PReLU(name="tail")
+        else:
+            self.tail = None if net.separator == "sudo" else dense(net.width, name="tail")
+        self.masks = dense(net.sources * net.features // (net.groups if net.grouped else 1), activation="relu", name="masks")
+        self.decoder = Decoder(net.window, name="decoder")
+        self.build(None)
+
+    def build(self, shape):
+        """Create all weights."""
+        net = self.net
+        widths = [(self.encoder, net.window), (self.norm, net.features), (self.bottleneck, net.features)]
+        widths += [(p, net.width) for p in (self.context_encoder, self.context_decoder, *self.blocks, self.tail, self.masks)]
+        for part, width in [*widths, (self.decoder, net.features)]:
+            if part is not None:
+                parts.build(part, width)
+        self.built = True
+
+    def call(self, x):
+        samples = tf.shape(x)[1]
+        before, after = _padding(self.net, samples)
+        y, _ = self._hear(tf.pad(x, [[0, 0], [before, after]]), None)
+        return y[..., before : before + samples]
+
+    def step(self, hop, state):
+        """Go on with a stream (causal networks).
+
+        Parameters
+        ----------
+        hop : the next samples [shape=(batch, net.hop)]
+        state : from `initial_state`, or from the last step.
+
+        Returns
+        -------
+        (estimates, state) : [shape=(batch, sources, net.hop)], ``window / 2`` samples behind the mixture.
+        """
+        x = tf.concat([state["heard"], hop], 1)
+        y, cells = self._hear(x, state["cells"])
+        half = self.net.window // 2
+        y = tf.concat([y[..., :half] + state["open"], y[..., half:]], -1)
+        return y[..., : self.net.hop], {"heard": x[:, -half:], "open": y[..., self.net.hop :], "cells": cells}
+
+    def initial_state(self, batch: int = 1) -> dict:
+        """State of a stream that has heard nothing."""
+        net, half = self.net, self.net.window // 2
+        rows = batch * net.chunk * (net.groups if net.grouped else 1)
+        cell = tf.zeros([rows, net.hidden])
+        return {
+            "heard": tf.zeros([batch, half]),
+            "open": tf.zeros([batch, net.sources, half]),
+            "cells": [(cell, cell) for _ in self.blocks],
+        }
+
+    def _hear(self, x, cells):
+        """Padded samples to estimates that overlap what came before; ``cells`` are the states of the forward recurrences, or None."""
+        net = self.net
+        encoded = self.encoder(x)  # (batch, frames, features)
+        h = self.norm(encoded[:, :, None])  # (batch, frames, 1, features)
+        h = self.bottleneck(h) if self.bottleneck else h
+        if net.grouped:
+            h = group.split(h[:, :, 0], net.groups)  # (batch, frames, groups, width)
+        if not net.context:
+            h, cells = self._separate(h, cells)
+        else:
+            frames = tf.shape(h)[1]
+            contexts = chunks.split(h, net.context, overlap=not net.causal)  # (batch, contexts, context, groups, width)
+            means = tf.reduce_mean(self.context_encoder(contexts), axis=2)
+            means, cells = self._separate(means, cells)
+            contexts = self.context_decoder(contexts + means[:, :, None])
+            h = chunks.merge(contexts, frames, overlap=not net.causal)
+        masks = self.masks(h)  # (batch, frames, groups, sources * features of a group)
+        batch, frames = tf.shape(h)[0], tf.shape(h)[1]
+        masks = tf.reshape(masks, [batch, frames, -1, net.sources, masks.shape[-1] // net.sources])
+        masks = tf.reshape(tf.transpose(masks, [0, 3, 1, 2, 4]), [batch, net.sources, frames, net.features])
+        return self.decoder(masks * encoded[:, None]), cells
+
+    def _separate(self, x, cells):
+        """The separator, [batch, frames, groups, width] to the same."""
+        net, frames = self.net, tf.shape(x)[1]
+        if net.separator == "tcn":
+            skips = []
+            for block in self.blocks:
+                x, skip = block(x)
+                skips.append(skip)
+            return self.tail(tf.add_n(skips)), cells
+        if net.separator == "sudo":
+            for block in self.blocks:
+                x = block(x)
+            return (self.tail(x) if self.tail else x), cells
+        x = chunks.split(x, net.chunk, overlap=not net.causal)  # (batch, chunks, chunk, groups, width)
+        after = []
+        for i, block in enumerate(self.blocks):
+            if cells is None:
+                x = block(x)
+            else:
+                x, cell = block(x, state=cells[i])
+                after.append(cell)
+        return chunks.merge(self.tail(x), frames, overlap=not net.causal), after
+
+    def macs(self, samples: int) -> Macs:
+        """Count for a mixture of so many samples."""
+        net = self.net
+        frames = net.frames(samples)
+        groups = net.groups if net.grouped else 1
+        total = self.encoder.macs(frames) + self.decoder.macs(frames, net.features, net.sources)
+        total += product(frames * groups, net.width, net.sources * net.features // groups)
+        if net.bottleneck:
+            total += product(frames, net.features, net.bottleneck)
+        if net.context:
+            contexts = chunks.count(frames, net.context, overlap=not net.causal)
+            shape = (contexts, net.context, groups, net.width)
+            total += self.context_encoder.macs(shape) + self.context_decoder.macs(shape)
+            frames = contexts
+        shape = (1, frames, groups, net.width)
+        if net.separator in ("dprnn", "dptnet"):
+            shape = (1, chunks.count(frames, net.chunk, overlap=not net.causal), net.chunk, groups, net.width)
+        for block in self.blocks:
+            total += block.macs(shape)
+        if isinstance(self.tail, PReLU):
+            return total + PReLU.macs(math.prod(shape))
+        return total + product(math.prod(shape[:-1]), net.width, net.width) if self.tail else total
+
+
+def build(net: TasNet, view: str = "sequence") -> Model:
+    """Build a network; its weights are there at once.
+
+    Raises
+    ------
+    UserError
+        For another view than ``"sequence"``: a causal network streams by `Model.step`, and none of the family converts to TFLite.
+    """
+    if view != "sequence":
+        raise UserError(f"time-domain networks have no {view!r} view and are not converted; choose a network of the streaming family")
+    return Model(net, name="tasnet")
+
+
+def separate(model, mixtures, net: TasNet):
+    """Run a network on sound [shape=(batch, samples)]; returns [shape=(batch, sources, samples)]."""
+    return model(mixtures)
+
+
+def cost(net: TasNet, model: Model) -> dict:
+    """Multiply-accumulates of a network; what streams has state and latency too.
+
+    Returns
+    -------
+    dict with ``macs_4s``, ``macs_4s_thop`` (as thop counts) and ``macs_per_second`` (a quarter of ``macs_4s``); for a causal network
+    ``macs_per_second`` is exact, with ``macs_per_hop``, ``state_bytes`` (int8: hidden states int8, cell states int16, samples int16) and
+    ``latency_ms``.
+    """
+    whole = model.macs(4 * net.sample_rate)
+    figures = {"macs_4s": whole.true, "macs_4s_thop": whole.thop, "macs_per_second": whole.true // 4}
+    if not net.causal:
+        return figures
+    hop = model.macs(net.hop).true
+    cells = sum(math.prod(h.shape) for h, _ in model.initial_state()["cells"])
+    return figures | {
+        "macs_per_second": hop * net.sample_rate // net.hop,
+        "macs_per_hop": hop,
+        "state_bytes": 3 * cells + 2 * (1 + net.sources) * net.window // 2,
+        "latency_ms": 1000 * (net.hop + net.window // 2) / net.sample_rate,
+    }
