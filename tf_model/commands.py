@@ -18,7 +18,7 @@ def register(app: typer.Typer) -> None:
 
 
 def cost(
-    name: Annotated[str | None, typer.Argument(help="A network's name (`groupcomm list`).")] = None,
+    name: Annotated[str | None, typer.Argument(help="A network's name (`groupcomm list`), or a trained one's folder.")] = None,
     paper: Annotated[bool, typer.Option("--paper", help="All of the papers' systems against their published figures.")] = False,
     json: Json = False,
 ) -> None:
@@ -31,10 +31,11 @@ def cost(
     if paper:
         _paper(json)
         return
+    from tf_model import checkpoint, networks
     from tf_model import cost as costs
-    from tf_model import networks
 
-    figures = costs.cost(networks.find(name))
+    net = checkpoint.load(name).net if (Path(name) / "network.json").is_file() else networks.find(name)
+    figures = costs.cost(net)
     if json:
         print_json({"name": name, **figures})
         return

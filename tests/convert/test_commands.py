@@ -12,6 +12,7 @@ import soundfile
 
 from calibration_data import clips
 from groupcomm.files import REPO
+from tf_model.checkpoint import TRAINED
 
 
 def groupcomm(*arguments, cwd=None):
@@ -45,6 +46,7 @@ def test_list_names_what_is_committed():
 def test_cost_keys():
     found = ok("cost", "enhance", "--json")
     assert {"params", "macs_per_second", "macs_per_hop", "state_bytes"} <= found.keys()
+    assert ok("cost", TRAINED / "enhance", "--json") == found | {"name": str(TRAINED / "enhance")}
 
 
 def test_inspect_keys():
