@@ -87,6 +87,14 @@ def test_separate_refuses_a_folder_that_cannot_be(tmp_path):
     refused(groupcomm("separate", tmp_path / "a.wav", "--out", tmp_path / "file" / "out"), "cannot write here")
 
 
+def test_separate_writes_nothing_when_the_plot_cannot_be_written(tmp_path):
+    soundfile.write(tmp_path / "a.wav", np.zeros(2000), 16000)
+    (tmp_path / "file").write_text("")
+    done = groupcomm("separate", tmp_path / "a.wav", "--out", tmp_path / "out", "--plot", tmp_path / "file" / "p.png")
+    refused(done, "cannot write here")
+    assert not list((tmp_path / "out").glob("*"))
+
+
 @pytest.mark.parametrize("verb", ["inspect", "parity", "evaluate"])
 def test_a_truncated_model_is_refused_by_every_verb(bundle_copy, verb):
     model = bundle_copy / "model.tflite"

@@ -1,6 +1,7 @@
 """Files are whole or absent."""
 
 import pytest
+import soundfile
 
 from groupcomm.errors import UserError
 from groupcomm.files import atomic_folder, atomic_path
@@ -27,6 +28,12 @@ def test_an_interrupted_write_leaves_the_old_file(tmp_path, error):
 def test_a_full_disk_is_one_line(tmp_path):
     with pytest.raises(UserError, match="No space left"), atomic_path(tmp_path / "a.txt"), open("/dev/full", "w") as full:
         full.write("x")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_full_disk_is_one_line_when_libsndfile_meets_it(tmp_path):
+    with pytest.raises(UserError, match="cannot write"), atomic_path(tmp_path / "a.wav"):
+        soundfile.write("/dev/full", [0.0] * 100_000, 16000, format="WAV")
     assert list(tmp_path.iterdir()) == []
 
 
