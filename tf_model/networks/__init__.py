@@ -48,7 +48,19 @@ CAUSAL = {
     ),
 }
 
-NETWORKS = {**STREAMING, **PAPER, **CAUSAL}
+# The paper's claim at a size that two CPU cores train (docs/paper.md): 3 of the 6 blocks, half the hidden units (h = 2 H / K, as there),
+# a window four times as long; "narrow" is the baseline with as few parameters as the one with Group Communication.
+_TWIN = {"blocks": 3, "chunk": 32, "window": 128}
+_TWINS = {
+    "dprnn": _TWIN | {"bottleneck": 64, "hidden": 64},
+    "gc": _TWIN | {"talk": "blstm", "groups": 16, "hidden": 8},
+    "narrow": _TWIN | {"features": 64, "bottleneck": 16, "hidden": 16},
+}
+TWINS = {
+    f"twin-{kind}-{task}": TasNet(sources=n, **sizes) for kind, sizes in _TWINS.items() for task, n in (("separate", 2), ("enhance", 1))
+}
+
+NETWORKS = {**STREAMING, **PAPER, **CAUSAL, **TWINS}
 
 
 def find(name: str) -> Network:
