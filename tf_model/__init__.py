@@ -19,4 +19,5 @@ def load_tensorflow() -> None:
         import tflite_runtime.interpreter  # noqa: F401, I001
         import tensorflow as tf
 
-        tf.config.list_logical_devices()
+        if not os.environ.get("TF_CONFIG"):  # many workers set up their collectives first: tf_model.distribution
+            tf.config.list_logical_devices()

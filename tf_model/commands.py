@@ -1,7 +1,7 @@
 """Verbs of the Keras room."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -83,9 +83,13 @@ def train(
     validate_every: Annotated[int, typer.Option(min=1, help="Steps between validations and saved states.")] = 250,
     patience: Annotated[int, typer.Option(min=1, help="Validations without a better score before stopping.")] = 12,
     corpus: Annotated[str, typer.Option(help="Name of the corpus that `groupcomm data` built.")] = "debian",
+    objective: Annotated[Literal["snr", "si-sdr"], typer.Option(help="What is made large; si-sdr ignores the level.")] = "snr",
+    rooms: Annotated[float, typer.Option(min=0.0, max=1.0, help="Part of the training mixtures that are in a simulated room.")] = 0.0,
+    start: Annotated[str, typer.Option(help="A trained network of the same sizes to start from: a name or a folder.")] = "",
+    keep: Annotated[int, typer.Option(min=0, help="Prune to so many parameters over the first half of the steps; 0 prunes none.")] = 0,
     json: Json = False,
 ) -> None:
-    """Train a network; the same command goes on with a run that was stopped."""
+    """Train a network; the same command goes on with a run that was stopped. With TF_CONFIG set, this is one of many workers."""
     from tf_model import load_tensorflow
 
     load_tensorflow()
@@ -97,7 +101,8 @@ def train(
 
     recipe = training.Recipe(
         steps=steps, batch=batch, seconds=seconds, learning_rate=learning_rate, seed=seed,
-        validate_every=validate_every, patience=patience, corpus=corpus,
+        validate_every=validate_every, patience=patience, corpus=corpus, objective=objective, rooms=rooms,
+        start=start, keep=keep,
     )  # fmt: skip
     result = training.train(name, net, recipe, folder)
     if json:

@@ -1,5 +1,7 @@
 """How good it sounds, in numbers: SI-SDR improvement over a split's fixed mixtures."""
 
+import itertools
+
 import numpy as np
 
 from calibration_data import corpus as corpora
@@ -49,8 +51,18 @@ def evaluate(separate, *, split: str, sources: int, mixtures: int, corpus: str) 
     -------
     dict with ``split``, ``mixtures``, ``sisdr_in_db``, ``sisdr_out_db``, ``sisdri_db`` {``mean``, ``low``, ``high``}.
     """
-    import itertools
+    before, after = scores(separate, split=split, sources=sources, mixtures=mixtures, corpus=corpus)
+    return {
+        "split": split,
+        "mixtures": mixtures,
+        "sisdr_in_db": float(before.mean()),
+        "sisdr_out_db": float(after.mean()),
+        "sisdri_db": bootstrap(after - before),
+    }
 
+
+def scores(separate, *, split: str, sources: int, mixtures: int, corpus: str) -> tuple[np.ndarray, np.ndarray]:
+    """SI-SDR in dB of each mixture and of what became of it, both [shape=(mixtures,)]; parameters as `evaluate`."""
     data = corpora.open_corpus(split, name=corpus)
     spec = mixer.SEPARATE_EVAL if sources == 2 else mixer.ENHANCE_EVAL
     before, after = [], []
@@ -61,11 +73,4 @@ def evaluate(separate, *, split: str, sources: int, mixtures: int, corpus: str) 
             before.append(np.mean([si_sdr_db(m.mixture, s) for s in m.sources]))
             orders = itertools.permutations(range(sources))
             after.append(max(np.mean([si_sdr_db(estimates[o], s) for o, s in zip(order, m.sources, strict=True)]) for order in orders))
-    before, after = np.array(before), np.array(after)
-    return {
-        "split": split,
-        "mixtures": mixtures,
-        "sisdr_in_db": float(before.mean()),
-        "sisdr_out_db": float(after.mean()),
-        "sisdri_db": bootstrap(after - before),
-    }
+    return np.array(before), np.array(after)

@@ -44,6 +44,12 @@ def snr(estimate, reference, *, floor: float = 1e-3):
     return 10.0 / np.log(10.0) * tf.math.log(energy / (d + floor * energy))
 
 
+def limited_si_sdr(estimate, reference, *, ceiling_db: float = 30.0):
+    """`si_sdr` that comes near ``ceiling_db`` and never beyond, for the reason that `snr` has a floor. It ignores the level too."""
+    ln = np.log(10.0) / 10.0
+    return -tf.math.log(tf.exp(-ln * si_sdr(estimate, reference)) + np.float32(np.exp(-ln * ceiling_db))) / np.float32(ln)
+
+
 def pit(measure, estimates, references):
     """Best mean of ``measure`` over the orders of the estimates (Kolbaek et al., "Multitalker speech separation with
     utterance-level permutation invariant training", TASLP 2017).

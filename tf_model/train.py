@@ -3,6 +3,9 @@
 A run is a folder: ``recipe.json`` (what was asked), ``state/`` (weights, optimizer, step: what resumes), ``history.jsonl``,
 ``curve.png`` and ``best/`` (a checkpoint folder, see `tf_model.checkpoint`). The same command on the same folder goes on where
 it stopped, and ends with the same weights as a run that was never stopped.
+
+It runs under `tf.distribute`: one device, all GPUs of a machine, or, with TF_CONFIG set, many machines (see `tf_model.distribution`).
+The batch is the global one, so the run is the same however many share it; only the chief writes.
 """
 
 import contextlib
@@ -11,6 +14,7 @@ import json
 import signal
 import time
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import tensorflow as tf
@@ -21,7 +25,9 @@ from calibration_data import mixer
 from groupcomm.console import err, progress
 from groupcomm.errors import UserError
 from groupcomm.files import atomic_path
-from tf_model import checkpoint, losses, networks
+from tf_model import checkpoint, distribution, losses, networks, pruning
+
+VALIDATION_BATCH = 16  # mixtures of 4 s that a replica takes at once
 
 
 @dataclasses.dataclass(frozen=True)
@@ -31,7 +37,7 @@ class Recipe:
     Parameters
     ----------
     steps : optimizer steps; the learning rate warms up over the first 2 % and falls to 1 % of its peak by a cosine.
-    batch : mixtures a step.
+    batch : mixtures a step, of all replicas together.
     seconds : length of a training mixture.
     learning_rate : peak of Adam's.
     seed : of the weights and of every mixture.
@@ -39,6 +45,11 @@ class Recipe:
     validation_mixtures : mixtures of 4 s in the validation set, always the same.
     patience : validations without a better score before the run stops.
     corpus : name of the corpus (`groupcomm data`).
+    objective : what is made large: ``"snr"`` keeps the level right; ``"si-sdr"`` does not, and leaves sooner the plateau in which a
+        separation network gives the louder speaker and silence.
+    rooms : part of the training mixtures that are in a simulated room (see `mixer.MixtureSpec`).
+    start : a trained network (name or folder) whose weights are the first; "" starts at random.
+    keep : parameters that are left; all others are pruned away over the first half of the steps (see `tf_model.pruning`). 0 keeps all.
     """
 
     steps: int = 8000
@@ -50,31 +61,60 @@ class Recipe:
     validation_mixtures: int = 64
     patience: int = 12
     corpus: str = "debian"
+    objective: Literal["snr", "si-sdr"] = "snr"
+    rooms: float = 0.0
+    start: str = ""
+    keep: int = 0
 
 
-def objective(estimates, sources):
-    """Loss of a batch: minus the mean SNR in dB, with the best order of sources."""
-    return -tf.reduce_mean(losses.pit(losses.snr, estimates, sources))
+def objective(estimates, sources, measure: str = "snr"):
+    """Loss of each mixture: minus the measure in dB, both stopped at 30 dB, with the best order of sources; shape=(batch,)."""
+    return -losses.pit(losses.snr if measure == "snr" else losses.limited_si_sdr, estimates, sources)
 
 
-def _dataset(corpus, spec, recipe: Recipe, first_step: int):
-    """Batches (mixtures, sources) from ``first_step`` on; mixture i of the run is the same in every run."""
+def _dataset(corpus, spec, recipe: Recipe, first_step: int, context: tf.distribute.InputContext):
+    """Batches (mixtures, sources) of one worker's replicas from ``first_step`` on, in turn.
+
+    Mixture i of the run is the same in every run, and step n is made of mixtures n * batch to (n + 1) * batch - 1. Workers and replicas
+    take their parts of a step side by side: together the batch that one alone would take, and no mixture twice.
+    """
+    replicas = context.num_replicas_in_sync
+    local = replicas // context.num_input_pipelines
+    size = context.get_per_replica_batch_size(recipe.batch)
+
+    def indices(i):
+        step, replica = i // local, i % local
+        start = (step * replicas + context.input_pipeline_id * local + replica) * size
+        return tf.range(start, start + size)
 
     def make(indices):
         return mixer.batch(corpus, spec, seed=recipe.seed, indices=indices)
 
-    samples = int(recipe.seconds * 16000)
-    sources = 2 if spec.task == "separate" else 1
-
     def to_tensors(indices):
         mixtures, references = tf.numpy_function(make, [indices], (tf.float32, tf.float32), stateful=False)
-        mixtures.set_shape([recipe.batch, samples])
-        references.set_shape([recipe.batch, sources, samples])
+        mixtures.set_shape([size, spec.samples])
+        references.set_shape([size, spec.sources, spec.samples])
         return mixtures, references
 
-    indices = tf.data.Dataset.range(first_step * recipe.batch, recipe.steps * recipe.batch)
-    batches = indices.batch(recipe.batch, drop_remainder=True)
-    return batches.map(to_tensors, num_parallel_calls=2, deterministic=True).prefetch(4)
+    parts = tf.data.Dataset.range(first_step * local, recipe.steps * local).map(indices)
+    return parts.map(to_tensors, num_parallel_calls=2, deterministic=True).prefetch(4)
+
+
+def _validation(corpus, spec, mixtures: int, strategy: tf.distribute.Strategy) -> list:
+    """The validation set, shared out: rounds of (mixtures, sources, weights) on every replica; what fills the last up has weight 0."""
+    replicas = strategy.num_replicas_in_sync
+    size = min(VALIDATION_BATCH, -(-mixtures // replicas))
+
+    def part(context, round):
+        start = (round * replicas + context.replica_id_in_sync_group) * size
+        rows = np.arange(start, start + size)
+        made = mixer.batch(corpus, spec, seed=1, indices=np.minimum(rows, mixtures - 1))
+        return tuple(map(tf.constant, (*made, (rows < mixtures).astype(np.float32))))
+
+    return [
+        strategy.experimental_distribute_values_from_function(lambda context, round=round: part(context, round))
+        for round in range(-(-mixtures // (replicas * size)))
+    ]
 
 
 def _plot(history: list[dict], path: Path) -> None:
@@ -86,7 +126,7 @@ def _plot(history: list[dict], path: Path) -> None:
     figure, (left, right) = plt.subplots(1, 2, figsize=(10, 4), layout="constrained")
     steps = [h["step"] for h in history]
     left.plot(steps, [h["loss"] for h in history])
-    left.set(xlabel="step", ylabel="training loss (-SNR, dB)")
+    left.set(xlabel="step", ylabel="training loss (dB)")
     right.plot(steps, [h["sisdri_db"] for h in history], color="tab:green")
     right.set(xlabel="step", ylabel="validation SI-SDR improvement (dB)")
     for axis in (left, right):
@@ -124,105 +164,115 @@ def train(name: str, net: networks.Network, recipe: Recipe, folder: Path) -> dic
     Raises
     ------
     UserError
-        When the folder holds a run of another recipe, or the corpus is missing.
+        When the folder holds a run of another recipe, the corpus is missing, ``start`` is another network, or ``keep`` cannot be.
     """
     asked = json.loads(json.dumps({"name": name, "network": dataclasses.asdict(net), "recipe": dataclasses.asdict(recipe)}))
     recipe_file = folder / "recipe.json"
-    if recipe_file.is_file():
-        try:
-            there = json.loads(recipe_file.read_text())
-            if not all(isinstance(there[part], dict) for part in ("network", "recipe")):
-                raise ValueError("no network or recipe in it")
-        except (ValueError, KeyError, TypeError) as e:
-            raise UserError(f"{recipe_file}: not the recipe of a run ({e}); choose another --out") from e
-        if there != asked:
-            differing = [
-                f"{k} {there.get(part, {}).get(k)} there, {v} asked"
-                for part in ("network", "recipe")
-                for k, v in asked[part].items()
-                if there.get(part, {}).get(k) != v
-            ] or [f"name {there.get('name')} there, {name} asked"]
-            raise UserError(f"{folder}: holds a run of another recipe ({'; '.join(differing)}); choose another --out or ask the same")
+    _refuse_another(recipe_file, asked)
+    strategy = distribution.strategy()
+    replicas = strategy.num_replicas_in_sync
+    if recipe.batch % replicas:
+        below = recipe.batch - recipe.batch % replicas
+        raise UserError(f"batch {recipe.batch}: {replicas} replicas cannot share it evenly; use {below or replicas} or {below + replicas}")
+    chief = distribution.is_chief(strategy)
+    first = _first_weights(recipe.start, name, net)
 
     separation = net.sources == 2
-    training_spec = dataclasses.replace(mixer.SEPARATE if separation else mixer.ENHANCE, seconds=recipe.seconds)
+    training_spec = mixer.SEPARATE if separation else mixer.ENHANCE
+    training_spec = dataclasses.replace(training_spec, seconds=recipe.seconds, room_probability=recipe.rooms)
     validation_spec = mixer.SEPARATE_EVAL if separation else mixer.ENHANCE_EVAL
     training_corpus = corpora.open_corpus("train", name=recipe.corpus)
     validation_corpus = corpora.open_corpus("validation", name=recipe.corpus)
-    with atomic_path(recipe_file) as part:
-        part.write_text(json.dumps(asked, indent=2) + "\n")
-
     keras.utils.set_random_seed(recipe.seed)
     tf.config.experimental.enable_op_determinism()  # the same run twice gives the same weights
     family = networks.family(net)
-    model = family.build(net)
     warmup = max(1, recipe.steps // 50)
-    schedule = keras.optimizers.schedules.CosineDecay(
-        0.0, max(1, recipe.steps - warmup), alpha=0.01, warmup_target=recipe.learning_rate, warmup_steps=warmup
-    )
-    optimizer = keras.optimizers.Adam(schedule, global_clipnorm=5.0)
-    optimizer.build(model.trainable_variables)
+    with strategy.scope():
+        model = family.build(net)
+        schedule = keras.optimizers.schedules.CosineDecay(
+            0.0, max(1, recipe.steps - warmup), alpha=0.01, warmup_target=recipe.learning_rate, warmup_steps=warmup
+        )
+        optimizer = keras.optimizers.Adam(schedule, global_clipnorm=5.0)
+        optimizer.build(model.trainable_variables)
+        if first:
+            model.set_weights(first)
+        pruner = pruning.Pruner(model.trainable_variables, recipe.keep, recipe.steps) if recipe.keep else None
+    if chief:
+        with atomic_path(recipe_file) as part:
+            part.write_text(json.dumps(asked, indent=2) + "\n")
 
-    @tf.function(reduce_retracing=True)
-    def step(mixtures, sources):
+    def learn(mixtures, sources, stop):
         with tf.GradientTape() as tape:
-            loss = objective(family.separate(model, mixtures, net), sources)
+            each = objective(family.separate(model, mixtures, net), sources, recipe.objective)
+            loss = tf.nn.compute_average_loss(each, global_batch_size=recipe.batch)
         optimizer.apply_gradients(zip(tape.gradient(loss, model.trainable_variables), model.trainable_variables, strict=True))
-        return loss
+        return tf.stack([loss, stop])
+
+    def score(mixtures, sources, weights):
+        estimates = family.separate(model, mixtures, net)
+        before = tf.reduce_mean(losses.si_sdr(mixtures[:, None], sources), 1)
+        return tf.reduce_sum(weights * (losses.pit(losses.si_sdr, estimates, sources) - before))
 
     @tf.function(reduce_retracing=True)
-    def score(mixtures, sources):
-        estimates = family.separate(model, mixtures, net)
-        return losses.pit(losses.si_sdr, estimates, sources) - tf.reduce_mean(losses.si_sdr(mixtures[:, None], sources), 1)
+    def everywhere(function, *arguments):
+        """Run on every replica; the sum, which all workers see."""
+        return strategy.reduce("SUM", strategy.run(function, arguments), axis=None)
 
-    count = min(16, recipe.validation_mixtures)
-    validation = [
-        mixer.batch(validation_corpus, validation_spec, seed=1, indices=range(i, i + count))
-        for i in range(0, recipe.validation_mixtures, count)
-    ]
-
+    validation = _validation(validation_corpus, validation_spec, recipe.validation_mixtures, strategy)
     done, best_step, waited = tf.Variable(0, dtype=tf.int64), tf.Variable(0, dtype=tf.int64), tf.Variable(0, dtype=tf.int64)
     best = tf.Variable(-np.inf, dtype=tf.float64)
     state = tf.train.Checkpoint(model=model, optimizer=optimizer, done=done, best=best, best_step=best_step, waited=waited)
     manager = tf.train.CheckpointManager(state, folder / "state", max_to_keep=2)
     if manager.latest_checkpoint:
         state.restore(manager.latest_checkpoint).assert_consumed()
-        err.print(f"{folder}: going on at step {int(done)} of {recipe.steps}")
+        err.print(f"{folder}: going on at step {int(done)} of {recipe.steps}", soft_wrap=True)
+    distribution.agree(strategy, int(done), f"{folder}: the step to go on from")
 
     history_file = folder / "history.jsonl"
     history = [json.loads(line) for line in history_file.read_text().splitlines()] if history_file.is_file() else []
     history = [h for h in history if h["step"] <= int(done)]
     recent: list[float] = []
     start = time.monotonic()
+    batches = strategy.distribute_datasets_from_function(
+        lambda context: _dataset(training_corpus, training_spec, recipe, int(done), context)
+    )
     with progress() as bar, _finish_step_first() as stop:
         task = bar.add_task(f"train {name}", total=recipe.steps, completed=int(done))
-        for mixtures, sources in _dataset(training_corpus, training_spec, recipe, int(done)):
+        for mixtures, sources in batches:
             if int(waited) >= recipe.patience:
                 break
-            if stop:
-                manager.save()
-                raise KeyboardInterrupt
-            recent.append(float(step(mixtures, sources)))
+            loss, stopping = everywhere(learn, mixtures, sources, tf.constant(float(bool(stop)))).numpy()
+            recent.append(float(loss))
             done.assign_add(1)
+            if pruner:
+                pruner(int(done))
             bar.update(task, advance=1, description=f"train {name}: loss {np.mean(recent[-50:]):.2f} dB, best {float(best):.2f} dB")
-            if int(done) % recipe.validate_every and int(done) != recipe.steps:
-                continue
-            improvement = float(np.mean(np.concatenate([score(tf.constant(m), tf.constant(s)) for m, s in validation])))
-            history.append({"step": int(done), "loss": float(np.mean(recent)), "sisdri_db": improvement})
-            recent.clear()
-            waited.assign_add(1)
-            if improvement > float(best):
-                best.assign(improvement)
-                best_step.assign(done)
-                waited.assign(0)
-                training = {"recipe": asked["recipe"], "step": int(done), "validation_sisdri_db": improvement}
-                checkpoint.save(folder / "best", name, net, training, model)
-            manager.save()
-            with atomic_path(history_file) as part:
-                part.write_text("".join(json.dumps(h) + "\n" for h in history))
-            _plot(history, folder / "curve.png")
-            loss, seconds = history[-1]["loss"], time.monotonic() - start
-            err.print(f"step {int(done)}: loss {loss:.2f} dB, validation {improvement:.2f} dB, best {float(best):.2f} dB, {seconds:.0f} s")
+            if int(done) % recipe.validate_every == 0 or int(done) == recipe.steps:
+                improvement = sum(float(everywhere(score, *part)) for part in validation) / recipe.validation_mixtures
+                history.append({"step": int(done), "loss": float(np.mean(recent)), "sisdri_db": improvement})
+                recent.clear()
+                final = pruner is None or int(done) >= pruner.end  # before, there is more left than was asked for
+                waited.assign_add(int(final))
+                if final and improvement > float(best):
+                    best.assign(improvement)
+                    best_step.assign(done)
+                    waited.assign(0)
+                    if chief:
+                        training = {"recipe": asked["recipe"], "step": int(done), "validation_sisdri_db": improvement}
+                        checkpoint.save(folder / "best", name, net, training, model)
+                if chief:
+                    manager.save()
+                    with atomic_path(history_file) as part:
+                        part.write_text("".join(json.dumps(h) + "\n" for h in history))
+                    _plot(history, folder / "curve.png")
+                err.print(
+                    f"step {int(done)}: loss {history[-1]['loss']:.2f} dB, validation {improvement:.2f} dB, best {float(best):.2f} dB, "
+                    f"{time.monotonic() - start:.0f} s"
+                )
+            if stopping:  # some worker was asked to; all are at the same step
+                if chief:
+                    manager.save()
+                raise KeyboardInterrupt
     return {
         "best_step": int(best_step),
         "sisdri_db": float(best),
@@ -230,3 +280,36 @@ def train(name: str, net: networks.Network, recipe: Recipe, folder: Path) -> dic
         "stopped_early": int(done) < recipe.steps,
         "checkpoint": str(folder / "best"),
     }
+
+
+def _first_weights(start: str, name: str, net: networks.Network) -> list[np.ndarray] | None:
+    """Weights to start from, None for random ones."""
+    if not start:
+        return None
+    trained = checkpoint.load(start)
+    if trained.net != net:
+        raise UserError(f"start {start}: its sizes are not those of {name}; start with a network of the same sizes")
+    return trained.model().get_weights()
+
+
+def _refuse_another(recipe_file: Path, asked: dict) -> None:
+    """Raise a `UserError` when the run's folder holds another run than the one that is asked for."""
+    if not recipe_file.is_file():
+        return
+    try:
+        there = json.loads(recipe_file.read_text())
+        if not all(isinstance(there[part], dict) for part in ("network", "recipe")):
+            raise ValueError("no network or recipe in it")
+        there["recipe"] = {**dataclasses.asdict(Recipe()), **there["recipe"]}  # what a recipe does not name has its default
+    except (ValueError, KeyError, TypeError) as e:
+        raise UserError(f"{recipe_file}: not the recipe of a run ({e}); choose another --out") from e
+    if there != asked:
+        differing = [
+            f"{k} {there[part].get(k)} there, {v} asked"
+            for part in ("network", "recipe")
+            for k, v in asked[part].items()
+            if there[part].get(k) != v
+        ] or [f"name {there.get('name')} there, {asked['name']} asked"]
+        raise UserError(
+            f"{recipe_file.parent}: holds a run of another recipe ({'; '.join(differing)}); choose another --out or ask the same"
+        )

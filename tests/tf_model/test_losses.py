@@ -54,3 +54,12 @@ def test_bootstrap_interval_is_that_of_the_mean(random):
     assert b["mean"] == pytest.approx(values.mean())
     assert b["low"] == pytest.approx(values.mean() - half, abs=0.05)
     assert b["high"] == pytest.approx(values.mean() + half, abs=0.05)
+
+
+@pytest.mark.parametrize("db", [-10, 0, 10, 60])
+def test_limited_si_sdr_stops_at_its_ceiling_and_ignores_the_level(random, db):
+    signal, noise = orthogonal(random)
+    estimate = signal + 10 ** (-db / 20) * noise
+    expected = -10 * np.log10(10 ** (-db / 10) + 1e-3)
+    for level in (0.03, 1.0):  # an estimate that is nearly silent is no way out
+        assert float(losses.limited_si_sdr(level * estimate, signal)) == pytest.approx(expected, abs=0.05)
