@@ -15,6 +15,7 @@ def register(app: typer.Typer) -> None:
     """Add this room's verbs to the front door."""
     app.command(name="cost")(cost)
     app.command(name="train")(train)
+    app.command(name="claim")(claim)
 
 
 def cost(
@@ -109,3 +110,36 @@ def train(
         print_json(result)
         return
     err.print(f"best at step {result['best_step']}: {result['sisdri_db']:.2f} dB; {result['checkpoint']}, {folder / 'curve.png'}")
+
+
+def claim(
+    folder: Annotated[Path, typer.Option("--out", help="Folder for scores, claim.json and claim.png.")] = Path("build/claim"),
+    mixtures: Annotated[int, typer.Option(min=2, help="Test mixtures of each task.")] = 200,
+    corpus: Annotated[str, typer.Option(help="Name of the corpus that `groupcomm data` built.")] = "debian",
+    json: Json = False,
+) -> None:
+    """The paper's claim on real speech: Group Communication against its baseline, quantized, pruned and narrow ones too."""
+    from tf_model import load_tensorflow
+
+    load_tensorflow()
+    from tf_model import claim as claims
+
+    result = claims.claim(folder, mixtures=mixtures, corpus=corpus)
+    if json:
+        print_json(result)
+        return
+    from rich.table import Table
+
+    for task, title in (("separate", "two speakers"), ("enhance", "speech in noise")):
+        table = Table("system", "parameters", "bytes", "MMAC/s", "SI-SDRi, dB", "95 %", "against baseline, 95 %", title=title)
+        for column in table.columns[1:]:
+            column.justify = "right"
+        for row in (r for r in result["rows"] if r["task"] == task):
+            score, against = row["sisdri_db"], row["against_baseline_db"]
+            table.add_row(
+                row["system"], f"{row['params']:,}", f"{row['weight_bytes']:,}", f"{row['macs_per_second'] / 1e6:.1f}",
+                f"{score['mean']:.2f}", f"{score['low']:.2f} to {score['high']:.2f}",
+                "-" if against["low"] == against["high"] else f"{against['mean']:+.2f} ({against['low']:+.2f} to {against['high']:+.2f})",
+            )  # fmt: skip
+        out.print(table)
+    out.print(f"{mixtures} test mixtures of each task, mean of the seeds; {folder / 'claim.json'}, {folder / 'claim.png'}", soft_wrap=True)

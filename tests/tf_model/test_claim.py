@@ -1,0 +1,75 @@
+"""The claim's table: what counts as a parameter and a byte, and that every line is of the network it names."""
+
+import json
+
+import numpy as np
+import pytest
+import tf_keras as keras
+
+from groupcomm.errors import UserError
+from tf_model import checkpoint, claim
+from tf_model.networks import tasnet
+from tf_model.networks.tasnet import TasNet
+
+
+def test_rounded_weights_are_on_a_grid_of_their_column(random):
+    w = random.standard_normal((6, 5)).astype(np.float32) * [1, 10, 0.1, 1, 0]
+    bias = random.standard_normal(5).astype(np.float32)
+    for bits in (2, 4, 8):
+        rounded, same = claim.round_weights([w.astype(np.float32), bias], bits)
+        np.testing.assert_array_equal(same, bias)
+        step = np.abs(w).max(0) / (2 ** (bits - 1) - 1)
+        assert (np.abs(rounded - w) <= step / 2 + 1e-6).all()
+        assert all(len(np.unique(column)) <= 2**bits - 1 for column in rounded.T)
+    np.testing.assert_array_equal(claim.round_weights([w], 32)[0], w)
+
+
+def test_size_counts_what_is_kept():
+    dense, bias = np.ones((10, 8), np.float32), np.zeros(8, np.float32)
+    assert claim.size([dense, bias], 32) == (88, 4 * 88)
+    assert claim.size([dense, bias], 8) == (88, 80 + 4 * 8 + 4 * 8)
+    sparse = np.zeros((10, 8), np.float32)
+    sparse[0, :4] = 1
+    assert claim.size([sparse, bias], 32) == (12, 4 * 4 + 80 // 8 + 4 * 8)
+
+
+@pytest.fixture
+def twins(tmp_path, monkeypatch):
+    """Untrained twins without blocks under the names of the trained ones."""
+    monkeypatch.setattr(checkpoint, "TRAINED", tmp_path / "trained")
+    for number, (kind, name) in enumerate({s.kind: s for s in claim.SYSTEMS}.items()):
+        for task, sources in (("separate", 2), ("enhance", 1)):
+            for seed in claim.SEEDS:
+                keras.utils.set_random_seed(100 * number + seed)
+                net = TasNet(blocks=0, features=8 + 2 * number, window=64, sources=sources)
+                checkpoint.save(tmp_path / "trained" / claim._name(name, task, seed), kind, net, {}, tasnet.build(net))
+    return tmp_path
+
+
+def test_every_line_is_scored_and_a_second_run_scores_nothing(twins, tiny_corpus, monkeypatch):
+    result = claim.claim(twins / "out", mixtures=3, corpus=tiny_corpus)
+    assert [(r["task"], r["system"]) for r in result["rows"]] == [(t, s.label) for t in claim.TASKS for s in claim.SYSTEMS]
+    assert json.loads((twins / "out" / "claim.json").read_text()) == result
+    assert (twins / "out" / "claim.png").read_bytes().startswith(b"\x89PNG")
+    for row in result["rows"]:
+        assert row["sisdri_db"]["low"] <= row["sisdri_db"]["mean"] <= row["sisdri_db"]["high"]
+        assert row["sisdri_db"]["mean"] == pytest.approx(np.mean(row["seeds_db"]))
+        assert row["seeds_db"][0] != row["seeds_db"][1]
+        assert (row["against_baseline_db"]["mean"] == 0) == (row["system"] == claim.BASELINE.label)
+        kind = next(s for s in claim.SYSTEMS if s.label == row["system"]).kind
+        net = checkpoint.load(claim._name(next(s for s in claim.SYSTEMS if s.kind == kind), row["task"], 0)).net
+        assert row["params"] == tasnet.build(net).count_params()
+
+    def again(*args, **kwargs):
+        raise AssertionError("scored twice")
+
+    monkeypatch.setattr(claim.evaluate, "scores", again)
+    assert claim.claim(twins / "out", mixtures=3, corpus=tiny_corpus) == result
+    with pytest.raises(AssertionError, match="scored twice"):
+        claim.claim(twins / "out", mixtures=2, corpus=tiny_corpus)
+
+
+def test_a_twin_that_is_not_trained_is_named(tmp_path, monkeypatch):
+    monkeypatch.setattr(checkpoint, "TRAINED", tmp_path)
+    with pytest.raises(UserError, match="twin-dprnn-enhance-pruned-seed0: not under tf_model/trained .16 of 16 missing"):
+        claim.claim(tmp_path / "out")
