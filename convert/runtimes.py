@@ -38,7 +38,7 @@ class Tflm(Runtime):
         from tflite_micro.python.tflite_micro import runtime
 
         try:
-            self._interpreter = runtime.Interpreter.from_bytes(model, arena_size=2**20)
+            self._interpreter = runtime.Interpreter.from_bytes(model, arena_size=2**24)
         except (RuntimeError, ValueError) as e:
             raise UserError(f"TFLM does not take this model ({e}); `groupcomm inspect` names what it lacks") from e
         self.width = int(self._interpreter.get_input_details(0)["shape"][1])

@@ -43,12 +43,12 @@ def from_float(net: TasNet, runtime: runtimes.Runtime):
 
     def hop_by_hop(mixture: np.ndarray) -> np.ndarray:
         half, hop = net.window // 2, net.hop
-        hops = -(-(len(mixture) + half) // hop)  # the last half window comes out one hop late
+        hops = -(-len(mixture) // hop)
         heard = np.pad(mixture, (half, hops * hop - len(mixture)))
         runtime.reset()
         parts = runtime(np.stack([heard[i * hop : (i + 1) * hop + half] for i in range(hops)]))  # (hops, sources, hop + half)
         parts[1:, :, :half] += parts[:-1, :, hop:]
-        estimates = np.concatenate(parts[..., :hop], axis=-1)
+        estimates = np.concatenate([*parts[..., :hop], parts[-1, :, hop:]], axis=-1)  # half a window behind the mixture
         return estimates[:, half : half + len(mixture)]
 
     return hop_by_hop if net.causal else whole

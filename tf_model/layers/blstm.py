@@ -19,8 +19,8 @@ class BLSTM(keras.layers.Bidirectional):
     ----------
     hidden : units of each direction.
 
-    Call with tensor [shape=(batch, length, width)]; returns [shape=(batch, length, 2 * hidden)]. Set ``export`` before it is traced for
-    the converter; the weights are the same.
+    Call with tensor [shape=(batch, length, width)]; returns [shape=(batch, length, 2 * hidden)]. ``export`` is for the
+    converter, and only inside a ``tf.function``; the weights are the same.
     """
 
     def __init__(self, hidden: int, **kwargs):
