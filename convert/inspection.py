@@ -23,6 +23,7 @@ WAYS_OUT = {
     "GELU": "use ReLU, or approximate it with LOGISTIC and MUL",
     "RFFT2D": "keep the STFT outside the network, as micro/stream does",
     "STFT": "keep the STFT outside the network, as micro/stream does",
+    "POW": "write tf.square or tf.sqrt, not **",
     "TILE": "repeat by CONCATENATION, or by MUL with a tensor of ones",
     "STRIDED_SLICE": "slice a view of 4 axes or fewer: reshape before and after, as tf_model/layers/chunks.py does",
 }
