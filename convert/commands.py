@@ -39,16 +39,28 @@ def list_names(json: Json = False) -> None:
 
 def convert(
     name: Annotated[str, typer.Argument(metavar="NETWORK", help="A trained network's name (`groupcomm list`) or its folder.")],
-    folder: Annotated[Path | None, typer.Option("--out", help="Folder of the bundle; build/bundles/NAME unless told.")] = None,
+    folder: Annotated[
+        Path | None,
+        typer.Option("--out", help="Folder of the bundle, build/bundles/NAME unless told; with --float the file, build/float/NAME.tflite."),
+    ] = None,
+    in_float: Annotated[
+        bool, typer.Option("--float", help="One float32 .tflite and no bundle; also of an untrained network, with random weights.")
+    ] = False,
+    seconds: Annotated[
+        float, typer.Option(help="With --float: length of the mixture, for a network that hears all of it at once; others take one hop.")
+    ] = 4.0,
     json: Json = False,
 ) -> None:
-    """Quantize a trained network to int8 and write its bundle."""
+    """Quantize a trained network to int8 and write its bundle; or, with --float, write a float32 .tflite."""
     from tf_model import load_tensorflow
 
     load_tensorflow()
     from convert import bundle
     from tf_model import checkpoint
 
+    if in_float:
+        _convert_float(name, folder, seconds, json)
+        return
     trained = checkpoint.load(name)
     folder = folder or Path("build") / "bundles" / trained.name
     with err.status(f"quantize {trained.name}"):
@@ -58,6 +70,25 @@ def convert(
         print_json({"bundle": str(folder), "model_bytes": d["model"]["bytes"], "arena_bytes": d["arena_bytes"], **d["quantization"]})
         return
     out.print(f"{folder}: model {d['model']['bytes']:,} bytes, arena {d['arena_bytes']:,} bytes", soft_wrap=True)
+
+
+def _convert_float(name: str, file: Path | None, seconds: float, json: bool) -> None:
+    from convert import quantize
+    from groupcomm.files import atomic_path
+    from tf_model import checkpoint, networks
+
+    untrained = name in networks.NETWORKS and name not in checkpoint.names()
+    network = checkpoint.untrained(name) if untrained else checkpoint.load(name)
+    file = file or Path("build") / "float" / f"{network.name}.tflite"
+    with err.status(f"convert {network.name}"):
+        content = quantize.to_float(network, seconds=seconds)
+    with atomic_path(file) as part:
+        part.write_bytes(content)
+    if json:
+        print_json({"model": str(file), "model_bytes": len(content), "trained": not untrained})
+        return
+    weights = "untrained, random weights: to inspect, not to listen to" if untrained else f"weights of {network.weights}"
+    out.print(f"{file}: {len(content):,} bytes; {weights}", soft_wrap=True)
 
 
 def inspect(
@@ -80,11 +111,15 @@ def inspect(
             share = f"{100 * o['macs'] / found['macs']:.1f} %" if o["macs"] else "-"
             table.add_row(o["name"], str(o["version"]), str(o["count"]), f"{o['macs']:,}" if o["macs"] else "-", share)
         out.print(table)
-        arena = "unknown" if found["arena_bytes"] is None else f"{found['arena_bytes']:,} bytes"
-        out.print(f"{found['model']}: {found['model_bytes']:,} bytes, {found['parameters']:,} parameters, {found['macs']:,} MACs a hop, "
-                  f"arena of TFLM on this machine {arena}", soft_wrap=True)  # fmt: skip
+        refused = "unknown" if found["unsupported"] else "more than 16 MiB"
+        arena = refused if found["arena_bytes"] is None else f"{found['arena_bytes']:,} bytes"
+        out.print(f"{found['model']}: {found['model_bytes']:,} bytes, {found['parameters']:,} parameters, "
+                  f"{found['macs']:,} MACs an invocation, arena of TFLM on this machine {arena}", soft_wrap=True)  # fmt: skip
         for o in found["unsupported"]:
-            out.print(f"TFLM lacks {o['name']}: {o['way_out']}", style="red", soft_wrap=True)
+            lacks = f"refuses {o['name']} here ({o['reason']})" if o["reason"] else f"lacks {o['name']}"
+            out.print(f"TFLM {lacks}: {o['way_out']}", style="red", soft_wrap=True)
+        for note in found["notes"]:
+            out.print(f"note: {note}", soft_wrap=True)
     if found["unsupported"]:
         raise typer.Exit(1)
 

@@ -131,6 +131,8 @@ def _macs(name: str, op, tensors) -> int:
         # inputs 1-4: input weights of the gates, 5-8: recurrent weights; the first input is [batch, time, width]
         steps = _size(tensors[op.inputs[0]]) // int(tensors[op.inputs[0]].shape[-1])
         return steps * sum(_size(tensors[i]) for i in op.inputs[1:9] if i >= 0)
+    if name == "BATCH_MATMUL":
+        return _size(tensors[op.outputs[0]]) * int(tensors[op.inputs[0]].shape[-2 if op.builtinOptions.adjX else -1])
     if name in ("CONV_2D", "DEPTHWISE_CONV_2D"):
         weights, output = tensors[op.inputs[1]], tensors[op.outputs[0]]
         if name == "CONV_2D":

@@ -1,15 +1,18 @@
 """What a `.tflite` asks of a board, and whether TFLM can give it."""
 
-import contextlib
 import copy
 from pathlib import Path
 
 import flatbuffers
+import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
 from convert import bundle as bundles
 from convert import flatbuffer
 from groupcomm.console import quiet
+from groupcomm.errors import UserError
+
+_SHUT = -1e3  # a weight that shuts a gate, whatever the others say
 
 # What to do about the operators that converted audio networks stumble over. Anything else gets _ELSE.
 WAYS_OUT = {
@@ -20,7 +23,18 @@ WAYS_OUT = {
     "GELU": "use ReLU, or approximate it with LOGISTIC and MUL",
     "RFFT2D": "keep the STFT outside the network, as micro/stream does",
     "STFT": "keep the STFT outside the network, as micro/stream does",
+    "POW": "write tf.square or tf.sqrt, not **",
+    "TILE": "repeat by CONCATENATION, or by MUL with a tensor of ones",
+    "STRIDED_SLICE": "slice a view of 4 axes or fewer: reshape before and after, as tf_model/layers/chunks.py does",
 }
+CARRIES_TO_THE_NEXT = (
+    "a fused LSTM begins an Invoke with the state that the last one left; for one hop after the other that is what a stream needs: reset "
+    "where a stream starts (reset_all_variables, in TFLM Reset)"
+)
+CARRIES_OVER_SEQUENCES = (
+    "read whole sequences and begin them with the state that the last Invoke left: reset before every Invoke (reset_all_variables, in TFLM "
+    "Reset), or build them with tf_model/layers/blstm.py, which begins from zero by itself"
+)
 _ELSE = "replace the layer by operators that TFLM has, or register a kernel of your own in the resolver of micro/engine"
 
 
@@ -35,8 +49,9 @@ def inspect(name_or_path: str) -> dict:
     -------
     dict with ``model``, ``model_bytes``, ``parameters`` (weights and biases as stored), ``macs`` of one invocation, ``inputs`` and
     ``outputs`` (`flatbuffer.Tensor` as dicts), ``operators`` (list of ``name``, ``version``, ``count``, ``macs``), ``arena_bytes``
-    (smallest with which the official TFLM on this machine allocates; None when it lacks an operator) and ``unsupported`` (list of
-    ``name``, ``way_out``).
+    (smallest with which the official TFLM on this machine allocates; None when it does not take the model, or needs more than 16 MiB),
+    ``unsupported`` (list of ``name``, ``reason``, ``way_out``; the reason is TFLM's own when it has the operator and refuses it here, else
+    None) and ``notes`` (list of text: what every operator's presence does not tell).
 
     Raises
     ------
@@ -60,39 +75,85 @@ def inspect(name_or_path: str) -> dict:
         "inputs": [t.as_dict() for t in parsed.inputs],
         "outputs": [t.as_dict() for t in parsed.outputs],
         "operators": [{"name": o.name, "version": o.version, "count": o.count, "macs": o.macs} for o in parsed.operators],
-        "arena_bytes": None if unsupported else bundles.smallest_arena(file),
+        "arena_bytes": None if unsupported else _arena(file),
         "unsupported": unsupported,
+        "notes": _notes(content),
     }
 
 
+def _arena(file: Path) -> int | None:
+    try:
+        return bundles.smallest_arena(file)
+    except UserError:
+        return None
+
+
+def _notes(content: bytes) -> list[str]:
+    """What to know of the state of fused LSTMs."""
+    model = schema.ModelT.InitFromPackedBuf(content, 0)
+    streams = sequences = 0
+    for graph in model.subgraphs:
+        for op in graph.operators:
+            if flatbuffer.operator_name(model.operatorCodes[op.opcodeIndex]) != "UNIDIRECTIONAL_SEQUENCE_LSTM":
+                continue
+            steps = graph.tensors[op.inputs[0]].shape[0 if op.builtinOptions.timeMajor else 1]
+            if steps == 1:
+                streams += 1
+            elif not _begins_from_zero(model, graph, op):
+                sequences += 1
+    notes = []
+    if streams:
+        notes.append(f"state of {streams} LSTMs: {CARRIES_TO_THE_NEXT}")
+    if sequences:
+        notes.append(f"{sequences} LSTMs {CARRIES_OVER_SEQUENCES}")
+    return notes
+
+
+def _begins_from_zero(model, graph, op) -> bool:
+    """Whether a fused LSTM has the first step of `tf_model.layers.blstm`: a last feature that shuts the input and the forget gates."""
+    gates = [graph.tensors[i] for i in op.inputs[1:3]]
+    if any(gate.type != schema.TensorType.FLOAT32 for gate in gates):
+        return False
+    weights = [np.frombuffer(model.buffers[gate.buffer].data.tobytes(), np.float32).reshape(gate.shape) for gate in gates]
+    return all((w[:, -1] <= _SHUT).all() for w in weights)
+
+
 def _unsupported(content: bytes) -> list[dict]:
-    """Operators that the official TFLM's resolver does not find.
+    """Operators that the official TFLM's resolver does not find, or that it refuses with tensors like these.
 
     TFLM stops at the first, so each kind of operator is tried in a model of its own: the same tensors, one operator.
     """
+    if not _allocation_log(content):
+        return []
     model = schema.ModelT.InitFromPackedBuf(content, 0)
-    missing = []
-    for index, code in enumerate(model.operatorCodes):
-        using = [op for graph in model.subgraphs for op in graph.operators if op.opcodeIndex == index]
-        if not using:
-            continue
-        one = copy.copy(model)
-        graph = copy.copy(next(g for g in model.subgraphs if any(op is using[0] for op in g.operators)))
-        graph.operators = using[:1]
-        one.subgraphs = [graph]
+    kinds = {}
+    for graph in model.subgraphs:
+        for op in graph.operators:
+            inputs = [graph.tensors[i] for i in op.inputs if i >= 0]
+            kinds.setdefault((op.opcodeIndex, *((t.type, len(t.shape)) for t in inputs)), (graph, op))
+    found = {}
+    for graph, op in kinds.values():
+        one, alone = copy.copy(model), copy.copy(graph)
+        alone.operators = [op]
+        one.subgraphs = [alone]
         builder = flatbuffers.Builder(len(content))
         builder.Finish(one.Pack(builder), b"TFL3")
-        if "Didn't find op" in _allocation_log(bytes(builder.Output())):
-            name = flatbuffer.operator_name(code)
-            missing.append({"name": name, "way_out": WAYS_OUT.get(name, _ELSE)})
-    return missing
+        log = _allocation_log(bytes(builder.Output()))
+        name = flatbuffer.operator_name(model.operatorCodes[op.opcodeIndex])
+        if "Didn't find op" in log:
+            found[name] = None
+        elif "failed to prepare" in log:
+            found.setdefault(name, log.partition("Node ")[0].strip().replace("\n", "; "))
+    return [{"name": name, "reason": reason, "way_out": WAYS_OUT.get(name, _ELSE)} for name, reason in found.items()]
 
 
 def _allocation_log(model: bytes) -> str:
-    """What TFLM says while it allocates a model; it writes to the process's stderr."""
+    """What TFLM says when it cannot allocate a model, else nothing; it writes to the process's stderr."""
     from tflite_micro.python.tflite_micro import runtime
 
     with quiet() as written:
-        with contextlib.suppress(RuntimeError):  # why is in the log
-            runtime.Interpreter.from_bytes(model, arena_size=2**20)
-        return written()
+        try:
+            runtime.Interpreter.from_bytes(model, arena_size=2**28)
+        except RuntimeError as e:
+            return written() or str(e)
+    return ""

@@ -11,22 +11,24 @@ from ai_edge_litert import schema_py_generated as schema
 
 from calibration_data import clips
 from groupcomm.console import quiet
+from groupcomm.errors import UserError
 from tf_model import signal as sig
 
 if TYPE_CHECKING:  # a checkpoint's module takes TensorFlow, which reading a bundle does not need
     from tf_model import checkpoint
 
 
-def _converter(model):
+def _converter(model, *, shape: tuple[int, int], given: str = "features", result: str = "masks"):
     import tensorflow as tf
 
     # One concrete function with a batch of one and a named input: the LSTM fuses, and its state becomes variable tensors.
-    @tf.function(input_signature=[tf.TensorSpec(model.inputs[0].shape, tf.float32, name="features")])
-    def serve(features):
-        return {"masks": model(features)}
+    @tf.function(input_signature=[tf.TensorSpec(shape, tf.float32, name=given)])
+    def serve(x):
+        return {result: model(x)}
 
     module = tf.Module()
-    module.model, module.serve = model, serve
+    # The weights and not the model: every layer of a model would be traced and saved by itself, which takes ten times as long.
+    module.weights, module.serve = model.weights, serve
     return tf.lite.TFLiteConverter.from_concrete_functions([serve.get_concrete_function()], module)
 
 
@@ -52,10 +54,28 @@ def _without_cell_clip(content: bytes) -> bytes:
     return bytes(buffer)
 
 
-def to_float(trained: checkpoint.Checkpoint) -> bytes:
-    """Float32 `.tflite` of one streaming hop: [1, bins] -> [1, sources * bins]."""
+def to_float(trained: checkpoint.Checkpoint, *, seconds: float = 4.0) -> bytes:
+    """Float32 `.tflite` of a network's export view.
+
+    Parameters
+    ----------
+    trained : of the streaming family: one hop, [1, bins] -> [1, sources * bins]. Of the papers' family: see `tasnet.build`.
+    seconds : length of the mixture, for a network that hears all of it at once; others take one hop.
+
+    Raises
+    ------
+    UserError
+        For a mixture shorter than a window.
+    """
+    from tf_model.networks import tasnet
+
     with quiet():
-        return _without_cell_clip(_converter(trained.model("export")).convert())
+        if isinstance(trained.net, tasnet.TasNet):
+            shape = (1, tasnet.export_samples(trained.net, seconds))
+            converter = _converter(trained.model("export"), shape=shape, given="mixture", result="estimates")
+        else:
+            converter = _converter(trained.model("export"), shape=(1, trained.net.signal.bins))
+        return _without_cell_clip(converter.convert())
 
 
 def calibration_features(signal: sig.Signal) -> list[np.ndarray]:
@@ -72,10 +92,21 @@ def ptq(trained: checkpoint.Checkpoint) -> tuple[bytes, int]:
     Returns
     -------
     (model, hops) : the flatbuffer and the number of hops that set its ranges.
+
+    Raises
+    ------
+    UserError
+        For a network of another family than the streaming one.
     """
     import tensorflow as tf
 
-    export = trained.model("export")  # refuses what does not convert
+    from tf_model.networks import tasnet
+
+    if isinstance(trained.net, tasnet.TasNet):
+        raise UserError(
+            f"{trained.name}: time-domain networks are not quantized yet; convert with --float, or take a network of the streaming family"
+        )
+    export = trained.model("export")
     sequences = calibration_features(trained.net.signal)
     hops = sum(map(len, sequences))
 
@@ -83,7 +114,7 @@ def ptq(trained: checkpoint.Checkpoint) -> tuple[bytes, int]:
         for frame in itertools.chain.from_iterable(sequences):
             yield {"features": frame[None]}
 
-    converter = _converter(export)
+    converter = _converter(export, shape=(1, trained.net.signal.bins))
     converter.optimizations = [tf.lite.Optimize.DEFAULT]
     converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
     converter.inference_input_type = converter.inference_output_type = tf.int8

@@ -11,8 +11,11 @@ class Runtime:
     """A streaming model in one runtime.
 
     Call with features [shape=(hops, bins), int8 or float32]; returns masks [shape=(hops, sources * bins), same dtype]. State goes on
-    from call to call until `reset`.
+    from call to call until `reset`. (For the papers' family: samples in, estimates [shape=(hops, sources, samples)] out.) ``width`` is the
+    length of a row of the input.
     """
+
+    width: int
 
     def __init__(self, model: bytes):
         raise NotImplementedError
@@ -35,9 +38,10 @@ class Tflm(Runtime):
         from tflite_micro.python.tflite_micro import runtime
 
         try:
-            self._interpreter = runtime.Interpreter.from_bytes(model, arena_size=2**20)
+            self._interpreter = runtime.Interpreter.from_bytes(model, arena_size=2**24)
         except (RuntimeError, ValueError) as e:
             raise UserError(f"TFLM does not take this model ({e}); `groupcomm inspect` names what it lacks") from e
+        self.width = int(self._interpreter.get_input_details(0)["shape"][1])
 
     def _invoke(self, frame):
         self._interpreter.set_input(frame, 0)
@@ -55,6 +59,7 @@ class _Lite(Runtime):
         self._interpreter = interpreter
         interpreter.allocate_tensors()
         self._in = interpreter.get_input_details()[0]["index"]
+        self.width = int(interpreter.get_input_details()[0]["shape"][1])
         self._out = interpreter.get_output_details()[0]["index"]
 
     def _invoke(self, frame):

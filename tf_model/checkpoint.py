@@ -7,6 +7,8 @@ import dataclasses
 import json
 from pathlib import Path
 
+import numpy as np
+
 from groupcomm.errors import UserError
 from groupcomm.files import REPO, atomic_folder, sha256
 from tf_model import networks
@@ -24,17 +26,20 @@ class Checkpoint:
     name : name in the registry it was trained under.
     net : its sizes.
     training : recipe and validation figures, as `tf_model.train` wrote them.
-    weights : path of the weights.
+    weights : path of the weights; None: random ones, the same every time.
     """
 
     name: str
     net: networks.Network
     training: dict
-    weights: Path
+    weights: Path | None
 
     def model(self, view: str = "sequence"):
         """Build a view of the network with these weights."""
         model = networks.family(self.net).build(self.net, view)
+        if self.weights is None:
+            model.set_weights(_random_weights(model))
+            return model
         try:
             model.load_weights(self.weights)
         except (OSError, ValueError, KeyError) as e:
@@ -78,6 +83,19 @@ def load(name_or_path: str) -> Checkpoint:
         return Checkpoint(d["name"], net, d["training"], weights)
     except (ValueError, KeyError, TypeError, OSError) as e:
         raise UserError(f"{description}: not a network description ({e}); check it out or train it again") from e
+
+
+def untrained(name: str) -> Checkpoint:
+    """A network of the registry with random weights, to see what becomes of it before it is trained."""
+    return Checkpoint(name, networks.find(name), {}, None)
+
+
+def _random_weights(model) -> list[np.ndarray]:
+    """Weights about as large as trained ones. No gain is 1 and no bias 0: a converter would drop those, and show a smaller network."""
+    random = np.random.default_rng(0)
+    return [
+        random.normal(0, 0.8 / np.sqrt(len(w)), w.shape) if w.ndim > 1 else w + random.normal(0, 0.1, w.shape) for w in model.get_weights()
+    ]
 
 
 def save(folder: Path, name: str, net: networks.Network, training: dict, model) -> None:

@@ -54,6 +54,13 @@ def test_inspect_keys():
     assert {"operators", "arena_bytes", "model_bytes", "unsupported"} <= found.keys()
 
 
+def test_convert_float_of_an_untrained_network(tmp_path):
+    found = ok("convert", "gc-dprnn-causal", "--float", "--out", tmp_path / "m.tflite", "--json")
+    assert found == {"model": str(tmp_path / "m.tflite"), "model_bytes": (tmp_path / "m.tflite").stat().st_size, "trained": False}
+    refused(groupcomm("convert", "gc-dprnn", "--float", "--seconds", "0.001", "--out", tmp_path / "n.tflite"), "16 samples, a window is 32")
+    assert [p.name for p in tmp_path.iterdir()] == ["m.tflite"]
+
+
 def test_separate_improves_a_demo_mixture_given_in_another_format(tmp_path):
     from tf_model.evaluate import si_sdr_db
 

@@ -28,6 +28,17 @@ def test_what_tflm_lacks_is_named_with_the_way_out(tmp_path):
     assert found["arena_bytes"] is None
 
 
+def test_what_tflm_refuses_has_its_reason(tmp_path):
+    @tf.function(input_signature=[tf.TensorSpec([1, 2, 3, 4, 5], tf.float32)])
+    def f(x):
+        return x[:, :, :, 1:] * 2
+
+    (tmp_path / "m.tflite").write_bytes(tf.lite.TFLiteConverter.from_concrete_functions([f.get_concrete_function()]).convert())
+    [refused] = inspection.inspect(str(tmp_path / "m.tflite"))["unsupported"]
+    assert refused["name"] == "STRIDED_SLICE" and refused["reason"].endswith("input dim should not exceed 4")
+    assert refused["way_out"].startswith("slice a view of 4 axes")
+
+
 def test_arena_is_the_smallest_that_runs(tmp_path):
     from tflite_micro.python.tflite_micro import runtime
 

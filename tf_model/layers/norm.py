@@ -30,5 +30,11 @@ class Norm(keras.layers.Layer):
     def call(self, x):
         rank = len(x.shape)
         axes = [-1] if self.per_frame else [i for i in range(1, rank) if i != rank - 2]
-        mean, variance = tf.nn.moments(x, axes, keepdims=True)
-        return (x - mean) * tf.math.rsqrt(variance + 1e-5) * self.gain + self.bias
+
+        def mean(y):
+            for axis in reversed(axes):  # one by one: a float32 sum over 4 s is off by 1e-5 of itself, sums of sums by 1e-7
+                y = tf.reduce_mean(y, axis, keepdims=True)
+            return y
+
+        centred = x - mean(x)
+        return centred * tf.math.rsqrt(mean(tf.square(centred)) + 1e-5) * self.gain + self.bias

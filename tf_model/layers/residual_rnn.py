@@ -6,6 +6,7 @@ import tf_keras as keras
 
 from tf_model import macs
 from tf_model.layers import parts
+from tf_model.layers.blstm import BLSTM
 from tf_model.layers.norm import Norm
 
 
@@ -29,8 +30,8 @@ class ResidualRNN(keras.layers.Layer):
     def __init__(self, hidden: int, axis: int, *, bidirectional: bool = True, per_frame: bool = False, **kwargs):
         super().__init__(**kwargs)
         self.hidden, self.axis, self.bidirectional = hidden, axis, bidirectional
-        lstm = keras.layers.LSTM(hidden, return_sequences=True, return_state=not bidirectional, name="lstm")
-        self.rnn = keras.layers.Bidirectional(lstm, name="rnn") if bidirectional else lstm
+        one_way = {"return_sequences": True, "return_state": True, "name": "lstm"}
+        self.rnn = BLSTM(hidden, name="rnn") if bidirectional else keras.layers.LSTM(hidden, **one_way)
         self.norm = Norm(per_frame=per_frame, name="norm")
 
     def build(self, shape):

@@ -7,6 +7,7 @@ import tf_keras as keras
 
 from tf_model import macs
 from tf_model.layers import parts
+from tf_model.layers.blstm import BLSTM
 from tf_model.layers.norm import Norm
 
 
@@ -38,7 +39,7 @@ class Transformer(keras.layers.Layer):
         width = shape[-1]
         self.attend = keras.layers.Dense(3 * width, name="attend")
         self.join = keras.layers.Dense(width, name="join")
-        self.rnn = keras.layers.Bidirectional(keras.layers.LSTM(2 * width, return_sequences=True), name="rnn")
+        self.rnn = BLSTM(2 * width, name="rnn")
         self.project = keras.layers.Dense(width, name="project")
         for part in (self.attend, self.join, self.rnn, *self.norms):
             parts.build(part, width)

@@ -21,6 +21,7 @@ import tf_keras as keras
 
 from groupcomm.errors import UserError
 from tf_model.layers import chunks, group, parts
+from tf_model.layers.blstm import BLSTM
 from tf_model.layers.group_tac import GroupTAC
 from tf_model.layers.norm import Norm
 from tf_model.layers.prelu import PReLU
@@ -208,11 +209,11 @@ class _Codec(keras.layers.Layer):
 
 
 class Model(keras.Model):
-    """A network of the family: mixture [shape=(batch, samples)] to estimates [shape=(batch, sources, samples)]."""
+    """A network of the family: mixture [shape=(batch, samples)] to estimates [shape=(batch, sources, samples)]; views: see `build`."""
 
-    def __init__(self, net: TasNet, **kwargs):
+    def __init__(self, net: TasNet, *, export: bool = False, **kwargs):
         super().__init__(**kwargs)
-        self.net = net
+        self.net, self.export = net, export
         dense = keras.layers.Dense
         self.encoder = Encoder(net.features, net.window, name="encoder")
         self.norm = Norm(per_frame=net.causal, name="norm")
@@ -228,6 +229,9 @@ class Model(keras.Model):
         self.masks = dense(net.sources * net.features // (net.groups if net.grouped else 1), activation="relu", name="masks")
         self.decoder = Decoder(net.window, name="decoder")
         self.build(None)
+        for part in self.submodules:
+            if isinstance(part, BLSTM):
+                part.export = export
 
     def build(self, shape):
         """Create all weights."""
@@ -240,6 +244,8 @@ class Model(keras.Model):
         self.built = True
 
     def call(self, x):
+        if self.export and self.net.causal:
+            return self._hear(x, None)[0]  # the one recurrence from hop to hop is fused, and the runtime keeps its state
         samples = tf.shape(x)[1]
         before, after = _padding(self.net, samples)
         y, _ = self._hear(tf.pad(x, [[0, 0], [before, after]]), None)
@@ -289,7 +295,7 @@ class Model(keras.Model):
             contexts = chunks.split(h, net.context, overlap=not net.causal)  # (batch, contexts, context, groups, width)
             means = tf.reduce_mean(self.context_encoder(contexts), axis=2)
             means, cells = self._separate(means, cells)
-            contexts = self.context_decoder(contexts + means[:, :, None])
+            contexts = self.context_decoder(contexts + tf.expand_dims(means, 2))
             h = chunks.merge(contexts, frames, overlap=not net.causal)
         masks = self.masks(h)  # (batch, frames, groups, sources * features of a group)
         batch, frames = tf.shape(h)[0], tf.shape(h)[1]
@@ -345,16 +351,41 @@ class Model(keras.Model):
 
 
 def build(net: TasNet, view: str = "sequence") -> Model:
-    """Build a network; its weights are there at once.
+    """Build a network; its weights are there at once. All views have the same weights.
+
+    Parameters
+    ----------
+    net : sizes.
+    view : ``"sequence"`` maps mixtures [batch, samples] to estimates [batch, sources, samples], to train; a causal one streams by
+        `Model.step` too. ``"export"`` is for the converter. A network that hears all at once maps [1, samples] to [1, sources, samples],
+        and begins from zero at every call, in TFLite too. A causal one takes one hop: [1, window / 2 + hop] samples, of which the first
+        half window are the last of the hop before, to [1, sources, hop + window / 2], whose first half window is to be added to the last of
+        the hop before. It leaves the recurrence from hop to hop to the runtime; the two half windows are the caller's.
 
     Raises
     ------
     UserError
-        For another view than ``"sequence"``: a causal network streams by `Model.step`, and none of the family converts to TFLite.
+        For another view.
     """
-    if view != "sequence":
-        raise UserError(f"time-domain networks have no {view!r} view and are not converted; choose a network of the streaming family")
-    return Model(net, name="tasnet")
+    if view not in ("sequence", "export"):
+        raise UserError(f"time-domain networks have no {view!r} view; use 'sequence', whose model has step(), or 'export'")
+    return Model(net, export=view == "export", name="tasnet")
+
+
+def export_samples(net: TasNet, seconds: float) -> int:
+    """Samples that the export view takes: of ``seconds`` of sound, or what a hop of a causal network needs.
+
+    Raises
+    ------
+    UserError
+        When that is less than a window.
+    """
+    if net.causal:
+        return net.window // 2 + net.hop
+    samples = round(seconds * net.sample_rate)
+    if samples < net.window:
+        raise UserError(f"{seconds} s are {samples} samples, a window is {net.window}; use {net.window / net.sample_rate} s or more")
+    return samples
 
 
 def separate(model, mixtures, net: TasNet):

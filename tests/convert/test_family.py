@@ -1,0 +1,117 @@
+"""The papers' family in float TFLite: equal to Keras, from zero at every call or hop by hop, in every runtime."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from convert import inspection, quantize, runtimes, separator
+from groupcomm.errors import UserError
+from tf_model import checkpoint
+from tf_model.layers.blstm import BLSTM
+from tf_model.networks import find
+from tf_model.networks.tasnet import TasNet
+
+SMALL = {"blocks": 1, "chunk": 6, "features": 16, "hidden": 5, "window": 8}
+NETS = {
+    "gc": TasNet(**SMALL, talk="blstm", groups=2),
+    "dptnet": TasNet("dptnet", **SMALL, bottleneck=8),
+    "gc-dprnn-causal": find("gc-dprnn-causal"),
+    "gc3-dprnn-causal": find("gc3-dprnn-causal"),
+}
+KINDS = [runtimes.LiteRT, runtimes.TfliteRuntime, runtimes.Tflm]
+SAMPLES = 400
+
+
+@pytest.fixture(scope="module", params=NETS)
+def converted(request):
+    """A network with random weights, a mixture, the sequence view's estimates, and the float `.tflite`."""
+    network = checkpoint.Checkpoint(request.param, NETS[request.param], {}, None)
+    net = network.net
+    samples = 24 * net.hop - 5 if net.causal else SAMPLES
+    mixture = np.random.default_rng(3).normal(0, 0.5, samples).astype(np.float32)
+    expected = network.model()(mixture[None]).numpy()[0]
+    return net, mixture, expected, quantize.to_float(network, seconds=SAMPLES / net.sample_rate)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_equal_to_keras(converted, kind):
+    net, mixture, expected, content = converted
+    separate = separator.from_float(net, kind(content))
+    loud = np.abs(expected).max()
+    first = separate(mixture)
+    assert np.abs(first - expected).max() < 1e-5 * loud
+    assert np.abs(expected).mean() > 1e-2 * loud  # it is no silence that agrees
+    np.testing.assert_array_equal(separate(mixture), first)
+
+
+def test_state_goes_on_only_from_hop_to_hop(converted):
+    """The trap: the fused LSTM keeps its state. What hears all at once begins from zero all the same, what streams does not."""
+    net, mixture, _, content = converted
+    runtime = runtimes.LiteRT(content)
+    once = mixture[None] if not net.causal else mixture[None, : net.hop + net.window // 2]
+    first, second = runtime(once), runtime(once)
+    assert (np.abs(first - second).max() > 1e-3 * np.abs(first).max()) == net.causal
+    runtime.reset()
+    np.testing.assert_array_equal(runtime(once), first)
+
+
+def lstm_model(layer):
+    @dataclasses.dataclass
+    class Model:
+        weights: list
+
+        def __call__(self, x):
+            return tf.reshape(layer(tf.reshape(x, [3, 4, 8])), [3, -1])
+
+    return quantize._converter(Model(layer.weights), shape=(1, 96)).convert()
+
+
+def test_a_plain_blstm_falls_into_the_trap_and_inspect_says_so(random, tmp_path):
+    layer = BLSTM(5)
+    layer.build(tf.TensorShape([None, None, 8]))
+    layer.set_weights([random.normal(0, 0.5, w.shape) for w in layer.get_weights()])
+    x = random.normal(0, 1, (1, 96)).astype(np.float32)
+    expected = layer(x.reshape(3, 4, 8)).numpy().reshape(3, -1)
+    for layer.export in (False, True):
+        content = lstm_model(layer)
+        for kind in KINDS:
+            runtime = kind(content)
+            np.testing.assert_allclose(runtime(x), expected, atol=1e-6)
+            off = np.abs(runtime(x) - expected).max()
+            assert off < 1e-6 if layer.export else off > 1e-2, kind
+            runtime(1e4 * x)  # whatever went before
+            assert not layer.export or np.abs(runtime(x) - expected).max() < 1e-6
+        (tmp_path / "m.tflite").write_bytes(content)
+        found = inspection.inspect(str(tmp_path / "m.tflite"))
+        assert found["unsupported"] == []
+        assert found["notes"] == ([] if layer.export else [f"2 LSTMs {inspection.CARRIES_OVER_SEQUENCES}"])
+
+
+def test_tflm_takes_it(converted, tmp_path):
+    net, _, _, content = converted
+    (tmp_path / "m.tflite").write_bytes(content)
+    found = inspection.inspect(str(tmp_path / "m.tflite"))
+    assert found["unsupported"] == [] and found["arena_bytes"] < (2**18 if net.causal else 2**24)
+    assert found["notes"] == ([f"state of {net.blocks} LSTMs: {inspection.CARRIES_TO_THE_NEXT}"] if net.causal else [])
+    assert "WHILE" not in {o["name"] for o in found["operators"]}
+    samples = net.window // 2 + net.hop if net.causal else SAMPLES
+    assert found["inputs"][0]["shape"] == [1, samples]
+    assert found["outputs"][0]["shape"] == [1, net.sources, samples]
+
+
+def test_a_mixture_of_another_length_is_refused(converted):
+    net, mixture, _, content = converted
+    if net.causal:
+        pytest.skip("takes any length")
+    with pytest.raises(UserError, match="399 samples, the model takes 400"):
+        separator.from_float(net, runtimes.LiteRT(content))(mixture[1:])
+
+
+def test_what_does_not_convert_is_named():
+    network = checkpoint.untrained("gc-dprnn")
+    with pytest.raises(UserError, match="0.001 s are 16 samples, a window is 32; use 0.002 s or more"):
+        quantize.to_float(network, seconds=0.001)
+    with pytest.raises(UserError, match="gc-dprnn: time-domain networks are not quantized yet; convert with --float"):
+        quantize.ptq(network)
