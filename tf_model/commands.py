@@ -1,5 +1,6 @@
 """Verbs of the Keras room."""
 
+import textwrap
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -11,10 +12,24 @@ from groupcomm.errors import UserError
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 
 
+class _WithNetworks(typer.core.TyperCommand):
+    """A command whose help ends with the names of all networks."""
+
+    def format_epilog(self, ctx, formatter) -> None:
+        from tf_model import load_tensorflow
+
+        load_tensorflow()
+        from tf_model import networks
+
+        with formatter.section("Networks"):
+            names = textwrap.fill(", ".join(networks.NETWORKS), 76, break_on_hyphens=False)  # a name stays a name
+            formatter.write(textwrap.indent(names, "  ") + "\n")
+
+
 def register(app: typer.Typer) -> None:
     """Add this room's verbs to the front door."""
     app.command(name="cost")(cost)
-    app.command(name="train")(train)
+    app.command(name="train", cls=_WithNetworks)(train)
     app.command(name="claim")(claim)
 
 

@@ -1,10 +1,14 @@
-"""Every network that has a name trains: twenty steps on one batch, and its loss falls."""
+"""Every network that has a name can be asked for, and trains: twenty steps on one batch, and its loss falls."""
+
+import re
 
 import numpy as np
 import pytest
 import tensorflow as tf
 import tf_keras as keras
+from typer.testing import CliRunner
 
+from groupcomm.cli import app
 from tf_model import networks, train
 
 SAMPLES = 1600  # 0.1 s; the published networks are too large for more in a test
@@ -33,3 +37,8 @@ def test_it_trains(name, random):
     losses = [float(step()) for _ in range(20)]
     assert np.isfinite(losses).all()
     assert losses[-1] < losses[0] - 0.5  # dB
+
+
+def test_help_names_them_all():
+    said = CliRunner().invoke(app, ["train", "--help"]).stdout
+    assert list(networks.NETWORKS) == re.split(r",\s+", said.partition("Networks:")[2].strip())
