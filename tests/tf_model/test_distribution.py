@@ -3,9 +3,11 @@
 import dataclasses
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
+import time
 
 import numpy as np
 import pytest
@@ -32,8 +34,8 @@ except UserError as e:
 """
 
 
-def histories(net, recipe, folders):
-    """Run a worker for each folder, side by side; what each wrote, and its process."""
+def start(net, recipe, folders):
+    """A worker for each folder, side by side."""
     sockets = [socket.create_server(("127.0.0.1", 0)) for _ in folders]
     workers = [f"127.0.0.1:{s.getsockname()[1]}" for s in sockets]
     for s in sockets:
@@ -45,6 +47,11 @@ def histories(net, recipe, folders):
         environment = os.environ | {"TF_CONFIG": json.dumps(config)}
         command = [sys.executable, "-c", WORKER, arguments]
         running.append(subprocess.Popen(command, env=environment, cwd=REPO, stderr=subprocess.PIPE, text=True))
+    return running
+
+
+def ends(running):
+    """What each worker said on stderr, and its exit code."""
     return [(process.communicate(timeout=240)[1], process.returncode) for process in running]
 
 
@@ -54,7 +61,7 @@ def history(folder):
 
 def test_two_workers_have_the_loss_of_one_and_go_on_where_they_stopped(tiny_net, tiny_corpus, tmp_path):
     train.train("tiny", tiny_net, RECIPE, tmp_path / "one")
-    said = histories(tiny_net, dataclasses.replace(RECIPE), [tmp_path / "two"] * 2)
+    said = ends(start(tiny_net, RECIPE, [tmp_path / "two"] * 2))
     assert [code for _, code in said] == [0, 0], said
     one, two = history(tmp_path / "one"), history(tmp_path / "two")
     assert [h["step"] for h in two] == [1, 2, 3, 4]
@@ -62,14 +69,25 @@ def test_two_workers_have_the_loss_of_one_and_go_on_where_they_stopped(tiny_net,
         np.testing.assert_allclose([h[key] for h in two], [h[key] for h in one], rtol=1e-4, atol=1e-4, err_msg=key)
     assert one[0]["loss"] != one[3]["loss"]
     done = [path.stat().st_mtime_ns for path in (tmp_path / "two" / "state").iterdir()]
-    said = histories(tiny_net, RECIPE, [tmp_path / "two"] * 2)
+    said = ends(start(tiny_net, RECIPE, [tmp_path / "two"] * 2))
     assert all("going on at step 4 of 4" in text for text, _ in said)
     assert [path.stat().st_mtime_ns for path in (tmp_path / "two" / "state").iterdir()] == done
 
 
+def test_a_signal_to_one_stops_all_with_the_state_saved(tiny_net, tiny_corpus, tmp_path):
+    recipe = dataclasses.replace(RECIPE, steps=100_000, validate_every=50)
+    running = start(tiny_net, recipe, [tmp_path / "run"] * 2)
+    while not (tmp_path / "run" / "history.jsonl").exists() and all(process.poll() is None for process in running):
+        time.sleep(0.2)
+    running[1].send_signal(signal.SIGTERM)
+    assert all("KeyboardInterrupt" in text for text, _ in ends(running))
+    latest = tf.train.latest_checkpoint(str(tmp_path / "run" / "state"))
+    assert int(tf.train.load_variable(latest, "done/.ATTRIBUTES/VARIABLE_VALUE")) > 50
+
+
 def test_workers_that_do_not_see_the_same_folder_are_told(tiny_net, tiny_corpus, tmp_path):
     train.train("tiny", tiny_net, RECIPE, tmp_path / "there")
-    said = histories(tiny_net, RECIPE, [tmp_path / "there", tmp_path / "elsewhere"])
+    said = ends(start(tiny_net, RECIPE, [tmp_path / "there", tmp_path / "elsewhere"]))
     for text, code in said:
         assert code == 1 and "the same --out on a disk that all of them see" in text
 

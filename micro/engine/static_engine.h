@@ -1,0 +1,46 @@
+// The engine on a network that is plain C: no interpreter, no flatbuffer.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "micro/engine/engine.h"
+#include "micro/engine/static_model.h"
+
+namespace groupcomm {
+
+class StaticEngine final : public Engine {
+ public:
+  StaticEngine() = default;
+  StaticEngine(const StaticEngine&) = delete;
+  StaticEngine& operator=(const StaticEngine&) = delete;
+
+  // `memory` holds state and activations, model.memory_bytes of it at a multiple of 16; it belongs to the caller and outlives the engine.
+  Status Init(const gc_model& model, void* memory, size_t bytes) {
+    if (memory == nullptr || reinterpret_cast<uintptr_t>(memory) % 16 != 0 || bytes < model.memory_bytes) return Status::kBadMemory;
+    model_ = &model;
+    memory_ = memory;
+    return Reset();
+  }
+
+  int features() const override { return model_ ? model_->window / 2 + 1 : 0; }
+  int masks() const override { return model_ ? model_->sources * features() : 0; }
+
+  Status Run(const int8_t* features /* (bins) */, int8_t* masks /* (sources, bins) */) override {
+    if (model_ == nullptr) return Status::kEngineFailed;
+    model_->run(memory_, features, masks);
+    return Status::kOk;
+  }
+
+  Status Reset() override {
+    if (model_ == nullptr) return Status::kEngineFailed;
+    model_->reset(memory_);
+    return Status::kOk;
+  }
+
+ private:
+  const gc_model* model_ = nullptr;
+  void* memory_ = nullptr;  // (memory_bytes)
+};
+
+}  // namespace groupcomm
