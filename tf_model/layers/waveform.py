@@ -46,7 +46,8 @@ class Decoder(keras.layers.Layer):
         super().build(shape)
 
     def call(self, x):
-        return tf.signal.overlap_and_add(tf.matmul(x, self.kernel), self.window // 2)
+        frames = tf.tensordot(x, self.kernel, 1)  # tf.matmul ends the process for some shapes of one source (TensorFlow 2.21, oneDNN)
+        return tf.signal.overlap_and_add(frames, self.window // 2)
 
     def macs(self, frames: int, features: int, sources: int) -> macs.Macs:
         """Count for so many frames. thop multiplies output samples by the kernel, as if each heard ``window`` frames: it hears two."""
