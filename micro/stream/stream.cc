@@ -92,7 +92,8 @@ class Stream {
     for (int n = 0; n < config_.window; ++n) {
       analysis_[n] = static_cast<float>(std::sqrt(0.5 - 0.5 * std::cos(2 * pi * n / config_.window)));
     }
-    overlaps_ = static_cast<float>(config_.window / (2 * config_.hop));
+    // A power of two: as exact as the division, and much faster on a board.
+    one_overlap_ = 2.0f * config_.hop / config_.window;
     for (int i = 0; i < kSteps; ++i) {
       // From here the feature is i - 127 or more: its real value rounds to this many scales, or more.
       const int scales = i - 127 - config_.features.zero_point;
@@ -165,7 +166,8 @@ class Stream {
     }
     arm_rfft_fast_f32(&fft_, frame_, time_, 1);
     // The synthesis window is the analysis window over the constant to which its square overlaps.
-    for (int n = 0; n < window; ++n) overlap[n] += time_[n] * (analysis_[n] / overlaps_);
+    const float one_overlap = one_overlap_;
+    for (int n = 0; n < window; ++n) overlap[n] += time_[n] * (analysis_[n] * one_overlap);
     for (int n = 0; n < hop; ++n) out[n] = ToPcm(overlap[n]);
     std::memmove(overlap, overlap + hop, (window - hop) * sizeof(float));
     std::memset(overlap + window - hop, 0, hop * sizeof(float));
@@ -174,7 +176,7 @@ class Stream {
   StreamConfig config_;
   Engine* engine_;
   arm_rfft_fast_instance_f32 fft_;
-  float overlaps_;
+  float one_overlap_;
 
   // In the caller's memory. A spectrum is in CMSIS-DSP's packing: re of bin 0, re of the last bin, then re, im of bins 1, 2, ...
   float* analysis_;   // (window) periodic square-root Hann

@@ -1,12 +1,16 @@
-// The stream on a board against the stream on this host, on the same sound: stream_firmware_test FIRMWARE PCM
+// The stream on a board against the stream on this host, on the same sound: stream_firmware_test FIRMWARE PCM STEPS
+//
+// M4 and M33 compute what the host computes, operation by operation: STEPS is 0. With Helium, CMSIS-DSP's FFT adds in another order,
+// and now and then a value on the edge of two steps falls to the other: STEPS is 1.
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <set>
 #include <string>
 #include <vector>
 
-#include "micro/boards/cortex_m/pass_through.h"
+#include "micro/boards/cortex_m/echo.h"
 #include "micro/boards/host/files.h"
 #include "micro/testing/check.h"
 
@@ -23,9 +27,8 @@ std::vector<T> Read(const std::string& path) {
   return values;
 }
 
-// How many values differ, and by how much at most.
 template <typename T>
-int Worst(const char* what, const std::vector<T>& board, const std::vector<T>& host) {
+void Compare(const char* what, const std::vector<T>& board, const std::vector<T>& host, int steps) {
   CHECK_EQ(board.size(), host.size());
   int worst = 0, different = 0;
   for (size_t i = 0; i < host.size(); ++i) {
@@ -33,33 +36,35 @@ int Worst(const char* what, const std::vector<T>& board, const std::vector<T>& h
     different += board[i] != host[i];
   }
   std::printf("%s: %d of %zu differ, by %d at most\n", what, different, host.size(), worst);
-  return worst;
+  CHECK_LE(worst, steps);
+  CHECK_LE(different, static_cast<int>(host.size() / 1000));
+  CHECK_TRUE(std::set<T>(host.begin(), host.end()).size() > 100);  // sound, and not silence
 }
 
 }  // namespace
 }  // namespace groupcomm::board
 
-int main(int, char** argv) {
+int main(int argc, char** argv) {
   using namespace groupcomm;         // NOLINT
   using namespace groupcomm::board;  // NOLINT
+  CHECK_EQ(argc, 4);
   const std::string folder = std::getenv("TEST_TMPDIR"), sound = folder + "/sound", features = folder + "/features";
   CHECK_EQ(std::system((std::string(argv[1]) + " " + argv[2] + " " + sound + " " + features).c_str()), 0);
 
   const std::vector<int16_t> pcm = Read<int16_t>(argv[2]);
-  const int hop = kPassThrough.hop, bins = StreamBins(kPassThrough), hops = static_cast<int>(pcm.size()) / hop;
+  const int hop = kEchoConfig.hop, bins = StreamBins(kEchoConfig), hops = static_cast<int>(pcm.size()) / hop;
   CHECK_LE(100, hops);
   std::vector<int16_t> expected(hops * hop);          // (hops, hop)
   std::vector<int8_t> expected_features(hops * bins);  // (hops, bins)
-  PassThrough engine;
-  std::vector<std::max_align_t> memory(StreamBytes(kPassThrough) / sizeof(std::max_align_t));
+  Echo engine;
+  std::vector<std::max_align_t> memory(StreamBytes(kEchoConfig) / sizeof(std::max_align_t));
   Stream* stream;
-  CHECK_STATUS(StreamCreate(kPassThrough, &engine, memory.data(), StreamBytes(kPassThrough), &stream), Status::kOk);
+  CHECK_STATUS(StreamCreate(kEchoConfig, &engine, memory.data(), StreamBytes(kEchoConfig), &stream), Status::kOk);
   for (int i = 0; i < hops; ++i) {
     CHECK_STATUS(StreamProcess(stream, pcm.data() + i * hop, expected.data() + i * hop), Status::kOk);
     std::memcpy(expected_features.data() + i * bins, StreamFeatures(stream), bins);
   }
-  const int worst_sound = Worst("samples", Read<int16_t>(sound), expected);
-  const int worst_feature = Worst("features", Read<int8_t>(features), expected_features);
-  CHECK_LE(worst_sound, 1);
-  CHECK_LE(worst_feature, 1);
+  const int steps = std::atoi(argv[3]);
+  Compare("samples", Read<int16_t>(sound), expected, steps);
+  Compare("features", Read<int8_t>(features), expected_features, steps);
 }
