@@ -16,13 +16,23 @@ constexpr size_t kAlignment = 16;
 
 constexpr size_t Align(size_t bytes) { return (bytes + kAlignment - 1) / kAlignment * kAlignment; }
 
+#ifdef GROUPCOMM_WINDOW
+#define FFT_INIT_OF(window) arm_rfft_fast_init_##window##_f32
+#define FFT_INIT(window) FFT_INIT_OF(window)
+constexpr bool HasWindow(int window) { return window == GROUPCOMM_WINDOW; }
+arm_status InitFft(arm_rfft_fast_instance_f32* fft, int) { return FFT_INIT(GROUPCOMM_WINDOW)(fft); }
+#else
+constexpr bool HasWindow(int) { return true; }
+arm_status InitFft(arm_rfft_fast_instance_f32* fft, int window) { return arm_rfft_fast_init_f32(fft, static_cast<uint16_t>(window)); }
+#endif
+
 bool Valid(const Quantization& q) {
   return std::isfinite(q.scale) && q.scale > 0 && q.zero_point >= -128 && q.zero_point <= 127;
 }
 
 bool Valid(const StreamConfig& c) {
   // The limits of the window are those of CMSIS-DSP's FFT.
-  if (c.window < 32 || c.window > 4096 || (c.window & (c.window - 1)) != 0) return false;
+  if (c.window < 32 || c.window > 4096 || (c.window & (c.window - 1)) != 0 || !HasWindow(c.window)) return false;
   if (c.hop < 1 || (c.window / 2) % c.hop != 0) return false;
   if (c.sources < 1 || c.sources > kMaxSources) return false;
   return std::isfinite(c.exponent) && c.exponent > 0 && Valid(c.features) && Valid(c.masks);
@@ -86,7 +96,7 @@ class Stream {
   }
 
   Status Init() {
-    if (arm_rfft_fast_init_f32(&fft_, static_cast<uint16_t>(config_.window)) != ARM_MATH_SUCCESS) return Status::kBadConfig;
+    if (InitFft(&fft_, config_.window) != ARM_MATH_SUCCESS) return Status::kBadConfig;
     // In double, like Python, and rounded once. A board computes it once, at start.
     const double pi = 3.14159265358979323846;
     for (int n = 0; n < config_.window; ++n) {
