@@ -1,7 +1,7 @@
-// The stream on a board against the stream on this host, on the same sound: stream_firmware_test FIRMWARE PCM STEPS
+// The stream on a board against the stream on this host, on the same sound: stream_firmware_test FIRMWARE PCM STEPS BUDGET
 //
 // M4 and M33 compute what the host computes, operation by operation: STEPS is 0. With Helium, CMSIS-DSP's FFT adds in another order,
-// and now and then a value on the edge of two steps falls to the other: STEPS is 1.
+// and now and then a value on the edge of two steps falls to the other: STEPS is 1. No hop takes more instructions than BUDGET.
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
@@ -47,9 +47,10 @@ void Compare(const char* what, const std::vector<T>& board, const std::vector<T>
 int main(int argc, char** argv) {
   using namespace groupcomm;         // NOLINT
   using namespace groupcomm::board;  // NOLINT
-  CHECK_EQ(argc, 4);
+  CHECK_EQ(argc, 5);
   const std::string folder = std::getenv("TEST_TMPDIR"), sound = folder + "/sound", features = folder + "/features";
-  CHECK_EQ(std::system((std::string(argv[1]) + " " + argv[2] + " " + sound + " " + features).c_str()), 0);
+  const std::string count = folder + "/count.json";
+  CHECK_EQ(std::system((std::string(argv[1]) + " --count " + count + " " + argv[2] + " " + sound + " " + features).c_str()), 0);
 
   const std::vector<int16_t> pcm = Read<int16_t>(argv[2]);
   const int hop = kEchoConfig.hop, bins = StreamBins(kEchoConfig), hops = static_cast<int>(pcm.size()) / hop;
@@ -67,4 +68,14 @@ int main(int argc, char** argv) {
   const int steps = std::atoi(argv[3]);
   Compare("samples", Read<int16_t>(sound), expected, steps);
   Compare("features", Read<int8_t>(features), expected_features, steps);
+
+  const std::vector<char> json = Read<char>(count);
+  const std::string counted(json.begin(), json.end());
+  long long runs = 0, least = 0, worst = 0;
+  const size_t at = counted.find("{\"span\": 0, ");
+  CHECK_TRUE(at != std::string::npos);
+  CHECK_EQ(std::sscanf(counted.c_str() + at, "{\"span\": 0, \"runs\": %lld, \"least\": %lld, \"worst\": %lld", &runs, &least, &worst), 3);
+  std::printf("instructions a hop: %lld to %lld\n", least, worst);
+  CHECK_EQ(runs, hops);
+  CHECK_LE(worst, std::atoll(argv[4]));
 }
