@@ -3,20 +3,29 @@
 # code is the program's. --count writes how many instructions it took: micro/boards/cortex_m/counter/counter.c.
 here=$(dirname "$0")
 name=$(basename "$0")
-plugin=
+
+refuse() {
+  echo "$name: $1" >&2
+  exit 2
+}
+
+# A value within an option of QEMU, where a comma ends it.
+value() { printf %s "$1" | sed 's/,/,,/g'; }
+
+count=
 if [ "$1" = --count ]; then
-  plugin="-plugin $here/{counter},out=$2"
+  [ -n "$2" ] || refuse "--count has no file"
+  count=$2
   shift 2
 fi
 config=enable=on,target=native,arg=$name
 for argument; do
   case $argument in
-    '' | *' '*) # The firmware gets one line and splits it at spaces.
-      echo "$name: argument '$argument' is empty or holds a space" >&2
-      exit 2
-      ;;
+    # The firmware gets one line and splits it at spaces.
+    '' | *' '*) refuse "argument '$argument' is empty or holds a space" ;;
   esac
-  config=$config,arg=$(printf %s "$argument" | sed 's/,/,,/g')
+  config=$config,arg=$(value "$argument")
 done
-# $plugin is two words or none.
-exec {qemu} -machine {machine} -display none -monitor none -serial none -semihosting-config "$config" $plugin -kernel "$here/$name.elf"
+set -- -machine {machine} -display none -monitor none -serial none -semihosting-config "$config" -kernel "$here/$name.elf"
+[ -z "$count" ] || set -- "$@" -plugin "$(value "$here")/{counter},out=$(value "$count")"
+exec {qemu} "$@"

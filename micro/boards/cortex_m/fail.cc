@@ -17,7 +17,10 @@ __attribute__((noinline)) int Recurse(int depth) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  if (argc != 2) return 3;
+  if (argc != 2) {
+    groupcomm::board::Complain("the argument does not say how to fail\n");
+    return 3;
+  }
   const char* how = argv[1];
   if (std::strcmp(how, "nothing") == 0) return 0;
   if (std::strcmp(how, "return") == 0) return 1;

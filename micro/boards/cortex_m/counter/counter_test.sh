@@ -1,6 +1,6 @@
 #!/bin/sh
 # The counter counts known spans exactly, and the same in every run: counter_test.sh COUNT COUNT_TWICE
-count=$TEST_TMPDIR/count.json
+count="$TEST_TMPDIR/a b,c.json"
 "$1" --count "$count" || exit 1
 failed=0
 
