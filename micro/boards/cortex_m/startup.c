@@ -109,7 +109,7 @@ __attribute__((used, noreturn)) static void Start(void) {
   *kProtectionControl = 1u << 2 /* everything else as without regions */ | 1;
   __asm__ volatile("dsb\n isb" ::: "memory");
 #endif
-  *kConfiguration |= 1u << 4;    // a division by zero is a fault, as on the host
+  *kConfiguration |= 1u << 4;  // a division by zero is a fault, as on the host
   for (void (*const* construct)(void) = init_array_start; construct < init_array_end; ++construct) (*construct)();
   static char* argv[kMaxArguments];
   const int argc = Arguments(argv);
@@ -145,7 +145,10 @@ struct Frame {
   uint32_t r0, r1, r2, r3, r12, lr, pc, status;
 };
 
-static const char* const kExceptions[] = {0, 0, "not maskable interrupt", "hard fault", "memory fault", "bus fault", "usage fault", "secure fault"};
+// By their number.
+static const char* const kExceptions[] = {
+    0, 0, "not maskable interrupt", "hard fault", "memory fault", "bus fault", "usage fault", "secure fault",
+};
 
 static const struct {
   int bit;  // of the Configurable Fault Status Register

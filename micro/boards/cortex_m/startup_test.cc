@@ -12,6 +12,7 @@ namespace {
 
 struct Constructed {
   explicit Constructed(int value) : tripled(3 * value) {}
+  ~Constructed() { tripled = 0; }  // never called, but asked for at start
   int tripled;
 };
 
