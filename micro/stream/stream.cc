@@ -11,9 +11,20 @@ namespace {
 
 constexpr float kPcmScale = 32768.0f;  // int16 PCM of this value is a sample of 1.0
 constexpr int kMaxSources = 8;
+constexpr int kSteps = 255;  // between the 256 values of a feature
 constexpr size_t kAlignment = 16;
 
 constexpr size_t Align(size_t bytes) { return (bytes + kAlignment - 1) / kAlignment * kAlignment; }
+
+#ifdef GROUPCOMM_WINDOW
+#define FFT_INIT_OF(window) arm_rfft_fast_init_##window##_f32
+#define FFT_INIT(window) FFT_INIT_OF(window)
+constexpr bool HasWindow(int window) { return window == GROUPCOMM_WINDOW; }
+arm_status InitFft(arm_rfft_fast_instance_f32* fft, int) { return FFT_INIT(GROUPCOMM_WINDOW)(fft); }
+#else
+constexpr bool HasWindow(int) { return true; }
+arm_status InitFft(arm_rfft_fast_instance_f32* fft, int window) { return arm_rfft_fast_init_f32(fft, static_cast<uint16_t>(window)); }
+#endif
 
 bool Valid(const Quantization& q) {
   return std::isfinite(q.scale) && q.scale > 0 && q.zero_point >= -128 && q.zero_point <= 127;
@@ -21,24 +32,33 @@ bool Valid(const Quantization& q) {
 
 bool Valid(const StreamConfig& c) {
   // The limits of the window are those of CMSIS-DSP's FFT.
-  if (c.window < 32 || c.window > 4096 || (c.window & (c.window - 1)) != 0) return false;
+  if (c.window < 32 || c.window > 4096 || (c.window & (c.window - 1)) != 0 || !HasWindow(c.window)) return false;
   if (c.hop < 1 || (c.window / 2) % c.hop != 0) return false;
   if (c.sources < 1 || c.sources > kMaxSources) return false;
   return std::isfinite(c.exponent) && c.exponent > 0 && Valid(c.features) && Valid(c.masks);
 }
 
 int16_t ToPcm(float sample) {
-  const float scaled = std::rint(sample * kPcmScale);
+  const float scaled = sample * kPcmScale;
   if (scaled >= 32767.0f) return 32767;
   if (scaled <= -32768.0f) return -32768;
-  return static_cast<int16_t>(scaled);
+  // rint, which is a call on a Cortex-M4: among floats this large the step is 1, so the sum is rounded to a whole number.
+  constexpr float kWhole = 1.5f * (1 << 23);
+  const float rounded = scaled + kWhole;
+  return static_cast<int16_t>(rounded - kWhole);
 }
 
-int8_t Quantize(float x, const Quantization& q) {
-  const float rounded = std::rint(x / q.scale) + static_cast<float>(q.zero_point);
-  if (rounded >= 127.0f) return 127;
-  if (rounded <= -128.0f) return -128;
-  return static_cast<int8_t>(rounded);
+// Floats that are not negative have the order of their bits, and those a core without much of an FPU compares faster.
+int32_t Bits(float x) {
+  int32_t bits;
+  std::memcpy(&bits, &x, sizeof(bits));
+  return bits;
+}
+
+// The bits of the smallest float that is not below x.
+int32_t BitsUp(double x) {
+  const float near = static_cast<float>(x);
+  return Bits(near) + (near < x);
 }
 
 }  // namespace
@@ -70,19 +90,26 @@ class Stream {
     spectrum_ = layout->Take<float>(window);
     time_ = layout->Take<float>(window);
     overlap_ = layout->Take<float>(sources * window);
+    steps_ = layout->Take<int32_t>(kSteps);
     features_ = layout->Take<int8_t>(bins);
     masks_ = layout->Take<int8_t>(sources * bins);
   }
 
   Status Init() {
-    if (arm_rfft_fast_init_f32(&fft_, static_cast<uint16_t>(config_.window)) != ARM_MATH_SUCCESS) return Status::kBadConfig;
+    if (InitFft(&fft_, config_.window) != ARM_MATH_SUCCESS) return Status::kBadConfig;
     // In double, like Python, and rounded once. A board computes it once, at start.
     const double pi = 3.14159265358979323846;
     for (int n = 0; n < config_.window; ++n) {
       analysis_[n] = static_cast<float>(std::sqrt(0.5 - 0.5 * std::cos(2 * pi * n / config_.window)));
     }
-    overlaps_ = static_cast<float>(config_.window / (2 * config_.hop));
-    half_exponent_ = config_.exponent / 2;
+    // A power of two: as exact as the division, and much faster on a board.
+    one_overlap_ = 2.0f * config_.hop / config_.window;
+    for (int i = 0; i < kSteps; ++i) {
+      // From here the feature is i - 127 or more: its real value rounds to this many scales, or more.
+      const int scales = i - 127 - config_.features.zero_point;
+      const double feature = (scales - 0.5) * config_.features.scale;
+      steps_[i] = scales <= 0 ? 0 : BitsUp(std::pow(feature, 2.0 / config_.exponent));
+    }
     return Reset();
   }
 
@@ -124,8 +151,15 @@ class Stream {
     for (int bin = 1; bin < last; ++bin) features_[bin] = Feature(spectrum_[2 * bin], spectrum_[2 * bin + 1]);
   }
 
+  // The quantized |X| ** exponent: how many steps the power has reached. A step is as exact as its float, and no bin takes a power.
   int8_t Feature(float re, float im) const {
-    return Quantize(std::pow(re * re + im * im, half_exponent_), config_.features);
+    const int32_t power = Bits(re * re + im * im);
+    const int32_t* reached = steps_;
+#pragma GCC unroll 8
+    for (int half = (kSteps + 1) / 2; half > 0; half /= 2) {
+      if (power >= reached[half - 1]) reached += half;
+    }
+    return static_cast<int8_t>(reached - steps_ - 128);
   }
 
   float Mask(int8_t q) const { return static_cast<float>(q - config_.masks.zero_point) * config_.masks.scale; }
@@ -142,7 +176,8 @@ class Stream {
     }
     arm_rfft_fast_f32(&fft_, frame_, time_, 1);
     // The synthesis window is the analysis window over the constant to which its square overlaps.
-    for (int n = 0; n < window; ++n) overlap[n] += time_[n] * (analysis_[n] / overlaps_);
+    const float one_overlap = one_overlap_;
+    for (int n = 0; n < window; ++n) overlap[n] += time_[n] * (analysis_[n] * one_overlap);
     for (int n = 0; n < hop; ++n) out[n] = ToPcm(overlap[n]);
     std::memmove(overlap, overlap + hop, (window - hop) * sizeof(float));
     std::memset(overlap + window - hop, 0, hop * sizeof(float));
@@ -151,8 +186,7 @@ class Stream {
   StreamConfig config_;
   Engine* engine_;
   arm_rfft_fast_instance_f32 fft_;
-  float overlaps_;
-  float half_exponent_;
+  float one_overlap_;
 
   // In the caller's memory. A spectrum is in CMSIS-DSP's packing: re of bin 0, re of the last bin, then re, im of bins 1, 2, ...
   float* analysis_;   // (window) periodic square-root Hann
@@ -161,6 +195,7 @@ class Stream {
   float* spectrum_;   // (window) of the mixture
   float* time_;       // (window) of one source
   float* overlap_;    // (sources, window) sum of the frames so far, from the next sample to leave
+  int32_t* steps_;    // (kSteps) the power at which a feature takes its next value, as the bits of a float, ascending
   int8_t* features_;  // (bins)
   int8_t* masks_;     // (sources, bins)
 };

@@ -22,7 +22,7 @@ struct Quantization {  // real value = (q - zero_point) * scale
 };
 
 struct StreamConfig {
-  int window;      // samples of a frame: a power of two in 32..4096
+  int window;      // samples of a frame: a power of two in 32..4096; where GROUPCOMM_WINDOW is defined, that one
   int hop;         // samples between frames: divides half the window
   int sources;     // masks of the network, 1..8
   float exponent;  // feature = |X| ** exponent

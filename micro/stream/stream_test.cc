@@ -131,14 +131,17 @@ void ResetStartsAnew() {
 }
 
 // Features are those of the definition, computed here in double: only a value on the edge between two steps may fall to the other.
-void FeaturesByDefinition() {
-  const StreamConfig config = Config(256, 128, 1);
+void FeaturesByDefinition(float exponent, const Quantization& quantization) {
+  StreamConfig config = Config(256, 128, 1);
+  config.exponent = exponent;
+  config.features = quantization;
   const int window = config.window, bins = StreamBins(config);
   FixedEngine engine(bins, std::vector<int8_t>(bins, 0));
   std::vector<Block> memory = Memory(config);
   Stream* stream;
   CHECK_STATUS(StreamCreate(config, &engine, memory.data(), StreamBytes(config), &stream), Status::kOk);
-  const std::vector<int16_t> pcm = Sound(40 * config.hop);
+  std::vector<int16_t> pcm = Sound(40 * config.hop);
+  std::fill(pcm.end() - 3 * config.hop, pcm.end(), int16_t{0});  // a power of 0 is a feature of 0
   std::vector<int16_t> padded(window - config.hop, 0), out(config.hop);
   padded.insert(padded.end(), pcm.begin(), pcm.end());
   int different = 0;
@@ -150,7 +153,7 @@ void FeaturesByDefinition() {
         const double analysis = std::sqrt(0.5 - 0.5 * std::cos(2 * kPi * n / window));
         sum += padded[hop * config.hop + n] / 32768.0 * analysis * std::polar(1.0, -2 * kPi * bin * n / window);
       }
-      const double q = std::rint(std::pow(std::norm(sum), 0.15) / kFeatures.scale) + kFeatures.zero_point;
+      const double q = std::rint(std::pow(std::norm(sum), exponent / 2.0) / quantization.scale) + quantization.zero_point;
       const int expected = static_cast<int>(std::fmax(-128, std::fmin(127, q)));
       const int difference = std::abs(StreamFeatures(stream)[bin] - expected);
       CHECK_LE(difference, 1);
@@ -216,6 +219,10 @@ int main() {
   groupcomm::PerfectReconstruction();
   groupcomm::SourcesAreApart();
   groupcomm::ResetStartsAnew();
-  groupcomm::FeaturesByDefinition();
+  groupcomm::FeaturesByDefinition(0.3f, groupcomm::kFeatures);
+  groupcomm::FeaturesByDefinition(0.5f, {0.03f, 10});
+  groupcomm::FeaturesByDefinition(1.0f, {0.1f, -127});
+  groupcomm::FeaturesByDefinition(2.0f, {4.0f, 0});
+  groupcomm::FeaturesByDefinition(0.3f, {0.02f, 127});
   groupcomm::Errors();
 }

@@ -1,0 +1,69 @@
+#include "micro/boards/cortex_m/board.h"
+
+#include <cstring>
+
+#include "micro/boards/cortex_m/semihost.h"
+
+namespace groupcomm::board {
+namespace {
+
+// Modes of fopen, by their place in the specification's list.
+constexpr int kReadBytes = 1;     // rb
+constexpr int kWriteText = 4;     // w
+constexpr int kWriteBytes = 5;    // wb
+
+int OpenHandle(const char* path, int mode) {
+  const struct {
+    const char* path;
+    int mode;
+    int length;
+  } block = {path, mode, static_cast<int>(std::strlen(path))};
+  return Semihost(kSemihostOpen, &block);
+}
+
+// Bytes that were not moved.
+int Move(int call, int handle, const void* data, int bytes) {
+  const struct {
+    int handle;
+    const void* data;
+    int bytes;
+  } block = {handle, data, bytes};
+  return Semihost(call, &block);
+}
+
+}  // namespace
+
+void Print(const char* text) {
+  static const int console = OpenHandle(":tt", kWriteText);  // stdout, by the specification
+  Move(kSemihostWrite, console, text, static_cast<int>(std::strlen(text)));
+}
+
+void Print(int64_t value) {
+  char digits[21];  // 19 digits, a sign and the end
+  char* at = digits + sizeof(digits) - 1;
+  *at = 0;
+  uint64_t left = value < 0 ? 0 - static_cast<uint64_t>(value) : static_cast<uint64_t>(value);
+  do {
+    *--at = static_cast<char>('0' + left % 10);
+    left /= 10;
+  } while (left != 0);
+  if (value < 0) *--at = '-';
+  Print(at);
+}
+
+void Complain(const char* text) { Semihost(kSemihostWriteText, text); }
+
+bool File::Open(const char* path, Mode mode) {
+  handle_ = OpenHandle(path, mode == Mode::kRead ? kReadBytes : kWriteBytes);
+  return handle_ >= 0;
+}
+
+int File::Length() const { return Semihost(kSemihostLength, &handle_); }
+
+int File::Read(void* data, int bytes) { return bytes - Move(kSemihostRead, handle_, data, bytes); }
+
+bool File::Write(const void* data, int bytes) { return Move(kSemihostWrite, handle_, data, bytes) == 0; }
+
+bool File::Close() { return Semihost(kSemihostClose, &handle_) == 0; }
+
+}  // namespace groupcomm::board

@@ -1,0 +1,41 @@
+// Spans of known length. The loop's length is in the code: 2 instructions a turn.
+#include "micro/boards/cortex_m/board.h"
+#include "micro/boards/cortex_m/marker.h"
+
+using groupcomm::board::SpanBegin;
+using groupcomm::board::SpanEnd;
+
+// n turns of two instructions, and the return.
+extern "C" __attribute__((naked, noinline)) void CountedLoop(int) {
+  __asm__ volatile(
+      "1: subs r0, r0, #1\n"
+      "bne 1b\n"
+      "bx lr\n");
+}
+
+// Spans are written in assembler: what the compiler puts around a call is not of known length.
+#define CALL_LOOP(begin, turns, end) \
+  __asm__ volatile("mov r0, %0\n dbg #" #begin "\n bl CountedLoop\n dbg #" #end "\n" : : "r"(turns) : "r0", "lr", "cc", "memory")
+
+int main() {
+  SpanBegin<0>();
+  SpanEnd<0>();
+
+  SpanBegin<1>();
+  __asm__ volatile(".rept 137\n nop\n .endr");
+  SpanEnd<1>();
+
+  // Span 2 in runs of 1, 1,000 and 1,000,000 turns, within span 3.
+  SpanBegin<3>();
+  CALL_LOOP(4, 1, 5);
+  CALL_LOOP(4, 1000, 5);
+  CALL_LOOP(4, 1000000, 5);
+  SpanEnd<3>();
+
+  // An instruction whose condition fails is taken up all the same.
+  __asm__ volatile("movs r0, #0\n dbg #8\n cmp r0, #1\n ite eq\n addeq r0, #1\n addne r0, #2\n dbg #9\n" : : : "r0", "cc", "memory");
+#if __ARM_FEATURE_MVE
+  // A Helium loop of 10 turns: one nop and the loop's end each.
+  __asm__ volatile("mov r0, #10\n dbg #10\n dls lr, r0\n 1: nop\n le lr, 1b\n dbg #11\n" : : : "r0", "lr", "memory");
+#endif
+}

@@ -1,0 +1,33 @@
+#!/bin/sh
+# The counter counts known spans exactly, and the same in every run: counter_test.sh COUNT COUNT_TWICE
+count="$TEST_TMPDIR/a b,c.json"
+"$1" --count "$count" || exit 1
+failed=0
+
+# expect SPAN RUNS LEAST WORST INSTRUCTIONS
+expect() {
+  grep -q "{\"span\": $1, \"runs\": $2, \"least\": $3, \"worst\": $4, \"instructions\": $5, " "$count" && return
+  echo "span $1 is not $2 runs of $3 to $4, $5 together"
+  failed=1
+}
+
+expect 0 1 0 0 0
+expect 1 1 137 137 137
+expect 2 3 4 2000002 2002008  # bl, 2 a turn, bx
+expect 4 1 4 4 4
+case $1 in
+  *m55) expect 5 1 21 21 21 ;; # dls, 2 a turn
+esac
+# 2,002,005 in the loop and its return, by name, of span 2 (its calls are main's) and of all.
+[ "$(grep -c '"CountedLoop": 2002005' "$count")" = 3 ] || failed=1
+grep -q '"main": 3}' "$count" || failed=1
+
+"$1" --count "$count.again" || exit 1
+cmp "$count" "$count.again" || failed=1
+[ $failed = 0 ] || cat "$count"
+
+"$2" --count "$count" 2> "$TEST_TMPDIR/said" && failed=1
+grep -q "counter: span 5 begins twice" "$TEST_TMPDIR/said" || failed=1
+"$1" --count /none/count.json 2> "$TEST_TMPDIR/said" && failed=1
+grep -q "/none/count.json: No such file" "$TEST_TMPDIR/said" || failed=1
+exit $failed

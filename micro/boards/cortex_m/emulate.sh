@@ -1,0 +1,31 @@
+#!/bin/sh
+# NAME [--count FILE] ARGUMENT...: runs NAME.elf under QEMU; the firmware sees the arguments and the host's files, and its exit
+# code is the program's. --count writes how many instructions it took: micro/boards/cortex_m/counter/counter.c.
+here=$(dirname "$0")
+name=$(basename "$0")
+
+refuse() {
+  echo "$name: $1" >&2
+  exit 2
+}
+
+# A value within an option of QEMU, where a comma ends it.
+value() { printf %s "$1" | sed 's/,/,,/g'; }
+
+count=
+if [ "$1" = --count ]; then
+  [ -n "$2" ] || refuse "--count has no file"
+  count=$2
+  shift 2
+fi
+config=enable=on,target=native,arg=$name
+for argument; do
+  case $argument in
+    # The firmware gets one line and splits it at spaces.
+    '' | *' '*) refuse "argument '$argument' is empty or holds a space" ;;
+  esac
+  config=$config,arg=$(value "$argument")
+done
+set -- -machine {machine} -display none -monitor none -serial none -semihosting-config "$config" -kernel "$here/$name.elf"
+[ -z "$count" ] || set -- "$@" -plugin "$(value "$here")/{counter},out=$(value "$count")"
+exec {qemu} "$@"

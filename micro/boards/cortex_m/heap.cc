@@ -1,0 +1,4 @@
+// Does not link: a board has no heap.
+#include <cstdlib>
+
+int main(int argc, char**) { return std::malloc(argc) == nullptr; }

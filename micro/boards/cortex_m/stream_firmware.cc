@@ -1,0 +1,56 @@
+// stream_firmware PCM OUT FEATURES: a file of int16 PCM through the stream alone, hop by hop, and the features beside it. Each hop is a
+// run of span 0, the start one of span 1. Prints one JSON object.
+#include "micro/boards/cortex_m/board.h"
+#include "micro/boards/cortex_m/echo.h"
+#include "micro/boards/cortex_m/marker.h"
+
+using namespace groupcomm;         // NOLINT
+using namespace groupcomm::board;  // NOLINT
+
+namespace {
+
+alignas(16) uint8_t memory[8192];
+
+int Fail(const char* what, const char* why) {
+  Complain(what);
+  Complain(": ");
+  Complain(why);
+  Complain("\n");
+  return 2;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  if (argc != 4) return Fail(argv[0], "usage: stream_firmware PCM OUT FEATURES");
+  Echo engine;
+  Stream* stream;
+  SpanBegin<1>();
+  const Status made = StreamCreate(kEchoConfig, &engine, memory, sizeof(memory), &stream);
+  SpanEnd<1>();
+  if (made != Status::kOk) return Fail(argv[0], StatusText(made));
+  File pcm, sound, features;
+  if (!pcm.Open(argv[1], File::Mode::kRead)) return Fail(argv[1], "cannot read");
+  if (!sound.Open(argv[2], File::Mode::kWrite)) return Fail(argv[2], "cannot write");
+  if (!features.Open(argv[3], File::Mode::kWrite)) return Fail(argv[3], "cannot write");
+
+  int16_t in[kEchoConfig.hop], out[kEchoConfig.hop];  // (hop)
+  int hops = 0;
+  for (; pcm.Read(in, sizeof(in)) == sizeof(in); ++hops) {
+    SpanBegin<0>();
+    const Status status = StreamProcess(stream, in, out);
+    SpanEnd<0>();
+    if (status != Status::kOk) return Fail(argv[1], StatusText(status));
+    if (!sound.Write(out, sizeof(out))) return Fail(argv[2], "cannot write");
+    if (!features.Write(StreamFeatures(stream), StreamBins(kEchoConfig))) return Fail(argv[3], "cannot write");
+  }
+  if (!sound.Close()) return Fail(argv[2], "cannot write");
+  if (!features.Close()) return Fail(argv[3], "cannot write");
+  Print("{\"hops\": ");
+  Print(hops);
+  Print(", \"stream_bytes\": ");
+  Print(static_cast<int64_t>(StreamBytes(kEchoConfig)));
+  Print(", \"stack_used\": ");
+  Print(BoardStackUsed());
+  Print("}\n");
+}

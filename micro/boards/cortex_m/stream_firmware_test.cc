@@ -1,0 +1,81 @@
+// The stream on a board against the stream on this host, on the same sound: stream_firmware_test FIRMWARE PCM STEPS BUDGET
+//
+// M4 and M33 compute what the host computes, operation by operation: STEPS is 0. With Helium, CMSIS-DSP's FFT adds in another order,
+// and now and then a value on the edge of two steps falls to the other: STEPS is 1. No hop takes more instructions than BUDGET.
+#include <algorithm>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "micro/boards/cortex_m/echo.h"
+#include "micro/boards/host/files.h"
+#include "micro/testing/check.h"
+
+namespace groupcomm::board {
+namespace {
+
+template <typename T>
+std::vector<T> Read(const std::string& path) {
+  std::vector<uint8_t> content;
+  std::string error;
+  if (!host::ReadFile(path, &content, &error)) std::fprintf(stderr, "%s\n", error.c_str());
+  std::vector<T> values(content.size() / sizeof(T));
+  std::memcpy(values.data(), content.data(), values.size() * sizeof(T));
+  return values;
+}
+
+template <typename T>
+void Compare(const char* what, const std::vector<T>& board, const std::vector<T>& host, int steps) {
+  CHECK_EQ(board.size(), host.size());
+  int worst = 0, different = 0;
+  for (size_t i = 0; i < host.size(); ++i) {
+    worst = std::max(worst, std::abs(board[i] - host[i]));
+    different += board[i] != host[i];
+  }
+  std::printf("%s: %d of %zu differ, by %d at most\n", what, different, host.size(), worst);
+  CHECK_LE(worst, steps);
+  CHECK_LE(different, static_cast<int>(host.size() / 1000));
+  CHECK_TRUE(std::set<T>(host.begin(), host.end()).size() > 100);  // sound, and not silence
+}
+
+}  // namespace
+}  // namespace groupcomm::board
+
+int main(int argc, char** argv) {
+  using namespace groupcomm;         // NOLINT
+  using namespace groupcomm::board;  // NOLINT
+  CHECK_EQ(argc, 5);
+  const std::string folder = std::getenv("TEST_TMPDIR"), sound = folder + "/sound", features = folder + "/features";
+  const std::string count = folder + "/count.json";
+  CHECK_EQ(std::system((std::string(argv[1]) + " --count " + count + " " + argv[2] + " " + sound + " " + features).c_str()), 0);
+
+  const std::vector<int16_t> pcm = Read<int16_t>(argv[2]);
+  const int hop = kEchoConfig.hop, bins = StreamBins(kEchoConfig), hops = static_cast<int>(pcm.size()) / hop;
+  CHECK_LE(100, hops);
+  std::vector<int16_t> expected(hops * hop);          // (hops, hop)
+  std::vector<int8_t> expected_features(hops * bins);  // (hops, bins)
+  Echo engine;
+  std::vector<std::max_align_t> memory(StreamBytes(kEchoConfig) / sizeof(std::max_align_t));
+  Stream* stream;
+  CHECK_STATUS(StreamCreate(kEchoConfig, &engine, memory.data(), StreamBytes(kEchoConfig), &stream), Status::kOk);
+  for (int i = 0; i < hops; ++i) {
+    CHECK_STATUS(StreamProcess(stream, pcm.data() + i * hop, expected.data() + i * hop), Status::kOk);
+    std::memcpy(expected_features.data() + i * bins, StreamFeatures(stream), bins);
+  }
+  const int steps = std::atoi(argv[3]);
+  Compare("samples", Read<int16_t>(sound), expected, steps);
+  Compare("features", Read<int8_t>(features), expected_features, steps);
+
+  const std::vector<char> json = Read<char>(count);
+  const std::string counted(json.begin(), json.end());
+  long long runs = 0, least = 0, worst = 0;
+  const size_t at = counted.find("{\"span\": 0, ");
+  CHECK_TRUE(at != std::string::npos);
+  CHECK_EQ(std::sscanf(counted.c_str() + at, "{\"span\": 0, \"runs\": %lld, \"least\": %lld, \"worst\": %lld", &runs, &least, &worst), 3);
+  std::printf("instructions a hop: %lld to %lld\n", least, worst);
+  CHECK_EQ(runs, hops);
+  CHECK_LE(worst, std::atoll(argv[4]));
+}
