@@ -74,6 +74,12 @@ class Lstm:
     cell_clip: int
     zero_point: int
 
+    @property
+    def scratch_bytes(self) -> int:
+        """GC_LSTM_SCRATCH_BYTES of kernels.h."""
+        inputs, units = (-(-n // 8) * 8 for n in (self.inputs, self.units))
+        return 2 * (inputs + units) * (self.batch + 5) + 8 * (self.batch + 4) + 32 * (self.units + 4)
+
 
 @dataclasses.dataclass(frozen=True)
 class Operand:
@@ -362,8 +368,8 @@ def _gate(op: _Operator, x: _Tensor, hidden: _Tensor, w: _Tensor, r: _Tensor, bi
         recurrent_weights=r.values(),
         input_bias=_folded(bias.values().ravel(), x.zero_point, w.values()),
         recurrent_bias=_folded(np.zeros(len(r.values())), hidden.zero_point, r.values()),
-        input=quantize_multiplier(float(x.scale * w.scale) / before),
-        recurrent=quantize_multiplier(float(hidden.scale * r.scale) / before),
+        input=quantize_multiplier(float(x.scale) * float(w.scale) / before),
+        recurrent=quantize_multiplier(float(hidden.scale) * float(r.scale) / before),
     )
 
 
