@@ -260,8 +260,8 @@ extern const gc_model groupcomm_{self.name};
         d, signal = self.bundle.description, self.bundle.signal
         quantizations = [f"{{{float(np.float32(d[k]['scale']))!r}f, {d[k]['zero_point']}}}" for k in ("features", "masks")]
         joined = {key: "\n".join(lines) for key, lines in (("d", self._definitions), ("r", self._resets), ("c", self._calls))}
-        return f"""/* {self.bundle.name} as plain C, by `groupcomm compile`. Memory: {self.state_bytes} bytes of state, then {self.arena_bytes} of
-   activations, which share places when they are not alive at the same time. */
+        return f"""/* {self.bundle.name} as plain C, by `groupcomm compile`.
+   Memory: {self.state_bytes} bytes of state, then {self.arena_bytes} of activations; those that are never alive together share a place. */
 #include "{self.name}.h"
 
 #include <string.h>
