@@ -229,8 +229,7 @@ class _Program:
     def header(self) -> str:
         """Text of NAME.h."""
         guard = f"GROUPCOMM_{self.name.upper()}_H_"
-        return f"""/* {self.bundle.name} as plain C, by `groupcomm compile`.
-   Memory: {self.state_bytes} bytes of state, then {self.arena_bytes} of activations. What is never alive together shares a place. */
+        return f"""/* {self.bundle.name} as plain C, by `groupcomm compile`. */
 #ifndef {guard}
 #define {guard}
 
