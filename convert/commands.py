@@ -17,7 +17,7 @@ CheckpointOption = Annotated[
 def register(app: typer.Typer) -> None:
     """Add this room's verbs to the front door."""
     app.command(name="list")(list_names)
-    for verb in (convert, inspect, parity, separate, evaluate, demo):
+    for verb in (convert, compile, inspect, parity, separate, evaluate, demo):
         app.command()(verb)
 
 
@@ -89,6 +89,27 @@ def _convert_float(name: str, file: Path | None, seconds: float, json: bool) -> 
         return
     weights = "untrained, random weights: to inspect, not to listen to" if untrained else f"weights of {network.weights}"
     out.print(f"{file}: {len(content):,} bytes; {weights}", soft_wrap=True)
+
+
+def compile(
+    name: BundleName,
+    folder: Annotated[Path | None, typer.Option("--out", help="Folder for NAME.c and NAME.h; build/static/NAME unless told.")] = None,
+    json: Json = False,
+) -> None:
+    """Write a bundle as plain C for the kernels in micro/kernels: no interpreter, the same bits."""
+    from convert import bundle, compilation
+
+    opened = bundle.load(name)
+    written = compilation.compile_bundle(opened, folder or Path("build") / "static" / opened.name)
+    if json:
+        print_json(written)
+        return
+    sizes = (
+        "{constant_bytes:,} bytes of constants, {state_bytes:,} of state, {arena_bytes:,} of activations (side by side {unplanned_bytes:,})"
+    )
+    out.print(sizes.format(**written), soft_wrap=True)
+    for file in written["files"]:
+        out.print(file, soft_wrap=True)
 
 
 def inspect(

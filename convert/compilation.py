@@ -1,0 +1,299 @@
+"""`groupcomm compile`: a bundle as plain C. No interpreter, no flatbuffer, no C++ runtime: constants, a planned memory, and calls of the
+kernels in `micro/kernels`, with the official TFLM's bits.
+
+Any model runs that is made of operators with a kernel, whose only inputs and outputs are the bundle's features and masks.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import re
+import textwrap
+from pathlib import Path
+
+import numpy as np
+from ai_edge_litert import schema_py_generated as schema
+
+from convert import flatbuffer, kernels
+from convert.bundle import Bundle
+from groupcomm.errors import UserError
+from groupcomm.files import atomic_folder
+
+ALIGNMENT = 8  # of every tensor in memory: Helium and the LSTM's scratch read words
+_C_TYPES = {np.dtype(np.int8): "int8_t", np.dtype(np.int16): "int16_t", np.dtype(np.int32): "int32_t"}
+
+
+@dataclasses.dataclass(frozen=True)
+class _Step:
+    """An operator: its tensors and what its kernel is called with."""
+
+    name: str
+    inputs: list[int]
+    outputs: list[int]
+    kernel: object
+
+
+@dataclasses.dataclass
+class Buffer:
+    """A piece of memory: bytes, the first and the last step in which it is used, and where it was put."""
+
+    bytes: int
+    first: int
+    last: int
+    offset: int = -1
+
+
+def plan(buffers: list[Buffer]) -> int:
+    """Give every buffer an offset such that no two of one time overlap; returns the bytes of all.
+
+    The largest come first, each at the lowest place that is free for all its life (Pisarchyk and Lee, "Efficient memory management for
+    deep neural net inference", 2020, section 5: greedy by size, which TFLM uses too).
+    """
+    placed: list[Buffer] = []
+    for buffer in sorted(buffers, key=lambda b: -b.bytes):
+        size, at = _align(buffer.bytes), 0
+        for other in sorted(placed, key=lambda b: b.offset):
+            alive = other.first <= buffer.last and buffer.first <= other.last
+            if alive and at < other.offset + _align(other.bytes):
+                if at + size <= other.offset:
+                    break
+                at = other.offset + _align(other.bytes)
+        buffer.offset = at
+        placed.append(buffer)
+    return max((b.offset + _align(b.bytes) for b in placed), default=0)
+
+
+def compile_bundle(bundle: Bundle, folder: Path) -> dict:
+    """Write a bundle as ``NAME.c`` and ``NAME.h``; the folder appears whole or not at all.
+
+    Returns
+    -------
+    dict with ``name`` (a C identifier), ``files``, ``constant_bytes`` (weights and parameters), ``state_bytes``, ``arena_bytes``
+    (activations, overlapped), and ``unplanned_bytes`` (the same, side by side).
+
+    Raises
+    ------
+    UserError
+        When an operator has no kernel, by its name and that of the tensor it makes.
+    """
+    c = _Program(bundle)
+    with atomic_folder(folder) as part:
+        (part / f"{c.name}.h").write_text(c.header())
+        (part / f"{c.name}.c").write_text(c.source())
+    return {
+        "name": c.name,
+        "files": [str(folder / f"{c.name}.{suffix}") for suffix in ("h", "c")],
+        "constant_bytes": c.constant_bytes,
+        "state_bytes": c.state_bytes,
+        "arena_bytes": c.arena_bytes,
+        "unplanned_bytes": c.unplanned_bytes,
+    }
+
+
+class _Program:
+    """A model on its way to C: definitions of constants, then calls in order."""
+
+    def __init__(self, bundle: Bundle):
+        self.bundle = bundle
+        self.name = re.sub(r"\W", "_", bundle.name)
+        self.constant_bytes = 0
+        self._definitions: list[str] = []
+        model = schema.ModelT.InitFromPackedBuf(bundle.model, 0)
+        if len(model.subgraphs) != 1:
+            raise UserError(f"{bundle.path}: the model has {len(model.subgraphs)} graphs; a network without control flow has one")
+        graph = model.subgraphs[0]
+        self._tensors, self._data = graph.tensors, model.buffers
+        steps = [
+            _Step(
+                flatbuffer.operator_name(model.operatorCodes[op.opcodeIndex]), list(op.inputs), list(op.outputs), kernels.prepare(model, op)
+            )
+            for op in graph.operators
+        ]
+        self._same = {}  # a reshaped tensor is the tensor that it was made of
+        for step in steps:
+            if step.name == "RESHAPE":
+                self._same[step.outputs[0]] = self._root(step.inputs[0])
+        self._outside = {self._root(graph.inputs[0]): "features", self._root(graph.outputs[0]): "masks"}
+        if len(self._outside) != 2 or len(graph.inputs) != 1 or len(graph.outputs) != 1:
+            raise UserError(f"{bundle.path}: the model does not make one tensor of one other; convert the network again")
+        self._place(steps)
+        self._calls = [line for number, step in enumerate(steps) for line in self._call(number, step)]
+        self._resets = [line for step in steps if isinstance(step.kernel, kernels.Lstm) for line in self._reset(step)]
+
+    def _root(self, tensor: int) -> int:
+        return self._same.get(tensor, tensor)
+
+    def _place(self, steps: list[_Step]) -> None:
+        """Put states first, one after the other, then the activations and the scratch of LSTMs, overlapped."""
+        self._offsets: dict[int, int] = {}
+        at = 0
+        lives: dict[int, Buffer] = {}
+        self._scratch: dict[int, Buffer] = {}
+        for number, step in enumerate(steps):
+            lstm = step.kernel if isinstance(step.kernel, kernels.Lstm) else None
+            states = step.inputs[18:20] if lstm else []
+            for tensor in states:
+                self._offsets[tensor] = at
+                at += _align(self._bytes(tensor))
+            if lstm:
+                self._scratch[number] = Buffer(lstm.scratch_bytes, number, number)
+            for tensor in map(self._root, step.inputs + step.outputs):
+                if tensor < 0 or tensor in states or tensor in self._outside or self._values(tensor) is not None:
+                    continue
+                lives.setdefault(tensor, Buffer(self._bytes(tensor), number, number)).last = number
+        self.state_bytes = at
+        buffers = [*lives.values(), *self._scratch.values()]
+        self.arena_bytes = plan(buffers)
+        self.unplanned_bytes = sum(_align(b.bytes) for b in buffers)
+        for buffer in buffers:
+            buffer.offset += self.state_bytes
+        self._offsets |= {tensor: buffer.offset for tensor, buffer in lives.items()}
+
+    def _shape(self, tensor: int) -> tuple[int, ...]:
+        return tuple(int(n) for n in self._tensors[tensor].shape)
+
+    def _bytes(self, tensor: int) -> int:
+        wide = self._tensors[tensor].type == schema.TensorType.INT16
+        return math.prod(self._shape(tensor)) * (2 if wide else 1)
+
+    def _values(self, tensor: int) -> np.ndarray | None:
+        """int8 values of a constant tensor, None of another."""
+        data = self._data[self._tensors[tensor].buffer].data
+        return None if data is None else np.frombuffer(np.asarray(data, np.uint8).tobytes(), np.int8)
+
+    def _at(self, tensor: int) -> str:
+        """C expression of the address of a tensor."""
+        tensor = self._root(tensor)
+        if tensor in self._outside:
+            return self._outside[tensor]
+        values = self._values(tensor)
+        return f"m + {self._offsets[tensor]}" if values is None else self._array(f"tensor_{tensor}", values)
+
+    def _array(self, name: str, values: np.ndarray) -> str:
+        """Define a constant array; returns its name."""
+        flat = [str(v) for v in values.ravel().tolist()]
+        lines = textwrap.fill(", ".join(flat), 138, initial_indent="  ", subsequent_indent="  ")
+        shape = ", ".join(map(str, values.shape))
+        self._definitions.append(
+            f"static const _Alignas(4) {_C_TYPES[values.dtype]} {name}[{values.size}] = {{ /* ({shape}) */\n{lines}}};"
+        )
+        self.constant_bytes += values.nbytes
+        return name
+
+    def _struct(self, name: str, value) -> str:
+        """Initializer of a kernel's parameters; arrays are defined on the way."""
+        parts = []
+        for field in dataclasses.fields(value):
+            v = getattr(value, field.name)
+            if isinstance(v, np.ndarray):
+                v = self._array(f"{name}_{field.name}", v)
+            elif dataclasses.is_dataclass(v):
+                v = self._struct(f"{name}_{field.name}", v)
+            else:
+                self.constant_bytes += 4
+            parts.append(f".{field.name} = {v}")
+        return "{" + ", ".join(parts) + "}"
+
+    def _call(self, number: int, step: _Step) -> list[str]:
+        if step.name == "RESHAPE":
+            return []
+        p, out = step.kernel, self._at(step.outputs[0])
+        shapes = " x ".join(str(self._shape(t)) for t in step.inputs[: 2 if isinstance(p, kernels.Add | kernels.Mul) else 1])
+        lines = [f"  /* {step.name}: {shapes} to {self._shape(step.outputs[0])} */"]
+        if isinstance(p, list):  # CONCATENATION
+            for tensor, copy in zip(step.inputs, p, strict=True):
+                lines.append(f"  gc_copy_s8({copy.rows}, {copy.columns}, {self._at(tensor)}, {out} + {copy.offset}, {copy.stride});")
+            return lines
+        name = f"{step.name.lower()}_{number}"
+        if isinstance(p, kernels.Lookup):
+            return [*lines, f"  gc_lookup_s8({self._array(name, p.table)}, {p.count}, {self._at(step.inputs[0])}, {out});"]
+        kind = re.sub(r"(?<!^)(?=[A-Z])", "_", type(p).__name__).lower()
+        self._definitions.append(f"static const gc_{kind} {name} = {self._struct(name, p)};")
+        arguments = [self._at(t) for t in step.inputs[: 2 if isinstance(p, kernels.Add | kernels.Mul) else 1]]
+        if isinstance(p, kernels.Lstm):
+            hidden, cell = (self._at(t) for t in step.inputs[18:20])
+            arguments += [hidden, f"(int16_t*)(void*)({cell})"]
+        arguments.append(out)
+        if isinstance(p, kernels.Lstm):
+            arguments.append(f"m + {self._scratch[number].offset}")
+        return [*lines, f"  gc_{kind}_s8(&{name}, {', '.join(arguments)});"]
+
+    def _reset(self, step: _Step) -> list[str]:
+        hidden, cell = step.inputs[18:20]
+        return [
+            f"  memset({self._at(hidden)}, {step.kernel.zero_point}, {self._bytes(hidden)}); /* {self._shape(hidden)} hidden */",
+            f"  memset({self._at(cell)}, 0, {self._bytes(cell)}); /* {self._shape(cell)} cells, int16 */",
+        ]
+
+    def header(self) -> str:
+        """Text of NAME.h."""
+        guard = f"GROUPCOMM_{self.name.upper()}_H_"
+        return f"""/* {self.bundle.name} as plain C, by `groupcomm compile`. */
+#ifndef {guard}
+#define {guard}
+
+#include "micro/engine/static_model.h"
+
+#define GROUPCOMM_{self.name.upper()}_MEMORY_BYTES {self._memory_bytes}
+
+#ifdef __cplusplus
+extern "C" {{
+#endif
+
+extern const gc_model groupcomm_{self.name};
+
+#ifdef __cplusplus
+}}
+#endif
+
+#endif /* {guard} */
+"""
+
+    @property
+    def _memory_bytes(self) -> int:
+        return -(-(self.state_bytes + self.arena_bytes) // 16) * 16
+
+    def source(self) -> str:
+        """Text of NAME.c."""
+        d, signal = self.bundle.description, self.bundle.signal
+        quantizations = [f"{{{float(np.float32(d[k]['scale']))!r}f, {d[k]['zero_point']}}}" for k in ("features", "masks")]
+        joined = {key: "\n".join(lines) for key, lines in (("d", self._definitions), ("r", self._resets), ("c", self._calls))}
+        return f"""/* {self.bundle.name} as plain C, by `groupcomm compile`.
+   Memory: {self.state_bytes} bytes of state, then {self.arena_bytes} of activations; those that are never alive together share a place. */
+#include "{self.name}.h"
+
+#include <string.h>
+
+#include "micro/kernels/kernels.h"
+
+{joined["d"]}
+
+static void reset(void* memory) {{
+  int8_t* m = memory;
+{joined["r"]}
+}}
+
+static void run(void* memory, const int8_t* features, int8_t* masks) {{
+  int8_t* m = memory;
+{joined["c"]}
+}}
+
+const gc_model groupcomm_{self.name} = {{
+    .name = "{self.name}",
+    .model_crc32 = {d["model"]["crc32"]}u,
+    .window = {signal.window},
+    .hop = {signal.hop},
+    .sources = {self.bundle.sources},
+    .exponent = {float(np.float32(signal.exponent))!r}f,
+    .features = {quantizations[0]},
+    .masks = {quantizations[1]},
+    .memory_bytes = {self._memory_bytes},
+    .reset = reset,
+    .run = run,
+}};
+"""
+
+
+def _align(size: int) -> int:
+    return -(-size // ALIGNMENT) * ALIGNMENT

@@ -1,0 +1,575 @@
+"""Parameters of the int8 kernels in `micro/kernels`, from the operators of a `.tflite`: exactly the numbers that TFLM prepares.
+
+Each dataclass here is the struct of the same name in `micro/kernels/kernels.h`, field by field. All that depends only on the model is
+worked out here: zero points are folded into biases, scales become multipliers and shifts, functions of one byte become tables.
+"""
+
+import dataclasses
+import math
+
+import numpy as np
+from ai_edge_litert import schema_py_generated as schema
+
+from convert import flatbuffer
+from groupcomm.errors import UserError
+
+_INT8, _INT16, _INT32 = schema.TensorType.INT8, schema.TensorType.INT16, schema.TensorType.INT32
+_ACTIVATION = {v: k for k, v in vars(schema.ActivationFunctionType).items() if not k.startswith("_")}
+
+
+@dataclasses.dataclass(frozen=True)
+class Scale:
+    """A real number as ``multiplier * 2 ** (shift - 31)``."""
+
+    multiplier: int
+    shift: int
+
+
+@dataclasses.dataclass(frozen=True)
+class FullyConnected:
+    """FULLY_CONNECTED. Arrays: weights [shape=(outputs, inputs), int8], bias and multiplier [shape=(outputs,), int32],
+    shift [shape=(outputs,), int8]."""
+
+    rows: int
+    inputs: int
+    outputs: int
+    weights: np.ndarray
+    bias: np.ndarray
+    multiplier: np.ndarray
+    shift: np.ndarray
+    zero_point: int
+    low: int
+    high: int
+
+
+@dataclasses.dataclass(frozen=True)
+class LstmGate:
+    """One gate. Arrays: input_weights [shape=(units, inputs), int8], recurrent_weights [shape=(units, units), int8], biases
+    [shape=(units,), int32]."""
+
+    input_weights: np.ndarray
+    recurrent_weights: np.ndarray
+    input_bias: np.ndarray
+    recurrent_bias: np.ndarray
+    input: Scale
+    recurrent: Scale
+
+
+@dataclasses.dataclass(frozen=True)
+class Lstm:
+    """UNIDIRECTIONAL_SEQUENCE_LSTM of one time step, int8 with int16 cells. Every hidden state starts as ``zero_point``, every cell as
+    0: what TFLM's reset leaves."""
+
+    batch: int
+    inputs: int
+    units: int
+    input: LstmGate
+    forget: LstmGate
+    cell: LstmGate
+    output: LstmGate
+    update: Scale
+    hidden: Scale
+    tanh_multiplier: int
+    tanh_shift: int
+    cell_clip: int
+    zero_point: int
+
+    @property
+    def scratch_bytes(self) -> int:
+        """GC_LSTM_SCRATCH_BYTES of kernels.h."""
+        inputs, units = (-(-n // 8) * 8 for n in (self.inputs, self.units))
+        return 2 * (inputs + units) * (self.batch + 5) + 8 * (self.batch + 4) + 32 * (self.units + 4)
+
+
+@dataclasses.dataclass(frozen=True)
+class Operand:
+    """One input of ADD or MUL; strides are in elements, 0 where it is repeated."""
+
+    row: int
+    step: int
+    zero_point: int
+
+
+@dataclasses.dataclass(frozen=True)
+class Add:
+    """ADD, with broadcasting over rows or columns."""
+
+    rows: int
+    columns: int
+    a: Operand
+    b: Operand
+    a_scale: Scale
+    b_scale: Scale
+    scale: Scale
+    zero_point: int
+    low: int
+    high: int
+
+
+@dataclasses.dataclass(frozen=True)
+class Mul:
+    """MUL, with broadcasting over rows or columns."""
+
+    rows: int
+    columns: int
+    a: Operand
+    b: Operand
+    scale: Scale
+    zero_point: int
+    low: int
+    high: int
+
+
+@dataclasses.dataclass(frozen=True)
+class Mean:
+    """MEAN over neighbouring axes."""
+
+    outer: int
+    count: int
+    inner: int
+    bias: int
+    scale: Scale
+    zero_point: int
+
+
+@dataclasses.dataclass(frozen=True)
+class Lookup:
+    """LOGISTIC or TANH: table [shape=(256,), int8], by the input read as uint8."""
+
+    table: np.ndarray
+    count: int
+
+
+@dataclasses.dataclass(frozen=True)
+class Requantize:
+    """QUANTIZE from int8 to int8, RELU, RELU6."""
+
+    count: int
+    input_zero_point: int
+    scale: Scale
+    zero_point: int
+    low: int
+    high: int
+
+
+@dataclasses.dataclass(frozen=True)
+class Copy:
+    """RESHAPE and CONCATENATION: one of these for each input, which goes to ``offset`` bytes into the output."""
+
+    rows: int
+    columns: int
+    stride: int
+    offset: int
+
+
+def quantize_multiplier(real: float) -> Scale:
+    """The multiplier and shift nearest to a real number, as TFLM's QuantizeMultiplier finds them (in double precision)."""
+    if real == 0:
+        return Scale(0, 0)
+    fraction, shift = math.frexp(real)
+    multiplier = math.floor(fraction * 2**31 + 0.5)
+    if multiplier == 2**31:
+        multiplier, shift = 2**30, shift + 1
+    return Scale(multiplier, shift) if shift >= -31 else Scale(0, 0)
+
+
+def rescale(x: int, scale: Scale) -> int:
+    """`gc_rescale` of arithmetic.h: x times the scale, rounded twice."""
+    x = _int32(x << max(scale.shift, 0))
+    x = (x * scale.multiplier + (1 << 30)) >> 31
+    right = max(-scale.shift, 0)
+    return (x + (1 << right >> 1) - (x < 0 < right)) >> right
+
+
+def prepare(model: schema.ModelT, op: schema.OperatorT):
+    """Parameters of one operator.
+
+    Parameters
+    ----------
+    model : the whole model, unpacked.
+    op : an operator of its first subgraph.
+
+    Returns
+    -------
+    One of the dataclasses of this module; for CONCATENATION and RESHAPE a list of `Copy`.
+
+    Raises
+    ------
+    UserError
+        When there is no kernel for the operator, or none for it with these types, shapes or options.
+    """
+    name = flatbuffer.operator_name(model.operatorCodes[op.opcodeIndex])
+    if name not in _PREPARE:
+        raise UserError(f"operator {name} has no kernel in micro/kernels; it has {', '.join(sorted(_PREPARE))}")
+    return _PREPARE[name](_Operator(model, op, name))
+
+
+class _Tensor:
+    """A tensor with its values and its quantization at hand."""
+
+    def __init__(self, model, tensor):
+        self.name = (tensor.name or b"").decode(errors="replace")
+        self.shape = tuple(int(n) for n in (tensor.shape if tensor.shape is not None else ()))
+        self.type = tensor.type
+        q = tensor.quantization
+        quantized = q is not None and q.scale is not None and len(q.scale) > 0
+        self.scales = np.asarray(q.scale, np.float32) if quantized else np.zeros(0, np.float32)
+        self.zero_points = [int(z) for z in q.zeroPoint] if quantized and q.zeroPoint is not None else [0]
+        self.axis = int(q.quantizedDimension) if quantized else 0
+        self._data = model.buffers[tensor.buffer].data
+
+    @property
+    def size(self) -> int:
+        return math.prod(self.shape)
+
+    @property
+    def scale(self) -> np.float32:
+        return self.scales[0]
+
+    @property
+    def zero_point(self) -> int:
+        return self.zero_points[0]
+
+    @property
+    def constant(self) -> bool:
+        return self._data is not None
+
+    def values(self) -> np.ndarray:
+        dtype = {_INT8: np.int8, _INT16: np.int16, _INT32: np.int32}[self.type]
+        return np.frombuffer(np.asarray(self._data, np.uint8).tobytes(), dtype).reshape(self.shape)
+
+
+class _Operator:
+    """An operator with its tensors; `refuse` says what no kernel does."""
+
+    def __init__(self, model, op, name):
+        tensors = model.subgraphs[0].tensors
+        self.name = name
+        self.options = op.builtinOptions
+        self.inputs = [_Tensor(model, tensors[i]) if i >= 0 else None for i in op.inputs]
+        self.outputs = [_Tensor(model, tensors[i]) for i in op.outputs]
+        self.output = self.outputs[0]
+
+    def refuse(self, what: str):
+        raise UserError(f"{self.name} to tensor {self.output.name!r}: {what}; micro/kernels has no kernel for that, TFLM may have one")
+
+    def need_int8(self, *tensors: _Tensor) -> None:
+        for t in tensors:
+            if t.type != _INT8 or len(t.scales) != 1:
+                self.refuse(f"tensor {t.name!r} is not int8 with one scale")
+
+    def range(self, activation: int | None = None) -> tuple[int, int]:
+        """Lowest and highest output under the fused activation."""
+        name = _ACTIVATION[self.options.fusedActivationFunction if activation is None else activation]
+        bounds = {"NONE": (None, None), "RELU": (0, None), "RELU6": (0, 6), "RELU_N1_TO_1": (-1, 1)}
+        if name not in bounds:
+            self.refuse(f"fused activation {name}")
+
+        def quantized(x):
+            return self.output.zero_point + math.floor(abs(np.float32(x) / self.output.scale) + np.float32(0.5)) * (-1 if x < 0 else 1)
+
+        low, high = bounds[name]
+        return max(-128, quantized(low)) if low is not None else -128, min(127, quantized(high)) if high is not None else 127
+
+
+def _int32(x):
+    """Wrapped to 32 bits, as the kernels and TFLM wrap it."""
+    return (int(x) + 2**31) % 2**32 - 2**31
+
+
+def _folded(bias: np.ndarray, zero_point: int, weights: np.ndarray) -> np.ndarray:
+    """bias - zero_point * sum(weights): what the zero point of the inputs adds to every sum."""
+    sums = weights.astype(np.int64).sum(1)
+    return np.array([_int32(b - zero_point * s) for b, s in zip(bias.astype(np.int64), sums, strict=True)], np.int32)
+
+
+def _fully_connected(op: _Operator) -> FullyConnected:
+    x, w = op.inputs[:2]
+    bias = op.inputs[2] if len(op.inputs) > 2 else None
+    op.need_int8(x, op.output)
+    if w.type != _INT8 or not w.constant or len(w.shape) != 2:
+        op.refuse("its weights are not a constant int8 matrix")
+    if bias is not None and (bias.type != _INT32 or not bias.constant):
+        op.refuse("its bias is not constant int32")
+    if any(w.zero_points):
+        op.refuse("its weights have a zero point")
+    outputs, inputs = w.shape
+    if len(w.scales) > 1:
+        if w.axis != 0 or len(w.scales) != outputs:
+            op.refuse("the scales of its weights are not one for each output")
+        reals = [float(x.scale) * float(s) / float(op.output.scale) for s in w.scales]
+    else:
+        reals = [float(x.scale * w.scale) / float(op.output.scale)] * outputs  # this product TFLM takes in single precision
+    scales = [quantize_multiplier(real) for real in reals]
+    weights = w.values()
+    low, high = op.range()
+    return FullyConnected(
+        rows=op.output.size // outputs,
+        inputs=inputs,
+        outputs=outputs,
+        weights=weights,
+        bias=_folded(bias.values().ravel() if bias is not None else np.zeros(outputs, np.int32), x.zero_point, weights),
+        multiplier=np.array([s.multiplier for s in scales], np.int32),
+        shift=np.array([s.shift for s in scales], np.int8),
+        zero_point=op.output.zero_point,
+        low=low,
+        high=high,
+    )
+
+
+def _lstm(op: _Operator) -> Lstm:
+    # Inputs: 0 the input; 1-4 input weights and 5-8 recurrent weights of the input, forget, cell and output gates; 9-11 peepholes;
+    # 12-15 biases; 16, 17 projection; 18 hidden state; 19 cell state; 20-23 layer norm.
+    x, hidden, cell = op.inputs[0], op.inputs[18], op.inputs[19]
+    if any(t is not None for t in op.inputs[9:12] + op.inputs[16:18] + op.inputs[20:]) or any(t is None for t in op.inputs[1:9]):
+        op.refuse("it has peepholes, a projection, layer normalization or coupled gates")
+    op.need_int8(x, hidden, op.output)
+    if cell.type != _INT16 or cell.zero_point != 0:
+        op.refuse("its cell state is not int16 with zero point 0")
+    if (hidden.scale, hidden.zero_point) != (op.output.scale, op.output.zero_point):
+        op.refuse("its hidden state and its output are quantized differently")
+    if _ACTIVATION[op.options.fusedActivationFunction] != "TANH":
+        op.refuse("its activation is not TANH")
+    batch, steps = (x.shape[1], x.shape[0]) if op.options.timeMajor else x.shape[:2]
+    if steps != 1:
+        op.refuse(f"it has {steps} time steps in one call, not one")
+    gates = [_gate(op, x, hidden, op.inputs[1 + i], op.inputs[5 + i], op.inputs[12 + i]) for i in range(4)]
+    units, inputs = gates[0].input_weights.shape
+
+    power = math.floor(math.log2(cell.scale) + 0.5)  # the scale is a power of two
+    if not -30 <= power <= 0:
+        op.refuse(f"the scale of its cell state is {cell.scale}")
+    shift = 12 + power
+    clip = float(op.options.cellClip)
+    return Lstm(
+        batch=batch,
+        inputs=inputs,
+        units=units,
+        input=gates[0],
+        forget=gates[1],
+        cell=gates[2],
+        output=gates[3],
+        update=quantize_multiplier(2.0**-30 / float(cell.scale)),
+        hidden=quantize_multiplier(2.0**-30 / float(hidden.scale)),
+        tanh_multiplier=3 if shift < 0 else 3 << shift,
+        tanh_shift=-shift if shift < 0 else 0,
+        cell_clip=int(min(max(clip / float(cell.scale), -32768.0), 32767.0)) if clip > 0 else 0,
+        zero_point=hidden.zero_point,
+    )
+
+
+def _gate(op: _Operator, x: _Tensor, hidden: _Tensor, w: _Tensor, r: _Tensor, bias: _Tensor) -> LstmGate:
+    op.need_int8(w, r)
+    if bias.type != _INT32 or w.zero_point or r.zero_point:
+        op.refuse("its biases are not int32, or its weights have zero points")
+    before = 2.0**-12  # scale of what goes into the activations
+    return LstmGate(
+        input_weights=w.values(),
+        recurrent_weights=r.values(),
+        input_bias=_folded(bias.values().ravel(), x.zero_point, w.values()),
+        recurrent_bias=_folded(np.zeros(len(r.values())), hidden.zero_point, r.values()),
+        input=quantize_multiplier(float(x.scale) * float(w.scale) / before),
+        recurrent=quantize_multiplier(float(hidden.scale) * float(r.scale) / before),
+    )
+
+
+def _broadcast(op: _Operator) -> tuple[int, int, Operand, Operand]:
+    """The output as (rows, columns), and how both operands run through it."""
+    out = op.output.shape
+    # Strides of every operand in every axis of the output, 0 where the operand is repeated.
+    strides = []
+    for t in op.inputs[:2]:
+        shape = (1,) * (len(out) - len(t.shape)) + t.shape
+        steps, step = [], 1
+        for n in reversed(shape):
+            steps.append(step if n > 1 else 0)
+            step *= n
+        strides.append(steps[::-1])
+    # Axes of length 1 say nothing; neighbours along which both operands run on (or both stand) are one axis.
+    axes: list[list[int]] = []
+    for n, a, b in zip(out, *strides, strict=True):
+        if n == 1:
+            continue
+        if axes and all(before == n * now for before, now in zip(axes[-1][1:], (a, b), strict=True)):
+            axes[-1] = [axes[-1][0] * n, a, b]
+        else:
+            axes.append([n, a, b])
+    if len(axes) > 2:
+        op.refuse(f"shapes {op.inputs[0].shape} and {op.inputs[1].shape} broadcast along more than one axis")
+    axes = [[1, 0, 0]] * (2 - len(axes)) + axes
+    (rows, a_row, b_row), (columns, a_step, b_step) = axes
+    return rows, columns, Operand(a_row, a_step, op.inputs[0].zero_point), Operand(b_row, b_step, op.inputs[1].zero_point)
+
+
+def _add(op: _Operator) -> Add:
+    op.need_int8(*op.inputs[:2], op.output)
+    a, b = (float(t.scale) for t in op.inputs[:2])
+    twice = 2 * max(a, b)
+    low, high = op.range()
+    return Add(
+        *_broadcast(op),
+        a_scale=quantize_multiplier(a / twice),
+        b_scale=quantize_multiplier(b / twice),
+        scale=quantize_multiplier(twice / (2**20 * float(op.output.scale))),
+        zero_point=op.output.zero_point,
+        low=low,
+        high=high,
+    )
+
+
+def _mul(op: _Operator) -> Mul:
+    op.need_int8(*op.inputs[:2], op.output)
+    a, b = (float(t.scale) for t in op.inputs[:2])
+    low, high = op.range()
+    scale = quantize_multiplier(a * b / float(op.output.scale))
+    return Mul(*_broadcast(op), scale=scale, zero_point=op.output.zero_point, low=low, high=high)
+
+
+def _mean(op: _Operator) -> Mean:
+    x, axis = op.inputs[:2]
+    op.need_int8(x, op.output)
+    if not axis.constant:
+        op.refuse("its axes are not constant")
+    axes = sorted({int(a) % len(x.shape) for a in axis.values().ravel()})
+    if axes != list(range(axes[0], axes[-1] + 1)):
+        op.refuse(f"axes {axes} are not neighbours")
+    count = math.prod(x.shape[a] for a in axes)
+    scale = quantize_multiplier(float(x.scale) / float(op.output.scale))
+    shift = min(count.bit_length() - 1, 32, 31 + scale.shift)
+    return Mean(
+        outer=math.prod(x.shape[: axes[0]]),
+        count=count,
+        inner=math.prod(x.shape[axes[-1] + 1 :]),
+        bias=-x.zero_point * count,
+        scale=Scale((scale.multiplier << shift) // count, scale.shift - shift),
+        zero_point=op.output.zero_point,
+    )
+
+
+def _lookup(op: _Operator) -> Lookup:
+    """TFLM works LOGISTIC and TANH out in 32-bit fixed point, value by value; there are only 256 values."""
+    x, out = op.inputs[0], op.output
+    op.need_int8(x, out)
+    logistic = op.name == "LOGISTIC"
+    if logistic and out.zero_point != -128:
+        op.refuse(f"zero point {out.zero_point} of its output is not -128")
+    fraction, shift = math.frexp(float(x.scale) * 2**27)  # to Q4.27
+    scale = Scale(math.floor(fraction * 2**31 + 0.5), shift)
+    radius = math.floor(15 * 2.0**27 / 2.0**shift)
+    table = []
+    for byte in range(256):
+        value = (byte ^ 128) - 128 - x.zero_point
+        if abs(value) >= radius:
+            y = -128 if value <= -radius else 127
+        elif logistic:
+            y = _divide(_fixed_logistic(rescale(value, scale)), 23) - 128
+        else:
+            y = _divide(_fixed_tanh(rescale(value, scale)), 24)
+        table.append(min(max(y, -128), 127))
+    return Lookup(table=np.array(table, np.int8), count=x.size)
+
+
+# Fixed point of 32 bits: Qm is m integer bits, a sign and the fraction.
+_ONE = 2**31 - 1  # nearly, in Q0
+
+
+def _times(a: int, b: int) -> int:
+    """The product of two fixed-point numbers; their integer bits add up."""
+    return (a * b + (1 << 30)) >> 31
+
+
+def _divide(x: int, shift: int) -> int:
+    """x / 2 ** shift to the nearest, halves away from zero."""
+    return (x + (1 << shift >> 1) - (x < 0)) >> shift
+
+
+def _saturate(x: int) -> int:
+    return min(max(x, -(2**31)), 2**31 - 1)
+
+
+def _fixed_exp(a: int, integer_bits: int) -> int:
+    """exp(a) in Q0 for a <= 0: a fourth-order polynomial on the last quarter, times exp of every power of two in the rest."""
+    if a == 0:
+        return _ONE
+    quarter = 1 << (29 - integer_bits)
+    last = (a & (quarter - 1)) - quarter  # in -1/4 .. 0
+    x = (last << integer_bits) + (1 << 28)  # Q0, around -1/8
+    x2 = _times(x, x)
+    x3, x4 = _times(x2, x), _times(x2, x2)
+    rest = _divide(_times(_divide(x4, 2) + x3, round(2**31 / 3)) + x2, 1)
+    result = round(2**31 * math.exp(-1 / 8))
+    result += _times(result, x + rest)
+    remainder = last - a
+    for exponent in range(-2, integer_bits):
+        if remainder >> (31 - integer_bits + exponent) & 1:
+            result = _times(result, round(2**31 * math.exp(-(2.0**exponent))))
+    return result
+
+
+def _reciprocal(a: int) -> int:
+    """2 / (1 + a) in Q2, for a in 0 .. 1 in Q0: three steps of Newton's."""
+    half = (a + _ONE + 1) // 2  # (1 + a) / 2
+    x = round(2**29 * 48 / 17) + _times(half, round(-(2**29) * 32 / 17))
+    for _ in range(3):
+        error = (1 << 29) - _times(half, x)
+        x += _saturate(_times(x, error) << 2)
+    return x
+
+
+def _fixed_logistic(a: int) -> int:
+    """1 / (1 + exp(-a)) in Q0, a in Q4."""
+    if a == 0:
+        return 1 << 30
+    positive = _saturate(_reciprocal(_fixed_exp(-abs(a), 4)) << 1)
+    return positive if a > 0 else _ONE - positive
+
+
+def _fixed_tanh(a: int) -> int:
+    """tanh(a) in Q0, a in Q4."""
+    if a == 0:
+        return 0
+    positive = _saturate((_reciprocal(_fixed_exp(-abs(a), 5)) - (1 << 29)) << 2)
+    return positive if a > 0 else -positive
+
+
+def _requantize(op: _Operator) -> Requantize:
+    x, out = op.inputs[0], op.output
+    op.need_int8(x, out)
+    kinds = schema.ActivationFunctionType
+    activation = {"QUANTIZE": kinds.NONE, "RELU": kinds.RELU}[op.name]
+    low, high = op.range(activation)
+    scale = quantize_multiplier(float(x.scale) / float(out.scale))
+    return Requantize(count=x.size, input_zero_point=x.zero_point, scale=scale, zero_point=out.zero_point, low=low, high=high)
+
+
+def _copies(op: _Operator) -> list[Copy]:
+    if op.name == "RESHAPE":
+        op.need_int8(op.inputs[0], op.output)
+        return [Copy(rows=1, columns=op.output.size, stride=op.output.size, offset=0)]
+    op.need_int8(*op.inputs, op.output)
+    if op.options.fusedActivationFunction != schema.ActivationFunctionType.NONE:
+        op.refuse("fused activation")
+    shape = op.output.shape
+    axis = op.options.axis % len(shape)
+    inner = math.prod(shape[axis + 1 :])
+    offset, copies = 0, []
+    for t in op.inputs:
+        columns = t.shape[axis] * inner
+        copies.append(Copy(rows=math.prod(shape[:axis]), columns=columns, stride=shape[axis] * inner, offset=offset))
+        offset += columns
+    return copies
+
+
+_PREPARE = {
+    "ADD": _add,
+    "CONCATENATION": _copies,
+    "FULLY_CONNECTED": _fully_connected,
+    "LOGISTIC": _lookup,
+    "MEAN": _mean,
+    "MUL": _mul,
+    "QUANTIZE": _requantize,
+    "RELU": _requantize,
+    "RESHAPE": _copies,
+    "TANH": _lookup,
+    "UNIDIRECTIONAL_SEQUENCE_LSTM": _lstm,
+}

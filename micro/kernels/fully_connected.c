@@ -1,0 +1,14 @@
+#include "micro/kernels/arithmetic.h"
+#include "micro/kernels/kernels.h"
+
+void gc_fully_connected_s8(const gc_fully_connected* p, const int8_t* in, int8_t* out) {
+  for (int32_t r = 0; r < p->rows; ++r, in += p->inputs) {
+    const int8_t* w = p->weights;
+    for (int32_t o = 0; o < p->outputs; ++o, w += p->inputs) {
+      int32_t sum = 0;
+      for (int32_t i = 0; i < p->inputs; ++i) sum += in[i] * w[i];
+      sum = gc_rescale(gc_plus(sum, p->bias[o]), p->multiplier[o], p->shift[o]);
+      *out++ = (int8_t)gc_clamp(gc_plus(sum, p->zero_point), p->low, p->high);
+    }
+  }
+}

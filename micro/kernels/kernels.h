@@ -1,0 +1,114 @@
+/* Int8 kernels with the arithmetic of TensorFlow Lite Micro, bit for bit.
+
+   Plain C11: no heap, no globals, no floating point. All that can be known before the first sample is in the parameters, which
+   convert/kernels.py makes from a .tflite operator. Tensors are dense and row-major; an output overlaps no input unless it says so.
+   Every kernel has a portable body; some have a second for the DSP extension (Cortex-M4, M7, M33) and a third for Helium
+   (Cortex-M55), chosen when they are compiled, with the same results. */
+#ifndef GROUPCOMM_MICRO_KERNELS_KERNELS_H_
+#define GROUPCOMM_MICRO_KERNELS_KERNELS_H_
+
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* x * multiplier * 2^(shift - 31), rounded twice as TFLM rounds it. The multiplier is 0 or in 2^30 .. 2^31 - 1, shift in -31 .. 30. */
+typedef struct {
+  int32_t multiplier, shift;
+} gc_scale;
+
+typedef struct {
+  int32_t rows, inputs, outputs;
+  const int8_t* weights;           /* (outputs, inputs) */
+  const int32_t* bias;             /* (outputs), with -input_zero_point * sum(weights) folded in */
+  const int32_t* multiplier;       /* (outputs) */
+  const int8_t* shift;             /* (outputs) */
+  int32_t zero_point, low, high;   /* of the output */
+} gc_fully_connected;
+
+void gc_fully_connected_s8(const gc_fully_connected* p, const int8_t* in /* (rows, inputs) */, int8_t* out /* (rows, outputs) */);
+
+typedef struct {
+  const int8_t* input_weights;     /* (units, inputs) */
+  const int8_t* recurrent_weights; /* (units, units) */
+  const int32_t* input_bias;       /* (units), with -input_zero_point * sum(input_weights) folded in */
+  const int32_t* recurrent_bias;   /* (units), -hidden_zero_point * sum(recurrent_weights) */
+  gc_scale input, recurrent;       /* of the products, to 1 / 4096 */
+} gc_lstm_gate;
+
+typedef struct {
+  int32_t batch, inputs, units;
+  gc_lstm_gate input, forget, cell, output;
+  gc_scale update;                 /* of input gate * cell gate, to the cell's scale */
+  gc_scale hidden;                 /* of output gate * tanh(cell), to the output's scale */
+  int32_t tanh_multiplier, tanh_shift; /* (cell * multiplier, rounded) >> shift is in 1 / 12288 */
+  int32_t cell_clip;               /* 0 for none */
+  int32_t zero_point;              /* of the output, which is the hidden state */
+} gc_lstm;
+
+/* Scratch of gc_lstm_s8, in bytes, the same on every target. The scratch is aligned to 8 bytes. */
+#define GC_LSTM_SCRATCH_BYTES(batch, inputs, units) \
+  (2 * (((inputs) + 7) / 8 * 8 + ((units) + 7) / 8 * 8) * ((batch) + 5) + 8 * ((batch) + 4) + 32 * ((units) + 4))
+
+/* One step in time for every row of the batch; all rows share the weights. State goes on from call to call. A stream starts with every
+   cell 0 and every byte of hidden the zero point, as TFLM's reset leaves them. */
+void gc_lstm_s8(const gc_lstm* p, const int8_t* in /* (batch, inputs) */, int8_t* hidden /* (batch, units), in and out */,
+                int16_t* cell /* (batch, units), in and out */, int8_t* out /* (batch, units) */, void* scratch);
+
+/* An operand of an element-wise kernel: element (r, c) of the output takes in[r * row + c * step]. A stride of 0 repeats. */
+typedef struct {
+  int32_t row, step;
+  int32_t zero_point;
+} gc_operand;
+
+typedef struct {
+  int32_t rows, columns;           /* of the output */
+  gc_operand a, b;
+  gc_scale a_scale, b_scale;       /* of (value - zero point) * 2^20 */
+  gc_scale scale;                  /* of the sum */
+  int32_t zero_point, low, high;   /* of the output */
+} gc_add;
+
+void gc_add_s8(const gc_add* p, const int8_t* a, const int8_t* b, int8_t* out /* (rows, columns), may be a or b if of its shape */);
+
+typedef struct {
+  int32_t rows, columns;           /* of the output */
+  gc_operand a, b;
+  gc_scale scale;                  /* of the product */
+  int32_t zero_point, low, high;   /* of the output */
+} gc_mul;
+
+void gc_mul_s8(const gc_mul* p, const int8_t* a, const int8_t* b, int8_t* out /* (rows, columns), may be a or b if of its shape */);
+
+typedef struct {
+  int32_t outer, count, inner;
+  int32_t bias;                    /* -input_zero_point * count */
+  gc_scale scale;                  /* of the sum, with 1 / count; the multiplier may be below 2^30 */
+  int32_t zero_point;              /* of the output */
+} gc_mean;
+
+void gc_mean_s8(const gc_mean* p, const int8_t* in /* (outer, count, inner) */, int8_t* out /* (outer, inner) */);
+
+/* LOGISTIC, TANH and whatever else is a function of one byte. */
+void gc_lookup_s8(const int8_t* table /* (256), by the value read as uint8_t */, int32_t count, const int8_t* in /* (count) */,
+                  int8_t* out /* (count), may be in */);
+
+/* QUANTIZE from int8 to int8, RELU and its kin. */
+typedef struct {
+  int32_t count;
+  int32_t input_zero_point;
+  gc_scale scale;
+  int32_t zero_point, low, high;   /* of the output */
+} gc_requantize;
+
+void gc_requantize_s8(const gc_requantize* p, const int8_t* in /* (count) */, int8_t* out /* (count), may be in */);
+
+/* Rows into a wider output: CONCATENATION is one call for each input, RESHAPE one row. */
+void gc_copy_s8(int32_t rows, int32_t columns, const int8_t* in /* (rows, columns) */, int8_t* out /* (rows, stride) */, int32_t stride);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif  /* GROUPCOMM_MICRO_KERNELS_KERNELS_H_ */

@@ -1,0 +1,538 @@
+"""The kernels in C against the official TFLM: models of one operator each, random and extreme, every byte equal."""
+
+import ctypes
+import dataclasses
+import functools
+import shutil
+import subprocess
+
+import flatbuffers
+import numpy as np
+import pytest
+from ai_edge_litert import schema_py_generated as schema
+
+from convert import bundle, kernels
+from groupcomm.errors import UserError
+from groupcomm.files import REPO
+
+INT8, INT16, INT32 = schema.TensorType.INT8, schema.TensorType.INT16, schema.TensorType.INT32
+DTYPES = {INT8: np.int8, INT16: np.int16, INT32: np.int32}
+STRICT = ["-std=c11", "-O2", "-Wall", "-Wextra", "-Werror", "-fPIC", "-shared"]
+UBSAN = ["-fsanitize=undefined", "-fno-sanitize-recover"]
+
+
+# Models of one operator
+
+
+@dataclasses.dataclass
+class Tensor:
+    """A tensor to be: constant with ``data``, state with ``variable``."""
+
+    shape: tuple
+    scale: float | np.ndarray | None = None
+    zero_point: int = 0
+    type: int = INT8
+    data: np.ndarray | None = None
+    variable: bool = False
+
+
+def model_of(name, inputs, outputs, options=None) -> bytes:
+    """A `.tflite` of one operator; inputs are `Tensor`, or None where an optional one is left out."""
+    model = schema.ModelT()
+    model.version = 3
+    model.buffers = [schema.BufferT()]
+    graph = schema.SubGraphT()
+    graph.tensors = []
+    indices = {}
+    for i, t in enumerate([*inputs, *outputs]):
+        if t is None:
+            indices[i] = -1
+            continue
+        made = schema.TensorT()
+        made.shape, made.type, made.name, made.isVariable = list(t.shape), t.type, f"t{i}".encode(), t.variable
+        if t.scale is not None:
+            scales = np.atleast_1d(np.asarray(t.scale, np.float32))
+            made.quantization = schema.QuantizationParametersT()
+            made.quantization.scale = scales
+            made.quantization.zeroPoint = np.full(len(scales), t.zero_point, np.int64)
+        made.buffer = 0
+        if t.data is not None:
+            buffer = schema.BufferT()
+            buffer.data = np.frombuffer(np.ascontiguousarray(t.data, DTYPES[t.type]).tobytes(), np.uint8)
+            made.buffer = len(model.buffers)
+            model.buffers.append(buffer)
+        indices[i] = len(graph.tensors)
+        graph.tensors.append(made)
+    op = schema.OperatorT()
+    op.inputs = [indices[i] for i in range(len(inputs))]
+    op.outputs = [indices[len(inputs) + i] for i in range(len(outputs))]
+    if options is not None:
+        op.builtinOptions = options
+        op.builtinOptionsType = getattr(schema.BuiltinOptions, type(options).__name__.removesuffix("T"))
+    code = schema.OperatorCodeT()
+    code.builtinCode = code.deprecatedBuiltinCode = getattr(schema.BuiltinOperator, name)
+    code.version = 1
+    model.operatorCodes = [code]
+    graph.operators = [op]
+    graph.inputs = [indices[i] for i, t in enumerate(inputs) if t is not None and t.data is None and not t.variable]
+    graph.outputs = op.outputs
+    model.subgraphs = [graph]
+    builder = flatbuffers.Builder(1024)
+    builder.Finish(model.Pack(builder), b"TFL3")
+    return bytes(builder.Output())
+
+
+class Official:
+    """The official TFLM on a model of one operator."""
+
+    def __init__(self, model: bytes):
+        from tflite_micro.python.tflite_micro import runtime
+
+        self._interpreter = runtime.Interpreter.from_bytes(model, arena_size=2**20)
+        self.reset = self._interpreter.reset
+
+    def __call__(self, *inputs):
+        for i, x in enumerate(inputs):
+            self._interpreter.set_input(x, i)
+        self._interpreter.invoke()
+        return self._interpreter.get_output(0)
+
+
+def prepare(model: bytes):
+    parsed = schema.ModelT.InitFromPackedBuf(model, 0)
+    return kernels.prepare(parsed, parsed.subgraphs[0].operators[0])
+
+
+# The kernels
+
+
+def compile_kernels(folder, *flags, sources=REPO):
+    """All of micro/kernels as a shared library."""
+    library = folder / "kernels.so"
+    files = sorted((sources / "micro/kernels").glob("*.c"))
+    files = [f for f in files if not f.name.endswith("_test.c")]
+    subprocess.run(["cc", *STRICT, *flags, f"-I{sources}", *files, "-o", library], check=True)
+    return ctypes.CDLL(str(library))
+
+
+@pytest.fixture(scope="module", params=["plain", "ubsan"])
+def library(request, tmp_path_factory):
+    return compile_kernels(tmp_path_factory.mktemp(request.param), *(UBSAN if request.param == "ubsan" else []))
+
+
+def pointer(array):
+    return array.ctypes.data_as(ctypes.c_void_p)
+
+
+def c_struct(prepared):
+    """A prepared operator as its struct in C: the same fields in the same order."""
+    fields, values = [], []
+    for field in dataclasses.fields(prepared):
+        value = getattr(prepared, field.name)
+        if dataclasses.is_dataclass(value):
+            value = c_struct(value)
+            kind = type(value)
+        elif isinstance(value, np.ndarray):
+            kind, value = ctypes.c_void_p, pointer(value)
+        else:
+            kind = ctypes.c_int32
+        fields.append((field.name, kind))
+        values.append(value)
+    made = type(type(prepared).__name__, (ctypes.Structure,), {"_fields_": fields})(*values)
+    made.keep = prepared  # the arrays that it points to
+    return made
+
+
+def scratch_bytes(batch, inputs, units) -> int:
+    """GC_LSTM_SCRATCH_BYTES."""
+    inputs, units = (inputs + 7) // 8 * 8, (units + 7) // 8 * 8
+    return 2 * (inputs + units) * (batch + 5) + 8 * (batch + 4) + 32 * (units + 4)
+
+
+class Kernel:
+    """An operator prepared and called as the generated C calls it; `reset` and state as `Official` has them."""
+
+    def __init__(self, library, model: bytes):
+        self._library = library
+        self._p = p = prepare(model)
+        parsed = schema.ModelT.InitFromPackedBuf(model, 0).subgraphs[0]
+        self._shape = [int(n) for n in parsed.tensors[parsed.operators[0].outputs[0]].shape]
+        if isinstance(p, kernels.Lstm):
+            self.hidden = np.empty((p.batch, p.units), np.int8)
+            self.cell = np.empty((p.batch, p.units), np.int16)
+            self._bytes = scratch_bytes(p.batch, p.inputs, p.units)
+            self.reset()
+        self._c = None if isinstance(p, list | kernels.Lookup) else c_struct(p)
+
+    def reset(self):
+        self.hidden[:] = self._p.zero_point
+        self.cell[:] = 0
+
+    def __call__(self, *inputs):
+        p, lib = self._p, self._library
+        inputs = [np.ascontiguousarray(x) for x in inputs]
+        # A byte that no kernel may touch on either side.
+        size = int(np.prod(self._shape))
+        whole = np.full(size + 32, 85, np.int8)
+        out = whole[16 : 16 + size]
+        arguments = [pointer(x) for x in inputs] + [pointer(out)]
+        by_reference = None if self._c is None else ctypes.byref(self._c)
+        if isinstance(p, list):
+            for part, x in zip(p, inputs, strict=True):
+                lib.gc_copy_s8(part.rows, part.columns, pointer(x), ctypes.c_void_p(out.ctypes.data + part.offset), part.stride)
+        elif isinstance(p, kernels.Lookup):
+            lib.gc_lookup_s8(pointer(p.table), p.count, *arguments)
+        elif isinstance(p, kernels.Lstm):
+            scratch = np.full(self._bytes + 16, 85, np.int8)
+            lib.gc_lstm_s8(by_reference, arguments[0], pointer(self.hidden), pointer(self.cell), arguments[1], pointer(scratch))
+            assert np.array_equal(self.hidden.ravel(), out) and (scratch[self._bytes :] == 85).all()
+        else:
+            function = {
+                kernels.FullyConnected: "gc_fully_connected_s8",
+                kernels.Add: "gc_add_s8",
+                kernels.Mul: "gc_mul_s8",
+                kernels.Mean: "gc_mean_s8",
+                kernels.Requantize: "gc_requantize_s8",
+            }[type(p)]
+            getattr(lib, function)(by_reference, *arguments)
+        assert (whole[:16] == 85).all() and (whole[16 + size :] == 85).all()
+        return out.reshape(self._shape).copy()
+
+
+def difference(library, model: bytes, cases) -> int:
+    """How many outputs of a kernel differ from the official TFLM's. A case is a tuple of inputs, or "reset"."""
+    official, kernel = Official(model), Kernel(library, model)
+    count = 0
+    for case in cases:
+        if isinstance(case, str):
+            official.reset()
+            kernel.reset()
+        else:
+            count += np.count_nonzero(official(*case) != kernel(*case))
+    return count
+
+
+# Random operators
+
+
+def log_uniform(random, low, high, size=None):
+    """Powers of two now and then: with those, sums fall exactly between two steps."""
+    drawn = np.exp(random.uniform(np.log(low), np.log(high), size))
+    return power_of_two(drawn) if random.random() < 0.5 else np.float32(drawn)
+
+
+def power_of_two(x):
+    return np.float32(2.0 ** np.round(np.log2(x)))
+
+
+def zero_point(random) -> int:
+    return int(random.choice([-128, 127, *np.round(random.normal(0, 30, 6)).clip(-128, 127)]))
+
+
+def values(random, shape) -> np.ndarray:
+    """int8 of some character: noise, one extreme everywhere, only extremes, small."""
+    kind = random.integers(0, 10)
+    if kind == 0:
+        return np.full(shape, random.choice([-128, 127]), np.int8)
+    if kind == 1:
+        return random.choice(np.array([-128, 127], np.int8), shape)
+    if kind == 2:
+        return random.integers(-3, 4, shape, dtype=np.int8)
+    return random.integers(-128, 128, shape, dtype=np.int8)
+
+
+def cases_for(random, *shapes, count=6):
+    every = [tuple(np.full(s, v, np.int8) for s in shapes) for v in (-128, 127)]
+    return every + [tuple(values(random, s) for s in shapes) for _ in range(count)]
+
+
+def random_fully_connected(random):
+    rows, inputs, outputs = (int(n) for n in random.integers(1, [20, 70, 40]))
+    if random.random() < 0.3:  # the committed network's
+        rows, inputs, outputs = ((16, 8, 16), (16, 16, 8), (16, 32, 8), (1, 16, 16), (1, 129, 128), (1, 128, 129))[random.integers(0, 6)]
+    x = Tensor((rows, inputs), log_uniform(random, 1e-3, 0.1), zero_point(random))
+    scales = log_uniform(random, 1e-3, 0.1, outputs if random.random() < 0.6 and outputs > 1 else None)
+    w = Tensor((outputs, inputs), scales, data=values(random, (outputs, inputs)))
+    reach = 2**31 - 1 if random.random() < 0.1 else 2 ** random.integers(1, 14)
+    bias = Tensor((outputs,), x.scale * np.float32(scales), type=INT32, data=random.integers(-reach, reach + 1, outputs))
+    cases = cases_for(random, x.shape)
+    # An output scale that lets most values through, sometimes one that saturates or nearly extinguishes them.
+    sums = [(case[0].astype(int) - x.zero_point) @ w.data.T.astype(int) for case in cases[2:]]
+    usual = power_of_two(np.median(np.abs(np.concatenate(sums) + bias.data) * x.scale * scales) / 50 + 1e-6)
+    y = Tensor((rows, outputs), usual * log_uniform(random, *random.choice([(0.5, 2), (0.5, 2), (1e-4, 1e4)])), zero_point(random))
+    options = schema.FullyConnectedOptionsT()
+    options.fusedActivationFunction = int(random.choice([0, 0, 1, 2, 3]))
+    return model_of("FULLY_CONNECTED", [x, w, bias if random.random() < 0.8 else None], [y], options), cases
+
+
+def random_lstm(random, **fixed):
+    batch, inputs, units = (int(n) for n in random.integers(1, [6, 20, 34]))
+    if random.random() < 0.3:
+        batch, inputs, units = 16, 8, 32  # the committed network's
+    x = Tensor((batch, 1, inputs), log_uniform(random, 1e-3, 0.1), zero_point(random))
+    hidden = Tensor((batch, units), log_uniform(random, 1 / 256, 1 / 100), zero_point(random), variable=True)
+    cell = Tensor((batch, units), 2.0 ** -int(random.integers(9, 17)), type=INT16, variable=True)
+    gain = float(log_uniform(random, 0.3, 10))  # of a usual sum before the activation
+    weights = [
+        Tensor((units, n), log_uniform(random, 0.5, 2) * gain / (np.sqrt(n) * 70 * 70 * scale), data=values(random, (units, n)))
+        for n, scale in [(inputs, x.scale)] * 4 + [(units, hidden.scale)] * 4
+    ]
+    biases = [
+        Tensor((units,), x.scale * w.scale, type=INT32, data=random.integers(-99, 100, units) * 2 ** random.integers(1, 14))
+        for w in weights[:4]
+    ]
+    y = Tensor((batch, 1, units), hidden.scale, hidden.zero_point)
+    options = schema.UnidirectionalSequenceLSTMOptionsT()
+    options.fusedActivationFunction = schema.ActivationFunctionType.TANH
+    options.cellClip = float(random.choice([0, 0, 0.5, 2, 10]))
+    options.timeMajor = bool(random.random() < 0.3)
+    if options.timeMajor:
+        x.shape, y.shape = (1, batch, inputs), (1, batch, units)
+    for key, value in fixed.items():
+        setattr(options, key, value)
+    inputs = [x, *weights, *[None] * 3, *biases, None, None, hidden, cell, *[None] * 4]
+    cases = cases_for(random, x.shape, count=8)
+    steady = values(random, x.shape)  # the same for long drives the cells to their limits
+    return model_of("UNIDIRECTIONAL_SEQUENCE_LSTM", inputs, [y], options), [*cases, "reset", *[(steady,)] * 12, "reset", *cases]
+
+
+SHAPES = [
+    ((16, 8), (1, 8)),
+    ((16, 8), (16, 8)),
+    ((5, 7), (5, 1)),
+    ((3, 4, 5), (1,)),
+    ((1, 6), (9, 6)),
+    ((1,), (2, 3)),
+    ((2, 3, 5), (3, 5)),
+    ((4, 1), (1, 5)),
+]
+
+
+def random_pair(random, name):
+    shapes = SHAPES[random.integers(0, len(SHAPES))]
+    a, b = (Tensor(s, log_uniform(random, 1e-3, 0.1), zero_point(random)) for s in shapes)
+    if name == "ADD":
+        scale = max(a.scale, b.scale) * log_uniform(random, *random.choice([(0.5, 2), (0.05, 20)]))
+        options = schema.AddOptionsT()
+    else:
+        scale = a.scale * b.scale * log_uniform(random, *random.choice([(30, 200), (0.05, 1000)]))
+        options = schema.MulOptionsT()
+    y = Tensor(np.broadcast_shapes(*shapes), scale, zero_point(random))
+    options.fusedActivationFunction = int(random.integers(0, 4))
+    return model_of(name, [a, b], [y], options), cases_for(random, *shapes)
+
+
+def random_mean(random):
+    shape = tuple(int(n) for n in random.integers(1, 20, random.integers(2, 4)))
+    first = int(random.integers(0, len(shape)))
+    axes = list(range(first, int(random.integers(first + 1, len(shape) + 1))))
+    x = Tensor(shape, log_uniform(random, 1e-3, 0.1), zero_point(random))
+    options = schema.ReducerOptionsT()
+    options.keepDims = True
+    y = Tensor(tuple(1 if i in axes else n for i, n in enumerate(shape)), x.scale * log_uniform(random, 0.1, 2), zero_point(random))
+    axis = Tensor((len(axes),), type=INT32, data=np.array([a - len(shape) * random.integers(0, 2) for a in axes]))
+    return model_of("MEAN", [x, axis], [y], options), cases_for(random, shape)
+
+
+def all_bytes(random):
+    return [(np.arange(-128, 128, dtype=np.int8).reshape(1, 256),)]
+
+
+def random_lookup(random, name):
+    x = Tensor((1, 256), log_uniform(random, 1e-4, 1), zero_point(random))
+    y = Tensor(x.shape, 1 / 256, -128) if name == "LOGISTIC" else Tensor(x.shape, 1 / 128, 0)
+    return model_of(name, [x], [y]), all_bytes(random)
+
+
+def random_requantize(random, name):
+    x = Tensor((1, 256), log_uniform(random, 1e-3, 0.1), zero_point(random))
+    y = Tensor(x.shape, x.scale * log_uniform(random, *random.choice([(0.2, 5), (1e-4, 1e4)])), zero_point(random))
+    return model_of(name, [x], [y], schema.QuantizeOptionsT() if name == "QUANTIZE" else None), all_bytes(random)
+
+
+def random_concatenation(random):
+    first, last = (int(n) for n in random.integers(1, 9, 2))
+    axis = int(random.integers(0, 3))
+    shapes = [tuple(int(random.integers(1, 9)) if i == axis else n for i, n in enumerate((first, 3, last))) for _ in range(3)]
+    total = tuple(sum(s[i] for s in shapes) if i == axis else n for i, n in enumerate(shapes[0]))
+    options = schema.ConcatenationOptionsT()
+    options.axis = axis - 3 * int(random.integers(0, 2))
+    return model_of("CONCATENATION", [Tensor(s, 0.1, 3) for s in shapes], [Tensor(total, 0.1, 3)], options), cases_for(random, *shapes)
+
+
+def random_reshape(random):
+    options = schema.ReshapeOptionsT()
+    options.newShape = [1, 24]
+    shape = Tensor((2,), type=INT32, data=np.array([1, 24]))
+    return model_of("RESHAPE", [Tensor((4, 6), 0.1), shape], [Tensor((1, 24), 0.1)], options), cases_for(random, (4, 6))
+
+
+OPERATORS = {
+    "FULLY_CONNECTED": (random_fully_connected, 400),
+    "UNIDIRECTIONAL_SEQUENCE_LSTM": (random_lstm, 100),
+    "ADD": (functools.partial(random_pair, name="ADD"), 200),
+    "MUL": (functools.partial(random_pair, name="MUL"), 200),
+    "MEAN": (random_mean, 200),
+    "LOGISTIC": (functools.partial(random_lookup, name="LOGISTIC"), 30),
+    "TANH": (functools.partial(random_lookup, name="TANH"), 30),
+    "QUANTIZE": (functools.partial(random_requantize, name="QUANTIZE"), 40),
+    "RELU": (functools.partial(random_requantize, name="RELU"), 40),
+    "CONCATENATION": (random_concatenation, 20),
+    "RESHAPE": (random_reshape, 2),
+}
+
+
+@pytest.mark.parametrize("name", OPERATORS)
+def test_kernel_equals_the_official_tflm(library, name):
+    make, count = OPERATORS[name]
+    for seed in range(count):
+        model, cases = make(np.random.default_rng([seed, len(name)]))
+        assert difference(library, model, cases) == 0, f"seed {seed}"
+
+
+# The tests' own test: defects that the comparison must see
+
+DEFECTS = {
+    "halves up": (
+        "arithmetic.h",
+        "  x += x >> 31;\n",
+        "",
+        ["FULLY_CONNECTED", "ADD", "MUL", "MEAN", "QUANTIZE", "UNIDIRECTIONAL_SEQUENCE_LSTM"],
+    ),
+    "low half cut off": ("arithmetic.h", " * multiplier + (1 << 30)", " * multiplier", ["FULLY_CONNECTED", "MUL", "MEAN"]),
+    "cells forgotten": ("lstm.c", "  (void)scratch;\n", "  (void)scratch; memset(cell, 0, 2 * p->batch * p->units);\n", None),
+    "hidden forgotten": ("lstm.c", "  (void)scratch;\n", "  (void)scratch; memset(hidden, p->zero_point, p->batch * p->units);\n", None),
+    "negative arguments": ("lstm.c", "t[1] * u + 128 + (x >> 31)", "t[1] * u + 128", None),
+    "gates not clamped": ("lstm.c", "return 3 * gc_clamp16(x + h);", "return 3 * (int16_t)(x + h);", None),
+    "cells not clamped": ("lstm.c", "int32_t c = gc_clamp16(kept + added);", "int32_t c = (int16_t)(kept + added);", None),
+    "not clipped": ("lstm.c", "if (p->cell_clip > 0)", "if (0)", None),
+}
+
+
+@pytest.mark.parametrize("defect", DEFECTS)
+def test_a_defect_in_a_kernel_is_seen(defect, tmp_path):
+    file, right, wrong, operators = DEFECTS[defect]
+    shutil.copytree(REPO / "micro/kernels", tmp_path / "micro/kernels")
+    source = tmp_path / "micro/kernels" / file
+    text = source.read_text()
+    assert right in text
+    source.write_text(text.replace(right, wrong))
+    library = compile_kernels(tmp_path, sources=tmp_path)
+    for name in operators or ["UNIDIRECTIONAL_SEQUENCE_LSTM"]:
+        make, _ = OPERATORS[name]
+        assert any(difference(library, *make(np.random.default_rng(seed))) for seed in range(40)), name
+
+
+# Parts
+
+
+@pytest.mark.parametrize(("name", "function", "factor"), [("LOGISTIC", "logistic", 3), ("TANH", "tanh", 3), ("TANH", "tanh", 6)])
+def test_activations_of_the_lstm_on_every_argument(tmp_path, name, function, factor):
+    (tmp_path / "probe.c").write_text(
+        '#include "micro/kernels/lstm.c"\n'
+        "void probe(int32_t factor, const int16_t* in, int16_t* out) {\n"
+        f"  for (int32_t i = 0; i < 65536; ++i) out[i] = (int16_t)gc_{function}16(in[i] * factor);\n"
+        "}\n"
+    )
+    subprocess.run(["cc", *STRICT, *UBSAN, f"-I{REPO}", tmp_path / "probe.c", "-o", tmp_path / "probe.so"], check=True)
+    x = np.arange(-(2**15), 2**15).astype(np.int16)
+    y = np.empty_like(x)
+    ctypes.CDLL(str(tmp_path / "probe.so")).probe(factor, pointer(x), pointer(y))
+    model = model_of(name, [Tensor((1, 65536), factor / 3 / 4096, type=INT16)], [Tensor((1, 65536), 2.0**-15, type=INT16)])
+    assert np.array_equal(Official(model)(x[None])[0], y)
+
+
+@pytest.fixture(scope="module")
+def wheel():
+    """TFLM's own helper functions, which the wheel's binary exports."""
+    from tflite_micro.python.tflite_micro import _runtime
+
+    library = ctypes.CDLL(_runtime.__file__)
+    multiplier, by = library._ZN6tflite5micro18QuantizeMultiplierEdPiS1_, library._ZN6tflite5micro29MultiplyByQuantizedMultiplierEiii
+    multiplier.argtypes = [ctypes.c_double, ctypes.POINTER(ctypes.c_int32), ctypes.POINTER(ctypes.c_int32)]
+    multiplier.restype = None
+    by.argtypes, by.restype = [ctypes.c_int32] * 3, ctypes.c_int32
+    return multiplier, by
+
+
+def test_multipliers_are_those_of_tflm(wheel, random):
+    quantize, multiply = wheel
+    reals = np.concatenate(
+        [np.exp(random.uniform(-30, 15, 3000)), 2.0 ** np.arange(-40, 20), np.nextafter(2.0 ** np.arange(-33, 20), 0), [0.0]]
+    )
+    for real in reals:
+        multiplier, shift = ctypes.c_int32(), ctypes.c_int32()
+        quantize(real, multiplier, shift)
+        scale = kernels.quantize_multiplier(float(real))
+        assert (multiplier.value, shift.value) == (scale.multiplier, scale.shift), real
+        reach = 2 ** int(random.integers(1, 32)) - 1
+        for x in (*random.integers(-reach - 1, reach, 3, endpoint=True), -(2**31), 2**31 - 1):
+            assert kernels.rescale(int(x), scale) == multiply(int(x), multiplier, shift), (x, scale)
+
+
+def test_scratch_is_what_the_header_says(tmp_path):
+    (tmp_path / "size.c").write_text(
+        '#include "micro/kernels/kernels.h"\nint size(int batch, int inputs, int units);\n'
+        "int size(int batch, int inputs, int units) { return GC_LSTM_SCRATCH_BYTES(batch, inputs, units); }\n"
+    )
+    subprocess.run(["cc", *STRICT, f"-I{REPO}", tmp_path / "size.c", "-o", tmp_path / "size.so"], check=True)
+    assert ctypes.CDLL(str(tmp_path / "size.so")).size(16, 8, 32) == scratch_bytes(16, 8, 32)
+
+
+def test_every_operator_of_the_committed_bundle_is_prepared():
+    parsed = schema.ModelT.InitFromPackedBuf(bundle.load("enhance").model, 0)
+    for op in parsed.subgraphs[0].operators:
+        kernels.prepare(parsed, op)
+
+
+def fuse(model, activation):
+    model.subgraphs[0].operators[0].builtinOptions.fusedActivationFunction = activation
+
+
+def set_type(model, kind):
+    model.subgraphs[0].tensors[0].type = kind
+
+
+def peephole(model):
+    op = model.subgraphs[0].operators[0]
+    op.inputs = [0 if i == 9 else int(t) for i, t in enumerate(op.inputs)]
+
+
+def steps(model):
+    model.subgraphs[0].tensors[0].shape = [7, 7, 7]
+
+
+def zero_point_of_output(model):
+    model.subgraphs[0].tensors[1].quantization.zeroPoint = [5]
+
+
+@pytest.mark.parametrize(
+    ("name", "hurt", "words"),
+    [
+        ("RESHAPE", lambda m: setattr(m.operatorCodes[0], "builtinCode", 150), "GELU has no kernel in micro/kernels; it has ADD, "),
+        ("FULLY_CONNECTED", lambda m: set_type(m, INT16), "tensor 't0' is not int8 with one scale"),
+        ("FULLY_CONNECTED", lambda m: setattr(m.buffers[1], "data", None), "its weights are not a constant int8 matrix"),
+        ("FULLY_CONNECTED", lambda m: fuse(m, schema.ActivationFunctionType.TANH), "fused activation TANH"),
+        ("UNIDIRECTIONAL_SEQUENCE_LSTM", lambda m: fuse(m, schema.ActivationFunctionType.NONE), "its activation is not TANH"),
+        ("UNIDIRECTIONAL_SEQUENCE_LSTM", peephole, "it has peepholes"),
+        ("UNIDIRECTIONAL_SEQUENCE_LSTM", steps, "it has 7 time steps in one call"),
+        ("LOGISTIC", zero_point_of_output, "is not -128"),
+    ],
+)
+def test_what_has_no_kernel_is_refused(name, hurt, words, random):
+    parsed = schema.ModelT.InitFromPackedBuf(OPERATORS[name][0](random)[0], 0)
+    hurt(parsed)
+    with pytest.raises(UserError, match=words):
+        kernels.prepare(parsed, parsed.subgraphs[0].operators[0])
+
+
+def test_broadcasting_along_two_separate_axes_is_refused():
+    model = model_of("ADD", [Tensor((4, 1, 8), 0.1), Tensor((1, 5, 1), 0.1)], [Tensor((4, 5, 8), 0.1)], schema.AddOptionsT())
+    with pytest.raises(UserError, match="broadcast along more than one axis"):
+        prepare(model)
+
+
+def test_mean_over_axes_that_are_no_neighbours_is_refused():
+    axis = Tensor((2,), type=INT32, data=np.array([0, 2]))
+    with pytest.raises(UserError, match=r"axes \[0, 2\] are not neighbours"):
+        prepare(model_of("MEAN", [Tensor((2, 3, 4), 0.1), axis], [Tensor((1, 3, 1), 0.1)], schema.ReducerOptionsT()))
