@@ -1,0 +1,10 @@
+"""@project_python//:python: this project's Python as a tool of rules."""
+
+load("//micro/third_party:python.bzl", "find_python")
+
+def _project_python_impl(ctx):
+    # A script and not a link: a virtual environment's Python finds its packages by where it lies.
+    ctx.file("python", "#!/bin/sh\nexec '%s' \"$@\"\n" % find_python(ctx), executable = True)
+    ctx.file("BUILD", "exports_files([\"python\"])\n")
+
+project_python = repository_rule(implementation = _project_python_impl, environ = ["GROUPCOMM_PYTHON"], local = True)
