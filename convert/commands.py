@@ -17,7 +17,7 @@ CheckpointOption = Annotated[
 def register(app: typer.Typer) -> None:
     """Add this room's verbs to the front door."""
     app.command(name="list")(list_names)
-    for verb in (convert, compile, inspect, parity, separate, evaluate, demo):
+    for verb in (convert, compile, bench, inspect, parity, separate, evaluate, demo):
         app.command()(verb)
 
 
@@ -110,6 +110,53 @@ def compile(
     out.print(sizes.format(**written), soft_wrap=True)
     for file in written["files"]:
         out.print(file, soft_wrap=True)
+
+
+def bench(
+    name: BundleName,
+    board: Annotated[Literal["cortex-m4", "cortex-m33", "cortex-m55"], typer.Option(help="The core, emulated by QEMU.")] = "cortex-m4",
+    json: Json = False,
+) -> None:
+    """Instructions a hop, flash and RAM of a bundle's firmware. Exit code 1 when it is over a budget in bundle.json."""
+    from convert import bench as benches
+    from convert import bundle
+
+    with err.status(f"build and run the firmware for {board}"):
+        found = benches.bench(bundle.load(name), board)
+    if json:
+        print_json(found)
+    else:
+        _print_bench(found)
+    if not all(b["ok"] for b in found["budget"].values()):
+        raise typer.Exit(1)
+
+
+def _print_bench(found: dict) -> None:
+    from rich.table import Table
+
+    i = found["instructions"]
+    table = Table("instructions a hop", "mean", "worst", title=f"{found['bundle']} on {found['board']}, {found['hops']} hops of real sound")
+    for label, key in (("network", "network"), ("STFT, masks, inverse", "signal"), ("all", "hop")):
+        table.add_row(label, f"{i[key]['mean']:,.0f}", f"{i[key]['worst']:,}")
+    functions = Table("function", "instructions a hop", "share")
+    for function, count in found["functions"].items():
+        if count >= 0.001 * i["hop"]["mean"]:
+            functions.add_row(function, f"{count:,.0f}", f"{100 * count / i['hop']['mean']:.1f} %")
+    memory = Table("flash", "bytes", "RAM", "bytes ")
+    rows = [(k, v) for k, v in found["flash_bytes"].items()]
+    rows += [("", None)] * (len(found["ram_bytes"]) - len(rows))
+    for (flash, size), (ram, used) in zip(rows, found["ram_bytes"].items(), strict=True):
+        memory.add_row(flash, f"{size:,}" if size is not None else "", ram, f"{used:,}")
+    for t in (table, functions, memory):
+        for column in t.columns[1:]:
+            column.justify = "right"
+        out.print(t)
+    out.print(f"network: {i['network_per_mac']:.2f} instructions for each of its {found['macs']:,} MACs", soft_wrap=True)
+    for part, e in found["estimates"].items():
+        out.print(f"{part} at {e['clock_hz'] / 1e6:.0f} MHz, an estimate: {100 * e['load']:.0f} % of a hop's time, if an instruction takes "
+                  f"{e['cycles_per_instruction']} cycles", soft_wrap=True)  # fmt: skip
+    for key, b in found["budget"].items():
+        out.print(f"budget, {key}: {b['used']:,} of {b['limit']:,}", style="green" if b["ok"] else "red", soft_wrap=True)
 
 
 def inspect(

@@ -18,8 +18,8 @@ from groupcomm.files import REPO
 
 
 @functools.cache
-def program(name: str) -> Path:
-    """Path of a host program of `micro/boards/host`, built and up to date.
+def build(target: str) -> Path:
+    """Path of a program that a Bazel target makes, built and up to date.
 
     Raises
     ------
@@ -28,8 +28,7 @@ def program(name: str) -> Path:
     """
     if not shutil.which("bazel"):
         raise UserError("bazel is not installed, and the C++ runner needs it; run `make setup` (Debian: apt-get install bazel-bootstrap)")
-    target = f"//micro/boards/host:{name}"
-    built = REPO / "bazel-bin" / "micro" / "boards" / "host" / name
+    built = REPO / "bazel-bin" / target.removeprefix("//").replace(":", "/")
     if not built.exists():
         err.print(f"building {target} ...")
     command = ["bazel", "build", "--noshow_progress", "--ui_event_filters=-info", target]
@@ -37,6 +36,11 @@ def program(name: str) -> Path:
     if done.returncode:
         raise UserError(f"bazel build {target} failed; run it in {REPO} to see all of it:\n{done.stderr.strip()[-2000:]}")
     return built
+
+
+def program(name: str) -> Path:
+    """Path of a host program of `micro/boards/host`; see `build`."""
+    return build(f"//micro/boards/host:{name}")
 
 
 def run(name: str, *arguments) -> str:

@@ -33,7 +33,7 @@ def test_help_is_fast_and_names_every_verb():
         done = groupcomm("--help")
         times.append(time.monotonic() - start)
     assert done.returncode == 0
-    for verb in ("data", "cost", "train", "list", "convert", "inspect", "parity", "separate", "evaluate", "demo"):
+    for verb in ("data", "cost", "train", "list", "convert", "compile", "bench", "inspect", "parity", "separate", "evaluate", "demo"):
         assert verb in done.stdout
     assert min(times) < 1
 

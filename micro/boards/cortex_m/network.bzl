@@ -2,7 +2,7 @@
 
 load(":cortex_m.bzl", "cortex_m_binary")
 
-def network_firmware(name, network, source, header):
+def network_firmware(name, network, source, header, stream):
     """NAME_BOARD for each board: micro/boards/cortex_m/network_firmware.cc with the network of these C files in it."""
     native.cc_library(
         name = name + "_network",
@@ -28,7 +28,7 @@ def network_firmware(name, network, source, header):
             name + "_network",
             "//micro/boards/cortex_m:board",
             "//micro/engine:static_engine",
-            "//micro/stream:stream_256",
+            stream,
         ],
     )
     cortex_m_binary(
