@@ -22,6 +22,7 @@ static inline __attribute__((always_inline)) void gc_add_row(const gc_add* p, co
   const int32_t x_zero = -a->zero_point * (1 << 21), y_zero = -b->zero_point * (1 << 19);
   const int32_t multiplier = scale->multiplier, x_right = -scale->shift, right = -p->scale.shift, zero_point = p->zero_point;
   const uint32_t doubled = gc_doubled(p->scale.multiplier);
+#pragma GCC unroll 4
   for (const int8_t* end = out + p->columns; out != end; x += x_step, y += y_step) {
     int32_t sum = x_zero + *x * (1 << 21);
     __asm__(

@@ -55,8 +55,8 @@ static inline int32_t gc_rescale_fast(int32_t x, uint32_t doubled, int32_t right
 }
 
 static inline uint32_t gc_doubled(int32_t multiplier) { return (uint32_t)multiplier << 1; }
-static inline int32_t gc_left(int32_t shift) { return shift > 0 ? shift : 0; }
-static inline int32_t gc_right(int32_t shift) { return shift > 0 ? 0 : -shift; }
+static inline int32_t gc_left(int32_t shift) { return shift & ~(shift >> 31); }
+static inline int32_t gc_right(int32_t shift) { return gc_left(shift) - shift; }
 
 /* Four bytes from any address, and two of them as signed halves: 0 and 2, or 1 and 3. */
 static inline uint32_t gc_load4(const int8_t* p) {
