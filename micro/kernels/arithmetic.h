@@ -9,7 +9,7 @@
 #if !defined(GC_PORTABLE_ONLY) && defined(__ARM_FEATURE_MVE) && (__ARM_FEATURE_MVE & 1)
 #define GC_HELIUM 1
 #include <arm_mve.h>
-#elif !defined(GC_PORTABLE_ONLY) && defined(__ARM_FEATURE_DSP) && __ARM_FEATURE_DSP
+#elif !defined(GC_PORTABLE_ONLY) && defined(__ARM_FEATURE_DSP) && __ARM_FEATURE_DSP && defined(__OPTIMIZE__)
 #define GC_DSP 1
 #include <arm_acle.h>
 #endif
@@ -37,6 +37,11 @@ static inline int32_t gc_rescale(int32_t x, int32_t multiplier, int32_t shift) {
 }
 
 #ifdef GC_DSP
+
+/* Boards are often built with -Os; loops that need nearly all registers only compile, and only pay, with -O2. */
+#if defined(__GNUC__) && !defined(__clang__)
+#pragma GCC optimize("O2")
+#endif
 
 /* gc_rescale of x * 2^left in four instructions, plus an offset. doubled is twice the multiplier, which is not 0: that is 2^32 more than its
    own 32 bits say as a signed number, so the upper half of the product with them, rounded, is x less than the product that is meant.
