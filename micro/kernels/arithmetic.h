@@ -40,7 +40,7 @@ static inline int32_t gc_rescale(int32_t x, int32_t multiplier, int32_t shift) {
 
 /* Boards are often built with -Os; loops that need nearly all registers only compile, and only pay, with -O2. */
 #if defined(__GNUC__) && !defined(__clang__)
-#pragma GCC optimize("O2")
+#pragma GCC optimize("O2", "omit-frame-pointer")
 #endif
 
 /* gc_rescale of x * 2^left in four instructions, plus an offset. doubled is twice the multiplier, which is not 0: that is 2^32 more than its
