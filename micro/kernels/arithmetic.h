@@ -3,12 +3,13 @@
 #define GROUPCOMM_MICRO_KERNELS_ARITHMETIC_H_
 
 #include <stdint.h>
+#include <string.h>
 
 /* Which body a kernel gets. GC_PORTABLE_ONLY takes the portable one on every target. */
 #if !defined(GC_PORTABLE_ONLY) && defined(__ARM_FEATURE_MVE) && (__ARM_FEATURE_MVE & 1)
 #define GC_HELIUM 1
 #include <arm_mve.h>
-#elif !defined(GC_PORTABLE_ONLY) && defined(__ARM_FEATURE_DSP) && __ARM_FEATURE_DSP
+#elif !defined(GC_PORTABLE_ONLY) && defined(__ARM_FEATURE_DSP) && __ARM_FEATURE_DSP && defined(__OPTIMIZE__)
 #define GC_DSP 1
 #include <arm_acle.h>
 #endif
@@ -34,5 +35,47 @@ static inline int32_t gc_rescale(int32_t x, int32_t multiplier, int32_t shift) {
   if (shift > 0) return gc_multiply_high((int32_t)((uint32_t)x << shift), multiplier);
   return gc_divide(gc_multiply_high(x, multiplier), -shift);
 }
+
+#ifdef GC_DSP
+
+/* Boards are often built with -Os; loops that need nearly all registers only compile, and only pay, with -O2. */
+#if defined(__GNUC__) && !defined(__clang__)
+#pragma GCC optimize("O2", "omit-frame-pointer")
+#endif
+
+/* gc_rescale of x * 2^left in four instructions, plus an offset. doubled is twice the multiplier, which is not 0: that is 2^32 more than its
+   own 32 bits say as a signed number, so the upper half of the product with them, rounded, is x less than the product that is meant.
+   adds and asrs leave in the carry what gc_divide adds: the last bit shifted out, or, where right is 0 and asrs leaves the carry
+   alone, the 1 that adds took from a negative number. */
+static inline int32_t gc_rescale_fast(int32_t x, uint32_t doubled, int32_t right, int32_t offset) {
+  __asm__(
+      "smmlar %0, %0, %1, %0\n\t"
+      "adds %0, %0, %0, asr #31\n\t"
+      "asrs %0, %0, %2\n\t"
+      "adc %0, %0, %3"
+      : "+r"(x)
+      : "r"(doubled), "r"(right), "rI"(offset)
+      : "cc");
+  return x;
+}
+
+static inline uint32_t gc_doubled(int32_t multiplier) { return (uint32_t)multiplier << 1; }
+static inline int32_t gc_left(int32_t shift) { return shift & ~(shift >> 31); }
+static inline int32_t gc_right(int32_t shift) { return gc_left(shift) - shift; }
+
+/* Four bytes from any address, and two of them as signed halves: 0 and 2, or 1 and 3. */
+static inline uint32_t gc_load4(const int8_t* p) {
+  uint32_t x;
+  memcpy(&x, p, 4);
+  return x;
+}
+static inline int16x2_t gc_even(uint32_t x) { return __sxtb16((int8x4_t)x); }
+static inline int16x2_t gc_odd(uint32_t x) {
+  int16x2_t y;
+  __asm__("sxtb16 %0, %1, ror #8" : "=r"(y) : "r"(x));
+  return y;
+}
+
+#endif
 
 #endif  /* GROUPCOMM_MICRO_KERNELS_ARITHMETIC_H_ */

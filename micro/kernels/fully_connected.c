@@ -1,7 +1,7 @@
 #include "micro/kernels/arithmetic.h"
 #include "micro/kernels/kernels.h"
 
-void gc_fully_connected_s8(const gc_fully_connected* p, const int8_t* in, int8_t* out) {
+static void gc_fully_connected_portable(const gc_fully_connected* p, const int8_t* in, int8_t* out) {
   for (int32_t r = 0; r < p->rows; ++r, in += p->inputs) {
     const int8_t* w = p->weights;
     for (int32_t o = 0; o < p->outputs; ++o, w += p->inputs) {
@@ -11,4 +11,160 @@ void gc_fully_connected_s8(const gc_fully_connected* p, const int8_t* in, int8_t
       *out++ = (int8_t)gc_clamp(gc_plus(sum, p->zero_point), p->low, p->high);
     }
   }
+}
+
+#ifdef GC_DSP
+
+/* Four rows of weights times one row of inputs, of which the first n / 8 * 8 are in x as signed halves: of every four first 0 and 2, then
+   1 and 3. */
+static __attribute__((noinline)) void gc_dot41(const int8_t* w, const int8_t* in, const int16x2_t* x, int32_t n, int32_t sums[4]) {
+  int32_t s0 = sums[0], s1 = sums[1], s2 = sums[2], s3 = sums[3], eights = n / 8;
+  if (eights > 0) {
+#define GC_DOT_ONE(sum)                                 \
+  "sxtb16 %[u], %[t]\n\t"                               \
+  "sxtb16 %[t], %[t], ror #8\n\t"                       \
+  "smlad %[" sum "], %[u], %[even], %[" sum "]\n\t"     \
+  "smlad %[" sum "], %[t], %[odd], %[" sum "]\n\t"
+#define GC_DOT_FOUR                                     \
+  "ldrd %[even], %[odd], [%[x]], #8\n\t"                \
+  "ldr %[t], [%[w], %[n]]\n\t" GC_DOT_ONE("s1")         \
+  "ldr %[t], [%[w], %[n], lsl #1]\n\t" GC_DOT_ONE("s2") \
+  "ldr %[t], [%[w], %[n3]]\n\t" GC_DOT_ONE("s3")        \
+  "ldr %[t], [%[w]], #4\n\t" GC_DOT_ONE("s0")
+    uint32_t even, odd, t, u;
+    __asm__(
+        "0:\n\t" GC_DOT_FOUR GC_DOT_FOUR
+        "subs %[m], #1\n\t"
+        "bne 0b"
+        : [w] "+r"(w), [x] "+r"(x), [m] "+r"(eights), [s0] "+r"(s0), [s1] "+r"(s1), [s2] "+r"(s2), [s3] "+r"(s3), [even] "=&r"(even),
+          [odd] "=&r"(odd), [t] "=&r"(t), [u] "=&r"(u)
+        : [n] "r"(n), [n3] "r"(3 * n)
+        : "cc", "memory");
+  }
+  for (const int8_t *a = in + (n & ~7), *end = in + n; a != end; ++a, ++w) {
+    s0 += *a * w[0];
+    s1 += *a * w[n];
+    s2 += *a * w[2 * n];
+    s3 += *a * w[3 * n];
+  }
+  sums[0] = s0, sums[1] = s1, sums[2] = s2, sums[3] = s3;
+}
+
+/* Two rows of weights times two rows of inputs; sums: both weights for the first row of inputs, then for the second. */
+static inline void gc_dot22(const int8_t* w, const int8_t* a, int32_t n, int32_t sums[4]) {
+  int32_t s0 = sums[0], s1 = sums[1], s2 = sums[2], s3 = sums[3], fours = n / 4;
+  __asm__(
+      "0:\n\t"
+      "ldr r9, [%[a], %[n]]\n\t"
+      "ldr r5, [%[a]], #4\n\t"
+      "sxtb16 r8, r9\n\t"
+      "sxtb16 r9, r9, ror #8\n\t"
+      "sxtb16 r4, r5\n\t"
+      "sxtb16 r5, r5, ror #8\n\t"
+      "ldr r6, [%[w], %[n]]\n\t"
+      "sxtb16 r10, r6\n\t"
+      "sxtb16 r6, r6, ror #8\n\t"
+      "smlad %[s1], r10, r4, %[s1]\n\t"
+      "smlad %[s3], r10, r8, %[s3]\n\t"
+      "smlad %[s1], r6, r5, %[s1]\n\t"
+      "smlad %[s3], r6, r9, %[s3]\n\t"
+      "ldr r6, [%[w]], #4\n\t"
+      "sxtb16 r10, r6\n\t"
+      "sxtb16 r6, r6, ror #8\n\t"
+      "smlad %[s0], r10, r4, %[s0]\n\t"
+      "smlad %[s2], r10, r8, %[s2]\n\t"
+      "smlad %[s0], r6, r5, %[s0]\n\t"
+      "smlad %[s2], r6, r9, %[s2]\n\t"
+      "subs %[m], #1\n\t"
+      "bne 0b"
+      : [w] "+r"(w), [a] "+r"(a), [m] "+r"(fours), [s0] "+r"(s0), [s1] "+r"(s1), [s2] "+r"(s2), [s3] "+r"(s3)
+      : [n] "r"(n)
+      : "r4", "r5", "r6", "r8", "r9", "r10", "cc", "memory");
+  for (int32_t i = n % 4; i > 0; --i, ++a, ++w) {
+    s0 += a[0] * w[0];
+    s1 += a[0] * w[n];
+    s2 += a[n] * w[0];
+    s3 += a[n] * w[n];
+  }
+  sums[0] = s0, sums[1] = s1, sums[2] = s2, sums[3] = s3;
+}
+
+static inline int8_t gc_output(int32_t sum, int32_t left, uint32_t doubled, int32_t right, int32_t zero_point) {
+  return (int8_t)__ssat(gc_rescale_fast((int32_t)((uint32_t)sum << left), doubled, right, zero_point), 8);
+}
+
+/* Two outputs of every row but an odd last one. */
+static __attribute__((noinline)) void gc_two_outputs(const gc_fully_connected* p, int32_t o, const int8_t* in, int8_t* out) {
+  const int32_t n = p->inputs, outputs = p->outputs, zero_point = p->zero_point;
+  const int8_t* w = p->weights + o * n;
+  const int32_t bias0 = p->bias[o], bias1 = p->bias[o + 1];
+  const int32_t left0 = gc_left(p->shift[o]), right0 = gc_right(p->shift[o]), left1 = gc_left(p->shift[o + 1]), right1 = gc_right(p->shift[o + 1]);
+  const uint32_t doubled0 = gc_doubled(p->multiplier[o]), doubled1 = gc_doubled(p->multiplier[o + 1]);
+  out += o;
+  for (int32_t r = p->rows; r >= 2; r -= 2, in += 2 * n, out += 2 * outputs) {
+    int32_t s[4] = {bias0, bias1, bias0, bias1};
+    gc_dot22(w, in, n, s);
+    out[0] = gc_output(s[0], left0, doubled0, right0, zero_point);
+    out[1] = gc_output(s[1], left1, doubled1, right1, zero_point);
+    out[outputs] = gc_output(s[2], left0, doubled0, right0, zero_point);
+    out[outputs + 1] = gc_output(s[3], left1, doubled1, right1, zero_point);
+  }
+}
+
+/* One output of one row. */
+static void gc_one_output(const gc_fully_connected* p, int32_t o, const int8_t* in, int8_t* out) {
+  const int8_t* w = p->weights + o * p->inputs;
+  int32_t sum = p->bias[o];
+  for (int32_t i = 0; i < p->inputs; ++i) sum += in[i] * w[i];
+  out[o] = gc_output(sum, gc_left(p->shift[o]), gc_doubled(p->multiplier[o]), gc_right(p->shift[o]), p->zero_point);
+}
+
+/* All outputs of one row of at most GC_MOST_INPUTS. */
+#define GC_MOST_INPUTS 256
+static __attribute__((noinline)) void gc_one_row(const gc_fully_connected* p, const int8_t* in, int8_t* out) {
+  const int32_t n = p->inputs, zero_point = p->zero_point, fours = p->outputs / 4;
+  int16x2_t x[GC_MOST_INPUTS / 2] __attribute__((aligned(8)));
+  for (int32_t i = 0; i < (n & ~7); i += 4) {
+    const uint32_t four = gc_load4(in + i);
+    x[i / 2] = gc_even(four);
+    x[i / 2 + 1] = gc_odd(four);
+  }
+  const int8_t *w = p->weights, *shift = p->shift;
+  const int32_t *bias = p->bias, *multiplier = p->multiplier;
+  for (int32_t i = fours; i > 0; --i, w += 4 * n) {
+    int32_t s[4] = {bias[0], bias[1], bias[2], bias[3]};
+    bias += 4;
+    gc_dot41(w, in, x, n, s);
+    for (const int32_t* sum = s; sum != s + 4; ++sum) {
+      const int32_t by = *shift++;
+      *out++ = gc_output(*sum, gc_left(by), gc_doubled(*multiplier++), gc_right(by), zero_point);
+    }
+  }
+  for (int32_t o = 4 * fours; o < p->outputs; ++o) gc_one_output(p, o, in, out - 4 * fours);
+}
+
+static void gc_fully_connected_fast(const gc_fully_connected* p, const int8_t* in, int8_t* out) {
+  const int32_t even_rows = p->rows & ~1, even_outputs = p->outputs & ~1;
+  for (int32_t o = 0; o < even_outputs && even_rows > 0; o += 2) gc_two_outputs(p, o, in, out);
+  for (int32_t r = 0; even_outputs < p->outputs && r < even_rows; ++r) {
+    gc_one_output(p, even_outputs, in + r * p->inputs, out + r * p->outputs);
+  }
+  if (even_rows < p->rows) gc_one_row(p, in + even_rows * p->inputs, out + even_rows * p->outputs);
+  if (p->low > -128 || p->high < 127) {
+    for (int32_t i = 0; i < p->rows * p->outputs; ++i) out[i] = (int8_t)gc_clamp(out[i], p->low, p->high);
+  }
+}
+
+#endif
+
+void gc_fully_connected_s8(const gc_fully_connected* p, const int8_t* in, int8_t* out) {
+#ifdef GC_DSP
+  int32_t usable = p->inputs >= 4 && p->inputs <= GC_MOST_INPUTS ? 1 << 30 : 0; /* a bit that only a multiplier of 0 lacks */
+  for (int32_t o = 0; o < p->outputs; ++o) usable &= p->multiplier[o];
+  if (usable) {
+    gc_fully_connected_fast(p, in, out);
+    return;
+  }
+#endif
+  gc_fully_connected_portable(p, in, out);
 }

@@ -1,0 +1,187 @@
+/* Every kernel on random parameters and inputs: the body that this target has against the portable one, byte by byte, and the portable
+   one against what it gives on every other target, by a checksum. (That its bytes are TFLM's is tests/micro/test_kernels.py.) */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "micro/kernels/kernels.h"
+#include "micro/kernels/portable.h"
+
+enum { MOST = 4096, CASES = 120 };
+
+static uint32_t state = 1;
+
+/* In low .. high. */
+static int32_t draw(int32_t low, int32_t high) {
+  state = state * 1664525u + 1013904223u;
+  const uint32_t range = (uint32_t)high - (uint32_t)low + 1;
+  const uint32_t bits = state >> 1 ^ state << 15;
+  return (int32_t)((uint32_t)low + (range == 0 ? bits : bits % range));
+}
+
+/* Noise, the extremes everywhere, or only extremes. */
+static void fill(int8_t* x, int32_t count) {
+  const int32_t kind = draw(0, 9);
+  const int8_t every = (int8_t)(draw(0, 1) ? 127 : -128);
+  for (int32_t i = 0; i < count; ++i) x[i] = (int8_t)(kind == 0 ? every : kind == 1 ? (draw(0, 1) ? 127 : -128) : draw(-128, 127));
+}
+
+static void fill_biases(int32_t* x, int32_t count) {
+  const int32_t reach = draw(0, 19) == 0 ? INT32_MAX : 1 << draw(1, 18);
+  for (int32_t i = 0; i < count; ++i) x[i] = draw(-reach, reach);
+}
+
+/* A power of two now and then: sums then fall between two steps. */
+static int32_t draw_multiplier(void) { return draw(0, 29) == 0 ? 0 : draw(0, 2) == 0 ? 1 << 30 : draw(1 << 30, INT32_MAX); }
+
+static uint32_t checksum = 2166136261u;
+
+static void compare(const char* what, int32_t number, const void* got, const void* expected, int32_t bytes) {
+  for (int32_t i = 0; i < bytes; ++i) {
+    const int a = ((const int8_t*)got)[i], b = ((const int8_t*)expected)[i];
+    if (a != b) {
+      fprintf(stderr, "bodies_test.c: %s, case %ld, byte %ld: %d, portable %d\n", what, (long)number, (long)i, a, b);
+      exit(1);
+    }
+    checksum = (checksum ^ (uint8_t)b) * 16777619u;
+  }
+}
+
+static int8_t weights[4][MOST], recurrent[4][MOST], in[MOST], other[MOST], out[MOST], expected[MOST];
+static int32_t biases[4][256], recurrent_biases[4][256], multipliers[256];
+static int8_t shifts[256];
+
+static void test_fully_connected(int32_t number) {
+  gc_fully_connected p = {.weights = weights[0], .bias = biases[0], .multiplier = multipliers, .shift = shifts, .low = -128, .high = 127};
+  p.rows = number % 4 ? draw(1, 9) : 1;
+  p.inputs = number % 4 ? draw(1, 60) : draw(100, 130);
+  p.outputs = draw(1, number % 4 ? 40 : 20);
+  p.zero_point = draw(-128, 127);
+  if (number % 7 == 0) p.low = p.zero_point, p.high = draw(p.low, 127);
+  fill(weights[0], p.inputs * p.outputs);
+  fill_biases(biases[0], p.outputs);
+  const int zeros = draw(0, 9) == 0;
+  for (int32_t o = 0; o < p.outputs; ++o) {
+    do multipliers[o] = draw_multiplier();
+    while (multipliers[o] == 0 && !zeros);
+    shifts[o] = (int8_t)(draw(0, 9) == 0 ? draw(-31, 10) : draw(-12, -4));
+  }
+  fill(in, p.rows * p.inputs);
+  gc_fully_connected_s8(&p, in, out);
+  gc_fully_connected_s8_portable(&p, in, expected);
+  compare("fully_connected", number, out, expected, p.rows * p.outputs);
+}
+
+static gc_scale draw_scale(int32_t low, int32_t high) {
+  gc_scale s;
+  s.multiplier = draw_multiplier();
+  s.shift = draw(low, high);
+  return s;
+}
+
+static gc_lstm_gate draw_gate(int32_t i, int32_t inputs, int32_t units) {
+  fill(weights[i], units * inputs);
+  fill(recurrent[i], units * units);
+  fill_biases(biases[i], units);
+  fill_biases(recurrent_biases[i], units);
+  const int wide = draw(0, 4) == 0;
+  gc_lstm_gate g = {weights[i], recurrent[i], biases[i], recurrent_biases[i], {0, 0}, {0, 0}};
+  g.input = draw_scale(wide ? -9 : -4, wide ? 9 : 1);
+  g.recurrent = draw_scale(-5, wide);
+  return g;
+}
+
+static void test_lstm(int32_t number) {
+  static int8_t hidden[2][MOST];
+  static int16_t cell[2][MOST];
+  static uint64_t scratch[MOST];
+  const int32_t batch = draw(1, 6);
+  const int32_t inputs = number % 3 ? draw(1, 20) : 8;
+  const int32_t units = number % 3 ? draw(1, 34) : 32;
+  gc_lstm p = {.batch = batch, .inputs = inputs, .units = units};
+  p.input = draw_gate(0, p.inputs, units);
+  p.forget = draw_gate(1, p.inputs, units);
+  p.cell = draw_gate(2, p.inputs, units);
+  p.output = draw_gate(3, p.inputs, units);
+  const int32_t power = draw(9, 16); /* of the cell's scale */
+  p.update = (gc_scale){1 << 30, power - 29};
+  p.hidden = draw_scale(-23, -21);
+  p.tanh_multiplier = power > 12 ? 3 : 3 << (12 - power);
+  p.tanh_shift = power > 12 ? power - 12 : 0;
+  p.cell_clip = draw(0, 3) ? 0 : draw(1, 32767);
+  p.zero_point = draw(-128, 127);
+  if (GC_LSTM_SCRATCH_BYTES(batch, p.inputs, units) > (int32_t)sizeof(scratch)) abort();
+  for (int32_t i = 0; i < batch * units; ++i) {
+    cell[0][i] = cell[1][i] = (int16_t)draw(-32768, 32767);
+    hidden[0][i] = hidden[1][i] = (int8_t)draw(-128, 127);
+  }
+  for (int32_t step = 0; step < 4; ++step) {
+    fill(in, batch * p.inputs);
+    gc_lstm_s8(&p, in, hidden[0], cell[0], out, scratch);
+    gc_lstm_s8_portable(&p, in, hidden[1], cell[1], expected, scratch);
+    compare("lstm", number, out, expected, batch * units);
+    compare("lstm's hidden state", number, hidden[0], hidden[1], batch * units);
+    for (int32_t i = 0; i < batch * units; ++i) { /* not as bytes: the checksum is the same in any order of bytes */
+      const int8_t got[2] = {(int8_t)(cell[0][i] >> 8), (int8_t)cell[0][i]}, is[2] = {(int8_t)(cell[1][i] >> 8), (int8_t)cell[1][i]};
+      compare("lstm's cell state", number, got, is, 2);
+    }
+  }
+}
+
+static void test_add_and_mul(int32_t number) {
+  const int32_t rows = draw(1, 16);
+  const int32_t columns = draw(1, 40);
+  const int32_t kind = draw(0, 3); /* whole, one row for all, one column for all, whole */
+  gc_operand whole = {columns, 1, 0}, part = {kind == 1 ? 0 : kind == 2 ? 1 : columns, kind != 2, 0};
+  whole.zero_point = draw(-128, 127);
+  part.zero_point = draw(-128, 127);
+  const gc_scale half = {1 << 30, 0}, scale = draw_scale(-6, 0);
+  gc_add p = {.rows = rows, .columns = columns, .low = -128, .high = 127};
+  p.zero_point = draw(-128, 127);
+  const int swap = draw(0, 1);
+  const int swap_scales = draw(0, 1);
+  p.a = swap ? part : whole, p.b = swap ? whole : part;
+  p.a_scale = swap_scales ? half : scale, p.b_scale = swap_scales ? scale : half;
+  p.scale = draw_scale(-22, -16);
+  if (number % 5 == 0) p.low = p.zero_point, p.high = draw(p.low, 127);
+  fill(in, rows * columns);
+  fill(other, rows * columns);
+  gc_add_s8(&p, in, other, out);
+  gc_add_s8_portable(&p, in, other, expected);
+  compare("add", number, out, expected, rows * columns);
+  gc_mul q = {rows, columns, p.a, p.b, p.scale, p.zero_point, p.low, p.high};
+  q.scale.shift = draw(-12, 1);
+  gc_mul_s8(&q, in, other, out);
+  gc_mul_s8_portable(&q, in, other, expected);
+  compare("mul", number, out, expected, rows * columns);
+}
+
+static void test_mean(int32_t number) {
+  gc_mean p;
+  p.outer = draw(1, 3);
+  p.count = draw(1, 40);
+  p.inner = draw(1, 24);
+  p.zero_point = draw(-128, 127);
+  p.bias = -draw(-128, 127) * p.count;
+  p.scale.multiplier = draw(1 << 29, INT32_MAX);
+  p.scale.shift = draw(-8, 0);
+  fill(in, p.outer * p.count * p.inner);
+  gc_mean_s8(&p, in, out);
+  gc_mean_s8_portable(&p, in, expected);
+  compare("mean", number, out, expected, p.outer * p.inner);
+}
+
+int main(void) {
+  for (int32_t i = 0; i < CASES; ++i) {
+    test_fully_connected(i);
+    test_lstm(i);
+    test_add_and_mul(i);
+    test_mean(i);
+  }
+  const uint32_t golden = 0x6513d323u; /* GCC 12 on x86-64 */
+  if (checksum != golden) {
+    fprintf(stderr, "bodies_test.c: checksum of all outputs is 0x%08lx, not 0x%08lx\n", (unsigned long)checksum, (unsigned long)golden);
+    return 1;
+  }
+  return 0;
+}

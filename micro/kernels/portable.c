@@ -1,0 +1,14 @@
+#include "micro/kernels/portable.h"
+
+#define GC_PORTABLE_ONLY
+#define gc_fully_connected_s8 gc_fully_connected_s8_portable
+#define gc_lstm_s8 gc_lstm_s8_portable
+#define gc_add_s8 gc_add_s8_portable
+#define gc_mul_s8 gc_mul_s8_portable
+#define gc_mean_s8 gc_mean_s8_portable
+
+#include "micro/kernels/add.c"
+#include "micro/kernels/fully_connected.c"
+#include "micro/kernels/lstm.c"
+#include "micro/kernels/mean.c"
+#include "micro/kernels/mul.c"

@@ -1,0 +1,21 @@
+/* The portable bodies under names of their own, beside those that the target has; for tests. */
+#ifndef GROUPCOMM_MICRO_KERNELS_PORTABLE_H_
+#define GROUPCOMM_MICRO_KERNELS_PORTABLE_H_
+
+#include "micro/kernels/kernels.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+void gc_fully_connected_s8_portable(const gc_fully_connected* p, const int8_t* in, int8_t* out);
+void gc_lstm_s8_portable(const gc_lstm* p, const int8_t* in, int8_t* hidden, int16_t* cell, int8_t* out, void* scratch);
+void gc_add_s8_portable(const gc_add* p, const int8_t* a, const int8_t* b, int8_t* out);
+void gc_mul_s8_portable(const gc_mul* p, const int8_t* a, const int8_t* b, int8_t* out);
+void gc_mean_s8_portable(const gc_mean* p, const int8_t* in, int8_t* out);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif  /* GROUPCOMM_MICRO_KERNELS_PORTABLE_H_ */
