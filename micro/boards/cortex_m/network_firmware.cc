@@ -1,6 +1,7 @@
 // A network as plain C on a board:
 //   network_firmware stream PCM SOUND FEATURES MASKS   int16 PCM through the whole separator, hop by hop; what the network saw and gave
 //   network_firmware replay FEATURES MASKS PASSES      int8 features through the network alone, PASSES times with a reset in between
+//   network_firmware stream_on FEATURES MASKS PASSES   the same without a reset: one stream
 // Each hop is a run of span 0, the network in it a run of span 1. Prints one JSON object.
 #include "micro/boards/cortex_m/board.h"
 #include "micro/boards/cortex_m/marker.h"
@@ -56,7 +57,7 @@ void Report(int hops, size_t stream_bytes) {
   Print("}\n");
 }
 
-int Replay(Counted* engine, const char* from, const char* to, int passes) {
+int Replay(Counted* engine, const char* from, const char* to, int passes, bool reset) {
   static int8_t features[kMaxBins], masks[kMaxSources * kMaxBins];  // (bins), (sources, bins)
   File out;
   if (!out.Open(to, File::Mode::kWrite)) return Fail(to, "cannot write");
@@ -64,7 +65,7 @@ int Replay(Counted* engine, const char* from, const char* to, int passes) {
   for (int pass = 0; pass < passes; ++pass) {
     File in;
     if (!in.Open(from, File::Mode::kRead)) return Fail(from, "cannot read");
-    if (engine->Reset() != Status::kOk) return Fail(from, "the network cannot be reset");
+    if (reset && engine->Reset() != Status::kOk) return Fail(from, "the network cannot be reset");
     for (; in.Read(features, engine->features()) == engine->features(); ++hops) {
       SpanBegin<0>();
       const Status status = engine->Run(features, masks);
@@ -130,6 +131,7 @@ int main(int argc, char** argv) {
   if (n.hop > kMaxHop || n.sources > kMaxSources || n.window / 2 + 1 > kMaxBins) return Fail(n.name, "larger than this program's buffers");
   if (engine.Init() != Status::kOk) return Fail(n.name, "memory does not fit");
   if (argc == 6 && Is(argv[1], "stream")) return Separate(&engine, argv + 2);
-  if (argc == 5 && Is(argv[1], "replay")) return Replay(&engine, argv[2], argv[3], Number(argv[4]));
-  return Fail(argv[0], "usage: stream PCM SOUND FEATURES MASKS | replay FEATURES MASKS PASSES");
+  if (argc == 5 && Is(argv[1], "replay")) return Replay(&engine, argv[2], argv[3], Number(argv[4]), true);
+  if (argc == 5 && Is(argv[1], "stream_on")) return Replay(&engine, argv[2], argv[3], Number(argv[4]), false);
+  return Fail(argv[0], "usage: stream PCM SOUND FEATURES MASKS | replay|stream_on FEATURES MASKS PASSES");
 }

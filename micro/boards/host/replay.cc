@@ -12,8 +12,10 @@ using namespace groupcomm;        // NOLINT
 using namespace groupcomm::host;  // NOLINT
 
 int main(int argc, char** argv) {
-  Program program("replay", "--bundle DIR --features FILE --masks FILE [--repeat N]");
-  if (!program.Parse(argc, argv, {"--bundle", "--features", "--masks"}, {"--repeat"})) return program.exit_code();
+  Program program("replay", "--bundle DIR --features FILE --masks FILE [--repeat N] [--reset yes|no]");
+  if (!program.Parse(argc, argv, {"--bundle", "--features", "--masks"}, {"--repeat", "--reset"})) return program.exit_code();
+  const std::string between = program.Has("--reset") ? program["--reset"] : "yes";
+  if (between != "yes" && between != "no") return program.Fail("--reset " + between + " is neither yes nor no");
   long passes = 1;
   if (program.Has("--repeat")) {
     char* end;
@@ -41,7 +43,7 @@ int main(int argc, char** argv) {
   AtomicFile masks;
   if (!masks.Open(program["--masks"], &error)) return program.Fail(error);
   for (long pass = 0; pass < passes; ++pass) {
-    if (pass > 0 && engine.engine()->Reset() != Status::kOk) return program.Fail(engine.engine()->error());
+    if (pass > 0 && between == "yes" && engine.engine()->Reset() != Status::kOk) return program.Fail(engine.engine()->error());
     for (size_t at = 0; at < features.size(); at += bins) {
       const int8_t* given = reinterpret_cast<const int8_t*>(features.data()) + at;
       if (engine.engine()->Run(given, hop.data()) != Status::kOk) return program.Fail(engine.engine()->error());

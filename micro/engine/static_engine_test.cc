@@ -1,0 +1,81 @@
+// The network as plain C on this host: the official TFLM's bytes, and the errors of its engine.
+#include "micro/engine/static_engine.h"
+
+#include <cstring>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "enhance.h"
+#include "micro/boards/host/bundle.h"
+#include "micro/testing/check.h"
+
+namespace groupcomm {
+namespace {
+
+constexpr int kPasses = 150;  // over 500 golden hops of 8 ms: 10 minutes
+
+alignas(16) uint8_t memory[2][GROUPCOMM_ENHANCE_MEMORY_BYTES];
+
+// Hop by hop beside TFLM: one stream of 10 minutes, a reset, and the golden hops again.
+void TflmsBytes(const host::Bundle& bundle) {
+  std::string error;
+  const auto tflm = std::make_unique<host::BundleEngine>();
+  if (!tflm->Init(bundle, &error)) CHECK_EQ(error, "");
+  StaticEngine engine;
+  CHECK_STATUS(engine.Init(groupcomm_enhance, memory[0], sizeof(memory[0])), Status::kOk);
+  CHECK_EQ(engine.features(), tflm->engine()->features());
+  CHECK_EQ(engine.masks(), tflm->engine()->masks());
+  std::vector<int8_t> ours(engine.masks()), theirs(engine.masks());  // (sources, bins)
+  for (int pass = 0; pass <= kPasses; ++pass) {
+    if (pass == kPasses) {
+      CHECK_STATUS(engine.Reset(), Status::kOk);
+      CHECK_STATUS(tflm->engine()->Reset(), Status::kOk);
+    }
+    for (int hop = 0; hop < bundle.golden.hops; ++hop) {
+      const auto* in = reinterpret_cast<const int8_t*>(bundle.golden.features.data()) + hop * engine.features();
+      CHECK_STATUS(engine.Run(in, ours.data()), Status::kOk);
+      CHECK_STATUS(tflm->engine()->Run(in, theirs.data()), Status::kOk);
+      CHECK_TRUE(ours == theirs);
+      const auto* golden = bundle.golden.masks.data() + hop * engine.masks();
+      if (pass == 0 || pass == kPasses) CHECK_EQ(std::memcmp(ours.data(), golden, ours.size()), 0);
+    }
+  }
+}
+
+// Two engines at once share nothing but constants.
+void TwoEngines(const host::Bundle& bundle) {
+  StaticEngine a, b;
+  CHECK_STATUS(a.Init(groupcomm_enhance, memory[0], sizeof(memory[0])), Status::kOk);
+  CHECK_STATUS(b.Init(groupcomm_enhance, memory[1], sizeof(memory[1])), Status::kOk);
+  std::vector<int8_t> from_a(a.masks()), from_b(b.masks());  // (sources, bins)
+  for (int hop = 0; hop < 50; ++hop) {
+    const auto* in = reinterpret_cast<const int8_t*>(bundle.golden.features.data()) + hop * a.features();
+    CHECK_STATUS(a.Run(in, from_a.data()), Status::kOk);
+    CHECK_STATUS(b.Run(in, from_b.data()), Status::kOk);
+    CHECK_TRUE(from_a == from_b);
+  }
+}
+
+void Refuses() {
+  StaticEngine engine;
+  int8_t hop[129] = {};  // (bins)
+  CHECK_EQ(engine.features(), 0);
+  CHECK_STATUS(engine.Run(hop, hop), Status::kEngineFailed);
+  CHECK_STATUS(engine.Reset(), Status::kEngineFailed);
+  CHECK_STATUS(engine.Init(groupcomm_enhance, memory[0], sizeof(memory[0]) - 1), Status::kBadMemory);
+  CHECK_STATUS(engine.Init(groupcomm_enhance, memory[0] + 1, sizeof(memory[0])), Status::kBadMemory);
+  CHECK_STATUS(engine.Init(groupcomm_enhance, nullptr, sizeof(memory[0])), Status::kBadMemory);
+}
+
+}  // namespace
+}  // namespace groupcomm
+
+int main() {
+  groupcomm::host::Bundle bundle;
+  std::string error;
+  if (!groupcomm::host::LoadBundle("convert/bundles/enhance", &bundle, &error)) CHECK_EQ(error, "");
+  groupcomm::TflmsBytes(bundle);
+  groupcomm::TwoEngines(bundle);
+  groupcomm::Refuses();
+}
