@@ -78,4 +78,22 @@ static inline int16x2_t gc_odd(uint32_t x) {
 
 #endif
 
+#ifdef GC_HELIUM
+
+/* gc_rescale in every lane: left is max(shift, 0), right is min(shift, 0). vrshl rounds halves up, so a negative number gives up 1 where
+   anything is shifted to the right. */
+static inline int32x4_t gc_rescale_lanes(int32x4_t x, int32x4_t multiplier, int32x4_t left, int32x4_t right) {
+  x = vqrdmulhq_s32(vshlq_s32(x, left), multiplier);
+  return vrshlq_s32(vaddq_s32(x, vshrq_n_s32(vandq_s32(x, right), 31)), right);
+}
+
+static inline int32x4_t gc_lanes(int32_t a, int32_t b, int32_t c, int32_t d) {
+  int32x4_t x = vdupq_n_s32(a);
+  x = vsetq_lane_s32(b, x, 1);
+  x = vsetq_lane_s32(c, x, 2);
+  return vsetq_lane_s32(d, x, 3);
+}
+
+#endif
+
 #endif  /* GROUPCOMM_MICRO_KERNELS_ARITHMETIC_H_ */

@@ -1,6 +1,8 @@
 #include "micro/kernels/arithmetic.h"
 #include "micro/kernels/kernels.h"
 
+#ifndef GC_HELIUM
+
 static void gc_fully_connected_portable(const gc_fully_connected* p, const int8_t* in, int8_t* out) {
   for (int32_t r = 0; r < p->rows; ++r, in += p->inputs) {
     const int8_t* w = p->weights;
@@ -12,6 +14,8 @@ static void gc_fully_connected_portable(const gc_fully_connected* p, const int8_
     }
   }
 }
+
+#endif
 
 #ifdef GC_DSP
 
@@ -157,6 +161,58 @@ static void gc_fully_connected_fast(const gc_fully_connected* p, const int8_t* i
 
 #endif
 
+#ifdef GC_HELIUM
+
+/* Four rows of weights times one row of inputs. */
+static inline int32x4_t gc_dot_lanes(const int8_t* const w[4], const int8_t* x, int32_t n) {
+  int32_t s0 = 0, s1 = 0, s2 = 0, s3 = 0, i = 0;
+  for (; i + 16 <= n; i += 16) {
+    const int8x16_t a = vldrbq_s8(x + i);
+    s0 = vmladavaq_s8(s0, a, vldrbq_s8(w[0] + i));
+    s1 = vmladavaq_s8(s1, a, vldrbq_s8(w[1] + i));
+    s2 = vmladavaq_s8(s2, a, vldrbq_s8(w[2] + i));
+    s3 = vmladavaq_s8(s3, a, vldrbq_s8(w[3] + i));
+  }
+  if (i < n) {
+    const mve_pred16_t some = vctp8q((uint32_t)(n - i));
+    const int8x16_t a = vldrbq_z_s8(x + i, some);
+    s0 = vmladavaq_s8(s0, a, vldrbq_z_s8(w[0] + i, some));
+    s1 = vmladavaq_s8(s1, a, vldrbq_z_s8(w[1] + i, some));
+    s2 = vmladavaq_s8(s2, a, vldrbq_z_s8(w[2] + i, some));
+    s3 = vmladavaq_s8(s3, a, vldrbq_z_s8(w[3] + i, some));
+  }
+  return gc_lanes(s0, s1, s2, s3);
+}
+
+static void gc_fully_connected_helium(const gc_fully_connected* p, const int8_t* in, int8_t* out) {
+  const int32_t n = p->inputs, outputs = p->outputs, rows = p->rows, zero_point = p->zero_point;
+  const int32x4_t low = vdupq_n_s32(p->low), high = vdupq_n_s32(p->high), zero = vdupq_n_s32(0);
+  for (int32_t o = 0; o < outputs; o += 4) {
+    const mve_pred16_t here = vctp32q((uint32_t)(outputs - o)); /* the last four may be fewer: they have the last row more than once */
+    const int32x4_t shift = vldrbq_z_s32(p->shift + o, here), multiplier = vldrwq_z_s32(p->multiplier + o, here);
+    const int32x4_t left = vmaxq_s32(shift, zero), right = vminq_s32(shift, zero), bias = vldrwq_z_s32(p->bias + o, here);
+    const int8_t* w[4];
+    for (int32_t i = 0; i < 4; ++i) w[i] = p->weights + (o + i < outputs ? o + i : outputs - 1) * n;
+    const int8x16_t w0 = vldrbq_z_s8(w[0], vctp8q((uint32_t)n)), w1 = vldrbq_z_s8(w[1], vctp8q((uint32_t)n));
+    const int8x16_t w2 = vldrbq_z_s8(w[2], vctp8q((uint32_t)n)), w3 = vldrbq_z_s8(w[3], vctp8q((uint32_t)n));
+    const int8_t* x = in;
+    int8_t* y = out + o;
+    for (int32_t r = rows; r > 0; --r, x += n, y += outputs) {
+      int32x4_t s;
+      if (n <= 16) { /* the weights stay in registers */
+        const int8x16_t a = vldrbq_z_s8(x, vctp8q((uint32_t)n));
+        s = gc_lanes(vmladavq_s8(a, w0), vmladavq_s8(a, w1), vmladavq_s8(a, w2), vmladavq_s8(a, w3));
+      } else {
+        s = gc_dot_lanes(w, x, n);
+      }
+      s = vaddq_n_s32(gc_rescale_lanes(vaddq_s32(s, bias), multiplier, left, right), zero_point);
+      vstrbq_p_s32(y, vminq_s32(vmaxq_s32(s, low), high), here);
+    }
+  }
+}
+
+#endif
+
 void gc_fully_connected_s8(const gc_fully_connected* p, const int8_t* in, int8_t* out) {
 #ifdef GC_DSP
   int32_t usable = p->inputs >= 4 && p->inputs <= GC_MOST_INPUTS ? 1 << 30 : 0; /* a bit that only a multiplier of 0 lacks */
@@ -166,5 +222,9 @@ void gc_fully_connected_s8(const gc_fully_connected* p, const int8_t* in, int8_t
     return;
   }
 #endif
+#ifdef GC_HELIUM
+  gc_fully_connected_helium(p, in, out);
+#else
   gc_fully_connected_portable(p, in, out);
+#endif
 }

@@ -343,10 +343,153 @@ static void gc_lstm_fast(const gc_lstm* p, const int8_t* in, int8_t* hidden, int
 
 #endif
 
+#ifdef GC_HELIUM
+
+/* A scale in every lane. */
+typedef struct {
+  int32x4_t multiplier, left, right;
+} gc_scale_lanes;
+
+static inline gc_scale_lanes gc_scale_lanes_of(const gc_scale* s) {
+  const gc_scale_lanes lanes = {vdupq_n_s32(s->multiplier), vdupq_n_s32(s->shift > 0 ? s->shift : 0), vdupq_n_s32(s->shift > 0 ? 0 : s->shift)};
+  return lanes;
+}
+
+static inline int32_t gc_dot_helium(const int8_t* a, const int8_t* b, int32_t n) {
+  int32_t s = 0;
+  for (; n >= 16; n -= 16, a += 16, b += 16) s = vmladavaq_s8(s, vldrbq_s8(a), vldrbq_s8(b));
+  if (n > 0) {
+    const mve_pred16_t some = vctp8q((uint32_t)n);
+    s = vmladavaq_s8(s, vldrbq_z_s8(a, some), vldrbq_z_s8(b, some));
+  }
+  return s;
+}
+
+/* What one gate's units add up for two rows of the batch. sums: (2 rows, 4 gates, inputs or recurrent, units), of this gate. */
+static void gc_sums_helium(const gc_lstm* p, const gc_lstm_gate* q, const int8_t* in[2], const int8_t* hidden[2], int32_t* sums) {
+  const int32_t inputs = p->inputs, units = p->units;
+  const int8_t *w = q->input_weights, *v = q->recurrent_weights;
+  int32_t* other = sums + 8 * units;
+  if (inputs == 8 && units == 32) { /* both rows stay in registers */
+    const int16x8_t x0 = vldrbq_s16(in[0]), x1 = vldrbq_s16(in[1]);
+    const int8x16_t h0 = vldrbq_s8(hidden[0]), i0 = vldrbq_s8(hidden[0] + 16), h1 = vldrbq_s8(hidden[1]), i1 = vldrbq_s8(hidden[1] + 16);
+    for (const int32_t* end = sums + 32; sums != end; ++sums, ++other, w += 8, v += 32) {
+      const int16x8_t a = vldrbq_s16(w);
+      sums[0] = vmladavq_s16(x0, a);
+      other[0] = vmladavq_s16(x1, a);
+      const int8x16_t b = vldrbq_s8(v), c = vldrbq_s8(v + 16);
+      sums[32] = vmladavaq_s8(vmladavq_s8(h0, b), i0, c);
+      other[32] = vmladavaq_s8(vmladavq_s8(h1, b), i1, c);
+    }
+    return;
+  }
+  for (int32_t u = 0; u < units; ++u, w += inputs, v += units) {
+    sums[u] = gc_dot_helium(in[0], w, inputs);
+    other[u] = gc_dot_helium(in[1], w, inputs);
+    sums[units + u] = gc_dot_helium(hidden[0], v, units);
+    other[units + u] = gc_dot_helium(hidden[1], v, units);
+  }
+}
+
+/* Eight sums with their biases, in 1 / 4096. */
+static inline int16x8_t gc_part_lanes(const int32_t* sums, const int32_t* bias, const gc_scale* scale) {
+  const gc_scale_lanes s = gc_scale_lanes_of(scale);
+  const int32x4x2_t x = vld2q_s32(sums), b = vld2q_s32(bias); /* even and odd ones */
+  const int16x8_t even = vqmovnbq_s32(vdupq_n_s16(0), gc_rescale_lanes(vaddq_s32(x.val[0], b.val[0]), s.multiplier, s.left, s.right));
+  return vqmovntq_s32(even, gc_rescale_lanes(vaddq_s32(x.val[1], b.val[1]), s.multiplier, s.left, s.right));
+}
+
+/* gc_tanh16(3 * x) or gc_logistic16(3 * x) of eight units of a gate. */
+static inline __attribute__((always_inline)) int16x8_t gc_gate_lanes(const gc_lstm_gate* q, const int32_t* sums, int32_t units, int32_t u,
+                                                                     int tanh) {
+  const int16x8_t x = vqaddq_s16(gc_part_lanes(sums + u, q->input_bias + u, &q->input),
+                                 gc_part_lanes(sums + units + u, q->recurrent_bias + u, &q->recurrent));
+  const int16_t* table = &gc_tanh_table[0].value;
+  int16x8_t k = vmulhq_s16(x, vdupq_n_s16(tanh ? 3 << 8 : 3 << 7)); /* 3 * x >> 8 or 9 */
+  if (tanh) k = vminq_s16(vmaxq_s16(k, vdupq_n_s16(-256)), vdupq_n_s16(255));
+  const int16x8_t u3 = vandq_s16(vmulq_n_s16(x, 3), vdupq_n_s16(tanh ? 255 : 511));
+  const uint16x8_t at = vreinterpretq_u16_s16(vaddq_n_s16(vshlq_n_s16(k, 1), 512));
+  const int16x8_t value = vldrhq_gather_shifted_offset_s16(table, at), step = vldrhq_gather_shifted_offset_s16(table + 1, at);
+  const int16x8_t sign = vshrq_n_s16(x, 15);
+  int32x4_t even = vaddq_s32(vmullbq_int_s16(step, u3), vmovlbq_s16(sign)), odd = vaddq_s32(vmulltq_int_s16(step, u3), vmovltq_s16(sign));
+  if (tanh) {
+    even = vrshrq_n_s32(vaddq_s32(even, vshllbq_n_s16(value, 8)), 8);
+    odd = vrshrq_n_s32(vaddq_s32(odd, vshlltq_n_s16(value, 8)), 8);
+    return vmovntq_s32(vmovnbq_s32(x, even), odd);
+  }
+  even = vrshrq_n_s32(vaddq_s32(even, vshllbq_n_s16(value, 9)), 10);
+  odd = vrshrq_n_s32(vaddq_s32(odd, vshlltq_n_s16(value, 9)), 10);
+  return vaddq_n_s16(vmovntq_s32(vmovnbq_s32(x, even), odd), 16384);
+}
+
+/* gc_tanh16 of four. */
+static inline int32x4_t gc_tanh_lanes(int32x4_t x) {
+  const int32x4_t k = vminq_s32(vmaxq_s32(vshrq_n_s32(x, 8), vdupq_n_s32(-256)), vdupq_n_s32(255));
+  const int32x4_t point = vldrwq_gather_shifted_offset_s32((const int32_t*)(const void*)gc_tanh_table, vreinterpretq_u32_s32(vaddq_n_s32(k, 256)));
+  const int32x4_t value = vmovlbq_s16(vreinterpretq_s16_s32(point)), step = vshrq_n_s32(point, 16);
+  const int32x4_t y = vaddq_s32(vshlq_n_s32(value, 8), vmulq_s32(step, vandq_s32(x, vdupq_n_s32(255))));
+  return vrshrq_n_s32(vaddq_s32(y, vshrq_n_s32(x, 31)), 8);
+}
+
+/* Cells and outputs of one row of the batch. */
+static void gc_update_helium(const gc_lstm* p, const int32_t* sums, int16_t* cell, int8_t* out) {
+  const int32_t units = p->units, round = p->tanh_shift > 0 ? 1 << (p->tanh_shift - 1) : 0;
+  for (int32_t u = 0; u < units; u += 8, cell += 8, out += 8) {
+    const int16x8_t forget = gc_gate_lanes(&p->forget, sums + 2 * units, units, u, 0), before = vldrhq_s16(cell);
+    /* Both roundings of the portable body at once, for this multiplier and shift. */
+    int32x4_t even = vmullbq_int_s16(forget, before), odd = vmulltq_int_s16(forget, before);
+    even = vaddq_s32(even, vorrq_s32(vshrq_n_s32(even, 31), vdupq_n_s32(1)));
+    odd = vaddq_s32(odd, vorrq_s32(vshrq_n_s32(odd, 31), vdupq_n_s32(1)));
+    int16x8_t c = vqrshrntq_n_s32(vqrshrnbq_n_s32(before, even, 15), odd, 15);
+
+    const int16x8_t input = gc_gate_lanes(&p->input, sums, units, u, 0), fresh = gc_gate_lanes(&p->cell, sums + 4 * units, units, u, 1);
+    gc_scale_lanes s = gc_scale_lanes_of(&p->update);
+    even = gc_rescale_lanes(vmullbq_int_s16(input, fresh), s.multiplier, s.left, s.right);
+    odd = gc_rescale_lanes(vmulltq_int_s16(input, fresh), s.multiplier, s.left, s.right);
+    c = vqaddq_s16(c, vqmovntq_s32(vqmovnbq_s32(input, even), odd));
+    if (p->cell_clip > 0) {
+      const int16_t clip = (int16_t)p->cell_clip;
+      c = vminq_s16(vmaxq_s16(c, vdupq_n_s16((int16_t)-clip)), vdupq_n_s16(clip));
+    }
+    vstrhq_s16(cell, c);
+
+    const int16x8_t output = gc_gate_lanes(&p->output, sums + 6 * units, units, u, 0);
+    even = gc_tanh_lanes(vshlq_r_s32(vaddq_n_s32(vmulq_n_s32(vmovlbq_s16(c), p->tanh_multiplier), round), -p->tanh_shift));
+    odd = gc_tanh_lanes(vshlq_r_s32(vaddq_n_s32(vmulq_n_s32(vmovltq_s16(c), p->tanh_multiplier), round), -p->tanh_shift));
+    s = gc_scale_lanes_of(&p->hidden);
+    even = gc_rescale_lanes(vmulq_s32(even, vmovlbq_s16(output)), s.multiplier, s.left, s.right);
+    odd = gc_rescale_lanes(vmulq_s32(odd, vmovltq_s16(output)), s.multiplier, s.left, s.right);
+    const int16x8_t y = vqmovntq_s32(vqmovnbq_s32(c, vaddq_n_s32(even, p->zero_point)), vaddq_n_s32(odd, p->zero_point));
+    vstrbq_s16(out, vreinterpretq_s16_s8(vqmovnbq_s16(vreinterpretq_s8_s16(y), y)));
+  }
+}
+
+static void gc_lstm_helium(const gc_lstm* p, const int8_t* in, int8_t* hidden, int16_t* cell, int8_t* out, void* scratch) {
+  const int32_t units = p->units;
+  int32_t* sums = scratch; /* (2 rows of the batch, 4 gates, inputs or recurrent, units) */
+  const gc_lstm_gate* const all[4] = {&p->input, &p->forget, &p->cell, &p->output};
+  for (int32_t b = 0; b < p->batch; b += 2) {
+    const int32_t last = b + 1 < p->batch ? b + 1 : b; /* an odd batch has its last row twice, and updates it once */
+    const int8_t* rows[2] = {in + b * p->inputs, in + last * p->inputs};
+    const int8_t* states[2] = {hidden + b * units, hidden + last * units};
+    for (int32_t g = 0; g < 4; ++g) gc_sums_helium(p, all[g], rows, states, sums + 2 * g * units);
+    for (int32_t i = b; i <= last; ++i) gc_update_helium(p, sums + 8 * (i - b) * units, cell + i * units, out + i * units);
+  }
+  memcpy(hidden, out, (size_t)(p->batch * units));
+}
+
+#endif
+
 void gc_lstm_s8(const gc_lstm* p, const int8_t* in, int8_t* hidden, int16_t* cell, int8_t* out, void* scratch) {
 #ifdef GC_DSP
   if (gc_lstm_usable(p)) {
     gc_lstm_fast(p, in, hidden, cell, out, scratch);
+    return;
+  }
+#endif
+#ifdef GC_HELIUM
+  if (p->units % 8 == 0) {
+    gc_lstm_helium(p, in, hidden, cell, out, scratch);
     return;
   }
 #endif
