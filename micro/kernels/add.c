@@ -60,24 +60,21 @@ static void gc_add_fast(const gc_add* p, const int8_t* a, const int8_t* b, int8_
 
 #ifdef GC_HELIUM
 
-/* Scales of operands have no left shift. */
-static inline int32x4_t gc_operand_lanes(int32x4_t x, const gc_operand* operand, const gc_scale* scale) {
-  x = vshlq_n_s32(vsubq_n_s32(x, operand->zero_point), 20);
-  return gc_rescale_lanes(x, vdupq_n_s32(scale->multiplier), vdupq_n_s32(0), vdupq_n_s32(scale->shift));
-}
-
 static void gc_add_helium(const gc_add* p, const int8_t* a, const int8_t* b, int8_t* out) {
-  for (int32_t r = 0; r < p->rows; ++r, a += p->a.row, b += p->b.row) {
-    for (int32_t c = 0; c < p->columns; c += 4, out += 4) {
-      const mve_pred16_t here = vctp32q((uint32_t)(p->columns - c));
-      const int32x4_t x = p->a.step ? vldrbq_z_s32(a + c, here) : vdupq_n_s32(*a);
-      const int32x4_t y = p->b.step ? vldrbq_z_s32(b + c, here) : vdupq_n_s32(*b);
-      const int32x4_t sum = vaddq_s32(gc_operand_lanes(x, &p->a, &p->a_scale), gc_operand_lanes(y, &p->b, &p->b_scale));
-      int32x4_t z = gc_rescale_lanes(sum, vdupq_n_s32(p->scale.multiplier), vdupq_n_s32(0), vdupq_n_s32(p->scale.shift));
-      z = vaddq_n_s32(z, p->zero_point);
-      vstrbq_p_s32(out, vminq_s32(vmaxq_s32(z, vdupq_n_s32(p->low)), vdupq_n_s32(p->high)), here);
+  const int32_t columns = p->columns, a_step = p->a.step, b_step = p->b.step, a_zero = p->a.zero_point, b_zero = p->b.zero_point;
+  const gc_scale a_scale = p->a_scale, b_scale = p->b_scale, scale = p->scale;
+  const int32_t zero_point = p->zero_point;
+  const int32x4_t low = vdupq_n_s32(p->low), high = vdupq_n_s32(p->high);
+  for (int32_t r = 0; r < p->rows; ++r, a += p->a.row, b += p->b.row, out += columns) {
+    for (int32_t c = 0; c < columns; c += 4) {
+      const mve_pred16_t here = vctp32q((uint32_t)(columns - c));
+      int32x4_t x = a_step ? vldrbq_z_s32(a + c, here) : vdupq_n_s32(*a);
+      int32x4_t y = b_step ? vldrbq_z_s32(b + c, here) : vdupq_n_s32(*b);
+      x = gc_rescale_all(vshlq_n_s32(vsubq_n_s32(x, a_zero), 20), a_scale.multiplier, a_scale.shift);
+      y = gc_rescale_all(vshlq_n_s32(vsubq_n_s32(y, b_zero), 20), b_scale.multiplier, b_scale.shift);
+      x = vaddq_n_s32(gc_rescale_all(vaddq_s32(x, y), scale.multiplier, scale.shift), zero_point);
+      vstrbq_p_s32(out + c, vminq_s32(vmaxq_s32(x, low), high), here);
     }
-    if (p->columns % 4) out += p->columns % 4 - 4;
   }
 }
 
@@ -92,7 +89,7 @@ void gc_add_s8(const gc_add* p, const int8_t* a, const int8_t* b, int8_t* out) {
   }
 #endif
 #ifdef GC_HELIUM
-  if (p->a.step <= 1 && p->b.step <= 1 && p->a_scale.shift <= 0 && p->b_scale.shift <= 0 && p->scale.shift <= 0) {
+  if (p->a.step <= 1 && p->b.step <= 1) {
     gc_add_helium(p, a, b, out);
     return;
   }

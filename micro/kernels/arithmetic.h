@@ -87,6 +87,13 @@ static inline int32x4_t gc_rescale_lanes(int32x4_t x, int32x4_t multiplier, int3
   return vrshlq_s32(vaddq_s32(x, vshrq_n_s32(vandq_s32(x, right), 31)), right);
 }
 
+/* The same with one scale for all lanes. */
+static inline int32x4_t gc_rescale_all(int32x4_t x, int32_t multiplier, int32_t shift) {
+  if (shift > 0) x = vshlq_r_s32(x, shift);
+  x = vqrdmulhq_n_s32(x, multiplier);
+  return shift < 0 ? vrshlq_n_s32(vaddq_s32(x, vshrq_n_s32(x, 31)), shift) : x;
+}
+
 static inline int32x4_t gc_lanes(int32_t a, int32_t b, int32_t c, int32_t d) {
   int32x4_t x = vdupq_n_s32(a);
   x = vsetq_lane_s32(b, x, 1);

@@ -345,16 +345,6 @@ static void gc_lstm_fast(const gc_lstm* p, const int8_t* in, int8_t* hidden, int
 
 #ifdef GC_HELIUM
 
-/* A scale in every lane. */
-typedef struct {
-  int32x4_t multiplier, left, right;
-} gc_scale_lanes;
-
-static inline gc_scale_lanes gc_scale_lanes_of(const gc_scale* s) {
-  const gc_scale_lanes lanes = {vdupq_n_s32(s->multiplier), vdupq_n_s32(s->shift > 0 ? s->shift : 0), vdupq_n_s32(s->shift > 0 ? 0 : s->shift)};
-  return lanes;
-}
-
 static inline int32_t gc_dot_helium(const int8_t* a, const int8_t* b, int32_t n) {
   int32_t s = 0;
   for (; n >= 16; n -= 16, a += 16, b += 16) s = vmladavaq_s8(s, vldrbq_s8(a), vldrbq_s8(b));
@@ -366,7 +356,7 @@ static inline int32_t gc_dot_helium(const int8_t* a, const int8_t* b, int32_t n)
 }
 
 /* What one gate's units add up for two rows of the batch. sums: (2 rows, 4 gates, inputs or recurrent, units), of this gate. */
-static void gc_sums_helium(const gc_lstm* p, const gc_lstm_gate* q, const int8_t* in[2], const int8_t* hidden[2], int32_t* sums) {
+static __attribute__((noinline)) void gc_sums_helium(const gc_lstm* p, const gc_lstm_gate* q, const int8_t* in[2], const int8_t* hidden[2], int32_t* sums) {
   const int32_t inputs = p->inputs, units = p->units;
   const int8_t *w = q->input_weights, *v = q->recurrent_weights;
   int32_t* other = sums + 8 * units;
@@ -392,11 +382,17 @@ static void gc_sums_helium(const gc_lstm* p, const gc_lstm_gate* q, const int8_t
 }
 
 /* Eight sums with their biases, in 1 / 4096. */
-static inline int16x8_t gc_part_lanes(const int32_t* sums, const int32_t* bias, const gc_scale* scale) {
-  const gc_scale_lanes s = gc_scale_lanes_of(scale);
+static inline int16x8_t gc_part_lanes(const int32_t* sums, const int32_t* bias, const gc_scale* s) {
   const int32x4x2_t x = vld2q_s32(sums), b = vld2q_s32(bias); /* even and odd ones */
-  const int16x8_t even = vqmovnbq_s32(vdupq_n_s16(0), gc_rescale_lanes(vaddq_s32(x.val[0], b.val[0]), s.multiplier, s.left, s.right));
-  return vqmovntq_s32(even, gc_rescale_lanes(vaddq_s32(x.val[1], b.val[1]), s.multiplier, s.left, s.right));
+  int32x4_t even = vaddq_s32(x.val[0], b.val[0]), odd = vaddq_s32(x.val[1], b.val[1]);
+  const int32_t shift = s->shift;
+  if (shift > 0) even = vshlq_r_s32(even, shift), odd = vshlq_r_s32(odd, shift);
+  even = vqrdmulhq_n_s32(even, s->multiplier), odd = vqrdmulhq_n_s32(odd, s->multiplier);
+  if (shift < 0) {
+    even = vrshlq_n_s32(vaddq_s32(even, vshrq_n_s32(even, 31)), shift);
+    odd = vrshlq_n_s32(vaddq_s32(odd, vshrq_n_s32(odd, 31)), shift);
+  }
+  return vqmovntq_s32(vqmovnbq_s32(vreinterpretq_s16_s32(even), even), odd);
 }
 
 /* gc_tanh16(3 * x) or gc_logistic16(3 * x) of eight units of a gate. */
@@ -432,7 +428,7 @@ static inline int32x4_t gc_tanh_lanes(int32x4_t x) {
 }
 
 /* Cells and outputs of one row of the batch. */
-static void gc_update_helium(const gc_lstm* p, const int32_t* sums, int16_t* cell, int8_t* out) {
+static __attribute__((noinline)) void gc_update_helium(const gc_lstm* p, const int32_t* sums, int16_t* cell, int8_t* out) {
   const int32_t units = p->units, round = p->tanh_shift > 0 ? 1 << (p->tanh_shift - 1) : 0;
   for (int32_t u = 0; u < units; u += 8, cell += 8, out += 8) {
     const int16x8_t forget = gc_gate_lanes(&p->forget, sums + 2 * units, units, u, 0), before = vldrhq_s16(cell);
@@ -443,9 +439,8 @@ static void gc_update_helium(const gc_lstm* p, const int32_t* sums, int16_t* cel
     int16x8_t c = vqrshrntq_n_s32(vqrshrnbq_n_s32(before, even, 15), odd, 15);
 
     const int16x8_t input = gc_gate_lanes(&p->input, sums, units, u, 0), fresh = gc_gate_lanes(&p->cell, sums + 4 * units, units, u, 1);
-    gc_scale_lanes s = gc_scale_lanes_of(&p->update);
-    even = gc_rescale_lanes(vmullbq_int_s16(input, fresh), s.multiplier, s.left, s.right);
-    odd = gc_rescale_lanes(vmulltq_int_s16(input, fresh), s.multiplier, s.left, s.right);
+    even = gc_rescale_all(vmullbq_int_s16(input, fresh), p->update.multiplier, p->update.shift);
+    odd = gc_rescale_all(vmulltq_int_s16(input, fresh), p->update.multiplier, p->update.shift);
     c = vqaddq_s16(c, vqmovntq_s32(vqmovnbq_s32(input, even), odd));
     if (p->cell_clip > 0) {
       const int16_t clip = (int16_t)p->cell_clip;
@@ -456,9 +451,8 @@ static void gc_update_helium(const gc_lstm* p, const int32_t* sums, int16_t* cel
     const int16x8_t output = gc_gate_lanes(&p->output, sums + 6 * units, units, u, 0);
     even = gc_tanh_lanes(vshlq_r_s32(vaddq_n_s32(vmulq_n_s32(vmovlbq_s16(c), p->tanh_multiplier), round), -p->tanh_shift));
     odd = gc_tanh_lanes(vshlq_r_s32(vaddq_n_s32(vmulq_n_s32(vmovltq_s16(c), p->tanh_multiplier), round), -p->tanh_shift));
-    s = gc_scale_lanes_of(&p->hidden);
-    even = gc_rescale_lanes(vmulq_s32(even, vmovlbq_s16(output)), s.multiplier, s.left, s.right);
-    odd = gc_rescale_lanes(vmulq_s32(odd, vmovltq_s16(output)), s.multiplier, s.left, s.right);
+    even = gc_rescale_all(vmulq_s32(even, vmovlbq_s16(output)), p->hidden.multiplier, p->hidden.shift);
+    odd = gc_rescale_all(vmulq_s32(odd, vmovltq_s16(output)), p->hidden.multiplier, p->hidden.shift);
     const int16x8_t y = vqmovntq_s32(vqmovnbq_s32(c, vaddq_n_s32(even, p->zero_point)), vaddq_n_s32(odd, p->zero_point));
     vstrbq_s16(out, vreinterpretq_s16_s8(vqmovnbq_s16(vreinterpretq_s8_s16(y), y)));
   }
