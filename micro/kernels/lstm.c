@@ -381,13 +381,13 @@ static __attribute__((noinline)) void gc_sums_helium(const gc_lstm* p, const gc_
   }
 }
 
-/* Eight sums with their biases, in 1 / 4096. */
-static inline int16x8_t gc_part_lanes(const int32_t* sums, const int32_t* bias, const gc_scale* s) {
+/* Eight sums with their biases, in 1 / 4096. The branches are the same for a whole gate. */
+static inline __attribute__((always_inline)) int16x8_t gc_part_lanes(const int32_t* sums, const int32_t* bias, int32_t multiplier,
+                                                                     int32_t shift) {
   const int32x4x2_t x = vld2q_s32(sums), b = vld2q_s32(bias); /* even and odd ones */
   int32x4_t even = vaddq_s32(x.val[0], b.val[0]), odd = vaddq_s32(x.val[1], b.val[1]);
-  const int32_t shift = s->shift;
   if (shift > 0) even = vshlq_r_s32(even, shift), odd = vshlq_r_s32(odd, shift);
-  even = vqrdmulhq_n_s32(even, s->multiplier), odd = vqrdmulhq_n_s32(odd, s->multiplier);
+  even = vqrdmulhq_n_s32(even, multiplier), odd = vqrdmulhq_n_s32(odd, multiplier);
   if (shift < 0) {
     even = vrshlq_n_s32(vaddq_s32(even, vshrq_n_s32(even, 31)), shift);
     odd = vrshlq_n_s32(vaddq_s32(odd, vshrq_n_s32(odd, 31)), shift);
@@ -395,27 +395,39 @@ static inline int16x8_t gc_part_lanes(const int32_t* sums, const int32_t* bias, 
   return vqmovntq_s32(vqmovnbq_s32(vreinterpretq_s16_s32(even), even), odd);
 }
 
-/* gc_tanh16(3 * x) or gc_logistic16(3 * x) of eight units of a gate. */
-static inline __attribute__((always_inline)) int16x8_t gc_gate_lanes(const gc_lstm_gate* q, const int32_t* sums, int32_t units, int32_t u,
-                                                                     int tanh) {
-  const int16x8_t x = vqaddq_s16(gc_part_lanes(sums + u, q->input_bias + u, &q->input),
-                                 gc_part_lanes(sums + units + u, q->recurrent_bias + u, &q->recurrent));
+/* The sums of one gate as the gate, gc_tanh16(3 * x) or gc_logistic16(3 * x), in their own place: int16 where their first int32 were. */
+static inline __attribute__((always_inline)) void gc_activate_helium(const gc_lstm_gate* q, int32_t* sums, int32_t units, int tanh) {
+  const int32_t x_multiplier = q->input.multiplier, x_shift = q->input.shift;
+  const int32_t h_multiplier = q->recurrent.multiplier, h_shift = q->recurrent.shift;
+  const int32_t *x_bias = q->input_bias, *h_bias = q->recurrent_bias, *other = sums + units, *end = sums + units;
   const int16_t* table = &gc_tanh_table[0].value;
-  int16x8_t k = vmulhq_s16(x, vdupq_n_s16(tanh ? 3 << 8 : 3 << 7)); /* 3 * x >> 8 or 9 */
-  if (tanh) k = vminq_s16(vmaxq_s16(k, vdupq_n_s16(-256)), vdupq_n_s16(255));
-  const int16x8_t u3 = vandq_s16(vmulq_n_s16(x, 3), vdupq_n_s16(tanh ? 255 : 511));
-  const uint16x8_t at = vreinterpretq_u16_s16(vaddq_n_s16(vshlq_n_s16(k, 1), 512));
-  const int16x8_t value = vldrhq_gather_shifted_offset_s16(table, at), step = vldrhq_gather_shifted_offset_s16(table + 1, at);
-  const int16x8_t sign = vshrq_n_s16(x, 15);
-  int32x4_t even = vaddq_s32(vmullbq_int_s16(step, u3), vmovlbq_s16(sign)), odd = vaddq_s32(vmulltq_int_s16(step, u3), vmovltq_s16(sign));
-  if (tanh) {
-    even = vrshrq_n_s32(vaddq_s32(even, vshllbq_n_s16(value, 8)), 8);
-    odd = vrshrq_n_s32(vaddq_s32(odd, vshlltq_n_s16(value, 8)), 8);
-    return vmovntq_s32(vmovnbq_s32(x, even), odd);
+  int16_t* gate = (int16_t*)(void*)sums;
+  const int16x8_t below = vdupq_n_s16(tanh ? 255 : 511), factor = vdupq_n_s16(tanh ? 3 << 8 : 3 << 7);
+  for (; sums != end; sums += 8, other += 8, x_bias += 8, h_bias += 8, gate += 8) {
+    const int16x8_t x = vqaddq_s16(gc_part_lanes(sums, x_bias, x_multiplier, x_shift), gc_part_lanes(other, h_bias, h_multiplier, h_shift));
+    int16x8_t k = vmulhq_s16(x, factor); /* 3 * x >> 8 or 9 */
+    if (tanh) k = vminq_s16(vmaxq_s16(k, vdupq_n_s16(-256)), vdupq_n_s16(255));
+    const int16x8_t u = vandq_s16(vmulq_n_s16(x, 3), below);
+    const uint16x8_t at = vreinterpretq_u16_s16(vaddq_n_s16(vshlq_n_s16(k, 1), 512));
+    const int16x8_t value = vldrhq_gather_shifted_offset_s16(table, at), step = vldrhq_gather_shifted_offset_s16(table + 1, at);
+    const int16x8_t sign = vshrq_n_s16(x, 15);
+    int32x4_t even = vaddq_s32(vmullbq_int_s16(step, u), vmovlbq_s16(sign)), odd = vaddq_s32(vmulltq_int_s16(step, u), vmovltq_s16(sign));
+    if (tanh) {
+      even = vrshrq_n_s32(vaddq_s32(even, vshllbq_n_s16(value, 8)), 8);
+      odd = vrshrq_n_s32(vaddq_s32(odd, vshlltq_n_s16(value, 8)), 8);
+      vstrhq_s16(gate, vmovntq_s32(vreinterpretq_s16_s32(even), odd));
+    } else {
+      even = vrshrq_n_s32(vaddq_s32(even, vshllbq_n_s16(value, 9)), 10);
+      odd = vrshrq_n_s32(vaddq_s32(odd, vshlltq_n_s16(value, 9)), 10);
+      vstrhq_s16(gate, vaddq_n_s16(vmovntq_s32(vreinterpretq_s16_s32(even), odd), 16384));
+    }
   }
-  even = vrshrq_n_s32(vaddq_s32(even, vshllbq_n_s16(value, 9)), 10);
-  odd = vrshrq_n_s32(vaddq_s32(odd, vshlltq_n_s16(value, 9)), 10);
-  return vaddq_n_s16(vmovntq_s32(vmovnbq_s32(x, even), odd), 16384);
+}
+static __attribute__((noinline)) void gc_logistic_helium(const gc_lstm_gate* q, int32_t* sums, int32_t units) {
+  gc_activate_helium(q, sums, units, 0);
+}
+static __attribute__((noinline)) void gc_tanh_helium(const gc_lstm_gate* q, int32_t* sums, int32_t units) {
+  gc_activate_helium(q, sums, units, 1);
 }
 
 /* gc_tanh16 of four. */
@@ -427,33 +439,29 @@ static inline int32x4_t gc_tanh_lanes(int32x4_t x) {
   return vrshrq_n_s32(vaddq_s32(y, vshrq_n_s32(x, 31)), 8);
 }
 
-/* Cells and outputs of one row of the batch. */
-static __attribute__((noinline)) void gc_update_helium(const gc_lstm* p, const int32_t* sums, int16_t* cell, int8_t* out) {
-  const int32_t units = p->units, round = p->tanh_shift > 0 ? 1 << (p->tanh_shift - 1) : 0;
-  for (int32_t u = 0; u < units; u += 8, cell += 8, out += 8) {
-    const int16x8_t forget = gc_gate_lanes(&p->forget, sums + 2 * units, units, u, 0), before = vldrhq_s16(cell);
+/* Cells and outputs of one row of the batch. gates: four times units, `stride` apart. */
+static __attribute__((noinline)) void gc_update_helium(const gc_lstm* p, const int16_t* gates, int32_t stride, int16_t* cell, int8_t* out) {
+  const int32_t update_multiplier = p->update.multiplier, update_shift = p->update.shift, zero_point = p->zero_point;
+  const int32_t hidden_multiplier = p->hidden.multiplier, hidden_shift = p->hidden.shift, clip = p->cell_clip;
+  const int32_t multiplier = p->tanh_multiplier, shift = p->tanh_shift, round = shift > 0 ? 1 << (shift - 1) : 0;
+  for (const int16_t* end = gates + p->units; gates != end; gates += 8, cell += 8, out += 8) {
+    const int16x8_t input = vldrhq_s16(gates), forget = vldrhq_s16(gates + stride), fresh = vldrhq_s16(gates + 2 * stride);
+    const int16x8_t output = vldrhq_s16(gates + 3 * stride), before = vldrhq_s16(cell);
     /* Both roundings of the portable body at once, for this multiplier and shift. */
     int32x4_t even = vmullbq_int_s16(forget, before), odd = vmulltq_int_s16(forget, before);
     even = vaddq_s32(even, vorrq_s32(vshrq_n_s32(even, 31), vdupq_n_s32(1)));
     odd = vaddq_s32(odd, vorrq_s32(vshrq_n_s32(odd, 31), vdupq_n_s32(1)));
     int16x8_t c = vqrshrntq_n_s32(vqrshrnbq_n_s32(before, even, 15), odd, 15);
-
-    const int16x8_t input = gc_gate_lanes(&p->input, sums, units, u, 0), fresh = gc_gate_lanes(&p->cell, sums + 4 * units, units, u, 1);
-    even = gc_rescale_all(vmullbq_int_s16(input, fresh), p->update.multiplier, p->update.shift);
-    odd = gc_rescale_all(vmulltq_int_s16(input, fresh), p->update.multiplier, p->update.shift);
+    even = gc_rescale_all(vmullbq_int_s16(input, fresh), update_multiplier, update_shift);
+    odd = gc_rescale_all(vmulltq_int_s16(input, fresh), update_multiplier, update_shift);
     c = vqaddq_s16(c, vqmovntq_s32(vqmovnbq_s32(input, even), odd));
-    if (p->cell_clip > 0) {
-      const int16_t clip = (int16_t)p->cell_clip;
-      c = vminq_s16(vmaxq_s16(c, vdupq_n_s16((int16_t)-clip)), vdupq_n_s16(clip));
-    }
+    if (clip > 0) c = vminq_s16(vmaxq_s16(c, vdupq_n_s16((int16_t)-clip)), vdupq_n_s16((int16_t)clip));
     vstrhq_s16(cell, c);
-
-    const int16x8_t output = gc_gate_lanes(&p->output, sums + 6 * units, units, u, 0);
-    even = gc_tanh_lanes(vshlq_r_s32(vaddq_n_s32(vmulq_n_s32(vmovlbq_s16(c), p->tanh_multiplier), round), -p->tanh_shift));
-    odd = gc_tanh_lanes(vshlq_r_s32(vaddq_n_s32(vmulq_n_s32(vmovltq_s16(c), p->tanh_multiplier), round), -p->tanh_shift));
-    even = gc_rescale_all(vmulq_s32(even, vmovlbq_s16(output)), p->hidden.multiplier, p->hidden.shift);
-    odd = gc_rescale_all(vmulq_s32(odd, vmovltq_s16(output)), p->hidden.multiplier, p->hidden.shift);
-    const int16x8_t y = vqmovntq_s32(vqmovnbq_s32(c, vaddq_n_s32(even, p->zero_point)), vaddq_n_s32(odd, p->zero_point));
+    even = gc_tanh_lanes(vshlq_r_s32(vaddq_n_s32(vmulq_n_s32(vmovlbq_s16(c), multiplier), round), -shift));
+    odd = gc_tanh_lanes(vshlq_r_s32(vaddq_n_s32(vmulq_n_s32(vmovltq_s16(c), multiplier), round), -shift));
+    even = gc_rescale_all(vmulq_s32(even, vmovlbq_s16(output)), hidden_multiplier, hidden_shift);
+    odd = gc_rescale_all(vmulq_s32(odd, vmovltq_s16(output)), hidden_multiplier, hidden_shift);
+    const int16x8_t y = vqmovntq_s32(vqmovnbq_s32(c, vaddq_n_s32(even, zero_point)), vaddq_n_s32(odd, zero_point));
     vstrbq_s16(out, vreinterpretq_s16_s8(vqmovnbq_s16(vreinterpretq_s8_s16(y), y)));
   }
 }
@@ -467,7 +475,14 @@ static void gc_lstm_helium(const gc_lstm* p, const int8_t* in, int8_t* hidden, i
     const int8_t* rows[2] = {in + b * p->inputs, in + last * p->inputs};
     const int8_t* states[2] = {hidden + b * units, hidden + last * units};
     for (int32_t g = 0; g < 4; ++g) gc_sums_helium(p, all[g], rows, states, sums + 2 * g * units);
-    for (int32_t i = b; i <= last; ++i) gc_update_helium(p, sums + 8 * (i - b) * units, cell + i * units, out + i * units);
+    for (int32_t i = b; i <= last; ++i) {
+      int32_t* row = sums + 8 * (i - b) * units;
+      gc_logistic_helium(&p->input, row, units);
+      gc_logistic_helium(&p->forget, row + 2 * units, units);
+      gc_tanh_helium(&p->cell, row + 4 * units, units);
+      gc_logistic_helium(&p->output, row + 6 * units, units);
+      gc_update_helium(p, (const int16_t*)(const void*)row, 4 * units, cell + i * units, out + i * units);
+    }
   }
   memcpy(hidden, out, (size_t)(p->batch * units));
 }
