@@ -13,6 +13,10 @@ static void gc_add_portable(const gc_add* p, const int8_t* a, const int8_t* b, i
   }
 }
 
+#if defined(GC_DSP) || defined(GC_HELIUM)
+static int gc_is_half(const gc_scale* s) { return s->multiplier == 1 << 30 && s->shift == 0; }
+#endif
+
 #ifdef GC_DSP
 
 /* TFLM's scales make one of the operands exactly half of its value * 2^20. The other one is below 2^28 before it is scaled: it may be
@@ -37,8 +41,6 @@ static inline __attribute__((always_inline)) void gc_add_row(const gc_add* p, co
   }
 }
 
-static int gc_is_half(const gc_scale* s) { return s->multiplier == 1 << 30 && s->shift == 0; }
-
 static void gc_add_fast(const gc_add* p, const int8_t* a, const int8_t* b, int8_t* out) {
   const int swap = !gc_is_half(&p->b_scale);
   const gc_operand *x = swap ? &p->b : &p->a, *y = swap ? &p->a : &p->b;
@@ -60,20 +62,23 @@ static void gc_add_fast(const gc_add* p, const int8_t* a, const int8_t* b, int8_
 
 #ifdef GC_HELIUM
 
+/* One operand's scale is exactly half: see the body for the DSP extension. */
 static void gc_add_helium(const gc_add* p, const int8_t* a, const int8_t* b, int8_t* out) {
-  const int32_t columns = p->columns, a_step = p->a.step, b_step = p->b.step, a_zero = p->a.zero_point, b_zero = p->b.zero_point;
-  const gc_scale a_scale = p->a_scale, b_scale = p->b_scale, scale = p->scale;
-  const int32_t zero_point = p->zero_point;
+  const int swap = !gc_is_half(&p->b_scale);
+  const gc_operand *x = swap ? &p->b : &p->a, *y = swap ? &p->a : &p->b;
+  const gc_scale x_scale = swap ? p->b_scale : p->a_scale, scale = p->scale;
+  const int8_t *at_x = swap ? b : a, *at_y = swap ? a : b;
+  const int32_t columns = p->columns, zero_point = p->zero_point, y_zero = y->zero_point, x_zero = x->zero_point;
   const int32x4_t low = vdupq_n_s32(p->low), high = vdupq_n_s32(p->high);
-  for (int32_t r = 0; r < p->rows; ++r, a += p->a.row, b += p->b.row, out += columns) {
+  for (int32_t r = 0; r < p->rows; ++r, at_x += x->row, at_y += y->row, out += columns) {
     for (int32_t c = 0; c < columns; c += 4) {
       const mve_pred16_t here = vctp32q((uint32_t)(columns - c));
-      int32x4_t x = a_step ? vldrbq_z_s32(a + c, here) : vdupq_n_s32(*a);
-      int32x4_t y = b_step ? vldrbq_z_s32(b + c, here) : vdupq_n_s32(*b);
-      x = gc_rescale_all(vshlq_n_s32(vsubq_n_s32(x, a_zero), 20), a_scale.multiplier, a_scale.shift);
-      y = gc_rescale_all(vshlq_n_s32(vsubq_n_s32(y, b_zero), 20), b_scale.multiplier, b_scale.shift);
-      x = vaddq_n_s32(gc_rescale_all(vaddq_s32(x, y), scale.multiplier, scale.shift), zero_point);
-      vstrbq_p_s32(out + c, vminq_s32(vmaxq_s32(x, low), high), here);
+      int32x4_t u = x->step ? vldrbq_z_s32(at_x + c, here) : vdupq_n_s32(*at_x);
+      const int32x4_t v = y->step ? vldrbq_z_s32(at_y + c, here) : vdupq_n_s32(*at_y);
+      u = gc_rescale_all(vshlq_n_s32(vsubq_n_s32(u, x_zero), 20), x_scale.multiplier, x_scale.shift);
+      u = vaddq_s32(u, vshlq_n_s32(vsubq_n_s32(v, y_zero), 19));
+      u = vaddq_n_s32(gc_rescale_all(u, scale.multiplier, scale.shift), zero_point);
+      vstrbq_p_s32(out + c, vminq_s32(vmaxq_s32(u, low), high), here);
     }
   }
 }
@@ -89,7 +94,7 @@ void gc_add_s8(const gc_add* p, const int8_t* a, const int8_t* b, int8_t* out) {
   }
 #endif
 #ifdef GC_HELIUM
-  if (p->a.step <= 1 && p->b.step <= 1) {
+  if (p->a.step <= 1 && p->b.step <= 1 && (gc_is_half(&p->a_scale) || gc_is_half(&p->b_scale))) {
     gc_add_helium(p, a, b, out);
     return;
   }

@@ -95,10 +95,13 @@ static inline int32x4_t gc_rescale_all(int32x4_t x, int32_t multiplier, int32_t 
 }
 
 static inline int32x4_t gc_lanes(int32_t a, int32_t b, int32_t c, int32_t d) {
-  int32x4_t x = vdupq_n_s32(a);
-  x = vsetq_lane_s32(b, x, 1);
-  x = vsetq_lane_s32(c, x, 2);
-  return vsetq_lane_s32(d, x, 3);
+  int32x4_t x;
+  __asm__(
+      "vmov %q0[2], %q0[0], %1, %3\n\t"
+      "vmov %q0[3], %q0[1], %2, %4"
+      : "=w"(x)
+      : "r"(a), "r"(b), "r"(c), "r"(d));
+  return x;
 }
 
 #endif

@@ -164,22 +164,22 @@ static void gc_fully_connected_fast(const gc_fully_connected* p, const int8_t* i
 #ifdef GC_HELIUM
 
 /* Four rows of weights times one row of inputs. */
-static inline int32x4_t gc_dot_lanes(const int8_t* const w[4], const int8_t* x, int32_t n) {
-  int32_t s0 = 0, s1 = 0, s2 = 0, s3 = 0, i = 0;
-  for (; i + 16 <= n; i += 16) {
-    const int8x16_t a = vldrbq_s8(x + i);
-    s0 = vmladavaq_s8(s0, a, vldrbq_s8(w[0] + i));
-    s1 = vmladavaq_s8(s1, a, vldrbq_s8(w[1] + i));
-    s2 = vmladavaq_s8(s2, a, vldrbq_s8(w[2] + i));
-    s3 = vmladavaq_s8(s3, a, vldrbq_s8(w[3] + i));
+static inline int32x4_t gc_dot_lanes(const int8_t* w0, const int8_t* w1, const int8_t* w2, const int8_t* w3, const int8_t* x, int32_t n) {
+  int32_t s0 = 0, s1 = 0, s2 = 0, s3 = 0;
+  for (int32_t m = n >> 4; m > 0; --m, x += 16, w0 += 16, w1 += 16, w2 += 16, w3 += 16) {
+    const int8x16_t a = vldrbq_s8(x);
+    s0 = vmladavaq_s8(s0, a, vldrbq_s8(w0));
+    s1 = vmladavaq_s8(s1, a, vldrbq_s8(w1));
+    s2 = vmladavaq_s8(s2, a, vldrbq_s8(w2));
+    s3 = vmladavaq_s8(s3, a, vldrbq_s8(w3));
   }
-  if (i < n) {
-    const mve_pred16_t some = vctp8q((uint32_t)(n - i));
-    const int8x16_t a = vldrbq_z_s8(x + i, some);
-    s0 = vmladavaq_s8(s0, a, vldrbq_z_s8(w[0] + i, some));
-    s1 = vmladavaq_s8(s1, a, vldrbq_z_s8(w[1] + i, some));
-    s2 = vmladavaq_s8(s2, a, vldrbq_z_s8(w[2] + i, some));
-    s3 = vmladavaq_s8(s3, a, vldrbq_z_s8(w[3] + i, some));
+  if (n & 15) {
+    const mve_pred16_t some = vctp8q((uint32_t)n & 15);
+    const int8x16_t a = vldrbq_z_s8(x, some);
+    s0 = vmladavaq_s8(s0, a, vldrbq_z_s8(w0, some));
+    s1 = vmladavaq_s8(s1, a, vldrbq_z_s8(w1, some));
+    s2 = vmladavaq_s8(s2, a, vldrbq_z_s8(w2, some));
+    s3 = vmladavaq_s8(s3, a, vldrbq_z_s8(w3, some));
   }
   return gc_lanes(s0, s1, s2, s3);
 }
@@ -193,20 +193,23 @@ static void gc_fully_connected_helium(const gc_fully_connected* p, const int8_t*
     const int32x4_t left = vmaxq_s32(shift, zero), right = vminq_s32(shift, zero), bias = vldrwq_z_s32(p->bias + o, here);
     const int8_t* w[4];
     for (int32_t i = 0; i < 4; ++i) w[i] = p->weights + (o + i < outputs ? o + i : outputs - 1) * n;
-    const int8x16_t w0 = vldrbq_z_s8(w[0], vctp8q((uint32_t)n)), w1 = vldrbq_z_s8(w[1], vctp8q((uint32_t)n));
-    const int8x16_t w2 = vldrbq_z_s8(w[2], vctp8q((uint32_t)n)), w3 = vldrbq_z_s8(w[3], vctp8q((uint32_t)n));
     const int8_t* x = in;
     int8_t* y = out + o;
-    for (int32_t r = rows; r > 0; --r, x += n, y += outputs) {
-      int32x4_t s;
-      if (n <= 16) { /* the weights stay in registers */
-        const int8x16_t a = vldrbq_z_s8(x, vctp8q((uint32_t)n));
-        s = gc_lanes(vmladavq_s8(a, w0), vmladavq_s8(a, w1), vmladavq_s8(a, w2), vmladavq_s8(a, w3));
-      } else {
-        s = gc_dot_lanes(w, x, n);
+    if (n <= 16) { /* the weights stay in registers */
+      const mve_pred16_t some = vctp8q((uint32_t)n);
+      const int8x16_t w0 = vldrbq_z_s8(w[0], some), w1 = vldrbq_z_s8(w[1], some), w2 = vldrbq_z_s8(w[2], some), w3 = vldrbq_z_s8(w[3], some);
+      for (int32_t r = rows; r > 0; --r, x += n, y += outputs) {
+        const int8x16_t a = vldrbq_z_s8(x, some);
+        int32x4_t s = gc_lanes(vmladavq_s8(a, w0), vmladavq_s8(a, w1), vmladavq_s8(a, w2), vmladavq_s8(a, w3));
+        s = vaddq_n_s32(gc_rescale_lanes(vaddq_s32(s, bias), multiplier, left, right), zero_point);
+        vstrbq_p_s32(y, vminq_s32(vmaxq_s32(s, low), high), here);
       }
-      s = vaddq_n_s32(gc_rescale_lanes(vaddq_s32(s, bias), multiplier, left, right), zero_point);
-      vstrbq_p_s32(y, vminq_s32(vmaxq_s32(s, low), high), here);
+    } else {
+      for (int32_t r = rows; r > 0; --r, x += n, y += outputs) {
+        int32x4_t s = gc_dot_lanes(w[0], w[1], w[2], w[3], x, n);
+        s = vaddq_n_s32(gc_rescale_lanes(vaddq_s32(s, bias), multiplier, left, right), zero_point);
+        vstrbq_p_s32(y, vminq_s32(vmaxq_s32(s, low), high), here);
+      }
     }
   }
 }

@@ -423,11 +423,11 @@ static inline __attribute__((always_inline)) void gc_activate_helium(const gc_ls
     }
   }
 }
-static __attribute__((noinline)) void gc_logistic_helium(const gc_lstm_gate* q, int32_t* sums, int32_t units) {
-  gc_activate_helium(q, sums, units, 0);
+static __attribute__((noinline)) void gc_logistic_helium(const gc_lstm_gate* q, int32_t* sums, int32_t units, int32_t rows) {
+  for (; rows > 0; --rows, sums += 8 * units) gc_activate_helium(q, sums, units, 0);
 }
-static __attribute__((noinline)) void gc_tanh_helium(const gc_lstm_gate* q, int32_t* sums, int32_t units) {
-  gc_activate_helium(q, sums, units, 1);
+static __attribute__((noinline)) void gc_tanh_helium(const gc_lstm_gate* q, int32_t* sums, int32_t units, int32_t rows) {
+  for (; rows > 0; --rows, sums += 8 * units) gc_activate_helium(q, sums, units, 1);
 }
 
 /* gc_tanh16 of four. */
@@ -475,12 +475,13 @@ static void gc_lstm_helium(const gc_lstm* p, const int8_t* in, int8_t* hidden, i
     const int8_t* rows[2] = {in + b * p->inputs, in + last * p->inputs};
     const int8_t* states[2] = {hidden + b * units, hidden + last * units};
     for (int32_t g = 0; g < 4; ++g) gc_sums_helium(p, all[g], rows, states, sums + 2 * g * units);
+    const int32_t count = last - b + 1;
+    gc_logistic_helium(&p->input, sums, units, count);
+    gc_logistic_helium(&p->forget, sums + 2 * units, units, count);
+    gc_tanh_helium(&p->cell, sums + 4 * units, units, count);
+    gc_logistic_helium(&p->output, sums + 6 * units, units, count);
     for (int32_t i = b; i <= last; ++i) {
-      int32_t* row = sums + 8 * (i - b) * units;
-      gc_logistic_helium(&p->input, row, units);
-      gc_logistic_helium(&p->forget, row + 2 * units, units);
-      gc_tanh_helium(&p->cell, row + 4 * units, units);
-      gc_logistic_helium(&p->output, row + 6 * units, units);
+      const int32_t* row = sums + 8 * (i - b) * units;
       gc_update_helium(p, (const int16_t*)(const void*)row, 4 * units, cell + i * units, out + i * units);
     }
   }
