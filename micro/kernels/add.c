@@ -69,16 +69,25 @@ static void gc_add_helium(const gc_add* p, const int8_t* a, const int8_t* b, int
   const gc_scale x_scale = swap ? p->b_scale : p->a_scale, scale = p->scale;
   const int8_t *at_x = swap ? b : a, *at_y = swap ? a : b;
   const int32_t columns = p->columns, zero_point = p->zero_point, y_zero = y->zero_point, x_zero = x->zero_point;
-  const int32x4_t low = vdupq_n_s32(p->low), high = vdupq_n_s32(p->high);
-  for (int32_t r = 0; r < p->rows; ++r, at_x += x->row, at_y += y->row, out += columns) {
-    for (int32_t c = 0; c < columns; c += 4) {
-      const mve_pred16_t here = vctp32q((uint32_t)(columns - c));
-      int32x4_t u = x->step ? vldrbq_z_s32(at_x + c, here) : vdupq_n_s32(*at_x);
-      const int32x4_t v = y->step ? vldrbq_z_s32(at_y + c, here) : vdupq_n_s32(*at_y);
-      u = gc_rescale_all(vshlq_n_s32(vsubq_n_s32(u, x_zero), 20), x_scale.multiplier, x_scale.shift);
-      u = vaddq_s32(u, vshlq_n_s32(vsubq_n_s32(v, y_zero), 19));
-      u = vaddq_n_s32(gc_rescale_all(u, scale.multiplier, scale.shift), zero_point);
-      vstrbq_p_s32(out + c, vminq_s32(vmaxq_s32(u, low), high), here);
+  const int32_t x_multiplier = x_scale.multiplier, x_shift = x_scale.shift, multiplier = scale.multiplier, shift = scale.shift;
+  const int32x4_t low = vdupq_n_s32(p->low), high = vdupq_n_s32(p->high), x_right = vdupq_n_s32(x_shift);
+  for (int32_t r = 0; r < p->rows; ++r, at_x += x->row, at_y += y->row) {
+    const int8_t *u = at_x, *v = at_y;
+    for (int32_t c = columns; c > 0; c -= 4, u += 4, v += 4) {
+      const mve_pred16_t here = vctp32q((uint32_t)c);
+      int32x4_t sum = vqrdmulhq_n_s32(vshlq_n_s32(vsubq_n_s32(c < 4 ? vldrbq_z_s32(u, here) : vldrbq_s32(u), x_zero), 20), x_multiplier);
+      sum = vrshlq_n_s32(vaddq_s32(sum, vshrq_n_s32(vandq_s32(sum, x_right), 31)), x_shift);
+      sum = vaddq_s32(sum, vshlq_n_s32(vsubq_n_s32(c < 4 ? vldrbq_z_s32(v, here) : vldrbq_s32(v), y_zero), 19));
+      sum = vqrdmulhq_n_s32(sum, multiplier);
+      sum = vaddq_n_s32(vrshlq_n_s32(vaddq_s32(sum, vshrq_n_s32(sum, 31)), shift), zero_point);
+      sum = vminq_s32(vmaxq_s32(sum, low), high);
+      if (c < 4) {
+        vstrbq_p_s32(out, sum, here);
+        out += c;
+      } else {
+        vstrbq_s32(out, sum);
+        out += 4;
+      }
     }
   }
 }
@@ -94,7 +103,8 @@ void gc_add_s8(const gc_add* p, const int8_t* a, const int8_t* b, int8_t* out) {
   }
 #endif
 #ifdef GC_HELIUM
-  if (p->a.step <= 1 && p->b.step <= 1 && (gc_is_half(&p->a_scale) || gc_is_half(&p->b_scale))) {
+  if (p->a.step == 1 && p->b.step == 1 && p->a_scale.shift <= 0 && p->b_scale.shift <= 0 && p->scale.shift < 0 &&
+      (gc_is_half(&p->a_scale) || gc_is_half(&p->b_scale))) {
     gc_add_helium(p, a, b, out);
     return;
   }

@@ -184,32 +184,39 @@ static inline int32x4_t gc_dot_lanes(const int8_t* w0, const int8_t* w1, const i
   return gc_lanes(s0, s1, s2, s3);
 }
 
+/* Four outputs of every row. sums is an expression of x, a row of inputs. */
+#define GC_FOUR_OUTPUTS(sums)                                                                                  \
+  for (int32_t r = p->rows; r > 0; --r, x += n, y += outputs) {                                                \
+    int32x4_t s = gc_rescale_lanes(vaddq_s32(sums, bias), multiplier, left, right);                            \
+    s = vminq_s32(vmaxq_s32(vaddq_n_s32(s, zero_point), low), high);                                           \
+    if (whole) {                                                                                               \
+      vstrbq_s32(y, s);                                                                                        \
+    } else {                                                                                                   \
+      vstrbq_p_s32(y, s, here);                                                                                \
+    }                                                                                                          \
+  }
+
 static void gc_fully_connected_helium(const gc_fully_connected* p, const int8_t* in, int8_t* out) {
-  const int32_t n = p->inputs, outputs = p->outputs, rows = p->rows, zero_point = p->zero_point;
+  const int32_t n = p->inputs, outputs = p->outputs, zero_point = p->zero_point;
   const int32x4_t low = vdupq_n_s32(p->low), high = vdupq_n_s32(p->high), zero = vdupq_n_s32(0);
   for (int32_t o = 0; o < outputs; o += 4) {
-    const mve_pred16_t here = vctp32q((uint32_t)(outputs - o)); /* the last four may be fewer: they have the last row more than once */
+    const int whole = outputs - o >= 4; /* the last may be fewer: they have the last row of weights more than once */
+    const mve_pred16_t here = vctp32q((uint32_t)(outputs - o));
     const int32x4_t shift = vldrbq_z_s32(p->shift + o, here), multiplier = vldrwq_z_s32(p->multiplier + o, here);
     const int32x4_t left = vmaxq_s32(shift, zero), right = vminq_s32(shift, zero), bias = vldrwq_z_s32(p->bias + o, here);
-    const int8_t* w[4];
-    for (int32_t i = 0; i < 4; ++i) w[i] = p->weights + (o + i < outputs ? o + i : outputs - 1) * n;
-    const int8_t* x = in;
+    const int8_t *w = p->weights + o * n, *x = in;
+    const int8_t *v1 = outputs - o > 1 ? w + n : w, *v2 = outputs - o > 2 ? v1 + n : v1, *v3 = outputs - o > 3 ? v2 + n : v2;
     int8_t* y = out + o;
-    if (n <= 16) { /* the weights stay in registers */
-      const mve_pred16_t some = vctp8q((uint32_t)n);
-      const int8x16_t w0 = vldrbq_z_s8(w[0], some), w1 = vldrbq_z_s8(w[1], some), w2 = vldrbq_z_s8(w[2], some), w3 = vldrbq_z_s8(w[3], some);
-      for (int32_t r = rows; r > 0; --r, x += n, y += outputs) {
-        const int8x16_t a = vldrbq_z_s8(x, some);
-        int32x4_t s = gc_lanes(vmladavq_s8(a, w0), vmladavq_s8(a, w1), vmladavq_s8(a, w2), vmladavq_s8(a, w3));
-        s = vaddq_n_s32(gc_rescale_lanes(vaddq_s32(s, bias), multiplier, left, right), zero_point);
-        vstrbq_p_s32(y, vminq_s32(vmaxq_s32(s, low), high), here);
-      }
+    if (n == 8) { /* weights of one vector or less stay in registers */
+      const int16x8_t w0 = vldrbq_s16(w), w1 = vldrbq_s16(v1), w2 = vldrbq_s16(v2), w3 = vldrbq_s16(v3);
+      GC_FOUR_OUTPUTS(gc_lanes(vmladavq_s16(vldrbq_s16(x), w0), vmladavq_s16(vldrbq_s16(x), w1), vmladavq_s16(vldrbq_s16(x), w2),
+                               vmladavq_s16(vldrbq_s16(x), w3)))
+    } else if (n == 16) {
+      const int8x16_t w0 = vldrbq_s8(w), w1 = vldrbq_s8(v1), w2 = vldrbq_s8(v2), w3 = vldrbq_s8(v3);
+      GC_FOUR_OUTPUTS(gc_lanes(vmladavq_s8(vldrbq_s8(x), w0), vmladavq_s8(vldrbq_s8(x), w1), vmladavq_s8(vldrbq_s8(x), w2),
+                               vmladavq_s8(vldrbq_s8(x), w3)))
     } else {
-      for (int32_t r = rows; r > 0; --r, x += n, y += outputs) {
-        int32x4_t s = gc_dot_lanes(w[0], w[1], w[2], w[3], x, n);
-        s = vaddq_n_s32(gc_rescale_lanes(vaddq_s32(s, bias), multiplier, left, right), zero_point);
-        vstrbq_p_s32(y, vminq_s32(vmaxq_s32(s, low), high), here);
-      }
+      GC_FOUR_OUTPUTS(gc_dot_lanes(w, v1, v2, v3, x, n))
     }
   }
 }
