@@ -13,6 +13,10 @@ static void gc_add_portable(const gc_add* p, const int8_t* a, const int8_t* b, i
   }
 }
 
+#if defined(GC_DSP) || defined(GC_HELIUM)
+static int gc_is_half(const gc_scale* s) { return s->multiplier == 1 << 30 && s->shift == 0; }
+#endif
+
 #ifdef GC_DSP
 
 /* TFLM's scales make one of the operands exactly half of its value * 2^20. The other one is below 2^28 before it is scaled: it may be
@@ -37,8 +41,6 @@ static inline __attribute__((always_inline)) void gc_add_row(const gc_add* p, co
   }
 }
 
-static int gc_is_half(const gc_scale* s) { return s->multiplier == 1 << 30 && s->shift == 0; }
-
 static void gc_add_fast(const gc_add* p, const int8_t* a, const int8_t* b, int8_t* out) {
   const int swap = !gc_is_half(&p->b_scale);
   const gc_operand *x = swap ? &p->b : &p->a, *y = swap ? &p->a : &p->b;
@@ -58,11 +60,52 @@ static void gc_add_fast(const gc_add* p, const int8_t* a, const int8_t* b, int8_
 
 #endif
 
+#ifdef GC_HELIUM
+
+/* One operand's scale is exactly half: see the body for the DSP extension. */
+static void gc_add_helium(const gc_add* p, const int8_t* a, const int8_t* b, int8_t* out) {
+  const int swap = !gc_is_half(&p->b_scale);
+  const gc_operand *x = swap ? &p->b : &p->a, *y = swap ? &p->a : &p->b;
+  const gc_scale x_scale = swap ? p->b_scale : p->a_scale, scale = p->scale;
+  const int8_t *at_x = swap ? b : a, *at_y = swap ? a : b;
+  const int32_t columns = p->columns, zero_point = p->zero_point, y_zero = y->zero_point, x_zero = x->zero_point;
+  const int32_t x_multiplier = x_scale.multiplier, x_shift = x_scale.shift, multiplier = scale.multiplier, shift = scale.shift;
+  const int32x4_t low = vdupq_n_s32(p->low), high = vdupq_n_s32(p->high), x_right = vdupq_n_s32(x_shift);
+  for (int32_t r = 0; r < p->rows; ++r, at_x += x->row, at_y += y->row) {
+    const int8_t *u = at_x, *v = at_y;
+    for (int32_t c = columns; c > 0; c -= 4, u += 4, v += 4) {
+      const mve_pred16_t here = vctp32q((uint32_t)c);
+      int32x4_t sum = vqrdmulhq_n_s32(vshlq_n_s32(vsubq_n_s32(c < 4 ? vldrbq_z_s32(u, here) : vldrbq_s32(u), x_zero), 20), x_multiplier);
+      sum = vrshlq_n_s32(vaddq_s32(sum, vshrq_n_s32(vandq_s32(sum, x_right), 31)), x_shift);
+      sum = vaddq_s32(sum, vshlq_n_s32(vsubq_n_s32(c < 4 ? vldrbq_z_s32(v, here) : vldrbq_s32(v), y_zero), 19));
+      sum = vqrdmulhq_n_s32(sum, multiplier);
+      sum = vaddq_n_s32(vrshlq_n_s32(vaddq_s32(sum, vshrq_n_s32(sum, 31)), shift), zero_point);
+      sum = vminq_s32(vmaxq_s32(sum, low), high);
+      if (c < 4) {
+        vstrbq_p_s32(out, sum, here);
+        out += c;
+      } else {
+        vstrbq_s32(out, sum);
+        out += 4;
+      }
+    }
+  }
+}
+
+#endif
+
 void gc_add_s8(const gc_add* p, const int8_t* a, const int8_t* b, int8_t* out) {
 #ifdef GC_DSP
   if (p->scale.multiplier != 0 && p->a_scale.shift <= 0 && p->b_scale.shift <= 0 && p->scale.shift <= 0 &&
       (gc_is_half(&p->a_scale) || gc_is_half(&p->b_scale))) {
     gc_add_fast(p, a, b, out);
+    return;
+  }
+#endif
+#ifdef GC_HELIUM
+  if (p->a.step == 1 && p->b.step == 1 && p->a_scale.shift <= 0 && p->b_scale.shift <= 0 && p->scale.shift < 0 &&
+      (gc_is_half(&p->a_scale) || gc_is_half(&p->b_scale))) {
+    gc_add_helium(p, a, b, out);
     return;
   }
 #endif

@@ -78,4 +78,32 @@ static inline int16x2_t gc_odd(uint32_t x) {
 
 #endif
 
+#ifdef GC_HELIUM
+
+/* gc_rescale in every lane: left is max(shift, 0), right is min(shift, 0). vrshl rounds halves up, so a negative number gives up 1 where
+   anything is shifted to the right. */
+static inline int32x4_t gc_rescale_lanes(int32x4_t x, int32x4_t multiplier, int32x4_t left, int32x4_t right) {
+  x = vqrdmulhq_s32(vshlq_s32(x, left), multiplier);
+  return vrshlq_s32(vaddq_s32(x, vshrq_n_s32(vandq_s32(x, right), 31)), right);
+}
+
+/* The same with one scale for all lanes. */
+static inline int32x4_t gc_rescale_all(int32x4_t x, int32_t multiplier, int32_t shift) {
+  if (shift > 0) x = vshlq_r_s32(x, shift);
+  x = vqrdmulhq_n_s32(x, multiplier);
+  return shift < 0 ? vrshlq_n_s32(vaddq_s32(x, vshrq_n_s32(x, 31)), shift) : x;
+}
+
+static inline int32x4_t gc_lanes(int32_t a, int32_t b, int32_t c, int32_t d) {
+  int32x4_t x;
+  __asm__(
+      "vmov %q0[2], %q0[0], %1, %3\n\t"
+      "vmov %q0[3], %q0[1], %2, %4"
+      : "=w"(x)
+      : "r"(a), "r"(b), "r"(c), "r"(d));
+  return x;
+}
+
+#endif
+
 #endif  /* GROUPCOMM_MICRO_KERNELS_ARITHMETIC_H_ */

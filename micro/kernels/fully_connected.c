@@ -1,6 +1,8 @@
 #include "micro/kernels/arithmetic.h"
 #include "micro/kernels/kernels.h"
 
+#ifndef GC_HELIUM
+
 static void gc_fully_connected_portable(const gc_fully_connected* p, const int8_t* in, int8_t* out) {
   for (int32_t r = 0; r < p->rows; ++r, in += p->inputs) {
     const int8_t* w = p->weights;
@@ -12,6 +14,8 @@ static void gc_fully_connected_portable(const gc_fully_connected* p, const int8_
     }
   }
 }
+
+#endif
 
 #ifdef GC_DSP
 
@@ -157,6 +161,68 @@ static void gc_fully_connected_fast(const gc_fully_connected* p, const int8_t* i
 
 #endif
 
+#ifdef GC_HELIUM
+
+/* Four rows of weights times one row of inputs. */
+static inline int32x4_t gc_dot_lanes(const int8_t* w0, const int8_t* w1, const int8_t* w2, const int8_t* w3, const int8_t* x, int32_t n) {
+  int32_t s0 = 0, s1 = 0, s2 = 0, s3 = 0;
+  for (int32_t m = n >> 4; m > 0; --m, x += 16, w0 += 16, w1 += 16, w2 += 16, w3 += 16) {
+    const int8x16_t a = vldrbq_s8(x);
+    s0 = vmladavaq_s8(s0, a, vldrbq_s8(w0));
+    s1 = vmladavaq_s8(s1, a, vldrbq_s8(w1));
+    s2 = vmladavaq_s8(s2, a, vldrbq_s8(w2));
+    s3 = vmladavaq_s8(s3, a, vldrbq_s8(w3));
+  }
+  if (n & 15) {
+    const mve_pred16_t some = vctp8q((uint32_t)n & 15);
+    const int8x16_t a = vldrbq_z_s8(x, some);
+    s0 = vmladavaq_s8(s0, a, vldrbq_z_s8(w0, some));
+    s1 = vmladavaq_s8(s1, a, vldrbq_z_s8(w1, some));
+    s2 = vmladavaq_s8(s2, a, vldrbq_z_s8(w2, some));
+    s3 = vmladavaq_s8(s3, a, vldrbq_z_s8(w3, some));
+  }
+  return gc_lanes(s0, s1, s2, s3);
+}
+
+/* Four outputs of every row. sums is an expression of x, a row of inputs. */
+#define GC_FOUR_OUTPUTS(sums)                                                                                  \
+  for (int32_t r = p->rows; r > 0; --r, x += n, y += outputs) {                                                \
+    int32x4_t s = gc_rescale_lanes(vaddq_s32(sums, bias), multiplier, left, right);                            \
+    s = vminq_s32(vmaxq_s32(vaddq_n_s32(s, zero_point), low), high);                                           \
+    if (whole) {                                                                                               \
+      vstrbq_s32(y, s);                                                                                        \
+    } else {                                                                                                   \
+      vstrbq_p_s32(y, s, here);                                                                                \
+    }                                                                                                          \
+  }
+
+static void gc_fully_connected_helium(const gc_fully_connected* p, const int8_t* in, int8_t* out) {
+  const int32_t n = p->inputs, outputs = p->outputs, zero_point = p->zero_point;
+  const int32x4_t low = vdupq_n_s32(p->low), high = vdupq_n_s32(p->high), zero = vdupq_n_s32(0);
+  for (int32_t o = 0; o < outputs; o += 4) {
+    const int whole = outputs - o >= 4; /* the last may be fewer: they have the last row of weights more than once */
+    const mve_pred16_t here = vctp32q((uint32_t)(outputs - o));
+    const int32x4_t shift = vldrbq_z_s32(p->shift + o, here), multiplier = vldrwq_z_s32(p->multiplier + o, here);
+    const int32x4_t left = vmaxq_s32(shift, zero), right = vminq_s32(shift, zero), bias = vldrwq_z_s32(p->bias + o, here);
+    const int8_t *w = p->weights + o * n, *x = in;
+    const int8_t *v1 = outputs - o > 1 ? w + n : w, *v2 = outputs - o > 2 ? v1 + n : v1, *v3 = outputs - o > 3 ? v2 + n : v2;
+    int8_t* y = out + o;
+    if (n == 8) { /* weights of one vector or less stay in registers */
+      const int16x8_t w0 = vldrbq_s16(w), w1 = vldrbq_s16(v1), w2 = vldrbq_s16(v2), w3 = vldrbq_s16(v3);
+      GC_FOUR_OUTPUTS(gc_lanes(vmladavq_s16(vldrbq_s16(x), w0), vmladavq_s16(vldrbq_s16(x), w1), vmladavq_s16(vldrbq_s16(x), w2),
+                               vmladavq_s16(vldrbq_s16(x), w3)))
+    } else if (n == 16) {
+      const int8x16_t w0 = vldrbq_s8(w), w1 = vldrbq_s8(v1), w2 = vldrbq_s8(v2), w3 = vldrbq_s8(v3);
+      GC_FOUR_OUTPUTS(gc_lanes(vmladavq_s8(vldrbq_s8(x), w0), vmladavq_s8(vldrbq_s8(x), w1), vmladavq_s8(vldrbq_s8(x), w2),
+                               vmladavq_s8(vldrbq_s8(x), w3)))
+    } else {
+      GC_FOUR_OUTPUTS(gc_dot_lanes(w, v1, v2, v3, x, n))
+    }
+  }
+}
+
+#endif
+
 void gc_fully_connected_s8(const gc_fully_connected* p, const int8_t* in, int8_t* out) {
 #ifdef GC_DSP
   int32_t usable = p->inputs >= 4 && p->inputs <= GC_MOST_INPUTS ? 1 << 30 : 0; /* a bit that only a multiplier of 0 lacks */
@@ -166,5 +232,9 @@ void gc_fully_connected_s8(const gc_fully_connected* p, const int8_t* in, int8_t
     return;
   }
 #endif
+#ifdef GC_HELIUM
+  gc_fully_connected_helium(p, in, out);
+#else
   gc_fully_connected_portable(p, in, out);
+#endif
 }

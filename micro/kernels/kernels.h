@@ -49,6 +49,8 @@ typedef struct {
 
 /* Scratch of gc_lstm_s8, in bytes, the same on every target. The scratch is aligned to 8 bytes. */
 #define GC_LSTM_SCRATCH_BYTES(batch, inputs, units) \
+  (GC_LSTM_SCRATCH_ROWS(batch, inputs, units) > 64 * (units) ? GC_LSTM_SCRATCH_ROWS(batch, inputs, units) : 64 * (units))
+#define GC_LSTM_SCRATCH_ROWS(batch, inputs, units) \
   (32 * (((inputs) + 7) / 8 + ((units) + 7) / 8) * (((batch) + 1) / 2 + 1) + 64 * (((batch) + 1) / 2))
 
 /* One step in time for every row of the batch; all rows share the weights. State goes on from call to call. A stream starts with every

@@ -343,10 +343,192 @@ static void gc_lstm_fast(const gc_lstm* p, const int8_t* in, int8_t* hidden, int
 
 #endif
 
+#ifdef GC_HELIUM
+
+static inline int32_t gc_dot_helium(const int8_t* a, const int8_t* b, int32_t n) {
+  int32_t s = 0;
+  for (; n >= 16; n -= 16, a += 16, b += 16) s = vmladavaq_s8(s, vldrbq_s8(a), vldrbq_s8(b));
+  if (n > 0) {
+    const mve_pred16_t some = vctp8q((uint32_t)n);
+    s = vmladavaq_s8(s, vldrbq_z_s8(a, some), vldrbq_z_s8(b, some));
+  }
+  return s;
+}
+
+static inline void gc_store_two(int32_t* to, int32_t a, int32_t b) {
+  __asm__("strd %1, %2, %0" : "=m"(*(int32_t(*)[2])to) : "r"(a), "r"(b));
+}
+
+/* What one gate's units add up for two rows of the batch. sums: (2 rows, 4 gates, inputs or recurrent, units), of this gate. */
+static __attribute__((noinline)) void gc_sums_helium(const gc_lstm* p, const gc_lstm_gate* q, const int8_t* in[2], const int8_t* hidden[2], int32_t* sums) {
+  const int32_t inputs = p->inputs, units = p->units;
+  const int8_t *w = q->input_weights, *v = q->recurrent_weights;
+  int32_t* other = sums + 8 * units;
+  if (inputs == 8 && units == 32) { /* both rows stay in registers */
+    const int16x8_t x0 = vldrbq_s16(in[0]), x1 = vldrbq_s16(in[1]);
+    const int8x16_t h0 = vldrbq_s8(hidden[0]), i0 = vldrbq_s8(hidden[0] + 16), h1 = vldrbq_s8(hidden[1]), i1 = vldrbq_s8(hidden[1] + 16);
+    for (const int32_t* end = sums + 32; sums != end; sums += 2, other += 2, w += 16, v += 64) { /* two units */
+      const int16x8_t a = vldrbq_s16(w), b = vldrbq_s16(w + 8);
+      int32_t s0 = vmladavq_s16(x0, a), s1 = vmladavq_s16(x0, b), t0 = vmladavq_s16(x1, a), t1 = vmladavq_s16(x1, b);
+      gc_store_two(sums, s0, s1);
+      gc_store_two(other, t0, t1);
+      int8x16_t c = vldrbq_s8(v);
+      s0 = vmladavq_s8(h0, c), t0 = vmladavq_s8(h1, c), c = vldrbq_s8(v + 16);
+      s0 = vmladavaq_s8(s0, i0, c), t0 = vmladavaq_s8(t0, i1, c), c = vldrbq_s8(v + 32);
+      s1 = vmladavq_s8(h0, c), t1 = vmladavq_s8(h1, c), c = vldrbq_s8(v + 48);
+      s1 = vmladavaq_s8(s1, i0, c), t1 = vmladavaq_s8(t1, i1, c);
+      gc_store_two(sums + 32, s0, s1);
+      gc_store_two(other + 32, t0, t1);
+    }
+    return;
+  }
+  for (int32_t u = 0; u < units; ++u, w += inputs, v += units) {
+    sums[u] = gc_dot_helium(in[0], w, inputs);
+    other[u] = gc_dot_helium(in[1], w, inputs);
+    sums[units + u] = gc_dot_helium(hidden[0], v, units);
+    other[units + u] = gc_dot_helium(hidden[1], v, units);
+  }
+}
+
+/* Eight sums with their biases, in 1 / 4096. sign says what is known of the shift: -1 below 0, 1 not below 0, 0 nothing. */
+static inline __attribute__((always_inline)) int16x8_t gc_part_lanes(const int32_t* sums, const int32_t* bias, int32_t multiplier,
+                                                                     int32_t shift, int sign) {
+  const int32x4x2_t x = vld2q_s32(sums), b = vld2q_s32(bias); /* even and odd ones */
+  int32x4_t even = vaddq_s32(x.val[0], b.val[0]), odd = vaddq_s32(x.val[1], b.val[1]);
+  if (sign > 0 || (sign == 0 && shift > 0)) even = vshlq_r_s32(even, shift), odd = vshlq_r_s32(odd, shift);
+  even = vqrdmulhq_n_s32(even, multiplier), odd = vqrdmulhq_n_s32(odd, multiplier);
+  if (sign < 0 || (sign == 0 && shift < 0)) {
+    even = vrshlq_n_s32(vaddq_s32(even, vshrq_n_s32(even, 31)), shift);
+    odd = vrshlq_n_s32(vaddq_s32(odd, vshrq_n_s32(odd, 31)), shift);
+  }
+  return vqmovntq_s32(vqmovnbq_s32(vreinterpretq_s16_s32(even), even), odd);
+}
+
+/* The sums of one gate as the gate, gc_tanh16(3 * x) or gc_logistic16(3 * x), in their own place: int16 where their first int32 were. */
+static inline __attribute__((always_inline)) void gc_activate_helium(const gc_lstm_gate* q, int32_t* sums, int32_t units, int tanh,
+                                                                     int usual) {
+  const int32_t x_multiplier = q->input.multiplier, x_shift = q->input.shift;
+  const int32_t h_multiplier = q->recurrent.multiplier, h_shift = q->recurrent.shift;
+  const int32_t *x_bias = q->input_bias, *h_bias = q->recurrent_bias, *other = sums + units, *end = sums + units;
+  const int16_t* table = &gc_tanh_table[0].value;
+  int16_t* gate = (int16_t*)(void*)sums;
+  const int16x8_t below = vdupq_n_s16(tanh ? 255 : 511), factor = vdupq_n_s16(tanh ? 3 << 8 : 3 << 7);
+  for (; sums != end; sums += 8, other += 8, x_bias += 8, h_bias += 8, gate += 8) {
+    const int16x8_t x = vqaddq_s16(gc_part_lanes(sums, x_bias, x_multiplier, x_shift, usual),
+                                   gc_part_lanes(other, h_bias, h_multiplier, h_shift, -usual));
+    int16x8_t k = vmulhq_s16(x, factor); /* 3 * x >> 8 or 9 */
+    if (tanh) k = vminq_s16(vmaxq_s16(k, vdupq_n_s16(-256)), vdupq_n_s16(255));
+    const int16x8_t u = vandq_s16(vmulq_n_s16(x, 3), below);
+    const uint16x8_t at = vreinterpretq_u16_s16(vaddq_n_s16(vshlq_n_s16(k, 1), 512));
+    const int16x8_t value = vldrhq_gather_shifted_offset_s16(table, at), step = vldrhq_gather_shifted_offset_s16(table + 1, at);
+    const int16x8_t sign = vshrq_n_s16(x, 15);
+    int32x4_t even = vaddq_s32(vmullbq_int_s16(step, u), vmovlbq_s16(sign)), odd = vaddq_s32(vmulltq_int_s16(step, u), vmovltq_s16(sign));
+    if (tanh) {
+      even = vrshrq_n_s32(vaddq_s32(even, vshllbq_n_s16(value, 8)), 8);
+      odd = vrshrq_n_s32(vaddq_s32(odd, vshlltq_n_s16(value, 8)), 8);
+      vstrhq_s16(gate, vmovntq_s32(vreinterpretq_s16_s32(even), odd));
+    } else {
+      even = vrshrq_n_s32(vaddq_s32(even, vshllbq_n_s16(value, 9)), 10);
+      odd = vrshrq_n_s32(vaddq_s32(odd, vshlltq_n_s16(value, 9)), 10);
+      vstrhq_s16(gate, vaddq_n_s16(vmovntq_s32(vreinterpretq_s16_s32(even), odd), 16384));
+    }
+  }
+}
+/* Usually inputs are not shifted to the right, and the hidden state is. */
+#define GC_DEFINE_ACTIVATE(name, tanh)                                                                                 \
+  static __attribute__((noinline)) void name(const gc_lstm_gate* q, int32_t* sums, int32_t units, int32_t rows) {      \
+    const int usual = q->input.shift >= 0 && q->recurrent.shift < 0;                                                   \
+    for (; rows > 0; --rows, sums += 8 * units) {                                                                      \
+      if (usual) {                                                                                                     \
+        gc_activate_helium(q, sums, units, tanh, 1);                                                                   \
+      } else {                                                                                                         \
+        gc_activate_helium(q, sums, units, tanh, 0);                                                                   \
+      }                                                                                                                \
+    }                                                                                                                  \
+  }
+GC_DEFINE_ACTIVATE(gc_logistic_helium, 0)
+GC_DEFINE_ACTIVATE(gc_tanh_helium, 1)
+
+/* gc_tanh16 of four. */
+static inline int32x4_t gc_tanh_lanes(int32x4_t x) {
+  const int32x4_t k = vminq_s32(vmaxq_s32(vshrq_n_s32(x, 8), vdupq_n_s32(-256)), vdupq_n_s32(255));
+  const int32x4_t point = vldrwq_gather_shifted_offset_s32((const int32_t*)(const void*)gc_tanh_table, vreinterpretq_u32_s32(vaddq_n_s32(k, 256)));
+  const int32x4_t value = vmovlbq_s16(vreinterpretq_s16_s32(point)), step = vshrq_n_s32(point, 16);
+  const int32x4_t y = vaddq_s32(vshlq_n_s32(value, 8), vmulq_s32(step, vandq_s32(x, vdupq_n_s32(255))));
+  return vrshrq_n_s32(vaddq_s32(y, vshrq_n_s32(x, 31)), 8);
+}
+
+/* Cells of one row of the batch. gates: four times units, `stride` apart. */
+static __attribute__((noinline)) void gc_cells_helium(const gc_lstm* p, const int16_t* gates, int32_t stride, int16_t* cell) {
+  const int32_t multiplier = p->update.multiplier, shift = p->update.shift, clip = p->cell_clip;
+  const int16_t *f = gates + stride, *g = f + stride;
+  const int32x4_t one = vdupq_n_s32(1);
+  for (const int16_t* end = gates + p->units; gates != end; gates += 8, f += 8, g += 8, cell += 8) {
+    const int16x8_t input = vldrhq_s16(gates), forget = vldrhq_s16(f), fresh = vldrhq_s16(g), before = vldrhq_s16(cell);
+    /* Both roundings of the portable body at once, for this multiplier and shift. */
+    int32x4_t even = vmullbq_int_s16(forget, before), odd = vmulltq_int_s16(forget, before);
+    even = vaddq_s32(even, vorrq_s32(vshrq_n_s32(even, 31), one));
+    odd = vaddq_s32(odd, vorrq_s32(vshrq_n_s32(odd, 31), one));
+    int16x8_t c = vqrshrntq_n_s32(vqrshrnbq_n_s32(before, even, 15), odd, 15);
+    even = gc_rescale_all(vmullbq_int_s16(input, fresh), multiplier, shift);
+    odd = gc_rescale_all(vmulltq_int_s16(input, fresh), multiplier, shift);
+    c = vqaddq_s16(c, vqmovntq_s32(vqmovnbq_s32(input, even), odd));
+    if (clip > 0) c = vminq_s16(vmaxq_s16(c, vdupq_n_s16((int16_t)-clip)), vdupq_n_s16((int16_t)clip));
+    vstrhq_s16(cell, c);
+  }
+}
+
+/* Then its outputs. */
+static __attribute__((noinline)) void gc_outputs_helium(const gc_lstm* p, const int16_t* gate, const int16_t* cell, int8_t* out) {
+  const int32_t hidden_multiplier = p->hidden.multiplier, hidden_shift = p->hidden.shift, zero_point = p->zero_point;
+  const int32_t multiplier = p->tanh_multiplier, shift = p->tanh_shift, round = shift > 0 ? 1 << (shift - 1) : 0;
+  for (const int16_t* end = gate + p->units; gate != end; gate += 8, cell += 8, out += 8) {
+    const int16x8_t c = vldrhq_s16(cell), output = vldrhq_s16(gate);
+    int32x4_t even = gc_tanh_lanes(vshlq_r_s32(vaddq_n_s32(vmulq_n_s32(vmovlbq_s16(c), multiplier), round), -shift));
+    even = gc_rescale_all(vmulq_s32(even, vmovlbq_s16(output)), hidden_multiplier, hidden_shift);
+    const int16x8_t y = vqmovnbq_s32(c, vaddq_n_s32(even, zero_point));
+    int32x4_t odd = gc_tanh_lanes(vshlq_r_s32(vaddq_n_s32(vmulq_n_s32(vmovltq_s16(c), multiplier), round), -shift));
+    odd = gc_rescale_all(vmulq_s32(odd, vmovltq_s16(output)), hidden_multiplier, hidden_shift);
+    const int16x8_t z = vqmovntq_s32(y, vaddq_n_s32(odd, zero_point));
+    vstrbq_s16(out, vreinterpretq_s16_s8(vqmovnbq_s16(vreinterpretq_s8_s16(z), z)));
+  }
+}
+
+static void gc_lstm_helium(const gc_lstm* p, const int8_t* in, int8_t* hidden, int16_t* cell, int8_t* out, void* scratch) {
+  const int32_t units = p->units;
+  int32_t* sums = scratch; /* (2 rows of the batch, 4 gates, inputs or recurrent, units) */
+  const gc_lstm_gate* const all[4] = {&p->input, &p->forget, &p->cell, &p->output};
+  for (int32_t b = 0; b < p->batch; b += 2) {
+    const int32_t last = b + 1 < p->batch ? b + 1 : b; /* an odd batch has its last row twice, and updates it once */
+    const int8_t* rows[2] = {in + b * p->inputs, in + last * p->inputs};
+    const int8_t* states[2] = {hidden + b * units, hidden + last * units};
+    for (int32_t g = 0; g < 4; ++g) gc_sums_helium(p, all[g], rows, states, sums + 2 * g * units);
+    const int32_t count = last - b + 1;
+    gc_logistic_helium(&p->input, sums, units, count);
+    gc_logistic_helium(&p->forget, sums + 2 * units, units, count);
+    gc_tanh_helium(&p->cell, sums + 4 * units, units, count);
+    gc_logistic_helium(&p->output, sums + 6 * units, units, count);
+    for (int32_t i = b; i <= last; ++i) {
+      const int32_t* row = sums + 8 * (i - b) * units;
+      gc_cells_helium(p, (const int16_t*)(const void*)row, 4 * units, cell + i * units);
+      gc_outputs_helium(p, (const int16_t*)(const void*)(row + 6 * units), cell + i * units, out + i * units);
+    }
+  }
+  memcpy(hidden, out, (size_t)(p->batch * units));
+}
+
+#endif
+
 void gc_lstm_s8(const gc_lstm* p, const int8_t* in, int8_t* hidden, int16_t* cell, int8_t* out, void* scratch) {
 #ifdef GC_DSP
   if (gc_lstm_usable(p)) {
     gc_lstm_fast(p, in, hidden, cell, out, scratch);
+    return;
+  }
+#endif
+#ifdef GC_HELIUM
+  if (p->units % 8 == 0) {
+    gc_lstm_helium(p, in, hidden, cell, out, scratch);
     return;
   }
 #endif

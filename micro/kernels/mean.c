@@ -1,6 +1,8 @@
 #include "micro/kernels/arithmetic.h"
 #include "micro/kernels/kernels.h"
 
+#ifndef GC_HELIUM
+
 static void gc_mean_portable(const gc_mean* p, const int8_t* in, int8_t* out) {
   for (int32_t o = 0; o < p->outer; ++o, in += p->count * p->inner) {
     for (int32_t i = 0; i < p->inner; ++i) {
@@ -10,6 +12,8 @@ static void gc_mean_portable(const gc_mean* p, const int8_t* in, int8_t* out) {
     }
   }
 }
+
+#endif
 
 #ifdef GC_DSP
 
@@ -33,6 +37,25 @@ static void gc_mean_fast(const gc_mean* p, const int8_t* in, int8_t* out) {
 
 #endif
 
+#ifdef GC_HELIUM
+
+static void gc_mean_helium(const gc_mean* p, const int8_t* in, int8_t* out) {
+  const int32_t inner = p->inner;
+  for (int32_t o = 0; o < p->outer; ++o, in += p->count * inner) {
+    for (int32_t i = inner; i > 0; i -= 4) {
+      const mve_pred16_t here = vctp32q((uint32_t)i);
+      const int8_t* at = in + inner - i;
+      int32x4_t sum = vdupq_n_s32(p->bias);
+      for (int32_t n = p->count; n > 0; --n, at += inner) sum = vaddq_s32(sum, vldrbq_z_s32(at, here));
+      sum = vaddq_n_s32(gc_rescale_all(sum, p->scale.multiplier, p->scale.shift), p->zero_point);
+      vstrbq_p_s32(out, vminq_s32(vmaxq_s32(sum, vdupq_n_s32(-128)), vdupq_n_s32(127)), here);
+      out += i < 4 ? i : 4;
+    }
+  }
+}
+
+#endif
+
 void gc_mean_s8(const gc_mean* p, const int8_t* in, int8_t* out) {
 #ifdef GC_DSP
   if (p->inner % 4 == 0 && p->count <= 255) {
@@ -40,5 +63,9 @@ void gc_mean_s8(const gc_mean* p, const int8_t* in, int8_t* out) {
     return;
   }
 #endif
+#ifdef GC_HELIUM
+  gc_mean_helium(p, in, out);
+#else
   gc_mean_portable(p, in, out);
+#endif
 }

@@ -146,7 +146,7 @@ def c_struct(prepared):
 def scratch_bytes(batch, inputs, units) -> int:
     """GC_LSTM_SCRATCH_BYTES."""
     eights, pairs = (inputs + 7) // 8 + (units + 7) // 8, (batch + 1) // 2
-    return 32 * eights * (pairs + 1) + 64 * pairs
+    return max(32 * eights * (pairs + 1) + 64 * pairs, 64 * units)
 
 
 class Kernel:
