@@ -1,11 +1,21 @@
 /* Every kernel on random parameters and inputs: the body that this target has against the portable one, byte by byte, and the portable
    one against what it gives on every other target, by a checksum. (That its bytes are TFLM's is tests/micro/test_kernels.py.) */
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "micro/kernels/kernels.h"
 #include "micro/kernels/portable.h"
+
+#ifdef __arm__
+#include "micro/boards/cortex_m/board.h"
+#else
+#include <stdio.h>
+#include <stdlib.h>
+
+static void BoardFail(const char* what, int32_t value) {
+  fprintf(stderr, "%s: %ld\n", what, (long)value);
+  exit(1);
+}
+#endif
 
 enum { MOST = 4096, CASES = 120 };
 
@@ -38,12 +48,9 @@ static uint32_t checksum = 2166136261u;
 
 static void compare(const char* what, int32_t number, const void* got, const void* expected, int32_t bytes) {
   for (int32_t i = 0; i < bytes; ++i) {
-    const int a = ((const int8_t*)got)[i], b = ((const int8_t*)expected)[i];
-    if (a != b) {
-      fprintf(stderr, "bodies_test.c: %s, case %ld, byte %ld: %d, portable %d\n", what, (long)number, (long)i, a, b);
-      exit(1);
-    }
-    checksum = (checksum ^ (uint8_t)b) * 16777619u;
+    const uint8_t a = ((const uint8_t*)got)[i], b = ((const uint8_t*)expected)[i];
+    if (a != b) BoardFail(what, number); /* the case that differs from the portable body */
+    checksum = (checksum ^ b) * 16777619u;
   }
 }
 
@@ -111,7 +118,7 @@ static void test_lstm(int32_t number) {
   p.tanh_shift = power > 12 ? power - 12 : 0;
   p.cell_clip = draw(0, 3) ? 0 : draw(1, 32767);
   p.zero_point = draw(-128, 127);
-  if (GC_LSTM_SCRATCH_BYTES(batch, p.inputs, units) > (int32_t)sizeof(scratch)) abort();
+  if (GC_LSTM_SCRATCH_BYTES(batch, p.inputs, units) > (int32_t)sizeof(scratch)) BoardFail("scratch too small", number);
   for (int32_t i = 0; i < batch * units; ++i) {
     cell[0][i] = cell[1][i] = (int16_t)draw(-32768, 32767);
     hidden[0][i] = hidden[1][i] = (int8_t)draw(-128, 127);
@@ -180,9 +187,6 @@ int main(void) {
     test_mean(i);
   }
   const uint32_t golden = 0x9ff78828u; /* GCC 12 on x86-64 */
-  if (checksum != golden) {
-    fprintf(stderr, "bodies_test.c: checksum of all outputs is 0x%08lx, not 0x%08lx\n", (unsigned long)checksum, (unsigned long)golden);
-    return 1;
-  }
+  if (checksum != golden) BoardFail("checksum of all outputs", (int32_t)checksum);
   return 0;
 }

@@ -31,6 +31,20 @@ int Move(int call, int handle, const void* data, int bytes) {
   return Semihost(call, &block);
 }
 
+constexpr int kDigits = 21;  // 19, a sign and the end
+
+const char* Decimal(int64_t value, char* digits /* (kDigits) */) {
+  char* at = digits + kDigits - 1;
+  *at = 0;
+  uint64_t left = value < 0 ? 0 - static_cast<uint64_t>(value) : static_cast<uint64_t>(value);
+  do {
+    *--at = static_cast<char>('0' + left % 10);
+    left /= 10;
+  } while (left != 0);
+  if (value < 0) *--at = '-';
+  return at;
+}
+
 }  // namespace
 
 void Print(const char* text) {
@@ -39,16 +53,8 @@ void Print(const char* text) {
 }
 
 void Print(int64_t value) {
-  char digits[21];  // 19 digits, a sign and the end
-  char* at = digits + sizeof(digits) - 1;
-  *at = 0;
-  uint64_t left = value < 0 ? 0 - static_cast<uint64_t>(value) : static_cast<uint64_t>(value);
-  do {
-    *--at = static_cast<char>('0' + left % 10);
-    left /= 10;
-  } while (left != 0);
-  if (value < 0) *--at = '-';
-  Print(at);
+  char digits[kDigits];
+  Print(Decimal(value, digits));
 }
 
 void Complain(const char* text) { Semihost(kSemihostWriteText, text); }
@@ -67,3 +73,13 @@ bool File::Write(const void* data, int bytes) { return Move(kSemihostWrite, hand
 bool File::Close() { return Semihost(kSemihostClose, &handle_) == 0; }
 
 }  // namespace groupcomm::board
+
+extern "C" void BoardFail(const char* what, int32_t value) {
+  using namespace groupcomm::board;  // NOLINT
+  char digits[kDigits];
+  Complain(what);
+  Complain(": ");
+  Complain(Decimal(value, digits));
+  Complain("\n");
+  BoardExit(1);
+}

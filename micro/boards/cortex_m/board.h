@@ -10,6 +10,9 @@ extern "C" {
 
 __attribute__((noreturn)) void BoardExit(int code);
 
+// "what: value" on stderr, and exit code 1.
+__attribute__((noreturn)) void BoardFail(const char* what, int32_t value);
+
 // Bytes of the stack, and how many of them have been in use at most since reset.
 uint32_t BoardStackBytes(void);
 uint32_t BoardStackUsed(void);
