@@ -23,24 +23,33 @@ CYCLES_PER_INSTRUCTION = 1.5  # assumed: most take 1, loads and taken branches 2
 PARTS = {"nRF52840": ("cortex-m4", 64e6), "nRF5340": ("cortex-m33", 128e6)}  # core and clock in Hz
 _BUILD = """load("//micro/boards/cortex_m:network.bzl", "network_firmware")
 
-network_firmware(name = "firmware", header = "{name}.h", network = "{name}", source = "{name}.c", stream = "//micro/stream:{stream}")
+network_firmware(
+    name = "firmware",
+    header = "{name}.h",
+    kernels = "//micro/kernels:{kernels}",
+    network = "{name}",
+    source = "{name}.c",
+    stream = "//micro/stream:{stream}",
+)
 """
 
 
-def bench(bundle: bundles.Bundle, board: str) -> dict:
+def bench(bundle: bundles.Bundle, board: str, *, portable: bool = False) -> dict:
     """Build the firmware of a bundle, run it over real sound, and count.
 
     Parameters
     ----------
     bundle : what to run.
     board : one of `BOARDS`.
+    portable : with the kernels' portable bodies, to compare.
 
     Returns
     -------
-    dict with ``bundle``, ``board``, ``engine``, ``hops``, ``macs``, ``instructions`` {``hop``: {``mean``, ``worst``}, ``network``: ..,
-    ``signal`` (the hop without the network), ``network_per_mac``}, ``functions`` (instructions a hop by name; a kernel is an
-    operator), ``flash_bytes`` {``code``, ``constants``, ``of_network``}, ``ram_bytes`` {``state``, ``activations``, ``stream``, ``stack``,
-    ``total``}, ``estimates`` (share of a hop's time on real parts, under an assumption) and ``budget`` (from bundle.json, with ``ok``).
+    dict with ``bundle``, ``board``, ``engine``, ``kernels``, ``hops``, ``macs``, ``instructions`` {``hop``: {``mean``, ``worst``}, and alike
+    ``network`` and ``signal`` (the hop without the network), ``network_per_mac``}, ``functions`` (instructions a hop by name; a kernel is
+    an operator), ``flash_bytes`` {``code``, ``constants`` of the network}, ``ram_bytes`` {``state``, ``activations``, ``stream``,
+    ``stack``, ``total``}, ``estimates`` (share of a hop's time on real parts, under an assumption) and ``budget`` (from bundle.json, each
+    with ``limit``, ``used``, ``ok``).
 
     Raises
     ------
@@ -51,7 +60,11 @@ def bench(bundle: bundles.Bundle, board: str) -> dict:
     shutil.rmtree(folder, ignore_errors=True)
     written = compilation.compile_bundle(bundle, folder)
     with atomic_path(folder / "BUILD") as part:
-        part.write_text(_BUILD.format(name=written["name"], stream="stream_256" if bundle.signal.window == 256 else "stream"))
+        parts = {
+            "kernels": "kernels_portable" if portable else "kernels",
+            "stream": "stream_256" if bundle.signal.window == 256 else "stream",
+        }
+        part.write_text(_BUILD.format(name=written["name"], **parts))
     label = f"//build/bench/{folder.name}:firmware_{board.replace('-', '_')}"
     program = runner.build(label)
     with tempfile.TemporaryDirectory() as name:
@@ -90,6 +103,7 @@ def bench(bundle: bundles.Bundle, board: str) -> dict:
         "bundle": bundle.name,
         "board": board,
         "engine": "static",
+        "kernels": "portable" if portable else "fast",
         "hops": HOPS,
         "macs": macs,
         "instructions": instructions | {"network_per_mac": instructions["network"]["mean"] / macs},

@@ -115,6 +115,7 @@ def compile(
 def bench(
     name: BundleName,
     board: Annotated[Literal["cortex-m4", "cortex-m33", "cortex-m55"], typer.Option(help="The core, emulated by QEMU.")] = "cortex-m4",
+    portable: Annotated[bool, typer.Option("--portable", help="Kernels without DSP extension and Helium, to compare.")] = False,
     json: Json = False,
 ) -> None:
     """Instructions a hop, flash and RAM of a bundle's firmware. Exit code 1 when it is over a budget in bundle.json."""
@@ -122,7 +123,7 @@ def bench(
     from convert import bundle
 
     with err.status(f"build and run the firmware for {board}"):
-        found = benches.bench(bundle.load(name), board)
+        found = benches.bench(bundle.load(name), board, portable=portable)
     if json:
         print_json(found)
     else:

@@ -17,7 +17,6 @@ from groupcomm.errors import UserError
 from groupcomm.files import REPO
 
 
-@functools.cache
 def build(target: str) -> Path:
     """Path of a program that a Bazel target makes, built and up to date.
 
@@ -38,6 +37,7 @@ def build(target: str) -> Path:
     return built
 
 
+@functools.cache
 def program(name: str) -> Path:
     """Path of a host program of `micro/boards/host`; see `build`."""
     return build(f"//micro/boards/host:{name}")

@@ -18,6 +18,11 @@ def test_two_runs_count_the_same(m4):
     assert bench.bench(bundle.load("enhance"), "cortex-m4") == m4
 
 
+def test_the_fast_kernels_are_the_faster_ones(m4):
+    portable = bench.bench(bundle.load("enhance"), "cortex-m4", portable=True)
+    assert portable["instructions"]["network"]["worst"] > 2.5 * m4["instructions"]["network"]["worst"]
+
+
 def test_the_figures_add_up(m4):
     i = m4["instructions"]
     assert i["network"]["mean"] + i["signal"]["mean"] == i["hop"]["mean"] <= i["hop"]["worst"]

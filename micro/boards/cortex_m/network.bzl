@@ -2,7 +2,7 @@
 
 load(":cortex_m.bzl", "cortex_m_binary")
 
-def network_firmware(name, network, source, header, stream):
+def network_firmware(name, network, source, header, stream, kernels = "//micro/kernels"):
     """NAME_BOARD for each board: micro/boards/cortex_m/network_firmware.cc with the network of these C files in it."""
     native.cc_library(
         name = name + "_network",
@@ -12,7 +12,7 @@ def network_firmware(name, network, source, header, stream):
         # The generated file is in no folder that .bazelrc knows.
         copts = ["-std=c11", "-Wall", "-Wextra", "-Werror"],
         tags = ["manual"],
-        deps = ["//micro/engine:static_engine", "//micro/kernels"],
+        deps = ["//micro/engine:static_engine", kernels],
     )
     native.cc_library(
         name = name + "_main",
