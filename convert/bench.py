@@ -45,7 +45,7 @@ def bench(bundle: bundles.Bundle, board: str, *, portable: bool = False) -> dict
 
     Returns
     -------
-    dict with ``bundle``, ``board``, ``engine``, ``kernels``, ``hops``, ``macs``, ``instructions`` {``hop``: {``mean``, ``worst``}, and alike
+    dict with ``bundle``, ``board``, ``engine``, ``kernels``, ``hops``, ``macs``, ``instructions`` {``hop``: {``mean``, ``worst``}, and so
     ``network`` and ``signal`` (the hop without the network), ``network_per_mac``}, ``functions`` (instructions a hop by name; a kernel is
     an operator), ``flash_bytes`` {``code``, ``constants`` of the network}, ``ram_bytes`` {``state``, ``activations``, ``stream``,
     ``stack``, ``total``}, ``estimates`` (share of a hop's time on real parts, under an assumption) and ``budget`` (from bundle.json, each
