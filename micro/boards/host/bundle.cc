@@ -226,6 +226,17 @@ bool LoadBundle(const std::string& folder, Bundle* bundle, std::string* error) {
          ReadPart(folder, golden.Object("masks"), hops * sources * bins, &bundle->golden.masks, error);
 }
 
+bool ReadKernels(const std::string& word, Kernels* kernels, std::string* error) {
+  if (word != "library" && word != "ours") {
+    *error = "--kernels " + word + " is not known; give library or ours";
+    return false;
+  }
+  *kernels = word == "ours" ? OurKernels : LibraryKernels;
+  return true;
+}
+
+size_t ArenaRoom(const Bundle& bundle, Kernels kernels) { return kernels == LibraryKernels ? bundle.arena_bytes : 2 * bundle.arena_bytes; }
+
 Fit TryArena(const Bundle& bundle, size_t arena_bytes, Kernels kernels) {
   constexpr int kRefused = 42;  // no code of a sanitizer's
   const pid_t child = fork();
@@ -242,12 +253,13 @@ Fit TryArena(const Bundle& bundle, size_t arena_bytes, Kernels kernels) {
 }
 
 bool BundleEngine::Init(const Bundle& bundle, std::string* error, Kernels kernels) {
-  if (TryArena(bundle, bundle.arena_bytes, kernels) == Fit::kCrashed) {
-    *error = bundle.folder + ": TFLM crashes on this model in an arena of " + std::to_string(bundle.arena_bytes) +
+  const size_t room = ArenaRoom(bundle, kernels);
+  if (TryArena(bundle, room, kernels) == Fit::kCrashed) {
+    *error = bundle.folder + ": TFLM crashes on this model in an arena of " + std::to_string(room) +
              " bytes, which is what it does when that is too small" + kConvert;
     return false;
   }
-  arena_.resize(bundle.arena_bytes);
+  arena_.resize(room);
   CapturedStderr captured;
   if (Place(bundle, &arena_, &engine_, kernels) == Status::kOk) return true;
   const std::string printed = captured.FirstLine();

@@ -30,6 +30,12 @@ struct Bundle {
 // On failure `error` is one line that names the file, the value and the way out.
 bool LoadBundle(const std::string& folder, Bundle* bundle, std::string* error);
 
+// "library" or "ours"; false for another word.
+bool ReadKernels(const std::string& word, Kernels* kernels, std::string* error);
+
+// What an arena may take with these kernels. bundle.json says what the library's need; others keep more there, and a host has it.
+size_t ArenaRoom(const Bundle& bundle, Kernels kernels);
+
 // An engine with the bundle's model in an arena of its own, on the library's kernels: what all others are held against. The bundle
 // outlives it.
 class BundleEngine {

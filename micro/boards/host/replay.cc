@@ -12,8 +12,8 @@ using namespace groupcomm;        // NOLINT
 using namespace groupcomm::host;  // NOLINT
 
 int main(int argc, char** argv) {
-  Program program("replay", "--bundle DIR --features FILE --masks FILE [--repeat N]");
-  if (!program.Parse(argc, argv, {"--bundle", "--features", "--masks"}, {"--repeat"})) return program.exit_code();
+  Program program("replay", "--bundle DIR --features FILE --masks FILE [--repeat N] [--kernels library|ours]");
+  if (!program.Parse(argc, argv, {"--bundle", "--features", "--masks"}, {"--repeat", "--kernels"})) return program.exit_code();
   long passes = 1;
   if (program.Has("--repeat")) {
     char* end;
@@ -27,8 +27,10 @@ int main(int argc, char** argv) {
   std::string error;
   Bundle bundle;
   BundleEngine engine;
+  Kernels kernels = LibraryKernels;
+  if (program.Has("--kernels") && !ReadKernels(program["--kernels"], &kernels, &error)) return program.Fail(error);
   std::vector<uint8_t> features;  // (hops, bins)
-  if (!LoadBundle(program["--bundle"], &bundle, &error) || !engine.Init(bundle, &error) ||
+  if (!LoadBundle(program["--bundle"], &bundle, &error) || !engine.Init(bundle, &error, kernels) ||
       !ReadFile(program["--features"], &features, &error)) {
     return program.Fail(error);
   }
