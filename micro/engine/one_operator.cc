@@ -1,10 +1,8 @@
 // Any .tflite with int8 inputs and one output through TFLM with our kernels, for tests: reads calls from stdin, a byte each ('R' resets,
 // 'I' is followed by the bytes of all inputs), writes the bytes of every output to stdout. What is refused is one line on stderr.
 #include <cstdio>
-#include <cstring>
 #include <fstream>
 #include <iterator>
-#include <memory>
 #include <vector>
 
 #include "micro/engine/operators.h"
@@ -15,28 +13,28 @@ int main(int argc, char** argv) {
   if (argc != 4) return 2;  // MODEL OPERATOR INPUTS
   std::ifstream file(argv[1], std::ios::binary);
   const std::vector<char> model((std::istreambuf_iterator<char>(file)), {});
-  const auto operators = std::make_unique<Operators>();
-  if (!operators->Add(argv[2])) return 2;
+  Operators operators;
+  if (!operators.Add(argv[2])) return 2;
   std::vector<uint8_t> arena(1 << 20);
   auto* allocator = tflm::Allocator::Create(arena.data(), arena.size());
-  const auto interpreter = std::make_unique<tflm::Interpreter>(tflm::GetModel(model.data()), *operators, allocator);
+  tflm::Interpreter interpreter(tflm::GetModel(model.data()), operators, allocator);
   KernelRefusal refusal;
-  if (interpreter->SetMicroExternalContext(&refusal) != tflm::kOk || interpreter->AllocateTensors() != tflm::kOk) {
+  if (interpreter.SetMicroExternalContext(&refusal) != tflm::kOk || interpreter.AllocateTensors() != tflm::kOk) {
     std::fprintf(stderr, "%s\n", refusal.reason != nullptr ? refusal.reason : "no reason");
     return 1;
   }
   const int inputs = argv[3][0] - '0';
   for (int call; (call = std::getchar()) != EOF;) {
     if (call == 'R') {
-      if (interpreter->Reset() != tflm::kOk) return 2;
+      if (interpreter.Reset() != tflm::kOk) return 2;
       continue;
     }
     for (int i = 0; i < inputs; ++i) {
-      tflm::Tensor* input = interpreter->input(i);
+      tflm::Tensor* input = interpreter.input(i);
       if (std::fread(input->data.int8, 1, input->bytes, stdin) != input->bytes) return 2;
     }
-    if (interpreter->Invoke() != tflm::kOk) return 2;
-    const tflm::Tensor* output = interpreter->output(0);
+    if (interpreter.Invoke() != tflm::kOk) return 2;
+    const tflm::Tensor* output = interpreter.output(0);
     if (std::fwrite(output->data.int8, 1, output->bytes, stdout) != output->bytes) return 2;
   }
   return 0;

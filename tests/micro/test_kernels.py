@@ -77,6 +77,10 @@ def model_of(name, inputs, outputs, options=None) -> bytes:
     graph.inputs = [indices[i] for i, t in enumerate(inputs) if t is not None and t.data is None and not t.variable]
     graph.outputs = op.outputs
     model.subgraphs = [graph]
+    return packed(model)
+
+
+def packed(model: schema.ModelT) -> bytes:
     builder = flatbuffers.Builder(1024)
     builder.Finish(model.Pack(builder), b"TFL3")
     return bytes(builder.Output())
