@@ -297,10 +297,8 @@ def _fully_connected(op: _Operator) -> FullyConnected:
     if len(w.scales) > 1:
         if w.axis != 0 or len(w.scales) != outputs:
             op.refuse("the scales of its weights are not one for each output")
-        reals = [float(x.scale) * float(s) / float(op.output.scale) for s in w.scales]
-    else:
-        reals = [float(x.scale * w.scale) / float(op.output.scale)] * outputs  # this product TFLM takes in single precision
-    scales = [quantize_multiplier(real) for real in reals]
+    reals = [float(x.scale) * float(s) / float(op.output.scale) for s in w.scales]
+    scales = [quantize_multiplier(real) for real in (reals if len(reals) > 1 else reals * outputs)]
     weights = w.values()
     low, high = op.range()
     return FullyConnected(

@@ -147,10 +147,10 @@ tflm::Result PrepareFullyConnected(tflm::Context* context, tflm::Node* node) {
   if (kernel == nullptr || folded == nullptr || multiplier == nullptr || shift == nullptr) return tflm::kError;
   for (int32_t i = 0; i < outputs; ++i) {
     const float scale = quantization->scale->data[scales == 1 ? 0 : i];
-    // TFLM takes the product of one scale in single precision, of one for each output in double.
-    const double product = scales == 1 ? static_cast<double>(x->params.scale * scale) : static_cast<double>(x->params.scale) * scale;
-    gc_scale to_output;
-    if (!ToScale(product / out->params.scale, &to_output)) return refuse("its scales are too far apart");
+    gc_scale to_output;  // in double, as TFLM takes it: the product of two floats is exact
+    if (!ToScale(static_cast<double>(x->params.scale) * scale / out->params.scale, &to_output)) {
+      return refuse("its scales are too far apart");
+    }
     multiplier[i] = to_output.multiplier;
     shift[i] = static_cast<int8_t>(to_output.shift);
   }
@@ -229,7 +229,7 @@ tflm::Result PrepareLstm(tflm::Context* context, tflm::Node* node) {
     Fold(bias->data.i32, x->params.zero_point, w->data.int8, units, inputs, input_bias);
     Fold(nullptr, hidden->params.zero_point, r->data.int8, units, units, recurrent_bias);
     *gates[i] = {w->data.int8, r->data.int8, input_bias, recurrent_bias, {}, {}};
-    // In double, where a fully connected operator of one scale multiplies in single precision. 4096: of what goes into the activations.
+    // 4096: of what goes into the activations.
     if (!ToScale(static_cast<double>(x->params.scale) * w->params.scale * 4096, &gates[i]->input) ||
         !ToScale(static_cast<double>(hidden->params.scale) * r->params.scale * 4096, &gates[i]->recurrent)) {
       return refuse("its scales are too far apart");

@@ -38,6 +38,12 @@ def test_our_kernels_in_tflm_equal_the_librarys(name, tmp_path):
         assert done.stdout == library(model, cases), f"seed {seed}"
 
 
+def test_scales_are_multiplied_as_tflm_does(tmp_path):
+    for seed in range(10):
+        model, cases = one.fully_connected_at_ties(np.random.default_rng(seed))
+        assert ours(tmp_path, "FULLY_CONNECTED", model, cases).stdout == library(model, cases), f"seed {seed}"
+
+
 def tensor(model, i):
     """Input ``i`` of the operator."""
     graph = model.subgraphs[0]
