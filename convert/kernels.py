@@ -294,9 +294,8 @@ def _fully_connected(op: _Operator) -> FullyConnected:
     if any(w.zero_points):
         op.refuse("its weights have a zero point")
     outputs, inputs = w.shape
-    if len(w.scales) > 1:
-        if w.axis != 0 or len(w.scales) != outputs:
-            op.refuse("the scales of its weights are not one for each output")
+    if len(w.scales) > 1 and (w.axis != 0 or len(w.scales) != outputs):
+        op.refuse("the scales of its weights are not one for each output")
     reals = [float(x.scale) * float(s) / float(op.output.scale) for s in w.scales]
     scales = [quantize_multiplier(real) for real in (reals if len(reals) > 1 else reals * outputs)]
     weights = w.values()

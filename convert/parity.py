@@ -61,8 +61,9 @@ def parity(bundle: bundles.Bundle, trained: checkpoint.Checkpoint, *, hops: int)
     Returns
     -------
     dict with ``bundle``, ``hops`` (of a pass), ``passes``, ``runtimes`` (a `Row` each, as dicts), ``exact`` (TFLM in Python and in
-    C++ equal in every byte, by replay, on its kernels and on ours, by the C++ stream and to the golden vectors),
-    ``streaming_difference`` (worst difference of a mask between Keras' streaming and sequence views) and ``ok`` (exact, and that difference within `STREAMING_TOLERANCE`).
+    C++ equal in every byte: by replay, on its kernels and on ours, by the C++ stream and to the golden vectors),
+    ``streaming_difference`` (worst difference of a mask between Keras' streaming and sequence views) and ``ok`` (exact, and that
+    difference within `STREAMING_TOLERANCE`).
 
     Raises
     ------

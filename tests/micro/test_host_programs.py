@@ -289,7 +289,10 @@ def test_a_full_disk_leaves_the_old_output(wav, tmp_path):
         (["--bundle", "a", "--bundle", "b"], "--bundle is given twice"),
         (["--bundle", ENHANCE, "--features", "f", "--masks", "m", "--repeat", "0"], "--repeat 0 is not a positive integer"),
         (["--bundle", ENHANCE, "--features", "f", "--masks", "m", "--repeat", "2x"], "--repeat 2x is not a positive integer"),
-        (["--bundle", ENHANCE, "--features", "f", "--masks", "m", "--kernels", "fast"], "--kernels fast is not known; give library or ours"),
+        (
+            ["--bundle", ENHANCE, "--features", "f", "--masks", "m", "--kernels", "fast"],
+            "--kernels fast is not known; give library or ours",
+        ),
         (["--bundle", ENHANCE, "--features", "/none", "--masks", "m"], "/none: cannot read (No such file"),
         (["--bundle", ENHANCE, "--features", ENHANCE / "bundle.json", "--masks", "m"], "bytes are not whole hops of "),
         (["--bundle", ENHANCE, "--features", ENHANCE / "golden_features.i8", "--masks", "/none/m"], "/none/m: cannot write"),

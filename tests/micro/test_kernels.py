@@ -279,7 +279,8 @@ def fully_connected_at_ties(random):
     weights = Tensor((len(near), 1), w, data=np.ones((len(near), 1)))
     bias = Tensor((len(near),), x * w, type=INT32, data=near)
     options = schema.FullyConnectedOptionsT()
-    return model_of("FULLY_CONNECTED", [Tensor((1, 1), x), weights, bias], [Tensor((1, len(near)), y)], options), [(np.zeros((1, 1), np.int8),)]
+    model = model_of("FULLY_CONNECTED", [Tensor((1, 1), x), weights, bias], [Tensor((1, len(near)), y)], options)
+    return model, [(np.zeros((1, 1), np.int8),)]
 
 
 def random_lstm(random, **fixed):
