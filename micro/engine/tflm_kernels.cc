@@ -71,8 +71,9 @@ T* Allocate(tflm::Context* context, size_t count) {
   return static_cast<T*>(tflm::GetMicroContext(context)->AllocatePersistentBuffer(count * sizeof(T)));
 }
 
-// The multiplier and shift nearest to a real number that is not negative; false when no kernel can shift that far.
+// The multiplier and shift nearest to a real number; false when it is none of a scale, or no kernel can shift that far.
 bool ToScale(double real, gc_scale* scale) {
+  if (!(real >= 0) || std::isinf(real)) return false;
   int shift;
   double multiplier = std::floor(std::frexp(real, &shift) * 2147483648.0 + 0.5);
   if (multiplier == 2147483648.0) {
@@ -81,7 +82,7 @@ bool ToScale(double real, gc_scale* scale) {
   }
   const bool none = multiplier == 0 || shift < -31;
   *scale = none ? gc_scale{0, 0} : gc_scale{static_cast<int32_t>(multiplier), shift};
-  return shift <= 30;
+  return none || shift <= 30;
 }
 
 // bias - zero_point * sum(weights), what the zero point of the inputs adds to every sum. Wraps, as the kernels and TFLM do.
@@ -149,7 +150,7 @@ tflm::Result PrepareFullyConnected(tflm::Context* context, tflm::Node* node) {
     const float scale = quantization->scale->data[scales == 1 ? 0 : i];
     gc_scale to_output;  // in double, as TFLM takes it: the product of two floats is exact
     if (!ToScale(static_cast<double>(x->params.scale) * scale / out->params.scale, &to_output)) {
-      return refuse("its scales are too far apart");
+      return refuse("its scales are no scales or too far apart");
     }
     multiplier[i] = to_output.multiplier;
     shift[i] = static_cast<int8_t>(to_output.shift);
@@ -232,12 +233,12 @@ tflm::Result PrepareLstm(tflm::Context* context, tflm::Node* node) {
     // 4096: of what goes into the activations.
     if (!ToScale(static_cast<double>(x->params.scale) * w->params.scale * 4096, &gates[i]->input) ||
         !ToScale(static_cast<double>(hidden->params.scale) * r->params.scale * 4096, &gates[i]->recurrent)) {
-      return refuse("its scales are too far apart");
+      return refuse("its scales are no scales or too far apart");
     }
   }
   constexpr double kProduct = 1.0 / (1 << 30);  // scale of the product of two activations
   if (!ToScale(kProduct / cells->params.scale, &k->update) || !ToScale(kProduct / hidden->params.scale, &k->hidden)) {
-    return refuse("its scales are too far apart");
+    return refuse("its scales are no scales or too far apart");
   }
   const int shift = 12 + exponent - 1;
   k->tanh_multiplier = shift < 0 ? 3 : 3 << shift;

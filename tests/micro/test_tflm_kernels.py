@@ -90,7 +90,10 @@ FC, LSTM = "FULLY_CONNECTED", "UNIDIRECTIONAL_SEQUENCE_LSTM"
         (FC, lambda m: setattr(tensor(m, 2), "type", schema.TensorType.INT8), "its bias is not constant int32"),
         (FC, lambda m: quantize(tensor(m, 1), [0.1, 0.1]), "the scales of its weights are not one for each output"),
         (FC, lambda m: quantize(tensor(m, 1), zero_point=3), "its weights have a zero point"),
-        (FC, lambda m: quantize(tensor(m, 0), [1e30]), "its scales are too far apart"),
+        (FC, lambda m: quantize(tensor(m, 0), [1e30]), "its scales are no scales or too far apart"),
+        (FC, lambda m: quantize(tensor(m, 0), [-0.1]), "its scales are no scales or too far apart"),
+        (FC, lambda m: quantize(output(m), [0]), "its scales are no scales or too far apart"),
+        (FC, lambda m: quantize(output(m), [np.nan]), "its scales are no scales or too far apart"),
         (FC, lambda m: one.fuse(m, ACTIVATION.TANH), "fused activation"),
         (LSTM, one.peephole, "it has peepholes"),
         (LSTM, lambda m: leave_out(m, 12), "or lacks a bias"),
@@ -109,7 +112,7 @@ FC, LSTM = "FULLY_CONNECTED", "UNIDIRECTIONAL_SEQUENCE_LSTM"
         (LSTM, lambda m: quantize(tensor(m, 3), zero_point=1), "its weights are not constant int8 matrices"),
         (LSTM, lambda m: setattr(tensor(m, 4), "shape", [1, 1]), "its weights are not constant int8 matrices"),
         (LSTM, lambda m: unbind(m, 14), "its biases are not constant int32"),
-        (LSTM, lambda m: quantize(tensor(m, 0), [1e30]), "its scales are too far apart"),
+        (LSTM, lambda m: quantize(tensor(m, 0), [1e30]), "its scales are no scales or too far apart"),
     ],
 )
 def test_what_our_kernels_do_not_do_is_refused(name, hurt, words, tmp_path):
