@@ -1,6 +1,7 @@
 // Any .tflite with int8 inputs and one output through TFLM with our kernels, for tests: reads calls from stdin, a byte each ('R' resets,
 // 'I' is followed by the bytes of all inputs), writes the bytes of every output to stdout. What is refused is one line on stderr.
 #include <cstdio>
+#include <cstdlib>
 #include <fstream>
 #include <iterator>
 #include <vector>
@@ -10,12 +11,13 @@
 using namespace groupcomm;  // NOLINT
 
 int main(int argc, char** argv) {
-  if (argc != 4) return 2;  // MODEL OPERATOR INPUTS
+  if (argc != 5) return 2;  // MODEL OPERATOR INPUTS ARENA
   std::ifstream file(argv[1], std::ios::binary);
   const std::vector<char> model((std::istreambuf_iterator<char>(file)), {});
   Operators operators;
   if (!operators.Add(argv[2])) return 2;
-  std::vector<uint8_t> arena(1 << 20);
+  std::vector<uint8_t> arena(std::strtoul(argv[4], nullptr, 10));
+  if (arena.size() < tflm::Allocator::GetDefaultTailUsage(false) + 16) return 2;
   auto* allocator = tflm::Allocator::Create(arena.data(), arena.size());
   tflm::Interpreter interpreter(tflm::GetModel(model.data()), operators, allocator);
   KernelRefusal refusal;

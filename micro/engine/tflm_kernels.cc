@@ -66,9 +66,16 @@ tflm::Result Refuse(tflm::Context* context, const tflm::Node* node, const char* 
   return tflm::kError;
 }
 
+// Memory that stays, after all descriptions are made. It comes from one end of the arena and the descriptions from the other, and TFLM
+// does not see when it takes theirs: in an arena that is too small, parameters would be made of what they overwrite.
 template <typename T>
 T* Allocate(tflm::Context* context, size_t count) {
-  return static_cast<T*>(tflm::GetMicroContext(context)->AllocatePersistentBuffer(count * sizeof(T)));
+  tflm::KernelContext* interpreter = tflm::GetMicroContext(context);
+  uint8_t* end = interpreter->AllocateTempBuffer(1, 1);  // of the descriptions
+  if (end == nullptr) return nullptr;
+  interpreter->DeallocateTempBuffer(end);
+  void* memory = interpreter->AllocatePersistentBuffer(count * sizeof(T));
+  return reinterpret_cast<uintptr_t>(memory) > reinterpret_cast<uintptr_t>(end) ? static_cast<T*>(memory) : nullptr;
 }
 
 // The multiplier and shift nearest to a real number; false when it is none of a scale, or no kernel can shift that far.
@@ -187,15 +194,21 @@ tflm::Result PrepareLstm(tflm::Context* context, tflm::Node* node) {
     }
   }
   const Description x(context, node->inputs, 0), hidden(context, node->inputs, kHidden), cells(context, node->inputs, kCells);
-  const Description out(context, node->outputs, 0), any_weights(context, node->inputs, 1);
-  if (!x || !hidden || !cells || !out || !any_weights) return tflm::kError;  // no room to describe them
+  const Description out(context, node->outputs, 0);
+  const auto input = [&](int i) { return Description(context, node->inputs, i); };
+  const Description weights[4] = {input(1), input(2), input(3), input(4)};
+  const Description recurrent[4] = {input(5), input(6), input(7), input(8)};
+  const Description bias[4] = {input(12), input(13), input(14), input(15)};
+  bool described = x && hidden && cells && out;
+  for (int i = 0; i < 4; ++i) described = described && weights[i] && recurrent[i] && bias[i];
+  if (!described) return tflm::kError;  // no room for that
   if (!x.HasOneScale(tflm::kInt8) || !out.HasOneScale(tflm::kInt8)) return refuse("its input or output is not int8 with one scale");
   const auto& options = *static_cast<const tflm::LstmOptions*>(node->builtin_data);
   if (options.activation != tflm::kActTanh) return refuse("its activation is not TANH");
   if (x->dims->size != 3) return refuse("its input has not three dimensions");
   if (x->dims->data[options.time_major ? 0 : 1] != 1) return refuse("it has more time steps in one call than one");
   const int32_t batch = x->dims->data[options.time_major ? 1 : 0], inputs = x->dims->data[2];
-  const int32_t units = any_weights->dims->data[0];
+  const int32_t units = weights[0]->dims->size == 2 ? weights[0]->dims->data[0] : 0;
   if (out.size() != batch * units) return refuse("its output is not one row of units for each of the batch");
   if (!hidden.IsState(tflm::kInt8, batch * units)) return refuse("its hidden state is not a variable int8 tensor like its output");
   if (!cells.IsState(tflm::kInt16, batch * units) || cells->params.zero_point != 0) {
@@ -219,15 +232,14 @@ tflm::Result PrepareLstm(tflm::Context* context, tflm::Node* node) {
   k->units = units;
   gc_lstm_gate* gates[] = {&k->input, &k->forget, &k->cell, &k->output};
   for (int i = 0; i < 4; ++i) {
-    const Description w(context, node->inputs, 1 + i), r(context, node->inputs, 5 + i), bias(context, node->inputs, 12 + i);
-    if (!w || !r || !bias) return tflm::kError;
+    const Description &w = weights[i], &r = recurrent[i];
     if (!w.IsWeights() || !w.HasOneScale(tflm::kInt8) || !w.IsMatrix(units, inputs) || w->params.zero_point != 0 || !r.IsWeights() ||
         !r.HasOneScale(tflm::kInt8) || !r.IsMatrix(units, units) || r->params.zero_point != 0) {
       return refuse("its weights are not constant int8 matrices with one scale and zero point 0");
     }
-    if (!bias.IsBias(units)) return refuse("its biases are not constant int32, one for each unit");
+    if (!bias[i].IsBias(units)) return refuse("its biases are not constant int32, one for each unit");
     int32_t *input_bias = biases + 2 * i * units, *recurrent_bias = input_bias + units;
-    Fold(bias->data.i32, x->params.zero_point, w->data.int8, units, inputs, input_bias);
+    Fold(bias[i]->data.i32, x->params.zero_point, w->data.int8, units, inputs, input_bias);
     Fold(nullptr, hidden->params.zero_point, r->data.int8, units, units, recurrent_bias);
     *gates[i] = {w->data.int8, r->data.int8, input_bias, recurrent_bias, {}, {}};
     // 4096: of what goes into the activations.

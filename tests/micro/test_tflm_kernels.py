@@ -10,12 +10,12 @@ from convert import runner
 from tests.micro import test_kernels as one
 
 
-def ours(folder, name, model: bytes, cases, inputs=1):
-    """Every output of a model of one operator, in TFLM with our kernels. A case is a tuple of inputs, or "reset"."""
+def ours(folder, name, model: bytes, cases, arena=2**20):
+    """Every output of a model of one operator of one input, in TFLM with our kernels. A case is a tuple of inputs, or "reset"."""
     (folder / "model.tflite").write_bytes(model)
     calls = b"".join(b"R" if isinstance(case, str) else b"I" + b"".join(x.tobytes() for x in case) for case in cases)
     program = runner.build("//micro/engine:one_operator")
-    return subprocess.run([program, folder / "model.tflite", name, str(inputs)], input=calls, capture_output=True)
+    return subprocess.run([program, folder / "model.tflite", name, "1", str(arena)], input=calls, capture_output=True)
 
 
 def library(model: bytes, cases) -> bytes:
@@ -42,6 +42,17 @@ def test_scales_are_multiplied_as_tflm_does(tmp_path):
     for seed in range(10):
         model, cases = one.fully_connected_at_ties(np.random.default_rng(seed))
         assert ours(tmp_path, "FULLY_CONNECTED", model, cases).stdout == library(model, cases), f"seed {seed}"
+
+
+@pytest.mark.parametrize("name", ["FULLY_CONNECTED", "UNIDIRECTIONAL_SEQUENCE_LSTM"])
+def test_an_arena_that_is_too_small_gives_nothing_and_never_other_bytes(name, tmp_path):
+    """Some kernels and allocations of TFLM itself crash there; what they do not do is go on with parameters that were overwritten."""
+    make = {"FULLY_CONNECTED": one.random_fully_connected, "UNIDIRECTIONAL_SEQUENCE_LSTM": one.random_lstm}[name]
+    for seed in range(2):
+        model, cases = make(np.random.default_rng([seed, 3]))
+        expected = library(model, cases)
+        fits = [ours(tmp_path, name, model, cases, arena).stdout for arena in range(1024, 16384, 128)]
+        assert set(fits) == {b"", expected} and fits == sorted(fits, key=len)
 
 
 def tensor(model, i):

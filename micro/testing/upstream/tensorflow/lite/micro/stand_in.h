@@ -135,6 +135,8 @@ class MicroContext {
   virtual void* GetScratchBuffer(int buffer_idx) = 0;
   virtual TfLiteTensor* AllocateTempTfLiteTensor(int tensor_idx) = 0;
   virtual void DeallocateTempTfLiteTensor(TfLiteTensor* tensor) = 0;
+  virtual uint8_t* AllocateTempBuffer(size_t size, size_t alignment) = 0;
+  virtual void DeallocateTempBuffer(uint8_t* buffer) = 0;
   virtual TfLiteEvalTensor* GetEvalTensor(int tensor_idx) = 0;
   virtual TfLiteStatus set_external_context(void* external_context_payload) = 0;
   virtual void* external_context() = 0;
@@ -218,6 +220,8 @@ class FakeContext : public MicroContext {
     return tensor_;
   }
   void DeallocateTempTfLiteTensor(TfLiteTensor*) override { --described_; }
+  uint8_t* AllocateTempBuffer(size_t, size_t) override { return nullptr; }
+  void DeallocateTempBuffer(uint8_t*) override {}
   TfLiteEvalTensor* GetEvalTensor(int) override { return nullptr; }
   TfLiteStatus set_external_context(void* payload) override {
     if (payload == nullptr || payload_ != nullptr) return kTfLiteError;
