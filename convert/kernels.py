@@ -77,8 +77,9 @@ class Lstm:
     @property
     def scratch_bytes(self) -> int:
         """GC_LSTM_SCRATCH_BYTES of kernels.h."""
-        inputs, units = (-(-n // 8) * 8 for n in (self.inputs, self.units))
-        return 2 * (inputs + units) * (self.batch + 5) + 8 * (self.batch + 4) + 32 * (self.units + 4)
+        vectors = -(-self.inputs // 8) + -(-self.units // 8)
+        pairs = (self.batch + 1) // 2
+        return max(32 * vectors * (pairs + 1) + 64 * pairs, 64 * self.units)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -294,13 +295,10 @@ def _fully_connected(op: _Operator) -> FullyConnected:
     if any(w.zero_points):
         op.refuse("its weights have a zero point")
     outputs, inputs = w.shape
-    if len(w.scales) > 1:
-        if w.axis != 0 or len(w.scales) != outputs:
-            op.refuse("the scales of its weights are not one for each output")
-        reals = [float(x.scale) * float(s) / float(op.output.scale) for s in w.scales]
-    else:
-        reals = [float(x.scale * w.scale) / float(op.output.scale)] * outputs  # this product TFLM takes in single precision
-    scales = [quantize_multiplier(real) for real in reals]
+    if len(w.scales) > 1 and (w.axis != 0 or len(w.scales) != outputs):
+        op.refuse("the scales of its weights are not one for each output")
+    reals = [float(x.scale) * float(s) / float(op.output.scale) for s in w.scales]
+    scales = [quantize_multiplier(real) for real in (reals if len(reals) > 1 else reals * outputs)]
     weights = w.values()
     low, high = op.range()
     return FullyConnected(

@@ -61,8 +61,9 @@ def parity(bundle: bundles.Bundle, trained: checkpoint.Checkpoint, *, hops: int)
     Returns
     -------
     dict with ``bundle``, ``hops`` (of a pass), ``passes``, ``runtimes`` (a `Row` each, as dicts), ``exact`` (TFLM in Python and in
-    C++ equal in every byte, by replay, by the C++ stream and to the golden vectors), ``streaming_difference`` (worst difference of a
-    mask between Keras' streaming and sequence views) and ``ok`` (exact, and that difference within `STREAMING_TOLERANCE`).
+    C++ equal in every byte: by replay, on its kernels and on ours, by the C++ stream and to the golden vectors),
+    ``streaming_difference`` (worst difference of a mask between Keras' streaming and sequence views) and ``ok`` (exact, and that
+    difference within `STREAMING_TOLERANCE`).
 
     Raises
     ------
@@ -90,7 +91,7 @@ def parity(bundle: bundles.Bundle, trained: checkpoint.Checkpoint, *, hops: int)
         return np.concatenate([first, run()])
 
     with progress() as bar:
-        task = bar.add_task("parity", total=12)
+        task = bar.add_task("parity", total=13)
         one = trained.model("sequence")(features[None]).numpy()[0]
         sequence = np.concatenate([one, one])  # (hops, sources * bins)
         row("keras_sequence", sequence, None, sequence, step=masks_scale)
@@ -110,6 +111,7 @@ def parity(bundle: bundles.Bundle, trained: checkpoint.Checkpoint, *, hops: int)
         cpp = runner.replay(bundle, quantized, passes=2)
         int8_row("tflm_python", truth, "tflm_cpp", cpp)
         int8_row("tflm_cpp", cpp, "tflm_python", truth)
+        int8_row("tflm_cpp_kernels", runner.replay(bundle, quantized, passes=2, kernels="ours"), "tflm_python", truth)
         golden_features, golden_masks = bundle.golden()
         golden_got = runner.replay(bundle, golden_features, passes=1)
         row("tflm_cpp_golden", golden_got, "golden", golden_masks)
@@ -129,7 +131,7 @@ def parity(bundle: bundles.Bundle, trained: checkpoint.Checkpoint, *, hops: int)
         ideal = separator.from_keras(trained)(audio)
         row("stream_cpp_pcm", out, "python_pcm", expected, value=out / np.float32(sig.PCM_SCALE), ideal=ideal)
     equal = {r.name: r.equal_bytes == 1.0 for r in rows}
-    exact = all(equal[name] for name in ("tflm_python", "tflm_cpp", "tflm_cpp_golden", "stream_cpp"))
+    exact = all(equal[name] for name in ("tflm_python", "tflm_cpp", "tflm_cpp_kernels", "tflm_cpp_golden", "stream_cpp"))
     difference = float(np.abs(stream - sequence).max())
     return {
         "bundle": bundle.name,

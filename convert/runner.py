@@ -58,13 +58,14 @@ def run(name: str, *arguments) -> str:
     return done.stdout
 
 
-def replay(bundle: Bundle, features: np.ndarray, *, passes: int = 1) -> np.ndarray:
+def replay(bundle: Bundle, features: np.ndarray, *, passes: int = 1, kernels: str = "library") -> np.ndarray:
     """Stream quantized features through the C++ engine, hop by hop.
 
     Parameters
     ----------
     features : np.ndarray [shape=(hops, bins), int8]
     passes : how often, with a reset in between.
+    kernels : ``library`` for TFLM's own, ``ours`` for those of `micro/kernels` where there is one.
 
     Returns
     -------
@@ -73,7 +74,7 @@ def replay(bundle: Bundle, features: np.ndarray, *, passes: int = 1) -> np.ndarr
     with tempfile.TemporaryDirectory() as folder:
         given, got = Path(folder) / "features.i8", Path(folder) / "masks.i8"
         given.write_bytes(features.tobytes())
-        run("replay", "--bundle", bundle.path, "--features", given, "--masks", got, "--repeat", passes)
+        run("replay", "--bundle", bundle.path, "--features", given, "--masks", got, "--repeat", passes, "--kernels", kernels)
         return np.fromfile(got, np.int8).reshape(passes * len(features), -1)
 
 

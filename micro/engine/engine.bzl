@@ -6,12 +6,17 @@ def tflm_engine(name, deps, **kwargs):
         srcs = [
             "operators.cc",
             "tflm_engine.cc",
+            "tflm_kernels.cc",
         ],
         hdrs = [
             "operators.h",
             "tflm.h",
             "tflm_engine.h",
+            "tflm_kernels.h",
         ],
-        deps = [":engine"] + deps,
+        deps = [
+            ":engine",
+            "//micro/kernels",
+        ] + deps,
         **kwargs
     )

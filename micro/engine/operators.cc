@@ -33,7 +33,9 @@ const char* Operators::missing_name() const {
 
 const tflm::Registration* Operators::FindOp(tflm::Operator code) const {
   for (int i = 0; i < count_; ++i) {
-    if (offered_[i] == code) return library_.FindOp(code);
+    if (offered_[i] != code) continue;
+    const tflm::Registration* ours = kernels_(code);
+    return ours != nullptr ? ours : library_.FindOp(code);
   }
   missing_ = code;
   return nullptr;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "micro/engine/tflm.h"
+#include "micro/engine/tflm_kernels.h"
 
 // X(name in the schema and in bundle.json, name in MicroMutableOpResolver). From source, each of them is linked into the program:
 // where flash is short, define a list of your own before the build.
@@ -40,6 +41,9 @@ class Operators final : public tflm::Resolver {
  public:
   static constexpr int kMax = 32;
 
+  // Which operators have a kernel other than the library's; before the interpreter asks for them.
+  void Use(Kernels kernels) { kernels_ = kernels; }
+
   // Offers the operator of this name; false when this build has none, or kMax are taken.
   bool Add(const char* name);
 
@@ -66,6 +70,7 @@ class Operators final : public tflm::Resolver {
 #endif
   int offered_[kMax];  // (count_) codes
   int count_ = 0;
+  Kernels kernels_ = OurKernels;
   mutable int missing_ = -1;  // FindOp is const in the library's interface
 };
 

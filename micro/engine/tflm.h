@@ -58,8 +58,17 @@ inline const Model* GetModel(const void* flatbuffer) {
 namespace micro {
 
 // Fixed underlying types: the library returns values that are not named here.
-enum TfLiteStatus : int { kTfLiteOk = 0 };
-enum TfLiteType : int { kTfLiteInt8 = 9 };
+enum TfLiteStatus : int { kTfLiteOk = 0, kTfLiteError = 1 };
+enum TfLiteType : int { kTfLiteInt32 = 2, kTfLiteInt16 = 7, kTfLiteInt8 = 9 };
+enum TfLiteAllocationType : int { kTfLiteMmapRo = 1 };
+enum TfLiteQuantizationType : int { kTfLiteAffineQuantization = 1 };
+enum TfLiteFusedActivation : int {
+  kTfLiteActNone = 0,
+  kTfLiteActRelu = 1,
+  kTfLiteActReluN1To1 = 2,
+  kTfLiteActRelu6 = 3,
+  kTfLiteActTanh = 4,
+};
 enum class MemoryPlannerType { kGreedy, kLinear };
 
 struct TfLiteIntArray {
@@ -67,24 +76,95 @@ struct TfLiteIntArray {
   int data[];  // (size)
 };
 
-struct TfLiteTensor {
+struct TfLiteFloatArray {
+  int size;
+  float data[];  // (size)
+};
+
+struct TfLiteAffineQuantization {
+  TfLiteFloatArray* scale;
+  TfLiteIntArray* zero_point;
+  int32_t quantized_dimension;
+};
+
+union TfLitePtrUnion {
+  int8_t* int8;
+  int16_t* i16;
+  int32_t* i32;
+};
+
+struct TfLiteTensor {  // as Prepare sees a tensor
   struct {
-    int type;
+    TfLiteQuantizationType type;
     void* params;
   } quantization;
   struct {
     float scale;
     int32_t zero_point;
   } params;
-  union {
-    int8_t* int8;
-  } data;
+  TfLitePtrUnion data;
   TfLiteIntArray* dims;
   size_t bytes;
   TfLiteType type;
+  TfLiteAllocationType allocation_type;
+  bool is_variable;
 };
 
-struct TFLMRegistration;
+struct TfLiteEvalTensor {  // as Invoke sees it
+  TfLitePtrUnion data;
+  TfLiteIntArray* dims;
+  TfLiteType type;
+};
+
+struct TfLiteContext {
+  void* impl_;
+};
+
+struct TfLiteNode {
+  TfLiteIntArray* inputs;  // numbers of tensors, -1 for one that is left out
+  TfLiteIntArray* outputs;
+  TfLiteIntArray* intermediates;
+  void* user_data;
+  void* builtin_data;
+};
+
+struct TfLiteFullyConnectedParams {  // what builtin_data points to; fields that follow are not read
+  TfLiteFusedActivation activation;
+};
+
+struct TfLiteUnidirectionalSequenceLSTMParams {
+  TfLiteFusedActivation activation;
+  float cell_clip, proj_clip;
+  bool time_major;
+};
+
+struct TFLMRegistration {
+  void* (*init)(TfLiteContext* context, const char* buffer, size_t length);
+  void (*free)(TfLiteContext* context, void* buffer);
+  TfLiteStatus (*prepare)(TfLiteContext* context, TfLiteNode* node);
+  TfLiteStatus (*invoke)(TfLiteContext* context, TfLiteNode* node);
+  void (*reset)(TfLiteContext* context, void* buffer);
+  int32_t builtin_code;
+  const char* custom_name;
+};
+
+class MicroContext {  // in the order of the library's vtable, which goes on after these
+ public:
+  virtual ~MicroContext() {}
+  virtual void* AllocatePersistentBuffer(size_t bytes) = 0;
+  virtual TfLiteStatus RequestScratchBufferInArena(size_t bytes, int* index) = 0;
+  virtual void* GetScratchBuffer(int index) = 0;
+  virtual TfLiteTensor* AllocateTempTfLiteTensor(int tensor) = 0;
+  virtual void DeallocateTempTfLiteTensor(TfLiteTensor* tensor) = 0;
+  virtual uint8_t* AllocateTempBuffer(size_t bytes, size_t alignment) = 0;
+  virtual void DeallocateTempBuffer(uint8_t* buffer) = 0;
+  virtual TfLiteEvalTensor* GetEvalTensor(int tensor) = 0;
+  virtual TfLiteStatus set_external_context(void* payload) = 0;
+  virtual void* external_context() = 0;
+};
+
+inline MicroContext* GetMicroContext(const TfLiteContext* context) { return static_cast<MicroContext*>(context->impl_); }
+
 class MicroResourceVariables;
 class MicroProfilerInterface;
 
@@ -121,6 +201,7 @@ class MicroInterpreter {
   TfLiteStatus AllocateTensors();
   TfLiteStatus Invoke();
   TfLiteStatus Reset();
+  TfLiteStatus SetMicroExternalContext(void* payload);
   TfLiteTensor* input(size_t index);
   TfLiteTensor* output(size_t index);
 
@@ -143,7 +224,10 @@ class PythonOpsResolver : public micro::MicroMutableOpResolver<200> {  // every 
 
 #else
 
+#include "tensorflow/lite/c/builtin_op_data.h"
+#include "tensorflow/lite/c/common.h"
 #include "tensorflow/lite/micro/micro_allocator.h"
+#include "tensorflow/lite/micro/micro_context.h"
 #include "tensorflow/lite/micro/micro_interpreter.h"
 #include "tensorflow/lite/micro/micro_mutable_op_resolver.h"
 #include "tensorflow/lite/schema/schema_generated.h"
@@ -160,15 +244,36 @@ namespace groupcomm::tflm {
 using namespace tflite;                    // NOLINT
 using namespace GROUPCOMM_TFLM_NAMESPACE;  // NOLINT
 
+using Activation = TfLiteFusedActivation;
+using AffineQuantization = TfLiteAffineQuantization;
 using Allocator = MicroAllocator;
+using Context = TfLiteContext;
+using EvalTensor = TfLiteEvalTensor;
+using FullyConnectedOptions = TfLiteFullyConnectedParams;
+using IntArray = TfLiteIntArray;
 using Interpreter = MicroInterpreter;
+using KernelContext = MicroContext;  // what the interpreter does for a kernel: GetMicroContext(Context*)
+using LstmOptions = TfLiteUnidirectionalSequenceLSTMParams;
+using Node = TfLiteNode;
 using Operator = BuiltinOperator;
 using Parser = TfLiteBridgeBuiltinParseFunction;
 using Registration = TFLMRegistration;
 using Resolver = MicroOpResolver;
+using Result = TfLiteStatus;
 using Tensor = TfLiteTensor;
+using Type = TfLiteType;
 
 inline constexpr auto kOk = kTfLiteOk;
+inline constexpr auto kError = kTfLiteError;
 inline constexpr auto kInt8 = kTfLiteInt8;
+inline constexpr auto kInt16 = kTfLiteInt16;
+inline constexpr auto kInt32 = kTfLiteInt32;
+inline constexpr auto kConstant = kTfLiteMmapRo;
+inline constexpr auto kAffine = kTfLiteAffineQuantization;
+inline constexpr auto kActNone = kTfLiteActNone;
+inline constexpr auto kActRelu = kTfLiteActRelu;
+inline constexpr auto kActReluN1To1 = kTfLiteActReluN1To1;
+inline constexpr auto kActRelu6 = kTfLiteActRelu6;
+inline constexpr auto kActTanh = kTfLiteActTanh;
 
 }  // namespace groupcomm::tflm

@@ -50,6 +50,7 @@ Status TflmEngine::Init(const TflmConfig& config) {
   if (config.model_bytes < 8 || std::memcmp(config.model + 4, "TFL3", 4) != 0) {
     return Fail(Status::kBadModel, "not a TFLite model (no TFL3 mark at byte 4)");
   }
+  operators_.Use(config.kernels);
   for (int i = 0; i < config.operator_count; ++i) {
     if (!operators_.Add(config.operators[i])) {
       return Fail(Status::kBadModel, "operator %s is not in this build of TFLM or not in GROUPCOMM_OPERATORS",
@@ -59,7 +60,11 @@ Status TflmEngine::Init(const TflmConfig& config) {
 
   allocator_ = tflm::Allocator::Create(config.arena, config.arena_bytes);
   interpreter_.emplace(tflm::GetModel(config.model), operators_, allocator_);
-  if (interpreter_->AllocateTensors() != tflm::kOk) {
+  if (interpreter_->SetMicroExternalContext(&refusal_) != tflm::kOk || interpreter_->AllocateTensors() != tflm::kOk) {
+    if (refusal_.reason != nullptr) {
+      return Fail(Status::kBadModel, "%s to tensor %d: %s; our kernel does not do that, the library's may (LibraryKernels)",
+                  refusal_.op, refusal_.tensor, refusal_.reason);
+    }
     if (const char* name = operators_.missing_name()) {
       return Fail(Status::kBadModel, "the model has the operator %s, which the bundle does not name", name);
     }

@@ -27,6 +27,7 @@ struct TflmConfig {
   TensorSpec masks;     // sources * bins
   uint8_t* arena;       // (arena_bytes)
   size_t arena_bytes;
+  Kernels kernels = OurKernels;  // or LibraryKernels, or others
 };
 
 class TflmEngine final : public Engine {
@@ -55,13 +56,14 @@ class TflmEngine final : public Engine {
   Status Check(const char* name, const tflm::Tensor* tensor, const TensorSpec& spec);
 
   Operators operators_;
+  KernelRefusal refusal_;                         // by a kernel of ours, while the model is placed
   tflm::Allocator* allocator_ = nullptr;          // in the arena
   std::optional<tflm::Interpreter> interpreter_;  // here, its tensors in the arena
   int8_t* input_ = nullptr;                       // (bins), in the arena
   const int8_t* output_ = nullptr;                // (sources, bins), in the arena
   int features_ = 0;
   int masks_ = 0;
-  char error_[160] = "not initialized";
+  char error_[240] = "not initialized";
 };
 
 }  // namespace groupcomm

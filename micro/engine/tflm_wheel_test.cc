@@ -1,4 +1,6 @@
 // Holds the declarations in tflm.h against the wheel's binary, where the linker can't: sizes and layouts.
+#include <dlfcn.h>
+
 #include <cstring>
 #include <memory>
 #include <new>
@@ -42,7 +44,7 @@ void Sizes() {
   int next = 0;
   const size_t interpreter = Written<tflm::Interpreter>([&](void* p) {
     std::vector<uint8_t>& arena = arenas[next++];
-    arena.resize(bundle.arena_bytes);
+    arena.resize(host::ArenaRoom(bundle, OurKernels));
     auto* allocator = tflm::Allocator::Create(arena.data(), arena.size());
     auto* made = new (p) tflm::Interpreter(tflm::GetModel(bundle.model.data()), operators, allocator);
     CHECK_TRUE(made->AllocateTensors() == tflm::kOk);
@@ -75,6 +77,122 @@ void Sizes() {
               sizeof(tflm::Interpreter));
 }
 
+// What our kernels are given: the order of the context's virtual functions, and the layouts of what Prepare and Invoke read.
+void CheckVtable(tflm::KernelContext* context) {
+  const char* const functions[] = {
+      "24AllocatePersistentBufferEm",      "27RequestScratchBufferInArenaEmPi",
+      "16GetScratchBufferEi",              "24AllocateTempTfLiteTensorEi",
+      "26DeallocateTempTfLiteTensorEPNS0_12TfLiteTensorE",
+      "18AllocateTempBufferEmm",           "20DeallocateTempBufferEPh",
+      "13GetEvalTensorEi",                 "20set_external_contextEPv",
+      "16external_contextEv",
+  };
+  void* const* slot = *reinterpret_cast<void* const* const*>(context) + 2;  // after the two destructors
+  for (const char* function : functions) {
+    const void* library = dlsym(RTLD_DEFAULT, (std::string("_ZN6tflite5micro23MicroInterpreterContext") + function).c_str());
+    if (library == nullptr) CHECK_EQ(std::string(function), "in the library");
+    CHECK_TRUE(*slot++ == library);
+  }
+}
+
+size_t Elements(const tflm::IntArray* dims) {
+  size_t count = 1;
+  for (int i = 0; i < dims->size; ++i) count *= dims->data[i];
+  return count;
+}
+
+int fully_connected = 0, lstms = 0, invocations = 0;
+
+tflm::Result CheckedPrepare(tflm::Context* context, tflm::Node* node) {
+  tflm::KernelContext* interpreter = tflm::GetMicroContext(context);
+  CheckVtable(interpreter);
+  const auto described = [&](int number, tflm::Type type, size_t bytes, bool constant, bool variable) {
+    tflm::Tensor* tensor = interpreter->AllocateTempTfLiteTensor(number);
+    CHECK_TRUE(tensor->type == type);
+    CHECK_EQ(tensor->bytes, bytes * Elements(tensor->dims));
+    CHECK_EQ(tensor->allocation_type == tflm::kConstant, constant);
+    CHECK_EQ(tensor->is_variable, variable);
+    CHECK_TRUE(tensor->quantization.type == tflm::kAffine);
+    const auto* quantization = static_cast<const tflm::AffineQuantization*>(tensor->quantization.params);
+    CHECK_EQ(quantization->scale->data[0], tensor->params.scale);
+    CHECK_EQ(quantization->zero_point->size, quantization->scale->size);
+    CHECK_EQ(quantization->zero_point->data[0], tensor->params.zero_point);
+    CHECK_EQ(quantization->quantized_dimension, 0);
+    const int scales = quantization->scale->size, rows = tensor->dims->data[0];
+    interpreter->DeallocateTempTfLiteTensor(tensor);
+    CHECK_TRUE(scales == 1 || (constant && scales == rows));
+    return scales;
+  };
+  CHECK_EQ(node->outputs->size, 1);
+  described(node->inputs->data[0], tflm::kInt8, 1, false, false);
+  described(node->inputs->data[1], tflm::kInt8, 1, true, false);
+  described(node->outputs->data[0], tflm::kInt8, 1, false, false);
+  node->user_data = nullptr;
+  if (node->inputs->size == 24) {
+    ++lstms;
+    described(node->inputs->data[18], tflm::kInt8, 1, false, true);
+    described(node->inputs->data[19], tflm::kInt16, 2, false, true);
+    described(node->inputs->data[12], tflm::kInt32, 4, true, false);
+    CHECK_EQ(node->inputs->data[9], -1);  // no peephole
+    const auto& options = *static_cast<const tflm::LstmOptions*>(node->builtin_data);
+    CHECK_TRUE(options.activation == tflm::kActTanh);
+    return OurKernels(tflm::BuiltinOperator_UNIDIRECTIONAL_SEQUENCE_LSTM)->prepare(context, node);
+  }
+  ++fully_connected;
+  CHECK_TRUE(static_cast<const tflm::FullyConnectedOptions*>(node->builtin_data)->activation <= tflm::kActRelu6);
+  return OurKernels(tflm::BuiltinOperator_FULLY_CONNECTED)->prepare(context, node);
+}
+
+tflm::Result CheckedInvoke(tflm::Context* context, tflm::Node* node) {
+  ++invocations;
+  CHECK_TRUE(node->user_data != nullptr);
+  const tflm::EvalTensor* input = tflm::GetMicroContext(context)->GetEvalTensor(node->inputs->data[0]);
+  CHECK_TRUE(input->type == tflm::kInt8 && input->data.int8 != nullptr && Elements(input->dims) > 0);
+  const bool lstm = node->inputs->size == 24;
+  return OurKernels(lstm ? tflm::BuiltinOperator_UNIDIRECTIONAL_SEQUENCE_LSTM : tflm::BuiltinOperator_FULLY_CONNECTED)
+      ->invoke(context, node);
+}
+
+const tflm::Registration* CheckedKernels(tflm::Operator code) {
+  static tflm::Registration registrations[2];  // fully connected, LSTM
+  if (OurKernels(code) == nullptr) return nullptr;
+  tflm::Registration& registration = registrations[code == tflm::BuiltinOperator_UNIDIRECTIONAL_SEQUENCE_LSTM];
+  registration = *OurKernels(code);  // its code says which parser reads the options
+  registration.prepare = CheckedPrepare;
+  registration.invoke = CheckedInvoke;
+  return &registration;
+}
+
+void Kernel() {
+  std::string error;
+  host::Bundle bundle;
+  if (!host::LoadBundle("convert/bundles/enhance", &bundle, &error)) CHECK_EQ(error, "");
+  Operators operators;
+  operators.Use(CheckedKernels);
+  for (const std::string& name : bundle.operators) CHECK_TRUE(operators.Add(name.c_str()));
+  std::vector<uint8_t> arena(host::ArenaRoom(bundle, OurKernels));
+  auto* allocator = tflm::Allocator::Create(arena.data(), arena.size());
+  tflm::Interpreter interpreter(tflm::GetModel(bundle.model.data()), operators, allocator);
+  CHECK_TRUE(interpreter.AllocateTensors() == tflm::kOk);
+  CHECK_TRUE(fully_connected > 0 && lstms > 0);
+  CHECK_TRUE(interpreter.Invoke() == tflm::kOk);
+  CHECK_EQ(invocations, fully_connected + lstms);
+
+  // The library's own registrations have the layout of ours.
+  Operators library;
+  library.Use(LibraryKernels);
+  for (const char* name : {"FULLY_CONNECTED", "UNIDIRECTIONAL_SEQUENCE_LSTM"}) CHECK_TRUE(library.Add(name));
+  for (const tflm::Operator code : {tflm::BuiltinOperator_FULLY_CONNECTED, tflm::BuiltinOperator_UNIDIRECTIONAL_SEQUENCE_LSTM}) {
+    const tflm::Registration* registration = library.FindOp(code);
+    CHECK_TRUE(registration != OurKernels(code));
+    CHECK_EQ(registration->builtin_code, static_cast<int32_t>(code));
+    CHECK_TRUE(registration->prepare != nullptr && registration->invoke != nullptr && registration->custom_name == nullptr);
+    Operators ours;
+    CHECK_TRUE(ours.Add(code == tflm::BuiltinOperator_FULLY_CONNECTED ? "FULLY_CONNECTED" : "UNIDIRECTIONAL_SEQUENCE_LSTM"));
+    CHECK_TRUE(ours.FindOp(code) == OurKernels(code));
+  }
+}
+
 // Codes of the schema, against the names by which this wheel registers them.
 void Codes() {
   Operators operators;
@@ -95,5 +213,6 @@ void Codes() {
 
 int main() {
   groupcomm::Sizes();
+  groupcomm::Kernel();
   groupcomm::Codes();
 }

@@ -16,7 +16,7 @@ struct Setup {
   alignas(16) uint8_t arena[256];
   const char* operators[2] = {"FULLY_CONNECTED", "LOGISTIC"};
   TflmConfig config{reinterpret_cast<const uint8_t*>(&model), sizeof(model), operators, 2, {3, 0.5f, -3}, {3, 0.5f, -3}, arena,
-                    sizeof(arena)};
+                    sizeof(arena), LibraryKernels};
 };
 
 void Runs() {
@@ -59,6 +59,8 @@ int main() {
   Refuses(Status::kBadModel, "operator GELU is not in this build", [](Setup* s) { s->operators[1] = "GELU"; });
   Refuses(Status::kBadModel, "operator FULLY_CONNECTED is not in", [](Setup* s) { s->operators[1] = "FULLY_CONNECTED"; });
   Refuses(Status::kBadModel, "operator MEAN, which the bundle does not name", [](Setup* s) { s->model.operators[1] = 40; });
+  Refuses(Status::kBadModel, "FULLY_CONNECTED to tensor 2: its input or output is not int8 with one scale; our kernel does not do that",
+          [](Setup* s) { s->config.kernels = OurKernels; });
   Refuses(Status::kBadModel, "operator of code 150, which", [](Setup* s) { s->model.operators[1] = 150; });
   Refuses(Status::kBadModel, "features: type 1, not int8", [](Setup* s) { s->model.type = 1; });
   Refuses(Status::kBadModel, "features: 2 dimensions [2, 3, ..], not [1, 3]", [](Setup* s) { s->model.dims[0] = 2; });

@@ -23,7 +23,7 @@ def rows(result):
 
 def test_tflm_is_exact_over_a_thousand_hops_and_a_reset(result, rows):
     assert result["hops"] >= 1000 and result["passes"] == 2 and result["ok"] and result["exact"]
-    for name in ("tflm_python", "tflm_cpp", "tflm_cpp_golden", "stream_cpp"):
+    for name in ("tflm_python", "tflm_cpp", "tflm_cpp_kernels", "tflm_cpp_golden", "stream_cpp"):
         assert (rows[name]["equal_bytes"], rows[name]["max_steps"]) == (1.0, 0.0)
 
 
@@ -58,12 +58,26 @@ def test_it_fails_when_a_byte_differs(monkeypatch):
     assert not result["exact"] and not result["ok"]
 
 
+def test_it_fails_when_only_our_kernels_differ(monkeypatch):
+    replay = runner.replay
+
+    def broken(*arguments, kernels="library", **options):
+        masks = replay(*arguments, kernels=kernels, **options)
+        masks[-1, 0] ^= kernels == "ours"
+        return masks
+
+    monkeypatch.setattr(runner, "replay", broken)
+    result = parity.parity(bundle.load("enhance"), checkpoint.load("enhance"), hops=20)
+    equal = {r["name"]: r["equal_bytes"] for r in result["runtimes"]}
+    assert not result["exact"] and equal["tflm_cpp"] == 1 and equal["tflm_cpp_kernels"] < 1
+
+
 def test_it_fails_when_the_state_is_forgotten(monkeypatch):
     """The trap of CMSIS-NN's LSTM on boards: right at the first hop, wrong ever after."""
     replay = runner.replay
 
-    def forgetful(opened, features, *, passes=1):
-        alone = np.concatenate([replay(opened, frame[None]) for frame in features])
+    def forgetful(opened, features, *, passes=1, **options):
+        alone = np.concatenate([replay(opened, frame[None], **options) for frame in features])
         return np.concatenate([alone] * passes)
 
     monkeypatch.setattr(runner, "replay", forgetful)
@@ -73,7 +87,7 @@ def test_it_fails_when_the_state_is_forgotten(monkeypatch):
     monkeypatch.setattr(bundle.Bundle, "golden", lambda self: (features[:8], masks[:8]))
     result = parity.parity(opened, checkpoint.load("enhance"), hops=8)
     equal = {r["name"]: r["equal_bytes"] for r in result["runtimes"]}
-    assert not result["ok"] and equal["tflm_cpp"] < 1 and equal["tflm_cpp_golden"] < 1
+    assert not result["ok"] and all(equal[name] < 1 for name in ("tflm_cpp", "tflm_cpp_kernels", "tflm_cpp_golden"))
 
 
 def test_a_bundle_of_other_weights_is_refused(tmp_path):

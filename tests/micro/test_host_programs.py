@@ -7,9 +7,11 @@ import subprocess
 import sys
 import zlib
 
+import flatbuffers
 import numpy as np
 import pytest
 import soundfile
+from ai_edge_litert import schema_py_generated as schema
 
 from convert import bundle, flatbuffer, runner, runtimes
 from groupcomm.files import REPO
@@ -94,14 +96,16 @@ def test_bazel_under_sanitizers():
     bazel_test("--config=asan")
 
 
-def test_replay_equals_the_official_tflm_on_the_golden_vectors():
+@pytest.mark.parametrize("kernels", ["library", "ours"])
+def test_replay_equals_the_official_tflm_on_the_golden_vectors(kernels):
     opened = bundle.load("enhance")
     features, masks = opened.golden()
-    assert np.array_equal(runner.replay(opened, features), masks)
+    assert np.array_equal(runner.replay(opened, features, kernels=kernels), masks)
     assert np.array_equal(runtimes.Tflm(opened.model)(features), masks)
 
 
-def test_replay_equals_the_official_tflm_on_any_bytes_and_after_resets(random):
+@pytest.mark.parametrize("kernels", ["library", "ours"])
+def test_replay_equals_the_official_tflm_on_any_bytes_and_after_resets(random, kernels):
     opened = bundle.load("enhance")
     features = random.integers(-128, 128, (200, opened.signal.bins), dtype=np.int8)
     python = runtimes.Tflm(opened.model)
@@ -110,7 +114,22 @@ def test_replay_equals_the_official_tflm_on_any_bytes_and_after_resets(random):
         expected.append(python(features))
         python.reset()
     assert np.array_equal(expected[0], expected[1])
-    assert np.array_equal(runner.replay(opened, features, passes=3), np.concatenate(expected))
+    assert np.array_equal(runner.replay(opened, features, passes=3, kernels=kernels), np.concatenate(expected))
+
+
+def test_what_our_kernels_do_not_do_is_refused_and_the_librarys_do_it(copy, tmp_path):
+    model = schema.ModelT.InitFromPackedBuf((copy / "model.tflite").read_bytes(), 0)
+    names = [flatbuffer.operator_name(model.operatorCodes[op.opcodeIndex]) for op in model.subgraphs[0].operators]
+    op = model.subgraphs[0].operators[names.index("FULLY_CONNECTED")]
+    weights = model.subgraphs[0].tensors[op.inputs[1]].quantization
+    weights.zeroPoint = np.full(len(weights.scale), 1, np.int64)
+    builder = flatbuffers.Builder(1024)
+    builder.Finish(model.Pack(builder), b"TFL3")
+    opened = rewrite(copy, bytes(builder.Output()))
+    features, masks = opened.golden()
+    assert np.array_equal(runner.replay(opened, features), masks)
+    arguments = ["--bundle", copy, "--features", copy / "golden_features.i8", "--masks", tmp_path / "m", "--kernels", "ours"]
+    assert f"FULLY_CONNECTED to tensor {op.outputs[0]}: its weights have a zero point; our kernel does not" in refused("replay", *arguments)
 
 
 def check_stream(opened, wav, tmp_path):
@@ -264,12 +283,16 @@ def test_a_full_disk_leaves_the_old_output(wav, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        ([], "--bundle is missing; usage: replay --bundle DIR --features FILE --masks FILE [--repeat N]"),
+        ([], "--bundle is missing; usage: replay --bundle DIR --features FILE --masks FILE [--repeat N] "),
         (["--bundle", ENHANCE, "--features"], "--features has no value"),
         (["--model", "x"], "--model is not known"),
         (["--bundle", "a", "--bundle", "b"], "--bundle is given twice"),
         (["--bundle", ENHANCE, "--features", "f", "--masks", "m", "--repeat", "0"], "--repeat 0 is not a positive integer"),
         (["--bundle", ENHANCE, "--features", "f", "--masks", "m", "--repeat", "2x"], "--repeat 2x is not a positive integer"),
+        (
+            ["--bundle", ENHANCE, "--features", "f", "--masks", "m", "--kernels", "fast"],
+            "--kernels fast is not known; give library or ours",
+        ),
         (["--bundle", ENHANCE, "--features", "/none", "--masks", "m"], "/none: cannot read (No such file"),
         (["--bundle", ENHANCE, "--features", ENHANCE / "bundle.json", "--masks", "m"], "bytes are not whole hops of "),
         (["--bundle", ENHANCE, "--features", ENHANCE / "golden_features.i8", "--masks", "/none/m"], "/none/m: cannot write"),
@@ -292,5 +315,7 @@ def test_describe():
     arena = found["arena"]
     assert arena["used"] < arena["smallest"] <= arena["bundle"] == opened.description["arena_bytes"]
     assert found["model_bytes"] == len(opened.model)
+    ours = json.loads(runner.run("describe", "--bundle", opened.path, "--kernels", "ours"))["arena"]
+    assert ours["bundle"] == arena["bundle"] and ours["used"] < ours["smallest"] < arena["smallest"] + 4096
     assert "is not a list of codes" in refused("describe", "--codes", "9,x")
     assert "nothing asked" in refused("describe")

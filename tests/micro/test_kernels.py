@@ -77,6 +77,10 @@ def model_of(name, inputs, outputs, options=None) -> bytes:
     graph.inputs = [indices[i] for i, t in enumerate(inputs) if t is not None and t.data is None and not t.variable]
     graph.outputs = op.outputs
     model.subgraphs = [graph]
+    return packed(model)
+
+
+def packed(model: schema.ModelT) -> bytes:
     builder = flatbuffers.Builder(1024)
     builder.Finish(model.Pack(builder), b"TFL3")
     return bytes(builder.Output())
@@ -265,6 +269,20 @@ def random_fully_connected(random):
     return model_of("FULLY_CONNECTED", [x, w, bias if random.random() < 0.8 else None], [y], options), cases
 
 
+def fully_connected_at_ties(random):
+    """One scale for all weights, and biases so large that sums fall next to the middle of two steps: the last bits of the product of
+    the scales decide."""
+    x, w = (np.float32(random.uniform(0.01, 0.1)) for _ in range(2))
+    y = np.float32(2.0**22 * float(x) * float(w))
+    ties = (np.arange(-120, 120) + 0.5) * float(y) / (float(x) * float(w))
+    near = np.concatenate([np.round(ties) + i for i in (-8, -4, -2, -1, 0, 1, 2, 4, 8)])
+    weights = Tensor((len(near), 1), w, data=np.ones((len(near), 1)))
+    bias = Tensor((len(near),), x * w, type=INT32, data=near)
+    options = schema.FullyConnectedOptionsT()
+    model = model_of("FULLY_CONNECTED", [Tensor((1, 1), x), weights, bias], [Tensor((1, len(near)), y)], options)
+    return model, [(np.zeros((1, 1), np.int8),)]
+
+
 def random_lstm(random, **fixed):
     batch, inputs, units = (int(n) for n in random.integers(1, [6, 20, 34]))
     if random.random() < 0.3:
@@ -388,6 +406,11 @@ def test_kernel_equals_the_official_tflm(library, name):
     for seed in range(count):
         model, cases = make(np.random.default_rng([seed, len(name)]))
         assert difference(library, model, cases) == 0, f"seed {seed}"
+
+
+def test_scales_are_multiplied_as_tflm_does(library):
+    for seed in range(10):
+        assert difference(library, *fully_connected_at_ties(np.random.default_rng(seed))) == 0, f"seed {seed}"
 
 
 # The tests' own test: defects that the comparison must see

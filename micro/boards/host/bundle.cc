@@ -154,7 +154,7 @@ class CapturedStderr {
   int file_, saved_;
 };
 
-Status Place(const Bundle& bundle, std::vector<uint8_t>* arena, TflmEngine* engine) {
+Status Place(const Bundle& bundle, std::vector<uint8_t>* arena, TflmEngine* engine, Kernels kernels) {
   static_assert(__STDCPP_DEFAULT_NEW_ALIGNMENT__ >= 16, "model and arena are vectors");
   std::vector<const char*> names;
   for (const std::string& name : bundle.operators) names.push_back(name.c_str());
@@ -167,7 +167,8 @@ Status Place(const Bundle& bundle, std::vector<uint8_t>* arena, TflmEngine* engi
                        {bins, s.features.scale, s.features.zero_point},
                        {s.sources * bins, s.masks.scale, s.masks.zero_point},
                        arena->data(),
-                       arena->size()});
+                       arena->size(),
+                       kernels});
 }
 
 }  // namespace
@@ -225,14 +226,25 @@ bool LoadBundle(const std::string& folder, Bundle* bundle, std::string* error) {
          ReadPart(folder, golden.Object("masks"), hops * sources * bins, &bundle->golden.masks, error);
 }
 
-Fit TryArena(const Bundle& bundle, size_t arena_bytes) {
+bool ReadKernels(const std::string& word, Kernels* kernels, std::string* error) {
+  if (word != "library" && word != "ours") {
+    *error = "--kernels " + word + " is not known; give library or ours";
+    return false;
+  }
+  *kernels = word == "ours" ? OurKernels : LibraryKernels;
+  return true;
+}
+
+size_t ArenaRoom(const Bundle& bundle, Kernels kernels) { return kernels == LibraryKernels ? bundle.arena_bytes : 2 * bundle.arena_bytes; }
+
+Fit TryArena(const Bundle& bundle, size_t arena_bytes, Kernels kernels) {
   constexpr int kRefused = 42;  // no code of a sanitizer's
   const pid_t child = fork();
   if (child < 0) return Fit::kRefused;
   if (child == 0) {
     if (freopen("/dev/null", "w", stderr) == nullptr) _exit(kRefused);
     std::vector<uint8_t> arena(arena_bytes);
-    _exit(Place(bundle, &arena, std::make_unique<TflmEngine>().get()) == Status::kOk ? 0 : kRefused);
+    _exit(Place(bundle, &arena, std::make_unique<TflmEngine>().get(), kernels) == Status::kOk ? 0 : kRefused);
   }
   int status;
   if (waitpid(child, &status, 0) != child) return Fit::kRefused;
@@ -240,15 +252,16 @@ Fit TryArena(const Bundle& bundle, size_t arena_bytes) {
   return WIFEXITED(status) && WEXITSTATUS(status) == kRefused ? Fit::kRefused : Fit::kCrashed;
 }
 
-bool BundleEngine::Init(const Bundle& bundle, std::string* error) {
-  if (TryArena(bundle, bundle.arena_bytes) == Fit::kCrashed) {
-    *error = bundle.folder + ": TFLM crashes on this model in an arena of " + std::to_string(bundle.arena_bytes) +
+bool BundleEngine::Init(const Bundle& bundle, std::string* error, Kernels kernels) {
+  const size_t room = ArenaRoom(bundle, kernels);
+  if (TryArena(bundle, room, kernels) == Fit::kCrashed) {
+    *error = bundle.folder + ": TFLM crashes on this model in an arena of " + std::to_string(room) +
              " bytes, which is what it does when that is too small" + kConvert;
     return false;
   }
-  arena_.resize(bundle.arena_bytes);
+  arena_.resize(room);
   CapturedStderr captured;
-  if (Place(bundle, &arena_, &engine_) == Status::kOk) return true;
+  if (Place(bundle, &arena_, &engine_, kernels) == Status::kOk) return true;
   const std::string printed = captured.FirstLine();
   *error = bundle.folder + ": " + engine_.error() + (printed.empty() ? "" : " (TFLM: " + printed + ")") + kConvert;
   return false;

@@ -30,10 +30,17 @@ struct Bundle {
 // On failure `error` is one line that names the file, the value and the way out.
 bool LoadBundle(const std::string& folder, Bundle* bundle, std::string* error);
 
-// An engine with the bundle's model in an arena of its own. The bundle outlives it.
+// "library" or "ours"; false for another word.
+bool ReadKernels(const std::string& word, Kernels* kernels, std::string* error);
+
+// What an arena may take with these kernels. bundle.json says what the library's need; others keep more there, and a host has it.
+size_t ArenaRoom(const Bundle& bundle, Kernels kernels);
+
+// An engine with the bundle's model in an arena of its own, on the library's kernels: what all others are held against. The bundle
+// outlives it.
 class BundleEngine {
  public:
-  bool Init(const Bundle& bundle, std::string* error);
+  bool Init(const Bundle& bundle, std::string* error, Kernels kernels = LibraryKernels);
 
   TflmEngine* engine() { return &engine_; }
 
@@ -45,6 +52,6 @@ class BundleEngine {
 // What TFLM does with an arena of this size. Found in a process of its own, because in too small an arena some of its kernels do
 // not report the failed allocation but write to address 0.
 enum class Fit { kFits, kRefused, kCrashed };
-Fit TryArena(const Bundle& bundle, size_t arena_bytes);
+Fit TryArena(const Bundle& bundle, size_t arena_bytes, Kernels kernels = LibraryKernels);
 
 }  // namespace groupcomm::host

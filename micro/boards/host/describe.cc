@@ -13,11 +13,11 @@ using namespace groupcomm::host;  // NOLINT
 namespace {
 
 // Smallest multiple of 16 in which the model is placed. Up to the size that is known to do, every size is either enough or not.
-size_t SmallestArena(const Bundle& bundle) {
-  size_t low = 0, high = (bundle.arena_bytes + 15) / 16;  // in units of 16 bytes: low fails, high does
+size_t SmallestArena(const Bundle& bundle, Kernels kernels) {
+  size_t low = 0, high = (ArenaRoom(bundle, kernels) + 15) / 16;  // in units of 16 bytes: low fails, high does
   while (high - low > 1) {
     const size_t middle = (low + high) / 2;
-    (TryArena(bundle, middle * 16) == Fit::kFits ? high : low) = middle;
+    (TryArena(bundle, middle * 16, kernels) == Fit::kFits ? high : low) = middle;
   }
   return high * 16;
 }
@@ -25,8 +25,8 @@ size_t SmallestArena(const Bundle& bundle) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  Program program("describe", "[--bundle DIR] [--codes CODE,CODE,...]");
-  if (!program.Parse(argc, argv, {}, {"--bundle", "--codes"})) return program.exit_code();
+  Program program("describe", "[--bundle DIR] [--codes CODE,CODE,...] [--kernels library|ours]");
+  if (!program.Parse(argc, argv, {}, {"--bundle", "--codes", "--kernels"})) return program.exit_code();
   if (!program.Has("--bundle") && !program.Has("--codes")) return program.Fail("nothing asked; give --bundle, --codes or both");
 
   std::string json;  // keys and numbers only: nothing in it needs quoting
@@ -48,12 +48,14 @@ int main(int argc, char** argv) {
     std::string error;
     Bundle bundle;
     BundleEngine engine;
-    if (!LoadBundle(program["--bundle"], &bundle, &error) || !engine.Init(bundle, &error)) return program.Fail(error);
+    Kernels kernels = LibraryKernels;
+    if (program.Has("--kernels") && !ReadKernels(program["--kernels"], &kernels, &error)) return program.Fail(error);
+    if (!LoadBundle(program["--bundle"], &bundle, &error) || !engine.Init(bundle, &error, kernels)) return program.Fail(error);
     json += (json.empty() ? "\"model_bytes\": " : ", \"model_bytes\": ") + std::to_string(bundle.model.size());
     json += ", \"stream_bytes\": " + std::to_string(StreamBytes(bundle.stream));
     json += ", \"arena\": {\"bundle\": " + std::to_string(bundle.arena_bytes);
     json += ", \"used\": " + std::to_string(engine.engine()->arena_used());
-    json += ", \"smallest\": " + std::to_string(SmallestArena(bundle)) + "}";
+    json += ", \"smallest\": " + std::to_string(SmallestArena(bundle, kernels)) + "}";
   }
   std::printf("{%s}\n", json.c_str());
   return 0;

@@ -12,8 +12,10 @@ using namespace groupcomm;        // NOLINT
 using namespace groupcomm::host;  // NOLINT
 
 int main(int argc, char** argv) {
-  Program program("replay", "--bundle DIR --features FILE --masks FILE [--repeat N] [--reset yes|no]");
-  if (!program.Parse(argc, argv, {"--bundle", "--features", "--masks"}, {"--repeat", "--reset"})) return program.exit_code();
+  Program program("replay", "--bundle DIR --features FILE --masks FILE [--repeat N] [--reset yes|no] [--kernels library|ours]");
+  if (!program.Parse(argc, argv, {"--bundle", "--features", "--masks"}, {"--repeat", "--reset", "--kernels"})) {
+    return program.exit_code();
+  }
   const std::string between = program.Has("--reset") ? program["--reset"] : "yes";
   if (between != "yes" && between != "no") return program.Fail("--reset " + between + " is neither yes nor no");
   long passes = 1;
@@ -29,8 +31,10 @@ int main(int argc, char** argv) {
   std::string error;
   Bundle bundle;
   BundleEngine engine;
+  Kernels kernels = LibraryKernels;
+  if (program.Has("--kernels") && !ReadKernels(program["--kernels"], &kernels, &error)) return program.Fail(error);
   std::vector<uint8_t> features;  // (hops, bins)
-  if (!LoadBundle(program["--bundle"], &bundle, &error) || !engine.Init(bundle, &error) ||
+  if (!LoadBundle(program["--bundle"], &bundle, &error) || !engine.Init(bundle, &error, kernels) ||
       !ReadFile(program["--features"], &features, &error)) {
     return program.Fail(error);
   }

@@ -1,5 +1,6 @@
 // Stands in for upstream's headers where there is no network: the names, parameters and results that micro/engine uses, declared by
-// ourselves. Its interpreter runs no model: it asks the resolver for the operators of `FakeModel` and copies input to output.
+// ourselves. Its interpreter runs no model: it asks the resolver for the operators of `FakeModel`, prepares those
+// that can be prepared, with its input as their every tensor, and copies input to output.
 // GROUPCOMM_STAND_IN_MICRO puts everything where the newest upstream has it, in tflite::micro, C types included.
 #pragma once
 
@@ -33,27 +34,88 @@ namespace tflite::micro {
 #endif
 
 typedef enum TfLiteStatus { kTfLiteOk = 0, kTfLiteError = 1 } TfLiteStatus;
-typedef enum { kTfLiteFloat32 = 1, kTfLiteInt8 = 9 } TfLiteType;
+typedef enum { kTfLiteFloat32 = 1, kTfLiteInt32 = 2, kTfLiteInt16 = 7, kTfLiteInt8 = 9 } TfLiteType;
+typedef enum { kTfLiteMemNone = 0, kTfLiteMmapRo, kTfLiteArenaRw } TfLiteAllocationType;
+typedef enum { kTfLiteNoQuantization = 0, kTfLiteAffineQuantization = 1 } TfLiteQuantizationType;
+typedef enum { kTfLiteActNone = 0, kTfLiteActRelu, kTfLiteActReluN1To1, kTfLiteActRelu6, kTfLiteActTanh } TfLiteFusedActivation;
 
 typedef struct TfLiteIntArray {
   int size;
-  int data[4];
+  int data[32];
 } TfLiteIntArray;
 
+typedef struct TfLiteFloatArray {
+  int size;
+  float data[4];
+} TfLiteFloatArray;
+
+typedef struct TfLiteAffineQuantization {
+  TfLiteFloatArray* scale;
+  TfLiteIntArray* zero_point;
+  int32_t quantized_dimension;
+} TfLiteAffineQuantization;
+
+typedef union TfLitePtrUnion {
+  int32_t* i32;
+  int16_t* i16;
+  int8_t* int8;
+} TfLitePtrUnion;
+
 typedef struct TfLiteTensor {
+  struct {
+    TfLiteQuantizationType type;
+    void* params;
+  } quantization;
   struct {
     float scale;
     int32_t zero_point;
   } params;
-  union {
-    int8_t* int8;
-  } data;
+  TfLitePtrUnion data;
   TfLiteIntArray* dims;
+  size_t bytes;
   TfLiteType type;
+  TfLiteAllocationType allocation_type;
+  bool is_variable;
 } TfLiteTensor;
 
+typedef struct TfLiteEvalTensor {
+  TfLitePtrUnion data;
+  TfLiteIntArray* dims;
+  TfLiteType type;
+} TfLiteEvalTensor;
+
+typedef struct TfLiteContext {
+  void* impl_;
+} TfLiteContext;
+
+typedef struct TfLiteNode {
+  TfLiteIntArray* inputs;
+  TfLiteIntArray* outputs;
+  TfLiteIntArray* intermediates;
+  void* user_data;
+  void* builtin_data;
+} TfLiteNode;
+
+typedef struct {
+  TfLiteFusedActivation activation;
+  bool keep_num_dims;
+} TfLiteFullyConnectedParams;
+
+typedef struct {
+  TfLiteFusedActivation activation;
+  float cell_clip;
+  float proj_clip;
+  bool time_major;
+} TfLiteUnidirectionalSequenceLSTMParams;
+
 struct TFLMRegistration {
+  void* (*init)(TfLiteContext* context, const char* buffer, size_t length);
+  void (*free)(TfLiteContext* context, void* buffer);
+  TfLiteStatus (*prepare)(TfLiteContext* context, TfLiteNode* node);
+  TfLiteStatus (*invoke)(TfLiteContext* context, TfLiteNode* node);
+  void (*reset)(TfLiteContext* context, void* buffer);
   int32_t builtin_code;
+  const char* custom_name;
 };
 
 typedef TfLiteStatus (*TfLiteBridgeBuiltinParseFunction)(const void* op, void* allocator, void** data);
@@ -64,6 +126,26 @@ namespace tflite::micro {
 #else
 namespace tflite {
 #endif
+
+class MicroContext {
+ public:
+  virtual ~MicroContext() = default;
+  virtual void* AllocatePersistentBuffer(size_t bytes) = 0;
+  virtual TfLiteStatus RequestScratchBufferInArena(size_t bytes, int* buffer_idx) = 0;
+  virtual void* GetScratchBuffer(int buffer_idx) = 0;
+  virtual TfLiteTensor* AllocateTempTfLiteTensor(int tensor_idx) = 0;
+  virtual void DeallocateTempTfLiteTensor(TfLiteTensor* tensor) = 0;
+  virtual uint8_t* AllocateTempBuffer(size_t size, size_t alignment) = 0;
+  virtual void DeallocateTempBuffer(uint8_t* buffer) = 0;
+  virtual TfLiteEvalTensor* GetEvalTensor(int tensor_idx) = 0;
+  virtual TfLiteStatus set_external_context(void* external_context_payload) = 0;
+  virtual void* external_context() = 0;
+
+ private:
+  void operator delete(void*) {}  // upstream's TF_LITE_REMOVE_VIRTUAL_DELETE
+};
+
+inline MicroContext* GetMicroContext(const struct TfLiteContext* context) { return reinterpret_cast<MicroContext*>(context->impl_); }
 
 class MicroResourceVariables;
 class MicroProfilerInterface;
@@ -91,10 +173,12 @@ class MicroMutableOpResolver : public MicroOpResolver {
   TfLiteBridgeBuiltinParseFunction GetOpDataParser(BuiltinOperator) const override { return nullptr; }
 
 #define STAND_IN_ADD(schema, method, code) \
-  TfLiteStatus Add##method(const TFLMRegistration& registration = TFLMRegistration{code}) { return AddBuiltin(registration); }
+  TfLiteStatus Add##method(const TFLMRegistration& registration = Library(code)) { return AddBuiltin(registration); }
   STAND_IN_CODES(STAND_IN_ADD)
 
  private:
+  static TFLMRegistration Library(int32_t code) { return {nullptr, nullptr, nullptr, nullptr, nullptr, code, nullptr}; }
+
   TfLiteStatus AddBuiltin(const TFLMRegistration& registration) {
     if (count_ == tOpCount || FindOp(static_cast<BuiltinOperator>(registration.builtin_code)) != nullptr) return kTfLiteError;
     registrations_[count_++] = registration;
@@ -124,6 +208,38 @@ struct FakeModel {
   int32_t zero_point;
 };
 
+// There is no memory for a kernel; every tensor is the interpreter's input.
+class FakeContext : public MicroContext {
+ public:
+  explicit FakeContext(TfLiteTensor* tensor) : tensor_(tensor) {}
+  void* AllocatePersistentBuffer(size_t) override { return nullptr; }
+  TfLiteStatus RequestScratchBufferInArena(size_t, int*) override { return kTfLiteError; }
+  void* GetScratchBuffer(int) override { return nullptr; }
+  TfLiteTensor* AllocateTempTfLiteTensor(int) override {
+    ++described_;
+    return tensor_;
+  }
+  void DeallocateTempTfLiteTensor(TfLiteTensor*) override { --described_; }
+  uint8_t* AllocateTempBuffer(size_t, size_t) override { return nullptr; }
+  void DeallocateTempBuffer(uint8_t*) override {}
+  TfLiteEvalTensor* GetEvalTensor(int) override { return nullptr; }
+  TfLiteStatus set_external_context(void* payload) override {
+    if (payload == nullptr || payload_ != nullptr) return kTfLiteError;
+    payload_ = payload;
+    return kTfLiteOk;
+  }
+  void* external_context() override { return payload_; }
+
+  int described() const { return described_; }
+
+ private:
+  void operator delete(void*) {}
+
+  TfLiteTensor* tensor_;
+  void* payload_ = nullptr;
+  int described_ = 0;
+};
+
 class MicroInterpreter {
  public:
   MicroInterpreter(const Model* model, const MicroOpResolver& op_resolver, MicroAllocator*, MicroResourceVariables* = nullptr,
@@ -131,9 +247,6 @@ class MicroInterpreter {
       : model_(*reinterpret_cast<const FakeModel*>(model)), resolver_(op_resolver) {}
 
   TfLiteStatus AllocateTensors() {
-    for (int code : model_.operators) {
-      if (resolver_.FindOp(static_cast<BuiltinOperator>(code)) == nullptr) return kTfLiteError;
-    }
     dims_.size = 2;
     dims_.data[0] = model_.dims[0];
     dims_.data[1] = model_.dims[1];
@@ -142,6 +255,17 @@ class MicroInterpreter {
       tensors_[i].data.int8 = data_[i];
       tensors_[i].dims = &dims_;
       tensors_[i].type = static_cast<TfLiteType>(model_.type);
+    }
+    for (int code : model_.operators) {
+      const TFLMRegistration* registration = resolver_.FindOp(static_cast<BuiltinOperator>(code));
+      if (registration == nullptr) return kTfLiteError;
+      if (registration->prepare == nullptr) continue;
+      TfLiteIntArray inputs = {3, {0, 1, -1}}, outputs = {1, {2}};
+      TfLiteNode node = {&inputs, &outputs, nullptr, nullptr, nullptr};
+      TfLiteContext context = {&context_};
+      const TfLiteStatus status = registration->prepare(&context, &node);
+      // As upstream, no tensor that was described may be left over.
+      if (status != kTfLiteOk || context_.described() != 0) return kTfLiteError;
     }
     return kTfLiteOk;
   }
@@ -158,6 +282,8 @@ class MicroInterpreter {
     return kTfLiteOk;
   }
 
+  TfLiteStatus SetMicroExternalContext(void* payload) { return context_.set_external_context(payload); }
+
   TfLiteTensor* input(size_t) { return &tensors_[0]; }
   TfLiteTensor* output(size_t) { return &tensors_[1]; }
 
@@ -165,7 +291,8 @@ class MicroInterpreter {
   const FakeModel& model_;
   const MicroOpResolver& resolver_;
   TfLiteIntArray dims_;
-  TfLiteTensor tensors_[2];
+  TfLiteTensor tensors_[2] = {};
+  FakeContext context_{&tensors_[0]};
   int8_t data_[2][64];  // (input and output, bins)
   int hops_ = 0;
 };

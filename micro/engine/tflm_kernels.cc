@@ -1,0 +1,291 @@
+#include "micro/engine/tflm_kernels.h"
+
+#include <cmath>
+
+#include "micro/kernels/kernels.h"
+
+// Prepare derives from the model what convert/kernels.py derives, with the same roundings.
+namespace groupcomm {
+namespace {
+
+constexpr int kCells = 19;  // inputs of the LSTM: see PrepareLstm
+constexpr int kHidden = 18;
+
+// A tensor as the model describes it, for as long as Prepare looks at it.
+class Description {
+ public:
+  Description(tflm::Context* context, const tflm::IntArray* tensors, int i)
+      : context_(tflm::GetMicroContext(context)),
+        tensor_(i < tensors->size && tensors->data[i] >= 0 ? context_->AllocateTempTfLiteTensor(tensors->data[i]) : nullptr) {}
+  Description(const Description&) = delete;
+  Description& operator=(const Description&) = delete;
+  ~Description() {
+    if (tensor_ != nullptr) context_->DeallocateTempTfLiteTensor(tensor_);
+  }
+
+  explicit operator bool() const { return tensor_ != nullptr; }
+  const tflm::Tensor* operator->() const { return tensor_; }
+
+  int32_t size() const {
+    int32_t size = 1;
+    for (int i = 0; i < tensor_->dims->size; ++i) size *= tensor_->dims->data[i];
+    return size;
+  }
+
+  bool IsMatrix(int32_t rows, int32_t columns) const {
+    const auto* dims = tensor_->dims;
+    return dims->size == 2 && dims->data[0] == rows && dims->data[1] == columns;
+  }
+
+  // Scales and zero points, one for the tensor or one for each channel; nullptr when it has none.
+  const tflm::AffineQuantization* quantization() const {
+    const auto& q = tensor_->quantization;
+    return q.type == tflm::kAffine ? static_cast<const tflm::AffineQuantization*>(q.params) : nullptr;
+  }
+
+  bool HasOneScale(tflm::Type type) const {
+    return tensor_->type == type && quantization() != nullptr && quantization()->scale->size == 1;
+  }
+
+  bool IsWeights() const { return tensor_->type == tflm::kInt8 && tensor_->allocation_type == tflm::kConstant; }
+
+  bool IsBias(int32_t count) const {
+    return tensor_->type == tflm::kInt32 && tensor_->allocation_type == tflm::kConstant && size() == count;
+  }
+
+  bool IsState(tflm::Type type, int32_t count) const { return HasOneScale(type) && tensor_->is_variable && size() == count; }
+
+ private:
+  tflm::KernelContext* context_;
+  tflm::Tensor* tensor_;
+};
+
+tflm::Result Refuse(tflm::Context* context, const tflm::Node* node, const char* op, const char* reason) {
+  auto* refusal = static_cast<KernelRefusal*>(tflm::GetMicroContext(context)->external_context());
+  if (refusal != nullptr) *refusal = {op, reason, node->outputs->size > 0 ? node->outputs->data[0] : -1};
+  return tflm::kError;
+}
+
+// Memory that stays, after all descriptions are made. It comes from one end of the arena and the descriptions from the other, and TFLM
+// does not see when it takes theirs: in an arena that is too small, parameters would be made of what they overwrite.
+template <typename T>
+T* Allocate(tflm::Context* context, size_t count) {
+  tflm::KernelContext* interpreter = tflm::GetMicroContext(context);
+  uint8_t* end = interpreter->AllocateTempBuffer(1, 1);  // of the descriptions
+  if (end == nullptr) return nullptr;
+  interpreter->DeallocateTempBuffer(end);
+  void* memory = interpreter->AllocatePersistentBuffer(count * sizeof(T));
+  return reinterpret_cast<uintptr_t>(memory) > reinterpret_cast<uintptr_t>(end) ? static_cast<T*>(memory) : nullptr;
+}
+
+// The multiplier and shift nearest to a real number; false when it is none of a scale, or no kernel can shift that far.
+bool ToScale(double real, gc_scale* scale) {
+  if (!(real >= 0) || std::isinf(real)) return false;
+  int shift;
+  double multiplier = std::floor(std::frexp(real, &shift) * 2147483648.0 + 0.5);
+  if (multiplier == 2147483648.0) {
+    multiplier /= 2;
+    ++shift;
+  }
+  const bool none = multiplier == 0 || shift < -31;
+  *scale = none ? gc_scale{0, 0} : gc_scale{static_cast<int32_t>(multiplier), shift};
+  return none || shift <= 30;
+}
+
+// bias - zero_point * sum(weights), what the zero point of the inputs adds to every sum. Wraps, as the kernels and TFLM do.
+void Fold(const int32_t* bias /* (rows) or nullptr */, int32_t zero_point, const int8_t* weights /* (rows, columns) */, int32_t rows,
+          int32_t columns, int32_t* folded /* (rows) */) {
+  for (int32_t row = 0; row < rows; ++row) {
+    uint32_t sum = 0;
+    for (int32_t i = 0; i < columns; ++i) sum += static_cast<uint32_t>(static_cast<int32_t>(*weights++));
+    folded[row] = static_cast<int32_t>((bias != nullptr ? static_cast<uint32_t>(bias[row]) : 0) - static_cast<uint32_t>(zero_point) * sum);
+  }
+}
+
+// Lowest and highest output under a fused activation; false when it is none of those that only bound.
+bool ToRange(tflm::Activation activation, float scale, int32_t zero_point, int32_t* low, int32_t* high) {
+  const auto quantized = [&](float x) {  // beyond 256 steps it is out of int8's range whatever it is
+    return zero_point + static_cast<int32_t>(std::fmin(std::fmax(std::round(x / scale), -256.0f), 256.0f));
+  };
+  float least = -INFINITY, most = INFINITY;
+  if (activation == tflm::kActRelu || activation == tflm::kActRelu6) {
+    least = 0;
+    if (activation == tflm::kActRelu6) most = 6;
+  } else if (activation == tflm::kActReluN1To1) {
+    least = -1;
+    most = 1;
+  } else if (activation != tflm::kActNone) {
+    return false;
+  }
+  *low = std::isinf(least) || quantized(least) < -128 ? -128 : quantized(least);
+  *high = std::isinf(most) || quantized(most) > 127 ? 127 : quantized(most);
+  return true;
+}
+
+tflm::Result PrepareFullyConnected(tflm::Context* context, tflm::Node* node) {
+  const auto refuse = [&](const char* reason) { return Refuse(context, node, "FULLY_CONNECTED", reason); };
+  const bool has_bias = node->inputs->size > 2 && node->inputs->data[2] >= 0;
+  const Description x(context, node->inputs, 0), weights(context, node->inputs, 1), bias(context, node->inputs, 2);
+  const Description out(context, node->outputs, 0);
+  if (!x || !weights || !out || (has_bias && !bias)) return tflm::kError;  // no room to describe them
+  if (!x.HasOneScale(tflm::kInt8) || !out.HasOneScale(tflm::kInt8)) return refuse("its input or output is not int8 with one scale");
+  if (!weights.IsWeights() || weights->dims->size != 2) return refuse("its weights are not a constant int8 matrix");
+  const int32_t outputs = weights->dims->data[0], inputs = weights->dims->data[1];
+  if (outputs < 1 || inputs < 1 || x.size() % inputs != 0) return refuse("its input is not rows of what the weights take");
+  const int32_t rows = x.size() / inputs;
+  if (out.size() != rows * outputs) return refuse("its output is not rows of what the weights give");
+  if (has_bias && !bias.IsBias(outputs)) return refuse("its bias is not constant int32, one for each output");
+  const auto* quantization = weights.quantization();
+  if (quantization == nullptr) return refuse("its weights have no scale");
+  const int scales = quantization->scale->size;
+  if (scales != 1 && (scales != outputs || quantization->quantized_dimension != 0)) {
+    return refuse("the scales of its weights are not one for each output");
+  }
+  for (int i = 0; i < quantization->zero_point->size; ++i) {
+    if (quantization->zero_point->data[i] != 0) return refuse("its weights have a zero point");
+  }
+  int32_t low, high;
+  const auto& options = *static_cast<const tflm::FullyConnectedOptions*>(node->builtin_data);
+  if (!ToRange(options.activation, out->params.scale, out->params.zero_point, &low, &high)) return refuse("fused activation");
+
+  auto* kernel = Allocate<gc_fully_connected>(context, 1);
+  auto* folded = Allocate<int32_t>(context, outputs);
+  auto* multiplier = Allocate<int32_t>(context, outputs);
+  auto* shift = Allocate<int8_t>(context, outputs);
+  if (kernel == nullptr || folded == nullptr || multiplier == nullptr || shift == nullptr) return tflm::kError;
+  for (int32_t i = 0; i < outputs; ++i) {
+    const float scale = quantization->scale->data[scales == 1 ? 0 : i];
+    gc_scale to_output;  // in double, as TFLM takes it: the product of two floats is exact
+    if (!ToScale(static_cast<double>(x->params.scale) * scale / out->params.scale, &to_output)) {
+      return refuse("its scales are no scales or too far apart");
+    }
+    multiplier[i] = to_output.multiplier;
+    shift[i] = static_cast<int8_t>(to_output.shift);
+  }
+  Fold(has_bias ? bias->data.i32 : nullptr, x->params.zero_point, weights->data.int8, outputs, inputs, folded);
+  *kernel = {rows, inputs, outputs, weights->data.int8, folded, multiplier, shift, out->params.zero_point, low, high};
+  node->user_data = kernel;
+  return tflm::kOk;
+}
+
+tflm::EvalTensor* Eval(tflm::Context* context, const tflm::IntArray* tensors, int i) {
+  return tflm::GetMicroContext(context)->GetEvalTensor(tensors->data[i]);
+}
+
+tflm::Result InvokeFullyConnected(tflm::Context* context, tflm::Node* node) {
+  gc_fully_connected_s8(static_cast<const gc_fully_connected*>(node->user_data), Eval(context, node->inputs, 0)->data.int8,
+                        Eval(context, node->outputs, 0)->data.int8);
+  return tflm::kOk;
+}
+
+struct Lstm {
+  gc_lstm kernel;
+  int scratch;  // the interpreter's number of it
+};
+
+// Inputs: 0 the input; 1-4 input weights and 5-8 recurrent weights of the input, forget, cell and output gates; 9-11 peepholes;
+// 12-15 biases; 16, 17 projection; 18 hidden state; 19 cell state; 20-23 layer norm.
+tflm::Result PrepareLstm(tflm::Context* context, tflm::Node* node) {
+  const auto refuse = [&](const char* reason) { return Refuse(context, node, "UNIDIRECTIONAL_SEQUENCE_LSTM", reason); };
+  for (int i = 0; i < node->inputs->size || i <= kCells; ++i) {
+    const bool needed = i <= 8 || (i >= 12 && i <= 15) || i == kHidden || i == kCells;
+    if (needed != (i < node->inputs->size && node->inputs->data[i] >= 0)) {
+      return refuse("it has peepholes, a projection, layer normalization or coupled gates, or lacks a bias");
+    }
+  }
+  const Description x(context, node->inputs, 0), hidden(context, node->inputs, kHidden), cells(context, node->inputs, kCells);
+  const Description out(context, node->outputs, 0);
+  const auto input = [&](int i) { return Description(context, node->inputs, i); };
+  const Description weights[4] = {input(1), input(2), input(3), input(4)};
+  const Description recurrent[4] = {input(5), input(6), input(7), input(8)};
+  const Description bias[4] = {input(12), input(13), input(14), input(15)};
+  bool described = x && hidden && cells && out;
+  for (int i = 0; i < 4; ++i) described = described && weights[i] && recurrent[i] && bias[i];
+  if (!described) return tflm::kError;  // no room for that
+  if (!x.HasOneScale(tflm::kInt8) || !out.HasOneScale(tflm::kInt8)) return refuse("its input or output is not int8 with one scale");
+  const auto& options = *static_cast<const tflm::LstmOptions*>(node->builtin_data);
+  if (options.activation != tflm::kActTanh) return refuse("its activation is not TANH");
+  if (x->dims->size != 3) return refuse("its input has not three dimensions");
+  if (x->dims->data[options.time_major ? 0 : 1] != 1) return refuse("it has more time steps in one call than one");
+  const int32_t batch = x->dims->data[options.time_major ? 1 : 0], inputs = x->dims->data[2];
+  const int32_t units = weights[0]->dims->size == 2 ? weights[0]->dims->data[0] : 0;
+  if (out.size() != batch * units) return refuse("its output is not one row of units for each of the batch");
+  if (!hidden.IsState(tflm::kInt8, batch * units)) return refuse("its hidden state is not a variable int8 tensor like its output");
+  if (!cells.IsState(tflm::kInt16, batch * units) || cells->params.zero_point != 0) {
+    return refuse("its cell state is not a variable int16 tensor with zero point 0");
+  }
+  if (hidden->params.scale != out->params.scale || hidden->params.zero_point != out->params.zero_point) {
+    return refuse("its hidden state and its output are quantized differently");
+  }
+  int exponent;  // of the cells' scale, 2^(exponent - 1)
+  if (std::frexp(cells->params.scale, &exponent) != 0.5f || exponent < -29 || exponent > 1) {
+    return refuse("the scale of its cell state is not a power of two from 2^-30 to 1");
+  }
+
+  auto* lstm = Allocate<Lstm>(context, 1);
+  auto* biases = Allocate<int32_t>(context, 8 * units);  // (gates, input and recurrent, units)
+  if (lstm == nullptr || biases == nullptr) return tflm::kError;
+  gc_lstm* k = &lstm->kernel;
+  *k = {};
+  k->batch = batch;
+  k->inputs = inputs;
+  k->units = units;
+  gc_lstm_gate* gates[] = {&k->input, &k->forget, &k->cell, &k->output};
+  for (int i = 0; i < 4; ++i) {
+    const Description &w = weights[i], &r = recurrent[i];
+    if (!w.IsWeights() || !w.HasOneScale(tflm::kInt8) || !w.IsMatrix(units, inputs) || w->params.zero_point != 0 || !r.IsWeights() ||
+        !r.HasOneScale(tflm::kInt8) || !r.IsMatrix(units, units) || r->params.zero_point != 0) {
+      return refuse("its weights are not constant int8 matrices with one scale and zero point 0");
+    }
+    if (!bias[i].IsBias(units)) return refuse("its biases are not constant int32, one for each unit");
+    int32_t *input_bias = biases + 2 * i * units, *recurrent_bias = input_bias + units;
+    Fold(bias[i]->data.i32, x->params.zero_point, w->data.int8, units, inputs, input_bias);
+    Fold(nullptr, hidden->params.zero_point, r->data.int8, units, units, recurrent_bias);
+    *gates[i] = {w->data.int8, r->data.int8, input_bias, recurrent_bias, {}, {}};
+    // 4096: of what goes into the activations.
+    if (!ToScale(static_cast<double>(x->params.scale) * w->params.scale * 4096, &gates[i]->input) ||
+        !ToScale(static_cast<double>(hidden->params.scale) * r->params.scale * 4096, &gates[i]->recurrent)) {
+      return refuse("its scales are no scales or too far apart");
+    }
+  }
+  constexpr double kProduct = 1.0 / (1 << 30);  // scale of the product of two activations
+  if (!ToScale(kProduct / cells->params.scale, &k->update) || !ToScale(kProduct / hidden->params.scale, &k->hidden)) {
+    return refuse("its scales are no scales or too far apart");
+  }
+  const int shift = 12 + exponent - 1;
+  k->tanh_multiplier = shift < 0 ? 3 : 3 << shift;
+  k->tanh_shift = shift < 0 ? -shift : 0;
+  const double clip = static_cast<double>(options.cell_clip) / cells->params.scale;
+  k->cell_clip = clip > 0 ? static_cast<int32_t>(std::fmin(clip, 32767.0)) : 0;
+  k->zero_point = hidden->params.zero_point;
+  if (tflm::GetMicroContext(context)->RequestScratchBufferInArena(GC_LSTM_SCRATCH_BYTES(batch, inputs, units), &lstm->scratch) !=
+      tflm::kOk) {
+    return tflm::kError;
+  }
+  node->user_data = lstm;
+  return tflm::kOk;
+}
+
+tflm::Result InvokeLstm(tflm::Context* context, tflm::Node* node) {
+  const auto* lstm = static_cast<const Lstm*>(node->user_data);
+  gc_lstm_s8(&lstm->kernel, Eval(context, node->inputs, 0)->data.int8, Eval(context, node->inputs, kHidden)->data.int8,
+             Eval(context, node->inputs, kCells)->data.i16, Eval(context, node->outputs, 0)->data.int8,
+             tflm::GetMicroContext(context)->GetScratchBuffer(lstm->scratch));
+  return tflm::kOk;
+}
+
+// State is in the model's variable tensors, which the interpreter resets: there is nothing else to reset or free.
+const tflm::Registration kFullyConnected = {nullptr, nullptr, PrepareFullyConnected, InvokeFullyConnected,
+                                            nullptr, tflm::BuiltinOperator_FULLY_CONNECTED, nullptr};
+const tflm::Registration kLstm = {nullptr, nullptr, PrepareLstm, InvokeLstm,
+                                  nullptr, tflm::BuiltinOperator_UNIDIRECTIONAL_SEQUENCE_LSTM, nullptr};
+
+}  // namespace
+
+const tflm::Registration* OurKernels(tflm::Operator code) {
+  if (code == tflm::BuiltinOperator_FULLY_CONNECTED) return &kFullyConnected;
+  if (code == tflm::BuiltinOperator_UNIDIRECTIONAL_SEQUENCE_LSTM) return &kLstm;
+  return nullptr;
+}
+
+}  // namespace groupcomm

@@ -1,0 +1,152 @@
+// Our kernels inside the official TFLM: its bytes on every hop; and a kernel that forgets is seen.
+#include "micro/engine/tflm_kernels.h"
+
+#include <cstring>
+#include <map>
+#include <memory>
+#include <random>
+#include <string>
+#include <vector>
+
+#include "micro/boards/host/bundle.h"
+#include "micro/testing/check.h"
+
+namespace groupcomm {
+namespace {
+
+using Bytes = std::vector<uint8_t>;
+
+host::Bundle Load() {
+  host::Bundle bundle;
+  std::string error;
+  if (!host::LoadBundle("convert/bundles/enhance", &bundle, &error)) CHECK_EQ(error, "");
+  return bundle;
+}
+
+std::unique_ptr<host::BundleEngine> Engine(const host::Bundle& bundle, Kernels kernels) {
+  auto engine = std::make_unique<host::BundleEngine>();
+  std::string error;
+  if (!engine->Init(bundle, &error, kernels)) CHECK_EQ(error, "");
+  return engine;
+}
+
+Bytes Run(TflmEngine* engine, const Bytes& features /* (hops, bins) */) {
+  const size_t hops = features.size() / engine->features();
+  Bytes masks(hops * engine->masks());  // (hops, sources, bins)
+  for (size_t hop = 0; hop < hops; ++hop) {
+    const auto* in = reinterpret_cast<const int8_t*>(features.data()) + hop * engine->features();
+    CHECK_STATUS(engine->Run(in, reinterpret_cast<int8_t*>(masks.data()) + hop * engine->masks()), Status::kOk);
+  }
+  return masks;
+}
+
+// Which hops differ: THE comparison, of two equal passes with a reset in between against the golden masks.
+std::vector<int> DifferentHops(const host::Bundle& bundle, Kernels kernels) {
+  const auto engine = Engine(bundle, kernels);
+  std::vector<int> different;
+  for (int pass = 0; pass < 2; ++pass) {
+    if (pass > 0) CHECK_STATUS(engine->engine()->Reset(), Status::kOk);
+    const Bytes masks = Run(engine->engine(), bundle.golden.features);
+    const size_t size = engine->engine()->masks();
+    for (int hop = 0; hop < bundle.golden.hops; ++hop) {
+      const size_t at = hop * size;
+      if (std::memcmp(masks.data() + at, bundle.golden.masks.data() + at, size) != 0) {
+        different.push_back(pass * bundle.golden.hops + hop);
+      }
+    }
+  }
+  return different;
+}
+
+void GoldenBytes() {
+  const host::Bundle bundle = Load();
+  CHECK_EQ(DifferentHops(bundle, LibraryKernels).size(), size_t{0});
+  CHECK_EQ(DifferentHops(bundle, OurKernels).size(), size_t{0});
+}
+
+// Features that no sound gives.
+void Extremes() {
+  const host::Bundle bundle = Load();
+  const int bins = StreamBins(bundle.stream), hops = 40;
+  std::mt19937 random(1);
+  Bytes features;
+  for (const int kind : {0, 1, 2, 3, 4}) {
+    for (int i = 0; i < hops * bins; ++i) {
+      const bool flip = kind == 2 ? i / bins % 2 : random() % 2;
+      features.push_back(kind == 4 ? random() % 256 : kind == 0 || (kind > 1 && flip) ? 128 : 127);
+    }
+  }
+  const auto library = Engine(bundle, LibraryKernels), ours = Engine(bundle, OurKernels);
+  const Bytes expected = Run(library->engine(), features);
+  CHECK_TRUE(Run(ours->engine(), features) == expected);
+  CHECK_STATUS(ours->engine()->Reset(), Status::kOk);
+  CHECK_TRUE(Run(ours->engine(), features) == expected);
+}
+
+// The trap: CMSIS-NN's LSTM, as TFLM calls it, begins every call from the state that a reset leaves. So does this one.
+tflm::Result InvokeForgetful(tflm::Context* context, tflm::Node* node) {
+  static std::map<const tflm::Node*, std::pair<std::vector<int8_t>, std::vector<int16_t>>> fresh;
+  tflm::KernelContext* interpreter = tflm::GetMicroContext(context);
+  const tflm::EvalTensor *hidden = interpreter->GetEvalTensor(node->inputs->data[18]),
+                         *cells = interpreter->GetEvalTensor(node->inputs->data[19]);
+  size_t size = 1;  // (batch, units)
+  for (int i = 0; i < hidden->dims->size; ++i) size *= hidden->dims->data[i];
+  if (fresh.count(node) == 0) fresh[node] = {{hidden->data.int8, hidden->data.int8 + size}, {cells->data.i16, cells->data.i16 + size}};
+  std::memcpy(hidden->data.int8, fresh[node].first.data(), size);
+  std::memcpy(cells->data.i16, fresh[node].second.data(), size * sizeof(int16_t));
+  return OurKernels(tflm::BuiltinOperator_UNIDIRECTIONAL_SEQUENCE_LSTM)->invoke(context, node);
+}
+
+const tflm::Registration* ForgetfulKernels(tflm::Operator code) {
+  static tflm::Registration lstm = *OurKernels(tflm::BuiltinOperator_UNIDIRECTIONAL_SEQUENCE_LSTM);
+  lstm.invoke = InvokeForgetful;
+  return code == tflm::BuiltinOperator_UNIDIRECTIONAL_SEQUENCE_LSTM ? &lstm : OurKernels(code);
+}
+
+void AKernelThatForgetsIsSeen() {
+  const host::Bundle bundle = Load();
+  const std::vector<int> different = DifferentHops(bundle, ForgetfulKernels);
+  const int hops = bundle.golden.hops;
+  std::vector<int> all_but_the_first;
+  for (int hop = 0; hop < 2 * hops; ++hop) {
+    if (hop % hops != 0) all_but_the_first.push_back(hop);
+  }
+  CHECK_TRUE(different == all_but_the_first);
+  std::printf("a kernel that forgets differs on %zu of %d hops\n", different.size(), 2 * hops);
+}
+
+void Arenas() {
+  const host::Bundle bundle = Load();
+  const auto library = Engine(bundle, LibraryKernels), ours = Engine(bundle, OurKernels);
+  std::printf("arena used: %zu bytes with our kernels, %zu with the library's\n", ours->engine()->arena_used(),
+              library->engine()->arena_used());
+  // An arena that is too small is an error that says so, and not other bytes.
+  int fits = 0, refused = 0;
+  for (size_t half = bundle.arena_bytes / 2 + 2048; half > 2048; half -= 509) {
+    host::Bundle small = bundle;
+    small.arena_bytes = half;  // a host has room for twice as much with our kernels
+    std::string error;
+    auto engine = std::make_unique<host::BundleEngine>();
+    if (engine->Init(small, &error, OurKernels)) {
+      ++fits;
+      small.golden.hops = 20;
+      small.golden.features.resize(small.golden.hops * engine->engine()->features());
+      const Bytes masks = Run(engine->engine(), small.golden.features);
+      CHECK_EQ(std::memcmp(masks.data(), bundle.golden.masks.data(), masks.size()), 0);
+    } else {
+      ++refused;
+      CHECK_CONTAINS(error, "in an arena of " + std::to_string(2 * half) + " bytes");
+    }
+  }
+  CHECK_TRUE(fits > 0 && refused > 10);
+}
+
+}  // namespace
+}  // namespace groupcomm
+
+int main() {
+  groupcomm::GoldenBytes();
+  groupcomm::Extremes();
+  groupcomm::AKernelThatForgetsIsSeen();
+  groupcomm::Arenas();
+}

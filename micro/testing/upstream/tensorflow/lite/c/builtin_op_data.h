@@ -1,0 +1,3 @@
+#pragma once
+
+#include "tensorflow/lite/micro/stand_in.h"

@@ -1,0 +1,140 @@
+"""Our kernels inside TFLM: on models of one operator, random and extreme, what they prepare from the model gives the library's bytes."""
+
+import subprocess
+
+import numpy as np
+import pytest
+from ai_edge_litert import schema_py_generated as schema
+
+from convert import runner
+from tests.micro import test_kernels as one
+
+
+def ours(folder, name, model: bytes, cases, arena=2**20):
+    """Every output of a model of one operator of one input, in TFLM with our kernels. A case is a tuple of inputs, or "reset"."""
+    (folder / "model.tflite").write_bytes(model)
+    calls = b"".join(b"R" if isinstance(case, str) else b"I" + b"".join(x.tobytes() for x in case) for case in cases)
+    program = runner.build("//micro/engine:one_operator")
+    return subprocess.run([program, folder / "model.tflite", name, "1", str(arena)], input=calls, capture_output=True)
+
+
+def library(model: bytes, cases) -> bytes:
+    official, outputs = one.Official(model), []
+    for case in cases:
+        if isinstance(case, str):
+            official.reset()
+        else:
+            outputs.append(official(*case).tobytes())
+    return b"".join(outputs)
+
+
+@pytest.mark.parametrize("name", ["FULLY_CONNECTED", "UNIDIRECTIONAL_SEQUENCE_LSTM"])
+def test_our_kernels_in_tflm_equal_the_librarys(name, tmp_path):
+    make = {"FULLY_CONNECTED": one.random_fully_connected, "UNIDIRECTIONAL_SEQUENCE_LSTM": one.random_lstm}[name]
+    for seed in range(100):
+        model, cases = make(np.random.default_rng([seed, 1]))
+        done = ours(tmp_path, name, model, cases)
+        assert done.returncode == 0, f"seed {seed}: {done.stderr}"
+        assert done.stdout == library(model, cases), f"seed {seed}"
+
+
+def test_scales_are_multiplied_as_tflm_does(tmp_path):
+    for seed in range(10):
+        model, cases = one.fully_connected_at_ties(np.random.default_rng(seed))
+        assert ours(tmp_path, "FULLY_CONNECTED", model, cases).stdout == library(model, cases), f"seed {seed}"
+
+
+@pytest.mark.parametrize("name", ["FULLY_CONNECTED", "UNIDIRECTIONAL_SEQUENCE_LSTM"])
+def test_an_arena_that_is_too_small_gives_nothing_and_never_other_bytes(name, tmp_path):
+    """Some kernels and allocations of TFLM itself crash there; what they do not do is go on with parameters that were overwritten."""
+    make = {"FULLY_CONNECTED": one.random_fully_connected, "UNIDIRECTIONAL_SEQUENCE_LSTM": one.random_lstm}[name]
+    for seed in range(2):
+        model, cases = make(np.random.default_rng([seed, 3]))
+        expected = library(model, cases)
+        fits = [ours(tmp_path, name, model, cases, arena).stdout for arena in range(1024, 16384, 128)]
+        assert set(fits) == {b"", expected} and fits == sorted(fits, key=len)
+
+
+def tensor(model, i):
+    """Input ``i`` of the operator."""
+    graph = model.subgraphs[0]
+    return graph.tensors[graph.operators[0].inputs[i]]
+
+
+def output(model):
+    graph = model.subgraphs[0]
+    return graph.tensors[graph.operators[0].outputs[0]]
+
+
+def quantize(tensor, scale=None, zero_point=None):
+    q = tensor.quantization
+    q.scale = q.scale if scale is None else np.array(scale, np.float32)
+    q.zeroPoint = np.full(len(q.scale), q.zeroPoint[0] if zero_point is None else zero_point, np.int64)
+
+
+def leave_out(model, i):
+    op = model.subgraphs[0].operators[0]
+    op.inputs = [-1 if i == j else int(t) for j, t in enumerate(op.inputs)]
+
+
+def unbind(model, i):
+    """A constant becomes a value that nothing computes."""
+    tensor(model, i).buffer = 0
+
+
+INT16 = schema.TensorType.INT16
+ACTIVATION = schema.ActivationFunctionType
+FC, LSTM = "FULLY_CONNECTED", "UNIDIRECTIONAL_SEQUENCE_LSTM"
+
+
+@pytest.mark.parametrize(
+    ("name", "hurt", "words"),
+    [
+        (FC, lambda m: setattr(tensor(m, 0), "type", INT16), "its input or output is not int8 with one scale"),
+        (FC, lambda m: setattr(output(m), "type", INT16), "its input or output is not int8 with one scale"),
+        (FC, lambda m: quantize(output(m), [0.1, 0.1]), "its input or output is not int8 with one scale"),
+        (FC, lambda m: unbind(m, 1), "its weights are not a constant int8 matrix"),
+        (FC, lambda m: setattr(tensor(m, 1), "shape", [3, 2, 5]), "its weights are not a constant int8 matrix"),
+        (FC, lambda m: setattr(tensor(m, 0), "shape", [7, 1]), "its input is not rows of what the weights take"),
+        (FC, lambda m: setattr(output(m), "shape", [7, 7]), "its output is not rows of what the weights give"),
+        (FC, lambda m: unbind(m, 2), "its bias is not constant int32"),
+        (FC, lambda m: setattr(tensor(m, 2), "type", schema.TensorType.INT8), "its bias is not constant int32"),
+        (FC, lambda m: quantize(tensor(m, 1), [0.1, 0.1]), "the scales of its weights are not one for each output"),
+        (FC, lambda m: quantize(tensor(m, 1), zero_point=3), "its weights have a zero point"),
+        (FC, lambda m: quantize(tensor(m, 0), [1e30]), "its scales are no scales or too far apart"),
+        (FC, lambda m: quantize(tensor(m, 0), [-0.1]), "its scales are no scales or too far apart"),
+        (FC, lambda m: quantize(output(m), [0]), "its scales are no scales or too far apart"),
+        (FC, lambda m: quantize(output(m), [np.nan]), "its scales are no scales or too far apart"),
+        (FC, lambda m: one.fuse(m, ACTIVATION.TANH), "fused activation"),
+        (LSTM, one.peephole, "it has peepholes"),
+        (LSTM, lambda m: leave_out(m, 12), "or lacks a bias"),
+        (LSTM, lambda m: setattr(tensor(m, 0), "type", INT16), "its input or output is not int8 with one scale"),
+        (LSTM, lambda m: one.fuse(m, ACTIVATION.NONE), "its activation is not TANH"),
+        (LSTM, lambda m: setattr(tensor(m, 0), "shape", [7, 7]), "its input has not three dimensions"),
+        (LSTM, lambda m: setattr(tensor(m, 0), "shape", [7, 7, 7]), "it has more time steps in one call than one"),
+        (LSTM, lambda m: setattr(output(m), "shape", [1, 1, 7]), "its output is not one row of units"),
+        (LSTM, lambda m: setattr(tensor(m, 18), "isVariable", False), "its hidden state is not a variable"),
+        (LSTM, lambda m: setattr(tensor(m, 19), "isVariable", False), "its cell state is not a variable"),
+        (LSTM, lambda m: quantize(tensor(m, 19), zero_point=1), "its cell state is not a variable int16 tensor with zero point 0"),
+        (LSTM, lambda m: quantize(tensor(m, 18), [0.4]), "its hidden state and its output are quantized differently"),
+        (LSTM, lambda m: quantize(tensor(m, 19), [0.3]), "is not a power of two"),
+        (LSTM, lambda m: quantize(tensor(m, 19), [4.0]), "is not a power of two from 2^-30 to 1"),
+        (LSTM, lambda m: unbind(m, 7), "its weights are not constant int8 matrices"),
+        (LSTM, lambda m: quantize(tensor(m, 3), zero_point=1), "its weights are not constant int8 matrices"),
+        (LSTM, lambda m: setattr(tensor(m, 4), "shape", [1, 1]), "its weights are not constant int8 matrices"),
+        (LSTM, lambda m: unbind(m, 14), "its biases are not constant int32"),
+        (LSTM, lambda m: quantize(tensor(m, 0), [1e30]), "its scales are no scales or too far apart"),
+    ],
+)
+def test_what_our_kernels_do_not_do_is_refused(name, hurt, words, tmp_path):
+    make = {FC: one.random_fully_connected, LSTM: one.random_lstm}[name]
+    # The first random operator with a bias, more outputs than two, one scale for all weights, and the batch first.
+    for seed in range(1000):
+        model = schema.ModelT.InitFromPackedBuf(make(np.random.default_rng([seed, 2]))[0], 0)
+        operator = model.subgraphs[0].operators[0]
+        usual = operator.inputs[2] >= 0 and len(tensor(model, 1).quantization.scale) == 1 and min(tensor(model, 1).shape) > 2
+        if usual and not getattr(operator.builtinOptions, "timeMajor", False):
+            break
+    hurt(model)
+    done = ours(tmp_path, name, one.packed(model), [])
+    assert done.returncode == 1 and words in done.stderr.decode(), done.stderr
