@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from ai_edge_litert import schema_py_generated as schema
 
-from convert import bundle, compilation, flatbuffer, runtimes
+from convert import bundle, compilation, flatbuffer, kernels, runtimes
 from convert.compilation import Buffer, plan
 from groupcomm.errors import UserError
 from groupcomm.files import REPO
@@ -100,6 +100,18 @@ def test_the_program_says_what_the_bundle_says(enhance):
     for ours, theirs in ((model.features, d["features"]), (model.masks, d["masks"])):
         assert (ours.scale, ours.zero_point) == (np.float32(theirs["scale"]), theirs["zero_point"])
     assert enhance.written["arena_bytes"] < enhance.written["unplanned_bytes"] / 3
+
+
+def test_scratch_is_what_the_kernel_asks_for(tmp_path):
+    shapes = [(16, 8, 32), (1, 1, 1), (7, 9, 20), (2, 40, 8), (33, 3, 64)]
+    calls = "".join(f"GC_LSTM_SCRATCH_BYTES({b}, {i}, {u})," for b, i, u in shapes)
+    (tmp_path / "sizes.c").write_text(f'#include "micro/kernels/kernels.h"\nconst int sizes[] = {{{calls}}};\n')
+    subprocess.run(["cc", "-shared", "-fPIC", f"-I{REPO}", tmp_path / "sizes.c", "-o", tmp_path / "sizes.so"], check=True)
+    theirs = list((ctypes.c_int * len(shapes)).in_dll(ctypes.CDLL(tmp_path / "sizes.so"), "sizes"))
+    model = schema.ModelT.InitFromPackedBuf(bundle.load("enhance").model, 0)
+    prepared = [kernels.prepare(model, op) for op in model.subgraphs[0].operators]
+    step = next(p for p in prepared if isinstance(p, kernels.Lstm))
+    assert [dataclasses.replace(step, batch=b, inputs=i, units=u).scratch_bytes for b, i, u in shapes] == theirs
 
 
 def test_a_plan_overlaps_nothing_that_is_alive(random):
