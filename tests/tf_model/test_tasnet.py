@@ -164,7 +164,8 @@ def test_a_checkpoint_comes_back(random, tmp_path):
     assert loaded.net == net
     x = random.standard_normal((1, 133)).astype(np.float32)
     np.testing.assert_array_equal(loaded.model()(x).numpy(), model(x).numpy())
-    np.testing.assert_allclose(tf.function(loaded.model("export"))(x).numpy(), model(x).numpy(), rtol=1e-4, atol=1e-6)
+    exported, whole = tf.function(loaded.model("export"))(x).numpy(), model(x).numpy()
+    np.testing.assert_allclose(exported, whole, rtol=0, atol=1e-5 * np.abs(whole).max())
     with pytest.raises(UserError, match="no 'streaming' view; use 'sequence'"):
         loaded.model("streaming")
 
