@@ -11,10 +11,12 @@ from typer.testing import CliRunner
 from groupcomm.cli import app
 from tf_model import networks, train
 
-SAMPLES = 1600  # 0.1 s; the published networks are too large for more in a test
+SAMPLES = 800  # 0.05 s; the published networks are too large for more in a test
+# K = 2, 4, 8, 32 differ from gc-dprnn (K = 16) in sizes only, and take half a minute each.
+NAMES = [name for name in networks.NETWORKS if not name.startswith("gc-dprnn-k")]
 
 
-@pytest.mark.parametrize("name", networks.NETWORKS)
+@pytest.mark.parametrize("name", NAMES)
 def test_it_trains(name, random):
     net = networks.find(name)
     keras.utils.set_random_seed(0)
