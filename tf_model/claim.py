@@ -165,6 +165,7 @@ def _plot(rows: list[dict], path: Path) -> None:
 
     matplotlib.use("Agg")
     import matplotlib.pyplot as plt
+    from matplotlib.ticker import EngFormatter, LogLocator, NullFormatter
 
     axes_of = {
         "params": "parameters that are not zero",
@@ -175,11 +176,15 @@ def _plot(rows: list[dict], path: Path) -> None:
     for line, task in zip(axes, TASKS, strict=True):
         for axis, (key, label) in zip(line, axes_of.items(), strict=True):
             for system, marker in zip(SYSTEMS, "oooosDD", strict=True):
+                large = {"markersize": 11, "fillstyle": "none"} if system.bits == 32 else {}  # its 8 bits lie upon it
                 row = next(r for r in rows if r["task"] == task and r["system"] == system.label)
                 score = row["sisdri_db"]
                 error = [[score["mean"] - score["low"]], [score["high"] - score["mean"]]]
-                axis.errorbar(row[key], score["mean"], error, marker=marker, capsize=3, linestyle="none", label=system.label)
+                axis.errorbar(row[key], score["mean"], error, marker=marker, capsize=3, linestyle="none", label=system.label, **large)
             axis.set(xscale="log", xlabel=label)
+            axis.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+            axis.xaxis.set_major_formatter(EngFormatter())
+            axis.xaxis.set_minor_formatter(NullFormatter())
             axis.grid(alpha=0.3, which="both")
         line[0].set_ylabel({"separate": "two speakers", "enhance": "speech in noise"}[task] + ": SI-SDR improvement (dB)")
     handles, labels = axes[0, 0].get_legend_handles_labels()
