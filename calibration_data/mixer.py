@@ -18,6 +18,7 @@ NOISE_GAP = (0.0, 0.3)
 FADE = 80  # samples (5 ms) at both ends of a clip, so that a cut does not click
 BABBLE = (6, 10)  # voices
 PEAK = 0.99  # no sample of a mixture is larger
+LONGEST = 3600  # seconds of a mixture
 SILENT = 1e-4  # a source with a smaller RMS (-80 dBFS) is drawn again
 TRIES = 20
 EARLY = 0.05  # seconds of a room's response after the direct path that belong to the reference
@@ -60,8 +61,8 @@ class MixtureSpec:
     def __post_init__(self):
         if self.task not in ("enhance", "separate"):
             raise UserError(f"task {self.task!r}: there is no such task; use enhance or separate")
-        if self.samples < 2 * FADE:
-            raise UserError(f"mixtures of {self.seconds} s: too short; use {2 * FADE / RATE} s or more")
+        if not 2 * FADE / RATE <= self.seconds <= LONGEST:
+            raise UserError(f"mixtures of {self.seconds} s: use {2 * FADE / RATE} to {LONGEST} s")
 
     @property
     def samples(self) -> int:

@@ -47,7 +47,8 @@ def convert(
         bool, typer.Option("--float", help="One float32 .tflite and no bundle; also of an untrained network, with random weights.")
     ] = False,
     seconds: Annotated[
-        float, typer.Option(help="With --float: length of the mixture, for a network that hears all of it at once; others take one hop.")
+        float,
+        typer.Option(min=0.001, max=600, help="With --float: length of the mixture, for a network that hears all of it at once."),
     ] = 4.0,
     json: Json = False,
 ) -> None:
@@ -267,6 +268,7 @@ def evaluate(
     runtime: Annotated[Literal["tflm", "keras"], typer.Option(help="tflm: int8 in the official TFLM; keras: float32.")] = "tflm",
     mixtures: Annotated[int, typer.Option(min=2, help="How many mixtures of 4 s.")] = 200,
     corpus: Annotated[str, typer.Option(help="Name of the corpus that `groupcomm data` built.")] = "debian",
+    rooms: Annotated[float, typer.Option(min=0.0, max=1.0, help="Part of the mixtures that are in a simulated room.")] = 0.0,
     json: Json = False,
 ) -> None:
     """SI-SDR improvement over unseen speakers and unseen noises, with its 95 % interval."""
@@ -283,7 +285,7 @@ def evaluate(
     else:
         opened = bundle.load(name)
         run, sources = separator.from_runtime(opened, runtimes.Tflm(opened.model)), opened.sources
-    scores = evaluation.evaluate(run, split=split, sources=sources, mixtures=mixtures, corpus=corpus)
+    scores = evaluation.evaluate(run, split=split, sources=sources, mixtures=mixtures, corpus=corpus, rooms=rooms)
     result = {"name": name, "runtime": runtime, "corpus": corpus, **scores}
     if json:
         print_json(result)

@@ -32,13 +32,16 @@ class Runtime:
 
 
 class Tflm(Runtime):
-    """Official TensorFlow Lite Micro, from its Python wheel: the truth that everything int8 is held against."""
+    """Official TensorFlow Lite Micro, from its Python wheel: the truth that everything int8 is held against.
 
-    def __init__(self, model: bytes):
+    ``arena_bytes`` is memory for the model's tensors.
+    """
+
+    def __init__(self, model: bytes, arena_bytes: int = 2**24):
         from tflite_micro.python.tflite_micro import runtime
 
         try:
-            self._interpreter = runtime.Interpreter.from_bytes(model, arena_size=2**24)
+            self._interpreter = runtime.Interpreter.from_bytes(model, arena_size=arena_bytes)
         except (RuntimeError, ValueError) as e:
             raise UserError(f"TFLM does not take this model ({e}); `groupcomm inspect` names what it lacks") from e
         self.width = int(self._interpreter.get_input_details(0)["shape"][1])

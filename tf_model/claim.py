@@ -92,8 +92,9 @@ def claim(folder: Path, *, mixtures: int = 200, corpus: str = "debian") -> dict:
 
     Returns
     -------
-    dict with ``mixtures`` and ``rows``: for each system and task ``params``, ``weight_bytes``, ``macs_per_second``, ``sisdri_db`` (over
-    mixtures, the mean of the seeds), ``seeds_db`` (mean of each seed) and ``against_baseline_db`` (paired); intervals are of 95 %.
+    dict with ``mixtures`` and ``rows``: for each system (``system``, ``kind``, ``bits``) and ``task``: ``params``, ``weight_bytes``,
+    ``macs_per_second``, ``sisdri_db`` (over mixtures, the mean of the seeds), ``seeds_db`` (mean of each seed) and
+    ``against_baseline_db`` (paired); intervals are of 95 %.
 
     Raises
     ------
@@ -120,6 +121,8 @@ def claim(folder: Path, *, mixtures: int = 200, corpus: str = "debian") -> dict:
             rows.append(
                 {
                     "system": system.label,
+                    "kind": system.kind,
+                    "bits": system.bits,
                     "task": task,
                     "params": params,
                     "weight_bytes": weight_bytes,
@@ -168,7 +171,7 @@ def _plot(rows: list[dict], path: Path) -> None:
     from matplotlib.ticker import EngFormatter, LogLocator, NullFormatter
 
     axes_of = {
-        "params": "parameters that are not zero",
+        "params": "parameters that are kept",
         "macs_per_second": "multiply-accumulates a second",
         "weight_bytes": "bytes of weights",
     }

@@ -49,14 +49,19 @@ def cost(
         return
     from tf_model import checkpoint, networks
     from tf_model import cost as costs
+    from tf_model import paper as papers
 
-    net = checkpoint.load(name).net if (Path(name) / "network.json").is_file() else networks.find(name)
+    trained = name in checkpoint.names() or (Path(name) / "network.json").is_file()
+    net = checkpoint.load(name).net if trained else networks.find(name)
     figures = costs.cost(net)
+    published = [papers.judge(row, figures) for row in papers.ROWS if networks.find(row.name) == net]
     if json:
-        print_json({"name": name, **figures})
+        print_json({"name": name, **figures, "published": published})
         return
     for key, value in figures.items():
         out.print(f"{key:>16}  {value:,}")
+    for row in published:
+        out.print(f"{row['source']}: {_published(row)}; {row['verdict']}" + (f" ({row['note']})" if row["note"] else ""), soft_wrap=True)
 
 
 def _paper(json: bool) -> None:
@@ -74,13 +79,15 @@ def _paper(json: bool) -> None:
 
 
 def _print_paper(result: dict) -> None:
-    header = f"{'network':<14}{'source':<18}{'published':>16}{'params':>11}{'(PyTorch)':>11}{'MACs of 4 s':>16}{'(thop)':>16}  verdict"
+    header = (
+        f"{'network':<14}{'source':<18}{'params':>11}{'(PyTorch)':>11}{'MACs of 4 s':>16}{'(thop)':>16}{'MACs/s':>16}  published; verdict"
+    )
     out.print(header, soft_wrap=True)
     for row in result["rows"]:
-        published = f"{row['published_params'] or '-'} {row['published_macs_4s'] or '-'}"
         out.print(
-            f"{row['network']:<14}{row['source'].partition(',')[0]:<18}{published:>16}{row['params']:>11,}{row['params_paper']:>11,}"
-            f"{row['macs_4s']:>16,}{row['macs_4s_thop']:>16,}  {row['verdict']}" + (f" ({row['note']})" if row["note"] else ""),
+            f"{row['network']:<14}{row['source'].partition(',')[0]:<18}{row['params']:>11,}{row['params_paper']:>11,}"
+            f"{row['macs_4s']:>16,}{row['macs_4s_thop']:>16,}{row['macs_per_second']:>16,}  {_published(row)}; {row['verdict']}"
+            + (f" ({row['note']})" if row["note"] else ""),
             soft_wrap=True,
         )
     for ratio in result["ratios"]:
@@ -88,14 +95,20 @@ def _print_paper(result: dict) -> None:
         out.print(f"dprnn : gc-dprnn, {ratio['quantity']}: published {ratio['published']}, ours {ratio['ours']:.2f}: {verdict}")
 
 
+def _published(row: dict) -> str:
+    """Printed figures of a row, each with how far ours is from it."""
+    pairs = ((row[f"published_{key}"], row[f"{what}_difference_percent"]) for key, what in (("params", "params"), ("macs_4s", "macs")))
+    return ", ".join(f"{printed} ({difference:+.2f} %)" if printed else "-" for printed, difference in pairs)
+
+
 def train(
     name: Annotated[str, typer.Argument(help="A network's name (`groupcomm list`).")],
     folder: Annotated[Path | None, typer.Option("--out", help="The run's folder; build/train/NAME unless told.")] = None,
     steps: Annotated[int, typer.Option(min=1, help="Optimizer steps.")] = 8000,
     batch: Annotated[int, typer.Option(min=1, help="Mixtures a step.")] = 24,
-    seconds: Annotated[float, typer.Option(min=0.1, help="Length of a training mixture, s.")] = 2.5,
+    seconds: Annotated[float, typer.Option(min=0.1, max=60, help="Length of a training mixture, s.")] = 2.5,
     learning_rate: Annotated[float, typer.Option(min=0.0, help="Peak of Adam's learning rate.")] = 2e-3,
-    seed: Annotated[int, typer.Option(min=0, help="Seed of weights and mixtures.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, max=2**32 - 1, help="Seed of weights and mixtures.")] = 0,
     validate_every: Annotated[int, typer.Option(min=1, help="Steps between validations and saved states.")] = 250,
     patience: Annotated[int, typer.Option(min=1, help="Validations without a better score before stopping.")] = 12,
     corpus: Annotated[str, typer.Option(help="Name of the corpus that `groupcomm data` built.")] = "debian",
@@ -143,18 +156,22 @@ def claim(
     if json:
         print_json(result)
         return
-    from rich.table import Table
-
     for task, title in (("separate", "two speakers"), ("enhance", "speech in noise")):
-        table = Table("system", "parameters", "bytes", "MMAC/s", "SI-SDRi, dB", "95 %", "against baseline, 95 %", title=title)
-        for column in table.columns[1:]:
-            column.justify = "right"
+        out.print(
+            f"{title:<34}{'parameters':>11}{'bytes':>11}{'MMAC/s':>8}  SI-SDRi, dB, 95 %      seeds       against baseline, 95 %",
+            soft_wrap=True,
+        )
         for row in (r for r in result["rows"] if r["task"] == task):
             score, against = row["sisdri_db"], row["against_baseline_db"]
-            table.add_row(
-                row["system"], f"{row['params']:,}", f"{row['weight_bytes']:,}", f"{row['macs_per_second'] / 1e6:.1f}",
-                f"{score['mean']:.2f}", f"{score['low']:.2f} to {score['high']:.2f}",
-                "-" if against["low"] == against["high"] else f"{against['mean']:+.2f} ({against['low']:+.2f} to {against['high']:+.2f})",
-            )  # fmt: skip
-        out.print(table)
+            seeds = ", ".join(f"{db:.2f}" for db in row["seeds_db"])
+            out.print(
+                f"{row['system']:<34}{row['params']:>11,}{row['weight_bytes']:>11,}{row['macs_per_second'] / 1e6:>8.1f}"
+                f"  {score['mean']:5.2f} ({score['low']:.2f} to {score['high']:.2f})  {seeds}"
+                + (
+                    ""
+                    if row["kind"] == "dprnn" and row["bits"] == 32
+                    else f"  {against['mean']:+.2f} ({against['low']:+.2f} to {against['high']:+.2f})"
+                ),
+                soft_wrap=True,
+            )
     out.print(f"{mixtures} test mixtures of each task, mean of the seeds; {folder / 'claim.json'}, {folder / 'claim.png'}", soft_wrap=True)

@@ -1,5 +1,6 @@
 """How good it sounds, in numbers: SI-SDR improvement over a split's fixed mixtures."""
 
+import dataclasses
 import itertools
 
 import numpy as np
@@ -35,7 +36,7 @@ def si_sdr_db(estimate: np.ndarray, reference: np.ndarray) -> float:
     return float(10 * np.log10((target @ target + floor) / ((e - target) @ (e - target) + floor)))
 
 
-def evaluate(separate, *, split: str, sources: int, mixtures: int, corpus: str) -> dict:
+def evaluate(separate, *, split: str, sources: int, mixtures: int, corpus: str, rooms: float = 0.0) -> dict:
     """Score a separator on the fixed mixtures of a split: speakers and noises of one split are in no other.
 
     Parameters
@@ -46,12 +47,13 @@ def evaluate(separate, *, split: str, sources: int, mixtures: int, corpus: str) 
     sources : 1 scores enhancement mixtures, 2 two-speaker mixtures with the best order of sources.
     mixtures : how many.
     corpus : name of the corpus.
+    rooms : part of the mixtures that are in a simulated room.
 
     Returns
     -------
     dict with ``split``, ``mixtures``, ``sisdr_in_db``, ``sisdr_out_db``, ``sisdri_db`` {``mean``, ``low``, ``high``}.
     """
-    before, after = scores(separate, split=split, sources=sources, mixtures=mixtures, corpus=corpus)
+    before, after = scores(separate, split=split, sources=sources, mixtures=mixtures, corpus=corpus, rooms=rooms)
     return {
         "split": split,
         "mixtures": mixtures,
@@ -61,10 +63,10 @@ def evaluate(separate, *, split: str, sources: int, mixtures: int, corpus: str) 
     }
 
 
-def scores(separate, *, split: str, sources: int, mixtures: int, corpus: str) -> tuple[np.ndarray, np.ndarray]:
+def scores(separate, *, split: str, sources: int, mixtures: int, corpus: str, rooms: float = 0.0) -> tuple[np.ndarray, np.ndarray]:
     """SI-SDR in dB of each mixture and of what became of it, both [shape=(mixtures,)]; parameters as `evaluate`."""
     data = corpora.open_corpus(split, name=corpus)
-    spec = mixer.SEPARATE_EVAL if sources == 2 else mixer.ENHANCE_EVAL
+    spec = dataclasses.replace(mixer.SEPARATE_EVAL if sources == 2 else mixer.ENHANCE_EVAL, room_probability=rooms)
     before, after = [], []
     with progress() as bar:
         for i in bar.track(range(mixtures), description=f"evaluate on {split}"):

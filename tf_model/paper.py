@@ -92,8 +92,8 @@ def judge(row: Row, figures: dict) -> dict:
     -------
     dict of the row's fields and ``params``, ``params_paper``, ``macs_4s``, ``macs_4s_thop``, ``macs_per_second``,
     ``params_difference_percent`` and ``macs_difference_percent`` (ours by the paper's conventions against the printed figure; None
-    without one), ``must_be_exact``, ``exact`` (None where nothing must be) and ``verdict``: "exact", "as printed", "differs: ..." or
-    "no published figure".
+    without one), ``must_be_exact``, ``exact`` (None where nothing must be) and ``verdict``: "exact", "as the formulas" (of the paper, which
+    prints no figure), "as printed", "differs: ..." or "no published figure known".
     """
     checks, differing = [], []
     if row.required_params is not None:
@@ -109,7 +109,7 @@ def judge(row: Row, figures: dict) -> dict:
     if failed or differing:
         verdict = "differs: " + ", ".join([f"{name} not exact" for name in failed] + differing)
     else:
-        verdict = "exact" if checks else "as printed" if row.params else "no published figure"
+        verdict = ("exact" if row.params else "as the formulas") if checks else "as printed" if row.params else "no published figure known"
     return {
         "network": row.name,
         "source": row.source,

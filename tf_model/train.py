@@ -181,6 +181,7 @@ def train(name: str, net: networks.Network, recipe: Recipe, folder: Path) -> dic
     training_spec = mixer.SEPARATE if separation else mixer.ENHANCE
     training_spec = dataclasses.replace(training_spec, seconds=recipe.seconds, room_probability=recipe.rooms)
     validation_spec = mixer.SEPARATE_EVAL if separation else mixer.ENHANCE_EVAL
+    validation_spec = dataclasses.replace(validation_spec, room_probability=recipe.rooms)
     training_corpus = corpora.open_corpus("train", name=recipe.corpus)
     validation_corpus = corpora.open_corpus("validation", name=recipe.corpus)
     keras.utils.set_random_seed(recipe.seed)

@@ -15,6 +15,7 @@ from tf_model import signal as sig
 from tf_model.layers import group
 from tf_model.layers.grouped_lstm import GroupedLSTM
 from tf_model.layers.tac import TAC
+from tf_model.networks import check
 from tf_model.signal import Signal
 
 View = Literal["sequence", "streaming", "export"]
@@ -49,6 +50,8 @@ class Streaming:
     hidden: int = 32
 
     def __post_init__(self):
+        check.at_least(self, 0, "blocks")
+        check.at_least(self, 1, "sources", "features", "groups", "tac", "hidden")
         if self.features % self.groups:
             raise UserError(f"{self.groups} groups do not divide {self.features} features; change one of them")
 

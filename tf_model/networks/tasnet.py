@@ -31,7 +31,10 @@ from tf_model.layers.transformer import Transformer
 from tf_model.layers.u_block import UBlock
 from tf_model.layers.waveform import Decoder, Encoder
 from tf_model.macs import Macs, product
+from tf_model.networks import check
 
+SEPARATORS = ("dprnn", "tcn", "dptnet", "sudo")
+TALKS = ("none", "blstm", "tac", "flstm")
 CODEC_LAYERS = 2  # [Group Communication, BLSTM] pairs in the context encoder, and in the decoder
 STACK = 6  # a TCN's dilations are 1, 2, 4 ... 32, again and again
 
@@ -66,8 +69,8 @@ class TasNet:
         For sizes that do not fit, or a causal form that does not exist.
     """
 
-    separator: Literal["dprnn", "tcn", "dptnet", "sudo"] = "dprnn"
-    talk: Literal["none", "blstm", "tac", "flstm"] = "none"
+    separator: Literal[SEPARATORS] = "dprnn"
+    talk: Literal[TALKS] = "none"
     groups: int = 1
     blocks: int = 6
     hidden: int = 128
@@ -85,6 +88,11 @@ class TasNet:
     causal: bool = False
 
     def __post_init__(self):
+        for field, kinds in (("separator", SEPARATORS), ("talk", TALKS)):
+            if getattr(self, field) not in kinds:
+                raise UserError(f"{field} {getattr(self, field)!r}: there is no such one; use {', '.join(kinds)}")
+        check.at_least(self, 0, "blocks", "tac", "context", "codec_tac", "depth", "bottleneck")
+        check.at_least(self, 1, "groups", "hidden", "chunk", "codec_hidden", "features", "window", "sources", "sample_rate")
         features = self.bottleneck or self.features
         if features % self.groups:
             raise UserError(f"{self.groups} groups do not divide {features} features; change one of them")
