@@ -80,9 +80,10 @@ static void Translate(qemu_plugin_id_t id, struct qemu_plugin_tb* tb) {
   const size_t count = qemu_plugin_tb_n_insns(tb);
   for (size_t i = 0; i < count; ++i) {
     struct qemu_plugin_insn* insn = qemu_plugin_tb_get_insn(tb, i);
-    // A mark is `dbg #n`, with 2 * span or 2 * span + 1: the halfwords F3AF 80Fn.
+    // A mark is `dbg #n`, with 2 * span or 2 * span + 1: the halfwords F3AF 80Fn. More may follow: where an instruction ends 2 bytes
+    // before a page does, QEMU looks whether the next one crosses it, and adds that halfword to this one's data.
     const uint8_t* code = qemu_plugin_insn_data(insn);
-    if (qemu_plugin_insn_size(insn) == 4 && code[0] == 0xAF && code[1] == 0xF3 && code[3] == 0x80 && code[2] >> 4 == 0xF) {
+    if (qemu_plugin_insn_size(insn) >= 4 && code[0] == 0xAF && code[1] == 0xF3 && code[3] == 0x80 && code[2] >> 4 == 0xF) {
       const intptr_t option = code[2] & 15;
       qemu_plugin_register_vcpu_insn_exec_cb(insn, option % 2 ? End : Begin, QEMU_PLUGIN_CB_NO_REGS, (void*)(option / 2));
       continue;

@@ -15,6 +15,7 @@ expect 0 1 0 0 0
 expect 1 1 137 137 137
 expect 2 3 4 2000002 2002008  # bl, 2 a turn, bx
 expect 4 1 4 4 4
+expect 6 512 0 0 0
 case $1 in
   *m55) expect 5 1 21 21 21 ;; # dls, 2 a turn
 esac
