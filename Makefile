@@ -1,6 +1,8 @@
 # The verbs a newcomer types. Each does all the set-up it needs: `make demo`, `make test`, `make lint`.
 PYTHON ?= python3.11
 PACKAGES := bazel-bootstrap g++ libpython3.11-dev nlohmann-json3-dev python3.11-venv zlib1g-dev
+# Counts instructions on the host.
+PACKAGES += valgrind
 # For the emulated boards.
 PACKAGES += gcc-arm-none-eabi libnewlib-arm-none-eabi libstdc++-arm-none-eabi-newlib qemu-system-arm
 

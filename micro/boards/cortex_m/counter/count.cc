@@ -24,6 +24,17 @@ extern "C" __attribute__((naked, noinline)) void MarksEverywhere() {
       "bx lr\n");
 }
 
+// Two calls, to be told apart by their places.
+extern "C" __attribute__((naked, noinline)) void TwoCalls() {
+  __asm__ volatile(
+      "push {r4, lr}\n"
+      "movs r0, #10\n"
+      "bl CountedLoop\n"
+      "movs r0, #100\n"
+      "bl CountedLoop\n"
+      "pop {r4, pc}\n");
+}
+
 // Spans are written in assembler: what the compiler puts around a call is not of known length.
 #define CALL_LOOP(begin, turns, end) \
   __asm__ volatile("mov r0, %0\n dbg #" #begin "\n bl CountedLoop\n dbg #" #end "\n" : : "r"(turns) : "r0", "lr", "cc", "memory")
@@ -46,6 +57,9 @@ int main() {
   // An instruction whose condition fails is taken up all the same.
   __asm__ volatile("movs r0, #0\n dbg #8\n cmp r0, #1\n ite eq\n addeq r0, #1\n addne r0, #2\n dbg #9\n" : : : "r0", "cc", "memory");
   MarksEverywhere();
+
+  // Two runs of span 7. After the mark, TwoCalls has no part in what is counted.
+  __asm__ volatile(".rept 2\n dbg #14\n bl TwoCalls\n dbg #15\n .endr\n nop" : : : "r0", "lr", "cc", "memory");
 
 #if __ARM_FEATURE_MVE
   // A Helium loop of 10 turns: one nop and the loop's end each.
