@@ -20,6 +20,7 @@ from groupcomm.errors import UserError
 from groupcomm.files import REPO, atomic_path
 
 BOARDS = ("cortex-m4", "cortex-m33", "cortex-m55")
+BUDGET = ("instructions", "flash_bytes", "ram_bytes")  # of the worst hop; all of it
 HOPS = 200
 COUNTED_HOPS = 20  # on the host, where valgrind takes 50 times as long
 CYCLES_PER_INSTRUCTION = 1.5  # assumed: most take 1, loads and taken branches 2 to 4, and flash has wait states
@@ -60,8 +61,9 @@ def bench(bundle: bundles.Bundle, board: str, *, portable: bool = False) -> dict
     Raises
     ------
     UserError
-        When the firmware does not build, or its masks are not TFLM's.
+        When the budget is none, the firmware does not build, or its masks are not TFLM's.
     """
+    limits = _limits(bundle, board)
     folder = REPO / "build" / "bench" / re.sub(r"\W", "_", bundle.name)
     shutil.rmtree(folder, ignore_errors=True)
     written = compilation.compile_bundle(bundle, folder)
@@ -99,14 +101,11 @@ def bench(bundle: bundles.Bundle, board: str, *, portable: bool = False) -> dict
     }
     operators = _operators(model.steps, Path(f"{program}.elf"), folder / f"{written['name']}.c", counted["within"])
     flash = _flash(Path(f"{program}.elf"), written["constant_bytes"])
-    budget = bundle.description.get("budget", {}).get(board, {})
     figures = {
         "instructions": instructions["hop"]["worst"],
         "flash_bytes": flash["code"] + flash["constants"],
         "ram_bytes": sum(ram.values()),
     }
-    if unknown := sorted(set(budget) - set(figures)):
-        raise UserError(f"{bundle.path}/bundle.json: budget {unknown[0]} is not known; use {', '.join(figures)}")
     return {
         "bundle": bundle.name,
         "board": board,
@@ -129,8 +128,22 @@ def bench(bundle: bundles.Bundle, board: str, *, portable: bool = False) -> dict
             for part, (core, clock) in PARTS.items()
             if core == board
         },
-        "budget": {key: {"limit": limit, "used": figures[key], "ok": figures[key] <= limit} for key, limit in budget.items()},
+        "budget": {key: {"limit": limit, "used": figures[key], "ok": figures[key] <= limit} for key, limit in limits.items()},
     }
+
+
+def _limits(bundle: bundles.Bundle, board: str) -> dict[str, int]:
+    """The board's part of the budget in bundle.json, which a person writes: checked, {} where there is none."""
+    file, budget = bundle.path / "bundle.json", bundle.description.get("budget", {})
+    if not isinstance(budget, dict) or not all(isinstance(limits, dict) for limits in budget.values()):
+        raise UserError(f"{file}: budget {budget!r} is not limits by board; docs/architecture.md shows one")
+    for kind, found, known in (("board", budget, BOARDS), ("figure", set().union(*budget.values()), BUDGET)):
+        if unknown := sorted(set(found) - set(known)):
+            raise UserError(f"{file}: budget has the {kind} {unknown[0]!r}, which is not known; use {', '.join(known)}")
+    for key, limit in (limits := budget.get(board, {})).items():
+        if not isinstance(limit, int):
+            raise UserError(f"{file}: budget {key} {limit!r} is not a whole number")
+    return limits
 
 
 def bench_host(bundle: bundles.Bundle) -> dict:

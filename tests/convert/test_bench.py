@@ -93,7 +93,35 @@ def test_a_budget_is_kept_or_the_answer_is_no(bundle_copy, m4):
     with_budget(instructions=worst - 1, ram_bytes=32768)
     over = ok("bench", bundle_copy, "--json", code=1)["budget"]
     assert over["instructions"] == {"limit": worst - 1, "used": worst, "ok": False} and over["ram_bytes"]["ok"]
-    with_budget(cycles=1)
-    with pytest.raises(UserError, match="budget cycles is not known; use instructions, flash_bytes, ram_bytes"):
-        bench.bench(bundle.load(str(bundle_copy)), "cortex-m4")
     assert groupcomm("bench", bundle_copy, "--board", "cortex-m0").returncode == 2
+
+
+@pytest.mark.parametrize(
+    ("budget", "words"),
+    [
+        ({"cortex-m4": {"cycles": 1}}, "the figure 'cycles', which is not known; use instructions, flash_bytes, ram_bytes"),
+        ({"cortex_m4": {"instructions": 1}}, "the board 'cortex_m4', which is not known; use cortex-m4, cortex-m33, cortex-m55"),
+        ({"cortex-m4": {"instructions": "few"}}, "budget instructions 'few' is not a whole number"),
+        ({"cortex-m4": 840000}, "is not limits by board"),
+        ([840000], "is not limits by board"),
+    ],
+)
+def test_what_is_no_budget_is_refused(bundle_copy, budget, words):
+    path = bundle_copy / "bundle.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"budget": budget}))
+    with pytest.raises(UserError, match=words):
+        bench.bench(bundle.load(str(bundle_copy)), "cortex-m4")
+
+
+BUDGETS = [(name, board) for name in bundle.names() for board in bundle.load(name).description.get("budget", {})]
+
+
+@pytest.mark.parametrize(("name", "board"), BUDGETS)
+def test_committed_bundles_keep_their_budgets(name, board, m4):
+    found = m4 if (name, board) == ("enhance", "cortex-m4") else bench.bench(bundle.load(name), board)
+    assert list(found["budget"]) == list(bench.BUDGET)
+    assert all(b["ok"] for b in found["budget"].values()), found["budget"]
+
+
+def test_the_committed_bundle_has_a_budget_on_every_board():
+    assert {("enhance", board) for board in bench.BOARDS} <= set(BUDGETS)
