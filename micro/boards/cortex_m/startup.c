@@ -54,7 +54,7 @@ uint32_t BoardStackBytes(void) { return (uintptr_t)stack_top - (uintptr_t)stack_
 uint32_t BoardStackUsed(void) {
   const uint32_t* lowest = stack_limit;
   while (lowest != stack_top && *lowest == PAINT) ++lowest;
-  return (uintptr_t)stack_top - (uintptr_t)lowest;
+  return ((uintptr_t)stack_top - (uintptr_t)lowest + 7) & ~(uintptr_t)7;  // a stack pointer moves by 8 at least
 }
 
 // What C++ and the C library ask for. Objects live until the power goes: nothing is destroyed at the end.
