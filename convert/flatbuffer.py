@@ -50,10 +50,10 @@ class Tensor:
 
 @dataclasses.dataclass(frozen=True)
 class Model:
-    """Contents of a `.tflite`: ``operators`` by kind, ``steps`` in the order of the graph."""
+    """Contents of a `.tflite`."""
 
     operators: tuple[Operator, ...]
-    steps: tuple[Step, ...]
+    steps: tuple[Step, ...]  # in the order of the graph
     inputs: tuple[Tensor, ...]
     outputs: tuple[Tensor, ...]
     parameters: int
@@ -119,12 +119,12 @@ def operator_name(code) -> str:
     return _OPERATOR_NAMES.get(builtin, f"BUILTIN_{builtin}")
 
 
-def _shape(tensor) -> tuple[int, ...]:
-    return tuple(int(n) for n in tensor.shape) if tensor.shape is not None else ()
-
-
 def _size(tensor) -> int:
     return math.prod(_shape(tensor))
+
+
+def _shape(tensor) -> tuple[int, ...]:
+    return tuple(int(n) for n in tensor.shape) if tensor.shape is not None else ()
 
 
 def _tensor(tensor) -> Tensor:
