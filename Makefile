@@ -1,6 +1,8 @@
 # The verbs a newcomer types. Each does all the set-up it needs: `make demo`, `make test`, `make lint`.
 PYTHON ?= python3.11
 PACKAGES := bazel-bootstrap g++ libpython3.11-dev nlohmann-json3-dev python3.11-venv zlib1g-dev
+# Analyses C and C++; counts instructions on the host.
+PACKAGES += cppcheck valgrind
 # For the emulated boards.
 PACKAGES += gcc-arm-none-eabi libnewlib-arm-none-eabi libstdc++-arm-none-eabi-newlib qemu-system-arm
 
@@ -15,6 +17,8 @@ test: setup
 lint: setup
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
+	cppcheck --quiet -j2 --error-exitcode=1 --enable=warning,performance,portability,style --inline-suppr --suppressions-list=micro/cppcheck.txt \
+	  --std=c11 --std=c++17 -I. micro
 
 setup: .venv/ready
 

@@ -1,8 +1,10 @@
-"""What a bundle costs on a board: instructions, flash and RAM of its firmware, built by Bazel and run in QEMU.
+"""What a bundle costs on a board: instructions, flash and RAM of its firmware, built by Bazel and run in QEMU. And what it costs in TFLM's
+interpreter on this machine: instructions, time, arena.
 
 Instructions are counted exactly, and a second run gives the same numbers. Cycles are not: QEMU knows no pipeline, no flash wait states.
 """
 
+import dataclasses
 import json
 import re
 import shutil
@@ -18,7 +20,9 @@ from groupcomm.errors import UserError
 from groupcomm.files import REPO, atomic_path
 
 BOARDS = ("cortex-m4", "cortex-m33", "cortex-m55")
+BUDGET = ("instructions", "flash_bytes", "ram_bytes")  # of the worst hop; all of it
 HOPS = 200
+COUNTED_HOPS = 20  # on the host, where valgrind takes 50 times as long
 CYCLES_PER_INSTRUCTION = 1.5  # assumed: most take 1, loads and taken branches 2 to 4, and flash has wait states
 PARTS = {"nRF52840": ("cortex-m4", 64e6), "nRF5340": ("cortex-m33", 128e6)}  # core and clock in Hz
 _BUILD = """load("//micro/boards/cortex_m:network.bzl", "network_firmware")
@@ -46,16 +50,20 @@ def bench(bundle: bundles.Bundle, board: str, *, portable: bool = False) -> dict
     Returns
     -------
     dict with ``bundle``, ``board``, ``engine``, ``kernels``, ``hops``, ``macs``, ``instructions`` {``hop``: {``mean``, ``worst``}, and so
-    ``network`` and ``signal`` (the hop without the network), ``network_per_mac``}, ``functions`` (instructions a hop by name; a kernel is
-    an operator), ``flash_bytes`` {``code``, ``constants`` of the network}, ``ram_bytes`` {``state``, ``activations``, ``stream``,
-    ``stack``, ``total``}, ``estimates`` (share of a hop's time on real parts, under an assumption) and ``budget`` (from bundle.json, each
-    with ``limit``, ``used``, ``ok``).
+    ``network`` and ``signal`` (the hop without the network), ``network_per_mac``}, ``operators`` (every operator of the graph in its order,
+    with ``name``, ``input`` and ``output`` shapes, ``macs``, ``instructions``, the mean of a hop with all that the operator's kernel calls,
+    and ``per_mac``, None without products; a RESHAPE takes none), ``kinds`` (their sums, each with ``name``, ``count``, ``macs``,
+    ``instructions``, ``per_mac``; the network takes a little more than its operators: the engine's call), ``functions`` (instructions a
+    hop by name), ``flash_bytes`` {``code``, ``constants`` of the network}, ``ram_bytes`` {``state``, ``activations``, ``stream``,
+    ``stack``, ``total``}, ``estimates`` (share of a hop's time on real parts, under an assumption) and ``budget`` (from bundle.json,
+    each with ``limit``, ``used``, ``ok``).
 
     Raises
     ------
     UserError
-        When the firmware does not build, or its masks are not TFLM's.
+        When the budget is none, the firmware does not build, or its masks are not TFLM's.
     """
+    limits = _limits(bundle, board)
     folder = REPO / "build" / "bench" / re.sub(r"\W", "_", bundle.name)
     shutil.rmtree(folder, ignore_errors=True)
     written = compilation.compile_bundle(bundle, folder)
@@ -71,7 +79,7 @@ def bench(bundle: bundles.Bundle, board: str, *, portable: bool = False) -> dict
         scratch = Path(name)
         bundles.golden_pcm(HOPS, bundle.signal.hop).tofile(scratch / "pcm")
         files = [scratch / kind for kind in ("pcm", "sound", "features", "masks")]
-        done = subprocess.run([program, "--count", scratch / "count", "stream", *files], capture_output=True, text=True)
+        done = subprocess.run([program, "--count", scratch / "count", "--within", "run", "stream", *files], capture_output=True, text=True)
         if done.returncode:
             raise UserError(f"{label}: {done.stderr.strip() or f'ended with code {done.returncode}'}")
         said, counted = json.loads(done.stdout), json.loads((scratch / "count").read_text())
@@ -79,7 +87,8 @@ def bench(bundle: bundles.Bundle, board: str, *, portable: bool = False) -> dict
     if not np.array_equal(masks, runtimes.Tflm(bundle.model)(features)):
         raise UserError(f"{label}: its masks are not TFLM's; its cost means nothing before that is mended")
     hop, network = counted["spans"]
-    macs = flatbuffer.read(bundle.path / bundle.description["model"]["file"]).macs
+    model = flatbuffer.read(bundle.path / bundle.description["model"]["file"])
+    macs = model.macs
     instructions = {
         kind: {"mean": span["instructions"] / HOPS, "worst": span["worst"]} for kind, span in (("hop", hop), ("network", network))
     }
@@ -90,15 +99,13 @@ def bench(bundle: bundles.Bundle, board: str, *, portable: bool = False) -> dict
         "stream": said["stream_bytes"],
         "stack": said["stack_used"],
     }
+    operators = _operators(model.steps, Path(f"{program}.elf"), folder / f"{written['name']}.c", counted["within"])
     flash = _flash(Path(f"{program}.elf"), written["constant_bytes"])
-    budget = bundle.description.get("budget", {}).get(board, {})
     figures = {
         "instructions": instructions["hop"]["worst"],
         "flash_bytes": flash["code"] + flash["constants"],
         "ram_bytes": sum(ram.values()),
     }
-    if unknown := sorted(set(budget) - set(figures)):
-        raise UserError(f"{bundle.path}/bundle.json: budget {unknown[0]} is not known; use {', '.join(figures)}")
     return {
         "bundle": bundle.name,
         "board": board,
@@ -107,6 +114,8 @@ def bench(bundle: bundles.Bundle, board: str, *, portable: bool = False) -> dict
         "hops": HOPS,
         "macs": macs,
         "instructions": instructions | {"network_per_mac": instructions["network"]["mean"] / macs},
+        "operators": operators,
+        "kinds": _kinds(operators),
         "functions": _readable(hop["functions"]),
         "flash_bytes": flash,
         "ram_bytes": ram | {"total": sum(ram.values())},
@@ -119,8 +128,90 @@ def bench(bundle: bundles.Bundle, board: str, *, portable: bool = False) -> dict
             for part, (core, clock) in PARTS.items()
             if core == board
         },
-        "budget": {key: {"limit": limit, "used": figures[key], "ok": figures[key] <= limit} for key, limit in budget.items()},
+        "budget": {key: {"limit": limit, "used": figures[key], "ok": figures[key] <= limit} for key, limit in limits.items()},
     }
+
+
+def _limits(bundle: bundles.Bundle, board: str) -> dict[str, int]:
+    """The board's part of the budget in bundle.json, which a person writes: checked, {} where there is none."""
+    file, budget = bundle.path / "bundle.json", bundle.description.get("budget", {})
+    if not isinstance(budget, dict) or not all(isinstance(limits, dict) for limits in budget.values()):
+        raise UserError(f"{file}: budget {budget!r} is not limits by board; docs/architecture.md shows one")
+    for kind, found, known in (("board", budget, BOARDS), ("figure", set().union(*budget.values()), BUDGET)):
+        if unknown := sorted(set(found) - set(known)):
+            raise UserError(f"{file}: budget has the {kind} {unknown[0]!r}, which is not known; use {', '.join(known)}")
+    for key, limit in (limits := budget.get(board, {})).items():
+        if not isinstance(limit, int):
+            raise UserError(f"{file}: budget {key} {limit!r} is not a whole number")
+    return limits
+
+
+def bench_host(bundle: bundles.Bundle) -> dict:
+    """Run a bundle in TFLM's interpreter on this machine, with the library's kernels and with ours, and count.
+
+    Returns
+    -------
+    dict with ``bundle``, ``engine``, ``hops``, ``macs``, and ``kernels`` {``library``, ``ours``}, each with ``instructions`` (mean of a
+    hop, of this machine's; None without valgrind), ``per_mac``, ``microseconds`` {``median``, ``worst``} (of a machine that may be
+    busy) and ``arena_bytes`` {``used``, ``smallest``} (64-bit pointers; a board needs less).
+
+    Raises
+    ------
+    UserError
+        When the runner does not build, or its masks are not those of the official TFLM in Python.
+    """
+    features, _ = bundle.golden()
+    expected = runtimes.Tflm(bundle.model)(features)
+    macs = flatbuffer.read(bundle.path / bundle.description["model"]["file"]).macs
+    found = {}
+    for kernels in ("library", "ours"):
+        masks, microseconds = runner.timed_replay(bundle, features, kernels=kernels)
+        if not np.array_equal(masks, expected):
+            raise UserError(f"{bundle.path}: the masks of kernels {kernels} are not TFLM's; their cost means nothing before that is mended")
+        described = json.loads(runner.run("describe", "--bundle", bundle.path, "--kernels", kernels))
+        count = runner.count_replay(bundle, features[:COUNTED_HOPS], kernels=kernels)
+        found[kernels] = {
+            "instructions": count and count / COUNTED_HOPS,
+            "per_mac": count and count / COUNTED_HOPS / macs,
+            "microseconds": {"median": float(np.median(microseconds)), "worst": float(microseconds.max())},
+            "arena_bytes": {key: described["arena"][key] for key in ("used", "smallest")},
+        }
+    return {"bundle": bundle.name, "engine": "tflm-host", "hops": len(features), "macs": macs, "kernels": found}
+
+
+def _operators(steps: tuple[flatbuffer.Step, ...], elf: Path, source: Path, within: dict[str, int]) -> list[dict]:
+    """Instructions a hop by operator, from those by place in the function that calls all kernels (counter.c's ``within``).
+
+    A place belongs to a line of the C file, by the ELF file's line numbers; a line belongs to the operator in the comment above it.
+    """
+    owner, owners = None, {}
+    for number, line in enumerate(source.read_text().splitlines(), 1):
+        if comment := re.match(r"  /\* (\d+) [A-Z]", line):
+            owner = int(comment[1])
+        elif line == "}":
+            owner = None
+        owners[f"{source.name}:{number}"] = owner
+    listed = "\n".join(within)
+    done = subprocess.run(["arm-none-eabi-addr2line", "-s", "-e", elf], input=listed, capture_output=True, text=True, check=True)
+    counts = [0] * len(steps)
+    for place, count in zip(done.stdout.splitlines(), within.values(), strict=True):
+        if (owner := owners.get(place.split(" ")[0])) is not None:
+            counts[owner] += count
+    return [dataclasses.asdict(step) | _cost(count / HOPS, step.macs) for step, count in zip(steps, counts, strict=True)]
+
+
+def _kinds(operators: list[dict]) -> list[dict]:
+    """Sums by the name of the operator, the most instructions first."""
+    kinds = []
+    for name in {o["name"] for o in operators}:
+        same = [o for o in operators if o["name"] == name]
+        macs, instructions = (sum(o[key] for o in same) for key in ("macs", "instructions"))
+        kinds.append({"name": name, "count": len(same), "macs": macs} | _cost(instructions, macs))
+    return sorted(kinds, key=lambda kind: (-kind["instructions"], kind["name"]))
+
+
+def _cost(instructions: float, macs: int) -> dict:
+    return {"instructions": instructions, "per_mac": instructions / macs if macs else None}
 
 
 def _readable(functions: dict[str, int]) -> dict[str, float]:

@@ -180,8 +180,17 @@ def stream_features(pcm: np.ndarray, bundle_signal: sig.Signal) -> np.ndarray:
     return sig.features(spectrum[: len(pcm) // bundle_signal.hop], bundle_signal)
 
 
+def _budget(folder: Path):
+    """``budget`` of the bundle in a folder. None where there is none, or no bundle that can be read: a conversion is how one is mended."""
+    try:
+        return json.loads((Path(folder) / "bundle.json").read_text())["budget"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
 def write(trained: checkpoint.Checkpoint, folder: Path) -> Bundle:
-    """Quantize a network and write its bundle; the folder appears whole or not at all."""
+    """Quantize a network and write its bundle; the folder appears whole or not at all. The budget of a bundle that it replaces is kept."""
+    budget = _budget(folder)
     model, calibration_hops = quantize.ptq(trained)
     net = trained.net
     with atomic_folder(folder) as part:
@@ -211,6 +220,7 @@ def write(trained: checkpoint.Checkpoint, folder: Path) -> Bundle:
             "arena_bytes": smallest_arena(file),
             "quantization": {"method": "ptq", "calibration_hops": calibration_hops},
             "checkpoint_sha256": trained.sha256(),
+            **({"budget": budget} if budget else {}),
             "golden": {
                 "hops": GOLDEN_HOPS,
                 **{k: {"file": name, "crc32": zlib.crc32((part / name).read_bytes())} for k, (name, _) in golden.items()},

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 import typer
 
 from groupcomm.console import err, out, print_json
+from groupcomm.errors import UserError
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 BundleName = Annotated[str, typer.Argument(metavar="BUNDLE", help="A bundle's name (`groupcomm list`) or folder.")]
@@ -115,14 +116,32 @@ def compile(
 
 def bench(
     name: BundleName,
-    board: Annotated[Literal["cortex-m4", "cortex-m33", "cortex-m55"], typer.Option(help="The core, emulated by QEMU.")] = "cortex-m4",
+    board: Annotated[
+        Literal["cortex-m4", "cortex-m33", "cortex-m55"] | None, typer.Option(help="The core, emulated by QEMU; cortex-m4 unless told.")
+    ] = None,
+    engine: Annotated[
+        Literal["static", "tflm-host"], typer.Option(help="static: plain C on a board. tflm-host: TFLM's interpreter on this machine.")
+    ] = "static",
     portable: Annotated[bool, typer.Option("--portable", help="Kernels without DSP extension and Helium, to compare.")] = False,
     json: Json = False,
 ) -> None:
-    """Instructions a hop, flash and RAM of a bundle's firmware. Exit code 1 when it is over a budget in bundle.json."""
+    """Instructions a hop by operator and function, flash and RAM of a bundle's firmware. Exit code 1 when it is over a budget in
+    bundle.json. With --engine tflm-host: instructions, time and arena in TFLM, with its kernels and with ours; no budget."""
     from convert import bench as benches
     from convert import bundle
 
+    if engine == "tflm-host":
+        for option, given in (("--board", board), ("--portable", portable)):
+            if given:
+                raise UserError(f"{option} is for --engine static; tflm-host runs on this machine, with both kinds of kernels")
+        with err.status("build and run TFLM on this machine"):
+            found = benches.bench_host(bundle.load(name))
+        if json:
+            print_json(found)
+        else:
+            _print_bench_host(found)
+        return
+    board = board or "cortex-m4"
     with err.status(f"build and run the firmware for {board}"):
         found = benches.bench(bundle.load(name), board, portable=portable)
     if json:
@@ -133,6 +152,25 @@ def bench(
         raise typer.Exit(1)
 
 
+def _print_bench_host(found: dict) -> None:
+    from rich.table import Table
+
+    table = Table("TFLM on this machine", "its kernels", "ours", title=f"{found['bundle']}, {found['hops']} hops of real sound")
+    kernels = [found["kernels"][kind] for kind in ("library", "ours")]
+    for column in table.columns[1:]:
+        column.justify = "right"
+    counts = ["-" if k["instructions"] is None else f"{k['instructions']:,.0f}" for k in kernels]
+    table.add_row("instructions a hop", *counts)
+    table.add_row("for each MAC", *("-" if k["per_mac"] is None else f"{k['per_mac']:.2f}" for k in kernels))
+    for label, key in (("microseconds a hop, median", "median"), ("microseconds a hop, worst", "worst")):
+        table.add_row(label, *(f"{k['microseconds'][key]:,.0f}" for k in kernels))
+    for label, key in (("arena in use, bytes", "used"), ("smallest arena, bytes", "smallest")):
+        table.add_row(label, *(f"{k['arena_bytes'][key]:,}" for k in kernels))
+    out.print(table)
+    if "-" in counts:
+        out.print("instructions are counted by valgrind, which is not installed: apt-get install valgrind", soft_wrap=True)
+
+
 def _print_bench(found: dict) -> None:
     from rich.table import Table
 
@@ -140,6 +178,15 @@ def _print_bench(found: dict) -> None:
     table = Table("instructions a hop", "mean", "worst", title=f"{found['bundle']} on {found['board']}, {found['hops']} hops of real sound")
     for label, key in (("network", "network"), ("STFT, masks, inverse", "signal"), ("all", "hop")):
         table.add_row(label, f"{i[key]['mean']:,.0f}", f"{i[key]['worst']:,}")
+    kinds = Table("kind of operator", "count", "MACs", "instructions a hop", "a MAC", "share")
+    operators = Table("operator", "shapes", "MACs", "instructions", "a MAC")
+    for o in found["kinds"]:
+        share = f"{100 * o['instructions'] / i['hop']['mean']:.1f} %"
+        kinds.add_row(_short(o["name"]), str(o["count"]), *_operator_cost(o), share)
+    for number, o in enumerate(found["operators"]):
+        if o["instructions"]:
+            shapes = " to ".join("x".join(map(str, o[key])) for key in ("input", "output"))
+            operators.add_row(f"{number} {_short(o['name'])}", shapes, *_operator_cost(o))
     functions = Table("function", "instructions a hop", "share")
     for function, count in found["functions"].items():
         if count >= 0.001 * i["hop"]["mean"]:
@@ -149,7 +196,7 @@ def _print_bench(found: dict) -> None:
     rows += [("", None)] * (len(found["ram_bytes"]) - len(rows))
     for (flash, size), (ram, used) in zip(rows, found["ram_bytes"].items(), strict=True):
         memory.add_row(flash, f"{size:,}" if size is not None else "", ram, f"{used:,}")
-    for t in (table, functions, memory):
+    for t in (table, kinds, operators, functions, memory):
         for column in t.columns[1:]:
             column.justify = "right"
         out.print(t)
@@ -159,6 +206,17 @@ def _print_bench(found: dict) -> None:
                   f"{e['cycles_per_instruction']} cycles", soft_wrap=True)  # fmt: skip
     for key, b in found["budget"].items():
         out.print(f"budget, {key}: {b['used']:,} of {b['limit']:,}", style="green" if b["ok"] else "red", soft_wrap=True)
+
+
+def _short(operator: str) -> str:
+    return operator.removeprefix("UNIDIRECTIONAL_SEQUENCE_")  # half a terminal's width
+
+
+def _operator_cost(o: dict) -> tuple[str, str, str]:
+    """Cells of a row: MACs, instructions, instructions for each MAC."""
+    if not o["macs"]:
+        return "-", f"{o['instructions']:,.0f}", "-"
+    return f"{o['macs']:,}", f"{o['instructions']:,.0f}", f"{o['per_mac']:.2f}"
 
 
 def inspect(

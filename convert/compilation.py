@@ -200,7 +200,7 @@ class _Program:
             return []
         p, out = step.kernel, self._at(step.outputs[0])
         shapes = " x ".join(str(self._shape(t)) for t in step.inputs[: 2 if isinstance(p, kernels.Add | kernels.Mul) else 1])
-        lines = [f"  /* {step.name}: {shapes} to {self._shape(step.outputs[0])} */"]
+        lines = [f"  /* {number} {step.name}: {shapes} to {self._shape(step.outputs[0])} */"]
         if isinstance(p, list):  # CONCATENATION
             for tensor, copy in zip(step.inputs, p, strict=True):
                 lines.append(f"  gc_copy_s8({copy.rows}, {copy.columns}, {self._at(tensor)}, {out} + {copy.offset}, {copy.stride});")

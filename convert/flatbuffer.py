@@ -2,6 +2,7 @@
 
 import collections
 import dataclasses
+import math
 from pathlib import Path
 
 from ai_edge_litert import schema_py_generated as schema
@@ -24,6 +25,16 @@ class Operator:
 
 
 @dataclasses.dataclass(frozen=True)
+class Step:
+    """One operator of the graph: shapes of its first input and of its first output, () where it has none; multiply-accumulates."""
+
+    name: str
+    input: tuple[int, ...]
+    output: tuple[int, ...]
+    macs: int
+
+
+@dataclasses.dataclass(frozen=True)
 class Tensor:
     """An input or output: shape, dtype, and scale and zero point where it is quantized (else 0.0 and 0)."""
 
@@ -42,6 +53,7 @@ class Model:
     """Contents of a `.tflite`."""
 
     operators: tuple[Operator, ...]
+    steps: tuple[Step, ...]  # in the order of the graph
     inputs: tuple[Tensor, ...]
     outputs: tuple[Tensor, ...]
     parameters: int
@@ -72,12 +84,14 @@ def _parse(model) -> Model:
     graph = model.subgraphs[0]
     operators: collections.Counter = collections.Counter()
     macs: collections.Counter = collections.Counter()
+    steps = []
     for op in graph.operators:
         code = model.operatorCodes[op.opcodeIndex]
         name = operator_name(code)
-        key = (name, code.version)
-        operators[key] += 1
-        macs[key] += _macs(name, op, graph.tensors)
+        shapes = (_shape(graph.tensors[of[0]]) if of is not None and len(of) else () for of in (op.inputs, op.outputs))
+        steps.append(Step(name, *shapes, _macs(name, op, graph.tensors)))
+        operators[name, code.version] += 1
+        macs[name, code.version] += steps[-1].macs
     # What is stored: every constant that is a weight or a bias. Shapes of RESHAPE and axes of MEAN are int32 too, but they are not
     # a network's; they enter no product, so only constants that a product or the LSTM reads are counted.
     weights = {
@@ -89,6 +103,7 @@ def _parse(model) -> Model:
     }
     return Model(
         operators=tuple(Operator(*key, count, macs[key]) for key, count in operators.most_common()),
+        steps=tuple(steps),
         inputs=tuple(_tensor(graph.tensors[i]) for i in graph.inputs),
         outputs=tuple(_tensor(graph.tensors[i]) for i in graph.outputs),
         parameters=sum(_size(graph.tensors[i]) for i in weights),
@@ -105,17 +120,18 @@ def operator_name(code) -> str:
 
 
 def _size(tensor) -> int:
-    size = 1
-    for n in tensor.shape if tensor.shape is not None else ():
-        size *= int(n)
-    return size
+    return math.prod(_shape(tensor))
+
+
+def _shape(tensor) -> tuple[int, ...]:
+    return tuple(int(n) for n in tensor.shape) if tensor.shape is not None else ()
 
 
 def _tensor(tensor) -> Tensor:
     q = tensor.quantization
     quantized = q is not None and q.scale is not None and len(q.scale) > 0
     return Tensor(
-        shape=tuple(int(n) for n in tensor.shape),
+        shape=_shape(tensor),
         dtype=_TYPE_NAMES[tensor.type],
         scale=float(q.scale[0]) if quantized else 0.0,
         zero_point=int(q.zeroPoint[0]) if quantized else 0,

@@ -2,6 +2,7 @@
 
 import functools
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -71,11 +72,43 @@ def replay(bundle: Bundle, features: np.ndarray, *, passes: int = 1, kernels: st
     -------
     np.ndarray [shape=(passes * hops, sources * bins), int8]
     """
+    return timed_replay(bundle, features, passes=passes, kernels=kernels)[0]
+
+
+def timed_replay(bundle: Bundle, features: np.ndarray, *, passes: int = 1, kernels: str = "library") -> tuple[np.ndarray, np.ndarray]:
+    """`replay`, and how long the engine took over every hop in microseconds [shape=(passes * hops,), float32]."""
     with tempfile.TemporaryDirectory() as folder:
-        given, got = Path(folder) / "features.i8", Path(folder) / "masks.i8"
-        given.write_bytes(features.tobytes())
-        run("replay", "--bundle", bundle.path, "--features", given, "--masks", got, "--repeat", passes, "--kernels", kernels)
-        return np.fromfile(got, np.int8).reshape(passes * len(features), -1)
+        times, masks = Path(folder) / "times.f32", Path(folder) / "masks.i8"
+        run("replay", *_replay_arguments(bundle, features, Path(folder), kernels), "--repeat", passes, "--times", times)
+        return np.fromfile(masks, np.int8).reshape(passes * len(features), -1), np.fromfile(times, "<f4")
+
+
+def count_replay(bundle: Bundle, features: np.ndarray, *, kernels: str = "library") -> int | None:
+    """Instructions that the engine takes for these hops on this machine, the same in every run; None where valgrind is not installed.
+
+    Raises
+    ------
+    UserError
+        With valgrind's own words when it cannot run the program.
+    """
+    if not shutil.which("valgrind"):
+        return None
+    with tempfile.TemporaryDirectory() as folder:
+        command = ["valgrind", "--tool=callgrind", "--callgrind-out-file=/dev/null", "--toggle-collect=groupcomm::TflmEngine::Run(*"]
+        command += [program("replay"), *_replay_arguments(bundle, features, Path(folder), kernels)]
+        done = subprocess.run(command, capture_output=True, text=True)
+    # The last is the program's; before it come the processes in which it tries arenas.
+    collected = [int(count) for count in re.findall(r"Collected : (\d+)", done.stderr)]
+    if done.returncode or not collected or not collected[-1]:
+        raise UserError(f"valgrind does not count the runner's instructions:\n{done.stderr.strip()[-1000:]}")
+    return collected[-1]
+
+
+def _replay_arguments(bundle: Bundle, features: np.ndarray, folder: Path, kernels: str) -> list:
+    """Of a replay that reads these features from a file in ``folder`` and writes ``masks.i8`` there."""
+    given = folder / "features.i8"
+    given.write_bytes(features.tobytes())
+    return ["--bundle", bundle.path, "--features", given, "--masks", folder / "masks.i8", "--kernels", kernels]
 
 
 def separate_pcm(bundle: Bundle, pcm: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

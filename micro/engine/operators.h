@@ -68,7 +68,7 @@ class Operators final : public tflm::Resolver {
 #else
   tflm::MicroMutableOpResolver<kMax> library_;
 #endif
-  int offered_[kMax];  // (count_) codes
+  int offered_[kMax] = {};  // (count_) codes
   int count_ = 0;
   Kernels kernels_ = OurKernels;
   mutable int missing_ = -1;  // FindOp is const in the library's interface

@@ -91,9 +91,11 @@ tflm::Result InvokeForgetful(tflm::Context* context, tflm::Node* node) {
                          *cells = interpreter->GetEvalTensor(node->inputs->data[19]);
   size_t size = 1;  // (batch, units)
   for (int i = 0; i < hidden->dims->size; ++i) size *= hidden->dims->data[i];
-  if (fresh.count(node) == 0) fresh[node] = {{hidden->data.int8, hidden->data.int8 + size}, {cells->data.i16, cells->data.i16 + size}};
-  std::memcpy(hidden->data.int8, fresh[node].first.data(), size);
-  std::memcpy(cells->data.i16, fresh[node].second.data(), size * sizeof(int16_t));
+  const auto& [hidden_state, cell_state] =
+      fresh.try_emplace(node, std::vector(hidden->data.int8, hidden->data.int8 + size), std::vector(cells->data.i16, cells->data.i16 + size))
+          .first->second;
+  std::memcpy(hidden->data.int8, hidden_state.data(), size);
+  std::memcpy(cells->data.i16, cell_state.data(), size * sizeof(int16_t));
   return OurKernels(tflm::BuiltinOperator_UNIDIRECTIONAL_SEQUENCE_LSTM)->invoke(context, node);
 }
 

@@ -24,9 +24,8 @@ static uint32_t state = 1;
 /* In low .. high. */
 static int32_t draw(int32_t low, int32_t high) {
   state = state * 1664525u + 1013904223u;
-  const uint32_t range = (uint32_t)high - (uint32_t)low + 1;
   const uint32_t bits = state >> 1 ^ state << 15;
-  return (int32_t)((uint32_t)low + (range == 0 ? bits : bits % range));
+  return (int32_t)(low + bits % ((int64_t)high - low + 1));
 }
 
 /* Noise, the extremes everywhere, or only extremes. */

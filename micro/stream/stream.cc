@@ -186,18 +186,18 @@ class Stream {
   StreamConfig config_;
   Engine* engine_;
   arm_rfft_fast_instance_f32 fft_;
-  float one_overlap_;
+  float one_overlap_ = 0;
 
   // In the caller's memory. A spectrum is in CMSIS-DSP's packing: re of bin 0, re of the last bin, then re, im of bins 1, 2, ...
-  float* analysis_;   // (window) periodic square-root Hann
-  int16_t* history_;  // (window) the newest samples, oldest first
-  float* frame_;      // (window) windowed samples, then the masked spectrum
-  float* spectrum_;   // (window) of the mixture
-  float* time_;       // (window) of one source
-  float* overlap_;    // (sources, window) sum of the frames so far, from the next sample to leave
-  int32_t* steps_;    // (kSteps) the power at which a feature takes its next value, as the bits of a float, ascending
-  int8_t* features_;  // (bins)
-  int8_t* masks_;     // (sources, bins)
+  float* analysis_ = nullptr;   // (window) periodic square-root Hann
+  int16_t* history_ = nullptr;  // (window) the newest samples, oldest first
+  float* frame_ = nullptr;      // (window) windowed samples, then the masked spectrum
+  float* spectrum_ = nullptr;   // (window) of the mixture
+  float* time_ = nullptr;       // (window) of one source
+  float* overlap_ = nullptr;    // (sources, window) sum of the frames so far, from the next sample to leave
+  int32_t* steps_ = nullptr;    // (kSteps) the power at which a feature takes its next value, as the bits of a float, ascending
+  int8_t* features_ = nullptr;  // (bins)
+  int8_t* masks_ = nullptr;     // (sources, bins)
 };
 
 size_t StreamBytes(const StreamConfig& config) {

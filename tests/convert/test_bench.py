@@ -4,9 +4,9 @@ import json
 
 import pytest
 
-from convert import bench, bundle
+from convert import bench, bundle, commands, runner
 from groupcomm.errors import UserError
-from tests.convert.test_commands import groupcomm, ok
+from tests.convert.test_commands import groupcomm, ok, refused
 
 
 @pytest.fixture(scope="module")
@@ -36,6 +36,52 @@ def test_the_figures_add_up(m4):
     assert load == pytest.approx(i["hop"]["worst"] * 1.5 / 64e6 / 0.008)
 
 
+def test_the_operators_add_up(m4):
+    """Each operator has what its own kernel and the functions below it take, and nobody else's."""
+    operators, kinds, functions = m4["operators"], {kind["name"]: kind for kind in m4["kinds"]}, m4["functions"]
+    network = m4["instructions"]["network"]["mean"]
+    taken = sum(o["instructions"] for o in operators)
+    assert network - 50 < taken < network
+    assert sum(kind["instructions"] for kind in kinds.values()) == pytest.approx(taken)
+    assert sum(o["macs"] for o in operators) == sum(kind["macs"] for kind in kinds.values()) == m4["macs"]
+    assert {name: kind["count"] for name, kind in kinds.items()} == {
+        o["name"]: o["count"] for o in bundle.load("enhance").description["operators"]
+    }
+    assert all((o["instructions"] == 0) == (o["name"] == "RESHAPE") for o in operators)
+    # The call in the network's C file takes a few instructions more than the kernel.
+    for name, kernel in (("ADD", "gc_add_s8"), ("MEAN", "gc_mean_s8"), ("LOGISTIC", "gc_lookup_s8")):
+        assert 0 < kinds[name]["instructions"] - functions[kernel] < 10 * kinds[name]["count"]
+    lstm = [o for o in operators if o["name"] == "UNIDIRECTIONAL_SEQUENCE_LSTM"]
+    assert (len(lstm), lstm[0]["input"], lstm[0]["output"], lstm[0]["macs"]) == (4, (16, 1, 8), (16, 1, 32), 16 * 4 * 32 * (8 + 32))
+    assert max(o["instructions"] for o in lstm) < 1.05 * min(o["instructions"] for o in lstm)
+    assert lstm[0]["per_mac"] == lstm[0]["instructions"] / lstm[0]["macs"]
+
+
+def test_tflm_on_this_machine():
+    found = ok("bench", "enhance", "--engine", "tflm-host", "--json")
+    library, ours = found["kernels"]["library"], found["kernels"]["ours"]
+    assert (found["engine"], found["hops"], found["macs"]) == ("tflm-host", 500, 395008)
+    assert 0.4 < ours["instructions"] / library["instructions"] < 0.8 and library["per_mac"] == library["instructions"] / found["macs"]
+    for kernels in (library, ours):
+        assert 0 < kernels["microseconds"]["median"] <= kernels["microseconds"]["worst"]
+        assert 20_000 < kernels["arena_bytes"]["used"] < kernels["arena_bytes"]["smallest"] < 64_000
+    opened = bundle.load("enhance")
+    features = opened.golden()[0][:2]
+    assert runner.count_replay(opened, features) == runner.count_replay(opened, features)
+
+
+def test_tflm_on_this_machine_without_valgrind(monkeypatch):
+    monkeypatch.setattr(runner, "count_replay", lambda *_, **__: None)
+    found = bench.bench_host(bundle.load("enhance"))
+    assert found["kernels"]["ours"]["instructions"] is found["kernels"]["ours"]["per_mac"] is None
+    commands._print_bench_host(found)
+
+
+@pytest.mark.parametrize("option", [("--board", "cortex-m4"), ("--portable",)])
+def test_what_is_of_a_board_is_not_of_this_machine(option):
+    refused(groupcomm("bench", "enhance", "--engine", "tflm-host", *option), f"{option[0]} is for --engine static")
+
+
 def test_a_budget_is_kept_or_the_answer_is_no(bundle_copy, m4):
     def with_budget(**limits):
         path = bundle_copy / "bundle.json"
@@ -47,7 +93,35 @@ def test_a_budget_is_kept_or_the_answer_is_no(bundle_copy, m4):
     with_budget(instructions=worst - 1, ram_bytes=32768)
     over = ok("bench", bundle_copy, "--json", code=1)["budget"]
     assert over["instructions"] == {"limit": worst - 1, "used": worst, "ok": False} and over["ram_bytes"]["ok"]
-    with_budget(cycles=1)
-    with pytest.raises(UserError, match="budget cycles is not known; use instructions, flash_bytes, ram_bytes"):
-        bench.bench(bundle.load(str(bundle_copy)), "cortex-m4")
     assert groupcomm("bench", bundle_copy, "--board", "cortex-m0").returncode == 2
+
+
+@pytest.mark.parametrize(
+    ("budget", "words"),
+    [
+        ({"cortex-m4": {"cycles": 1}}, "the figure 'cycles', which is not known; use instructions, flash_bytes, ram_bytes"),
+        ({"cortex_m4": {"instructions": 1}}, "the board 'cortex_m4', which is not known; use cortex-m4, cortex-m33, cortex-m55"),
+        ({"cortex-m4": {"instructions": "few"}}, "budget instructions 'few' is not a whole number"),
+        ({"cortex-m4": 840000}, "is not limits by board"),
+        ([840000], "is not limits by board"),
+    ],
+)
+def test_what_is_no_budget_is_refused(bundle_copy, budget, words):
+    path = bundle_copy / "bundle.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"budget": budget}))
+    with pytest.raises(UserError, match=words):
+        bench.bench(bundle.load(str(bundle_copy)), "cortex-m4")
+
+
+BUDGETS = [(name, board) for name in bundle.names() for board in bundle.load(name).description.get("budget", {})]
+
+
+@pytest.mark.parametrize(("name", "board"), BUDGETS)
+def test_committed_bundles_keep_their_budgets(name, board, m4):
+    found = m4 if (name, board) == ("enhance", "cortex-m4") else bench.bench(bundle.load(name), board)
+    assert list(found["budget"]) == list(bench.BUDGET)
+    assert all(b["ok"] for b in found["budget"].values()), found["budget"]
+
+
+def test_the_committed_bundle_has_a_budget_on_every_board():
+    assert {("enhance", board) for board in bench.BOARDS} <= set(BUDGETS)

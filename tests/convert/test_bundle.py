@@ -11,7 +11,7 @@ from tf_model import checkpoint
 from tf_model.networks import streaming
 
 
-def test_a_new_bundle_holds_what_it_says(tmp_path, tiny_net):
+def test_a_new_bundle_holds_what_it_says(tmp_path, tiny_net, monkeypatch):
     model = streaming.build(tiny_net)
     checkpoint.save(tmp_path / "net", "tiny", tiny_net, {}, model)
     trained = checkpoint.load(str(tmp_path / "net"))
@@ -26,6 +26,16 @@ def test_a_new_bundle_holds_what_it_says(tmp_path, tiny_net):
     np.testing.assert_array_equal(runtimes.Tflm(made.model)(features), masks)
     pcm = np.fromfile(made.path / d["golden"]["pcm"]["file"], "<i2")
     np.testing.assert_array_equal(made.quantize_features(bundle.stream_features(pcm, made.signal)), features)
+
+    # A budget is a person's; converting again keeps it. (The same model and arena: both take long, and a model is never twice the same.)
+    assert "budget" not in d
+    monkeypatch.setattr(quantize, "ptq", lambda _: (made.model, d["quantization"]["calibration_hops"]))
+    monkeypatch.setattr(bundle, "smallest_arena", lambda _: d["arena_bytes"])
+    budget = {"cortex-m4": {"instructions": 1000}}
+    edit(made.path, lambda d: d.update(budget=budget, sources=7))
+    assert bundle.write(trained, made.path).description == d | {"budget": budget}
+    (made.path / "bundle.json").write_text("damaged")
+    assert bundle.write(trained, made.path).description == d
 
 
 def test_committed_bundles_are_of_their_committed_networks():

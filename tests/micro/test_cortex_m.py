@@ -1,6 +1,7 @@
-"""The emulated boards: their tests run in Bazel (test_host_programs.py); here is what Bazel has to refuse."""
+"""The emulated boards: their tests run in Bazel (test_host_programs.py); here is what Bazel has to refuse, and what no firmware holds."""
 
 import os
+import re
 import subprocess
 import sys
 
@@ -9,11 +10,60 @@ import pytest
 from groupcomm.files import REPO
 
 BOARDS = ["cortex_m4", "cortex_m33", "cortex_m55"]
+# What a linked program has of them, by the names of its symbols.
+FORBIDDEN = {
+    "heap": r"_*(m|c|re)alloc(_r)?|_*free(_r)?|_*sbrk(_r)?|operator (new|delete).*",
+    "exceptions": r"__cxa_(throw|rethrow|allocate_exception|begin_catch|end_catch)|_Unwind_\w+|__gxx_personality_\w+|std::__throw_\w+.*",
+    "iostream": r"std::(cin|cout|cerr|clog)|std::(basic_)?(ios|[io]+stream|streambuf|filebuf)(_base)?\b.*",
+}
 
 
-def bazel(verb, target):
+def bazel(verb, *targets):
     environment = {**os.environ, "GROUPCOMM_PYTHON": sys.executable}
-    return subprocess.run(["bazel", verb, "--noshow_progress", target], cwd=REPO, env=environment, capture_output=True, text=True)
+    return subprocess.run(["bazel", verb, "--noshow_progress", *targets], cwd=REPO, env=environment, capture_output=True, text=True)
+
+
+def forbidden(elf) -> dict[str, set[str]]:
+    """Symbols of a program that a board's firmware must not have, by kind."""
+    listed = subprocess.run(["arm-none-eabi-nm", "-C", "--format=posix", elf], capture_output=True, text=True, check=True).stdout
+    symbols = {re.sub(r" [A-Za-z](?: [0-9a-f]+){0,2} *$", "", line) for line in listed.splitlines()}
+    assert "main" in symbols, f"{elf} has no symbol table"
+    found = {kind: {s for s in symbols if re.fullmatch(names, s)} for kind, names in FORBIDDEN.items()}
+    return {kind: names for kind, names in found.items() if names}
+
+
+def test_no_firmware_has_a_heap_exceptions_or_iostream():
+    listed = bazel("query", "kind(_emulated_binary, //micro/boards/cortex_m:all)")
+    programs = sorted(listed.stdout.split())
+    shipped = {f"//micro/boards/cortex_m:{name}_firmware_{board}" for name in ("enhance", "stream") for board in BOARDS}
+    assert shipped <= set(programs), listed
+    built = bazel("build", *programs)
+    assert built.returncode == 0, built
+    elfs = [REPO / "bazel-bin" / f"{program.removeprefix('//').replace(':', '/')}.elf" for program in programs]
+    assert {elf.name: forbidden(elf) for elf in elfs} == {elf.name: {} for elf in elfs}
+
+
+def test_a_heap_exceptions_and_iostream_would_be_seen(tmp_path):
+    source = """
+        #include <cstdlib>
+        #include <iostream>
+        #include <stdexcept>
+        extern "C" int getentropy(void*, size_t) { return -1; }  // a board's libc has none
+        int main(int argc, char**) {
+          void* volatile kept = std::realloc(std::malloc(argc), 2 * argc);
+          try {
+            if (kept) throw std::runtime_error("no");
+          } catch (const std::exception& e) {
+            std::cout << e.what() << new int[argc];
+          }
+          std::free(kept);
+        }"""
+    command = ["arm-none-eabi-g++", "-mcpu=cortex-m4", "--specs=nosys.specs", "-xc++", "-", "-o", tmp_path / "a.elf"]
+    subprocess.run(command, input=source, text=True, check=True, capture_output=True)
+    found = forbidden(tmp_path / "a.elf")
+    assert {"malloc", "realloc", "free", "_sbrk", "operator new[](unsigned int)", "operator delete(void*)"} <= found["heap"]
+    assert {"__cxa_throw", "__cxa_begin_catch", "_Unwind_RaiseException", "__gxx_personality_v0"} <= found["exceptions"]
+    assert {"std::cout", "std::ios_base::Init::Init()", "std::ostream::sentry::sentry(std::ostream&)"} <= found["iostream"]
 
 
 @pytest.mark.parametrize("board", BOARDS)

@@ -13,7 +13,7 @@ __attribute__((noreturn)) void BoardExit(int code);
 // "what: value" on stderr, and exit code 1.
 __attribute__((noreturn)) void BoardFail(const char* what, int32_t value);
 
-// Bytes of the stack, and how many of them have been in use at most since reset.
+// Bytes of the stack, and how many of them have been in use at most since reset: down to the lowest word that was ever written.
 uint32_t BoardStackBytes(void);
 uint32_t BoardStackUsed(void);
 

@@ -1,6 +1,7 @@
 #!/bin/sh
-# NAME [--count FILE] ARGUMENT...: runs NAME.elf under QEMU; the firmware sees the arguments and the host's files, and its exit
-# code is the program's. --count writes how many instructions it took: micro/boards/cortex_m/counter/counter.c.
+# NAME [--count FILE [--within FUNCTION]] ARGUMENT...: runs NAME.elf under QEMU; the firmware sees the arguments and the host's files,
+# and its exit code is the program's. --count writes how many instructions it took, --within also by place in a function:
+# micro/boards/cortex_m/counter/counter.c.
 here=$(dirname "$0")
 name=$(basename "$0")
 
@@ -13,10 +14,16 @@ refuse() {
 value() { printf %s "$1" | sed 's/,/,,/g'; }
 
 count=
+within=
 if [ "$1" = --count ]; then
   [ -n "$2" ] || refuse "--count has no file"
   count=$2
   shift 2
+  if [ "$1" = --within ]; then
+    [ -n "$2" ] || refuse "--within has no function"
+    within=,within=$(value "$2")
+    shift 2
+  fi
 fi
 config=enable=on,target=native,arg=$name
 for argument; do
@@ -27,5 +34,5 @@ for argument; do
   config=$config,arg=$(value "$argument")
 done
 set -- -machine {machine} -display none -monitor none -serial none -semihosting-config "$config" -kernel "$here/$name.elf"
-[ -z "$count" ] || set -- "$@" -plugin "$(value "$here")/{counter},out=$(value "$count")"
+[ -z "$count" ] || set -- "$@" -plugin "$(value "$here")/{counter},out=$(value "$count")$within"
 exec {qemu} "$@"

@@ -26,6 +26,7 @@ expect 3 "does not say how to fail"
 expect 2 "other: not a way to fail" other
 expect 2 "argument 'a b' is empty or holds a space" "a b"
 expect 2 "--count has no file" --count
+expect 2 "--within has no function" --count "$TEST_TMPDIR/count" --within
 expect 2 "more than 15 arguments" 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16
 expect 99 "usage fault at pc 0x" undefined
 expect 99 ": undefined instruction" undefined

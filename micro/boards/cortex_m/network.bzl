@@ -1,18 +1,16 @@
 """Firmware of a network that `groupcomm compile` wrote."""
 
+load("//micro/engine:engine.bzl", "network_library")
 load(":cortex_m.bzl", "cortex_m_binary")
 
 def network_firmware(name, network, source, header, stream, kernels = "//micro/kernels"):
     """NAME_BOARD for each board: micro/boards/cortex_m/network_firmware.cc with the network of these C files in it."""
-    native.cc_library(
+    network_library(
         name = name + "_network",
-        srcs = [source],
-        hdrs = [header],
-        strip_include_prefix = "/" + Label("//%s:BUILD" % native.package_name()).relative(header).package,
-        # The generated file is in no folder that .bazelrc knows.
-        copts = ["-std=c11", "-Wall", "-Wextra", "-Werror"],
+        source = source,
+        header = header,
+        kernels = kernels,
         tags = ["manual"],
-        deps = ["//micro/engine:static_engine", kernels],
     )
     native.cc_library(
         name = name + "_main",

@@ -49,12 +49,12 @@ static void SayHex(uint32_t value) {
   Say(text);
 }
 
-uint32_t BoardStackBytes(void) { return (uint32_t)(stack_top - stack_limit) * sizeof(uint32_t); }
+uint32_t BoardStackBytes(void) { return (uintptr_t)stack_top - (uintptr_t)stack_limit; }
 
 uint32_t BoardStackUsed(void) {
   const uint32_t* lowest = stack_limit;
-  while (lowest < stack_top && *lowest == PAINT) ++lowest;
-  return (uint32_t)(stack_top - lowest) * sizeof(uint32_t);
+  while (lowest != stack_top && *lowest == PAINT) ++lowest;
+  return ((uintptr_t)stack_top - (uintptr_t)lowest + 7) & ~(uintptr_t)7;  // a stack pointer moves by 8 at least
 }
 
 // What C++ and the C library ask for. Objects live until the power goes: nothing is destroyed at the end.
@@ -99,8 +99,8 @@ static int Arguments(char** argv /* (kMaxArguments) */) {
 }
 
 __attribute__((used, noreturn)) static void Start(void) {
-  for (uint32_t *to = data_start, *from = data_load; to < data_end;) *to++ = *from++;
-  for (uint32_t* to = bss_start; to < bss_end;) *to++ = 0;
+  for (uint32_t *to = data_start, *from = data_load; to != data_end;) *to++ = *from++;
+  for (uint32_t* to = bss_start; to != bss_end;) *to++ = 0;
   *kHandlerControl |= 7u << 16;  // memory, bus and usage faults get handlers of their own
 #if __ARM_ARCH < 8
   // Without a stack limit in the core: no access to the 16 MB below the stack, where nothing is, but QEMU does not mind.
@@ -110,7 +110,7 @@ __attribute__((used, noreturn)) static void Start(void) {
   __asm__ volatile("dsb\n isb" ::: "memory");
 #endif
   *kConfiguration |= 1u << 4;  // a division by zero is a fault, as on the host
-  for (void (*const* construct)(void) = init_array_start; construct < init_array_end; ++construct) (*construct)();
+  for (void (*const* construct)(void) = init_array_start; construct != init_array_end; ++construct) (*construct)();
   static char* argv[kMaxArguments];
   const int argc = Arguments(argv);
   BoardExit(main(argc, argv));

@@ -9,7 +9,10 @@ bool Program::Parse(int argc, char** argv, const std::vector<std::string>& requi
   const auto known = [&](const std::string& name) {
     return std::count(required.begin(), required.end(), name) + std::count(optional.begin(), optional.end(), name) > 0;
   };
-  const std::string usage = std::string("; usage: ") + name_ + " " + usage_;
+  const auto refuse = [this](const std::string& message) {
+    Fail(message + "; usage: " + name_ + " " + usage_);
+    return false;
+  };
   for (int i = 1; i < argc; i += 2) {
     const std::string name = argv[i];
     if (name == "--help" || name == "-h") {
@@ -17,12 +20,12 @@ bool Program::Parse(int argc, char** argv, const std::vector<std::string>& requi
       exit_code_ = 0;
       return false;
     }
-    if (!known(name)) return Fail(name + " is not known" + usage), false;
-    if (i + 1 == argc) return Fail(name + " has no value" + usage), false;
-    if (!values_.emplace(name, argv[i + 1]).second) return Fail(name + " is given twice; give it once"), false;
+    if (!known(name)) return refuse(name + " is not known");
+    if (i + 1 == argc) return refuse(name + " has no value");
+    if (!values_.emplace(name, argv[i + 1]).second) return refuse(name + " is given twice");
   }
   for (const std::string& name : required) {
-    if (!Has(name)) return Fail(name + " is missing" + usage), false;
+    if (!Has(name)) return refuse(name + " is missing");
   }
   return true;
 }

@@ -1,5 +1,6 @@
-// Quantized features through the engine, hop by hop, to hold its masks against another implementation's.
+// Quantized features through the engine, hop by hop, to hold its masks against another implementation's, and to time it.
 #include <cerrno>
+#include <chrono>
 #include <cstdlib>
 #include <string>
 #include <vector>
@@ -12,8 +13,9 @@ using namespace groupcomm;        // NOLINT
 using namespace groupcomm::host;  // NOLINT
 
 int main(int argc, char** argv) {
-  Program program("replay", "--bundle DIR --features FILE --masks FILE [--repeat N] [--reset yes|no] [--kernels library|ours]");
-  if (!program.Parse(argc, argv, {"--bundle", "--features", "--masks"}, {"--repeat", "--reset", "--kernels"})) {
+  Program program("replay",
+                  "--bundle DIR --features FILE --masks FILE [--repeat N] [--reset yes|no] [--kernels library|ours] [--times FILE]");
+  if (!program.Parse(argc, argv, {"--bundle", "--features", "--masks"}, {"--repeat", "--reset", "--kernels", "--times"})) {
     return program.exit_code();
   }
   const std::string between = program.Has("--reset") ? program["--reset"] : "yes";
@@ -44,15 +46,20 @@ int main(int argc, char** argv) {
                         std::to_string(bins) + " bins; give raw int8 of this bundle's signal path");
   }
   std::vector<int8_t> hop(bundle.stream.sources * bins);  // (sources, bins)
-  AtomicFile masks;
-  if (!masks.Open(program["--masks"], &error)) return program.Fail(error);
+  AtomicFile masks, times;
+  const bool timed = program.Has("--times");
+  if (!masks.Open(program["--masks"], &error) || (timed && !times.Open(program["--times"], &error))) return program.Fail(error);
   for (long pass = 0; pass < passes; ++pass) {
     if (pass > 0 && between == "yes" && engine.engine()->Reset() != Status::kOk) return program.Fail(engine.engine()->error());
     for (size_t at = 0; at < features.size(); at += bins) {
       const int8_t* given = reinterpret_cast<const int8_t*>(features.data()) + at;
+      const auto begin = std::chrono::steady_clock::now();
       if (engine.engine()->Run(given, hop.data()) != Status::kOk) return program.Fail(engine.engine()->error());
+      const std::chrono::duration<float, std::micro> taken = std::chrono::steady_clock::now() - begin;
+      const float microseconds = taken.count();
       if (!masks.Write(hop.data(), hop.size(), &error)) return program.Fail(error);
+      if (timed && !times.Write(&microseconds, sizeof(microseconds), &error)) return program.Fail(error);
     }
   }
-  return masks.Commit(&error) ? 0 : program.Fail(error);
+  return masks.Commit(&error) && (!timed || times.Commit(&error)) ? 0 : program.Fail(error);
 }

@@ -13,6 +13,28 @@ extern "C" __attribute__((naked, noinline)) void CountedLoop(int) {
       "bx lr\n");
 }
 
+// Span 6 begins and ends at every place that code can have in a page of QEMU's, which are of 1 KB: 10 bytes a time.
+extern "C" __attribute__((naked, noinline)) void MarksEverywhere() {
+  __asm__ volatile(
+      ".rept 512\n"
+      "dbg #12\n"
+      "dbg #13\n"
+      "nop\n"
+      ".endr\n"
+      "bx lr\n");
+}
+
+// Two calls, to be told apart by their places.
+extern "C" __attribute__((naked, noinline)) void TwoCalls() {
+  __asm__ volatile(
+      "push {r4, lr}\n"
+      "movs r0, #10\n"
+      "bl CountedLoop\n"
+      "movs r0, #100\n"
+      "bl CountedLoop\n"
+      "pop {r4, pc}\n");
+}
+
 // Spans are written in assembler: what the compiler puts around a call is not of known length.
 #define CALL_LOOP(begin, turns, end) \
   __asm__ volatile("mov r0, %0\n dbg #" #begin "\n bl CountedLoop\n dbg #" #end "\n" : : "r"(turns) : "r0", "lr", "cc", "memory")
@@ -34,6 +56,11 @@ int main() {
 
   // An instruction whose condition fails is taken up all the same.
   __asm__ volatile("movs r0, #0\n dbg #8\n cmp r0, #1\n ite eq\n addeq r0, #1\n addne r0, #2\n dbg #9\n" : : : "r0", "cc", "memory");
+  MarksEverywhere();
+
+  // Two runs of span 7. After the mark, TwoCalls has no part in what is counted.
+  __asm__ volatile(".rept 2\n dbg #14\n bl TwoCalls\n dbg #15\n .endr\n nop" : : : "r0", "lr", "cc", "memory");
+
 #if __ARM_FEATURE_MVE
   // A Helium loop of 10 turns: one nop and the loop's end each.
   __asm__ volatile("mov r0, #10\n dbg #10\n dls lr, r0\n 1: nop\n le lr, 1b\n dbg #11\n" : : : "r0", "lr", "memory");

@@ -1,11 +1,12 @@
 // A QEMU plugin that counts the instructions of the firmware: all of them and in every marked span, by function. The same firmware
 // on the same input gives the same numbers, however busy the host is.
 //
-//   qemu-system-arm ... -plugin counter.so,out=FILE
+//   qemu-system-arm ... -plugin counter.so,out=FILE[,within=FUNCTION]
 //
 // FILE is JSON: {"instructions", "functions": {name: instructions}, "spans": [{"span", "runs", "least", "worst", "instructions",
-// "functions"}]}. An instruction counts each time that the core takes it up: one whose condition fails counts, and the end of a
-// Helium loop counts once a turn.
+// "functions"}], "within": {address: instructions}}. An instruction counts each time that the core takes it up: one whose condition
+// fails counts, and the end of a Helium loop counts once a turn. "within" has every place in FUNCTION, with all that it called: what
+// was counted from there to the function's next instruction, or to a mark.
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -29,6 +30,13 @@ static struct Span {
   uint64_t runs, instructions, least, worst;
 } spans[kSpans];
 
+static const char* within;  // function, or NULL
+static struct Place {
+  uint64_t address, instructions;
+  struct Place* next;
+} *places, *place;        // by address; the one that was taken up last, NULL after a mark
+static uint64_t at_place;  // of all instructions, when it was taken up
+
 static FILE* out;
 
 static void Refuse(const char* text, int span) {
@@ -49,8 +57,40 @@ static struct Function* Find(const char* name) {
   return function;
 }
 
+static struct Place* FindPlace(uint64_t address) {
+  struct Place** at = &places;
+  while (*at != NULL && (*at)->address < address) at = &(*at)->next;
+  if (*at == NULL || (*at)->address != address) {
+    struct Place* const made = calloc(1, sizeof(*made));
+    made->address = address;
+    made->next = *at;
+    *at = made;
+  }
+  return *at;
+}
+
+static uint64_t All(void) {
+  uint64_t all = 0;
+  for (struct Function* f = functions; f != NULL; f = f->next) all += f->instructions;
+  return all;
+}
+
+static void Leave(void) {
+  if (place != NULL) place->instructions += All() - at_place;
+  place = NULL;
+}
+
+// QEMU calls before it counts the instruction.
+static void Arrive(unsigned vcpu, void* data) {
+  (void)vcpu;
+  Leave();
+  place = data;
+  at_place = All();
+}
+
 static void Begin(unsigned vcpu, void* data) {
   (void)vcpu;
+  Leave();
   const int span = (int)(intptr_t)data;
   if (spans[span].open) Refuse("begins twice", span);
   spans[span].open = 1;
@@ -59,6 +99,7 @@ static void Begin(unsigned vcpu, void* data) {
 
 static void End(unsigned vcpu, void* data) {
   (void)vcpu;
+  Leave();
   const int span = (int)(intptr_t)data;
   struct Span* const s = &spans[span];
   if (!s->open) Refuse("ends without a begin", span);
@@ -80,15 +121,19 @@ static void Translate(qemu_plugin_id_t id, struct qemu_plugin_tb* tb) {
   const size_t count = qemu_plugin_tb_n_insns(tb);
   for (size_t i = 0; i < count; ++i) {
     struct qemu_plugin_insn* insn = qemu_plugin_tb_get_insn(tb, i);
-    // A mark is `dbg #n`, with 2 * span or 2 * span + 1: the halfwords F3AF 80Fn.
+    // A mark is `dbg #n`, with 2 * span or 2 * span + 1: the halfwords F3AF 80Fn. More may follow: where an instruction ends 2 bytes
+    // before a page does, QEMU looks whether the next one crosses it, and adds that halfword to this one's data.
     const uint8_t* code = qemu_plugin_insn_data(insn);
-    if (qemu_plugin_insn_size(insn) == 4 && code[0] == 0xAF && code[1] == 0xF3 && code[3] == 0x80 && code[2] >> 4 == 0xF) {
+    if (qemu_plugin_insn_size(insn) >= 4 && code[0] == 0xAF && code[1] == 0xF3 && code[3] == 0x80 && code[2] >> 4 == 0xF) {
       const intptr_t option = code[2] & 15;
       qemu_plugin_register_vcpu_insn_exec_cb(insn, option % 2 ? End : Begin, QEMU_PLUGIN_CB_NO_REGS, (void*)(option / 2));
       continue;
     }
     // A function that is first met within a span has a count of 0 at its begin, as it should.
     struct Function* function = Find(qemu_plugin_insn_symbol(insn));
+    if (within != NULL && strcmp(function->name, within) == 0) {
+      qemu_plugin_register_vcpu_insn_exec_cb(insn, Arrive, QEMU_PLUGIN_CB_NO_REGS, FindPlace(qemu_plugin_insn_vaddr(insn)));
+    }
     qemu_plugin_register_vcpu_insn_exec_inline(insn, QEMU_PLUGIN_INLINE_ADD_U64, &function->instructions, 1);
   }
 }
@@ -115,9 +160,8 @@ static void WriteFunctions(int span) {
 
 static void Finish(qemu_plugin_id_t id, void* data) {
   (void)id, (void)data;
-  uint64_t all = 0;
-  for (struct Function* f = functions; f != NULL; f = f->next) all += f->instructions;
-  fprintf(out, "{\"instructions\": %llu, \"spans\": [", (unsigned long long)all);
+  Leave();
+  fprintf(out, "{\"instructions\": %llu, \"spans\": [", (unsigned long long)All());
   const char* comma = "";
   for (int i = 0; i < kSpans; ++i) {
     const struct Span* s = &spans[i];
@@ -129,7 +173,13 @@ static void Finish(qemu_plugin_id_t id, void* data) {
     fprintf(out, "}");
     comma = ",";
   }
-  fprintf(out, "], \"functions\": ");
+  fprintf(out, "], \"within\": {");
+  comma = "";
+  for (struct Place* p = places; p != NULL; p = p->next) {
+    fprintf(out, "%s\"0x%llx\": %llu", comma, (unsigned long long)p->address, (unsigned long long)p->instructions);
+    comma = ", ";
+  }
+  fprintf(out, "}, \"functions\": ");
   WriteFunctions(-1);
   fprintf(out, "}\n");
   if (fclose(out) != 0) perror("counter: cannot write");
@@ -137,10 +187,11 @@ static void Finish(qemu_plugin_id_t id, void* data) {
 
 __attribute__((visibility("default"))) int qemu_plugin_install(qemu_plugin_id_t id, const qemu_info_t* info, int argc, char** argv) {
   (void)info;
-  if (argc != 1 || strncmp(argv[0], "out=", 4) != 0) {
-    fprintf(stderr, "counter: wants one option, out=FILE\n");
+  if (argc < 1 || argc > 2 || strncmp(argv[0], "out=", 4) != 0 || (argc == 2 && strncmp(argv[1], "within=", 7) != 0)) {
+    fprintf(stderr, "counter: wants out=FILE[,within=FUNCTION]\n");
     return 1;
   }
+  if (argc == 2) within = strdup(argv[1] + 7);
   out = fopen(argv[0] + 4, "w");
   if (out == NULL) {
     perror(argv[0] + 4);

@@ -1,6 +1,7 @@
 // Stands in for upstream's headers where there is no network: the names, parameters and results that micro/engine uses, declared by
-// ourselves. Its interpreter runs no model: it asks the resolver for the operators of `FakeModel`, prepares those
-// that can be prepared, with its input as their every tensor, and copies input to output.
+// ourselves, and not shared with tflm.h, which declares the binary interface of another build: either may change alone. Its interpreter
+// runs no model: it asks the resolver for the operators of `FakeModel`, prepares those that can be prepared, with its input as their every
+// tensor, and copies input to output.
 // GROUPCOMM_STAND_IN_MICRO puts everything where the newest upstream has it, in tflite::micro, C types included.
 #pragma once
 
