@@ -61,8 +61,8 @@ static void test_fully_connected(int32_t number) {
   gc_fully_connected p = {.weights = weights[0], .bias = biases[0], .multiplier = multipliers, .shift = shifts, .low = -128, .high = 127};
   p.rows = number % 4 ? draw(1, 9) : 1;
   p.inputs = number % 4 ? draw(1, 60) : draw(100, 130);
-  if (number % 3 == 1) p.inputs = 8 << number % 4; /* whole vectors */
   p.outputs = draw(1, number % 4 ? 40 : 20);
+  if (number % 3 == 1) p.inputs = 8 << draw(0, 3), p.outputs = 4 * draw(1, 8); /* whole vectors */
   p.zero_point = draw(-128, 127);
   if (number % 7 == 0) p.low = p.zero_point, p.high = draw(p.low, 127);
   fill(weights[0], p.inputs * p.outputs);
@@ -86,32 +86,42 @@ static gc_scale draw_scale(int32_t low, int32_t high) {
   return s;
 }
 
-static gc_lstm_gate draw_gate(int32_t i, int32_t inputs, int32_t units) {
+static gc_lstm_gate draw_gate(int32_t i, int32_t inputs, int32_t units, int usual) {
   fill(weights[i], units * inputs);
   fill(recurrent[i], units * units);
   fill_biases(biases[i], units);
   fill_biases(recurrent_biases[i], units);
   const int wide = draw(0, 4) == 0;
   gc_lstm_gate g = {weights[i], recurrent[i], biases[i], recurrent_biases[i], {0, 0}, {0, 0}};
-  g.input = draw_scale(wide ? -9 : -4, wide ? 9 : 1);
-  g.recurrent = draw_scale(-5, wide);
+  g.input = draw_scale(usual ? 0 : wide ? -9 : -4, wide ? 9 : 2);
+  g.recurrent = draw_scale(-5, usual ? -1 : wide);
   return g;
 }
 
+static int8_t hidden[2][MOST];
+static int16_t cell[2][MOST];
+static uint64_t scratch[MOST];
+
+/* Not as bytes: the checksum is the same in any order of bytes. */
+static void compare_cells(int32_t number, int32_t count) {
+  for (int32_t i = 0; i < count; ++i) {
+    const int8_t got[2] = {(int8_t)(cell[0][i] >> 8), (int8_t)cell[0][i]}, is[2] = {(int8_t)(cell[1][i] >> 8), (int8_t)cell[1][i]};
+    compare("lstm's cell state", number, got, is, 2);
+  }
+}
+
 static void test_lstm(int32_t number) {
-  static int8_t hidden[2][MOST];
-  static int16_t cell[2][MOST];
-  static uint64_t scratch[MOST];
   const int32_t batch = draw(1, 6);
+  const int usual = number % 2; /* scales as networks have them */
   const int32_t inputs = number % 3 ? draw(1, 20) : 8;
   const int32_t units = number % 3 ? draw(1, 34) : 32;
   gc_lstm p = {.batch = batch, .inputs = inputs, .units = units};
-  p.input = draw_gate(0, p.inputs, units);
-  p.forget = draw_gate(1, p.inputs, units);
-  p.cell = draw_gate(2, p.inputs, units);
-  p.output = draw_gate(3, p.inputs, units);
+  p.input = draw_gate(0, p.inputs, units, usual);
+  p.forget = draw_gate(1, p.inputs, units, usual);
+  p.cell = draw_gate(2, p.inputs, units, usual);
+  p.output = draw_gate(3, p.inputs, units, usual);
   const int32_t power = draw(9, 16); /* of the cell's scale */
-  p.update = (gc_scale){1 << 30, power - 29};
+  p.update = (gc_scale){draw(0, 5) ? 1 << 30 : draw(1 << 30, INT32_MAX), power - 29};
   p.hidden = draw_scale(-23, -21);
   p.tanh_multiplier = power > 12 ? 3 : 3 << (12 - power);
   p.tanh_shift = power > 12 ? power - 12 : 0;
@@ -128,16 +138,52 @@ static void test_lstm(int32_t number) {
     gc_lstm_s8_portable(&p, in, hidden[1], cell[1], expected, scratch);
     compare("lstm", number, out, expected, batch * units);
     compare("lstm's hidden state", number, hidden[0], hidden[1], batch * units);
-    for (int32_t i = 0; i < batch * units; ++i) { /* not as bytes: the checksum is the same in any order of bytes */
-      const int8_t got[2] = {(int8_t)(cell[0][i] >> 8), (int8_t)cell[0][i]}, is[2] = {(int8_t)(cell[1][i] >> 8), (int8_t)cell[1][i]};
-      compare("lstm's cell state", number, got, is, 2);
+    compare_cells(number, batch * units);
+  }
+}
+
+/* Every argument of both activations of a gate, and of tanh of the cell. Weights are 0 but for one of inputs, which goes on from row to
+   row as biases go on from unit to unit. */
+static void test_activations(int32_t inputs, int32_t units) {
+  enum { LOGISTIC, TANH, CELL, BATCH = 8 };
+  memset(weights, 0, sizeof(weights));
+  memset(recurrent, 0, sizeof(recurrent));
+  memset(in, 0, sizeof(in));
+  memset(biases, 0, sizeof(biases));
+  memset(recurrent_biases, 0, sizeof(recurrent_biases));
+  const gc_scale one = {1 << 30, 1}, half = {1 << 30, -1};
+  const gc_lstm_gate zero = {weights[0], recurrent[0], biases[0], recurrent_biases[0], one, half};
+  gc_lstm_gate most = zero, every = zero;
+  most.input_bias = biases[1], every.input_bias = biases[2], every.input_weights = weights[2];
+  for (int32_t u = 0; u < units; ++u) weights[2][u * inputs] = 1, biases[1][u] = 32767;
+  for (int32_t b = 0; b < BATCH; ++b) in[b * inputs] = (int8_t)(b * units - 128);
+  const int32_t kinds = CELL + (units == 8 ? 9 : 1); /* cells of nine scales: they are the same for every shape */
+  for (int32_t kind = 0; kind < kinds; ++kind) {
+    gc_lstm p = {.batch = BATCH, .inputs = inputs, .units = units, .input = zero, .forget = zero, .cell = zero, .output = most};
+    p.update = (gc_scale){1 << 30, -18};
+    p.tanh_multiplier = kind >= CELL ? 3 << (kind - CELL) : 6;
+    if (kind == LOGISTIC) p.forget = every; /* of the lowest cell it leaves -logistic, and nothing is added */
+    if (kind == TANH) p.input = most, p.cell = every, p.update = (gc_scale){1074102393, -14}; /* 2^45 over the highest logistic */
+    if (kind >= CELL) p.forget = most;
+    for (int32_t base = -32768; base < 32768; base += BATCH * units) {
+      for (int32_t u = 0; u < units; ++u) biases[2][u] = base + u + 128;
+      for (int32_t i = 0; i < BATCH * units; ++i) {
+        cell[0][i] = cell[1][i] = (int16_t)(kind == LOGISTIC ? -32768 : kind == TANH ? 0 : base + i);
+        hidden[0][i] = hidden[1][i] = 0;
+      }
+      p.tanh_shift = kind == CELL && draw(0, 1) ? draw(1, 4) : 0;
+      p.hidden = draw_scale(-23, -21);
+      gc_lstm_s8(&p, in, hidden[0], cell[0], out, scratch);
+      gc_lstm_s8_portable(&p, in, hidden[1], cell[1], expected, scratch);
+      compare("lstm of every argument", base, out, expected, BATCH * units);
+      compare_cells(base, BATCH * units);
     }
   }
 }
 
 static void test_add_and_mul(int32_t number) {
-  const int32_t rows = draw(1, 16);
-  const int32_t columns = draw(1, 40);
+  const int32_t rows = number % 4 == 1 ? 1 : draw(1, 16);
+  const int32_t columns = number % 4 == 1 ? 8 * draw(1, 5) : number % 4 == 2 ? 8 : draw(1, 40);
   const int32_t kind = draw(0, 3); /* whole, one row for all, one column for all, whole */
   gc_operand whole = {columns, 1, 0}, part = {kind == 1 ? 0 : kind == 2 ? 1 : columns, kind != 2, 0};
   whole.zero_point = draw(-128, 127);
@@ -163,11 +209,23 @@ static void test_add_and_mul(int32_t number) {
   compare("mul", number, out, expected, rows * columns);
 }
 
+static void test_lookup(int32_t number) {
+  const int32_t count = draw(0, 300);
+  fill(weights[0], 256);
+  fill(in, count);
+  memset(out, 0, 301);
+  memset(expected, 0, 301);
+  gc_lookup_s8(weights[0], count, in, out);
+  gc_lookup_s8_portable(weights[0], count, in, expected);
+  compare("lookup", number, out, expected, count + 1);
+}
+
 static void test_mean(int32_t number) {
   gc_mean p;
   p.outer = draw(1, 3);
   p.count = draw(1, 40);
-  p.inner = draw(1, 24);
+  p.inner = number % 2 ? 8 * draw(1, 3) : draw(1, 24);
+  if (number % 4 == 1) p.outer = 1, p.count = draw(250, 300), p.inner = 8; /* sums around 16 bits */
   p.zero_point = draw(-128, 127);
   p.bias = -draw(-128, 127) * p.count;
   p.scale.multiplier = draw(1 << 29, INT32_MAX);
@@ -184,8 +242,11 @@ int main(void) {
     test_lstm(i);
     test_add_and_mul(i);
     test_mean(i);
+    test_lookup(i);
   }
-  const uint32_t golden = 0x9ff78828u; /* GCC 12 on x86-64 */
+  test_activations(8, 32);
+  test_activations(1, 8);
+  const uint32_t golden = 0xf759c5c0u; /* GCC 12 on x86-64 */
   if (checksum != golden) BoardFail("checksum of all outputs", (int32_t)checksum);
   return 0;
 }

@@ -6,9 +6,11 @@
 #define gc_add_s8 gc_add_s8_portable
 #define gc_mul_s8 gc_mul_s8_portable
 #define gc_mean_s8 gc_mean_s8_portable
+#define gc_lookup_s8 gc_lookup_s8_portable
 
 #include "micro/kernels/add.c"
 #include "micro/kernels/fully_connected.c"
+#include "micro/kernels/lookup.c"
 #include "micro/kernels/lstm.c"
 #include "micro/kernels/mean.c"
 #include "micro/kernels/mul.c"

@@ -13,6 +13,7 @@ void gc_lstm_s8_portable(const gc_lstm* p, const int8_t* in, int8_t* hidden, int
 void gc_add_s8_portable(const gc_add* p, const int8_t* a, const int8_t* b, int8_t* out);
 void gc_mul_s8_portable(const gc_mul* p, const int8_t* a, const int8_t* b, int8_t* out);
 void gc_mean_s8_portable(const gc_mean* p, const int8_t* in, int8_t* out);
+void gc_lookup_s8_portable(const int8_t* table, int32_t count, const int8_t* in, int8_t* out);
 
 #ifdef __cplusplus
 }
