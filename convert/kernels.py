@@ -1,4 +1,4 @@
-"""Parameters of the int8 kernels in `micro/kernels`, from the operators of a `.tflite`: exactly the numbers that TFLM prepares.
+"""Parameters of the kernels in `micro/kernels`, int8 and 16x8, from the operators of a `.tflite`: exactly the numbers that TFLM prepares.
 
 Each dataclass here is the struct of the same name in `micro/kernels/kernels.h`, field by field. All that depends only on the model is
 worked out here: zero points are folded into biases, scales become multipliers and shifts, functions of one byte become tables.
@@ -6,6 +6,7 @@ worked out here: zero points are folded into biases, scales become multipliers a
 
 import dataclasses
 import math
+import re
 
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
@@ -13,7 +14,9 @@ from ai_edge_litert import schema_py_generated as schema
 from convert import flatbuffer
 from groupcomm.errors import UserError
 
-_INT8, _INT16, _INT32 = schema.TensorType.INT8, schema.TensorType.INT16, schema.TensorType.INT32
+_INT8, _INT16, _INT32, _INT64 = (getattr(schema.TensorType, name) for name in ("INT8", "INT16", "INT32", "INT64"))
+_LIMITS = {_INT8: (-128, 127), _INT16: (-32768, 32767)}
+_BITS = {_INT8: 8, _INT16: 16}
 _ACTIVATION = {v: k for k, v in vars(schema.ActivationFunctionType).items() if not k.startswith("_")}
 
 
@@ -174,6 +177,12 @@ def quantize_multiplier(real: float) -> Scale:
     return Scale(multiplier, shift) if shift >= -31 else Scale(0, 0)
 
 
+def wide_multiplier(real: float) -> Scale:
+    """The same where activations are int16: TFLM multiplies sums of 64 bits by the upper 16 bits of the multiplier, rounded."""
+    scale = quantize_multiplier(real)
+    return Scale(min((scale.multiplier + 2**15) >> 16, 2**15 - 1) << 16, scale.shift)
+
+
 def rescale(x: int, scale: Scale) -> int:
     """`gc_rescale` of arithmetic.h: x times the scale, rounded twice."""
     x = _int32(x << max(scale.shift, 0))
@@ -203,6 +212,13 @@ def prepare(model: schema.ModelT, op: schema.OperatorT):
     if name not in _PREPARE:
         raise UserError(f"operator {name} has no kernel in micro/kernels; it has {', '.join(sorted(_PREPARE))}")
     return _PREPARE[name](_Operator(model, op, name))
+
+
+def function(model: schema.ModelT, op: schema.OperatorT, prepared) -> str:
+    """Name of the C function for a prepared operator, by its types."""
+    types = dict.fromkeys(f"s{_BITS[model.subgraphs[0].tensors[i].type]}" for i in (op.inputs[0], op.outputs[0]))
+    kind = re.sub(r"(?<!^)(?=[A-Z])", "_", type(prepared).__name__).lower()
+    return "_".join(["gc", kind, *types])
 
 
 class _Tensor:
@@ -236,7 +252,7 @@ class _Tensor:
         return self._data is not None
 
     def values(self) -> np.ndarray:
-        dtype = {_INT8: np.int8, _INT16: np.int16, _INT32: np.int32}[self.type]
+        dtype = {_INT8: np.int8, _INT16: np.int16, _INT32: np.int32, _INT64: np.int64}[self.type]
         return np.frombuffer(np.asarray(self._data, np.uint8).tobytes(), dtype).reshape(self.shape)
 
 
@@ -259,6 +275,34 @@ class _Operator:
             if t.type != _INT8 or len(t.scales) != 1:
                 self.refuse(f"tensor {t.name!r} is not int8 with one scale")
 
+    def need_bias(self, bias: _Tensor | None, wide: bool) -> None:
+        """TFLM's biases are int64 where activations are int16; the kernels take 32 bits of them, and no network needs more."""
+        if bias is None:
+            return
+        if not bias.constant or bias.type != (_INT64 if wide else _INT32):
+            self.refuse(f"its bias is not constant {'int64' if wide else 'int32'}")
+        if any(_int32(b) != b for b in bias.values().ravel()):
+            self.refuse("its bias needs more than 32 bits")
+
+    def sum_scale(self, real: float, wide: bool) -> Scale:
+        """What takes sums of products to the output."""
+        if not wide:
+            return quantize_multiplier(real)
+        scale = wide_multiplier(real)
+        if scale.shift > 7:
+            self.refuse("its scales are too far apart")
+        return scale
+
+    def wide(self, *tensors: _Tensor) -> bool:
+        """Whether all are int16 with zero point 0, as TFLM has them; int8 otherwise."""
+        if tensors[0].type != _INT16:
+            self.need_int8(*tensors)
+            return False
+        for t in tensors:
+            if t.type != _INT16 or len(t.scales) != 1 or t.zero_point != 0:
+                self.refuse(f"tensor {t.name!r} is not int16 with one scale and zero point 0")
+        return True
+
     def range(self, activation: int | None = None) -> tuple[int, int]:
         """Lowest and highest output under the fused activation."""
         name = _ACTIVATION[self.options.fusedActivationFunction if activation is None else activation]
@@ -270,7 +314,8 @@ class _Operator:
             return self.output.zero_point + math.floor(abs(np.float32(x) / self.output.scale) + np.float32(0.5)) * (-1 if x < 0 else 1)
 
         low, high = bounds[name]
-        return max(-128, quantized(low)) if low is not None else -128, min(127, quantized(high)) if high is not None else 127
+        lowest, highest = _LIMITS[self.output.type]
+        return max(lowest, quantized(low)) if low is not None else lowest, min(highest, quantized(high)) if high is not None else highest
 
 
 def _int32(x):
@@ -287,18 +332,17 @@ def _folded(bias: np.ndarray, zero_point: int, weights: np.ndarray) -> np.ndarra
 def _fully_connected(op: _Operator) -> FullyConnected:
     x, w = op.inputs[:2]
     bias = op.inputs[2] if len(op.inputs) > 2 else None
-    op.need_int8(x, op.output)
+    wide = op.wide(x, op.output)
     if w.type != _INT8 or not w.constant or len(w.shape) != 2:
         op.refuse("its weights are not a constant int8 matrix")
-    if bias is not None and (bias.type != _INT32 or not bias.constant):
-        op.refuse("its bias is not constant int32")
+    op.need_bias(bias, wide)
     if any(w.zero_points):
         op.refuse("its weights have a zero point")
     outputs, inputs = w.shape
     if len(w.scales) > 1 and (w.axis != 0 or len(w.scales) != outputs):
         op.refuse("the scales of its weights are not one for each output")
     reals = [float(x.scale) * float(s) / float(op.output.scale) for s in w.scales]
-    scales = [quantize_multiplier(real) for real in (reals if len(reals) > 1 else reals * outputs)]
+    scales = [op.sum_scale(real, wide) for real in (reals if len(reals) > 1 else reals * outputs)]
     weights = w.values()
     low, high = op.range()
     return FullyConnected(
@@ -306,7 +350,7 @@ def _fully_connected(op: _Operator) -> FullyConnected:
         inputs=inputs,
         outputs=outputs,
         weights=weights,
-        bias=_folded(bias.values().ravel() if bias is not None else np.zeros(outputs, np.int32), x.zero_point, weights),
+        bias=_folded(bias.values().ravel() if bias is not None else np.zeros(outputs), x.zero_point, weights),
         multiplier=np.array([s.multiplier for s in scales], np.int32),
         shift=np.array([s.shift for s in scales], np.int8),
         zero_point=op.output.zero_point,

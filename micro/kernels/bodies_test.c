@@ -35,6 +35,14 @@ static void fill(int8_t* x, int32_t count) {
   for (int32_t i = 0; i < count; ++i) x[i] = (int8_t)(kind == 0 ? every : kind == 1 ? (draw(0, 1) ? 127 : -128) : draw(-128, 127));
 }
 
+static void fill16(int16_t* x, int32_t count) {
+  const int32_t kind = draw(0, 9);
+  const int16_t every = (int16_t)(draw(0, 1) ? 32767 : -32768);
+  for (int32_t i = 0; i < count; ++i) {
+    x[i] = (int16_t)(kind == 0 ? every : kind == 1 ? (draw(0, 1) ? 32767 : -32768) : draw(-32768, 32767));
+  }
+}
+
 static void fill_biases(int32_t* x, int32_t count) {
   const int32_t reach = draw(0, 19) == 0 ? INT32_MAX : 1 << draw(1, 18);
   for (int32_t i = 0; i < count; ++i) x[i] = draw(-reach, reach);
@@ -53,6 +61,15 @@ static void compare(const char* what, int32_t number, const void* got, const voi
   }
 }
 
+/* Not as bytes: the checksum is the same in any order of bytes. */
+static void compare16(const char* what, int32_t number, const int16_t* got, const int16_t* expected, int32_t count) {
+  for (int32_t i = 0; i < count; ++i) {
+    const int8_t a[2] = {(int8_t)(got[i] >> 8), (int8_t)got[i]}, b[2] = {(int8_t)(expected[i] >> 8), (int8_t)expected[i]};
+    compare(what, number, a, b, 2);
+  }
+}
+
+static int16_t in16[MOST], out16[MOST], expected16[MOST];
 static int8_t weights[4][MOST], recurrent[4][MOST], in[MOST], other[MOST], out[MOST], expected[MOST];
 static int32_t biases[4][256], recurrent_biases[4][256], multipliers[256];
 static int8_t shifts[256];
@@ -79,6 +96,33 @@ static void test_fully_connected(int32_t number) {
   compare("fully_connected", number, out, expected, p.rows * p.outputs);
 }
 
+/* Upper halves alone, and biases that leave 32 bits for sums or do not. */
+static int32_t draw_wide_multiplier(void) { return draw_multiplier() & 0x7fff0000; }
+static void fill_wide_biases(int32_t* x, int32_t count) {
+  const int32_t reach = draw(0, 9) == 0 ? INT32_MAX : 1 << draw(1, 30);
+  for (int32_t i = 0; i < count; ++i) x[i] = draw(-reach, reach);
+}
+
+static void test_fully_connected16(int32_t number) {
+  gc_fully_connected p = {.weights = weights[0], .bias = biases[0], .multiplier = multipliers, .shift = shifts, .low = -32768, .high = 32767};
+  p.rows = number % 4 ? draw(1, 9) : 1;
+  p.inputs = number % 4 ? draw(1, 60) : draw(100, 130);
+  p.outputs = draw(1, number % 4 ? 40 : 20);
+  if (number % 3 == 1) p.inputs = 8 << draw(0, 3), p.outputs = 4 * draw(1, 8); /* whole vectors */
+  if (number % 7 == 0) p.low = 0, p.high = draw(0, 32767);
+  fill(weights[0], p.inputs * p.outputs);
+  fill_wide_biases(biases[0], p.outputs);
+  const int wide = draw(0, 5) == 0;
+  for (int32_t o = 0; o < p.outputs; ++o) {
+    multipliers[o] = draw_wide_multiplier();
+    shifts[o] = (int8_t)(wide ? draw(-31, 7) : draw(-15, -2));
+  }
+  fill16(in16, p.rows * p.inputs);
+  gc_fully_connected_s16(&p, in16, out16);
+  gc_fully_connected_s16_portable(&p, in16, expected16);
+  compare16("fully_connected of int16", number, out16, expected16, p.rows * p.outputs);
+}
+
 static gc_scale draw_scale(int32_t low, int32_t high) {
   gc_scale s;
   s.multiplier = draw_multiplier();
@@ -102,13 +146,7 @@ static int8_t hidden[2][MOST];
 static int16_t cell[2][MOST];
 static uint64_t scratch[MOST];
 
-/* Not as bytes: the checksum is the same in any order of bytes. */
-static void compare_cells(int32_t number, int32_t count) {
-  for (int32_t i = 0; i < count; ++i) {
-    const int8_t got[2] = {(int8_t)(cell[0][i] >> 8), (int8_t)cell[0][i]}, is[2] = {(int8_t)(cell[1][i] >> 8), (int8_t)cell[1][i]};
-    compare("lstm's cell state", number, got, is, 2);
-  }
-}
+static void compare_cells(int32_t number, int32_t count) { compare16("lstm's cell state", number, cell[0], cell[1], count); }
 
 static void test_lstm(int32_t number) {
   const int32_t batch = draw(1, 6);
@@ -246,7 +284,10 @@ int main(void) {
   }
   test_activations(8, 32);
   test_activations(1, 8);
-  const uint32_t golden = 0xf759c5c0u; /* GCC 12 on x86-64 */
+  for (int32_t i = 0; i < CASES; ++i) {
+    test_fully_connected16(i);
+  }
+  const uint32_t golden = 0x3eeae1e4u; /* GCC 12 on x86-64 */
   if (checksum != golden) BoardFail("checksum of all outputs", (int32_t)checksum);
   return 0;
 }

@@ -1,4 +1,4 @@
-/* Int8 kernels with the arithmetic of TensorFlow Lite Micro, bit for bit.
+/* Int8 and 16x8 kernels (int16 activations, int8 weights) with the arithmetic of TensorFlow Lite Micro, bit for bit.
 
    Plain C11: no heap, no globals, no floating point. All that can be known before the first sample is in the parameters, which
    convert/kernels.py makes from a .tflite operator. Tensors are dense and row-major; an output overlaps no input unless it says so.
@@ -28,6 +28,9 @@ typedef struct {
 } gc_fully_connected;
 
 void gc_fully_connected_s8(const gc_fully_connected* p, const int8_t* in /* (rows, inputs) */, int8_t* out /* (rows, outputs) */);
+
+/* All zero points are 0; the lower 16 bits of multipliers are 0, as TFLM uses the upper alone, and shifts are below 8. */
+void gc_fully_connected_s16(const gc_fully_connected* p, const int16_t* in /* (rows, inputs) */, int16_t* out /* (rows, outputs) */);
 
 typedef struct {
   const int8_t* input_weights;     /* (units, inputs) */

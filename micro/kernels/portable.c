@@ -2,6 +2,7 @@
 
 #define GC_PORTABLE_ONLY
 #define gc_fully_connected_s8 gc_fully_connected_s8_portable
+#define gc_fully_connected_s16 gc_fully_connected_s16_portable
 #define gc_lstm_s8 gc_lstm_s8_portable
 #define gc_add_s8 gc_add_s8_portable
 #define gc_mul_s8 gc_mul_s8_portable

@@ -15,8 +15,8 @@ from convert import bundle, kernels
 from groupcomm.errors import UserError
 from groupcomm.files import REPO
 
-INT8, INT16, INT32 = schema.TensorType.INT8, schema.TensorType.INT16, schema.TensorType.INT32
-DTYPES = {INT8: np.int8, INT16: np.int16, INT32: np.int32}
+INT8, INT16, INT32, INT64 = (getattr(schema.TensorType, name) for name in ("INT8", "INT16", "INT32", "INT64"))
+DTYPES = {INT8: np.int8, INT16: np.int16, INT32: np.int32, INT64: np.int64}
 STRICT = ["-std=c11", "-O2", "-Wall", "-Wextra", "-Werror", "-fPIC", "-shared"]
 UBSAN = ["-fsanitize=undefined", "-fno-sanitize-recover"]
 
@@ -160,9 +160,11 @@ class Kernel:
         self._library = library
         self._p = p = prepare(model)
         parsed = schema.ModelT.InitFromPackedBuf(model, 0).subgraphs[0]
-        self._shape = [int(n) for n in parsed.tensors[parsed.operators[0].outputs[0]].shape]
+        self._function = kernels.function(schema.ModelT.InitFromPackedBuf(model, 0), parsed.operators[0], p)
+        output = parsed.tensors[parsed.operators[0].outputs[0]]
+        self._shape, self._dtype = [int(n) for n in output.shape], DTYPES[output.type]
         if isinstance(p, kernels.Lstm):
-            self.hidden = np.empty((p.batch, p.units), np.int8)
+            self.hidden = np.empty((p.batch, p.units), self._dtype)
             self.cell = np.empty((p.batch, p.units), np.int16)
             self._bytes = scratch_bytes(p.batch, p.inputs, p.units)
             self.reset()
@@ -175,9 +177,9 @@ class Kernel:
     def __call__(self, *inputs):
         p, lib = self._p, self._library
         inputs = [np.ascontiguousarray(x) for x in inputs]
-        # A byte that no kernel may touch on either side.
+        # Values that no kernel may touch on either side.
         size = int(np.prod(self._shape))
-        whole = np.full(size + 32, 85, np.int8)
+        whole = np.full(size + 32, 85, self._dtype)
         out = whole[16 : 16 + size]
         arguments = [pointer(x) for x in inputs] + [pointer(out)]
         by_reference = None if self._c is None else ctypes.byref(self._c)
@@ -188,17 +190,12 @@ class Kernel:
             lib.gc_lookup_s8(pointer(p.table), p.count, *arguments)
         elif isinstance(p, kernels.Lstm):
             scratch = np.full(self._bytes + 16, 85, np.int8)
-            lib.gc_lstm_s8(by_reference, arguments[0], pointer(self.hidden), pointer(self.cell), arguments[1], pointer(scratch))
+            getattr(lib, self._function)(
+                by_reference, arguments[0], pointer(self.hidden), pointer(self.cell), arguments[1], pointer(scratch)
+            )
             assert np.array_equal(self.hidden.ravel(), out) and (scratch[self._bytes :] == 85).all()
         else:
-            function = {
-                kernels.FullyConnected: "gc_fully_connected_s8",
-                kernels.Add: "gc_add_s8",
-                kernels.Mul: "gc_mul_s8",
-                kernels.Mean: "gc_mean_s8",
-                kernels.Requantize: "gc_requantize_s8",
-            }[type(p)]
-            getattr(lib, function)(by_reference, *arguments)
+            getattr(lib, self._function)(by_reference, *arguments)
         assert (whole[:16] == 85).all() and (whole[16 + size :] == 85).all()
         return out.reshape(self._shape).copy()
 
@@ -233,37 +230,49 @@ def zero_point(random) -> int:
     return int(random.choice([-128, 127, *np.round(random.normal(0, 30, 6)).clip(-128, 127)]))
 
 
-def values(random, shape) -> np.ndarray:
-    """int8 of some character: noise, one extreme everywhere, only extremes, small."""
-    kind = random.integers(0, 10)
+def values(random, shape, type=INT8) -> np.ndarray:
+    """Numbers of some character: noise, one extreme everywhere, only extremes, small."""
+    kind, dtype = random.integers(0, 10), DTYPES[type]
+    low, high = np.iinfo(dtype).min, np.iinfo(dtype).max
     if kind == 0:
-        return np.full(shape, random.choice([-128, 127]), np.int8)
+        return np.full(shape, random.choice([low, high]), dtype)
     if kind == 1:
-        return random.choice(np.array([-128, 127], np.int8), shape)
+        return random.choice(np.array([low, high], dtype), shape)
     if kind == 2:
-        return random.integers(-3, 4, shape, dtype=np.int8)
-    return random.integers(-128, 128, shape, dtype=np.int8)
+        return random.integers(-3, 4, shape, dtype=dtype)
+    return random.integers(low, high, shape, dtype=dtype, endpoint=True)
 
 
-def cases_for(random, *shapes, count=6):
-    every = [tuple(np.full(s, v, np.int8) for s in shapes) for v in (-128, 127)]
-    return every + [tuple(values(random, s) for s in shapes) for _ in range(count)]
+def cases_for(random, *shapes, count=6, type=INT8):
+    limits = np.iinfo(DTYPES[type])
+    every = [tuple(np.full(s, v, DTYPES[type]) for s in shapes) for v in (limits.min, limits.max)]
+    return every + [tuple(values(random, s, type) for s in shapes) for _ in range(count)]
 
 
-def random_fully_connected(random):
+def activation(random, shape, scale, type=INT8) -> Tensor:
+    """An input or output of some zero point, which is 0 for int16; of int16 of 256 times smaller steps."""
+    return Tensor(shape, scale, zero_point(random)) if type == INT8 else Tensor(shape, np.float32(scale / 256), type=type)
+
+
+def random_fully_connected(random, type=INT8):
     rows, inputs, outputs = (int(n) for n in random.integers(1, [20, 70, 40]))
     if random.random() < 0.3:  # the committed network's
         rows, inputs, outputs = ((16, 8, 16), (16, 16, 8), (16, 32, 8), (1, 16, 16), (1, 129, 128), (1, 128, 129))[random.integers(0, 6)]
-    x = Tensor((rows, inputs), log_uniform(random, 1e-3, 0.1), zero_point(random))
+    x = activation(random, (rows, inputs), log_uniform(random, 1e-3, 0.1), type)
     scales = log_uniform(random, 1e-3, 0.1, outputs if random.random() < 0.6 and outputs > 1 else None)
     w = Tensor((outputs, inputs), scales, data=values(random, (outputs, inputs)))
     reach = 2**31 - 1 if random.random() < 0.1 else 2 ** random.integers(1, 14)
-    bias = Tensor((outputs,), x.scale * np.float32(scales), type=INT32, data=random.integers(-reach, reach + 1, outputs))
-    cases = cases_for(random, x.shape)
+    if type == INT16 and reach < 2**30:
+        reach *= 2**8
+    bias_type = INT32 if type == INT8 else INT64
+    bias = Tensor((outputs,), x.scale * np.float32(scales), type=bias_type, data=random.integers(-reach, reach + 1, outputs))
+    cases = cases_for(random, x.shape, type=type)
     # An output scale that lets most values through, sometimes one that saturates or nearly extinguishes them.
     sums = [(case[0].astype(int) - x.zero_point) @ w.data.T.astype(int) for case in cases[2:]]
     usual = power_of_two(np.median(np.abs(np.concatenate(sums) + bias.data) * x.scale * scales) / 50 + 1e-6)
-    y = Tensor((rows, outputs), usual * log_uniform(random, *random.choice([(0.5, 2), (0.5, 2), (1e-4, 1e4)])), zero_point(random))
+    y = activation(random, (rows, outputs), usual * log_uniform(random, *random.choice([(0.5, 2), (0.5, 2), (1e-4, 1e4)])), type)
+    if type == INT16:
+        y.scale = max(y.scale, np.float32(x.scale * np.max(scales) / 100))  # TFLM shifts by 7 bits at the most
     options = schema.FullyConnectedOptionsT()
     options.fusedActivationFunction = int(random.choice([0, 0, 1, 2, 3]))
     return model_of("FULLY_CONNECTED", [x, w, bias if random.random() < 0.8 else None], [y], options), cases
@@ -387,6 +396,7 @@ def random_reshape(random):
 
 OPERATORS = {
     "FULLY_CONNECTED": (random_fully_connected, 400),
+    "FULLY_CONNECTED 16": (functools.partial(random_fully_connected, type=INT16), 400),
     "UNIDIRECTIONAL_SEQUENCE_LSTM": (random_lstm, 100),
     "ADD": (functools.partial(random_pair, name="ADD"), 200),
     "MUL": (functools.partial(random_pair, name="MUL"), 200),
@@ -516,6 +526,10 @@ def set_type(model, kind):
     model.subgraphs[0].tensors[0].type = kind
 
 
+def wide_bias(model):
+    model.buffers[-1].data = np.frombuffer(np.full(len(model.buffers[-1].data) // 8, 2**31, np.int64).tobytes(), np.uint8)
+
+
 def peephole(model):
     op = model.subgraphs[0].operators[0]
     op.inputs = [0 if i == 9 else int(t) for i, t in enumerate(op.inputs)]
@@ -533,7 +547,10 @@ def zero_point_of_output(model):
     ("name", "hurt", "words"),
     [
         ("RESHAPE", lambda m: setattr(m.operatorCodes[0], "builtinCode", 150), "GELU has no kernel in micro/kernels; it has ADD, "),
-        ("FULLY_CONNECTED", lambda m: set_type(m, INT16), "tensor 't0' is not int8 with one scale"),
+        ("FULLY_CONNECTED", lambda m: set_type(m, INT32), "tensor 't0' is not int8 with one scale"),
+        ("FULLY_CONNECTED", lambda m: set_type(m, INT16), "is not int16 with one scale and zero point 0"),
+        ("FULLY_CONNECTED 16", wide_bias, "its bias needs more than 32 bits"),
+        ("FULLY_CONNECTED 16", lambda m: set_type(m, INT8), "tensor 't3' is not int8 with one scale"),
         ("FULLY_CONNECTED", lambda m: setattr(m.buffers[1], "data", None), "its weights are not a constant int8 matrix"),
         ("FULLY_CONNECTED", lambda m: fuse(m, schema.ActivationFunctionType.TANH), "fused activation TANH"),
         ("UNIDIRECTIONAL_SEQUENCE_LSTM", lambda m: fuse(m, schema.ActivationFunctionType.NONE), "its activation is not TANH"),
