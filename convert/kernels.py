@@ -48,20 +48,20 @@ class FullyConnected:
 @dataclasses.dataclass(frozen=True)
 class LstmGate:
     """One gate. Arrays: input_weights [shape=(units, inputs), int8], recurrent_weights [shape=(units, units), int8], biases
-    [shape=(units,), int32]."""
+    [shape=(units,), int32], the recurrent one None for int16."""
 
     input_weights: np.ndarray
     recurrent_weights: np.ndarray
     input_bias: np.ndarray
-    recurrent_bias: np.ndarray
+    recurrent_bias: np.ndarray | None
     input: Scale
     recurrent: Scale
 
 
 @dataclasses.dataclass(frozen=True)
 class Lstm:
-    """UNIDIRECTIONAL_SEQUENCE_LSTM of one time step, int8 with int16 cells. Every hidden state starts as ``zero_point``, every cell as
-    0: what TFLM's reset leaves."""
+    """UNIDIRECTIONAL_SEQUENCE_LSTM of one time step, int8 or int16, with int16 cells. Every hidden state starts as ``zero_point``, every
+    cell as 0: what TFLM's reset leaves."""
 
     batch: int
     inputs: int
@@ -365,7 +365,7 @@ def _lstm(op: _Operator) -> Lstm:
     x, hidden, cell = op.inputs[0], op.inputs[18], op.inputs[19]
     if any(t is not None for t in op.inputs[9:12] + op.inputs[16:18] + op.inputs[20:]) or any(t is None for t in op.inputs[1:9]):
         op.refuse("it has peepholes, a projection, layer normalization or coupled gates")
-    op.need_int8(x, hidden, op.output)
+    wide = op.wide(x, hidden, op.output)
     if cell.type != _INT16 or cell.zero_point != 0:
         op.refuse("its cell state is not int16 with zero point 0")
     if (hidden.scale, hidden.zero_point) != (op.output.scale, op.output.zero_point):
@@ -375,7 +375,7 @@ def _lstm(op: _Operator) -> Lstm:
     batch, steps = (x.shape[1], x.shape[0]) if op.options.timeMajor else x.shape[:2]
     if steps != 1:
         op.refuse(f"it has {steps} time steps in one call, not one")
-    gates = [_gate(op, x, hidden, op.inputs[1 + i], op.inputs[5 + i], op.inputs[12 + i]) for i in range(4)]
+    gates = [_gate(op, x, hidden, op.inputs[1 + i], op.inputs[5 + i], op.inputs[12 + i], wide) for i in range(4)]
     units, inputs = gates[0].input_weights.shape
 
     power = math.floor(math.log2(cell.scale) + 0.5)  # the scale is a power of two
@@ -400,18 +400,19 @@ def _lstm(op: _Operator) -> Lstm:
     )
 
 
-def _gate(op: _Operator, x: _Tensor, hidden: _Tensor, w: _Tensor, r: _Tensor, bias: _Tensor) -> LstmGate:
+def _gate(op: _Operator, x: _Tensor, hidden: _Tensor, w: _Tensor, r: _Tensor, bias: _Tensor, wide: bool) -> LstmGate:
     op.need_int8(w, r)
-    if bias.type != _INT32 or w.zero_point or r.zero_point:
-        op.refuse("its biases are not int32, or its weights have zero points")
+    op.need_bias(bias, wide)
+    if bias is None or w.zero_point or r.zero_point:
+        op.refuse("it lacks a bias, or its weights have zero points")
     before = 2.0**-12  # scale of what goes into the activations
     return LstmGate(
         input_weights=w.values(),
         recurrent_weights=r.values(),
         input_bias=_folded(bias.values().ravel(), x.zero_point, w.values()),
-        recurrent_bias=_folded(np.zeros(len(r.values())), hidden.zero_point, r.values()),
-        input=quantize_multiplier(float(x.scale) * float(w.scale) / before),
-        recurrent=quantize_multiplier(float(hidden.scale) * float(r.scale) / before),
+        recurrent_bias=None if wide else _folded(np.zeros(len(r.values())), hidden.zero_point, r.values()),
+        input=op.sum_scale(float(x.scale) * float(w.scale) / before, wide),
+        recurrent=op.sum_scale(float(hidden.scale) * float(r.scale) / before, wide),
     )
 
 

@@ -180,6 +180,46 @@ static void test_lstm(int32_t number) {
   }
 }
 
+static int16_t hidden16[2][MOST];
+
+static gc_lstm_gate draw_gate16(int32_t i, int32_t inputs, int32_t units) {
+  fill(weights[i], units * inputs);
+  fill(recurrent[i], units * units);
+  fill_wide_biases(biases[i], units);
+  const int wide = draw(0, 9) == 0;
+  gc_lstm_gate g = {weights[i], recurrent[i], biases[i], 0, {draw_wide_multiplier(), 0}, {draw_wide_multiplier(), 0}};
+  g.input.shift = wide ? draw(-20, 4) : draw(-12, -2);
+  g.recurrent.shift = wide ? draw(-20, 4) : draw(-12, -2);
+  return g;
+}
+
+static void test_lstm16(int32_t number) {
+  const int32_t batch = draw(1, 6), inputs = number % 3 ? draw(1, 20) : 8, units = number % 3 ? draw(1, 34) : 32;
+  gc_lstm p = {.batch = batch, .inputs = inputs, .units = units};
+  p.input = draw_gate16(0, inputs, units);
+  p.forget = draw_gate16(1, inputs, units);
+  p.cell = draw_gate16(2, inputs, units);
+  p.output = draw_gate16(3, inputs, units);
+  const int32_t power = draw(9, 16); /* of the cell's scale */
+  p.update = (gc_scale){draw(0, 5) ? 1 << 30 : draw(1 << 30, INT32_MAX), power - 29};
+  p.hidden = draw(0, 1) ? draw_scale(-16, -13) : (gc_scale){1 << 30, -14};
+  p.tanh_multiplier = power > 12 ? 3 : 3 << (12 - power);
+  p.tanh_shift = power > 12 ? power - 12 : 0;
+  p.cell_clip = draw(0, 3) ? 0 : draw(1, 32767);
+  for (int32_t i = 0; i < batch * units; ++i) {
+    cell[0][i] = cell[1][i] = (int16_t)draw(-32768, 32767);
+    hidden16[0][i] = hidden16[1][i] = (int16_t)draw(-32768, 32767);
+  }
+  for (int32_t step = 0; step < 4; ++step) {
+    fill16(in16, batch * inputs);
+    gc_lstm_s16(&p, in16, hidden16[0], cell[0], out16, scratch);
+    gc_lstm_s16_portable(&p, in16, hidden16[1], cell[1], expected16, scratch);
+    compare16("lstm of int16", number, out16, expected16, batch * units);
+    compare16("hidden state of int16", number, hidden16[0], hidden16[1], batch * units);
+    compare_cells(number, batch * units);
+  }
+}
+
 /* Every argument of both activations of a gate, and of tanh of the cell. Weights are 0 but for one of inputs, which goes on from row to
    row as biases go on from unit to unit. */
 static void test_activations(int32_t inputs, int32_t units) {
@@ -286,8 +326,9 @@ int main(void) {
   test_activations(1, 8);
   for (int32_t i = 0; i < CASES; ++i) {
     test_fully_connected16(i);
+    test_lstm16(i);
   }
-  const uint32_t golden = 0x3eeae1e4u; /* GCC 12 on x86-64 */
+  const uint32_t golden = 0x1bb99944u; /* GCC 12 on x86-64 */
   if (checksum != golden) BoardFail("checksum of all outputs", (int32_t)checksum);
   return 0;
 }

@@ -36,7 +36,7 @@ typedef struct {
   const int8_t* input_weights;     /* (units, inputs) */
   const int8_t* recurrent_weights; /* (units, units) */
   const int32_t* input_bias;       /* (units), with -input_zero_point * sum(input_weights) folded in */
-  const int32_t* recurrent_bias;   /* (units), -hidden_zero_point * sum(recurrent_weights) */
+  const int32_t* recurrent_bias;   /* (units), -hidden_zero_point * sum(recurrent_weights); NULL for int16 */
   gc_scale input, recurrent;       /* of the products, to 1 / 4096 */
 } gc_lstm_gate;
 
@@ -60,6 +60,10 @@ typedef struct {
    cell 0 and every byte of hidden the zero point, as TFLM's reset leaves them. */
 void gc_lstm_s8(const gc_lstm* p, const int8_t* in /* (batch, inputs) */, int8_t* hidden /* (batch, units), in and out */,
                 int16_t* cell /* (batch, units), in and out */, int8_t* out /* (batch, units) */, void* scratch);
+
+/* All zero points are 0, and the scales of the products are as those of gc_fully_connected_s16. Scratch of the same size. */
+void gc_lstm_s16(const gc_lstm* p, const int16_t* in /* (batch, inputs) */, int16_t* hidden /* (batch, units), in and out */,
+                 int16_t* cell /* (batch, units), in and out */, int16_t* out /* (batch, units) */, void* scratch);
 
 /* An operand of an element-wise kernel: element (r, c) of the output takes in[r * row + c * step]. A stride of 0 repeats. */
 typedef struct {

@@ -4,6 +4,7 @@
 #define gc_fully_connected_s8 gc_fully_connected_s8_portable
 #define gc_fully_connected_s16 gc_fully_connected_s16_portable
 #define gc_lstm_s8 gc_lstm_s8_portable
+#define gc_lstm_s16 gc_lstm_s16_portable
 #define gc_add_s8 gc_add_s8_portable
 #define gc_mul_s8 gc_mul_s8_portable
 #define gc_mean_s8 gc_mean_s8_portable

@@ -138,6 +138,8 @@ def c_struct(prepared):
             kind = type(value)
         elif isinstance(value, np.ndarray):
             kind, value = ctypes.c_void_p, pointer(value)
+        elif value is None:
+            kind = ctypes.c_void_p
         else:
             kind = ctypes.c_int32
         fields.append((field.name, kind))
@@ -292,23 +294,29 @@ def fully_connected_at_ties(random):
     return model, [(np.zeros((1, 1), np.int8),)]
 
 
-def random_lstm(random, **fixed):
+def random_lstm(random, type=INT8, **fixed):
     batch, inputs, units = (int(n) for n in random.integers(1, [6, 20, 34]))
     if random.random() < 0.3:
         batch, inputs, units = 16, 8, 32  # the committed network's
-    x = Tensor((batch, 1, inputs), log_uniform(random, 1e-3, 0.1), zero_point(random))
-    hidden = Tensor((batch, units), log_uniform(random, 1 / 256, 1 / 100), zero_point(random), variable=True)
+    x = activation(random, (batch, 1, inputs), log_uniform(random, 1e-3, 0.1), type)
+    hidden = activation(random, (batch, units), log_uniform(random, 1 / 256, 1 / 100), type)
+    hidden.variable = True
     cell = Tensor((batch, units), 2.0 ** -int(random.integers(9, 17)), type=INT16, variable=True)
     gain = float(log_uniform(random, 0.3, 10))  # of a usual sum before the activation
     weights = [
-        Tensor((units, n), log_uniform(random, 0.5, 2) * gain / (np.sqrt(n) * 70 * 70 * scale), data=values(random, (units, n)))
+        Tensor(
+            (units, n),
+            log_uniform(random, 0.5, 2) * gain / (np.sqrt(n) * 70 * 70 * scale * (1 if type == INT8 else 256)),
+            data=values(random, (units, n)),
+        )
         for n, scale in [(inputs, x.scale)] * 4 + [(units, hidden.scale)] * 4
     ]
+    bias_type, bias_unit = (INT32, 1) if type == INT8 else (INT64, 256)
     biases = [
-        Tensor((units,), x.scale * w.scale, type=INT32, data=random.integers(-99, 100, units) * 2 ** random.integers(1, 14))
+        Tensor((units,), x.scale * w.scale, type=bias_type, data=random.integers(-99, 100, units) * 2 ** random.integers(1, 14) * bias_unit)
         for w in weights[:4]
     ]
-    y = Tensor((batch, 1, units), hidden.scale, hidden.zero_point)
+    y = Tensor((batch, 1, units), hidden.scale, hidden.zero_point, type)
     options = schema.UnidirectionalSequenceLSTMOptionsT()
     options.fusedActivationFunction = schema.ActivationFunctionType.TANH
     options.cellClip = float(random.choice([0, 0, 0.5, 2, 10]))
@@ -318,8 +326,8 @@ def random_lstm(random, **fixed):
     for key, value in fixed.items():
         setattr(options, key, value)
     inputs = [x, *weights, *[None] * 3, *biases, None, None, hidden, cell, *[None] * 4]
-    cases = cases_for(random, x.shape, count=8)
-    steady = values(random, x.shape)  # the same for long drives the cells to their limits
+    cases = cases_for(random, x.shape, count=8, type=type)
+    steady = values(random, x.shape, type)  # the same for long drives the cells to their limits
     return model_of("UNIDIRECTIONAL_SEQUENCE_LSTM", inputs, [y], options), [*cases, "reset", *[(steady,)] * 12, "reset", *cases]
 
 
@@ -398,6 +406,7 @@ OPERATORS = {
     "FULLY_CONNECTED": (random_fully_connected, 400),
     "FULLY_CONNECTED 16": (functools.partial(random_fully_connected, type=INT16), 400),
     "UNIDIRECTIONAL_SEQUENCE_LSTM": (random_lstm, 100),
+    "UNIDIRECTIONAL_SEQUENCE_LSTM 16": (functools.partial(random_lstm, type=INT16), 100),
     "ADD": (functools.partial(random_pair, name="ADD"), 200),
     "MUL": (functools.partial(random_pair, name="MUL"), 200),
     "MEAN": (random_mean, 200),
