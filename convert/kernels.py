@@ -145,8 +145,22 @@ class Lookup:
 
 
 @dataclasses.dataclass(frozen=True)
+class Logistic:
+    """LOGISTIC of int16."""
+
+    count: int
+    multiplier: int
+    shift: int
+
+
+@dataclasses.dataclass(frozen=True)
+class Tanh(Logistic):
+    """TANH of int16."""
+
+
+@dataclasses.dataclass(frozen=True)
 class Requantize:
-    """QUANTIZE from int8 to int8, RELU, RELU6."""
+    """QUANTIZE between int8 and int16, RELU, RELU6."""
 
     count: int
     input_zero_point: int
@@ -445,7 +459,7 @@ def _broadcast(op: _Operator) -> tuple[int, int, Operand, Operand]:
 
 
 def _add(op: _Operator) -> Add:
-    op.need_int8(*op.inputs[:2], op.output)
+    left = 15 if op.wide(*op.inputs[:2], op.output) else 20
     a, b = (float(t.scale) for t in op.inputs[:2])
     twice = 2 * max(a, b)
     low, high = op.range()
@@ -453,7 +467,7 @@ def _add(op: _Operator) -> Add:
         *_broadcast(op),
         a_scale=quantize_multiplier(a / twice),
         b_scale=quantize_multiplier(b / twice),
-        scale=quantize_multiplier(twice / (2**20 * float(op.output.scale))),
+        scale=quantize_multiplier(twice / (2**left * float(op.output.scale))),
         zero_point=op.output.zero_point,
         low=low,
         high=high,
@@ -461,7 +475,7 @@ def _add(op: _Operator) -> Add:
 
 
 def _mul(op: _Operator) -> Mul:
-    op.need_int8(*op.inputs[:2], op.output)
+    op.wide(*op.inputs[:2], op.output)
     a, b = (float(t.scale) for t in op.inputs[:2])
     low, high = op.range()
     scale = quantize_multiplier(a * b / float(op.output.scale))
@@ -470,7 +484,7 @@ def _mul(op: _Operator) -> Mul:
 
 def _mean(op: _Operator) -> Mean:
     x, axis = op.inputs[:2]
-    op.need_int8(x, op.output)
+    op.wide(x, op.output)
     if not axis.constant:
         op.refuse("its axes are not constant")
     axes = sorted({int(a) % len(x.shape) for a in axis.values().ravel()})
@@ -489,10 +503,28 @@ def _mean(op: _Operator) -> Mean:
     )
 
 
+def _activation(op: _Operator) -> Lookup | Logistic:
+    x, out = op.inputs[0], op.output
+    if not op.wide(x, out):
+        return _lookup(op)
+    if out.scale != 2.0**-15:
+        op.refuse(f"the scale {out.scale} of its output is not 2^-15")
+    power = math.log2(x.scale)
+    left = 12 + round(power)
+    if abs(power - round(power)) < 1e-3 and left in ((0,) if op.name == "LOGISTIC" else (0, 1)):
+        multiplier, shift = float(3 << left), 0
+    else:
+        multiplier, shift = float(x.scale) * 12288, 0
+        while multiplier <= 32767 / 2 and shift <= 30:
+            multiplier, shift = multiplier * 2, shift + 1
+    if multiplier >= 2**15 or shift > 30:
+        op.refuse(f"the scale {x.scale} of its input is too far from 1 / 4096")
+    return (Logistic if op.name == "LOGISTIC" else Tanh)(count=x.size, multiplier=int(multiplier), shift=shift)
+
+
 def _lookup(op: _Operator) -> Lookup:
     """TFLM works LOGISTIC and TANH out in 32-bit fixed point, value by value; there are only 256 values."""
     x, out = op.inputs[0], op.output
-    op.need_int8(x, out)
     logistic = op.name == "LOGISTIC"
     if logistic and out.zero_point != -128:
         op.refuse(f"zero point {out.zero_point} of its output is not -128")
@@ -577,7 +609,10 @@ def _fixed_tanh(a: int) -> int:
 
 def _requantize(op: _Operator) -> Requantize:
     x, out = op.inputs[0], op.output
-    op.need_int8(x, out)
+    if op.name == "QUANTIZE":
+        op.wide(x), op.wide(out)
+    else:
+        op.wide(x, out)
     kinds = schema.ActivationFunctionType
     activation = {"QUANTIZE": kinds.NONE, "RELU": kinds.RELU}[op.name]
     low, high = op.range(activation)
@@ -587,14 +622,14 @@ def _requantize(op: _Operator) -> Requantize:
 
 def _copies(op: _Operator) -> list[Copy]:
     if op.name == "RESHAPE":
-        op.need_int8(op.inputs[0], op.output)
-        return [Copy(rows=1, columns=op.output.size, stride=op.output.size, offset=0)]
-    op.need_int8(*op.inputs, op.output)
+        size = op.output.size * (2 if op.wide(op.inputs[0], op.output) else 1)
+        return [Copy(rows=1, columns=size, stride=size, offset=0)]
+    element = 2 if op.wide(*op.inputs, op.output) else 1
     if op.options.fusedActivationFunction != schema.ActivationFunctionType.NONE:
         op.refuse("fused activation")
     shape = op.output.shape
     axis = op.options.axis % len(shape)
-    inner = math.prod(shape[axis + 1 :])
+    inner = math.prod(shape[axis + 1 :]) * element
     offset, copies = 0, []
     for t in op.inputs:
         columns = t.shape[axis] * inner
@@ -607,12 +642,12 @@ _PREPARE = {
     "ADD": _add,
     "CONCATENATION": _copies,
     "FULLY_CONNECTED": _fully_connected,
-    "LOGISTIC": _lookup,
+    "LOGISTIC": _activation,
     "MEAN": _mean,
     "MUL": _mul,
     "QUANTIZE": _requantize,
     "RELU": _requantize,
     "RESHAPE": _copies,
-    "TANH": _lookup,
+    "TANH": _activation,
     "UNIDIRECTIONAL_SEQUENCE_LSTM": _lstm,
 }

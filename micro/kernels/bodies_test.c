@@ -69,7 +69,7 @@ static void compare16(const char* what, int32_t number, const int16_t* got, cons
   }
 }
 
-static int16_t in16[MOST], out16[MOST], expected16[MOST];
+static int16_t in16[MOST], other16[MOST], out16[MOST], expected16[MOST];
 static int8_t weights[4][MOST], recurrent[4][MOST], in[MOST], other[MOST], out[MOST], expected[MOST];
 static int32_t biases[4][256], recurrent_biases[4][256], multipliers[256];
 static int8_t shifts[256];
@@ -287,6 +287,40 @@ static void test_add_and_mul(int32_t number) {
   compare("mul", number, out, expected, rows * columns);
 }
 
+static void test_elements16(int32_t number) {
+  const int32_t rows = number % 4 == 1 ? 1 : draw(1, 16), columns = draw(1, 40);
+  const int32_t kind = draw(0, 3); /* whole, one row for all, one column for all, whole */
+  const gc_operand whole = {columns, 1, 0}, part = {kind == 1 ? 0 : kind == 2 ? 1 : columns, kind != 2, 0};
+  const int swap = draw(0, 1);
+  gc_add p = {.rows = rows, .columns = columns, .low = number % 5 ? -32768 : 0, .high = number % 5 ? 32767 : draw(0, 32767)};
+  p.a = swap ? part : whole, p.b = swap ? whole : part;
+  p.a_scale = draw_scale(-6, 0), p.b_scale = draw_scale(-6, 0), p.scale = draw_scale(-17, 0);
+  fill16(in16, rows * columns);
+  fill16(other16, rows * columns);
+  gc_add_s16(&p, in16, other16, out16);
+  gc_add_s16_portable(&p, in16, other16, expected16);
+  compare16("add of int16", number, out16, expected16, rows * columns);
+  const gc_mul q = {rows, columns, p.a, p.b, draw_scale(-18, 1), 0, p.low, p.high};
+  gc_mul_s16(&q, in16, other16, out16);
+  gc_mul_s16_portable(&q, in16, other16, expected16);
+  compare16("mul of int16", number, out16, expected16, rows * columns);
+
+  gc_mean m = {.outer = draw(1, 3), .count = draw(1, 40), .inner = draw(1, 24), .scale = draw_scale(-8, 0)};
+  fill16(in16, m.outer * m.count * m.inner);
+  gc_mean_s16(&m, in16, out16);
+  gc_mean_s16_portable(&m, in16, expected16);
+  compare16("mean of int16", number, out16, expected16, m.outer * m.inner);
+
+  const gc_logistic c = {draw(1, 300), draw(1, 32767), draw(0, 16)};
+  fill16(in16, c.count);
+  gc_logistic_s16(&c, in16, out16);
+  gc_logistic_s16_portable(&c, in16, expected16);
+  compare16("logistic of int16", number, out16, expected16, c.count);
+  gc_tanh_s16(&c, in16, out16);
+  gc_tanh_s16_portable(&c, in16, expected16);
+  compare16("tanh of int16", number, out16, expected16, c.count);
+}
+
 static void test_lookup(int32_t number) {
   const int32_t count = draw(0, 300);
   fill(weights[0], 256);
@@ -327,8 +361,9 @@ int main(void) {
   for (int32_t i = 0; i < CASES; ++i) {
     test_fully_connected16(i);
     test_lstm16(i);
+    test_elements16(i);
   }
-  const uint32_t golden = 0x1bb99944u; /* GCC 12 on x86-64 */
+  const uint32_t golden = 0x8c66f261u; /* GCC 12 on x86-64 */
   if (checksum != golden) BoardFail("checksum of all outputs", (int32_t)checksum);
   return 0;
 }

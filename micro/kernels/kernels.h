@@ -81,6 +81,9 @@ typedef struct {
 
 void gc_add_s8(const gc_add* p, const int8_t* a, const int8_t* b, int8_t* out /* (rows, columns), may be a or b if of its shape */);
 
+/* a_scale and b_scale are of value * 2^15, and all zero points 0. */
+void gc_add_s16(const gc_add* p, const int16_t* a, const int16_t* b, int16_t* out /* (rows, columns), may be a or b if of its shape */);
+
 typedef struct {
   int32_t rows, columns;           /* of the output */
   gc_operand a, b;
@@ -89,6 +92,7 @@ typedef struct {
 } gc_mul;
 
 void gc_mul_s8(const gc_mul* p, const int8_t* a, const int8_t* b, int8_t* out /* (rows, columns), may be a or b if of its shape */);
+void gc_mul_s16(const gc_mul* p, const int16_t* a, const int16_t* b, int16_t* out /* as above */); /* zero points 0 */
 
 typedef struct {
   int32_t outer, count, inner;
@@ -99,11 +103,23 @@ typedef struct {
 
 void gc_mean_s8(const gc_mean* p, const int8_t* in /* (outer, count, inner) */, int8_t* out /* (outer, inner) */);
 
+void gc_mean_s16(const gc_mean* p, const int16_t* in /* (outer, count, inner) */, int16_t* out /* (outer, inner) */); /* zero points 0 */
+
+/* LOGISTIC and TANH of int16, whose outputs are in 1 / 32768. */
+typedef struct {
+  int32_t count;
+  int32_t multiplier, shift;       /* (value * multiplier, rounded) >> shift is in 1 / 12288; the multiplier is below 2^15 */
+} gc_logistic;
+typedef gc_logistic gc_tanh;
+
+void gc_logistic_s16(const gc_logistic* p, const int16_t* in /* (count) */, int16_t* out /* (count), may be in */);
+void gc_tanh_s16(const gc_tanh* p, const int16_t* in /* (count) */, int16_t* out /* (count), may be in */);
+
 /* LOGISTIC, TANH and whatever else is a function of one byte. */
 void gc_lookup_s8(const int8_t* table /* (256), by the value read as uint8_t */, int32_t count, const int8_t* in /* (count) */,
                   int8_t* out /* (count), may be in */);
 
-/* QUANTIZE from int8 to int8, RELU and its kin. */
+/* QUANTIZE between int8 and int16, RELU and its kin. */
 typedef struct {
   int32_t count;
   int32_t input_zero_point;
@@ -112,8 +128,11 @@ typedef struct {
 } gc_requantize;
 
 void gc_requantize_s8(const gc_requantize* p, const int8_t* in /* (count) */, int8_t* out /* (count), may be in */);
+void gc_requantize_s8_s16(const gc_requantize* p, const int8_t* in /* (count) */, int16_t* out /* (count) */);
+void gc_requantize_s16_s8(const gc_requantize* p, const int16_t* in /* (count) */, int8_t* out /* (count) */);
+void gc_requantize_s16(const gc_requantize* p, const int16_t* in /* (count) */, int16_t* out /* (count), may be in */);
 
-/* Rows into a wider output: CONCATENATION is one call for each input, RESHAPE one row. */
+/* Rows of bytes into a wider output: CONCATENATION is one call for each input, RESHAPE one row. */
 void gc_copy_s8(int32_t rows, int32_t columns, const int8_t* in /* (rows, columns) */, int8_t* out /* (rows, stride) */, int32_t stride);
 
 #ifdef __cplusplus

@@ -861,3 +861,20 @@ void gc_lstm_s16(const gc_lstm* p, const int16_t* in, int16_t* hidden, int16_t* 
   (void)scratch;
   gc_lstm16_portable(p, in, hidden, cell, out);
 }
+
+/* LOGISTIC and TANH of int16 are here because the table is. */
+static inline int32_t gc_argument(const gc_logistic* p, int32_t x) {
+  return (x * p->multiplier + (1 << p->shift >> 1)) >> p->shift;
+}
+
+void gc_logistic_s16(const gc_logistic* p, const int16_t* in, int16_t* out) {
+  const int32_t end = 255 << 9; /* of the curve */
+  for (int32_t i = 0; i < p->count; ++i) {
+    const int32_t x = gc_argument(p, in[i]);
+    out[i] = (int16_t)(x >= end ? 32767 : x <= -end ? 1 : gc_logistic16(x));
+  }
+}
+
+void gc_tanh_s16(const gc_tanh* p, const int16_t* in, int16_t* out) {
+  for (int32_t i = 0; i < p->count; ++i) out[i] = (int16_t)gc_tanh16(gc_argument(p, in[i]));
+}

@@ -8,6 +8,11 @@
 #define gc_add_s8 gc_add_s8_portable
 #define gc_mul_s8 gc_mul_s8_portable
 #define gc_mean_s8 gc_mean_s8_portable
+#define gc_add_s16 gc_add_s16_portable
+#define gc_mul_s16 gc_mul_s16_portable
+#define gc_mean_s16 gc_mean_s16_portable
+#define gc_logistic_s16 gc_logistic_s16_portable
+#define gc_tanh_s16 gc_tanh_s16_portable
 #define gc_lookup_s8 gc_lookup_s8_portable
 
 #include "micro/kernels/add.c"

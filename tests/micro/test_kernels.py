@@ -343,34 +343,36 @@ SHAPES = [
 ]
 
 
-def random_pair(random, name):
+def random_pair(random, name, type=INT8):
     shapes = SHAPES[random.integers(0, len(SHAPES))]
-    a, b = (Tensor(s, log_uniform(random, 1e-3, 0.1), zero_point(random)) for s in shapes)
+    a, b = (activation(random, s, log_uniform(random, 1e-3, 0.1), type) for s in shapes)
     if name == "ADD":
         scale = max(a.scale, b.scale) * log_uniform(random, *random.choice([(0.5, 2), (0.05, 20)]))
         options = schema.AddOptionsT()
     else:
-        scale = a.scale * b.scale * log_uniform(random, *random.choice([(30, 200), (0.05, 1000)]))
+        scale = a.scale * b.scale * (1 if type == INT8 else 256) * log_uniform(random, *random.choice([(30, 200), (0.05, 1000)]))
         options = schema.MulOptionsT()
-    y = Tensor(np.broadcast_shapes(*shapes), scale, zero_point(random))
+    y = activation(random, np.broadcast_shapes(*shapes), scale * (1 if type == INT8 else 256), type)
     options.fusedActivationFunction = int(random.integers(0, 4))
-    return model_of(name, [a, b], [y], options), cases_for(random, *shapes)
+    return model_of(name, [a, b], [y], options), cases_for(random, *shapes, type=type)
 
 
-def random_mean(random):
+def random_mean(random, type=INT8):
     shape = tuple(int(n) for n in random.integers(1, 20, random.integers(2, 4)))
     first = int(random.integers(0, len(shape)))
     axes = list(range(first, int(random.integers(first + 1, len(shape) + 1))))
-    x = Tensor(shape, log_uniform(random, 1e-3, 0.1), zero_point(random))
+    x = activation(random, shape, log_uniform(random, 1e-3, 0.1), type)
     options = schema.ReducerOptionsT()
     options.keepDims = True
-    y = Tensor(tuple(1 if i in axes else n for i, n in enumerate(shape)), x.scale * log_uniform(random, 0.1, 2), zero_point(random))
+    scale = x.scale * log_uniform(random, 0.1, 2) * (1 if type == INT8 else 256)
+    y = activation(random, tuple(1 if i in axes else n for i, n in enumerate(shape)), scale, type)
     axis = Tensor((len(axes),), type=INT32, data=np.array([a - len(shape) * random.integers(0, 2) for a in axes]))
-    return model_of("MEAN", [x, axis], [y], options), cases_for(random, shape)
+    return model_of("MEAN", [x, axis], [y], options), cases_for(random, shape, type=type)
 
 
-def all_bytes(random):
-    return [(np.arange(-128, 128, dtype=np.int8).reshape(1, 256),)]
+def all_bytes(random, type=INT8):
+    limits = np.iinfo(DTYPES[type])
+    return [(np.arange(limits.min, limits.max + 1).astype(DTYPES[type]).reshape(1, -1),)]
 
 
 def random_lookup(random, name):
@@ -379,27 +381,36 @@ def random_lookup(random, name):
     return model_of(name, [x], [y]), all_bytes(random)
 
 
-def random_requantize(random, name):
-    x = Tensor((1, 256), log_uniform(random, 1e-3, 0.1), zero_point(random))
-    y = Tensor(x.shape, x.scale * log_uniform(random, *random.choice([(0.2, 5), (1e-4, 1e4)])), zero_point(random))
-    return model_of(name, [x], [y], schema.QuantizeOptionsT() if name == "QUANTIZE" else None), all_bytes(random)
+def random_curve16(random, name):
+    scale = log_uniform(random, 1e-6, 1) if random.random() < 0.7 else 2.0 ** -int(random.integers(9, 15))
+    x = Tensor((1, 65536), scale, type=INT16)
+    return model_of(name, [x], [Tensor(x.shape, 2.0**-15, type=INT16)]), all_bytes(random, INT16)
 
 
-def random_concatenation(random):
+def random_requantize(random, name, types=(INT8, INT8)):
+    x = activation(random, (1, 256 if types[0] == INT8 else 65536), log_uniform(random, 1e-3, 0.1), types[0])
+    real = x.scale * (1 if types[0] == INT8 else 256) * log_uniform(random, *random.choice([(0.2, 5), (1e-4, 1e4)]))
+    y = activation(random, x.shape, real, types[1])
+    return model_of(name, [x], [y], schema.QuantizeOptionsT() if name == "QUANTIZE" else None), all_bytes(random, types[0])
+
+
+def random_concatenation(random, type=INT8):
     first, last = (int(n) for n in random.integers(1, 9, 2))
     axis = int(random.integers(0, 3))
     shapes = [tuple(int(random.integers(1, 9)) if i == axis else n for i, n in enumerate((first, 3, last))) for _ in range(3)]
     total = tuple(sum(s[i] for s in shapes) if i == axis else n for i, n in enumerate(shapes[0]))
     options = schema.ConcatenationOptionsT()
     options.axis = axis - 3 * int(random.integers(0, 2))
-    return model_of("CONCATENATION", [Tensor(s, 0.1, 3) for s in shapes], [Tensor(total, 0.1, 3)], options), cases_for(random, *shapes)
+    inputs = [Tensor(s, 0.1, type=type) for s in shapes]
+    return model_of("CONCATENATION", inputs, [Tensor(total, 0.1, type=type)], options), cases_for(random, *shapes, type=type)
 
 
-def random_reshape(random):
+def random_reshape(random, type=INT8):
     options = schema.ReshapeOptionsT()
     options.newShape = [1, 24]
     shape = Tensor((2,), type=INT32, data=np.array([1, 24]))
-    return model_of("RESHAPE", [Tensor((4, 6), 0.1), shape], [Tensor((1, 24), 0.1)], options), cases_for(random, (4, 6))
+    x, y = Tensor((4, 6), 0.1, type=type), Tensor((1, 24), 0.1, type=type)
+    return model_of("RESHAPE", [x, shape], [y], options), cases_for(random, (4, 6), type=type)
 
 
 OPERATORS = {
@@ -416,6 +427,17 @@ OPERATORS = {
     "RELU": (functools.partial(random_requantize, name="RELU"), 40),
     "CONCATENATION": (random_concatenation, 20),
     "RESHAPE": (random_reshape, 2),
+    "ADD 16": (functools.partial(random_pair, name="ADD", type=INT16), 200),
+    "MUL 16": (functools.partial(random_pair, name="MUL", type=INT16), 200),
+    "MEAN 16": (functools.partial(random_mean, type=INT16), 200),
+    "LOGISTIC 16": (functools.partial(random_curve16, name="LOGISTIC"), 40),
+    "TANH 16": (functools.partial(random_curve16, name="TANH"), 40),
+    "QUANTIZE 8 to 16": (functools.partial(random_requantize, name="QUANTIZE", types=(INT8, INT16)), 40),
+    "QUANTIZE 16 to 8": (functools.partial(random_requantize, name="QUANTIZE", types=(INT16, INT8)), 40),
+    "QUANTIZE 16": (functools.partial(random_requantize, name="QUANTIZE", types=(INT16, INT16)), 40),
+    "RELU 16": (functools.partial(random_requantize, name="RELU", types=(INT16, INT16)), 40),
+    "CONCATENATION 16": (functools.partial(random_concatenation, type=INT16), 20),
+    "RESHAPE 16": (functools.partial(random_reshape, type=INT16), 2),
 }
 
 
@@ -441,11 +463,26 @@ DEFECTS = {
         "",
         ["FULLY_CONNECTED", "ADD", "MUL", "MEAN", "QUANTIZE", "UNIDIRECTIONAL_SEQUENCE_LSTM"],
     ),
+    "halves up, int16": ("arithmetic.h", "  x += x >> 31;\n", "", ["ADD 16", "MUL 16", "MEAN 16", "QUANTIZE 16 to 8"]),
+    "halves down, int16": (
+        "arithmetic.h",
+        " + ((int64_t)1 << (14 - shift))",
+        "",
+        ["FULLY_CONNECTED 16", "UNIDIRECTIONAL_SEQUENCE_LSTM 16"],
+    ),
+    "upper multiplier, int16": ("arithmetic.h", "x * (multiplier >> 16)", "x * (multiplier >> 17 << 1)", ["FULLY_CONNECTED 16"]),
+    "end of the curve": ("lstm.c", "x >= end ? 32767", "x >= end ? 32766", ["LOGISTIC 16"]),
     "low half cut off": ("arithmetic.h", " * multiplier + (1 << 30)", " * multiplier", ["FULLY_CONNECTED", "MUL", "MEAN"]),
     "cells forgotten": ("lstm.c", "  (void)scratch;\n", "  (void)scratch;\n  memset(cell, 0, 2 * p->batch * p->units);\n", None),
     "hidden forgotten": ("lstm.c", "  (void)scratch;\n", "  (void)scratch;\n  memset(hidden, p->zero_point, p->batch * p->units);\n", None),
     "negative arguments": ("lstm.c", "(x & 255) + 128 + (x >> 31)", "(x & 255) + 128", None),
     "gates not clamped": ("lstm.c", "return 3 * gc_clamp16(x + h);", "return 3 * (int16_t)(x + h);", None),
+    "cells forgotten, int16": (
+        "lstm.c",
+        "  (void)scratch;\n  gc_lstm16_portable",
+        "  memset(cell, 0, 2 * p->batch * p->units);\n  (void)scratch;\n  gc_lstm16_portable",
+        ["UNIDIRECTIONAL_SEQUENCE_LSTM 16"],
+    ),
     "cells not clamped": ("lstm.c", "int32_t c = gc_clamp16(kept + added);", "int32_t c = (int16_t)(kept + added);", None),
     "not clipped": ("lstm.c", "if (p->cell_clip > 0)", "if (0)", None),
 }
