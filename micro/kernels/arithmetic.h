@@ -80,6 +80,11 @@ static inline int16x2_t gc_odd(uint32_t x) {
 
 #ifdef GC_HELIUM
 
+/* Loads that are moved ahead of their use take up all of the eight vectors, and what these held goes to the stack. */
+#if defined(__GNUC__) && !defined(__clang__)
+#pragma GCC optimize("no-schedule-insns")
+#endif
+
 /* gc_rescale in every lane: left is max(shift, 0), right is min(shift, 0). vrshl rounds halves up, so a negative number gives up 1 where
    anything is shifted to the right. */
 static inline int32x4_t gc_rescale_lanes(int32x4_t x, int32x4_t multiplier, int32x4_t left, int32x4_t right) {
@@ -87,11 +92,37 @@ static inline int32x4_t gc_rescale_lanes(int32x4_t x, int32x4_t multiplier, int3
   return vrshlq_s32(vaddq_s32(x, vshrq_n_s32(vandq_s32(x, right), 31)), right);
 }
 
-/* The same with one scale for all lanes. */
-static inline int32x4_t gc_rescale_all(int32x4_t x, int32_t multiplier, int32_t shift) {
+/* The same with one scale for all lanes. The 1 of a negative number goes in with the product, by the sign of x: where the product is 0, a
+   1 less is rounded to the same. */
+static inline __attribute__((always_inline)) int32x4_t gc_rescale_all(int32x4_t x, int32_t multiplier, int32_t shift) {
+  if (shift < 0) return vrshlq_n_s32(vqrdmlahq_n_s32(vshrq_n_s32(x, 31), x, multiplier), shift);
   if (shift > 0) x = vshlq_r_s32(x, shift);
-  x = vqrdmulhq_n_s32(x, multiplier);
-  return shift < 0 ? vrshlq_n_s32(vaddq_s32(x, vshrq_n_s32(x, 31)), shift) : x;
+  return vqrdmulhq_n_s32(x, multiplier);
+}
+
+/* Lanes of 32 bits, the even and the odd ones of eight, as lanes of 16; and those as bytes, each still in a lane of 16. */
+static inline int16x8_t gc_narrow(int32x4_t even, int32x4_t odd) {
+  __asm__("vqmovnb.s32 %q0, %q0\n\tvqmovnt.s32 %q0, %q1" : "+w"(even) : "w"(odd));
+  return vreinterpretq_s16_s32(even);
+}
+static inline int16x8_t gc_narrow_bytes(int16x8_t x) {
+  __asm__("vqmovnb.s16 %q0, %q0" : "+w"(x));
+  return x;
+}
+
+/* memcpy in vectors; that of the C library is for any core. */
+static inline void gc_copy_bytes(int8_t* to, const int8_t* from, int32_t count) {
+  int8x16_t x;
+  __asm__ volatile(
+      "wlstp.8 lr, %[count], 1f\n\t"
+      "0:\n\t"
+      "vldrb.8 %q[x], [%[from]], #16\n\t"
+      "vstrb.8 %q[x], [%[to]], #16\n\t"
+      "letp lr, 0b\n\t"
+      "1:"
+      : [to] "+r"(to), [from] "+r"(from), [x] "=&w"(x)
+      : [count] "r"(count)
+      : "lr", "memory");
 }
 
 static inline int32x4_t gc_lanes(int32_t a, int32_t b, int32_t c, int32_t d) {

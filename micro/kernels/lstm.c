@@ -9,13 +9,13 @@
 static inline int32_t gc_tanh16(int32_t x) {
   int32_t k = x >> 8;
   k = gc_clamp(k, -256, 255);
-  const gc_point* t = gc_tanh_table + 256 + k;
-  return (t->value * 256 + t->step * (x & 255) + 128 + (x >> 31)) >> 8;
+  const gc_point t = gc_curve_point(k);
+  return (t.value * 256 + t.step * (x & 255) + 128 + (x >> 31)) >> 8;
 }
 
 static inline int32_t gc_logistic16(int32_t x) { /* |x| < 255 << 9: gates never reach the end of the curve */
-  const gc_point* t = gc_tanh_table + 256 + (x >> 9);
-  return (t->value * 512 + t->step * (x & 511) + (1 << 24) + 512 + (x >> 31)) >> 10;
+  const gc_point t = gc_curve_point(x >> 9);
+  return (t.value * 512 + t.step * (x & 511) + (1 << 24) + 512 + (x >> 31)) >> 10;
 }
 
 static inline int32_t gc_clamp16(int32_t x) { return gc_clamp(x, -32768, 32767); }
@@ -355,166 +355,273 @@ static inline int32_t gc_dot_helium(const int8_t* a, const int8_t* b, int32_t n)
   return s;
 }
 
-static inline void gc_store_two(int32_t* to, int32_t a, int32_t b) {
-  __asm__("strd %1, %2, %0" : "=m"(*(int32_t(*)[2])to) : "r"(a), "r"(b));
-}
-
-/* What one gate's units add up for two rows of the batch. sums: (2 rows, 4 gates, inputs or recurrent, units), of this gate. */
-static __attribute__((noinline)) void gc_sums_helium(const gc_lstm* p, const gc_lstm_gate* q, const int8_t* in[2], const int8_t* hidden[2], int32_t* sums) {
-  const int32_t inputs = p->inputs, units = p->units;
+/* What one gate's units add up for two rows of the batch; where `last` is 0, the first one twice. sums: (units / 8, inputs or recurrent,
+   2 rows, the 4 even and the 4 odd of 8 units), of inputs already shifted to the left as their scale wants it. */
+static void gc_sums_any(const gc_lstm* p, const gc_lstm_gate* q, const int8_t* in, const int8_t* hidden, int32_t last, int32_t* sums) {
+  const int32_t inputs = p->inputs, units = p->units, left = q->input.shift > 0 ? q->input.shift : 0;
   const int8_t *w = q->input_weights, *v = q->recurrent_weights;
-  int32_t* other = sums + 8 * units;
-  if (inputs == 8 && units == 32) { /* both rows stay in registers */
-    const int16x8_t x0 = vldrbq_s16(in[0]), x1 = vldrbq_s16(in[1]);
-    const int8x16_t h0 = vldrbq_s8(hidden[0]), i0 = vldrbq_s8(hidden[0] + 16), h1 = vldrbq_s8(hidden[1]), i1 = vldrbq_s8(hidden[1] + 16);
-    for (const int32_t* end = sums + 32; sums != end; sums += 2, other += 2, w += 16, v += 64) { /* two units */
-      const int16x8_t a = vldrbq_s16(w), b = vldrbq_s16(w + 8);
-      int32_t s0 = vmladavq_s16(x0, a), s1 = vmladavq_s16(x0, b), t0 = vmladavq_s16(x1, a), t1 = vmladavq_s16(x1, b);
-      gc_store_two(sums, s0, s1);
-      gc_store_two(other, t0, t1);
-      int8x16_t c = vldrbq_s8(v);
-      s0 = vmladavq_s8(h0, c), t0 = vmladavq_s8(h1, c), c = vldrbq_s8(v + 16);
-      s0 = vmladavaq_s8(s0, i0, c), t0 = vmladavaq_s8(t0, i1, c), c = vldrbq_s8(v + 32);
-      s1 = vmladavq_s8(h0, c), t1 = vmladavq_s8(h1, c), c = vldrbq_s8(v + 48);
-      s1 = vmladavaq_s8(s1, i0, c), t1 = vmladavaq_s8(t1, i1, c);
-      gc_store_two(sums + 32, s0, s1);
-      gc_store_two(other + 32, t0, t1);
-    }
-    return;
-  }
   for (int32_t u = 0; u < units; ++u, w += inputs, v += units) {
-    sums[u] = gc_dot_helium(in[0], w, inputs);
-    other[u] = gc_dot_helium(in[1], w, inputs);
-    sums[units + u] = gc_dot_helium(hidden[0], v, units);
-    other[units + u] = gc_dot_helium(hidden[1], v, units);
+    int32_t* at = sums + u / 8 * 32 + u % 2 * 4 + u % 8 / 2;
+    at[0] = (int32_t)((uint32_t)gc_dot_helium(in, w, inputs) << left);
+    at[8] = (int32_t)((uint32_t)gc_dot_helium(in + last * inputs, w, inputs) << left);
+    at[16] = gc_dot_helium(hidden, v, units);
+    at[24] = gc_dot_helium(hidden + last * units, v, units);
   }
 }
 
-/* Eight sums with their biases, in 1 / 4096. sign says what is known of the shift: -1 below 0, 1 not below 0, 0 nothing. */
-static inline __attribute__((always_inline)) int16x8_t gc_part_lanes(const int32_t* sums, const int32_t* bias, int32_t multiplier,
-                                                                     int32_t shift, int sign) {
-  const int32x4x2_t x = vld2q_s32(sums), b = vld2q_s32(bias); /* even and odd ones */
-  int32x4_t even = vaddq_s32(x.val[0], b.val[0]), odd = vaddq_s32(x.val[1], b.val[1]);
-  if (sign > 0 || (sign == 0 && shift > 0)) even = vshlq_r_s32(even, shift), odd = vshlq_r_s32(odd, shift);
-  even = vqrdmulhq_n_s32(even, multiplier), odd = vqrdmulhq_n_s32(odd, multiplier);
-  if (sign < 0 || (sign == 0 && shift < 0)) {
-    even = vrshlq_n_s32(vaddq_s32(even, vshrq_n_s32(even, 31)), shift);
-    odd = vrshlq_n_s32(vaddq_s32(odd, vshrq_n_s32(odd, 31)), shift);
-  }
-  return vqmovntq_s32(vqmovnbq_s32(vreinterpretq_s16_s32(even), even), odd);
+/* The same for 8 inputs and 32 units: both rows stay in registers, and weights are loaded once for them. Two units whose sums are
+   neighbours are two rows of weights apart, 16 bytes at w and 64 at v. */
+static inline __attribute__((always_inline)) void gc_sums_32(const gc_lstm_gate* q, const int8_t* in, const int8_t* hidden, int32_t* sums) {
+  const int8_t *w = q->input_weights, *v = q->recurrent_weights;
+  const int16x8_t x0 = vshlq_r_s16(vldrbq_s16(in), q->input.shift), x1 = vshlq_r_s16(vldrbq_s16(in + 8), q->input.shift);
+  const int8x16_t h0 = vldrbq_s8(hidden), i0 = vldrbq_s8(hidden + 16), h1 = vldrbq_s8(hidden + 32), i1 = vldrbq_s8(hidden + 48);
+  int8x16_t a, b;
+#define GC_TWO_UNITS(w0, w1, v0, v1, v2, v3, to)    \
+  "vldrb.s16 %q[a], " w0 "\n\t"                     \
+  "vmladav.s16 r4, %q[x0], %q[a]\n\t"               \
+  "vldrb.s16 %q[b], " w1 "\n\t"                     \
+  "vmladav.s16 r8, %q[x1], %q[a]\n\t"               \
+  "vmladav.s16 r6, %q[x0], %q[b]\n\t"               \
+  "vldrb.8 %q[a], " v0 "\n\t"                       \
+  "vmladav.s16 r10, %q[x1], %q[b]\n\t"              \
+  "strd r4, r6, [%[sums], #" #to "]\n\t"            \
+  "strd r8, r10, [%[sums], #" #to " + 32]\n\t"      \
+  "vmladav.s8 r4, %q[h0], %q[a]\n\t"                \
+  "vldrb.8 %q[b], " v1 "\n\t"                       \
+  "vmladav.s8 r8, %q[h1], %q[a]\n\t"                \
+  "vmladava.s8 r4, %q[i0], %q[b]\n\t"               \
+  "vldrb.8 %q[a], " v2 "\n\t"                       \
+  "vmladava.s8 r8, %q[i1], %q[b]\n\t"               \
+  "vmladav.s8 r6, %q[h0], %q[a]\n\t"                \
+  "vldrb.8 %q[b], " v3 "\n\t"                       \
+  "vmladav.s8 r10, %q[h1], %q[a]\n\t"               \
+  "vmladava.s8 r6, %q[i0], %q[b]\n\t"               \
+  "vmladava.s8 r10, %q[i1], %q[b]\n\t"              \
+  "strd r4, r6, [%[sums], #" #to " + 64]\n\t"       \
+  "strd r8, r10, [%[sums], #" #to " + 96]\n\t"
+#define GC_FOUR_UNITS(to)                                                                                         \
+  GC_TWO_UNITS("[%[w]], #16", "[%[w]], #16", "[%[v]], #64", "[%[v], #-48]", "[%[v]], #64", "[%[v], #-48]", to)    \
+  GC_TWO_UNITS("[%[w], #-24]", "[%[w], #-8]", "[%[v], #-96]", "[%[v], #-80]", "[%[v], #-32]", "[%[v], #-16]", to + 16)
+  __asm__ volatile(
+      "mov lr, #4\n\t"
+      "dls lr, lr\n\t"
+      "0:\n\t" GC_FOUR_UNITS(0) GC_FOUR_UNITS(8)
+      "adds %[sums], #128\n\t"
+      "le lr, 0b"
+      : [w] "+l"(w), [v] "+r"(v), [sums] "+r"(sums), [a] "=&w"(a), [b] "=&w"(b)
+      : [x0] "w"(x0), [x1] "w"(x1), [h0] "w"(h0), [i0] "w"(i0), [h1] "w"(h1), [i1] "w"(i1)
+      : "r4", "r6", "r8", "r10", "lr", "cc", "memory");
 }
 
-/* The sums of one gate as the gate, gc_tanh16(3 * x) or gc_logistic16(3 * x), in their own place: int16 where their first int32 were. */
-static inline __attribute__((always_inline)) void gc_activate_helium(const gc_lstm_gate* q, int32_t* sums, int32_t units, int tanh,
-                                                                     int usual) {
-  const int32_t x_multiplier = q->input.multiplier, x_shift = q->input.shift;
-  const int32_t h_multiplier = q->recurrent.multiplier, h_shift = q->recurrent.shift;
-  const int32_t *x_bias = q->input_bias, *h_bias = q->recurrent_bias, *other = sums + units, *end = sums + units;
-  const int16_t* table = &gc_tanh_table[0].value;
-  int16_t* gate = (int16_t*)(void*)sums;
-  const int16x8_t below = vdupq_n_s16(tanh ? 255 : 511), factor = vdupq_n_s16(tanh ? 3 << 8 : 3 << 7);
-  for (; sums != end; sums += 8, other += 8, x_bias += 8, h_bias += 8, gate += 8) {
-    const int16x8_t x = vqaddq_s16(gc_part_lanes(sums, x_bias, x_multiplier, x_shift, usual),
-                                   gc_part_lanes(other, h_bias, h_multiplier, h_shift, -usual));
-    int16x8_t k = vmulhq_s16(x, factor); /* 3 * x >> 8 or 9 */
-    if (tanh) k = vminq_s16(vmaxq_s16(k, vdupq_n_s16(-256)), vdupq_n_s16(255));
-    const int16x8_t u = vandq_s16(vmulq_n_s16(x, 3), below);
-    const uint16x8_t at = vreinterpretq_u16_s16(vaddq_n_s16(vshlq_n_s16(k, 1), 512));
-    const int16x8_t value = vldrhq_gather_shifted_offset_s16(table, at), step = vldrhq_gather_shifted_offset_s16(table + 1, at);
-    const int16x8_t sign = vshrq_n_s16(x, 15);
-    int32x4_t even = vaddq_s32(vmullbq_int_s16(step, u), vmovlbq_s16(sign)), odd = vaddq_s32(vmulltq_int_s16(step, u), vmovltq_s16(sign));
-    if (tanh) {
-      even = vrshrq_n_s32(vaddq_s32(even, vshllbq_n_s16(value, 8)), 8);
-      odd = vrshrq_n_s32(vaddq_s32(odd, vshlltq_n_s16(value, 8)), 8);
-      vstrhq_s16(gate, vmovntq_s32(vreinterpretq_s16_s32(even), odd));
-    } else {
-      even = vrshrq_n_s32(vaddq_s32(even, vshllbq_n_s16(value, 9)), 10);
-      odd = vrshrq_n_s32(vaddq_s32(odd, vshlltq_n_s16(value, 9)), 10);
-      vstrhq_s16(gate, vaddq_n_s16(vmovntq_s32(vreinterpretq_s16_s32(even), odd), 16384));
-    }
+/* A curve, and what to multiply |x| by for its point there and for the way to the next: kept in registers, where the compiler would put
+   them anew for every vector. */
+typedef struct {
+  const void* values;
+  const uint16_t* steps;
+  int16_t point, rest;
+} gc_curve;
+
+static inline gc_curve gc_curve_of(const void* values, int32_t factor) {
+  gc_curve c = {values, gc_tanh_step, (int16_t)factor, (int16_t)(2 * factor)};
+  __asm__("" : "+r"(c.values), "+r"(c.steps), "+r"(c.point), "+r"(c.rest));
+  return c;
+}
+
+static inline gc_curve gc_tanh_curve(int32_t factor) { return gc_curve_of(gc_tanh_value, factor << 7); }
+static inline gc_curve gc_logistic_curve(void) { return gc_curve_of(gc_logistic_value, 3 << 6); }
+
+/* gc_tanh16(factor * x), for a factor of 1 .. 127, or of 3 where x is a gate: those end with the curve. On its positive half the whole
+   part of factor * |x| / 2^8 is the point, and the rest, as a fraction of 2^16, how far to go to the next. A rounded product makes a
+   rounded sum. */
+static inline int16x8_t gc_tanh_lanes(const gc_curve* c, int16x8_t x, int gate) {
+  const int16x8_t a = vqabsq_s16(x); /* -32768 becomes -32767: there the curve is flat */
+  uint16x8_t k = vreinterpretq_u16_s16(vqdmulhq_n_s16(a, c->point));
+  if (!gate) k = vminq_u16(k, vdupq_n_u16(383));
+  const uint16x8_t u = vreinterpretq_u16_s16(vmulq_n_s16(a, c->rest));
+  int16x8_t y = vreinterpretq_s16_u16(vrmulhq_u16(vldrhq_gather_shifted_offset_u16(c->steps, k), u));
+  y = vaddq_s16(vldrhq_gather_shifted_offset_s16(c->values, k), y);
+  __asm__("vpt.s16 lt, %q1, zr\n\tvnegt.s16 %q0, %q0" : "+w"(y) : "w"(x) : "p0");
+  return y;
+}
+
+/* gc_logistic16(3 * x) in the same way: the product is rounded off, and half of its sum with the value is rounded. Where x is negative, what is
+   left is `one`, 2^15, less that of -x. */
+static inline int16x8_t gc_logistic_lanes(const gc_curve* c, int16x8_t x, uint16x8_t one) {
+  const int16x8_t a = vqabsq_s16(x);
+  const uint16x8_t k = vreinterpretq_u16_s16(vqdmulhq_n_s16(a, c->point));
+  const uint16x8_t u = vreinterpretq_u16_s16(vmulq_n_s16(a, c->rest));
+  uint16x8_t y = vmulhq_u16(vldrhq_gather_shifted_offset_u16(c->steps, k), u);
+  y = vrhaddq_u16(vldrhq_gather_shifted_offset_u16(c->values, k), y);
+  __asm__("vpt.s16 lt, %q1, zr\n\tvsubt.i16 %q0, %q2, %q0" : "+w"(y) : "w"(x), "w"(one) : "p0");
+  return vreinterpretq_s16_u16(y);
+}
+
+/* A pointer moves on with the load or store before this, and not by an instruction of its own. */
+#define GC_NEXT(pointer, count)          \
+  do {                                   \
+    pointer += (count);                  \
+    __asm__("" : "+r"(pointer));         \
+  } while (0)
+
+/* The next eight sums with their biases, in 1 / 4096. */
+static inline int16x8_t gc_part_lanes(const int32_t** sums, int32x4_t even, int32x4_t odd, int32_t multiplier, int32_t shift) {
+  even = gc_rescale_all(vaddq_s32(even, vldrwq_s32(*sums)), multiplier, shift);
+  GC_NEXT(*sums, 4);
+  odd = gc_rescale_all(vaddq_s32(odd, vldrwq_s32(*sums)), multiplier, shift);
+  GC_NEXT(*sums, 4);
+  return gc_narrow(even, odd);
+}
+
+/* One gate's sums as the gate, gc_tanh16(3 * x) or gc_logistic16(3 * x). gates: (units / 8, 2 rows, 4 gates, 8 units), of this gate.
+   Usually inputs are not shifted to the right, and the hidden state is. */
+static inline __attribute__((always_inline)) void gc_activate_helium(const gc_lstm_gate* q, const int32_t* sums, int32_t units,
+                                                                     int16_t* gates, int tanh, int usual) {
+  const int32_t x_multiplier = q->input.multiplier, x_left = usual || q->input.shift > 0 ? q->input.shift : 0;
+  const int32_t h_multiplier = q->recurrent.multiplier, h_shift = q->recurrent.shift, x_right = usual ? 0 : q->input.shift - x_left;
+  if (usual && h_shift >= 0) __builtin_unreachable();
+  const int32_t *x_bias = q->input_bias, *h_bias = q->recurrent_bias;
+  const gc_curve curve = tanh ? gc_tanh_curve(3) : gc_logistic_curve();
+  const uint16x8_t one = vdupq_n_u16(32768);
+  for (uint32_t n = (uint32_t)units / 8; n > 0; --n, h_bias += 8) {
+    /* Even and odd ones, in registers by name: shifted apart from the load, the compiler copies them first. */
+    register int32x4_t even __asm__("q6"), odd __asm__("q7");
+    __asm__(
+        "vld20.32 {%q0, %q1}, [%2]\n\t"
+        "vld21.32 {%q0, %q1}, [%2]!\n\t"
+        "vshl.s32 %q0, %3\n\t"
+        "vshl.s32 %q1, %3"
+        : "=w"(even), "=w"(odd), "+r"(x_bias)
+        : "r"(x_left), "m"(*(const int32_t(*)[8])x_bias));
+    int16x8_t x0 = gc_part_lanes(&sums, even, odd, x_multiplier, x_right);
+    int16x8_t x1 = gc_part_lanes(&sums, even, odd, x_multiplier, x_right);
+    const int32x4x2_t bias = vld2q_s32(h_bias);
+    x0 = vqaddq_s16(x0, gc_part_lanes(&sums, bias.val[0], bias.val[1], h_multiplier, h_shift));
+    x1 = vqaddq_s16(x1, gc_part_lanes(&sums, bias.val[0], bias.val[1], h_multiplier, h_shift));
+    vstrhq_s16(gates, tanh ? gc_tanh_lanes(&curve, x0, 1) : gc_logistic_lanes(&curve, x0, one));
+    GC_NEXT(gates, 32);
+    vstrhq_s16(gates, tanh ? gc_tanh_lanes(&curve, x1, 1) : gc_logistic_lanes(&curve, x1, one));
+    GC_NEXT(gates, 32);
   }
 }
-/* Usually inputs are not shifted to the right, and the hidden state is. */
-#define GC_DEFINE_ACTIVATE(name, tanh)                                                                                 \
-  static __attribute__((noinline)) void name(const gc_lstm_gate* q, int32_t* sums, int32_t units, int32_t rows) {      \
-    const int usual = q->input.shift >= 0 && q->recurrent.shift < 0;                                                   \
-    for (; rows > 0; --rows, sums += 8 * units) {                                                                      \
-      if (usual) {                                                                                                     \
-        gc_activate_helium(q, sums, units, tanh, 1);                                                                   \
-      } else {                                                                                                         \
-        gc_activate_helium(q, sums, units, tanh, 0);                                                                   \
-      }                                                                                                                \
-    }                                                                                                                  \
-  }
-GC_DEFINE_ACTIVATE(gc_logistic_helium, 0)
-GC_DEFINE_ACTIVATE(gc_tanh_helium, 1)
 
 /* gc_tanh16 of four. */
-static inline int32x4_t gc_tanh_lanes(int32x4_t x) {
-  const int32x4_t k = vminq_s32(vmaxq_s32(vshrq_n_s32(x, 8), vdupq_n_s32(-256)), vdupq_n_s32(255));
-  const int32x4_t point = vldrwq_gather_shifted_offset_s32((const int32_t*)(const void*)gc_tanh_table, vreinterpretq_u32_s32(vaddq_n_s32(k, 256)));
-  const int32x4_t value = vmovlbq_s16(vreinterpretq_s16_s32(point)), step = vshrq_n_s32(point, 16);
-  const int32x4_t y = vaddq_s32(vshlq_n_s32(value, 8), vmulq_s32(step, vandq_s32(x, vdupq_n_s32(255))));
-  return vrshrq_n_s32(vaddq_s32(y, vshrq_n_s32(x, 31)), 8);
+static inline int32x4_t gc_tanh_four(int32x4_t x) {
+  const int32x4_t a = vminq_s32(vabsq_s32(x), vdupq_n_s32(383 << 8));
+  const uint32x4_t k = vreinterpretq_u32_s32(vshrq_n_s32(a, 8));
+  const int32x4_t step = vreinterpretq_s32_u32(vldrhq_gather_shifted_offset_u32(gc_tanh_step, k));
+  const int32x4_t y = vaddq_s32(vldrhq_gather_shifted_offset_s32(gc_tanh_value, k),
+                                vrshrq_n_s32(vmulq_s32(step, vandq_s32(a, vdupq_n_s32(255))), 8));
+  const int32x4_t sign = vshrq_n_s32(x, 31);
+  return vsubq_s32(veorq_s32(y, sign), sign);
 }
 
-/* Cells of one row of the batch. gates: four times units, `stride` apart. */
-static __attribute__((noinline)) void gc_cells_helium(const gc_lstm* p, const int16_t* gates, int32_t stride, int16_t* cell) {
-  const int32_t multiplier = p->update.multiplier, shift = p->update.shift, clip = p->cell_clip;
-  const int16_t *f = gates + stride, *g = f + stride;
-  const int32x4_t one = vdupq_n_s32(1);
-  for (const int16_t* end = gates + p->units; gates != end; gates += 8, f += 8, g += 8, cell += 8) {
-    const int16x8_t input = vldrhq_s16(gates), forget = vldrhq_s16(f), fresh = vldrhq_s16(g), before = vldrhq_s16(cell);
-    /* Both roundings of the portable body at once, for this multiplier and shift. */
+/* Cells and outputs of one row of the batch. gates: (units / 8, 2 rows, 4 gates, 8 units), of this row. Usually everything is shifted to
+   the right, and tanh takes a multiple of the cell. */
+static inline __attribute__((always_inline)) void gc_cells_of(const gc_lstm* p, const int16_t* gates, int16_t* cell, int8_t* out,
+                                                              int usual) {
+  const int32_t multiplier = p->update.multiplier, shift = p->update.shift, half = usual ? multiplier : 1 << 30, clip = p->cell_clip;
+  const int32_t hidden_multiplier = p->hidden.multiplier, hidden_shift = p->hidden.shift, zero_point = p->zero_point;
+  const int32_t factor = p->tanh_multiplier, right = p->tanh_shift, round = right > 0 ? 1 << (right - 1) : 0;
+  if (usual && (shift >= 0 || hidden_shift >= 0)) __builtin_unreachable();
+  const gc_curve curve = gc_tanh_curve(factor);
+  for (uint32_t n = (uint32_t)p->units / 8; n > 0; --n) {
+    const int16x8_t input = vldrhq_s16(gates);
+    GC_NEXT(gates, 8);
+    const int16x8_t forget = vldrhq_s16(gates), before = vldrhq_s16(cell);
+    GC_NEXT(gates, 8);
+    /* Half of the product, halves up; and, where it is negative, less the 1 that the second rounding takes. */
     int32x4_t even = vmullbq_int_s16(forget, before), odd = vmulltq_int_s16(forget, before);
-    even = vaddq_s32(even, vorrq_s32(vshrq_n_s32(even, 31), one));
-    odd = vaddq_s32(odd, vorrq_s32(vshrq_n_s32(odd, 31), one));
-    int16x8_t c = vqrshrntq_n_s32(vqrshrnbq_n_s32(before, even, 15), odd, 15);
+    even = vqrdmlahq_n_s32(vshrq_n_s32(even, 31), even, half), odd = vqrdmlahq_n_s32(vshrq_n_s32(odd, 31), odd, half);
+    int16x8_t c = vqrshrntq_n_s32(vqrshrnbq_n_s32(before, even, 14), odd, 14);
+    const int16x8_t fresh = vldrhq_s16(gates);
+    GC_NEXT(gates, 8);
     even = gc_rescale_all(vmullbq_int_s16(input, fresh), multiplier, shift);
     odd = gc_rescale_all(vmulltq_int_s16(input, fresh), multiplier, shift);
-    c = vqaddq_s16(c, vqmovntq_s32(vqmovnbq_s32(input, even), odd));
-    if (clip > 0) c = vminq_s16(vmaxq_s16(c, vdupq_n_s16((int16_t)-clip)), vdupq_n_s16((int16_t)clip));
+    c = vqaddq_s16(c, gc_narrow(even, odd));
+    if (!usual && clip > 0) c = vminq_s16(vmaxq_s16(c, vdupq_n_s16((int16_t)-clip)), vdupq_n_s16((int16_t)clip));
     vstrhq_s16(cell, c);
+    GC_NEXT(cell, 8);
+
+    if (usual) {
+      c = gc_tanh_lanes(&curve, c, 0);
+    } else {
+      even = gc_tanh_four(vshlq_r_s32(vaddq_n_s32(vmulq_n_s32(vmovlbq_s16(c), factor), round), -right));
+      odd = gc_tanh_four(vshlq_r_s32(vaddq_n_s32(vmulq_n_s32(vmovltq_s16(c), factor), round), -right));
+      c = gc_narrow(even, odd);
+    }
+    const int16x8_t output = vldrhq_s16(gates);
+    GC_NEXT(gates, 40);
+    even = gc_rescale_all(vmullbq_int_s16(c, output), hidden_multiplier, hidden_shift);
+    odd = gc_rescale_all(vmulltq_int_s16(c, output), hidden_multiplier, hidden_shift);
+    vstrbq_s16(out, gc_narrow_bytes(vqaddq_n_s16(gc_narrow(even, odd), (int16_t)zero_point)));
+    GC_NEXT(out, 8);
   }
 }
 
-/* Then its outputs. */
-static __attribute__((noinline)) void gc_outputs_helium(const gc_lstm* p, const int16_t* gate, const int16_t* cell, int8_t* out) {
-  const int32_t hidden_multiplier = p->hidden.multiplier, hidden_shift = p->hidden.shift, zero_point = p->zero_point;
-  const int32_t multiplier = p->tanh_multiplier, shift = p->tanh_shift, round = shift > 0 ? 1 << (shift - 1) : 0;
-  for (const int16_t* end = gate + p->units; gate != end; gate += 8, cell += 8, out += 8) {
-    const int16x8_t c = vldrhq_s16(cell), output = vldrhq_s16(gate);
-    int32x4_t even = gc_tanh_lanes(vshlq_r_s32(vaddq_n_s32(vmulq_n_s32(vmovlbq_s16(c), multiplier), round), -shift));
-    even = gc_rescale_all(vmulq_s32(even, vmovlbq_s16(output)), hidden_multiplier, hidden_shift);
-    const int16x8_t y = vqmovnbq_s32(c, vaddq_n_s32(even, zero_point));
-    int32x4_t odd = gc_tanh_lanes(vshlq_r_s32(vaddq_n_s32(vmulq_n_s32(vmovltq_s16(c), multiplier), round), -shift));
-    odd = gc_rescale_all(vmulq_s32(odd, vmovltq_s16(output)), hidden_multiplier, hidden_shift);
-    const int16x8_t z = vqmovntq_s32(y, vaddq_n_s32(odd, zero_point));
-    vstrbq_s16(out, vreinterpretq_s16_s8(vqmovnbq_s16(vreinterpretq_s8_s16(z), z)));
+/* One gate of two rows of the batch, of 8 inputs and 32 units and with the usual scales. */
+static __attribute__((noinline)) void gc_logistic_32(const gc_lstm_gate* q, const int8_t* in, const int8_t* hidden, int32_t* sums,
+                                                     int16_t* gates) {
+  gc_sums_32(q, in, hidden, sums);
+  gc_activate_helium(q, sums, 32, gates, 0, 1);
+}
+static __attribute__((noinline)) void gc_tanh_32(const gc_lstm_gate* q, const int8_t* in, const int8_t* hidden, int32_t* sums,
+                                                 int16_t* gates) {
+  gc_sums_32(q, in, hidden, sums);
+  gc_activate_helium(q, sums, 32, gates, 1, 1);
+}
+
+/* The same of any shape and scales; where `last` is 0, of one row twice. */
+static __attribute__((noinline)) void gc_gate_any(const gc_lstm* p, const gc_lstm_gate* q, const int8_t* in, const int8_t* hidden,
+                                                  int32_t last, int32_t* sums, int16_t* gates, int tanh) {
+  gc_sums_any(p, q, in, hidden, last, sums);
+  if (tanh) {
+    gc_activate_helium(q, sums, p->units, gates, 1, 0);
+  } else {
+    gc_activate_helium(q, sums, p->units, gates, 0, 0);
   }
+}
+
+static __attribute__((noinline)) void gc_cells_usual(const gc_lstm* p, const int16_t* gates, int16_t* cell, int8_t* out) {
+  gc_cells_of(p, gates, cell, out, 1);
+}
+static __attribute__((noinline)) void gc_cells_any(const gc_lstm* p, const int16_t* gates, int16_t* cell, int8_t* out) {
+  gc_cells_of(p, gates, cell, out, 0);
 }
 
 static void gc_lstm_helium(const gc_lstm* p, const int8_t* in, int8_t* hidden, int16_t* cell, int8_t* out, void* scratch) {
-  const int32_t units = p->units;
-  int32_t* sums = scratch; /* (2 rows of the batch, 4 gates, inputs or recurrent, units) */
+  const int32_t inputs = p->inputs, units = p->units;
   const gc_lstm_gate* const all[4] = {&p->input, &p->forget, &p->cell, &p->output};
-  for (int32_t b = 0; b < p->batch; b += 2) {
-    const int32_t last = b + 1 < p->batch ? b + 1 : b; /* an odd batch has its last row twice, and updates it once */
-    const int8_t* rows[2] = {in + b * p->inputs, in + last * p->inputs};
-    const int8_t* states[2] = {hidden + b * units, hidden + last * units};
-    for (int32_t g = 0; g < 4; ++g) gc_sums_helium(p, all[g], rows, states, sums + 2 * g * units);
-    const int32_t count = last - b + 1;
-    gc_logistic_helium(&p->input, sums, units, count);
-    gc_logistic_helium(&p->forget, sums + 2 * units, units, count);
-    gc_tanh_helium(&p->cell, sums + 4 * units, units, count);
-    gc_logistic_helium(&p->output, sums + 6 * units, units, count);
-    for (int32_t i = b; i <= last; ++i) {
-      const int32_t* row = sums + 8 * (i - b) * units;
-      gc_cells_helium(p, (const int16_t*)(const void*)row, 4 * units, cell + i * units);
-      gc_outputs_helium(p, (const int16_t*)(const void*)(row + 6 * units), cell + i * units, out + i * units);
+  int usual[4];
+  for (int32_t g = 0; g < 4; ++g) {
+    const int32_t x_shift = all[g]->input.shift, h_shift = all[g]->recurrent.shift;
+    usual[g] = inputs == 8 && units == 32 && x_shift >= 0 && x_shift <= 8 && h_shift < 0;
+  }
+  const int usual_cells = p->update.multiplier == 1 << 30 && p->update.shift < 0 && p->hidden.shift < 0 && p->cell_clip == 0 &&
+                          p->tanh_shift == 0 && p->tanh_multiplier < 128;
+  int32_t* sums = scratch;                       /* of one gate */
+  int16_t* gates = (int16_t*)(sums + 4 * units); /* (units / 8, 2 rows, 4 gates, 8 units) */
+  const int8_t* h = hidden;
+  int8_t* y = out;
+  for (int32_t left = p->batch; left > 0; left -= 2, in += 2 * inputs, h += 2 * units) {
+#pragma GCC unroll 4
+    for (int32_t g = 0; g < 4; ++g) {
+      if (!usual[g] || left == 1) {
+        gc_gate_any(p, all[g], in, h, left > 1, sums, gates + 8 * g, g == 2);
+      } else if (g == 2) {
+        gc_tanh_32(all[g], in, h, sums, gates + 8 * g);
+      } else {
+        gc_logistic_32(all[g], in, h, sums, gates + 8 * g);
+      }
+    }
+    for (int32_t row = 0; row < 2 && row < left; ++row, cell += units, y += units) {
+      if (usual_cells) {
+        gc_cells_usual(p, gates + 32 * row, cell, y);
+      } else {
+        gc_cells_any(p, gates + 32 * row, cell, y);
+      }
     }
   }
-  memcpy(hidden, out, (size_t)(p->batch * units));
+  gc_copy_bytes(hidden, out, p->batch * units);
 }
 
 #endif
