@@ -125,15 +125,27 @@ static inline void gc_copy_bytes(int8_t* to, const int8_t* from, int32_t count) 
       : "lr", "memory");
 }
 
-static inline int32x4_t gc_lanes(int32_t a, int32_t b, int32_t c, int32_t d) {
+/* What a fused activation leaves of outputs. */
+static inline void gc_clamp_bytes(int8_t* out, int32_t count, int32_t low, int32_t high) {
+  if (low <= -128 && high >= 127) return;
+  const int8x16_t lows = vdupq_n_s8((int8_t)low), highs = vdupq_n_s8((int8_t)high);
+  for (; count > 0; count -= 16, out += 16) {
+    const mve_pred16_t some = vctp8q((uint32_t)count);
+    vstrbq_p_s8(out, vminq_s8(vmaxq_s8(vldrbq_z_s8(out, some), lows), highs), some);
+  }
+}
+
+/* The compiler knows no instruction for two lanes. The odd ones are still anything after the even ones. */
+static inline int32x4_t gc_even_lanes(int32_t a, int32_t c) {
   int32x4_t x;
-  __asm__(
-      "vmov %q0[2], %q0[0], %1, %3\n\t"
-      "vmov %q0[3], %q0[1], %2, %4"
-      : "=w"(x)
-      : "r"(a), "r"(b), "r"(c), "r"(d));
+  __asm__("vmov %q0[2], %q0[0], %1, %2" : "=w"(x) : "r"(a), "r"(c));
   return x;
 }
+static inline int32x4_t gc_odd_lanes(int32x4_t x, int32_t b, int32_t d) {
+  __asm__("vmov %q0[3], %q0[1], %1, %2" : "+w"(x) : "r"(b), "r"(d));
+  return x;
+}
+static inline int32x4_t gc_lanes(int32_t a, int32_t b, int32_t c, int32_t d) { return gc_odd_lanes(gc_even_lanes(a, c), b, d); }
 
 #endif
 

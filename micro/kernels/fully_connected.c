@@ -163,62 +163,150 @@ static void gc_fully_connected_fast(const gc_fully_connected* p, const int8_t* i
 
 #ifdef GC_HELIUM
 
-/* Four rows of weights times one row of inputs. */
-static inline int32x4_t gc_dot_lanes(const int8_t* w0, const int8_t* w1, const int8_t* w2, const int8_t* w3, const int8_t* x, int32_t n) {
+/* Whether every shift is to the right, as is usual. */
+static inline int gc_all_right(const int8_t* shift, int32_t count) {
+  int32_t most = -128;
+  int8x16_t some;
+  __asm__(
+      "dlstp.8 lr, %[n]\n\t"
+      "0:\n\t"
+      "vldrb.8 %q[some], [%[shift]], #16\n\t"
+      "vmaxv.s8 %[most], %q[some]\n\t"
+      "letp lr, 0b"
+      : [shift] "+r"(shift), [most] "+r"(most), [some] "=&w"(some)
+      : [n] "r"(count)
+      : "lr", "memory");
+  return (int8_t)most < 0;
+}
+
+/* Four sums as outputs, each a byte in a lane of 32 bits. */
+static inline __attribute__((always_inline)) int32x4_t gc_output_lanes(int32x4_t sums, int32x4_t multiplier, int32x4_t shift,
+                                                                       int32_t zero_point, int usual) {
+  int32x4_t y;
+  if (usual) {
+    y = vqrdmulhq_s32(sums, multiplier);
+    __asm__("vpt.s32 lt, %q0, zr\n\tvaddt.i32 %q0, %q0, %1" : "+w"(y) : "r"(-1) : "p0");
+    y = vrshlq_s32(y, shift);
+  } else {
+    y = gc_rescale_lanes(sums, multiplier, vmaxq_s32(shift, vdupq_n_s32(0)), vminq_s32(shift, vdupq_n_s32(0)));
+  }
+  y = vaddq_n_s32(y, zero_point);
+  __asm__("vqmovnb.s32 %q0, %q0\n\tvqmovnb.s16 %q0, %q0" : "+w"(y));
+  return y;
+}
+
+/* Four rows of weights times one row of inputs. At the end of the rows the loop takes no more of a vector than there is. */
+static inline __attribute__((always_inline)) int32x4_t gc_dot_lanes(const int8_t* w0, const int8_t* w1, const int8_t* w2, const int8_t* w3,
+                                                                    const int8_t* x, int32_t n) {
   int32_t s0 = 0, s1 = 0, s2 = 0, s3 = 0;
-  for (int32_t m = n >> 4; m > 0; --m, x += 16, w0 += 16, w1 += 16, w2 += 16, w3 += 16) {
-    const int8x16_t a = vldrbq_s8(x);
-    s0 = vmladavaq_s8(s0, a, vldrbq_s8(w0));
-    s1 = vmladavaq_s8(s1, a, vldrbq_s8(w1));
-    s2 = vmladavaq_s8(s2, a, vldrbq_s8(w2));
-    s3 = vmladavaq_s8(s3, a, vldrbq_s8(w3));
-  }
-  if (n & 15) {
-    const mve_pred16_t some = vctp8q((uint32_t)n & 15);
-    const int8x16_t a = vldrbq_z_s8(x, some);
-    s0 = vmladavaq_s8(s0, a, vldrbq_z_s8(w0, some));
-    s1 = vmladavaq_s8(s1, a, vldrbq_z_s8(w1, some));
-    s2 = vmladavaq_s8(s2, a, vldrbq_z_s8(w2, some));
-    s3 = vmladavaq_s8(s3, a, vldrbq_z_s8(w3, some));
-  }
+  int8x16_t a, b;
+  __asm__(
+      "dlstp.8 lr, %[n]\n\t"
+      "0:\n\t"
+      "vldrb.8 %q[a], [%[x]], #16\n\t"
+      "vldrb.8 %q[b], [%[w0]], #16\n\t"
+      "vmladava.s8 %[s0], %q[a], %q[b]\n\t"
+      "vldrb.8 %q[b], [%[w1]], #16\n\t"
+      "vmladava.s8 %[s1], %q[a], %q[b]\n\t"
+      "vldrb.8 %q[b], [%[w2]], #16\n\t"
+      "vmladava.s8 %[s2], %q[a], %q[b]\n\t"
+      "vldrb.8 %q[b], [%[w3]], #16\n\t"
+      "vmladava.s8 %[s3], %q[a], %q[b]\n\t"
+      "letp lr, 0b"
+      : [x] "+r"(x), [w0] "+r"(w0), [w1] "+r"(w1), [w2] "+r"(w2), [w3] "+r"(w3), [s0] "+Te"(s0), [s1] "+Te"(s1), [s2] "+Te"(s2),
+        [s3] "+Te"(s3), [a] "=&w"(a), [b] "=&w"(b)
+      : [n] "r"(n)
+      : "lr", "memory");
   return gc_lanes(s0, s1, s2, s3);
 }
 
-/* Four outputs of every row. sums is an expression of x, a row of inputs. */
-#define GC_FOUR_OUTPUTS(sums)                                                                                  \
-  for (int32_t r = p->rows; r > 0; --r, x += n, y += outputs) {                                                \
-    int32x4_t s = gc_rescale_lanes(vaddq_s32(sums, bias), multiplier, left, right);                            \
-    s = vminq_s32(vmaxq_s32(vaddq_n_s32(s, zero_point), low), high);                                           \
-    if (whole) {                                                                                               \
-      vstrbq_s32(y, s);                                                                                        \
-    } else {                                                                                                   \
-      vstrbq_p_s32(y, s, here);                                                                                \
-    }                                                                                                          \
+/* All outputs of one row. */
+static inline __attribute__((always_inline)) void gc_row_of(const gc_fully_connected* p, const int8_t* x, int8_t* y, int usual) {
+  const int32_t n = p->inputs, zero_point = p->zero_point;
+  const uint32_t rest = (uint32_t)p->outputs % 4;
+  const int8_t *w = p->weights, *shift = p->shift;
+  const int32_t *bias = p->bias, *multiplier = p->multiplier;
+  for (uint32_t i = (uint32_t)p->outputs / 4; i > 0; --i, w += 4 * n, bias += 4, multiplier += 4, shift += 4, y += 4) {
+    const int32x4_t sums = vaddq_s32(gc_dot_lanes(w, w + n, w + 2 * n, w + 3 * n, x, n), vldrwq_s32(bias));
+    vstrbq_s32(y, gc_output_lanes(sums, vldrwq_s32(multiplier), vldrbq_s32(shift), zero_point, usual));
   }
+  if (rest > 0) { /* fewer than four have the last row of weights more than once */
+    const mve_pred16_t here = vctp32q(rest);
+    const int8_t *w1 = rest > 1 ? w + n : w, *w2 = rest > 2 ? w1 + n : w1;
+    const int32x4_t sums = vaddq_s32(gc_dot_lanes(w, w1, w2, w2, x, n), vldrwq_z_s32(bias, here));
+    vstrbq_p_s32(y, gc_output_lanes(sums, vldrwq_z_s32(multiplier, here), vldrbq_z_s32(shift, here), zero_point, usual), here);
+  }
+}
+static __attribute__((noinline)) void gc_row_usual(const gc_fully_connected* p, const int8_t* x, int8_t* y) { gc_row_of(p, x, y, 1); }
+static __attribute__((noinline)) void gc_row_other(const gc_fully_connected* p, const int8_t* x, int8_t* y) { gc_row_of(p, x, y, 0); }
 
-static void gc_fully_connected_helium(const gc_fully_connected* p, const int8_t* in, int8_t* out) {
-  const int32_t n = p->inputs, outputs = p->outputs, zero_point = p->zero_point;
-  const int32x4_t low = vdupq_n_s32(p->low), high = vdupq_n_s32(p->high), zero = vdupq_n_s32(0);
-  for (int32_t o = 0; o < outputs; o += 4) {
-    const int whole = outputs - o >= 4; /* the last may be fewer: they have the last row of weights more than once */
-    const mve_pred16_t here = vctp32q((uint32_t)(outputs - o));
-    const int32x4_t shift = vldrbq_z_s32(p->shift + o, here), multiplier = vldrwq_z_s32(p->multiplier + o, here);
-    const int32x4_t left = vmaxq_s32(shift, zero), right = vminq_s32(shift, zero), bias = vldrwq_z_s32(p->bias + o, here);
-    const int8_t *w = p->weights + o * n, *x = in;
-    const int8_t *v1 = outputs - o > 1 ? w + n : w, *v2 = outputs - o > 2 ? v1 + n : v1, *v3 = outputs - o > 3 ? v2 + n : v2;
-    int8_t* y = out + o;
-    if (n == 8) { /* weights of one vector or less stay in registers */
-      const int16x8_t w0 = vldrbq_s16(w), w1 = vldrbq_s16(v1), w2 = vldrbq_s16(v2), w3 = vldrbq_s16(v3);
-      GC_FOUR_OUTPUTS(gc_lanes(vmladavq_s16(vldrbq_s16(x), w0), vmladavq_s16(vldrbq_s16(x), w1), vmladavq_s16(vldrbq_s16(x), w2),
-                               vmladavq_s16(vldrbq_s16(x), w3)))
-    } else if (n == 16) {
-      const int8x16_t w0 = vldrbq_s8(w), w1 = vldrbq_s8(v1), w2 = vldrbq_s8(v2), w3 = vldrbq_s8(v3);
-      GC_FOUR_OUTPUTS(gc_lanes(vmladavq_s8(vldrbq_s8(x), w0), vmladavq_s8(vldrbq_s8(x), w1), vmladavq_s8(vldrbq_s8(x), w2),
-                               vmladavq_s8(vldrbq_s8(x), w3)))
-    } else {
-      GC_FOUR_OUTPUTS(gc_dot_lanes(w, v1, v2, v3, x, n))
+/* All outputs, a multiple of four, of rows of 32 inputs, of which two stay in registers; an odd last one is left. Every shift is to the
+   right. */
+static __attribute__((noinline)) void gc_two_rows(const gc_fully_connected* p, const int8_t* x, int8_t* out) {
+  const int32_t zero_point = p->zero_point, outputs = p->outputs;
+  for (int32_t rows = p->rows; rows > 1; rows -= 2, x += 64, out += 2 * outputs) {
+    const int8x16_t a0 = vldrbq_s8(x), a1 = vldrbq_s8(x + 16), b0 = vldrbq_s8(x + 32), b1 = vldrbq_s8(x + 48);
+    const int8_t *w = p->weights, *shift = p->shift;
+    const int32_t *bias = p->bias, *multiplier = p->multiplier;
+    int8_t *y = out, *z = out + outputs;
+    for (uint32_t i = (uint32_t)outputs / 4; i > 0; --i, w += 128, bias += 4, multiplier += 4, shift += 4, y += 4, z += 4) {
+      int32_t s, t, u, v;
+#define GC_TWO_DOTS(s, t, at)                                                        \
+  do {                                                                               \
+    int8x16_t of = vldrbq_s8(w + (at));                                              \
+    s = vmladavq_s8(a0, of), t = vmladavq_s8(b0, of), of = vldrbq_s8(w + (at) + 16); \
+    s = vmladavaq_s8(s, a1, of), t = vmladavaq_s8(t, b1, of);                        \
+  } while (0)
+      GC_TWO_DOTS(s, t, 0);
+      GC_TWO_DOTS(u, v, 64);
+      int32x4_t c = gc_even_lanes(s, u), d = gc_even_lanes(t, v);
+      GC_TWO_DOTS(s, t, 32);
+      GC_TWO_DOTS(u, v, 96);
+      c = gc_odd_lanes(c, s, u), d = gc_odd_lanes(d, t, v);
+      const int32x4_t biases = vldrwq_s32(bias), multipliers = vldrwq_s32(multiplier), shifts = vldrbq_s32(shift);
+      vstrbq_s32(y, gc_output_lanes(vaddq_s32(c, biases), multipliers, shifts, zero_point, 1));
+      vstrbq_s32(z, gc_output_lanes(vaddq_s32(d, biases), multipliers, shifts, zero_point, 1));
     }
   }
+}
+
+/* All outputs, a multiple of four, of rows of 8 or 16 inputs: the weights of four outputs stay in registers for every row. Every shift is
+   to the right. */
+static __attribute__((noinline)) void gc_few_inputs(const gc_fully_connected* p, const int8_t* in, int8_t* out) {
+  const int32_t n = p->inputs, outputs = p->outputs, zero_point = p->zero_point;
+  const int8_t* w = p->weights;
+  for (int32_t o = 0; o < outputs; o += 4, w += 4 * n) {
+    const int32x4_t bias = vldrwq_s32(p->bias + o), multiplier = vldrwq_s32(p->multiplier + o), shift = vldrbq_s32(p->shift + o);
+    const int8_t* x = in;
+    int8_t* y = out + o;
+#define GC_EVERY_ROW(n, of, type)                                                                                               \
+  const type v0 = vldrbq_##of(w), v1 = vldrbq_##of(w + n), v2 = vldrbq_##of(w + 2 * n), v3 = vldrbq_##of(w + 3 * n);            \
+  for (uint32_t r = (uint32_t)p->rows; r > 0; --r, x += n, y += outputs) {                                                      \
+    const type a = vldrbq_##of(x);                                                                                              \
+    const int32x4_t s = gc_lanes(vmladavq_##of(a, v0), vmladavq_##of(a, v1), vmladavq_##of(a, v2), vmladavq_##of(a, v3));       \
+    vstrbq_s32(y, gc_output_lanes(vaddq_s32(s, bias), multiplier, shift, zero_point, 1));                                       \
+  }
+    if (n == 8) {
+      GC_EVERY_ROW(8, s16, int16x8_t)
+    } else {
+      GC_EVERY_ROW(16, s8, int8x16_t)
+    }
+  }
+}
+
+static void gc_fully_connected_helium(const gc_fully_connected* p, const int8_t* in, int8_t* out) {
+  const int32_t n = p->inputs, rows = p->rows, outputs = p->outputs;
+  const int usual = gc_all_right(p->shift, outputs), fours = usual && outputs % 4 == 0;
+  int32_t done = 0;
+  if (fours && (n == 8 || n == 16)) {
+    gc_few_inputs(p, in, out);
+    done = rows;
+  } else if (fours && n == 32) {
+    gc_two_rows(p, in, out);
+    done = rows & ~1;
+  }
+  for (int32_t r = done; r < rows; ++r) (usual ? gc_row_usual : gc_row_other)(p, in + r * n, out + r * outputs);
+  gc_clamp_bytes(out, rows * outputs, p->low, p->high);
 }
 
 #endif
