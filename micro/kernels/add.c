@@ -62,34 +62,57 @@ static void gc_add_fast(const gc_add* p, const int8_t* a, const int8_t* b, int8_
 
 #ifdef GC_HELIUM
 
-/* One operand's scale is exactly half: see the body for the DSP extension. */
-static void gc_add_helium(const gc_add* p, const int8_t* a, const int8_t* b, int8_t* out) {
-  const int swap = !gc_is_half(&p->b_scale);
-  const gc_operand *x = swap ? &p->b : &p->a, *y = swap ? &p->a : &p->b;
-  const gc_scale x_scale = swap ? p->b_scale : p->a_scale, scale = p->scale;
-  const int8_t *at_x = swap ? b : a, *at_y = swap ? a : b;
-  const int32_t columns = p->columns, zero_point = p->zero_point, y_zero = y->zero_point, x_zero = x->zero_point;
-  const int32_t x_multiplier = x_scale.multiplier, x_shift = x_scale.shift, multiplier = scale.multiplier, shift = scale.shift;
-  const int32x4_t low = vdupq_n_s32(p->low), high = vdupq_n_s32(p->high), x_right = vdupq_n_s32(x_shift);
-  for (int32_t r = 0; r < p->rows; ++r, at_x += x->row, at_y += y->row) {
-    const int8_t *u = at_x, *v = at_y;
-    for (int32_t c = columns; c > 0; c -= 4, u += 4, v += 4) {
-      const mve_pred16_t here = vctp32q((uint32_t)c);
-      int32x4_t sum = vqrdmulhq_n_s32(vshlq_n_s32(vsubq_n_s32(c < 4 ? vldrbq_z_s32(u, here) : vldrbq_s32(u), x_zero), 20), x_multiplier);
-      sum = vrshlq_n_s32(vaddq_s32(sum, vshrq_n_s32(vandq_s32(sum, x_right), 31)), x_shift);
-      sum = vaddq_s32(sum, vshlq_n_s32(vsubq_n_s32(c < 4 ? vldrbq_z_s32(v, here) : vldrbq_s32(v), y_zero), 19));
-      sum = vqrdmulhq_n_s32(sum, multiplier);
-      sum = vaddq_n_s32(vrshlq_n_s32(vaddq_s32(sum, vshrq_n_s32(sum, 31)), shift), zero_point);
-      sum = vminq_s32(vmaxq_s32(sum, low), high);
-      if (c < 4) {
-        vstrbq_p_s32(out, sum, here);
-        out += c;
-      } else {
-        vstrbq_s32(out, sum);
-        out += 4;
-      }
+/* What one vector of eight needs to know. One operand's scale is exactly half: see the body for the DSP extension. */
+typedef struct {
+  int32_t x_zero, y_zero; /* the zero points' part, of values * 16 and * 8 */
+  gc_scale x, sum;
+  int32_t zero_point;
+} gc_addition;
+
+/* Values less their zero point go up by 20 and 19 bits in two steps, the first of them for all eight. right: whether the operand that is
+   scaled is shifted to the right, and not at all otherwise; the sum always is. */
+static inline __attribute__((always_inline)) int16x8_t gc_add_lanes(const gc_addition* s, int16x8_t x, int16x8_t y, int right) {
+  const int32_t x_shift = right ? s->x.shift : 0;
+  if ((right && x_shift >= 0) || s->sum.shift >= 0) __builtin_unreachable();
+  x = vmlasq_n_s16(x, vdupq_n_s16(16), (int16_t)s->x_zero), y = vmlasq_n_s16(y, vdupq_n_s16(8), (int16_t)s->y_zero);
+  int32x4_t even = gc_rescale_all(vshllbq_n_s16(x, 16), s->x.multiplier, x_shift);
+  int32x4_t odd = gc_rescale_all(vshlltq_n_s16(x, 16), s->x.multiplier, x_shift);
+  even = gc_rescale_all(vaddq_s32(even, vshllbq_n_s16(y, 16)), s->sum.multiplier, s->sum.shift);
+  odd = gc_rescale_all(vaddq_s32(odd, vshlltq_n_s16(y, 16)), s->sum.multiplier, s->sum.shift);
+  return gc_narrow_bytes(vqaddq_n_s16(gc_narrow(even, odd), (int16_t)s->zero_point));
+}
+
+/* Eights of a row, or rows of eight. */
+static __attribute__((noinline)) void gc_add_eights(const gc_addition* s, const int8_t* x, int32_t x_step, const int8_t* y, int32_t y_step,
+                                                    int8_t* out, uint32_t count) {
+  const gc_addition own = *s; /* no output overwrites it, and it stays in registers */
+  for (; count > 0; --count, x += x_step, y += y_step, out += 8) vstrbq_s16(out, gc_add_lanes(&own, vldrbq_s16(x), vldrbq_s16(y), 1));
+}
+
+/* Rows of any length. */
+static __attribute__((noinline)) void gc_add_rows(const gc_add* p, const gc_addition* s, const int8_t* x, int32_t x_row, const int8_t* y,
+                                                  int32_t y_row, int8_t* out, int right) {
+  for (int32_t r = p->rows; r > 0; --r, x += x_row, y += y_row, out += p->columns) {
+    for (int32_t c = 0; c < p->columns; c += 8) {
+      const mve_pred16_t here = vctp16q((uint32_t)(p->columns - c));
+      const int16x8_t u = vldrbq_z_s16(x + c, here), v = vldrbq_z_s16(y + c, here);
+      vstrbq_p_s16(out + c, right ? gc_add_lanes(s, u, v, 1) : gc_add_lanes(s, u, v, 0), here);
     }
   }
+}
+
+static void gc_add_helium(const gc_add* p, const int8_t* a, const int8_t* b, int8_t* out) {
+  const int swap = !gc_is_half(&p->b_scale);
+  const gc_operand *of_x = swap ? &p->b : &p->a, *of_y = swap ? &p->a : &p->b;
+  const int8_t *x = swap ? b : a, *y = swap ? a : b;
+  const gc_addition s = {-16 * of_x->zero_point, -8 * of_y->zero_point, swap ? p->b_scale : p->a_scale, p->scale, p->zero_point};
+  const int right = s.x.shift < 0, one_row = p->rows == 1 && p->columns % 8 == 0;
+  if (right && (one_row || p->columns == 8)) {
+    gc_add_eights(&s, x, one_row ? 8 : of_x->row, y, one_row ? 8 : of_y->row, out, (uint32_t)(one_row ? p->columns / 8 : p->rows));
+  } else {
+    gc_add_rows(p, &s, x, of_x->row, y, of_y->row, out, right);
+  }
+  gc_clamp_bytes(out, p->rows * p->columns, p->low, p->high);
 }
 
 #endif
