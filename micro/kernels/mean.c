@@ -39,6 +39,21 @@ static void gc_mean_fast(const gc_mean* p, const int8_t* in, int8_t* out) {
 
 #ifdef GC_HELIUM
 
+/* Eight neighbours at a time, as long as their sums fit into lanes of 16 bits. */
+static void gc_mean_eights(const gc_mean* p, const int8_t* in, int8_t* out) {
+  const int32_t inner = p->inner, bias = p->bias, multiplier = p->scale.multiplier, shift = p->scale.shift;
+  for (int32_t o = p->outer; o > 0; --o, in += p->count * inner) {
+    for (int32_t i = 0; i < inner; i += 8, out += 8) {
+      const int8_t* at = in + i;
+      int16x8_t sum = vdupq_n_s16(0);
+      for (uint32_t n = (uint32_t)p->count; n > 0; --n, at += inner) sum = vaddq_s16(sum, vldrbq_s16(at));
+      const int32x4_t even = gc_rescale_all(vaddq_n_s32(vmovlbq_s16(sum), bias), multiplier, shift);
+      const int32x4_t odd = gc_rescale_all(vaddq_n_s32(vmovltq_s16(sum), bias), multiplier, shift);
+      vstrbq_s16(out, gc_narrow_bytes(gc_narrow(vaddq_n_s32(even, p->zero_point), vaddq_n_s32(odd, p->zero_point))));
+    }
+  }
+}
+
 static void gc_mean_helium(const gc_mean* p, const int8_t* in, int8_t* out) {
   const int32_t inner = p->inner;
   for (int32_t o = 0; o < p->outer; ++o, in += p->count * inner) {
@@ -64,7 +79,11 @@ void gc_mean_s8(const gc_mean* p, const int8_t* in, int8_t* out) {
   }
 #endif
 #ifdef GC_HELIUM
-  gc_mean_helium(p, in, out);
+  if (p->inner % 8 == 0 && p->count <= 255) {
+    gc_mean_eights(p, in, out);
+  } else {
+    gc_mean_helium(p, in, out);
+  }
 #else
   gc_mean_portable(p, in, out);
 #endif
