@@ -491,8 +491,8 @@ static inline int16x8_t gc_tanh_lanes(const gc_curve* c, int16x8_t x, int gate) 
   return y;
 }
 
-/* gc_logistic16(3 * x) in the same way: the product is rounded off, and its half of the sum with the value rounded. What x < 0 leaves out
-   of `one`, 2^15, is what -x > 0 gives. */
+/* gc_logistic16(3 * x) in the same way: the product is rounded off, and half of its sum with the value is rounded. Where x is negative, what is
+   left is `one`, 2^15, less that of -x. */
 static inline int16x8_t gc_logistic_lanes(const gc_curve* c, int16x8_t x, uint16x8_t one) {
   const int16x8_t a = vqabsq_s16(x);
   const uint16x8_t k = vreinterpretq_u16_s16(vqdmulhq_n_s16(a, c->point));

@@ -7,7 +7,7 @@ import pytest
 import tf_keras as keras
 
 from groupcomm.errors import UserError
-from tf_model import checkpoint, claim
+from tf_model import checkpoint, claim, evaluate
 from tf_model.networks import tasnet
 from tf_model.networks.tasnet import TasNet
 
@@ -31,6 +31,19 @@ def test_size_counts_what_is_kept():
     sparse = np.zeros((10, 8), np.float32)
     sparse[0, :4] = 1
     assert claim.size([sparse, bias], 32) == (12, 4 * 4 + 80 // 8 + 4 * 8)
+
+
+def macs_per_second(net):
+    """Of a quarter of 4 s, for networks without blocks: filterbank, masks, inverse, and the layer before the masks, in chunks."""
+    n, frames, chunks = net.features, 2002, 42  # of windows of 64 samples, and of 100 frames
+    return (frames * (64 * n + n * net.sources * n + net.sources * n * 64) + chunks * 100 * n * n) // 4
+
+
+def weight_bytes(net, bits):
+    n, outputs = net.features, net.sources * net.features
+    places, columns = 64 * n + n * n + n * outputs + n * 64, n + n + outputs + 64
+    vectors = 2 * n + n + outputs
+    return places * bits // 8 + 4 * vectors + (4 * columns if bits < 32 else 0)
 
 
 @pytest.fixture
@@ -59,6 +72,24 @@ def test_every_line_is_scored_and_a_second_run_scores_nothing(twins, tiny_corpus
         kind = next(s for s in claim.SYSTEMS if s.label == row["system"]).kind
         net = checkpoint.load(claim._name(next(s for s in claim.SYSTEMS if s.kind == kind), row["task"], 0)).net
         assert row["params"] == tasnet.build(net).count_params()
+        assert row["macs_per_second"] == macs_per_second(net)
+        assert row["weight_bytes"] == weight_bytes(net, bits=8 if "8-bit" in row["system"] else 4 if "4-bit" in row["system"] else 32)
+
+    def improvements(name, bits):
+        """As a user would score a committed network: unseen speakers, what came out less what went in."""
+        trained = checkpoint.load(name)
+        model = trained.model()
+        model.set_weights(claim.round_weights(model.get_weights(), bits))
+        before, after = evaluate.scores(lambda m: model(m[None]).numpy()[0], split="test", sources=2, mixtures=3, corpus=tiny_corpus)
+        return after - before
+
+    row = next(r for r in result["rows"] if (r["task"], r["system"]) == ("separate", "GC-DPRNN, K = 16, 8-bit weights"))
+    ours, baseline = (
+        [improvements(f"twin-{kind}-separate-seed{seed}", bits) for seed in (0, 1)] for kind, bits in (("gc", 8), ("dprnn", 32))
+    )
+    assert row["seeds_db"] == pytest.approx([each.mean() for each in ours], abs=1e-3)
+    assert row["sisdri_db"]["mean"] == pytest.approx(np.mean(ours), abs=1e-3)
+    assert row["against_baseline_db"]["mean"] == pytest.approx(np.mean(ours) - np.mean(baseline), abs=1e-3)
 
     def again(*args, **kwargs):
         raise AssertionError("scored twice")

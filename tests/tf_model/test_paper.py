@@ -1,5 +1,6 @@
 """The papers' counts come out, and a wrong one would be noticed."""
 
+import dataclasses
 import json
 
 import pytest
@@ -7,7 +8,7 @@ from typer.testing import CliRunner
 
 from groupcomm.cli import app
 from groupcomm.errors import UserError
-from tf_model import paper
+from tf_model import networks, paper
 
 
 @pytest.fixture(scope="module")
@@ -66,9 +67,28 @@ def test_a_wrong_count_is_noticed():
     assert paper.judge(row, figures | {"macs_4s_thop": 3_060_000_000})["verdict"] == "differs: MACs +2.00 %"
 
 
-def test_exit_code_1_when_a_count_is_wrong(monkeypatch):
-    monkeypatch.setattr(paper, "table", lambda report: {"ok": False, "ratios": [], "rows": []})
-    assert CliRunner().invoke(app, ["cost", "--paper"]).exit_code == 1
+SHORT = ("dprnn", "gc-dprnn")  # the ratios are of these two
+
+
+@pytest.mark.parametrize(
+    ("name", "wrong", "ratio", "code"),
+    [
+        ("", {}, "35.60", 0),
+        ("gc-dprnn", {"required_params": 73_609}, "35.60", 1),
+        ("gc-dprnn", {"required_macs_thop": "9.627G"}, "35.60", 1),
+        ("dprnn", {"required_macs": "21.141G"}, "35.60", 1),
+        ("", {}, "35.61", 1),
+    ],
+)
+def test_exit_code_1_when_one_count_is_wrong(name, wrong, ratio, code, table, monkeypatch):
+    kept = {row["network"]: row for row in table["rows"]}
+    monkeypatch.setattr(networks, "find", kept.get)
+    monkeypatch.setattr(paper, "cost", lambda figures: figures)  # counted once is enough
+    rows = [row for row in paper.ROWS if row.name in SHORT and row.source == paper.ONE]
+    monkeypatch.setattr(paper, "ROWS", [dataclasses.replace(row, **wrong) if row.name == name else row for row in rows])
+    monkeypatch.setattr(paper, "RATIOS", [("params", ratio, "params_paper")])
+    result = CliRunner().invoke(app, ["cost", "--paper", "--json"])
+    assert (result.exit_code, json.loads(result.stdout)["ok"]) == (code, code == 0)
 
 
 def test_cost_of_one_network():

@@ -28,7 +28,7 @@ def test_the_largest_stay(random):
             pruning.Pruner([matrix, kernel, bias], keep=keep, steps=8)
 
 
-def test_a_run_that_prunes(tiny_net, tiny_corpus, tmp_path):
+def test_a_run_that_prunes(tiny_net, tiny_corpus, tmp_path, train_and_stop):
     train.train("tiny", tiny_net, RECIPE, tmp_path / "dense")
     dense = str(tmp_path / "dense" / "best")
     recipe = dataclasses.replace(RECIPE, start=dense, keep=KEEP)
@@ -38,8 +38,11 @@ def test_a_run_that_prunes(tiny_net, tiny_corpus, tmp_path):
     assert sum(w.size for w in straight) > KEEP
     assert KEEP - 20 <= sum(np.count_nonzero(w) for w in straight) <= KEEP  # a bias may be zero by itself
 
-    train.train("tiny", tiny_net, dataclasses.replace(recipe, steps=6), tmp_path / "again")
-    for a, b in zip(straight, checkpoint.load(str(tmp_path / "again" / "best")).model().get_weights(), strict=True):
+    assert pruning.ramp_end(recipe.steps) == 3
+    train_and_stop(2, "tiny", tiny_net, recipe, tmp_path / "stopped")
+    assert not (tmp_path / "stopped" / "best").exists()  # it was on its way
+    train.train("tiny", tiny_net, recipe, tmp_path / "stopped")
+    for a, b in zip(straight, checkpoint.load(str(tmp_path / "stopped" / "best")).model().get_weights(), strict=True):
         np.testing.assert_array_equal(a, b)
 
 

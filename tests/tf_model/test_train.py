@@ -20,36 +20,17 @@ def history_of(folder):
     return [json.loads(line) for line in (folder / "history.jsonl").read_text().splitlines()]
 
 
-def test_a_stopped_run_ends_with_the_same_weights(tiny_net, tiny_corpus, tmp_path, monkeypatch):
+def test_a_stopped_run_ends_with_the_same_weights(tiny_net, tiny_corpus, tmp_path, train_and_stop):
     straight = train.train("tiny", tiny_net, RECIPE, tmp_path / "straight")
     assert straight["steps"] == 6 and not straight["stopped_early"]
 
-    class StopAfter:  # what Ctrl-C sets, after three steps, between two validations
-        asked = 0
-
-        def __bool__(self):
-            self.asked += 1
-            return self.asked > 2
-
-    class Context:
-        def __enter__(self):
-            return StopAfter()
-
-        def __exit__(self, *_):
-            return False
-
-    with monkeypatch.context() as patch:
-        patch.setattr(train, "_finish_step_first", Context)
-        with pytest.raises(KeyboardInterrupt):
-            train.train("tiny", tiny_net, RECIPE, tmp_path / "stopped")
+    train_and_stop(3, "tiny", tiny_net, RECIPE, tmp_path / "stopped")  # between two validations
     again = train.train("tiny", tiny_net, RECIPE, tmp_path / "stopped")
     assert again["steps"] == 6
     assert again["sisdri_db"] == straight["sisdri_db"]
     for a, b in zip(weights(tmp_path / "straight"), weights(tmp_path / "stopped"), strict=True):
         np.testing.assert_array_equal(a, b)
-    history = [
-        [json.loads(line) for line in (tmp_path / run / "history.jsonl").read_text().splitlines()] for run in ("straight", "stopped")
-    ]
+    history = [history_of(tmp_path / run) for run in ("straight", "stopped")]
     assert [h["step"] for h in history[0]] == [2, 4, 6]
     assert [h["sisdri_db"] for h in history[0]] == [h["sisdri_db"] for h in history[1]]
     assert (tmp_path / "stopped" / "curve.png").read_bytes().startswith(b"\x89PNG")
@@ -63,6 +44,46 @@ def test_it_learns_and_stops_early(tiny_net, tiny_corpus, tmp_path):
     lazy = dataclasses.replace(RECIPE, learning_rate=0.0, steps=40, validate_every=1, patience=3)
     result = train.train("tiny", tiny_net, lazy, tmp_path / "lazy")
     assert result["stopped_early"] and result["steps"] == 4 and result["best_step"] == 1
+
+
+def test_it_does_what_the_recipe_says(tiny_net, tiny_corpus, tmp_path, monkeypatch):
+    """Seen from outside: which mixtures are made of what, which objective is asked for, and how the learning rate goes."""
+    calls, measures, schedules = [], [], []
+
+    def batch(corpus, spec, *, seed, indices, original=train.mixer.batch):
+        calls.append((corpus.split, spec, seed, [int(i) for i in indices]))
+        return original(corpus, spec, seed=seed, indices=indices)
+
+    def objective(estimates, sources, measure, original=train.objective):
+        measures.append(measure)
+        return original(estimates, sources, measure)
+
+    def adam(schedule, *, original=train.keras.optimizers.Adam, **kwargs):
+        schedules.append(schedule)
+        return original(schedule, **kwargs)
+
+    monkeypatch.setattr(train.mixer, "batch", batch)
+    monkeypatch.setattr(train, "objective", objective)
+    monkeypatch.setattr(train.keras.optimizers, "Adam", adam)
+    recipe = dataclasses.replace(RECIPE, steps=3, seed=5, rooms=0.25, objective="si-sdr", validate_every=3)
+    train.train("tiny", tiny_net, recipe, tmp_path / "run")
+
+    assert sorted(indices for split, *_, indices in calls if split == "train") == [[0, 1], [2, 3], [4, 5]]
+    assert [indices for split, *_, indices in calls if split != "train"] == [[0, 1]]
+    for split, spec, seed, _ in calls:
+        if split == "train":
+            assert (spec.task, spec.seconds, spec.room_probability, seed) == ("enhance", 0.5, 0.25, 5)
+        else:
+            assert (split, spec.task, spec.seconds, seed) == ("validation", "enhance", 4.0, 1)
+    assert set(measures) == {"si-sdr"}
+    # One step of three warms up, the other two are half a cosine from the peak to 1 % of it.
+    assert [float(schedules[0](step)) for step in range(4)] == pytest.approx([0, 1e-2, 1e-2 * (1 + 0.01) / 2, 1e-4])
+
+
+@pytest.mark.parametrize(("measure", "loss"), [("snr", 20 * np.log10(0.5)), ("si-sdr", -30)])
+def test_only_snr_minds_the_level(measure, loss, random):
+    sources = random.standard_normal((3, 2, 800)).astype(np.float32)
+    np.testing.assert_allclose(train.objective(0.5 * sources[:, ::-1], sources, measure), [loss] * 3, atol=0.05)
 
 
 def test_another_recipe_in_the_same_folder_is_refused(tiny_net, tiny_corpus, tmp_path):

@@ -1,0 +1,24 @@
+import contextlib
+import itertools
+
+import pytest
+
+from tf_model import train
+
+
+@pytest.fixture
+def train_and_stop(monkeypatch):
+    """Function: `train.train` with these arguments, stopped after so many steps as Ctrl-C does it."""
+
+    def run(steps, *arguments):
+        answers = itertools.chain([False] * (steps - 1), itertools.repeat(True))  # it is asked once a step
+
+        class Asked:
+            def __bool__(self):
+                return next(answers)
+
+        with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+            patch.setattr(train, "_finish_step_first", lambda: contextlib.nullcontext(Asked()))
+            train.train(*arguments)
+
+    return run

@@ -1,0 +1,122 @@
+"""Whole networks against float64 NumPy: how the layers are put together, written from the papers and the docstrings."""
+
+import numpy as np
+import pytest
+
+from tests.tf_model.test_family_layers import along, blstm, dense, depthwise, norm, prelu, weights
+from tests.tf_model.test_tasnet import NETS, SMALL, TAC, randomized
+from tf_model.networks.tasnet import TasNet
+
+WHOLE = {name: NETS[name] for name in ("plain", "flstm", "gc", "one source", "gc3")} | {
+    "tcn": TasNet("tcn", **SMALL | {"blocks": 8}, bottleneck=8),  # more blocks than dilations
+    "gc3-tcn": TasNet("tcn", **SMALL, **TAC, context=4),
+}
+
+
+def pieces(x, size):
+    """Time (axis 1) in pieces, each half over its neighbours.
+
+    As the GC3 authors pad: half a piece of zeros at both ends, and before the last of them 1 to ``size`` more, which make whole pieces.
+    """
+    half = size // 2
+    more = next(n for n in range(1, size + 1) if (half + x.shape[1] + n) % size == 0)
+    x = np.pad(x, [(0, 0), (half, more + half)] + [(0, 0)] * (x.ndim - 2))
+    return np.stack([x[:, t : t + size] for t in range(0, x.shape[1] - half, half)], 1)
+
+
+def overlap_add(x, length):
+    """[batch, pieces, size, ...] back to time."""
+    half = x.shape[2] // 2
+    y = np.zeros((len(x), (x.shape[1] + 1) * half, *x.shape[3:]))
+    for i in range(x.shape[1]):
+        y[:, i * half : (i + 2) * half] += x[:, i]
+    return y[:, half : half + length]
+
+
+def global_norm(part, x):
+    """Over all time and the features of one group."""
+    return norm(part, x, tuple(i for i in range(1, x.ndim) if i != x.ndim - 2))
+
+
+def residual_rnn(part, x, axis):
+    return x + global_norm(part.norm, along(x, axis, lambda s: dense(part.project, blstm(part.rnn, s))))
+
+
+def group_tac(part, x):
+    u = prelu(part.slopes[0], dense(part.transform, x))
+    m = prelu(part.slopes[1], dense(part.average, u.mean(-2, keepdims=True)))
+    return x + global_norm(part.norm, prelu(part.slopes[2], dense(part.own, u) + dense(part.common, m)))
+
+
+def dual_path_block(net, block, x):
+    """[batch, chunks, chunk, groups, width]: across groups, along the frames of a chunk, along the chunks."""
+    if net.talk == "tac":
+        x = group_tac(block.talk, x)
+    elif net.talk == "blstm":
+        x = residual_rnn(block.talk, x, 3)
+    elif net.talk == "flstm":  # across sub-bands; then all of them together through time
+        x = residual_rnn(block.talk, x.reshape(*x.shape[:3], net.groups, -1), 3).reshape(x.shape)
+    intra, inter = block.paths
+    return residual_rnn(inter, residual_rnn(intra, x, 2), 1)
+
+
+def tcn_block(part, x, dilation):
+    u = global_norm(part.norms[0], prelu(part.slopes[0], dense(part.expand, x)))
+    assert part.depthwise.dilation == dilation  # the reference takes it from there
+    v = global_norm(part.norms[1], prelu(part.slopes[1], depthwise(part.depthwise, u)))
+    return x + dense(part.residual, v), dense(part.skip, v)
+
+
+def separator(net, model, x):
+    """[batch, frames, groups, width] to the same."""
+    if net.separator == "dprnn":
+        chunked = pieces(x, net.chunk)
+        for block in model.blocks:
+            chunked = dual_path_block(net, block, chunked)
+        return overlap_add(dense(model.tail, chunked), x.shape[1])
+    skips = 0
+    for i, block in enumerate(model.blocks):
+        x, skip = tcn_block(block.paths[0], group_tac(block.talk, x) if block.talk else x, (1, 2, 4, 8, 16, 32)[i % 6])
+        skips += skip
+    return dense(model.tail, skips) if net.talk == "tac" else prelu(model.tail, skips)
+
+
+def codec(half, x):
+    """Every context by itself: two times TAC across groups, then a BLSTM along the context."""
+    one_each = x.reshape(-1, *x.shape[2:])
+    for i in (0, 2):
+        one_each = residual_rnn(half.pairs[i + 1], group_tac(half.pairs[i], one_each), 1)
+    return one_each.reshape(x.shape)
+
+
+def estimates(model, x):
+    """[batch, samples] to [batch, sources, samples]."""
+    net = model.net
+    groups = 1 if net.talk in ("none", "flstm") else net.groups
+    encoded = pieces(x, net.window) @ weights(model.encoder)[0]
+    batch, frames, features = encoded.shape
+    h = norm(model.norm, encoded, (1, 2))
+    if net.bottleneck:
+        h = dense(model.bottleneck, h)
+    h = h.reshape(batch, frames, groups, -1)
+    if net.context:
+        contexts = pieces(h, net.context)
+        summary = separator(net, model, codec(model.context_encoder, contexts).mean(2))
+        h = overlap_add(codec(model.context_decoder, contexts + summary[:, :, None]), frames)
+    else:
+        h = separator(net, model, h)
+    masks = np.maximum(dense(model.masks, h), 0)  # of every group: of the first source, then of the second
+    per_group = features // groups
+    out = []
+    for s in range(net.sources):
+        mask = np.concatenate([masks[:, :, g, s * per_group : (s + 1) * per_group] for g in range(groups)], -1)
+        out.append(overlap_add((mask * encoded) @ weights(model.decoder)[0], x.shape[1]))
+    return np.stack(out, 1)
+
+
+@pytest.mark.parametrize(("name", "samples"), [*((name, 133) for name in WHOLE), ("gc", 132)])  # 132: a whole window more of zeros
+def test_whole_network(name, samples, random):
+    model = randomized(WHOLE[name], random)
+    x = random.standard_normal((2, samples)).astype(np.float32)
+    expected = estimates(model, x.astype(np.float64))
+    np.testing.assert_allclose(model(x).numpy(), expected, rtol=0, atol=1e-5 * np.abs(expected).max())
