@@ -38,18 +38,24 @@ class Tensor:
 
 def model_of(name, inputs, outputs, options=None) -> bytes:
     """A `.tflite` of one operator; inputs are `Tensor`, or None where an optional one is left out."""
+    return network_of([(name, inputs, outputs, options)])
+
+
+def network_of(operators) -> bytes:
+    """A `.tflite` of operators, each as `model_of` has it; those that share a `Tensor` are connected."""
     model = schema.ModelT()
     model.version = 3
     model.buffers = [schema.BufferT()]
+    model.operatorCodes = []
     graph = schema.SubGraphT()
-    graph.tensors = []
-    indices = {}
-    for i, t in enumerate([*inputs, *outputs]):
-        if t is None:
-            indices[i] = -1
-            continue
+    graph.tensors, graph.operators = [], []
+    indices = {id(None): -1}
+
+    def index(t) -> int:
+        if id(t) in indices:
+            return indices[id(t)]
         made = schema.TensorT()
-        made.shape, made.type, made.name, made.isVariable = list(t.shape), t.type, f"t{i}".encode(), t.variable
+        made.shape, made.type, made.name, made.isVariable = list(t.shape), t.type, f"t{len(graph.tensors)}".encode(), t.variable
         if t.scale is not None:
             scales = np.atleast_1d(np.asarray(t.scale, np.float32))
             made.quantization = schema.QuantizationParametersT()
@@ -61,21 +67,26 @@ def model_of(name, inputs, outputs, options=None) -> bytes:
             buffer.data = np.frombuffer(np.ascontiguousarray(t.data, DTYPES[t.type]).tobytes(), np.uint8)
             made.buffer = len(model.buffers)
             model.buffers.append(buffer)
-        indices[i] = len(graph.tensors)
+        indices[id(t)] = len(graph.tensors)
         graph.tensors.append(made)
-    op = schema.OperatorT()
-    op.inputs = [indices[i] for i in range(len(inputs))]
-    op.outputs = [indices[len(inputs) + i] for i in range(len(outputs))]
-    if options is not None:
-        op.builtinOptions = options
-        op.builtinOptionsType = getattr(schema.BuiltinOptions, type(options).__name__.removesuffix("T"))
-    code = schema.OperatorCodeT()
-    code.builtinCode = code.deprecatedBuiltinCode = getattr(schema.BuiltinOperator, name)
-    code.version = 1
-    model.operatorCodes = [code]
-    graph.operators = [op]
-    graph.inputs = [indices[i] for i, t in enumerate(inputs) if t is not None and t.data is None and not t.variable]
-    graph.outputs = op.outputs
+        return indices[id(t)]
+
+    for number, (name, inputs, outputs, options) in enumerate(operators):
+        op = schema.OperatorT()
+        op.opcodeIndex = number
+        op.inputs, op.outputs = [index(t) for t in inputs], [index(t) for t in outputs]
+        if options is not None:
+            op.builtinOptions = options
+            op.builtinOptionsType = getattr(schema.BuiltinOptions, type(options).__name__.removesuffix("T"))
+        code = schema.OperatorCodeT()
+        code.builtinCode = code.deprecatedBuiltinCode = getattr(schema.BuiltinOperator, name)
+        code.version = 1
+        model.operatorCodes.append(code)
+        graph.operators.append(op)
+    read = [t for _, inputs, _, _ in operators for t in inputs if t is not None]
+    made = [t for _, _, outputs, _ in operators for t in outputs]
+    graph.inputs = [index(t) for t in read if t.data is None and not t.variable and all(t is not m for m in made)]
+    graph.outputs = [index(t) for t in made if all(t is not r for r in read)]
     model.subgraphs = [graph]
     return packed(model)
 
