@@ -465,17 +465,22 @@ static inline __attribute__((always_inline)) int32x4_t gc_dot_lanes16(const int8
 }
 
 static void gc_fully_connected16_helium(const gc_fully_connected* p, const int16_t* in, int16_t* out) {
-  const int32_t n = p->inputs, outputs = p->outputs;
-  const int32x4_t low = vdupq_n_s32(p->low), high = vdupq_n_s32(p->high);
-  for (int32_t r = 0; r < p->rows; ++r, in += n, out += outputs) {
-    const int8_t* w = p->weights;
-    for (int32_t o = 0; o < outputs; o += 4, w += 4 * n) {
-      const int32_t rest = outputs - o; /* fewer than four have the last row of weights more than once */
-      const mve_pred16_t here = vctp32q((uint32_t)rest);
-      const int8_t *w1 = rest > 1 ? w + n : w, *w2 = rest > 2 ? w1 + n : w1, *w3 = rest > 3 ? w2 + n : w2;
-      int32x4_t y = vaddq_s32(gc_dot_lanes16(w, w1, w2, w3, in, n), vldrwq_z_s32(p->bias + o, here));
-      y = gc_rescale_narrow_lanes(y, vldrwq_z_s32(p->multiplier + o, here), vldrbq_z_s32(p->shift + o, here));
-      vstrhq_p_s32(out + o, vminq_s32(vmaxq_s32(y, low), high), here);
+  const int32_t n = p->inputs, low = p->low, high = p->high;
+  const uint32_t rest = (uint32_t)p->outputs % 4;
+  for (int32_t r = p->rows; r > 0; --r, in += n, out += rest) {
+    const int8_t *w = p->weights, *shift = p->shift;
+    const int32_t *bias = p->bias, *multiplier = p->multiplier;
+    for (uint32_t i = (uint32_t)p->outputs / 4; i > 0; --i, w += 4 * n, bias += 4, multiplier += 4, shift += 4, out += 4) {
+      int32x4_t y = vaddq_s32(gc_dot_lanes16(w, w + n, w + 2 * n, w + 3 * n, in, n), vldrwq_s32(bias));
+      y = gc_rescale_narrow_lanes(y, vldrwq_s32(multiplier), vldrbq_s32(shift));
+      vstrhq_s32(out, vminq_s32(vmaxq_s32(y, vdupq_n_s32(low)), vdupq_n_s32(high)));
+    }
+    if (rest > 0) { /* fewer than four have the last row of weights more than once */
+      const mve_pred16_t here = vctp32q(rest);
+      const int8_t *w1 = rest > 1 ? w + n : w, *w2 = rest > 2 ? w1 + n : w1;
+      int32x4_t y = vaddq_s32(gc_dot_lanes16(w, w1, w2, w2, in, n), vldrwq_z_s32(bias, here));
+      y = gc_rescale_narrow_lanes(y, vldrwq_z_s32(multiplier, here), vldrbq_z_s32(shift, here));
+      vstrhq_p_s32(out, vminq_s32(vmaxq_s32(y, vdupq_n_s32(low)), vdupq_n_s32(high)), here);
     }
   }
 }

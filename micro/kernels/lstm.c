@@ -868,10 +868,9 @@ static inline int32_t gc_argument(const gc_logistic* p, int32_t x) {
 }
 
 void gc_logistic_s16(const gc_logistic* p, const int16_t* in, int16_t* out) {
-  const int32_t end = 255 << 9; /* of the curve */
+  const int32_t end = 255 << 9; /* of the curve, where it reaches 0 and 1, and TFLM does not */
   for (int32_t i = 0; i < p->count; ++i) {
-    const int32_t x = gc_argument(p, in[i]);
-    out[i] = (int16_t)(x >= end ? 32767 : x <= -end ? 1 : gc_logistic16(x));
+    out[i] = (int16_t)gc_clamp(gc_logistic16(gc_clamp(gc_argument(p, in[i]), -end, end)), 1, 32767);
   }
 }
 

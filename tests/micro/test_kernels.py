@@ -482,7 +482,7 @@ DEFECTS = {
         ["FULLY_CONNECTED 16", "UNIDIRECTIONAL_SEQUENCE_LSTM 16"],
     ),
     "upper multiplier, int16": ("arithmetic.h", "x * (multiplier >> 16)", "x * (multiplier >> 17 << 1)", ["FULLY_CONNECTED 16"]),
-    "end of the curve": ("lstm.c", "x >= end ? 32767", "x >= end ? 32766", ["LOGISTIC 16"]),
+    "end of the curve": ("lstm.c", "-end, end)), 1, 32767)", "-end, end)), 0, 32767)", ["LOGISTIC 16"]),
     "low half cut off": ("arithmetic.h", " * multiplier + (1 << 30)", " * multiplier", ["FULLY_CONNECTED", "MUL", "MEAN"]),
     "cells forgotten": ("lstm.c", "  (void)scratch;\n", "  (void)scratch;\n  memset(cell, 0, 2 * p->batch * p->units);\n", None),
     "hidden forgotten": ("lstm.c", "  (void)scratch;\n", "  (void)scratch;\n  memset(hidden, p->zero_point, p->batch * p->units);\n", None),
