@@ -524,8 +524,9 @@ def test_scratch_is_what_the_header_says(tmp_path):
     assert ctypes.CDLL(str(tmp_path / "size.so")).size(16, 8, 32) == scratch_bytes(16, 8, 32)
 
 
-def test_every_operator_of_the_committed_bundle_is_prepared():
-    parsed = schema.ModelT.InitFromPackedBuf(bundle.load("enhance").model, 0)
+@pytest.mark.parametrize("name", bundle.names())
+def test_every_operator_of_a_committed_bundle_is_prepared(name):
+    parsed = schema.ModelT.InitFromPackedBuf(bundle.load(name).model, 0)
     for op in parsed.subgraphs[0].operators:
         kernels.prepare(parsed, op)
 
