@@ -189,7 +189,7 @@ class Kernel:
         elif isinstance(p, kernels.Lstm):
             scratch = np.full(self._bytes + 16, 85, np.int8)
             lib.gc_lstm_s8(by_reference, arguments[0], pointer(self.hidden), pointer(self.cell), arguments[1], pointer(scratch))
-            assert np.array_equal(self.hidden.ravel(), out) and (scratch[self._bytes :] == 85).all()
+            assert np.array_equal(self.hidden.ravel(), out[-self.hidden.size :]) and (scratch[self._bytes :] == 85).all()
         else:
             function = {
                 kernels.FullyConnected: "gc_fully_connected_s8",
@@ -287,7 +287,10 @@ def random_lstm(random, **fixed):
     batch, inputs, units = (int(n) for n in random.integers(1, [6, 20, 34]))
     if random.random() < 0.3:
         batch, inputs, units = 16, 8, 32  # the committed network's
-    x = Tensor((batch, 1, inputs), log_uniform(random, 1e-3, 0.1), zero_point(random))
+    steps = 1
+    if random.random() < 0.3:
+        steps, batch = int(random.integers(2, 18)), batch if random.random() < 0.3 else 1
+    x = Tensor((batch, steps, inputs), log_uniform(random, 1e-3, 0.1), zero_point(random))
     hidden = Tensor((batch, units), log_uniform(random, 1 / 256, 1 / 100), zero_point(random), variable=True)
     cell = Tensor((batch, units), 2.0 ** -int(random.integers(9, 17)), type=INT16, variable=True)
     gain = float(log_uniform(random, 0.3, 10))  # of a usual sum before the activation
@@ -299,13 +302,13 @@ def random_lstm(random, **fixed):
         Tensor((units,), x.scale * w.scale, type=INT32, data=random.integers(-99, 100, units) * 2 ** random.integers(1, 14))
         for w in weights[:4]
     ]
-    y = Tensor((batch, 1, units), hidden.scale, hidden.zero_point)
+    y = Tensor((batch, steps, units), hidden.scale, hidden.zero_point)
     options = schema.UnidirectionalSequenceLSTMOptionsT()
     options.fusedActivationFunction = schema.ActivationFunctionType.TANH
     options.cellClip = float(random.choice([0, 0, 0.5, 2, 10]))
-    options.timeMajor = bool(random.random() < 0.3)
+    options.timeMajor = bool(random.random() < 0.3 or (steps > 1 and batch > 1))
     if options.timeMajor:
-        x.shape, y.shape = (1, batch, inputs), (1, batch, units)
+        x.shape, y.shape = (steps, batch, inputs), (steps, batch, units)
     for key, value in fixed.items():
         setattr(options, key, value)
     inputs = [x, *weights, *[None] * 3, *biases, None, None, hidden, cell, *[None] * 4]
@@ -385,6 +388,23 @@ def random_reshape(random):
     return model_of("RESHAPE", [Tensor((4, 6), 0.1), shape], [Tensor((1, 24), 0.1)], options), cases_for(random, (4, 6))
 
 
+def random_squeeze(random):
+    options = schema.SqueezeOptionsT()
+    options.squeezeDims = [0]
+    shape = tuple(int(n) for n in random.integers(1, 20, 2))
+    return model_of("SQUEEZE", [Tensor((1, *shape), 0.1)], [Tensor(shape, 0.1)], options), cases_for(random, (1, *shape))
+
+
+def random_gather(random):
+    shape = tuple(int(n) for n in random.integers(1, 20, 3))
+    axis = int(random.integers(0, 3))
+    shape = (1,) * axis + shape[axis:]
+    options = schema.GatherOptionsT()
+    options.axis = axis - 3 * int(random.integers(0, 2))
+    last_first = Tensor((shape[axis],), type=INT32, data=np.arange(shape[axis])[::-1])
+    return model_of("GATHER", [Tensor(shape, 0.1), last_first], [Tensor(shape, 0.1)], options), cases_for(random, shape)
+
+
 OPERATORS = {
     "FULLY_CONNECTED": (random_fully_connected, 400),
     "UNIDIRECTIONAL_SEQUENCE_LSTM": (random_lstm, 100),
@@ -397,6 +417,8 @@ OPERATORS = {
     "RELU": (functools.partial(random_requantize, name="RELU"), 40),
     "CONCATENATION": (random_concatenation, 20),
     "RESHAPE": (random_reshape, 2),
+    "SQUEEZE": (random_squeeze, 2),
+    "GATHER": (random_gather, 20),
 }
 
 
@@ -502,8 +524,9 @@ def test_scratch_is_what_the_header_says(tmp_path):
     assert ctypes.CDLL(str(tmp_path / "size.so")).size(16, 8, 32) == scratch_bytes(16, 8, 32)
 
 
-def test_every_operator_of_the_committed_bundle_is_prepared():
-    parsed = schema.ModelT.InitFromPackedBuf(bundle.load("enhance").model, 0)
+@pytest.mark.parametrize("name", bundle.names())
+def test_every_operator_of_a_committed_bundle_is_prepared(name):
+    parsed = schema.ModelT.InitFromPackedBuf(bundle.load(name).model, 0)
     for op in parsed.subgraphs[0].operators:
         kernels.prepare(parsed, op)
 
@@ -521,8 +544,13 @@ def peephole(model):
     op.inputs = [0 if i == 9 else int(t) for i, t in enumerate(op.inputs)]
 
 
-def steps(model):
-    model.subgraphs[0].tensors[0].shape = [7, 7, 7]
+def batch_before_time(model):
+    model.subgraphs[0].tensors[0].shape = [7, 5, 7]
+    model.subgraphs[0].operators[0].builtinOptions.timeMajor = False
+
+
+def other_rows(model):
+    model.buffers[1].data = model.buffers[1].data[::-1].copy()
 
 
 def zero_point_of_output(model):
@@ -538,7 +566,9 @@ def zero_point_of_output(model):
         ("FULLY_CONNECTED", lambda m: fuse(m, schema.ActivationFunctionType.TANH), "fused activation TANH"),
         ("UNIDIRECTIONAL_SEQUENCE_LSTM", lambda m: fuse(m, schema.ActivationFunctionType.NONE), "its activation is not TANH"),
         ("UNIDIRECTIONAL_SEQUENCE_LSTM", peephole, "it has peepholes"),
-        ("UNIDIRECTIONAL_SEQUENCE_LSTM", steps, "it has 7 time steps in one call"),
+        ("UNIDIRECTIONAL_SEQUENCE_LSTM", batch_before_time, "it has 5 time steps for each of 7 in a batch that is not behind time"),
+        ("GATHER", other_rows, "it does more than to turn rows around, the last first"),
+        ("SQUEEZE", lambda m: set_type(m, INT32), "is neither int8 nor int16, or another type than the output"),
         ("LOGISTIC", zero_point_of_output, "is not -128"),
     ],
 )
