@@ -56,7 +56,7 @@ class Streaming:
 
     def __post_init__(self):
         check.at_least(self, 0, "blocks")
-        check.at_least(self, 1, "sources", "features", "groups", "tac", "hidden")
+        check.at_least(self, 1, "sources", "features", "groups", "tac", "blstm", "hidden")
         if self.features % self.groups:
             raise UserError(f"{self.groups} groups do not divide {self.features} features; change one of them")
         if self.talk not in ("tac", "blstm"):
