@@ -124,7 +124,10 @@ def _open(folder: Path) -> Bundle:
         for key, count in (("features", bundle.signal.bins), ("masks", bundle.signal.bins * bundle.sources)):
             if (d[key]["shape"], d[key]["dtype"]) != ([1, count], "int8") or not d[key]["scale"] > 0 or abs(d[key]["zero_point"]) > 128:
                 raise UserError(f"{file}: {key} {d[key]} do not fit {count} bins in int8; convert the network again")
-        flatbuffer.read(model)
+        if carried := flatbuffer.read(model).carried:
+            raise UserError(
+                f"{model}: {carried} LSTMs begin a sequence with the state of the hop before, which no network means; convert it again"
+            )
         return bundle
     except (ValueError, KeyError, TypeError, OSError) as e:
         raise UserError(f"{file}: not a bundle description ({type(e).__name__}: {e}); convert the network again") from e

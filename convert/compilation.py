@@ -119,9 +119,10 @@ class _Program:
         for tensor, what in ((graph.inputs[0], "features"), (graph.outputs[0], "masks")):
             if self._tensors[tensor].type != schema.TensorType.INT8:
                 raise UserError(f"{bundle.path}: the model's {what} are not int8; let it have int16 inside, with QUANTIZE at both ends")
+        self._kept = flatbuffer.kept_states(model)
         self._place(steps)
         self._calls = [line for number, step in enumerate(steps) for line in self._call(number, step)]
-        self._resets = [line for step in steps if isinstance(step.kernel, kernels.Lstm) for line in self._reset(step)]
+        self._resets = [line for number, step in enumerate(steps) for line in self._reset(number, step)]
 
     def _root(self, tensor: int) -> int:
         return self._same.get(tensor, tensor)
@@ -134,7 +135,7 @@ class _Program:
         self._scratch: dict[int, Buffer] = {}
         for number, step in enumerate(steps):
             lstm = step.kernel if isinstance(step.kernel, kernels.Lstm) else None
-            states = step.inputs[18:20] if lstm else []
+            states = self._kept[number]
             for tensor in states:
                 self._offsets[tensor] = at
                 at += _align(self._bytes(tensor))
@@ -213,8 +214,8 @@ class _Program:
         p, out = step.kernel, self._argument(step.outputs[0])
         shapes = " x ".join(str(self._shape(t)) for t in step.inputs[: 2 if isinstance(p, kernels.Add | kernels.Mul) else 1])
         lines = [f"  /* {number} {step.name}: {shapes} to {self._shape(step.outputs[0])} */"]
-        if isinstance(p, list):  # CONCATENATION
-            for tensor, copy in zip(step.inputs, p, strict=True):
+        if isinstance(p, list):  # copies
+            for tensor, copy in zip(step.inputs[: len(p)], p, strict=True):
                 of, to = self._at(tensor), f"{self._at(step.outputs[0])} + {copy.offset}"
                 of = f"(const int8_t*){of}" if of.startswith("tensor_") and self._wide(tensor) else of
                 lines.append(f"  gc_copy_s8({copy.rows}, {copy.columns}, {of}, {to}, {copy.stride});")
@@ -232,12 +233,12 @@ class _Program:
             arguments.append(f"m + {self._scratch[number].offset}")
         return [*lines, f"  {step.function}(&{name}, {', '.join(arguments)});"]
 
-    def _reset(self, step: _Step) -> list[str]:
-        hidden, cell = step.inputs[18:20]
-        return [
-            f"  memset({self._at(hidden)}, {step.kernel.zero_point}, {self._bytes(hidden)}); /* {self._shape(hidden)} hidden */",
-            f"  memset({self._at(cell)}, 0, {self._bytes(cell)}); /* {self._shape(cell)} cells, int16 */",
-        ]
+    def _reset(self, number: int, step: _Step) -> list[str]:
+        lines = []
+        for tensor in self._kept[number]:
+            value, what = (step.kernel.zero_point, "hidden") if tensor == step.inputs[18] else (0, "cells, int16")
+            lines.append(f"  memset({self._at(tensor)}, {value}, {self._bytes(tensor)}); /* {self._shape(tensor)} {what} */")
+        return lines
 
     def header(self) -> str:
         """Text of NAME.h."""

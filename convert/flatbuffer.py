@@ -50,7 +50,7 @@ class Tensor:
 
 @dataclasses.dataclass(frozen=True)
 class Model:
-    """Contents of a `.tflite`."""
+    """Contents of a `.tflite`; ``carried``: LSTMs that read a sequence in one Invoke and begin it with the state that the last one left."""
 
     operators: tuple[Operator, ...]
     steps: tuple[Step, ...]  # in the order of the graph
@@ -58,6 +58,7 @@ class Model:
     outputs: tuple[Tensor, ...]
     parameters: int
     macs: int
+    carried: int
 
 
 def read(path: Path) -> Model:
@@ -108,6 +109,7 @@ def _parse(model) -> Model:
         outputs=tuple(_tensor(graph.tensors[i]) for i in graph.outputs),
         parameters=sum(_size(graph.tensors[i]) for i in weights),
         macs=sum(macs.values()),
+        carried=sum(bool(kept) and sequence_steps(model, op) > 1 for op, kept in zip(graph.operators, kept_states(model), strict=True)),
     )
 
 
@@ -117,6 +119,22 @@ def operator_name(code) -> str:
         return code.customCode.decode(errors="replace")
     builtin = max(code.builtinCode, code.deprecatedBuiltinCode)
     return _OPERATOR_NAMES.get(builtin, f"BUILTIN_{builtin}")
+
+
+def sequence_steps(model: schema.ModelT, op: schema.OperatorT) -> int:
+    """Time steps that a fused LSTM reads in one Invoke; 0 for any other operator."""
+    if operator_name(model.operatorCodes[op.opcodeIndex]) != "UNIDIRECTIONAL_SEQUENCE_LSTM":
+        return 0
+    return int(model.subgraphs[0].tensors[op.inputs[0]].shape[0 if op.builtinOptions.timeMajor else 1])
+
+
+def kept_states(model: schema.ModelT) -> list[list[int]]:
+    """For each operator what it keeps from Invoke to Invoke: an LSTM's hidden state and cells, where no operator before it sets them."""
+    made, kept = set(), []
+    for op in model.subgraphs[0].operators:
+        kept.append([int(tensor) for tensor in op.inputs[18:20] if tensor not in made] if sequence_steps(model, op) else [])
+        made.update(() if op.outputs is None else op.outputs)
+    return kept
 
 
 def _size(tensor) -> int:

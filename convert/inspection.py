@@ -1,5 +1,6 @@
 """What a `.tflite` asks of a board, and whether TFLM can give it."""
 
+import collections
 import copy
 from pathlib import Path
 
@@ -35,6 +36,7 @@ CARRIES_OVER_SEQUENCES = (
     "read whole sequences and begin them with the state that the last Invoke left: reset before every Invoke (reset_all_variables, in TFLM "
     "Reset), or build them with tf_model/layers/blstm.py, which begins from zero by itself"
 )
+SET_BY_OPERATORS = "read whole sequences and begin them from zero, by operators in front of them that set their state: nothing to reset"
 _ELSE = "replace the layer by operators that TFLM has, or register a kernel of your own in the resolver of micro/engine"
 
 
@@ -91,27 +93,21 @@ def _arena(file: Path) -> int | None:
 def _notes(content: bytes) -> list[str]:
     """What to know of the state of fused LSTMs."""
     model = schema.ModelT.InitFromPackedBuf(content, 0)
-    streams = sequences = 0
-    for graph in model.subgraphs:
-        for op in graph.operators:
-            if flatbuffer.operator_name(model.operatorCodes[op.opcodeIndex]) != "UNIDIRECTIONAL_SEQUENCE_LSTM":
-                continue
-            steps = graph.tensors[op.inputs[0]].shape[0 if op.builtinOptions.timeMajor else 1]
-            if steps == 1:
-                streams += 1
-            elif not _begins_from_zero(model, graph, op):
-                sequences += 1
-    notes = []
-    if streams:
-        notes.append(f"state of {streams} LSTMs: {CARRIES_TO_THE_NEXT}")
-    if sequences:
-        notes.append(f"{sequences} LSTMs {CARRIES_OVER_SEQUENCES}")
-    return notes
+    notes = collections.Counter()
+    for op, kept in zip(model.subgraphs[0].operators, flatbuffer.kept_states(model), strict=True):
+        steps = flatbuffer.sequence_steps(model, op)
+        if steps == 1 and kept:
+            notes[f"state of {{}} LSTMs: {CARRIES_TO_THE_NEXT}"] += 1
+        elif steps and not kept:
+            notes[f"{{}} LSTMs {SET_BY_OPERATORS}"] += 1
+        elif steps and not _begins_from_zero(model, op):
+            notes[f"{{}} LSTMs {CARRIES_OVER_SEQUENCES}"] += 1
+    return [note.format(count) for note, count in notes.items()]
 
 
-def _begins_from_zero(model, graph, op) -> bool:
+def _begins_from_zero(model, op) -> bool:
     """Whether a fused LSTM has the first step of `tf_model.layers.blstm`: a last feature that shuts the input and the forget gates."""
-    gates = [graph.tensors[i] for i in op.inputs[1:3]]
+    gates = [model.subgraphs[0].tensors[i] for i in op.inputs[1:3]]
     if any(gate.type != schema.TensorType.FLOAT32 for gate in gates):
         return False
     weights = [np.frombuffer(model.buffers[gate.buffer].data.tobytes(), np.float32).reshape(gate.shape) for gate in gates]

@@ -60,9 +60,10 @@ class LstmGate:
 
 @dataclasses.dataclass(frozen=True)
 class Lstm:
-    """UNIDIRECTIONAL_SEQUENCE_LSTM of one time step, int8 or int16, with int16 cells. Every hidden state starts as ``zero_point``, every
-    cell as 0: what TFLM's reset leaves."""
+    """UNIDIRECTIONAL_SEQUENCE_LSTM, int8 or int16 with int16 cells; many steps only where time is the first axis that is longer than 1.
+    Every hidden state starts as ``zero_point``, every cell as 0: what TFLM's reset leaves."""
 
+    steps: int
     batch: int
     inputs: int
     units: int
@@ -172,7 +173,8 @@ class Requantize:
 
 @dataclasses.dataclass(frozen=True)
 class Copy:
-    """RESHAPE and CONCATENATION: one of these for each input, which goes to ``offset`` bytes into the output."""
+    """CONCATENATION, and what moves bytes as they are: one of these for each input, which goes to ``offset`` bytes into the output. GATHER
+    of the last row first has a negative stride."""
 
     rows: int
     columns: int
@@ -215,7 +217,7 @@ def prepare(model: schema.ModelT, op: schema.OperatorT):
 
     Returns
     -------
-    One of the dataclasses of this module; for CONCATENATION and RESHAPE a list of `Copy`.
+    One of the dataclasses of this module; for CONCATENATION, GATHER, RESHAPE and SQUEEZE a list of `Copy`.
 
     Raises
     ------
@@ -264,6 +266,10 @@ class _Tensor:
     @property
     def constant(self) -> bool:
         return self._data is not None
+
+    @property
+    def bytes(self) -> int:
+        return self.size * {_INT8: 1, _INT16: 2, _INT32: 4}[self.type]
 
     def values(self) -> np.ndarray:
         dtype = {_INT8: np.int8, _INT16: np.int16, _INT32: np.int32, _INT64: np.int64}[self.type]
@@ -387,8 +393,8 @@ def _lstm(op: _Operator) -> Lstm:
     if _ACTIVATION[op.options.fusedActivationFunction] != "TANH":
         op.refuse("its activation is not TANH")
     batch, steps = (x.shape[1], x.shape[0]) if op.options.timeMajor else x.shape[:2]
-    if steps != 1:
-        op.refuse(f"it has {steps} time steps in one call, not one")
+    if steps != 1 and batch != 1 and not op.options.timeMajor:
+        op.refuse(f"it has {steps} time steps for each of {batch} in a batch that is not behind time")
     gates = [_gate(op, x, hidden, op.inputs[1 + i], op.inputs[5 + i], op.inputs[12 + i], wide) for i in range(4)]
     units, inputs = gates[0].input_weights.shape
 
@@ -398,6 +404,7 @@ def _lstm(op: _Operator) -> Lstm:
     shift = 12 + power
     clip = float(op.options.cellClip)
     return Lstm(
+        steps=steps,
         batch=batch,
         inputs=inputs,
         units=units,
@@ -620,10 +627,26 @@ def _requantize(op: _Operator) -> Requantize:
     return Requantize(count=x.size, input_zero_point=x.zero_point, scale=scale, zero_point=out.zero_point, low=low, high=high)
 
 
-def _copies(op: _Operator) -> list[Copy]:
-    if op.name == "RESHAPE":
-        size = op.output.size * (2 if op.wide(op.inputs[0], op.output) else 1)
-        return [Copy(rows=1, columns=size, stride=size, offset=0)]
+def _move(op: _Operator) -> list[Copy]:
+    """All bytes as they are: int8, or the int16 cells of an LSTM."""
+    x, out = op.inputs[0], op.output
+    if x.type != out.type or x.type not in (_INT8, _INT16):
+        op.refuse(f"tensor {x.name!r} is neither int8 nor int16, or another type than the output")
+    return [Copy(rows=1, columns=out.bytes, stride=out.bytes, offset=0)]
+
+
+def _gather(op: _Operator) -> list[Copy]:
+    x, rows = op.inputs
+    op.need_int8(x, op.output)  # TFLM has it for no int16
+    axis = op.options.axis % len(x.shape)
+    count, columns = x.shape[axis], math.prod(x.shape[axis + 1 :])
+    last_first = rows.constant and np.array_equal(rows.values().ravel(), range(count)[::-1])
+    if not last_first or x.size != count * columns:
+        op.refuse("it does more than to turn rows around, the last first")
+    return [Copy(rows=count, columns=columns, stride=-columns, offset=(count - 1) * columns)]
+
+
+def _concatenate(op: _Operator) -> list[Copy]:
     element = 2 if op.wide(*op.inputs, op.output) else 1
     if op.options.fusedActivationFunction != schema.ActivationFunctionType.NONE:
         op.refuse("fused activation")
@@ -640,14 +663,16 @@ def _copies(op: _Operator) -> list[Copy]:
 
 _PREPARE = {
     "ADD": _add,
-    "CONCATENATION": _copies,
+    "CONCATENATION": _concatenate,
     "FULLY_CONNECTED": _fully_connected,
+    "GATHER": _gather,
     "LOGISTIC": _activation,
     "MEAN": _mean,
     "MUL": _mul,
     "QUANTIZE": _requantize,
     "RELU": _requantize,
-    "RESHAPE": _copies,
+    "RESHAPE": _move,
+    "SQUEEZE": _move,
     "TANH": _activation,
     "UNIDIRECTIONAL_SEQUENCE_LSTM": _lstm,
 }

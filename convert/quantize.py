@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import copy
 import itertools
 import struct
 from typing import TYPE_CHECKING
 
+import flatbuffers
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
 from calibration_data import clips
+from convert import flatbuffer
 from groupcomm.console import quiet
 from groupcomm.errors import UserError
 from tf_model import signal as sig
@@ -54,6 +57,56 @@ def _without_cell_clip(content: bytes) -> bytes:
     return bytes(buffer)
 
 
+def from_zero(content: bytes) -> bytes:
+    """The same model, in which every fused LSTM that reads a sequence in one Invoke begins it from zero.
+
+    The fused LSTM begins with the state that the last Invoke left, in TFLite and in TFLM, whatever it reads. From hop to hop that is what
+    a stream needs; across the groups of one hop it is wrong. So two operators in front of such an LSTM write its hidden state (the zero
+    point) and its cells (0), which are tensors like others, from constants. No caller has to reset anything, in any runtime.
+
+    SQUEEZE copies bytes of any type in every version of TFLM. RESHAPE, STRIDED_SLICE and CONCATENATION would not do: TFLite runs them once
+    and for all where their input is constant.
+    """
+    model = schema.ModelT.InitFromPackedBuf(content, 0)
+    [graph] = model.subgraphs
+    operators = []
+    for op, kept in zip(graph.operators, flatbuffer.kept_states(model), strict=True):
+        if flatbuffer.sequence_steps(model, op) > 1:
+            operators += [_write_zero(model, graph, state) for state in kept]
+        operators.append(op)
+    if len(operators) == len(graph.operators):
+        return content
+    graph.operators = operators
+    builder = flatbuffers.Builder(len(content))
+    builder.Finish(model.Pack(builder), b"TFL3")
+    return bytes(builder.Output())
+
+
+def _write_zero(model: schema.ModelT, graph: schema.SubGraphT, state: int) -> schema.OperatorT:
+    """SQUEEZE of a new constant of zeros with one axis more, into a state."""
+    zeros = copy.copy(graph.tensors[state])
+    zeros.name, zeros.isVariable, zeros.shape = zeros.name + b"/zero", False, [1, *zeros.shape]
+    zero_point = 0 if zeros.quantization is None or zeros.quantization.zeroPoint is None else int(zeros.quantization.zeroPoint[0])
+    dtype = {schema.TensorType.INT8: np.int8, schema.TensorType.INT16: np.int16, schema.TensorType.FLOAT32: np.float32}[zeros.type]
+    buffer = schema.BufferT()
+    buffer.data = np.full(zeros.shape, zero_point, dtype).ravel().view(np.uint8)
+    zeros.buffer = len(model.buffers)
+    model.buffers.append(buffer)
+    graph.tensors.append(zeros)
+    names = [flatbuffer.operator_name(code) for code in model.operatorCodes]
+    if "SQUEEZE" not in names:
+        code = schema.OperatorCodeT()
+        code.builtinCode = code.deprecatedBuiltinCode = schema.BuiltinOperator.SQUEEZE
+        code.version = 1
+        model.operatorCodes.append(code)
+        names.append("SQUEEZE")
+    op = schema.OperatorT()
+    op.opcodeIndex, op.inputs, op.outputs = names.index("SQUEEZE"), [len(graph.tensors) - 1], [state]
+    op.builtinOptionsType, op.builtinOptions = schema.BuiltinOptions.SqueezeOptions, schema.SqueezeOptionsT()
+    op.builtinOptions.squeezeDims = [0]
+    return op
+
+
 def to_float(trained: checkpoint.Checkpoint, *, seconds: float = 4.0) -> bytes:
     """Float32 `.tflite` of a network's export view.
 
@@ -75,7 +128,8 @@ def to_float(trained: checkpoint.Checkpoint, *, seconds: float = 4.0) -> bytes:
             converter = _converter(trained.model("export"), shape=shape, given="mixture", result="estimates")
         else:
             converter = _converter(trained.model("export"), shape=(1, trained.net.signal.bins))
-        return _without_cell_clip(converter.convert())
+        content = _without_cell_clip(converter.convert())
+        return content if isinstance(trained.net, tasnet.TasNet) else from_zero(content)
 
 
 def calibration_features(signal: sig.Signal) -> list[np.ndarray]:
@@ -120,7 +174,7 @@ def ptq(trained: checkpoint.Checkpoint) -> tuple[bytes, int]:
     converter.inference_input_type = converter.inference_output_type = tf.int8
     converter.representative_dataset = representative
     with quiet():
-        return _without_cell_clip(converter.convert()), hops
+        return from_zero(_without_cell_clip(converter.convert())), hops
 
 
 def quantize(x: np.ndarray, scale: float, zero_point: int) -> np.ndarray:

@@ -15,6 +15,7 @@
   X(DEQUANTIZE, Dequantize)                                        \
   X(EXPAND_DIMS, ExpandDims)                                       \
   X(FULLY_CONNECTED, FullyConnected)                               \
+  X(GATHER, Gather)                                                \
   X(LOGISTIC, Logistic)                                            \
   X(MEAN, Mean)                                                    \
   X(MUL, Mul)                                                      \

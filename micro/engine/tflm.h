@@ -33,6 +33,7 @@ enum BuiltinOperator : int32_t {  // codes of the flatbuffer schema
   BuiltinOperator_TANH = 28,
   BuiltinOperator_CUSTOM = 32,
   BuiltinOperator_PAD = 34,
+  BuiltinOperator_GATHER = 36,
   BuiltinOperator_TRANSPOSE = 39,
   BuiltinOperator_MEAN = 40,
   BuiltinOperator_SUB = 41,

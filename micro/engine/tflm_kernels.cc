@@ -245,10 +245,11 @@ tflm::Result PrepareLstm(tflm::Context* context, tflm::Node* node) {
   const auto& options = *static_cast<const tflm::LstmOptions*>(node->builtin_data);
   if (options.activation != tflm::kActTanh) return refuse("its activation is not TANH");
   if (x->dims->size != 3) return refuse("its input has not three dimensions");
-  if (x->dims->data[options.time_major ? 0 : 1] != 1) return refuse("it has more time steps in one call than one");
-  const int32_t batch = x->dims->data[options.time_major ? 1 : 0], inputs = x->dims->data[2];
+  const int32_t steps = x->dims->data[options.time_major ? 0 : 1], batch = x->dims->data[options.time_major ? 1 : 0];
+  if (steps != 1 && batch != 1 && !options.time_major) return refuse("it has time steps for each of a batch that is not behind time");
+  const int32_t inputs = x->dims->data[2];
   const int32_t units = weights[0]->dims->size == 2 ? weights[0]->dims->data[0] : 0;
-  if (out.size() != batch * units) return refuse("its output is not one row of units for each of the batch");
+  if (out.size() != steps * batch * units) return refuse("its output is not one row of units for each step of each of the batch");
   if (!hidden.IsState(out->type, batch * units)) return refuse("its hidden state is not a variable tensor of its output's type");
   if (!cells.IsState(tflm::kInt16, batch * units) || cells->params.zero_point != 0) {
     return refuse("its cell state is not a variable int16 tensor with zero point 0");
@@ -266,6 +267,7 @@ tflm::Result PrepareLstm(tflm::Context* context, tflm::Node* node) {
   if (lstm == nullptr || biases == nullptr) return tflm::kError;
   gc_lstm* k = &lstm->kernel;
   *k = {};
+  k->steps = steps;
   k->batch = batch;
   k->inputs = inputs;
   k->units = units;

@@ -54,6 +54,7 @@ int main() {
   FullyConnected<0>(16, 32, 8);
   FullyConnected<2>(1, 128, 32);
   gc_lstm p = {};
+  p.steps = 1;
   p.batch = 16;
   p.inputs = 8;
   p.units = 32;

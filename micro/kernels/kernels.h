@@ -41,7 +41,7 @@ typedef struct {
 } gc_lstm_gate;
 
 typedef struct {
-  int32_t batch, inputs, units;
+  int32_t steps, batch, inputs, units;
   gc_lstm_gate input, forget, cell, output;
   gc_scale update;                 /* of input gate * cell gate, to the cell's scale */
   gc_scale hidden;                 /* of output gate * tanh(cell), to the output's scale */
@@ -56,14 +56,14 @@ typedef struct {
 #define GC_LSTM_SCRATCH_ROWS(batch, inputs, units) \
   (32 * (((inputs) + 7) / 8 + ((units) + 7) / 8) * (((batch) + 1) / 2 + 1) + 64 * (((batch) + 1) / 2))
 
-/* One step in time for every row of the batch; all rows share the weights. State goes on from call to call. A stream starts with every
-   cell 0 and every byte of hidden the zero point, as TFLM's reset leaves them. */
-void gc_lstm_s8(const gc_lstm* p, const int8_t* in /* (batch, inputs) */, int8_t* hidden /* (batch, units), in and out */,
-                int16_t* cell /* (batch, units), in and out */, int8_t* out /* (batch, units) */, void* scratch);
+/* Steps in time, one after the other, each for every row of the batch; all rows share the weights. State goes on from step to step and from
+   call to call. A stream starts with every cell 0 and every byte of hidden the zero point, as TFLM's reset leaves them. */
+void gc_lstm_s8(const gc_lstm* p, const int8_t* in /* (steps, batch, inputs) */, int8_t* hidden /* (batch, units), in and out */,
+                int16_t* cell /* (batch, units), in and out */, int8_t* out /* (steps, batch, units) */, void* scratch);
 
 /* All zero points are 0, and the scales of the products are as those of gc_fully_connected_s16. Scratch of the same size. */
-void gc_lstm_s16(const gc_lstm* p, const int16_t* in /* (batch, inputs) */, int16_t* hidden /* (batch, units), in and out */,
-                 int16_t* cell /* (batch, units), in and out */, int16_t* out /* (batch, units) */, void* scratch);
+void gc_lstm_s16(const gc_lstm* p, const int16_t* in /* (steps, batch, inputs) */, int16_t* hidden /* (batch, units), in and out */,
+                 int16_t* cell /* (batch, units), in and out */, int16_t* out /* (steps, batch, units) */, void* scratch);
 
 /* An operand of an element-wise kernel: element (r, c) of the output takes in[r * row + c * step]. A stride of 0 repeats. */
 typedef struct {
@@ -132,7 +132,8 @@ void gc_requantize_s8_s16(const gc_requantize* p, const int8_t* in /* (count) */
 void gc_requantize_s16_s8(const gc_requantize* p, const int16_t* in /* (count) */, int8_t* out /* (count) */);
 void gc_requantize_s16(const gc_requantize* p, const int16_t* in /* (count) */, int16_t* out /* (count), may be in */);
 
-/* Rows of bytes into a wider output: CONCATENATION is one call for each input, RESHAPE one row. */
+/* Rows of bytes into a wider output: CONCATENATION is one call for each input, SQUEEZE one row. A negative stride turns the rows around: so GATHER of
+   all rows, the last first, which begins with the last row of the output. */
 void gc_copy_s8(int32_t rows, int32_t columns, const int8_t* in /* (rows, columns) */, int8_t* out /* (rows, stride) */, int32_t stride);
 
 #ifdef __cplusplus

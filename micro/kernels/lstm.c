@@ -62,7 +62,8 @@ static int32_t gc_step(const gc_lstm* p, int32_t input_gate, int32_t forget_gate
   return gc_rescale(squashed * output_gate, p->hidden.multiplier, p->hidden.shift);
 }
 
-static void gc_lstm_portable(const gc_lstm* p, const int8_t* in, int8_t* hidden, int16_t* cell, int8_t* out) {
+static void gc_lstm_portable(const gc_lstm* p, const int8_t* in, int8_t* hidden, int16_t* cell, int8_t* out, void* scratch) {
+  (void)scratch;
   for (int32_t b = 0; b < p->batch; ++b, in += p->inputs) {
     for (int32_t u = 0; u < p->units; ++u) {
       const int32_t i = b * p->units + u;
@@ -78,7 +79,8 @@ static void gc_lstm_portable(const gc_lstm* p, const int8_t* in, int8_t* hidden,
   memcpy(hidden, out, (size_t)(p->batch * p->units));
 }
 
-static void gc_lstm16_portable(const gc_lstm* p, const int16_t* in, int16_t* hidden, int16_t* cell, int16_t* out) {
+static void gc_lstm16_portable(const gc_lstm* p, const int16_t* in, int16_t* hidden, int16_t* cell, int16_t* out, void* scratch) {
+  (void)scratch;
   for (int32_t b = 0; b < p->batch; ++b, in += p->inputs) {
     for (int32_t u = 0; u < p->units; ++u) {
       const int32_t i = b * p->units + u;
@@ -304,12 +306,12 @@ static __attribute__((noinline)) void gc_activate_logistic(const gc_lstm_gate* q
   }
 }
 
-/* Cells of one unit, for all rows of the batch. gates: (batch, 2 units, 4 gates), of which this unit has every second. */
-static __attribute__((noinline)) void gc_update_cells(const gc_lstm* p, const int32_t* gates, int16_t* cell) {
+/* Cells that are `stride` apart. gates: (cells, 2, 4 gates), of which every second are these cells'. */
+static __attribute__((noinline)) void gc_update_cells(const gc_lstm* p, int32_t cells, int32_t stride, const int32_t* gates, int16_t* cell) {
   const uint32_t doubled = gc_doubled(p->update.multiplier);
-  const int32_t right = -p->update.shift, clip = p->cell_clip, units = p->units;
+  const int32_t right = -p->update.shift, clip = p->cell_clip;
 #pragma GCC unroll 4
-  for (int32_t b = p->batch; b > 0; --b, gates += 4, cell += units) {
+  for (; cells > 0; --cells, gates += 4, cell += stride) {
     const int32_t input_forget = gates[0];
     /* Both roundings of the portable body at once, for this multiplier and shift. */
     const int32_t kept = (input_forget >> 16) * *cell;
@@ -320,13 +322,14 @@ static __attribute__((noinline)) void gc_update_cells(const gc_lstm* p, const in
   }
 }
 
-/* Then its outputs. output_gate: every eighth. */
-static __attribute__((noinline)) void gc_update_outputs(const gc_lstm* p, const int16_t* output_gate, const int16_t* cell, int8_t* out) {
+/* Then their outputs. output_gate: every eighth. */
+static __attribute__((noinline)) void gc_update_outputs(const gc_lstm* p, int32_t cells, int32_t stride, const int16_t* output_gate,
+                                                        const int16_t* cell, int8_t* out) {
   const uint32_t doubled = gc_doubled(p->hidden.multiplier);
-  const int32_t right = -p->hidden.shift, zero_point = p->zero_point, units = p->units;
+  const int32_t right = -p->hidden.shift, zero_point = p->zero_point;
   const int32_t multiplier = p->tanh_multiplier, shift = p->tanh_shift, round = shift > 0 ? 1 << (shift - 1) : 0;
   gc_curve curve = gc_tanh_curve();
-  for (const int16_t* end = output_gate + 8 * p->batch; output_gate != end; output_gate += 8, cell += units, out += units) {
+  for (const int16_t* end = output_gate + 8 * cells; output_gate != end; output_gate += 8, cell += stride, out += stride) {
     const int32_t y = gc_tanh16_fast(&curve, (*cell * multiplier + round) >> shift);
     *out = (int8_t)__ssat(gc_rescale_fast(y * *output_gate, doubled, right, zero_point), 8);
   }
@@ -381,11 +384,72 @@ static void gc_lstm_fast(const gc_lstm* p, const int8_t* in, int8_t* hidden, int
       }
     }
     for (int32_t i = u; i <= v; ++i) {
-      gc_update_cells(p, (const int32_t*)gates + 2 * (i - u), cell + i);
-      gc_update_outputs(p, gates + 4 * (i - u) + 3, cell + i, out + i);
+      gc_update_cells(p, p->batch, p->units, (const int32_t*)gates + 2 * (i - u), cell + i);
+      gc_update_outputs(p, p->batch, p->units, gates + 4 * (i - u) + 3, cell + i, out + i);
     }
   }
   memcpy(hidden, out, (size_t)(p->batch * p->units));
+}
+
+/* One row of inputs or hidden state, as signed halves: of every four first 0 and 2, then 1 and 3. */
+static inline void gc_unpack(const int8_t* in, int32_t count, int16x2_t* out) {
+  for (const int8_t* end = in + count; in != end; in += 4, out += 2) {
+    const uint32_t four = gc_load4(in);
+    out[0] = gc_even(four), out[1] = gc_odd(four);
+  }
+}
+
+/* Twice what one half of a gate, of its inputs or of its hidden state, adds up for all units of one row, times 2^left. sums: (units / 4, 2, 4), of
+   which every first of two is written. */
+static __attribute__((noinline)) void gc_sums_row(const int8_t* w, const int16x2_t* x, int32_t count, const int32_t* bias, int32_t units,
+                                                  int32_t left, int32_t* sums) {
+  const int32_t times = 2 << left;
+  if (count == 8) { /* the row stays in registers */
+    const int16x2_t x0 = x[0], x1 = x[1], x2 = x[2], x3 = x[3];
+    for (const int32_t* end = bias + units; bias != end; bias += 4, w += 32, sums += 8) {
+#pragma GCC unroll 4
+      for (int32_t i = 0; i < 4; ++i) {
+        const uint32_t a = gc_load4(w + 8 * i), b = gc_load4(w + 8 * i + 4);
+        const int32_t sum = __smlad(x1, gc_odd(a), __smlad(x0, gc_even(a), bias[i]));
+        sums[i] = __smlad(x3, gc_odd(b), __smlad(x2, gc_even(b), sum)) * times;
+      }
+    }
+    return;
+  }
+  for (int32_t u = 0; u < units; ++u) {
+    int32_t sum = bias[u];
+    for (int32_t k = 0; k < count; k += 4, w += 4) {
+      const uint32_t a = gc_load4(w);
+      sum = __smlad(x[k / 2 + 1], gc_odd(a), __smlad(x[k / 2], gc_even(a), sum));
+    }
+    sums[u / 4 * 8 + u % 4] = sum * times;
+  }
+}
+
+/* A batch of one row: weights are used once, and not laid out for more. Four units stand where other bodies have two of two rows. */
+static void gc_lstm_row(const gc_lstm* p, const int8_t* in, int8_t* hidden, int16_t* cell, int8_t* out, void* scratch) {
+  const int32_t inputs = p->inputs, units = p->units;
+  int16x2_t *x = scratch, *h = x + inputs / 2;
+  int32_t* sums = (int32_t*)h + units / 2;   /* (units / 4, inputs or recurrent, 4) */
+  int16_t* gates = (int16_t*)(sums + 2 * units); /* (units, 4) */
+  gc_unpack(in, inputs, x);
+  gc_unpack(hidden, units, h);
+  const gc_lstm_gate* const all[4] = {&p->input, &p->forget, &p->cell, &p->output};
+  for (int32_t g = 0; g < 4; ++g) {
+    const gc_lstm_gate* q = all[g];
+    gc_sums_row(q->input_weights, x, inputs, q->input_bias, units, gc_left(q->input.shift), sums);
+    gc_sums_row(q->recurrent_weights, h, units, q->recurrent_bias, units, gc_left(q->recurrent.shift), sums + 4);
+    if (g == 2) {
+      gc_activate_tanh(q, sums, units / 4, gates + g);
+    } else {
+      gc_activate_logistic(q, sums, units / 4, gates + g);
+    }
+  }
+  for (int32_t i = 0; i < 2; ++i) {
+    gc_update_cells(p, units / 2, 2, (const int32_t*)gates + 2 * i, cell + i);
+    gc_update_outputs(p, units / 2, 2, gates + 4 * i + 3, cell + i, out + i);
+  }
+  memcpy(hidden, out, (size_t)units);
 }
 
 #endif
@@ -683,21 +747,22 @@ static void gc_lstm_helium(const gc_lstm* p, const int8_t* in, int8_t* hidden, i
 
 #endif
 
-void gc_lstm_s8(const gc_lstm* p, const int8_t* in, int8_t* hidden, int16_t* cell, int8_t* out, void* scratch) {
+typedef void gc_lstm_body(const gc_lstm* p, const int8_t* in, int8_t* hidden, int16_t* cell, int8_t* out, void* scratch);
+
+static gc_lstm_body* gc_lstm_body_for(const gc_lstm* p) {
 #ifdef GC_DSP
-  if (gc_lstm_usable(p)) {
-    gc_lstm_fast(p, in, hidden, cell, out, scratch);
-    return;
-  }
+  if (gc_lstm_usable(p)) return p->batch == 1 && p->inputs % 4 == 0 && p->units % 4 == 0 ? gc_lstm_row : gc_lstm_fast;
 #endif
 #ifdef GC_HELIUM
-  if (p->units % 8 == 0) {
-    gc_lstm_helium(p, in, hidden, cell, out, scratch);
-    return;
-  }
+  if (p->units % 8 == 0) return gc_lstm_helium;
 #endif
-  (void)scratch;
-  gc_lstm_portable(p, in, hidden, cell, out);
+  (void)p;
+  return gc_lstm_portable;
+}
+
+void gc_lstm_s8(const gc_lstm* p, const int8_t* in, int8_t* hidden, int16_t* cell, int8_t* out, void* scratch) {
+  gc_lstm_body* const body = gc_lstm_body_for(p);
+  for (int32_t t = 0; t < p->steps; ++t, in += p->batch * p->inputs, out += p->batch * p->units) body(p, in, hidden, cell, out, scratch);
 }
 
 #ifdef GC_DSP
@@ -749,7 +814,7 @@ static void gc_lstm16_fast(const gc_lstm* p, const int16_t* in, int16_t* hidden,
       }
     }
     for (int32_t i = u; i <= v; ++i) {
-      gc_update_cells(p, (const int32_t*)gates + 2 * (i - u), cell + i);
+      gc_update_cells(p, p->batch, p->units, (const int32_t*)gates + 2 * (i - u), cell + i);
       gc_update_outputs16(p, gates + 4 * (i - u) + 3, cell + i, out + i);
     }
   }
@@ -845,21 +910,22 @@ static void gc_lstm16_helium(const gc_lstm* p, const int16_t* in, int16_t* hidde
 
 #endif
 
-void gc_lstm_s16(const gc_lstm* p, const int16_t* in, int16_t* hidden, int16_t* cell, int16_t* out, void* scratch) {
+typedef void gc_lstm16_body(const gc_lstm* p, const int16_t* in, int16_t* hidden, int16_t* cell, int16_t* out, void* scratch);
+
+static gc_lstm16_body* gc_lstm16_body_for(const gc_lstm* p) {
 #ifdef GC_DSP
-  if (gc_lstm16_usable(p)) {
-    gc_lstm16_fast(p, in, hidden, cell, out, scratch);
-    return;
-  }
+  if (gc_lstm16_usable(p)) return gc_lstm16_fast;
 #endif
 #ifdef GC_HELIUM
-  if (p->units % 8 == 0 && gc_lstm16_usable(p)) {
-    gc_lstm16_helium(p, in, hidden, cell, out, scratch);
-    return;
-  }
+  if (p->units % 8 == 0 && gc_lstm16_usable(p)) return gc_lstm16_helium;
 #endif
-  (void)scratch;
-  gc_lstm16_portable(p, in, hidden, cell, out);
+  (void)p;
+  return gc_lstm16_portable;
+}
+
+void gc_lstm_s16(const gc_lstm* p, const int16_t* in, int16_t* hidden, int16_t* cell, int16_t* out, void* scratch) {
+  gc_lstm16_body* const body = gc_lstm16_body_for(p);
+  for (int32_t t = 0; t < p->steps; ++t, in += p->batch * p->inputs, out += p->batch * p->units) body(p, in, hidden, cell, out, scratch);
 }
 
 /* LOGISTIC and TANH of int16 are here because the table is. */

@@ -69,28 +69,31 @@ class Program:
         return (self._all[: self._start] == 77).all() and (self._all[end:] == 77).all()
 
 
-@pytest.fixture(scope="module")
-def enhance(tmp_path_factory):
-    return Program(bundle.load("enhance"), tmp_path_factory.mktemp("enhance"))
+@pytest.fixture(scope="module", params=bundle.names())
+def compiled(request, tmp_path_factory):
+    """(bundle, program) of every committed bundle."""
+    opened = bundle.load(request.param)
+    return opened, Program(opened, tmp_path_factory.mktemp(request.param))
 
 
-def test_every_byte_is_tflms(enhance):
-    features, masks = bundle.load("enhance").golden()
-    enhance.reset()
-    np.testing.assert_array_equal(enhance(features), masks)
-    assert (enhance(features[:20]) != masks[:20]).any()  # the state went on
-    enhance.reset()
-    np.testing.assert_array_equal(enhance(features), masks)
-    assert enhance.guards_stand()
+def test_every_byte_is_tflms(compiled):
+    opened, program = compiled
+    features, masks = opened.golden()
+    program.reset()
+    np.testing.assert_array_equal(program(features), masks)
+    assert (program(features[:20]) != masks[:20]).any()  # the state went on
+    program.reset()
+    np.testing.assert_array_equal(program(features), masks)
+    assert program.guards_stand()
 
 
-def test_extremes_are_tflms(enhance, random):
-    opened = bundle.load("enhance")
+def test_extremes_are_tflms(compiled, random):
+    opened, program = compiled
     bins = opened.signal.bins
     loud = np.where(random.random((300, bins)) < 0.5, -128, 127).astype(np.int8)
     features = np.concatenate([loud, np.full((100, bins), 127, np.int8), np.full((100, bins), -128, np.int8)])
-    enhance.reset()
-    np.testing.assert_array_equal(enhance(features), runtimes.Tflm(opened.model)(features))
+    program.reset()
+    np.testing.assert_array_equal(program(features), runtimes.Tflm(opened.model)(features))
 
 
 def wide_network(random) -> bytes:
@@ -165,15 +168,16 @@ def test_int16_features_are_refused(tmp_path):
         compilation.compile_bundle(dataclasses.replace(bundle.load("enhance"), model=model), tmp_path / "c")
 
 
-def test_the_program_says_what_the_bundle_says(enhance):
-    opened, model = bundle.load("enhance"), enhance.model
-    d = opened.description
-    assert (model.name, model.model_crc32) == (b"enhance", d["model"]["crc32"])
+def test_the_program_says_what_the_bundle_says(compiled):
+    opened, program = compiled
+    model, d = program.model, opened.description
+    assert (model.name.decode(), model.model_crc32) == (opened.name.replace("-", "_"), d["model"]["crc32"])
     assert (model.window, model.hop, model.sources) == (opened.signal.window, opened.signal.hop, opened.sources)
     assert model.exponent == np.float32(opened.signal.exponent)
     for ours, theirs in ((model.features, d["features"]), (model.masks, d["masks"])):
         assert (ours.scale, ours.zero_point) == (np.float32(theirs["scale"]), theirs["zero_point"])
-    assert enhance.written["arena_bytes"] < enhance.written["unplanned_bytes"] / 3
+    assert program.written["arena_bytes"] < program.written["unplanned_bytes"] / 3
+    assert program.written["state_bytes"] == 6144  # of the recurrence in time: a BLSTM across groups keeps nothing
 
 
 def test_scratch_is_what_the_kernel_asks_for(tmp_path):

@@ -1,10 +1,21 @@
-"""What the converter adds is taken out, in float and in int8."""
+"""What the converter adds is taken out, and what it leaves to the caller is put in, in float and in int8."""
+
+import dataclasses
+import json
+import shutil
+import zlib
 
 import numpy as np
+import pytest
 from ai_edge_litert import schema_py_generated as schema
 
-from convert import bundle, quantize, runtimes
+from convert import bundle, flatbuffer, inspection, quantize, runtimes
+from groupcomm.errors import UserError
+from groupcomm.files import sha256
+from tests.micro import test_kernels as one
 from tf_model import checkpoint
+
+KINDS = [runtimes.Tflm, runtimes.LiteRT, runtimes.TfliteRuntime]
 
 
 def cell_clips(content):
@@ -21,3 +32,87 @@ def test_no_cell_is_clipped():
     features = bundle.stream_features(bundle.golden_pcm(400, trained.net.signal.hop), trained.net.signal)
     expected = trained.model("sequence")(features[None]).numpy()[0]
     np.testing.assert_allclose(runtimes.LiteRT(content)(features), expected, atol=1e-5)
+
+
+def test_a_sequence_begins_from_zero_in_the_official_tflm():
+    """As if all state were reset before every call, whatever the state's zero point is."""
+    drawn = [one.random_lstm(np.random.default_rng([seed, 5])) for seed in range(40)]
+    sequences = [(model, cases) for model, cases in drawn if quantize.from_zero(model) is not model]
+    assert len(sequences) > 5
+    for model, cases in sequences:
+        plain, from_zero = one.Official(model), one.Official(quantize.from_zero(model))
+        carried = 0
+        for (x,) in (case for case in cases if case != "reset"):
+            carried += np.count_nonzero(plain(x) != from_zero(x))
+            plain.reset()
+            np.testing.assert_array_equal(plain(x), from_zero(x))
+        assert carried
+        again = quantize.from_zero(model)
+        assert quantize.from_zero(again) is again
+
+
+@pytest.fixture(scope="module")
+def opened(tmp_path_factory, tiny_net):
+    """A bundle of a small network with a BLSTM across its groups, and random weights."""
+    folder = tmp_path_factory.mktemp("talk")
+    net = dataclasses.replace(tiny_net, talk="blstm", blstm=5)
+    checkpoint.save(folder / "net", "tiny", net, {}, checkpoint.Checkpoint("tiny", net, {}, None).model())
+    return bundle.write(checkpoint.load(str(folder / "net")), folder / "tiny")
+
+
+def carrying(content):
+    """The same model as the converter leaves it: the LSTMs across the groups keep their state."""
+    model = schema.ModelT.InitFromPackedBuf(content, 0)
+    [graph] = model.subgraphs
+    graph.operators = [op for op in graph.operators if flatbuffer.operator_name(model.operatorCodes[op.opcodeIndex]) != "SQUEEZE"]
+    return one.packed(model)
+
+
+def test_a_time_step_is_left_alone(opened):
+    model = bundle.load("enhance").model
+    assert quantize.from_zero(model) is model
+    found = flatbuffer.read(opened.path / "model.tflite")
+    counts = {o.name: o.count for o in found.operators}
+    assert counts["UNIDIRECTIONAL_SEQUENCE_LSTM"] == 3 * 2 and counts["SQUEEZE"] == 2 * 2 * 2 and found.carried == 0
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_no_caller_has_to_reset_the_talk_between_hops(opened, kind):
+    features = opened.golden()[0][:20]
+    runtime = kind(opened.model)
+    masks = runtime(features)
+    if kind is runtimes.Tflm:
+        np.testing.assert_array_equal(masks, opened.golden()[1][:20])
+    wrong = kind(carrying(opened.model))(features)
+    np.testing.assert_array_equal(wrong[0], masks[0])
+    assert (wrong[1:] != masks[1:]).any(axis=1).all()
+    runtime.reset()
+    np.testing.assert_array_equal(runtime(features), masks)
+    if kind is runtimes.Tflm:
+        return
+    # These can set a tensor by hand: it comes to the same.
+    runtime = kind(carrying(opened.model))
+    model = schema.ModelT.InitFromPackedBuf(carrying(opened.model), 0)
+    talks = [op for op in model.subgraphs[0].operators if flatbuffer.sequence_steps(model, op) > 1]
+    by_hand = []
+    for frame in features:
+        for state in (state for op in talks for state in op.inputs[18:20]):
+            zero = model.subgraphs[0].tensors[state].quantization.zeroPoint[0]
+            runtime._interpreter.set_tensor(state, np.full_like(runtime._interpreter.get_tensor(state), zero))
+        by_hand.append(runtime(frame[None])[0])
+    np.testing.assert_array_equal(by_hand, masks)
+
+
+def test_a_bundle_that_carries_the_talk_on_is_refused(opened, tmp_path):
+    folder = shutil.copytree(opened.path, tmp_path / "b")
+    model = folder / "model.tflite"
+    content = carrying(opened.model)
+    model.write_bytes(content)
+    d = json.loads((folder / "bundle.json").read_text())
+    d["model"] |= {"bytes": len(content), "sha256": sha256(model), "crc32": zlib.crc32(content)}
+    (folder / "bundle.json").write_text(json.dumps(d))
+    with pytest.raises(UserError, match="model.tflite: 4 LSTMs begin a sequence with the state of the hop before"):
+        bundle.load(str(folder))
+    carries, streams = inspection.inspect(str(model))["notes"]
+    assert carries == f"4 LSTMs {inspection.CARRIES_OVER_SEQUENCES}" and streams.startswith("state of 2 LSTMs")
+    assert inspection.inspect(str(opened.path))["notes"] == [f"4 LSTMs {inspection.SET_BY_OPERATORS}", streams]

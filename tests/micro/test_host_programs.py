@@ -96,17 +96,19 @@ def test_bazel_under_sanitizers():
     bazel_test("--config=asan")
 
 
+@pytest.mark.parametrize("name", bundle.names())
 @pytest.mark.parametrize("kernels", ["library", "ours"])
-def test_replay_equals_the_official_tflm_on_the_golden_vectors(kernels):
-    opened = bundle.load("enhance")
+def test_replay_equals_the_official_tflm_on_the_golden_vectors(name, kernels):
+    opened = bundle.load(name)
     features, masks = opened.golden()
     assert np.array_equal(runner.replay(opened, features, kernels=kernels), masks)
     assert np.array_equal(runtimes.Tflm(opened.model)(features), masks)
 
 
+@pytest.mark.parametrize("name", bundle.names())
 @pytest.mark.parametrize("kernels", ["library", "ours"])
-def test_replay_equals_the_official_tflm_on_any_bytes_and_after_resets(random, kernels):
-    opened = bundle.load("enhance")
+def test_replay_equals_the_official_tflm_on_any_bytes_and_after_resets(random, name, kernels):
+    opened = bundle.load(name)
     features = random.integers(-128, 128, (200, opened.signal.bins), dtype=np.int8)
     python = runtimes.Tflm(opened.model)
     expected = []

@@ -121,7 +121,7 @@ FC, LSTM = "FULLY_CONNECTED", "UNIDIRECTIONAL_SEQUENCE_LSTM"
         (LSTM, lambda m: setattr(tensor(m, 0), "type", INT16), "its input or output is not int16 with one scale and zero point 0"),
         (LSTM, lambda m: one.fuse(m, ACTIVATION.NONE), "its activation is not TANH"),
         (LSTM, lambda m: setattr(tensor(m, 0), "shape", [7, 7]), "its input has not three dimensions"),
-        (LSTM, lambda m: setattr(tensor(m, 0), "shape", [7, 7, 7]), "it has more time steps in one call than one"),
+        (LSTM, one.batch_before_time, "it has time steps for each of a batch that is not behind time"),
         (LSTM, lambda m: setattr(output(m), "shape", [1, 1, 7]), "its output is not one row of units"),
         (LSTM, lambda m: setattr(tensor(m, 18), "isVariable", False), "its hidden state is not a variable tensor"),
         (LSTM, lambda m: setattr(tensor(m, 19), "isVariable", False), "its cell state is not a variable"),

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from tf_model.layers import group
+from tf_model.layers.group_blstm import GroupBLSTM
 from tf_model.layers.grouped_lstm import GroupedLSTM
 from tf_model.layers.tac import TAC
 
@@ -49,11 +50,11 @@ def test_tac_does_not_care_for_the_order_of_groups(random):
     np.testing.assert_allclose(layer(x[:, :, order]).numpy(), layer(x).numpy()[:, :, order], atol=1e-5)
 
 
-def test_tac_lets_groups_talk_and_the_lstm_does_not(random):
+def test_talk_is_between_groups_and_the_lstm_does_not_talk(random):
     x = random.standard_normal((1, 4, 3, 4)).astype(np.float32)
     changed = x.copy()
     changed[:, :, 2] += 1
-    for layer, talks in ((TAC(6), True), (GroupedLSTM(5), False)):
+    for layer, talks in ((TAC(6), True), (GroupBLSTM(5), True), (GroupedLSTM(5), False)):
         layer(x)
         randomize(layer, random)
         moved = np.abs(layer(x).numpy() - layer(changed).numpy())[:, :, :2].max()
@@ -73,17 +74,39 @@ def sigmoid(x):
     return 1 / (1 + np.exp(-x))
 
 
+def lstm(x, kernel, recurrent, bias):
+    """Hidden states along the second axis, from zero."""
+    h = c = np.zeros((*x[:, 0].shape[:-1], len(recurrent)))
+    states = []
+    for t in range(x.shape[1]):
+        i, f, g, o = np.split(x[:, t] @ kernel + h @ recurrent + bias, 4, axis=-1)  # Keras' order of gates
+        c = sigmoid(f) * c + sigmoid(i) * np.tanh(g)
+        h = sigmoid(o) * np.tanh(c)
+        states.append(h)
+    return np.stack(states, 1)
+
+
 def test_grouped_lstm_is_its_formula(random):
     x = random.standard_normal((2, 6, 3, 4)).astype(np.float32)  # (batch, frames, groups, width)
     layer = GroupedLSTM(5)
     layer(x)
     randomize(layer, random)
-    kernel, recurrent, bias, project, project_bias = (w.astype(np.float64) for w in layer.get_weights())
-    h, c = np.zeros((2, 3, 5)), np.zeros((2, 3, 5))
-    expected = np.zeros(x.shape)
-    for t in range(6):
-        i, f, g, o = np.split(x[:, t] @ kernel + h @ recurrent + bias, 4, axis=-1)  # Keras' order of gates
-        c = sigmoid(f) * c + sigmoid(i) * np.tanh(g)
-        h = sigmoid(o) * np.tanh(c)
-        expected[:, t] = x[:, t] + h @ project + project_bias
-    np.testing.assert_allclose(layer(x).numpy(), expected, atol=1e-5)
+    *weights, project, project_bias = (w.astype(np.float64) for w in layer.get_weights())
+    np.testing.assert_allclose(layer(x).numpy(), x + lstm(x, *weights) @ project + project_bias, atol=1e-5)
+
+
+def test_group_blstm_is_its_formula_in_every_frame_by_itself(random):
+    x = random.standard_normal((2, 3, 5, 4)).astype(np.float32)  # (batch, frames, groups, width)
+    layer = GroupBLSTM(6)
+    layer(x)
+    randomize(layer, random)
+
+    def of(part):
+        return [w.numpy().astype(np.float64) for w in part.weights]
+
+    for i in range(2):  # the frames of one mixture as the batch: there is nothing between them
+        h, back = lstm(x[i], *of(layer.forwards)), lstm(x[i][:, ::-1], *of(layer.backwards))[:, ::-1]
+        (project, bias), (project_back,) = of(layer.project), of(layer.project_back)
+        expected = x[i] + h @ project + bias + back @ project_back
+        np.testing.assert_allclose(layer(x).numpy()[i], expected, atol=1e-5)
+        np.testing.assert_allclose(layer(x[i, 1]).numpy(), expected[1], atol=1e-5)  # one frame

@@ -14,6 +14,7 @@ Network = Streaming | TasNet
 
 STREAMING = {
     "enhance": Streaming(),
+    "enhance-blstm": Streaming(talk="blstm"),
     "separate": Streaming(sources=2),
 }
 

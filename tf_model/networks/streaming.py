@@ -1,7 +1,7 @@
 """The streaming family: causal GroupComm networks for boards, one hop in, one set of masks out.
 
-STFT bins -> Dense + ReLU -> K groups -> blocks of [TAC, shared LSTM] -> Dense + sigmoid -> a mask for every source. All of it is one
-frame deep: no look-ahead beyond the window.
+STFT bins -> Dense + ReLU -> K groups -> blocks of [talk, shared LSTM] -> Dense + sigmoid -> a mask for every source. The groups talk by
+TAC, or by a BLSTM across them. All of it is one frame deep: no look-ahead beyond the window.
 """
 
 import dataclasses
@@ -13,6 +13,7 @@ import tf_keras as keras
 from groupcomm.errors import UserError
 from tf_model import signal as sig
 from tf_model.layers import group
+from tf_model.layers.group_blstm import GroupBLSTM
 from tf_model.layers.grouped_lstm import GroupedLSTM
 from tf_model.layers.tac import TAC
 from tf_model.networks import check
@@ -31,14 +32,16 @@ class Streaming:
     sources : 1 for enhancement (the speech), 2 for two speakers.
     features : encoder width N, split into ``groups`` groups of M = N / K.
     groups : K.
-    blocks : [TAC, LSTM] pairs.
+    blocks : [talk, LSTM] pairs.
+    talk : how groups talk: by TAC, or by a BLSTM across them, which begins from zero in every frame.
     tac : hidden width of TAC.
+    blstm : units of the BLSTM across groups, in each direction.
     hidden : units of the shared LSTM.
 
     Raises
     ------
     UserError
-        When the groups do not divide the features.
+        When the groups do not divide the features, or there is no such talk.
     """
 
     signal: Signal = Signal()
@@ -46,14 +49,18 @@ class Streaming:
     features: int = 128
     groups: int = 16
     blocks: int = 4
+    talk: Literal["tac", "blstm"] = "tac"
     tac: int = 16
+    blstm: int = 8
     hidden: int = 32
 
     def __post_init__(self):
         check.at_least(self, 0, "blocks")
-        check.at_least(self, 1, "sources", "features", "groups", "tac", "hidden")
+        check.at_least(self, 1, "sources", "features", "groups", "tac", "blstm", "hidden")
         if self.features % self.groups:
             raise UserError(f"{self.groups} groups do not divide {self.features} features; change one of them")
+        if self.talk not in ("tac", "blstm"):
+            raise UserError(f"groups do not talk by {self.talk!r}; use 'tac' or 'blstm'")
 
 
 def build(net: Streaming, view: View = "sequence") -> keras.Model:
@@ -74,7 +81,7 @@ def build(net: Streaming, view: View = "sequence") -> keras.Model:
     h = keras.layers.Dense(net.features, activation="relu", name="encoder")(x)
     h = group.split(h, net.groups)
     for i in range(net.blocks):
-        h = TAC(net.tac, name=f"tac_{i}")(h)
+        h = TAC(net.tac, name=f"tac_{i}")(h) if net.talk == "tac" else GroupBLSTM(net.blstm, name=f"blstm_{i}")(h)
         h = GroupedLSTM(net.hidden, stateful=view == "streaming", name=f"lstm_{i}")(h)
     masks = keras.layers.Dense(net.sources * bins, activation="sigmoid", name="masks")(group.merge(h))
     return keras.Model(x, masks, name="groupcomm")
@@ -109,12 +116,16 @@ def reset(model: keras.Model) -> None:
 def macs_per_hop(net: Streaming) -> int:
     """Multiply-accumulates of the matrix products for one hop (the STFT, biases and activations are not counted)."""
     width = net.features // net.groups
-    block = TAC.macs(net.groups, width, net.tac) + GroupedLSTM.macs(net.groups, width, net.hidden)
+    talk = TAC.macs(net.groups, width, net.tac) if net.talk == "tac" else GroupBLSTM.macs(net.groups, width, net.blstm)
+    block = talk + GroupedLSTM.macs(net.groups, width, net.hidden)
     return net.features * net.signal.bins * (1 + net.sources) + net.blocks * block
 
 
 def state_bytes(net: Streaming) -> int:
-    """Bytes of recurrent state in int8: hidden state int8, cell state int16, for each group of each block."""
+    """Bytes of recurrent state in int8: hidden state int8, cell state int16, for each group of each block.
+
+    A BLSTM across groups keeps nothing from hop to hop.
+    """
     return net.blocks * net.groups * net.hidden * 3
 
 

@@ -17,10 +17,10 @@ enum BuiltinOperator : int32_t {
 #define STAND_IN_CODES(X)                                                                                                          \
   X(ADD, Add, 0) X(CONCATENATION, Concatenation, 2) X(CONV_2D, Conv2D, 3) X(DEPTHWISE_CONV_2D, DepthwiseConv2D, 4)                 \
   X(DEQUANTIZE, Dequantize, 6) X(FULLY_CONNECTED, FullyConnected, 9) X(LOGISTIC, Logistic, 14) X(MUL, Mul, 18) X(RELU, Relu, 19)   \
-  X(RESHAPE, Reshape, 22) X(TANH, Tanh, 28) X(PAD, Pad, 34) X(TRANSPOSE, Transpose, 39) X(MEAN, Mean, 40) X(SUB, Sub, 41)          \
-  X(SQUEEZE, Squeeze, 43) X(UNIDIRECTIONAL_SEQUENCE_LSTM, UnidirectionalSequenceLSTM, 44) X(STRIDED_SLICE, StridedSlice, 45)       \
-  X(SPLIT, Split, 49) X(PRELU, Prelu, 54) X(EXPAND_DIMS, ExpandDims, 70) X(SUM, Sum, 74) X(PACK, Pack, 83) X(UNPACK, Unpack, 88)   \
-  X(QUANTIZE, Quantize, 114)
+  X(RESHAPE, Reshape, 22) X(TANH, Tanh, 28) X(PAD, Pad, 34) X(GATHER, Gather, 36) X(TRANSPOSE, Transpose, 39)                \
+  X(MEAN, Mean, 40) X(SUB, Sub, 41) X(SQUEEZE, Squeeze, 43) X(UNIDIRECTIONAL_SEQUENCE_LSTM, UnidirectionalSequenceLSTM, 44)        \
+  X(STRIDED_SLICE, StridedSlice, 45) X(SPLIT, Split, 49) X(PRELU, Prelu, 54) X(EXPAND_DIMS, ExpandDims, 70) X(SUM, Sum, 74)        \
+  X(PACK, Pack, 83) X(UNPACK, Unpack, 88) X(QUANTIZE, Quantize, 114)
 #define STAND_IN_ENUMERATOR(schema, method, code) BuiltinOperator_##schema = code,
   STAND_IN_CODES(STAND_IN_ENUMERATOR)
   BuiltinOperator_CUSTOM = 32,
