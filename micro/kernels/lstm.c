@@ -434,9 +434,10 @@ static void gc_sums_any(const gc_lstm* p, const gc_lstm_gate* q, const int8_t* i
 
 /* The same for 8 inputs and 32 units: both rows stay in registers, and weights are loaded once for them. Two units whose sums are
    neighbours are two rows of weights apart, 16 bytes at w and 64 at v. */
-static inline __attribute__((always_inline)) void gc_sums_32(const gc_lstm_gate* q, const int8_t* in, const int8_t* hidden, int32_t* sums) {
+static inline __attribute__((always_inline)) void gc_sums_32(const gc_lstm_gate* q, const int8_t* in, const int8_t* hidden, int32_t left,
+                                                             int32_t* sums) {
   const int8_t *w = q->input_weights, *v = q->recurrent_weights;
-  const int16x8_t x0 = vshlq_r_s16(vldrbq_s16(in), q->input.shift), x1 = vshlq_r_s16(vldrbq_s16(in + 8), q->input.shift);
+  const int16x8_t x0 = vshlq_r_s16(vldrbq_s16(in), left), x1 = vshlq_r_s16(vldrbq_s16(in + 8), left);
   const int8x16_t h0 = vldrbq_s8(hidden), i0 = vldrbq_s8(hidden + 16), h1 = vldrbq_s8(hidden + 32), i1 = vldrbq_s8(hidden + 48);
   int8x16_t a, b;
 #define GC_TWO_UNITS(w0, w1, v0, v1, v2, v3, to)    \
@@ -624,19 +625,38 @@ static inline __attribute__((always_inline)) void gc_cells_of(const gc_lstm* p, 
 /* One gate of two rows of the batch, of 8 inputs and 32 units and with the usual scales. */
 static __attribute__((noinline)) void gc_logistic_32(const gc_lstm_gate* q, const int8_t* in, const int8_t* hidden, int32_t* sums,
                                                      int16_t* gates) {
-  gc_sums_32(q, in, hidden, sums);
+  gc_sums_32(q, in, hidden, q->input.shift, sums);
   gc_activate_helium(q, sums, 32, gates, 0, 1);
 }
 static __attribute__((noinline)) void gc_tanh_32(const gc_lstm_gate* q, const int8_t* in, const int8_t* hidden, int32_t* sums,
                                                  int16_t* gates) {
-  gc_sums_32(q, in, hidden, sums);
+  gc_sums_32(q, in, hidden, q->input.shift, sums);
   gc_activate_helium(q, sums, 32, gates, 1, 1);
 }
 
-/* The same of any shape and scales; where `last` is 0, of one row twice. */
+/* One row of 8 inputs and 8 units: of the sums, the first of two rows is written. */
+static inline void gc_sums_8(const gc_lstm_gate* q, const int8_t* in, const int8_t* hidden, int32_t left, int32_t* sums) {
+  const int8_t *w = q->input_weights, *v = q->recurrent_weights;
+  const int16x8_t x = vshlq_r_s16(vldrbq_s16(in), left), h = vldrbq_s16(hidden);
+#pragma GCC unroll 8
+  for (int32_t u = 0; u < 8; ++u) {
+    sums[u % 2 * 4 + u / 2] = vmladavq_s16(x, vldrbq_s16(w + 8 * u));
+    sums[u % 2 * 4 + u / 2 + 16] = vmladavq_s16(h, vldrbq_s16(v + 8 * u));
+  }
+}
+
+/* The same of any shape and scales; where `last` is 0, of one row. */
 static __attribute__((noinline)) void gc_gate_any(const gc_lstm* p, const gc_lstm_gate* q, const int8_t* in, const int8_t* hidden,
                                                   int32_t last, int32_t* sums, int16_t* gates, int tanh) {
-  gc_sums_any(p, q, in, hidden, last, sums);
+  const int32_t left = q->input.shift > 0 ? q->input.shift : 0;
+  const int few = p->inputs == 8 && left <= 8;
+  if (few && p->units == 32 && last == 1) {
+    gc_sums_32(q, in, hidden, left, sums);
+  } else if (few && p->units == 8 && last == 0) {
+    gc_sums_8(q, in, hidden, left, sums);
+  } else {
+    gc_sums_any(p, q, in, hidden, last, sums);
+  }
   if (tanh) {
     gc_activate_helium(q, sums, p->units, gates, 1, 0);
   } else {
