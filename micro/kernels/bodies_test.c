@@ -153,8 +153,8 @@ static void test_lstm(int32_t number) {
   const int row = number % 8 < 2; /* a batch of one row, in whole words */
   const int32_t steps = draw(1, 3);
   const int32_t batch = row ? 1 : draw(1, 6);
-  const int32_t inputs = row ? 4 * draw(1, 4) : number % 3 ? draw(1, 20) : 8;
-  const int32_t units = row ? 4 * draw(1, 8) : number % 3 ? draw(1, 34) : 32;
+  const int32_t inputs = number % 3 == 0 ? 8 : row ? 4 * draw(1, 4) : draw(1, 20);
+  const int32_t units = number % 3 == 0 ? (row ? 8 : 32) : row ? 4 * draw(1, 8) : draw(1, 34);
   gc_lstm p = {.steps = steps, .batch = batch, .inputs = inputs, .units = units};
   p.input = draw_gate(0, p.inputs, units, usual);
   p.forget = draw_gate(1, p.inputs, units, usual);
@@ -365,7 +365,7 @@ int main(void) {
     test_lstm16(i);
     test_elements16(i);
   }
-  const uint32_t golden = 0x312efce7u; /* GCC 12 on x86-64 */
+  const uint32_t golden = 0xcdca9a5du; /* GCC 12 on x86-64 */
   if (checksum != golden) BoardFail("checksum of all outputs", (int32_t)checksum);
   return 0;
 }

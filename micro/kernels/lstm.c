@@ -62,8 +62,7 @@ static int32_t gc_step(const gc_lstm* p, int32_t input_gate, int32_t forget_gate
   return gc_rescale(squashed * output_gate, p->hidden.multiplier, p->hidden.shift);
 }
 
-static void gc_lstm_portable(const gc_lstm* p, const int8_t* in, int8_t* hidden, int16_t* cell, int8_t* out, void* scratch) {
-  (void)scratch;
+static void gc_lstm_portable(const gc_lstm* p, const int8_t* in, int8_t* hidden, int16_t* cell, int8_t* out) {
   for (int32_t b = 0; b < p->batch; ++b, in += p->inputs) {
     for (int32_t u = 0; u < p->units; ++u) {
       const int32_t i = b * p->units + u;
@@ -79,8 +78,7 @@ static void gc_lstm_portable(const gc_lstm* p, const int8_t* in, int8_t* hidden,
   memcpy(hidden, out, (size_t)(p->batch * p->units));
 }
 
-static void gc_lstm16_portable(const gc_lstm* p, const int16_t* in, int16_t* hidden, int16_t* cell, int16_t* out, void* scratch) {
-  (void)scratch;
+static void gc_lstm16_portable(const gc_lstm* p, const int16_t* in, int16_t* hidden, int16_t* cell, int16_t* out) {
   for (int32_t b = 0; b < p->batch; ++b, in += p->inputs) {
     for (int32_t u = 0; u < p->units; ++u) {
       const int32_t i = b * p->units + u;
@@ -306,12 +304,12 @@ static __attribute__((noinline)) void gc_activate_logistic(const gc_lstm_gate* q
   }
 }
 
-/* Cells that are `stride` apart. gates: (cells, 2, 4 gates), of which every second are these cells'. */
-static __attribute__((noinline)) void gc_update_cells(const gc_lstm* p, int32_t cells, int32_t stride, const int32_t* gates, int16_t* cell) {
+/* Cells of one unit, for all rows of the batch. gates: (batch, 2 units, 4 gates), of which this unit has every second. */
+static __attribute__((noinline)) void gc_update_cells(const gc_lstm* p, const int32_t* gates, int16_t* cell) {
   const uint32_t doubled = gc_doubled(p->update.multiplier);
-  const int32_t right = -p->update.shift, clip = p->cell_clip;
+  const int32_t right = -p->update.shift, clip = p->cell_clip, units = p->units;
 #pragma GCC unroll 4
-  for (; cells > 0; --cells, gates += 4, cell += stride) {
+  for (int32_t b = p->batch; b > 0; --b, gates += 4, cell += units) {
     const int32_t input_forget = gates[0];
     /* Both roundings of the portable body at once, for this multiplier and shift. */
     const int32_t kept = (input_forget >> 16) * *cell;
@@ -322,14 +320,13 @@ static __attribute__((noinline)) void gc_update_cells(const gc_lstm* p, int32_t 
   }
 }
 
-/* Then their outputs. output_gate: every eighth. */
-static __attribute__((noinline)) void gc_update_outputs(const gc_lstm* p, int32_t cells, int32_t stride, const int16_t* output_gate,
-                                                        const int16_t* cell, int8_t* out) {
+/* Then its outputs. output_gate: every eighth. */
+static __attribute__((noinline)) void gc_update_outputs(const gc_lstm* p, const int16_t* output_gate, const int16_t* cell, int8_t* out) {
   const uint32_t doubled = gc_doubled(p->hidden.multiplier);
-  const int32_t right = -p->hidden.shift, zero_point = p->zero_point;
+  const int32_t right = -p->hidden.shift, zero_point = p->zero_point, units = p->units;
   const int32_t multiplier = p->tanh_multiplier, shift = p->tanh_shift, round = shift > 0 ? 1 << (shift - 1) : 0;
   gc_curve curve = gc_tanh_curve();
-  for (const int16_t* end = output_gate + 8 * cells; output_gate != end; output_gate += 8, cell += stride, out += stride) {
+  for (const int16_t* end = output_gate + 8 * p->batch; output_gate != end; output_gate += 8, cell += units, out += units) {
     const int32_t y = gc_tanh16_fast(&curve, (*cell * multiplier + round) >> shift);
     *out = (int8_t)__ssat(gc_rescale_fast(y * *output_gate, doubled, right, zero_point), 8);
   }
@@ -384,8 +381,8 @@ static void gc_lstm_fast(const gc_lstm* p, const int8_t* in, int8_t* hidden, int
       }
     }
     for (int32_t i = u; i <= v; ++i) {
-      gc_update_cells(p, p->batch, p->units, (const int32_t*)gates + 2 * (i - u), cell + i);
-      gc_update_outputs(p, p->batch, p->units, gates + 4 * (i - u) + 3, cell + i, out + i);
+      gc_update_cells(p, (const int32_t*)gates + 2 * (i - u), cell + i);
+      gc_update_outputs(p, gates + 4 * (i - u) + 3, cell + i, out + i);
     }
   }
   memcpy(hidden, out, (size_t)(p->batch * p->units));
@@ -426,30 +423,35 @@ static __attribute__((noinline)) void gc_sums_row(const int8_t* w, const int16x2
   }
 }
 
-/* A batch of one row: weights are used once, and not laid out for more. Four units stand where other bodies have two of two rows. */
+/* All steps of a batch of one row: weights are used once a step, and not laid out for more. Four units stand where the other body has two units
+   of two rows of the batch. */
 static void gc_lstm_row(const gc_lstm* p, const int8_t* in, int8_t* hidden, int16_t* cell, int8_t* out, void* scratch) {
   const int32_t inputs = p->inputs, units = p->units;
   int16x2_t *x = scratch, *h = x + inputs / 2;
-  int32_t* sums = (int32_t*)h + units / 2;   /* (units / 4, inputs or recurrent, 4) */
+  int32_t* sums = (int32_t*)h + units / 2;       /* (units / 4, inputs or recurrent, 4) */
   int16_t* gates = (int16_t*)(sums + 2 * units); /* (units, 4) */
-  gc_unpack(in, inputs, x);
-  gc_unpack(hidden, units, h);
   const gc_lstm_gate* const all[4] = {&p->input, &p->forget, &p->cell, &p->output};
-  for (int32_t g = 0; g < 4; ++g) {
-    const gc_lstm_gate* q = all[g];
-    gc_sums_row(q->input_weights, x, inputs, q->input_bias, units, gc_left(q->input.shift), sums);
-    gc_sums_row(q->recurrent_weights, h, units, q->recurrent_bias, units, gc_left(q->recurrent.shift), sums + 4);
-    if (g == 2) {
-      gc_activate_tanh(q, sums, units / 4, gates + g);
-    } else {
-      gc_activate_logistic(q, sums, units / 4, gates + g);
+  gc_lstm pairs = *p; /* units in pairs, as a batch of them */
+  pairs.batch = units / 2, pairs.units = 2;
+  for (int32_t t = 0; t < p->steps; ++t, in += inputs, out += units) {
+    gc_unpack(in, inputs, x);
+    gc_unpack(hidden, units, h);
+    for (int32_t g = 0; g < 4; ++g) {
+      const gc_lstm_gate* q = all[g];
+      gc_sums_row(q->input_weights, x, inputs, q->input_bias, units, gc_left(q->input.shift), sums);
+      gc_sums_row(q->recurrent_weights, h, units, q->recurrent_bias, units, gc_left(q->recurrent.shift), sums + 4);
+      if (g == 2) {
+        gc_activate_tanh(q, sums, units / 4, gates + g);
+      } else {
+        gc_activate_logistic(q, sums, units / 4, gates + g);
+      }
     }
+    for (int32_t i = 0; i < 2; ++i) {
+      gc_update_cells(&pairs, (const int32_t*)gates + 2 * i, cell + i);
+      gc_update_outputs(&pairs, gates + 4 * i + 3, cell + i, out + i);
+    }
+    memcpy(hidden, out, (size_t)units);
   }
-  for (int32_t i = 0; i < 2; ++i) {
-    gc_update_cells(p, units / 2, 2, (const int32_t*)gates + 2 * i, cell + i);
-    gc_update_outputs(p, units / 2, 2, gates + 4 * i + 3, cell + i, out + i);
-  }
-  memcpy(hidden, out, (size_t)units);
 }
 
 #endif
@@ -482,9 +484,10 @@ static void gc_sums_any(const gc_lstm* p, const gc_lstm_gate* q, const int8_t* i
 
 /* The same for 8 inputs and 32 units: both rows stay in registers, and weights are loaded once for them. Two units whose sums are
    neighbours are two rows of weights apart, 16 bytes at w and 64 at v. */
-static inline __attribute__((always_inline)) void gc_sums_32(const gc_lstm_gate* q, const int8_t* in, const int8_t* hidden, int32_t* sums) {
+static inline __attribute__((always_inline)) void gc_sums_32(const gc_lstm_gate* q, const int8_t* in, const int8_t* hidden, int32_t left,
+                                                             int32_t* sums) {
   const int8_t *w = q->input_weights, *v = q->recurrent_weights;
-  const int16x8_t x0 = vshlq_r_s16(vldrbq_s16(in), q->input.shift), x1 = vshlq_r_s16(vldrbq_s16(in + 8), q->input.shift);
+  const int16x8_t x0 = vshlq_r_s16(vldrbq_s16(in), left), x1 = vshlq_r_s16(vldrbq_s16(in + 8), left);
   const int8x16_t h0 = vldrbq_s8(hidden), i0 = vldrbq_s8(hidden + 16), h1 = vldrbq_s8(hidden + 32), i1 = vldrbq_s8(hidden + 48);
   int8x16_t a, b;
 #define GC_TWO_UNITS(w0, w1, v0, v1, v2, v3, to)    \
@@ -678,19 +681,38 @@ static inline __attribute__((always_inline)) void gc_cells_of(const gc_lstm* p, 
 /* One gate of two rows of the batch, of 8 inputs and 32 units and with the usual scales. */
 static __attribute__((noinline)) void gc_logistic_32(const gc_lstm_gate* q, const int8_t* in, const int8_t* hidden, int32_t* sums,
                                                      int16_t* gates) {
-  gc_sums_32(q, in, hidden, sums);
+  gc_sums_32(q, in, hidden, q->input.shift, sums);
   gc_activate_helium(q, sums, 32, gates, 0, 1);
 }
 static __attribute__((noinline)) void gc_tanh_32(const gc_lstm_gate* q, const int8_t* in, const int8_t* hidden, int32_t* sums,
                                                  int16_t* gates) {
-  gc_sums_32(q, in, hidden, sums);
+  gc_sums_32(q, in, hidden, q->input.shift, sums);
   gc_activate_helium(q, sums, 32, gates, 1, 1);
 }
 
-/* The same of any shape and scales; where `last` is 0, of one row twice. */
+/* One row of 8 inputs and 8 units: of the sums, the first of two rows is written. */
+static inline void gc_sums_8(const gc_lstm_gate* q, const int8_t* in, const int8_t* hidden, int32_t left, int32_t* sums) {
+  const int8_t *w = q->input_weights, *v = q->recurrent_weights;
+  const int16x8_t x = vshlq_r_s16(vldrbq_s16(in), left), h = vldrbq_s16(hidden);
+#pragma GCC unroll 8
+  for (int32_t u = 0; u < 8; ++u) {
+    sums[u % 2 * 4 + u / 2] = vmladavq_s16(x, vldrbq_s16(w + 8 * u));
+    sums[u % 2 * 4 + u / 2 + 16] = vmladavq_s16(h, vldrbq_s16(v + 8 * u));
+  }
+}
+
+/* The same of any shape and scales; where `last` is 0, of one row. */
 static __attribute__((noinline)) void gc_gate_any(const gc_lstm* p, const gc_lstm_gate* q, const int8_t* in, const int8_t* hidden,
                                                   int32_t last, int32_t* sums, int16_t* gates, int tanh) {
-  gc_sums_any(p, q, in, hidden, last, sums);
+  const int32_t left = q->input.shift > 0 ? q->input.shift : 0;
+  const int few = p->inputs == 8 && left <= 8;
+  if (few && p->units == 32 && last == 1) {
+    gc_sums_32(q, in, hidden, left, sums);
+  } else if (few && p->units == 8 && last == 0) {
+    gc_sums_8(q, in, hidden, left, sums);
+  } else {
+    gc_sums_any(p, q, in, hidden, last, sums);
+  }
   if (tanh) {
     gc_activate_helium(q, sums, p->units, gates, 1, 0);
   } else {
@@ -747,22 +769,30 @@ static void gc_lstm_helium(const gc_lstm* p, const int8_t* in, int8_t* hidden, i
 
 #endif
 
-typedef void gc_lstm_body(const gc_lstm* p, const int8_t* in, int8_t* hidden, int16_t* cell, int8_t* out, void* scratch);
-
-static gc_lstm_body* gc_lstm_body_for(const gc_lstm* p) {
+void gc_lstm_s8(const gc_lstm* p, const int8_t* in, int8_t* hidden, int16_t* cell, int8_t* out, void* scratch) {
 #ifdef GC_DSP
-  if (gc_lstm_usable(p)) return p->batch == 1 && p->inputs % 4 == 0 && p->units % 4 == 0 ? gc_lstm_row : gc_lstm_fast;
+  const int usable = gc_lstm_usable(p);
+  if (usable && p->batch == 1 && p->inputs % 4 == 0 && p->units % 4 == 0) {
+    gc_lstm_row(p, in, hidden, cell, out, scratch);
+    return;
+  }
+#endif
+  for (int32_t t = 0; t < p->steps; ++t, in += p->batch * p->inputs, out += p->batch * p->units) {
+#ifdef GC_DSP
+    if (usable) {
+      gc_lstm_fast(p, in, hidden, cell, out, scratch);
+      continue;
+    }
 #endif
 #ifdef GC_HELIUM
-  if (p->units % 8 == 0) return gc_lstm_helium;
+    if (p->units % 8 == 0) {
+      gc_lstm_helium(p, in, hidden, cell, out, scratch);
+      continue;
+    }
 #endif
-  (void)p;
-  return gc_lstm_portable;
-}
-
-void gc_lstm_s8(const gc_lstm* p, const int8_t* in, int8_t* hidden, int16_t* cell, int8_t* out, void* scratch) {
-  gc_lstm_body* const body = gc_lstm_body_for(p);
-  for (int32_t t = 0; t < p->steps; ++t, in += p->batch * p->inputs, out += p->batch * p->units) body(p, in, hidden, cell, out, scratch);
+    (void)scratch;
+    gc_lstm_portable(p, in, hidden, cell, out);
+  }
 }
 
 #ifdef GC_DSP
@@ -814,7 +844,7 @@ static void gc_lstm16_fast(const gc_lstm* p, const int16_t* in, int16_t* hidden,
       }
     }
     for (int32_t i = u; i <= v; ++i) {
-      gc_update_cells(p, p->batch, p->units, (const int32_t*)gates + 2 * (i - u), cell + i);
+      gc_update_cells(p, (const int32_t*)gates + 2 * (i - u), cell + i);
       gc_update_outputs16(p, gates + 4 * (i - u) + 3, cell + i, out + i);
     }
   }
@@ -910,22 +940,29 @@ static void gc_lstm16_helium(const gc_lstm* p, const int16_t* in, int16_t* hidde
 
 #endif
 
-typedef void gc_lstm16_body(const gc_lstm* p, const int16_t* in, int16_t* hidden, int16_t* cell, int16_t* out, void* scratch);
-
-static gc_lstm16_body* gc_lstm16_body_for(const gc_lstm* p) {
+void gc_lstm_s16(const gc_lstm* p, const int16_t* in, int16_t* hidden, int16_t* cell, int16_t* out, void* scratch) {
 #ifdef GC_DSP
-  if (gc_lstm16_usable(p)) return gc_lstm16_fast;
+  const int dsp = gc_lstm16_usable(p);
 #endif
 #ifdef GC_HELIUM
-  if (p->units % 8 == 0 && gc_lstm16_usable(p)) return gc_lstm16_helium;
+  const int helium = p->units % 8 == 0 && gc_lstm16_usable(p);
 #endif
-  (void)p;
-  return gc_lstm16_portable;
-}
-
-void gc_lstm_s16(const gc_lstm* p, const int16_t* in, int16_t* hidden, int16_t* cell, int16_t* out, void* scratch) {
-  gc_lstm16_body* const body = gc_lstm16_body_for(p);
-  for (int32_t t = 0; t < p->steps; ++t, in += p->batch * p->inputs, out += p->batch * p->units) body(p, in, hidden, cell, out, scratch);
+  for (int32_t t = 0; t < p->steps; ++t, in += p->batch * p->inputs, out += p->batch * p->units) {
+#ifdef GC_DSP
+    if (dsp) {
+      gc_lstm16_fast(p, in, hidden, cell, out, scratch);
+      continue;
+    }
+#endif
+#ifdef GC_HELIUM
+    if (helium) {
+      gc_lstm16_helium(p, in, hidden, cell, out, scratch);
+      continue;
+    }
+#endif
+    (void)scratch;
+    gc_lstm16_portable(p, in, hidden, cell, out);
+  }
 }
 
 /* LOGISTIC and TANH of int16 are here because the table is. */

@@ -5,12 +5,13 @@ import dataclasses
 import numpy as np
 import pytest
 import tensorflow as tf
+from ai_edge_litert import schema_py_generated as schema
 
 from convert import inspection, quantize, runtimes, separator
 from groupcomm.errors import UserError
 from tf_model import checkpoint
 from tf_model.layers.blstm import BLSTM
-from tf_model.networks import find
+from tf_model.networks import find, tasnet
 from tf_model.networks.tasnet import TasNet
 
 SMALL = {"blocks": 1, "chunk": 6, "features": 16, "hidden": 5, "window": 8}
@@ -20,6 +21,12 @@ NETS = {
     "gc-dprnn-causal": find("gc-dprnn-causal"),
     "gc3-dprnn-causal": find("gc3-dprnn-causal"),
 }
+# With two of those above, a small one of every kind that hears all at once (docs/paper.md).
+GC3 = {"talk": "tac", "groups": 2, "tac": 6, "codec_hidden": 3, "codec_tac": 4, "context": 4}
+SEPARATORS = ("dprnn", "tcn", "dptnet", "sudo")
+OTHERS = {name: TasNet(name, **SMALL, depth=3, bottleneck=8) for name in SEPARATORS if name not in NETS}
+OTHERS |= {f"gc3-{name}": TasNet(name, **SMALL, **GC3, depth=3) for name in SEPARATORS}
+OTHERS |= {"flstm": TasNet(**SMALL | {"hidden": 6}, bottleneck=8, talk="flstm", groups=2)}
 KINDS = [runtimes.LiteRT, runtimes.TfliteRuntime, runtimes.Tflm]
 SAMPLES = 400
 
@@ -99,6 +106,23 @@ def test_tflm_takes_it(converted, tmp_path):
     samples = net.window // 2 + net.hop if net.causal else SAMPLES
     assert found["inputs"][0]["shape"] == [1, samples]
     assert found["outputs"][0]["shape"] == [1, net.sources, samples]
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_one_of_every_kind_converts(name, tmp_path, monkeypatch):
+    monkeypatch.setattr(tasnet, "CODEC_LAYERS", 1)  # a second pair is as the first, and the converter takes a second for every LSTM
+    network = checkpoint.Checkpoint(name, OTHERS[name], {}, None)
+    mixture = np.random.default_rng(3).normal(0, 0.5, 133).astype(np.float32)
+    expected = network.model()(mixture[None]).numpy()[0]
+    file = tmp_path / "m.tflite"
+    file.write_bytes(quantize.to_float(network, seconds=133 / 16000))
+    got = separator.from_float(network.net, runtimes.LiteRT(file.read_bytes()))(mixture)
+    assert np.abs(got - expected).max() < 1e-5 * np.abs(expected).max()
+    assert np.abs(expected).mean() > 1e-2 * np.abs(expected).max()
+    codes = schema.ModelT.InitFromPackedBuf(file.read_bytes(), 0).operatorCodes
+    assert not {schema.BuiltinOperator.CUSTOM, schema.BuiltinOperator.WHILE} & {code.builtinCode for code in codes}
+    lacking = [operator["name"] for operator in inspection.inspect(str(file))["unsupported"]]
+    assert lacking == (["TILE"] if "sudo" in name else [])
 
 
 def test_a_mixture_of_another_length_is_refused(converted):

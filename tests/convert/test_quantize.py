@@ -113,6 +113,9 @@ def test_a_bundle_that_carries_the_talk_on_is_refused(opened, tmp_path):
     (folder / "bundle.json").write_text(json.dumps(d))
     with pytest.raises(UserError, match="model.tflite: 4 LSTMs begin a sequence with the state of the hop before"):
         bundle.load(str(folder))
-    carries, streams = inspection.inspect(str(model))["notes"]
+
+
+def test_inspect_tells_of_the_talks_state(opened):
+    carries, streams = inspection._notes(carrying(opened.model))
     assert carries == f"4 LSTMs {inspection.CARRIES_OVER_SEQUENCES}" and streams.startswith("state of 2 LSTMs")
-    assert inspection.inspect(str(opened.path))["notes"] == [f"4 LSTMs {inspection.SET_BY_OPERATORS}", streams]
+    assert inspection._notes(opened.model) == [f"4 LSTMs {inspection.SET_BY_OPERATORS}", streams]

@@ -514,8 +514,8 @@ DEFECTS = {
     "gates not clamped": ("lstm.c", "return 3 * gc_clamp16(x + h);", "return 3 * (int16_t)(x + h);", None),
     "cells forgotten, int16": (
         "lstm.c",
-        "  gc_lstm16_body* const",
-        "  memset(cell, 0, 2 * p->batch * p->units);\n  gc_lstm16_body* const",
+        "    gc_lstm16_portable(p,",
+        "    memset(cell, 0, 2 * p->batch * p->units);\n    gc_lstm16_portable(p,",
         ["UNIDIRECTIONAL_SEQUENCE_LSTM 16"],
     ),
     "cells not clamped": ("lstm.c", "int32_t c = gc_clamp16(kept + added);", "int32_t c = (int16_t)(kept + added);", None),
