@@ -26,12 +26,13 @@ _C_TYPES = {np.dtype(np.int8): "int8_t", np.dtype(np.int16): "int16_t", np.dtype
 
 @dataclasses.dataclass(frozen=True)
 class _Step:
-    """An operator: its tensors and what its kernel is called with."""
+    """An operator: its tensors, what its kernel is called with, and the kernel's name in C."""
 
     name: str
     inputs: list[int]
     outputs: list[int]
     kernel: object
+    function: str
 
 
 @dataclasses.dataclass
@@ -104,12 +105,10 @@ class _Program:
             raise UserError(f"{bundle.path}: the model has {len(model.subgraphs)} graphs; a network without control flow has one")
         graph = model.subgraphs[0]
         self._tensors, self._data = graph.tensors, model.buffers
-        steps = [
-            _Step(
-                flatbuffer.operator_name(model.operatorCodes[op.opcodeIndex]), list(op.inputs), list(op.outputs), kernels.prepare(model, op)
-            )
-            for op in graph.operators
-        ]
+        steps = []
+        for op in graph.operators:
+            name, kernel = flatbuffer.operator_name(model.operatorCodes[op.opcodeIndex]), kernels.prepare(model, op)
+            steps.append(_Step(name, list(op.inputs), list(op.outputs), kernel, kernels.function(model, op, kernel)))
         self._same = {}  # a reshaped tensor is the tensor that it was made of
         for step in steps:
             if step.name == "RESHAPE":
@@ -117,6 +116,9 @@ class _Program:
         self._outside = {self._root(graph.inputs[0]): "features", self._root(graph.outputs[0]): "masks"}
         if len(self._outside) != 2 or len(graph.inputs) != 1 or len(graph.outputs) != 1:
             raise UserError(f"{bundle.path}: the model does not make one tensor of one other; convert the network again")
+        for tensor, what in ((graph.inputs[0], "features"), (graph.outputs[0], "masks")):
+            if self._tensors[tensor].type != schema.TensorType.INT8:
+                raise UserError(f"{bundle.path}: the model's {what} are not int8; let it have int16 inside, with QUANTIZE at both ends")
         self._kept = flatbuffer.kept_states(model)
         self._place(steps)
         self._calls = [line for number, step in enumerate(steps) for line in self._call(number, step)]
@@ -155,21 +157,29 @@ class _Program:
         return tuple(int(n) for n in self._tensors[tensor].shape)
 
     def _bytes(self, tensor: int) -> int:
-        wide = self._tensors[tensor].type == schema.TensorType.INT16
-        return math.prod(self._shape(tensor)) * (2 if wide else 1)
+        return math.prod(self._shape(tensor)) * (2 if self._wide(tensor) else 1)
 
     def _values(self, tensor: int) -> np.ndarray | None:
-        """int8 values of a constant tensor, None of another."""
+        """Values of a constant tensor, int8 or int16; None of another."""
         data = self._data[self._tensors[tensor].buffer].data
-        return None if data is None else np.frombuffer(np.asarray(data, np.uint8).tobytes(), np.int8)
+        dtype = np.int16 if self._wide(tensor) else np.int8
+        return None if data is None else np.frombuffer(np.asarray(data, np.uint8).tobytes(), dtype)
+
+    def _wide(self, tensor: int) -> bool:
+        return self._tensors[tensor].type == schema.TensorType.INT16
 
     def _at(self, tensor: int) -> str:
-        """C expression of the address of a tensor."""
+        """C expression of the address of a tensor, as bytes if it is in memory."""
         tensor = self._root(tensor)
         if tensor in self._outside:
             return self._outside[tensor]
         values = self._values(tensor)
         return f"m + {self._offsets[tensor]}" if values is None else self._array(f"tensor_{tensor}", values)
+
+    def _argument(self, tensor: int) -> str:
+        """The same with the tensor's own type."""
+        at = self._at(tensor)
+        return f"(int16_t*)(void*)({at})" if self._wide(tensor) and at.startswith("m +") else at
 
     def _array(self, name: str, values: np.ndarray) -> str:
         """Define a constant array; returns its name."""
@@ -189,6 +199,8 @@ class _Program:
             v = getattr(value, field.name)
             if isinstance(v, np.ndarray):
                 v = self._array(f"{name}_{field.name}", v)
+            elif v is None:
+                v = "0"
             elif dataclasses.is_dataclass(v):
                 v = self._struct(f"{name}_{field.name}", v)
             else:
@@ -199,26 +211,27 @@ class _Program:
     def _call(self, number: int, step: _Step) -> list[str]:
         if step.name == "RESHAPE":
             return []
-        p, out = step.kernel, self._at(step.outputs[0])
+        p, out = step.kernel, self._argument(step.outputs[0])
         shapes = " x ".join(str(self._shape(t)) for t in step.inputs[: 2 if isinstance(p, kernels.Add | kernels.Mul) else 1])
         lines = [f"  /* {number} {step.name}: {shapes} to {self._shape(step.outputs[0])} */"]
         if isinstance(p, list):  # copies
             for tensor, copy in zip(step.inputs[: len(p)], p, strict=True):
-                lines.append(f"  gc_copy_s8({copy.rows}, {copy.columns}, {self._at(tensor)}, {out} + {copy.offset}, {copy.stride});")
+                of, to = self._at(tensor), f"{self._at(step.outputs[0])} + {copy.offset}"
+                of = f"(const int8_t*){of}" if of.startswith("tensor_") and self._wide(tensor) else of
+                lines.append(f"  gc_copy_s8({copy.rows}, {copy.columns}, {of}, {to}, {copy.stride});")
             return lines
         name = f"{step.name.lower()}_{number}"
         if isinstance(p, kernels.Lookup):
             return [*lines, f"  gc_lookup_s8({self._array(name, p.table)}, {p.count}, {self._at(step.inputs[0])}, {out});"]
         kind = re.sub(r"(?<!^)(?=[A-Z])", "_", type(p).__name__).lower()
         self._definitions.append(f"static const gc_{kind} {name} = {self._struct(name, p)};")
-        arguments = [self._at(t) for t in step.inputs[: 2 if isinstance(p, kernels.Add | kernels.Mul) else 1]]
+        arguments = [self._argument(t) for t in step.inputs[: 2 if isinstance(p, kernels.Add | kernels.Mul) else 1]]
         if isinstance(p, kernels.Lstm):
-            hidden, cell = (self._at(t) for t in step.inputs[18:20])
-            arguments += [hidden, f"(int16_t*)(void*)({cell})"]
+            arguments += [self._argument(t) for t in step.inputs[18:20]]
         arguments.append(out)
         if isinstance(p, kernels.Lstm):
             arguments.append(f"m + {self._scratch[number].offset}")
-        return [*lines, f"  gc_{kind}_s8(&{name}, {', '.join(arguments)});"]
+        return [*lines, f"  {step.function}(&{name}, {', '.join(arguments)});"]
 
     def _reset(self, number: int, step: _Step) -> list[str]:
         lines = []

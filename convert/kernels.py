@@ -1,4 +1,4 @@
-"""Parameters of the int8 kernels in `micro/kernels`, from the operators of a `.tflite`: exactly the numbers that TFLM prepares.
+"""Parameters of the kernels in `micro/kernels`, int8 and 16x8, from the operators of a `.tflite`: exactly the numbers that TFLM prepares.
 
 Each dataclass here is the struct of the same name in `micro/kernels/kernels.h`, field by field. All that depends only on the model is
 worked out here: zero points are folded into biases, scales become multipliers and shifts, functions of one byte become tables.
@@ -6,6 +6,7 @@ worked out here: zero points are folded into biases, scales become multipliers a
 
 import dataclasses
 import math
+import re
 
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
@@ -13,7 +14,9 @@ from ai_edge_litert import schema_py_generated as schema
 from convert import flatbuffer
 from groupcomm.errors import UserError
 
-_INT8, _INT16, _INT32 = schema.TensorType.INT8, schema.TensorType.INT16, schema.TensorType.INT32
+_INT8, _INT16, _INT32, _INT64 = (getattr(schema.TensorType, name) for name in ("INT8", "INT16", "INT32", "INT64"))
+_LIMITS = {_INT8: (-128, 127), _INT16: (-32768, 32767)}
+_BITS = {_INT8: 8, _INT16: 16}
 _ACTIVATION = {v: k for k, v in vars(schema.ActivationFunctionType).items() if not k.startswith("_")}
 
 
@@ -45,20 +48,20 @@ class FullyConnected:
 @dataclasses.dataclass(frozen=True)
 class LstmGate:
     """One gate. Arrays: input_weights [shape=(units, inputs), int8], recurrent_weights [shape=(units, units), int8], biases
-    [shape=(units,), int32]."""
+    [shape=(units,), int32], the recurrent one None for int16."""
 
     input_weights: np.ndarray
     recurrent_weights: np.ndarray
     input_bias: np.ndarray
-    recurrent_bias: np.ndarray
+    recurrent_bias: np.ndarray | None
     input: Scale
     recurrent: Scale
 
 
 @dataclasses.dataclass(frozen=True)
 class Lstm:
-    """UNIDIRECTIONAL_SEQUENCE_LSTM, int8 with int16 cells; many steps only where time is the first axis that is longer than 1. Every
-    hidden state starts as ``zero_point``, every cell as 0: what TFLM's reset leaves."""
+    """UNIDIRECTIONAL_SEQUENCE_LSTM, int8 or int16 with int16 cells; many steps only where time is the first axis that is longer than 1.
+    Every hidden state starts as ``zero_point``, every cell as 0: what TFLM's reset leaves."""
 
     steps: int
     batch: int
@@ -143,8 +146,22 @@ class Lookup:
 
 
 @dataclasses.dataclass(frozen=True)
+class Logistic:
+    """LOGISTIC of int16."""
+
+    count: int
+    multiplier: int
+    shift: int
+
+
+@dataclasses.dataclass(frozen=True)
+class Tanh(Logistic):
+    """TANH of int16."""
+
+
+@dataclasses.dataclass(frozen=True)
 class Requantize:
-    """QUANTIZE from int8 to int8, RELU, RELU6."""
+    """QUANTIZE between int8 and int16, RELU, RELU6."""
 
     count: int
     input_zero_point: int
@@ -176,6 +193,12 @@ def quantize_multiplier(real: float) -> Scale:
     return Scale(multiplier, shift) if shift >= -31 else Scale(0, 0)
 
 
+def wide_multiplier(real: float) -> Scale:
+    """The same where activations are int16: TFLM multiplies sums of 64 bits by the upper 16 bits of the multiplier, rounded."""
+    scale = quantize_multiplier(real)
+    return Scale(min((scale.multiplier + 2**15) >> 16, 2**15 - 1) << 16, scale.shift)
+
+
 def rescale(x: int, scale: Scale) -> int:
     """`gc_rescale` of arithmetic.h: x times the scale, rounded twice."""
     x = _int32(x << max(scale.shift, 0))
@@ -205,6 +228,13 @@ def prepare(model: schema.ModelT, op: schema.OperatorT):
     if name not in _PREPARE:
         raise UserError(f"operator {name} has no kernel in micro/kernels; it has {', '.join(sorted(_PREPARE))}")
     return _PREPARE[name](_Operator(model, op, name))
+
+
+def function(model: schema.ModelT, op: schema.OperatorT, prepared) -> str:
+    """Name of the C function for a prepared operator, by its types."""
+    types = dict.fromkeys(f"s{_BITS[model.subgraphs[0].tensors[i].type]}" for i in (op.inputs[0], op.outputs[0]))
+    kind = re.sub(r"(?<!^)(?=[A-Z])", "_", type(prepared).__name__).lower()
+    return "_".join(["gc", kind, *types])
 
 
 class _Tensor:
@@ -242,7 +272,7 @@ class _Tensor:
         return self.size * {_INT8: 1, _INT16: 2, _INT32: 4}[self.type]
 
     def values(self) -> np.ndarray:
-        dtype = {_INT8: np.int8, _INT16: np.int16, _INT32: np.int32}[self.type]
+        dtype = {_INT8: np.int8, _INT16: np.int16, _INT32: np.int32, _INT64: np.int64}[self.type]
         return np.frombuffer(np.asarray(self._data, np.uint8).tobytes(), dtype).reshape(self.shape)
 
 
@@ -265,6 +295,34 @@ class _Operator:
             if t.type != _INT8 or len(t.scales) != 1:
                 self.refuse(f"tensor {t.name!r} is not int8 with one scale")
 
+    def need_bias(self, bias: _Tensor | None, wide: bool) -> None:
+        """TFLM's biases are int64 where activations are int16; the kernels take 32 bits of them, and no network needs more."""
+        if bias is None:
+            return
+        if not bias.constant or bias.type != (_INT64 if wide else _INT32):
+            self.refuse(f"its bias is not constant {'int64' if wide else 'int32'}")
+        if any(_int32(b) != b for b in bias.values().ravel()):
+            self.refuse("its bias needs more than 32 bits")
+
+    def sum_scale(self, real: float, wide: bool) -> Scale:
+        """What takes sums of products to the output."""
+        if not wide:
+            return quantize_multiplier(real)
+        scale = wide_multiplier(real)
+        if scale.shift > 7:
+            self.refuse("its scales are too far apart")
+        return scale
+
+    def wide(self, *tensors: _Tensor) -> bool:
+        """Whether all are int16 with zero point 0, as TFLM has them; int8 otherwise."""
+        if tensors[0].type != _INT16:
+            self.need_int8(*tensors)
+            return False
+        for t in tensors:
+            if t.type != _INT16 or len(t.scales) != 1 or t.zero_point != 0:
+                self.refuse(f"tensor {t.name!r} is not int16 with one scale and zero point 0")
+        return True
+
     def range(self, activation: int | None = None) -> tuple[int, int]:
         """Lowest and highest output under the fused activation."""
         name = _ACTIVATION[self.options.fusedActivationFunction if activation is None else activation]
@@ -276,7 +334,8 @@ class _Operator:
             return self.output.zero_point + math.floor(abs(np.float32(x) / self.output.scale) + np.float32(0.5)) * (-1 if x < 0 else 1)
 
         low, high = bounds[name]
-        return max(-128, quantized(low)) if low is not None else -128, min(127, quantized(high)) if high is not None else 127
+        lowest, highest = _LIMITS[self.output.type]
+        return max(lowest, quantized(low)) if low is not None else lowest, min(highest, quantized(high)) if high is not None else highest
 
 
 def _int32(x):
@@ -293,18 +352,17 @@ def _folded(bias: np.ndarray, zero_point: int, weights: np.ndarray) -> np.ndarra
 def _fully_connected(op: _Operator) -> FullyConnected:
     x, w = op.inputs[:2]
     bias = op.inputs[2] if len(op.inputs) > 2 else None
-    op.need_int8(x, op.output)
+    wide = op.wide(x, op.output)
     if w.type != _INT8 or not w.constant or len(w.shape) != 2:
         op.refuse("its weights are not a constant int8 matrix")
-    if bias is not None and (bias.type != _INT32 or not bias.constant):
-        op.refuse("its bias is not constant int32")
+    op.need_bias(bias, wide)
     if any(w.zero_points):
         op.refuse("its weights have a zero point")
     outputs, inputs = w.shape
     if len(w.scales) > 1 and (w.axis != 0 or len(w.scales) != outputs):
         op.refuse("the scales of its weights are not one for each output")
     reals = [float(x.scale) * float(s) / float(op.output.scale) for s in w.scales]
-    scales = [quantize_multiplier(real) for real in (reals if len(reals) > 1 else reals * outputs)]
+    scales = [op.sum_scale(real, wide) for real in (reals if len(reals) > 1 else reals * outputs)]
     weights = w.values()
     low, high = op.range()
     return FullyConnected(
@@ -312,7 +370,7 @@ def _fully_connected(op: _Operator) -> FullyConnected:
         inputs=inputs,
         outputs=outputs,
         weights=weights,
-        bias=_folded(bias.values().ravel() if bias is not None else np.zeros(outputs, np.int32), x.zero_point, weights),
+        bias=_folded(bias.values().ravel() if bias is not None else np.zeros(outputs), x.zero_point, weights),
         multiplier=np.array([s.multiplier for s in scales], np.int32),
         shift=np.array([s.shift for s in scales], np.int8),
         zero_point=op.output.zero_point,
@@ -327,7 +385,7 @@ def _lstm(op: _Operator) -> Lstm:
     x, hidden, cell = op.inputs[0], op.inputs[18], op.inputs[19]
     if any(t is not None for t in op.inputs[9:12] + op.inputs[16:18] + op.inputs[20:]) or any(t is None for t in op.inputs[1:9]):
         op.refuse("it has peepholes, a projection, layer normalization or coupled gates")
-    op.need_int8(x, hidden, op.output)
+    wide = op.wide(x, hidden, op.output)
     if cell.type != _INT16 or cell.zero_point != 0:
         op.refuse("its cell state is not int16 with zero point 0")
     if (hidden.scale, hidden.zero_point) != (op.output.scale, op.output.zero_point):
@@ -337,7 +395,7 @@ def _lstm(op: _Operator) -> Lstm:
     batch, steps = (x.shape[1], x.shape[0]) if op.options.timeMajor else x.shape[:2]
     if steps != 1 and batch != 1 and not op.options.timeMajor:
         op.refuse(f"it has {steps} time steps for each of {batch} in a batch that is not behind time")
-    gates = [_gate(op, x, hidden, op.inputs[1 + i], op.inputs[5 + i], op.inputs[12 + i]) for i in range(4)]
+    gates = [_gate(op, x, hidden, op.inputs[1 + i], op.inputs[5 + i], op.inputs[12 + i], wide) for i in range(4)]
     units, inputs = gates[0].input_weights.shape
 
     power = math.floor(math.log2(cell.scale) + 0.5)  # the scale is a power of two
@@ -363,18 +421,19 @@ def _lstm(op: _Operator) -> Lstm:
     )
 
 
-def _gate(op: _Operator, x: _Tensor, hidden: _Tensor, w: _Tensor, r: _Tensor, bias: _Tensor) -> LstmGate:
+def _gate(op: _Operator, x: _Tensor, hidden: _Tensor, w: _Tensor, r: _Tensor, bias: _Tensor, wide: bool) -> LstmGate:
     op.need_int8(w, r)
-    if bias.type != _INT32 or w.zero_point or r.zero_point:
-        op.refuse("its biases are not int32, or its weights have zero points")
+    op.need_bias(bias, wide)
+    if bias is None or w.zero_point or r.zero_point:
+        op.refuse("it lacks a bias, or its weights have zero points")
     before = 2.0**-12  # scale of what goes into the activations
     return LstmGate(
         input_weights=w.values(),
         recurrent_weights=r.values(),
         input_bias=_folded(bias.values().ravel(), x.zero_point, w.values()),
-        recurrent_bias=_folded(np.zeros(len(r.values())), hidden.zero_point, r.values()),
-        input=quantize_multiplier(float(x.scale) * float(w.scale) / before),
-        recurrent=quantize_multiplier(float(hidden.scale) * float(r.scale) / before),
+        recurrent_bias=None if wide else _folded(np.zeros(len(r.values())), hidden.zero_point, r.values()),
+        input=op.sum_scale(float(x.scale) * float(w.scale) / before, wide),
+        recurrent=op.sum_scale(float(hidden.scale) * float(r.scale) / before, wide),
     )
 
 
@@ -407,7 +466,7 @@ def _broadcast(op: _Operator) -> tuple[int, int, Operand, Operand]:
 
 
 def _add(op: _Operator) -> Add:
-    op.need_int8(*op.inputs[:2], op.output)
+    left = 15 if op.wide(*op.inputs[:2], op.output) else 20
     a, b = (float(t.scale) for t in op.inputs[:2])
     twice = 2 * max(a, b)
     low, high = op.range()
@@ -415,7 +474,7 @@ def _add(op: _Operator) -> Add:
         *_broadcast(op),
         a_scale=quantize_multiplier(a / twice),
         b_scale=quantize_multiplier(b / twice),
-        scale=quantize_multiplier(twice / (2**20 * float(op.output.scale))),
+        scale=quantize_multiplier(twice / (2**left * float(op.output.scale))),
         zero_point=op.output.zero_point,
         low=low,
         high=high,
@@ -423,7 +482,7 @@ def _add(op: _Operator) -> Add:
 
 
 def _mul(op: _Operator) -> Mul:
-    op.need_int8(*op.inputs[:2], op.output)
+    op.wide(*op.inputs[:2], op.output)
     a, b = (float(t.scale) for t in op.inputs[:2])
     low, high = op.range()
     scale = quantize_multiplier(a * b / float(op.output.scale))
@@ -432,7 +491,7 @@ def _mul(op: _Operator) -> Mul:
 
 def _mean(op: _Operator) -> Mean:
     x, axis = op.inputs[:2]
-    op.need_int8(x, op.output)
+    op.wide(x, op.output)
     if not axis.constant:
         op.refuse("its axes are not constant")
     axes = sorted({int(a) % len(x.shape) for a in axis.values().ravel()})
@@ -451,10 +510,28 @@ def _mean(op: _Operator) -> Mean:
     )
 
 
+def _activation(op: _Operator) -> Lookup | Logistic:
+    x, out = op.inputs[0], op.output
+    if not op.wide(x, out):
+        return _lookup(op)
+    if out.scale != 2.0**-15:
+        op.refuse(f"the scale {out.scale} of its output is not 2^-15")
+    power = math.log2(x.scale)
+    left = 12 + round(power)
+    if abs(power - round(power)) < 1e-3 and left in ((0,) if op.name == "LOGISTIC" else (0, 1)):
+        multiplier, shift = float(3 << left), 0
+    else:
+        multiplier, shift = float(x.scale) * 12288, 0
+        while multiplier <= 32767 / 2 and shift <= 30:
+            multiplier, shift = multiplier * 2, shift + 1
+    if multiplier >= 2**15 or shift > 30:
+        op.refuse(f"the scale {x.scale} of its input is too far from 1 / 4096")
+    return (Logistic if op.name == "LOGISTIC" else Tanh)(count=x.size, multiplier=int(multiplier), shift=shift)
+
+
 def _lookup(op: _Operator) -> Lookup:
     """TFLM works LOGISTIC and TANH out in 32-bit fixed point, value by value; there are only 256 values."""
     x, out = op.inputs[0], op.output
-    op.need_int8(x, out)
     logistic = op.name == "LOGISTIC"
     if logistic and out.zero_point != -128:
         op.refuse(f"zero point {out.zero_point} of its output is not -128")
@@ -539,7 +616,10 @@ def _fixed_tanh(a: int) -> int:
 
 def _requantize(op: _Operator) -> Requantize:
     x, out = op.inputs[0], op.output
-    op.need_int8(x, out)
+    if op.name == "QUANTIZE":
+        op.wide(x), op.wide(out)
+    else:
+        op.wide(x, out)
     kinds = schema.ActivationFunctionType
     activation = {"QUANTIZE": kinds.NONE, "RELU": kinds.RELU}[op.name]
     low, high = op.range(activation)
@@ -557,7 +637,7 @@ def _move(op: _Operator) -> list[Copy]:
 
 def _gather(op: _Operator) -> list[Copy]:
     x, rows = op.inputs
-    op.need_int8(x, op.output)
+    op.need_int8(x, op.output)  # TFLM has it for no int16
     axis = op.options.axis % len(x.shape)
     count, columns = x.shape[axis], math.prod(x.shape[axis + 1 :])
     last_first = rows.constant and np.array_equal(rows.values().ravel(), range(count)[::-1])
@@ -567,12 +647,12 @@ def _gather(op: _Operator) -> list[Copy]:
 
 
 def _concatenate(op: _Operator) -> list[Copy]:
-    op.need_int8(*op.inputs, op.output)
+    element = 2 if op.wide(*op.inputs, op.output) else 1
     if op.options.fusedActivationFunction != schema.ActivationFunctionType.NONE:
         op.refuse("fused activation")
     shape = op.output.shape
     axis = op.options.axis % len(shape)
-    inner = math.prod(shape[axis + 1 :])
+    inner = math.prod(shape[axis + 1 :]) * element
     offset, copies = 0, []
     for t in op.inputs:
         columns = t.shape[axis] * inner
@@ -586,13 +666,13 @@ _PREPARE = {
     "CONCATENATION": _concatenate,
     "FULLY_CONNECTED": _fully_connected,
     "GATHER": _gather,
-    "LOGISTIC": _lookup,
+    "LOGISTIC": _activation,
     "MEAN": _mean,
     "MUL": _mul,
     "QUANTIZE": _requantize,
     "RELU": _requantize,
     "RESHAPE": _move,
     "SQUEEZE": _move,
-    "TANH": _lookup,
+    "TANH": _activation,
     "UNIDIRECTIONAL_SEQUENCE_LSTM": _lstm,
 }

@@ -60,7 +60,7 @@ namespace micro {
 
 // Fixed underlying types: the library returns values that are not named here.
 enum TfLiteStatus : int { kTfLiteOk = 0, kTfLiteError = 1 };
-enum TfLiteType : int { kTfLiteInt32 = 2, kTfLiteInt16 = 7, kTfLiteInt8 = 9 };
+enum TfLiteType : int { kTfLiteInt32 = 2, kTfLiteInt64 = 4, kTfLiteInt16 = 7, kTfLiteInt8 = 9 };
 enum TfLiteAllocationType : int { kTfLiteMmapRo = 1 };
 enum TfLiteQuantizationType : int { kTfLiteAffineQuantization = 1 };
 enum TfLiteFusedActivation : int {
@@ -92,6 +92,7 @@ union TfLitePtrUnion {
   int8_t* int8;
   int16_t* i16;
   int32_t* i32;
+  int64_t* i64;
 };
 
 struct TfLiteTensor {  // as Prepare sees a tensor
@@ -269,6 +270,7 @@ inline constexpr auto kError = kTfLiteError;
 inline constexpr auto kInt8 = kTfLiteInt8;
 inline constexpr auto kInt16 = kTfLiteInt16;
 inline constexpr auto kInt32 = kTfLiteInt32;
+inline constexpr auto kInt64 = kTfLiteInt64;
 inline constexpr auto kConstant = kTfLiteMmapRo;
 inline constexpr auto kAffine = kTfLiteAffineQuantization;
 inline constexpr auto kActNone = kTfLiteActNone;

@@ -49,8 +49,11 @@ class Description {
 
   bool IsWeights() const { return tensor_->type == tflm::kInt8 && tensor_->allocation_type == tflm::kConstant; }
 
-  bool IsBias(int32_t count) const {
-    return tensor_->type == tflm::kInt32 && tensor_->allocation_type == tflm::kConstant && size() == count;
+  // int8 with a scale, or int16 with a scale and zero point 0.
+  bool IsActivation(bool wide) const { return HasOneScale(wide ? tflm::kInt16 : tflm::kInt8) && !(wide && tensor_->params.zero_point != 0); }
+
+  bool IsBias(bool wide, int32_t count) const {
+    return tensor_->type == (wide ? tflm::kInt64 : tflm::kInt32) && tensor_->allocation_type == tflm::kConstant && size() == count;
   }
 
   bool IsState(tflm::Type type, int32_t count) const { return HasOneScale(type) && tensor_->is_variable && size() == count; }
@@ -78,6 +81,14 @@ T* Allocate(tflm::Context* context, size_t count) {
   return reinterpret_cast<uintptr_t>(memory) > reinterpret_cast<uintptr_t>(end) ? static_cast<T*>(memory) : nullptr;
 }
 
+const char* ActivationRefusal(bool wide) {
+  return wide ? "its input or output is not int16 with one scale and zero point 0" : "its input or output is not int8 with one scale";
+}
+
+const char* BiasRefusal(bool wide) {
+  return wide ? "its bias is not constant int64, one for each output" : "its bias is not constant int32, one for each output";
+}
+
 // The multiplier and shift nearest to a real number; false when it is none of a scale, or no kernel can shift that far.
 bool ToScale(double real, gc_scale* scale) {
   if (!(real >= 0) || std::isinf(real)) return false;
@@ -92,6 +103,22 @@ bool ToScale(double real, gc_scale* scale) {
   return none || shift <= 30;
 }
 
+// The same for sums of products, which TFLM multiplies by 16 bits where they are of int16.
+bool ToSumScale(double real, bool wide, gc_scale* scale) {
+  if (!ToScale(real, scale)) return false;
+  if (wide) scale->multiplier = (scale->multiplier >= 0x7fff0000 ? 0x7fff : (scale->multiplier + (1 << 15)) >> 16) << 16;
+  return !wide || scale->shift <= 7;
+}
+
+// Biases of 64 bits; false where one needs them.
+bool Narrow(const int64_t* bias /* (count) or nullptr */, int32_t count, int32_t* narrow /* (count) */) {
+  for (int32_t i = 0; i < count; ++i) {
+    narrow[i] = bias != nullptr ? static_cast<int32_t>(bias[i]) : 0;
+    if (bias != nullptr && narrow[i] != bias[i]) return false;
+  }
+  return true;
+}
+
 // bias - zero_point * sum(weights), what the zero point of the inputs adds to every sum. Wraps, as the kernels and TFLM do.
 void Fold(const int32_t* bias /* (rows) or nullptr */, int32_t zero_point, const int8_t* weights /* (rows, columns) */, int32_t rows,
           int32_t columns, int32_t* folded /* (rows) */) {
@@ -103,9 +130,10 @@ void Fold(const int32_t* bias /* (rows) or nullptr */, int32_t zero_point, const
 }
 
 // Lowest and highest output under a fused activation; false when it is none of those that only bound.
-bool ToRange(tflm::Activation activation, float scale, int32_t zero_point, int32_t* low, int32_t* high) {
-  const auto quantized = [&](float x) {  // beyond 256 steps it is out of int8's range whatever it is
-    return zero_point + static_cast<int32_t>(std::fmin(std::fmax(std::round(x / scale), -256.0f), 256.0f));
+bool ToRange(tflm::Activation activation, bool wide, float scale, int32_t zero_point, int32_t* low, int32_t* high) {
+  const int32_t most_steps = wide ? 32767 : 127, least_steps = -most_steps - 1;
+  const auto quantized = [&](float x) {  // beyond 65536 steps it is out of range whatever it is
+    return zero_point + static_cast<int32_t>(std::fmin(std::fmax(std::round(x / scale), -65536.0f), 65536.0f));
   };
   float least = -INFINITY, most = INFINITY;
   if (activation == tflm::kActRelu || activation == tflm::kActRelu6) {
@@ -117,8 +145,8 @@ bool ToRange(tflm::Activation activation, float scale, int32_t zero_point, int32
   } else if (activation != tflm::kActNone) {
     return false;
   }
-  *low = std::isinf(least) || quantized(least) < -128 ? -128 : quantized(least);
-  *high = std::isinf(most) || quantized(most) > 127 ? 127 : quantized(most);
+  *low = std::isinf(least) || quantized(least) < least_steps ? least_steps : quantized(least);
+  *high = std::isinf(most) || quantized(most) > most_steps ? most_steps : quantized(most);
   return true;
 }
 
@@ -128,13 +156,14 @@ tflm::Result PrepareFullyConnected(tflm::Context* context, tflm::Node* node) {
   const Description x(context, node->inputs, 0), weights(context, node->inputs, 1), bias(context, node->inputs, 2);
   const Description out(context, node->outputs, 0);
   if (!x || !weights || !out || (has_bias && !bias)) return tflm::kError;  // no room to describe them
-  if (!x.HasOneScale(tflm::kInt8) || !out.HasOneScale(tflm::kInt8)) return refuse("its input or output is not int8 with one scale");
+  const bool wide = x->type == tflm::kInt16;
+  if (!x.IsActivation(wide) || !out.IsActivation(wide)) return refuse(ActivationRefusal(wide));
   if (!weights.IsWeights() || weights->dims->size != 2) return refuse("its weights are not a constant int8 matrix");
   const int32_t outputs = weights->dims->data[0], inputs = weights->dims->data[1];
   if (outputs < 1 || inputs < 1 || x.size() % inputs != 0) return refuse("its input is not rows of what the weights take");
   const int32_t rows = x.size() / inputs;
   if (out.size() != rows * outputs) return refuse("its output is not rows of what the weights give");
-  if (has_bias && !bias.IsBias(outputs)) return refuse("its bias is not constant int32, one for each output");
+  if (has_bias && !bias.IsBias(wide, outputs)) return refuse(BiasRefusal(wide));
   const auto* quantization = weights.quantization();
   if (quantization == nullptr) return refuse("its weights have no scale");
   const int scales = quantization->scale->size;
@@ -146,7 +175,7 @@ tflm::Result PrepareFullyConnected(tflm::Context* context, tflm::Node* node) {
   }
   int32_t low, high;
   const auto& options = *static_cast<const tflm::FullyConnectedOptions*>(node->builtin_data);
-  if (!ToRange(options.activation, out->params.scale, out->params.zero_point, &low, &high)) return refuse("fused activation");
+  if (!ToRange(options.activation, wide, out->params.scale, out->params.zero_point, &low, &high)) return refuse("fused activation");
 
   auto* kernel = Allocate<gc_fully_connected>(context, 1);
   auto* folded = Allocate<int32_t>(context, outputs);
@@ -156,13 +185,17 @@ tflm::Result PrepareFullyConnected(tflm::Context* context, tflm::Node* node) {
   for (int32_t i = 0; i < outputs; ++i) {
     const float scale = quantization->scale->data[scales == 1 ? 0 : i];
     gc_scale to_output;  // in double, as TFLM takes it: the product of two floats is exact
-    if (!ToScale(static_cast<double>(x->params.scale) * scale / out->params.scale, &to_output)) {
+    if (!ToSumScale(static_cast<double>(x->params.scale) * scale / out->params.scale, wide, &to_output)) {
       return refuse("its scales are no scales or too far apart");
     }
     multiplier[i] = to_output.multiplier;
     shift[i] = static_cast<int8_t>(to_output.shift);
   }
-  Fold(has_bias ? bias->data.i32 : nullptr, x->params.zero_point, weights->data.int8, outputs, inputs, folded);
+  if (!wide) {
+    Fold(has_bias ? bias->data.i32 : nullptr, x->params.zero_point, weights->data.int8, outputs, inputs, folded);
+  } else if (!Narrow(has_bias ? bias->data.i64 : nullptr, outputs, folded)) {
+    return refuse("its bias needs more than 32 bits");
+  }
   *kernel = {rows, inputs, outputs, weights->data.int8, folded, multiplier, shift, out->params.zero_point, low, high};
   node->user_data = kernel;
   return tflm::kOk;
@@ -173,8 +206,13 @@ tflm::EvalTensor* Eval(tflm::Context* context, const tflm::IntArray* tensors, in
 }
 
 tflm::Result InvokeFullyConnected(tflm::Context* context, tflm::Node* node) {
-  gc_fully_connected_s8(static_cast<const gc_fully_connected*>(node->user_data), Eval(context, node->inputs, 0)->data.int8,
-                        Eval(context, node->outputs, 0)->data.int8);
+  const auto* kernel = static_cast<const gc_fully_connected*>(node->user_data);
+  const tflm::EvalTensor *in = Eval(context, node->inputs, 0), *out = Eval(context, node->outputs, 0);
+  if (in->type == tflm::kInt16) {
+    gc_fully_connected_s16(kernel, in->data.i16, out->data.i16);
+  } else {
+    gc_fully_connected_s8(kernel, in->data.int8, out->data.int8);
+  }
   return tflm::kOk;
 }
 
@@ -202,7 +240,8 @@ tflm::Result PrepareLstm(tflm::Context* context, tflm::Node* node) {
   bool described = x && hidden && cells && out;
   for (int i = 0; i < 4; ++i) described = described && weights[i] && recurrent[i] && bias[i];
   if (!described) return tflm::kError;  // no room for that
-  if (!x.HasOneScale(tflm::kInt8) || !out.HasOneScale(tflm::kInt8)) return refuse("its input or output is not int8 with one scale");
+  const bool wide = x->type == tflm::kInt16;
+  if (!x.IsActivation(wide) || !out.IsActivation(wide)) return refuse(ActivationRefusal(wide));
   const auto& options = *static_cast<const tflm::LstmOptions*>(node->builtin_data);
   if (options.activation != tflm::kActTanh) return refuse("its activation is not TANH");
   if (x->dims->size != 3) return refuse("its input has not three dimensions");
@@ -211,7 +250,7 @@ tflm::Result PrepareLstm(tflm::Context* context, tflm::Node* node) {
   const int32_t inputs = x->dims->data[2];
   const int32_t units = weights[0]->dims->size == 2 ? weights[0]->dims->data[0] : 0;
   if (out.size() != steps * batch * units) return refuse("its output is not one row of units for each step of each of the batch");
-  if (!hidden.IsState(tflm::kInt8, batch * units)) return refuse("its hidden state is not a variable int8 tensor like its output");
+  if (!hidden.IsState(out->type, batch * units)) return refuse("its hidden state is not a variable tensor of its output's type");
   if (!cells.IsState(tflm::kInt16, batch * units) || cells->params.zero_point != 0) {
     return refuse("its cell state is not a variable int16 tensor with zero point 0");
   }
@@ -239,14 +278,18 @@ tflm::Result PrepareLstm(tflm::Context* context, tflm::Node* node) {
         !r.HasOneScale(tflm::kInt8) || !r.IsMatrix(units, units) || r->params.zero_point != 0) {
       return refuse("its weights are not constant int8 matrices with one scale and zero point 0");
     }
-    if (!bias[i].IsBias(units)) return refuse("its biases are not constant int32, one for each unit");
+    if (!bias[i].IsBias(wide, units)) return refuse(BiasRefusal(wide));
     int32_t *input_bias = biases + 2 * i * units, *recurrent_bias = input_bias + units;
-    Fold(bias[i]->data.i32, x->params.zero_point, w->data.int8, units, inputs, input_bias);
-    Fold(nullptr, hidden->params.zero_point, r->data.int8, units, units, recurrent_bias);
-    *gates[i] = {w->data.int8, r->data.int8, input_bias, recurrent_bias, {}, {}};
+    if (!wide) {
+      Fold(bias[i]->data.i32, x->params.zero_point, w->data.int8, units, inputs, input_bias);
+      Fold(nullptr, hidden->params.zero_point, r->data.int8, units, units, recurrent_bias);
+    } else if (!Narrow(bias[i]->data.i64, units, input_bias)) {
+      return refuse("its bias needs more than 32 bits");
+    }
+    *gates[i] = {w->data.int8, r->data.int8, input_bias, wide ? nullptr : recurrent_bias, {}, {}};
     // 4096: of what goes into the activations.
-    if (!ToScale(static_cast<double>(x->params.scale) * w->params.scale * 4096, &gates[i]->input) ||
-        !ToScale(static_cast<double>(hidden->params.scale) * r->params.scale * 4096, &gates[i]->recurrent)) {
+    if (!ToSumScale(static_cast<double>(x->params.scale) * w->params.scale * 4096, wide, &gates[i]->input) ||
+        !ToSumScale(static_cast<double>(hidden->params.scale) * r->params.scale * 4096, wide, &gates[i]->recurrent)) {
       return refuse("its scales are no scales or too far apart");
     }
   }
@@ -270,9 +313,14 @@ tflm::Result PrepareLstm(tflm::Context* context, tflm::Node* node) {
 
 tflm::Result InvokeLstm(tflm::Context* context, tflm::Node* node) {
   const auto* lstm = static_cast<const Lstm*>(node->user_data);
-  gc_lstm_s8(&lstm->kernel, Eval(context, node->inputs, 0)->data.int8, Eval(context, node->inputs, kHidden)->data.int8,
-             Eval(context, node->inputs, kCells)->data.i16, Eval(context, node->outputs, 0)->data.int8,
-             tflm::GetMicroContext(context)->GetScratchBuffer(lstm->scratch));
+  const tflm::EvalTensor *in = Eval(context, node->inputs, 0), *hidden = Eval(context, node->inputs, kHidden);
+  const tflm::EvalTensor *cells = Eval(context, node->inputs, kCells), *out = Eval(context, node->outputs, 0);
+  void* scratch = tflm::GetMicroContext(context)->GetScratchBuffer(lstm->scratch);
+  if (in->type == tflm::kInt16) {
+    gc_lstm_s16(&lstm->kernel, in->data.i16, hidden->data.i16, cells->data.i16, out->data.i16, scratch);
+  } else {
+    gc_lstm_s8(&lstm->kernel, in->data.int8, hidden->data.int8, cells->data.i16, out->data.int8, scratch);
+  }
   return tflm::kOk;
 }
 

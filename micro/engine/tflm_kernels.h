@@ -1,5 +1,5 @@
-// The kernels of micro/kernels under TFLM's builtin operators FULLY_CONNECTED and UNIDIRECTIONAL_SEQUENCE_LSTM: int8. They give the bytes
-// of TFLM's reference kernels, faster, and the LSTM keeps its state where the one of CMSIS-NN starts from zero at every call.
+// The kernels of micro/kernels under TFLM's builtin operators FULLY_CONNECTED and UNIDIRECTIONAL_SEQUENCE_LSTM: int8 and 16x8. They give the
+// bytes of TFLM's reference kernels, faster, and the LSTM keeps its state where the one of CMSIS-NN starts from zero at every call.
 #pragma once
 
 #include "micro/engine/tflm.h"

@@ -36,6 +36,19 @@ static inline int32_t gc_rescale(int32_t x, int32_t multiplier, int32_t shift) {
   return gc_divide(gc_multiply_high(x, multiplier), -shift);
 }
 
+/* Where activations are int16, TFLM keeps sums in 64 bits, takes the upper 16 bits of a multiplier alone, and rounds once, halves up. The
+   lower 16 bits are 0; the shift is below 8. */
+static inline int32_t gc_rescale_wide(int64_t x, int32_t multiplier, int32_t shift) {
+  return (int32_t)((x * (multiplier >> 16) + ((int64_t)1 << (14 - shift))) >> (15 - shift));
+}
+
+/* Whether 32 bits hold every sum of int16 times int8 on a bias: a product is 2^22 at the most. */
+static inline int gc_sums_fit(const int32_t* bias, int32_t count, int32_t inputs) {
+  uint32_t bits = 0; /* of all biases: the largest is below twice the highest of them */
+  for (const int32_t* end = bias + count; bias != end; ++bias) bits |= (uint32_t)(*bias ^ *bias >> 31);
+  return inputs < 512 && bits < (1u << 31) - ((uint32_t)inputs << 22);
+}
+
 #ifdef GC_DSP
 
 /* Boards are often built with -Os; loops that need nearly all registers only compile, and only pay, with -O2. */
@@ -76,6 +89,38 @@ static inline int16x2_t gc_odd(uint32_t x) {
   return y;
 }
 
+/* gc_rescale_wide of what fits into 32 bits, for a shift below -1: then the lower half of the product cannot change the rounding. */
+static inline int32_t gc_rescale_narrow(int32_t x, int32_t multiplier, int32_t shift) {
+  const int32_t right = -1 - shift;
+  int32_t y;
+  __asm__("smmla %0, %1, %2, %3" : "=r"(y) : "r"(x), "r"(multiplier), "r"(1 << (right - 1)));
+  return y >> right;
+}
+
+/* The same order for four halves: 0 and 2, then 1 and 3. */
+static inline void gc_load_halves(const int16_t* p, int16x2_t* even, int16x2_t* odd) {
+  uint32_t x, y;
+  memcpy(&x, p, 4);
+  memcpy(&y, p + 2, 4);
+  *even = (int16x2_t)((x & 0xffff) | y << 16);
+  *odd = (int16x2_t)(x >> 16 | (y & 0xffff0000));
+}
+
+/* Two rows of halves, interleaved: of every four first 0 and 2 of both rows, then 1 and 3 of both; filled up with zeros to eight. */
+static inline void gc_interleave_halves(const int16_t* a, const int16_t* b, int32_t count, int16x2_t* out) {
+  int32_t i = 0;
+  for (; i + 4 <= count; i += 4, out += 4) {
+    gc_load_halves(a + i, out, out + 2);
+    gc_load_halves(b + i, out + 1, out + 3);
+  }
+  for (; i % 8 != 0 || i < count; i += 4, out += 4) {
+    int16_t four[2][4] = {{0}};
+    for (int32_t k = 0; k < 4 && i + k < count; ++k) four[0][k] = a[i + k], four[1][k] = b[i + k];
+    gc_load_halves(four[0], out, out + 2);
+    gc_load_halves(four[1], out + 1, out + 3);
+  }
+}
+
 #endif
 
 #ifdef GC_HELIUM
@@ -98,6 +143,11 @@ static inline __attribute__((always_inline)) int32x4_t gc_rescale_all(int32x4_t 
   if (shift < 0) return vrshlq_n_s32(vqrdmlahq_n_s32(vshrq_n_s32(x, 31), x, multiplier), shift);
   if (shift > 0) x = vshlq_r_s32(x, shift);
   return vqrdmulhq_n_s32(x, multiplier);
+}
+
+/* gc_rescale_wide of what fits into 32 bits, for shifts below 0. */
+static inline int32x4_t gc_rescale_narrow_lanes(int32x4_t x, int32x4_t multiplier, int32x4_t shift) {
+  return vrshlq_s32(vqdmulhq_s32(x, multiplier), shift);
 }
 
 /* Lanes of 32 bits, the even and the odd ones of eight, as lanes of 16; and those as bytes, each still in a lane of 16. */

@@ -35,6 +35,14 @@ static void fill(int8_t* x, int32_t count) {
   for (int32_t i = 0; i < count; ++i) x[i] = (int8_t)(kind == 0 ? every : kind == 1 ? (draw(0, 1) ? 127 : -128) : draw(-128, 127));
 }
 
+static void fill16(int16_t* x, int32_t count) {
+  const int32_t kind = draw(0, 9);
+  const int16_t every = (int16_t)(draw(0, 1) ? 32767 : -32768);
+  for (int32_t i = 0; i < count; ++i) {
+    x[i] = (int16_t)(kind == 0 ? every : kind == 1 ? (draw(0, 1) ? 32767 : -32768) : draw(-32768, 32767));
+  }
+}
+
 static void fill_biases(int32_t* x, int32_t count) {
   const int32_t reach = draw(0, 19) == 0 ? INT32_MAX : 1 << draw(1, 18);
   for (int32_t i = 0; i < count; ++i) x[i] = draw(-reach, reach);
@@ -53,6 +61,15 @@ static void compare(const char* what, int32_t number, const void* got, const voi
   }
 }
 
+/* Not as bytes: the checksum is the same in any order of bytes. */
+static void compare16(const char* what, int32_t number, const int16_t* got, const int16_t* expected, int32_t count) {
+  for (int32_t i = 0; i < count; ++i) {
+    const int8_t a[2] = {(int8_t)(got[i] >> 8), (int8_t)got[i]}, b[2] = {(int8_t)(expected[i] >> 8), (int8_t)expected[i]};
+    compare(what, number, a, b, 2);
+  }
+}
+
+static int16_t in16[MOST], other16[MOST], out16[MOST], expected16[MOST];
 static int8_t weights[4][MOST], recurrent[4][MOST], in[MOST], other[MOST], out[MOST], expected[MOST];
 static int32_t biases[4][256], recurrent_biases[4][256], multipliers[256];
 static int8_t shifts[256];
@@ -79,6 +96,33 @@ static void test_fully_connected(int32_t number) {
   compare("fully_connected", number, out, expected, p.rows * p.outputs);
 }
 
+/* Upper halves alone, and biases that leave 32 bits for sums or do not. */
+static int32_t draw_wide_multiplier(void) { return draw_multiplier() & 0x7fff0000; }
+static void fill_wide_biases(int32_t* x, int32_t count) {
+  const int32_t reach = draw(0, 9) == 0 ? INT32_MAX : 1 << draw(1, 30);
+  for (int32_t i = 0; i < count; ++i) x[i] = draw(-reach, reach);
+}
+
+static void test_fully_connected16(int32_t number) {
+  gc_fully_connected p = {.weights = weights[0], .bias = biases[0], .multiplier = multipliers, .shift = shifts, .low = -32768, .high = 32767};
+  p.rows = number % 4 ? draw(1, 9) : 1;
+  p.inputs = number % 4 ? draw(1, 60) : draw(100, 130);
+  p.outputs = draw(1, number % 4 ? 40 : 20);
+  if (number % 3 == 1) p.inputs = 8 << draw(0, 3), p.outputs = 4 * draw(1, 8); /* whole vectors */
+  if (number % 7 == 0) p.low = 0, p.high = draw(0, 32767);
+  fill(weights[0], p.inputs * p.outputs);
+  fill_wide_biases(biases[0], p.outputs);
+  const int wide = draw(0, 5) == 0;
+  for (int32_t o = 0; o < p.outputs; ++o) {
+    multipliers[o] = draw_wide_multiplier();
+    shifts[o] = (int8_t)(wide ? draw(-31, 7) : draw(-15, -2));
+  }
+  fill16(in16, p.rows * p.inputs);
+  gc_fully_connected_s16(&p, in16, out16);
+  gc_fully_connected_s16_portable(&p, in16, expected16);
+  compare16("fully_connected of int16", number, out16, expected16, p.rows * p.outputs);
+}
+
 static gc_scale draw_scale(int32_t low, int32_t high) {
   gc_scale s;
   s.multiplier = draw_multiplier();
@@ -102,13 +146,7 @@ static int8_t hidden[2][MOST];
 static int16_t cell[2][MOST];
 static uint64_t scratch[MOST];
 
-/* Not as bytes: the checksum is the same in any order of bytes. */
-static void compare_cells(int32_t number, int32_t count) {
-  for (int32_t i = 0; i < count; ++i) {
-    const int8_t got[2] = {(int8_t)(cell[0][i] >> 8), (int8_t)cell[0][i]}, is[2] = {(int8_t)(cell[1][i] >> 8), (int8_t)cell[1][i]};
-    compare("lstm's cell state", number, got, is, 2);
-  }
-}
+static void compare_cells(int32_t number, int32_t count) { compare16("lstm's cell state", number, cell[0], cell[1], count); }
 
 static void test_lstm(int32_t number) {
   const int usual = number % 2; /* scales as networks have them */
@@ -140,6 +178,46 @@ static void test_lstm(int32_t number) {
     gc_lstm_s8_portable(&p, in, hidden[1], cell[1], expected, scratch);
     compare("lstm", number, out, expected, steps * batch * units);
     compare("lstm's hidden state", number, hidden[0], hidden[1], batch * units);
+    compare_cells(number, batch * units);
+  }
+}
+
+static int16_t hidden16[2][MOST];
+
+static gc_lstm_gate draw_gate16(int32_t i, int32_t inputs, int32_t units) {
+  fill(weights[i], units * inputs);
+  fill(recurrent[i], units * units);
+  fill_wide_biases(biases[i], units);
+  const int wide = draw(0, 9) == 0;
+  gc_lstm_gate g = {weights[i], recurrent[i], biases[i], 0, {draw_wide_multiplier(), 0}, {draw_wide_multiplier(), 0}};
+  g.input.shift = wide ? draw(-20, 4) : draw(-12, -2);
+  g.recurrent.shift = wide ? draw(-20, 4) : draw(-12, -2);
+  return g;
+}
+
+static void test_lstm16(int32_t number) {
+  const int32_t steps = draw(1, 3), batch = draw(1, 6), inputs = number % 3 ? draw(1, 20) : 8, units = number % 3 ? draw(1, 34) : 32;
+  gc_lstm p = {.steps = steps, .batch = batch, .inputs = inputs, .units = units};
+  p.input = draw_gate16(0, inputs, units);
+  p.forget = draw_gate16(1, inputs, units);
+  p.cell = draw_gate16(2, inputs, units);
+  p.output = draw_gate16(3, inputs, units);
+  const int32_t power = draw(9, 16); /* of the cell's scale */
+  p.update = (gc_scale){draw(0, 5) ? 1 << 30 : draw(1 << 30, INT32_MAX), power - 29};
+  p.hidden = draw(0, 1) ? draw_scale(-16, -13) : (gc_scale){1 << 30, -14};
+  p.tanh_multiplier = power > 12 ? 3 : 3 << (12 - power);
+  p.tanh_shift = power > 12 ? power - 12 : 0;
+  p.cell_clip = draw(0, 3) ? 0 : draw(1, 32767);
+  for (int32_t i = 0; i < batch * units; ++i) {
+    cell[0][i] = cell[1][i] = (int16_t)draw(-32768, 32767);
+    hidden16[0][i] = hidden16[1][i] = (int16_t)draw(-32768, 32767);
+  }
+  for (int32_t call = 0; call < 4; ++call) {
+    fill16(in16, steps * batch * inputs);
+    gc_lstm_s16(&p, in16, hidden16[0], cell[0], out16, scratch);
+    gc_lstm_s16_portable(&p, in16, hidden16[1], cell[1], expected16, scratch);
+    compare16("lstm of int16", number, out16, expected16, steps * batch * units);
+    compare16("hidden state of int16", number, hidden16[0], hidden16[1], batch * units);
     compare_cells(number, batch * units);
   }
 }
@@ -211,6 +289,40 @@ static void test_add_and_mul(int32_t number) {
   compare("mul", number, out, expected, rows * columns);
 }
 
+static void test_elements16(int32_t number) {
+  const int32_t rows = number % 4 == 1 ? 1 : draw(1, 16), columns = draw(1, 40);
+  const int32_t kind = draw(0, 3); /* whole, one row for all, one column for all, whole */
+  const gc_operand whole = {columns, 1, 0}, part = {kind == 1 ? 0 : kind == 2 ? 1 : columns, kind != 2, 0};
+  const int swap = draw(0, 1);
+  gc_add p = {.rows = rows, .columns = columns, .low = number % 5 ? -32768 : 0, .high = number % 5 ? 32767 : draw(0, 32767)};
+  p.a = swap ? part : whole, p.b = swap ? whole : part;
+  p.a_scale = draw_scale(-6, 0), p.b_scale = draw_scale(-6, 0), p.scale = draw_scale(-17, 0);
+  fill16(in16, rows * columns);
+  fill16(other16, rows * columns);
+  gc_add_s16(&p, in16, other16, out16);
+  gc_add_s16_portable(&p, in16, other16, expected16);
+  compare16("add of int16", number, out16, expected16, rows * columns);
+  const gc_mul q = {rows, columns, p.a, p.b, draw_scale(-18, 1), 0, p.low, p.high};
+  gc_mul_s16(&q, in16, other16, out16);
+  gc_mul_s16_portable(&q, in16, other16, expected16);
+  compare16("mul of int16", number, out16, expected16, rows * columns);
+
+  gc_mean m = {.outer = draw(1, 3), .count = draw(1, 40), .inner = draw(1, 24), .scale = draw_scale(-8, 0)};
+  fill16(in16, m.outer * m.count * m.inner);
+  gc_mean_s16(&m, in16, out16);
+  gc_mean_s16_portable(&m, in16, expected16);
+  compare16("mean of int16", number, out16, expected16, m.outer * m.inner);
+
+  const gc_logistic c = {draw(1, 300), draw(1, 32767), draw(0, 16)};
+  fill16(in16, c.count);
+  gc_logistic_s16(&c, in16, out16);
+  gc_logistic_s16_portable(&c, in16, expected16);
+  compare16("logistic of int16", number, out16, expected16, c.count);
+  gc_tanh_s16(&c, in16, out16);
+  gc_tanh_s16_portable(&c, in16, expected16);
+  compare16("tanh of int16", number, out16, expected16, c.count);
+}
+
 static void test_lookup(int32_t number) {
   const int32_t count = draw(0, 300);
   fill(weights[0], 256);
@@ -248,7 +360,12 @@ int main(void) {
   }
   test_activations(8, 32);
   test_activations(1, 8);
-  const uint32_t golden = 0x6f6aa11au; /* GCC 12 on x86-64 */
+  for (int32_t i = 0; i < CASES; ++i) {
+    test_fully_connected16(i);
+    test_lstm16(i);
+    test_elements16(i);
+  }
+  const uint32_t golden = 0xcdca9a5du; /* GCC 12 on x86-64 */
   if (checksum != golden) BoardFail("checksum of all outputs", (int32_t)checksum);
   return 0;
 }

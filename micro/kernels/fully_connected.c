@@ -17,11 +17,31 @@ static void gc_fully_connected_portable(const gc_fully_connected* p, const int8_
 
 #endif
 
+static void gc_fully_connected16_portable(const gc_fully_connected* p, const int16_t* in, int16_t* out) {
+  for (int32_t r = 0; r < p->rows; ++r, in += p->inputs) {
+    const int8_t* w = p->weights;
+    for (int32_t o = 0; o < p->outputs; ++o, w += p->inputs) {
+      int64_t sum = p->bias[o];
+      for (int32_t i = 0; i < p->inputs; ++i) sum += in[i] * w[i];
+      *out++ = (int16_t)gc_clamp(gc_rescale_wide(sum, p->multiplier[o], p->shift[o]), p->low, p->high);
+    }
+  }
+}
+
+#if defined(GC_DSP) || defined(GC_HELIUM)
+/* Whether sums need no more than 32 bits, and are shifted to the right. */
+static int gc_fully_connected16_usable(const gc_fully_connected* p) {
+  int32_t most = -128;
+  for (int32_t o = 0; o < p->outputs; ++o) most = p->shift[o] > most ? p->shift[o] : most;
+  return most < -1 && gc_sums_fit(p->bias, p->outputs, p->inputs);
+}
+#endif
+
 #ifdef GC_DSP
 
-/* Four rows of weights times one row of inputs, of which the first n / 8 * 8 are in x as signed halves: of every four first 0 and 2, then
-   1 and 3. */
-static __attribute__((noinline)) void gc_dot41(const int8_t* w, const int8_t* in, const int16x2_t* x, int32_t n, int32_t sums[4]) {
+/* Four rows of weights times one row of inputs, as signed halves in x: of every four first 0 and 2, then 1 and 3, and after the first
+   n / 8 * 8 in their order. */
+static __attribute__((noinline)) void gc_dot41(const int8_t* w, const int16x2_t* x, int32_t n, int32_t sums[4]) {
   int32_t s0 = sums[0], s1 = sums[1], s2 = sums[2], s3 = sums[3], eights = n / 8;
   if (eights > 0) {
 #define GC_DOT_ONE(sum)                                 \
@@ -45,7 +65,7 @@ static __attribute__((noinline)) void gc_dot41(const int8_t* w, const int8_t* in
         : [n] "r"(n), [n3] "r"(3 * n)
         : "cc", "memory");
   }
-  for (const int8_t *a = in + (n & ~7), *end = in + n; a != end; ++a, ++w) {
+  for (const int16_t *a = (const int16_t*)x, *end = a + n % 8; a != end; ++a, ++w) {
     s0 += *a * w[0];
     s1 += *a * w[n];
     s2 += *a * w[2 * n];
@@ -133,12 +153,13 @@ static __attribute__((noinline)) void gc_one_row(const gc_fully_connected* p, co
     x[i / 2] = gc_even(four);
     x[i / 2 + 1] = gc_odd(four);
   }
+  for (int32_t i = n & ~7; i < n; ++i) ((int16_t*)x)[i] = in[i];
   const int8_t *w = p->weights, *shift = p->shift;
   const int32_t *bias = p->bias, *multiplier = p->multiplier;
   for (int32_t i = fours; i > 0; --i, w += 4 * n) {
     int32_t s[4] = {bias[0], bias[1], bias[2], bias[3]};
     bias += 4;
-    gc_dot41(w, in, x, n, s);
+    gc_dot41(w, x, n, s);
     for (const int32_t* sum = s; sum != s + 4; ++sum) {
       const int32_t by = *shift++;
       *out++ = gc_output(*sum, gc_left(by), gc_doubled(*multiplier++), gc_right(by), zero_point);
@@ -325,4 +346,159 @@ void gc_fully_connected_s8(const gc_fully_connected* p, const int8_t* in, int8_t
 #else
   gc_fully_connected_portable(p, in, out);
 #endif
+}
+
+#ifdef GC_DSP
+
+/* Two rows of weights times two interleaved rows of int16, which are also at a; sums as gc_dot22 has them. */
+static inline void gc_dot22_16(const int8_t* w, const int16x2_t* x, const int16_t* a, int32_t n, int32_t sums[4]) {
+  int32_t s0 = sums[0], s1 = sums[1], s2 = sums[2], s3 = sums[3], fours = n / 4;
+  __asm__(
+      "0:\n\t"
+      "ldr r9, [%[w], %[n]]\n\t"
+      "ldmia %[x]!, {r4, r5, r6, r8}\n\t"
+      "sxtb16 r10, r9\n\t"
+      "sxtb16 r9, r9, ror #8\n\t"
+      "smlad %[s1], r10, r4, %[s1]\n\t"
+      "smlad %[s3], r10, r5, %[s3]\n\t"
+      "smlad %[s1], r9, r6, %[s1]\n\t"
+      "smlad %[s3], r9, r8, %[s3]\n\t"
+      "ldr r9, [%[w]], #4\n\t"
+      "sxtb16 r10, r9\n\t"
+      "sxtb16 r9, r9, ror #8\n\t"
+      "smlad %[s0], r10, r4, %[s0]\n\t"
+      "smlad %[s2], r10, r5, %[s2]\n\t"
+      "smlad %[s0], r9, r6, %[s0]\n\t"
+      "smlad %[s2], r9, r8, %[s2]\n\t"
+      "subs %[m], #1\n\t"
+      "bne 0b"
+      : [w] "+r"(w), [x] "+r"(x), [m] "+r"(fours), [s0] "+r"(s0), [s1] "+r"(s1), [s2] "+r"(s2), [s3] "+r"(s3)
+      : [n] "r"(n)
+      : "r4", "r5", "r6", "r8", "r9", "r10", "cc", "memory");
+  for (int32_t i = n & ~3; i < n; ++i, ++w) {
+    s0 += a[i] * w[0];
+    s1 += a[i] * w[n];
+    s2 += a[n + i] * w[0];
+    s3 += a[n + i] * w[n];
+  }
+  sums[0] = s0, sums[1] = s1, sums[2] = s2, sums[3] = s3;
+}
+
+static inline int16_t gc_output16(const gc_fully_connected* p, int32_t o, int32_t sum) {
+  return (int16_t)__ssat(gc_rescale_narrow(sum, p->multiplier[o], p->shift[o]), 16);
+}
+
+static void gc_one_output16(const gc_fully_connected* p, int32_t o, const int16_t* in, int16_t* out) {
+  const int8_t* w = p->weights + o * p->inputs;
+  int32_t sum = p->bias[o];
+  for (int32_t i = 0; i < p->inputs; ++i) sum += in[i] * w[i];
+  out[o] = gc_output16(p, o, sum);
+}
+
+/* All outputs of two rows, and of one, of at most GC_MOST_INPUTS. */
+static __attribute__((noinline)) void gc_two_rows16(const gc_fully_connected* p, const int16_t* in, int16_t* out) {
+  const int32_t n = p->inputs, outputs = p->outputs;
+  int16x2_t x[GC_MOST_INPUTS] __attribute__((aligned(8)));
+  gc_interleave_halves(in, in + n, n, x);
+  int32_t o = 0;
+  for (const int8_t* w = p->weights; o + 2 <= outputs; o += 2, w += 2 * n) {
+    int32_t s[4] = {p->bias[o], p->bias[o + 1], p->bias[o], p->bias[o + 1]};
+    gc_dot22_16(w, x, in, n, s);
+    out[o] = gc_output16(p, o, s[0]);
+    out[o + 1] = gc_output16(p, o + 1, s[1]);
+    out[outputs + o] = gc_output16(p, o, s[2]);
+    out[outputs + o + 1] = gc_output16(p, o + 1, s[3]);
+  }
+  if (o < outputs) gc_one_output16(p, o, in, out), gc_one_output16(p, o, in + n, out + outputs);
+}
+
+static __attribute__((noinline)) void gc_one_row16(const gc_fully_connected* p, const int16_t* in, int16_t* out) {
+  const int32_t n = p->inputs, outputs = p->outputs;
+  int16x2_t x[GC_MOST_INPUTS / 2] __attribute__((aligned(8)));
+  for (int32_t i = 0; i < (n & ~7); i += 4) gc_load_halves(in + i, x + i / 2, x + i / 2 + 1);
+  for (int32_t i = n & ~7; i < n; ++i) ((int16_t*)x)[i] = in[i];
+  int32_t o = 0;
+  for (const int8_t* w = p->weights; o + 4 <= outputs; o += 4, w += 4 * n) {
+    int32_t s[4] = {p->bias[o], p->bias[o + 1], p->bias[o + 2], p->bias[o + 3]};
+    gc_dot41(w, x, n, s);
+    for (int32_t i = 0; i < 4; ++i) out[o + i] = gc_output16(p, o + i, s[i]);
+  }
+  for (; o < outputs; ++o) gc_one_output16(p, o, in, out);
+}
+
+static void gc_fully_connected16_fast(const gc_fully_connected* p, const int16_t* in, int16_t* out) {
+  int32_t r = 0;
+  for (; r + 2 <= p->rows; r += 2) gc_two_rows16(p, in + r * p->inputs, out + r * p->outputs);
+  if (r < p->rows) gc_one_row16(p, in + r * p->inputs, out + r * p->outputs);
+  if (p->low > -32768 || p->high < 32767) {
+    for (int32_t i = 0; i < p->rows * p->outputs; ++i) out[i] = (int16_t)gc_clamp(out[i], p->low, p->high);
+  }
+}
+
+#endif
+
+#ifdef GC_HELIUM
+
+/* gc_dot_lanes of int16: eight at a time. */
+static inline __attribute__((always_inline)) int32x4_t gc_dot_lanes16(const int8_t* w0, const int8_t* w1, const int8_t* w2, const int8_t* w3,
+                                                                      const int16_t* x, int32_t n) {
+  int32_t s0 = 0, s1 = 0, s2 = 0, s3 = 0;
+  int16x8_t a, b;
+  __asm__(
+      "dlstp.16 lr, %[n]\n\t"
+      "0:\n\t"
+      "vldrh.16 %q[a], [%[x]], #16\n\t"
+      "vldrb.s16 %q[b], [%[w0]], #8\n\t"
+      "vmladava.s16 %[s0], %q[a], %q[b]\n\t"
+      "vldrb.s16 %q[b], [%[w1]], #8\n\t"
+      "vmladava.s16 %[s1], %q[a], %q[b]\n\t"
+      "vldrb.s16 %q[b], [%[w2]], #8\n\t"
+      "vmladava.s16 %[s2], %q[a], %q[b]\n\t"
+      "vldrb.s16 %q[b], [%[w3]], #8\n\t"
+      "vmladava.s16 %[s3], %q[a], %q[b]\n\t"
+      "letp lr, 0b"
+      : [x] "+r"(x), [w0] "+l"(w0), [w1] "+l"(w1), [w2] "+l"(w2), [w3] "+l"(w3), [s0] "+Te"(s0), [s1] "+Te"(s1), [s2] "+Te"(s2),
+        [s3] "+Te"(s3), [a] "=&w"(a), [b] "=&w"(b)
+      : [n] "r"(n)
+      : "lr", "memory");
+  return gc_lanes(s0, s1, s2, s3);
+}
+
+static void gc_fully_connected16_helium(const gc_fully_connected* p, const int16_t* in, int16_t* out) {
+  const int32_t n = p->inputs, low = p->low, high = p->high;
+  const uint32_t rest = (uint32_t)p->outputs % 4;
+  for (int32_t r = p->rows; r > 0; --r, in += n, out += rest) {
+    const int8_t *w = p->weights, *shift = p->shift;
+    const int32_t *bias = p->bias, *multiplier = p->multiplier;
+    for (uint32_t i = (uint32_t)p->outputs / 4; i > 0; --i, w += 4 * n, bias += 4, multiplier += 4, shift += 4, out += 4) {
+      int32x4_t y = vaddq_s32(gc_dot_lanes16(w, w + n, w + 2 * n, w + 3 * n, in, n), vldrwq_s32(bias));
+      y = gc_rescale_narrow_lanes(y, vldrwq_s32(multiplier), vldrbq_s32(shift));
+      vstrhq_s32(out, vminq_s32(vmaxq_s32(y, vdupq_n_s32(low)), vdupq_n_s32(high)));
+    }
+    if (rest > 0) { /* fewer than four have the last row of weights more than once */
+      const mve_pred16_t here = vctp32q(rest);
+      const int8_t *w1 = rest > 1 ? w + n : w, *w2 = rest > 2 ? w1 + n : w1;
+      int32x4_t y = vaddq_s32(gc_dot_lanes16(w, w1, w2, w2, in, n), vldrwq_z_s32(bias, here));
+      y = gc_rescale_narrow_lanes(y, vldrwq_z_s32(multiplier, here), vldrbq_z_s32(shift, here));
+      vstrhq_p_s32(out, vminq_s32(vmaxq_s32(y, vdupq_n_s32(low)), vdupq_n_s32(high)), here);
+    }
+  }
+}
+
+#endif
+
+void gc_fully_connected_s16(const gc_fully_connected* p, const int16_t* in, int16_t* out) {
+#ifdef GC_DSP
+  if (p->inputs >= 4 && p->inputs <= GC_MOST_INPUTS && gc_fully_connected16_usable(p)) {
+    gc_fully_connected16_fast(p, in, out);
+    return;
+  }
+#endif
+#ifdef GC_HELIUM
+  if (gc_fully_connected16_usable(p)) {
+    gc_fully_connected16_helium(p, in, out);
+    return;
+  }
+#endif
+  gc_fully_connected16_portable(p, in, out);
 }

@@ -1,4 +1,4 @@
-/* Int8 kernels with the arithmetic of TensorFlow Lite Micro, bit for bit.
+/* Int8 and 16x8 kernels (int16 activations, int8 weights) with the arithmetic of TensorFlow Lite Micro, bit for bit.
 
    Plain C11: no heap, no globals, no floating point. All that can be known before the first sample is in the parameters, which
    convert/kernels.py makes from a .tflite operator. Tensors are dense and row-major; an output overlaps no input unless it says so.
@@ -29,11 +29,14 @@ typedef struct {
 
 void gc_fully_connected_s8(const gc_fully_connected* p, const int8_t* in /* (rows, inputs) */, int8_t* out /* (rows, outputs) */);
 
+/* All zero points are 0; the lower 16 bits of multipliers are 0, as TFLM uses the upper alone, and shifts are below 8. */
+void gc_fully_connected_s16(const gc_fully_connected* p, const int16_t* in /* (rows, inputs) */, int16_t* out /* (rows, outputs) */);
+
 typedef struct {
   const int8_t* input_weights;     /* (units, inputs) */
   const int8_t* recurrent_weights; /* (units, units) */
   const int32_t* input_bias;       /* (units), with -input_zero_point * sum(input_weights) folded in */
-  const int32_t* recurrent_bias;   /* (units), -hidden_zero_point * sum(recurrent_weights) */
+  const int32_t* recurrent_bias;   /* (units), -hidden_zero_point * sum(recurrent_weights); NULL for int16 */
   gc_scale input, recurrent;       /* of the products, to 1 / 4096 */
 } gc_lstm_gate;
 
@@ -58,6 +61,10 @@ typedef struct {
 void gc_lstm_s8(const gc_lstm* p, const int8_t* in /* (steps, batch, inputs) */, int8_t* hidden /* (batch, units), in and out */,
                 int16_t* cell /* (batch, units), in and out */, int8_t* out /* (steps, batch, units) */, void* scratch);
 
+/* All zero points are 0, and the scales of the products are as those of gc_fully_connected_s16. Scratch of the same size. */
+void gc_lstm_s16(const gc_lstm* p, const int16_t* in /* (steps, batch, inputs) */, int16_t* hidden /* (batch, units), in and out */,
+                 int16_t* cell /* (batch, units), in and out */, int16_t* out /* (steps, batch, units) */, void* scratch);
+
 /* An operand of an element-wise kernel: element (r, c) of the output takes in[r * row + c * step]. A stride of 0 repeats. */
 typedef struct {
   int32_t row, step;
@@ -74,6 +81,9 @@ typedef struct {
 
 void gc_add_s8(const gc_add* p, const int8_t* a, const int8_t* b, int8_t* out /* (rows, columns), may be a or b if of its shape */);
 
+/* a_scale and b_scale are of value * 2^15, and all zero points 0. */
+void gc_add_s16(const gc_add* p, const int16_t* a, const int16_t* b, int16_t* out /* (rows, columns), may be a or b if of its shape */);
+
 typedef struct {
   int32_t rows, columns;           /* of the output */
   gc_operand a, b;
@@ -82,6 +92,7 @@ typedef struct {
 } gc_mul;
 
 void gc_mul_s8(const gc_mul* p, const int8_t* a, const int8_t* b, int8_t* out /* (rows, columns), may be a or b if of its shape */);
+void gc_mul_s16(const gc_mul* p, const int16_t* a, const int16_t* b, int16_t* out /* as above */); /* zero points 0 */
 
 typedef struct {
   int32_t outer, count, inner;
@@ -92,11 +103,23 @@ typedef struct {
 
 void gc_mean_s8(const gc_mean* p, const int8_t* in /* (outer, count, inner) */, int8_t* out /* (outer, inner) */);
 
+void gc_mean_s16(const gc_mean* p, const int16_t* in /* (outer, count, inner) */, int16_t* out /* (outer, inner) */); /* zero points 0 */
+
+/* LOGISTIC and TANH of int16, whose outputs are in 1 / 32768. */
+typedef struct {
+  int32_t count;
+  int32_t multiplier, shift;       /* (value * multiplier, rounded) >> shift is in 1 / 12288; the multiplier is below 2^15 */
+} gc_logistic;
+typedef gc_logistic gc_tanh;
+
+void gc_logistic_s16(const gc_logistic* p, const int16_t* in /* (count) */, int16_t* out /* (count), may be in */);
+void gc_tanh_s16(const gc_tanh* p, const int16_t* in /* (count) */, int16_t* out /* (count), may be in */);
+
 /* LOGISTIC, TANH and whatever else is a function of one byte. */
 void gc_lookup_s8(const int8_t* table /* (256), by the value read as uint8_t */, int32_t count, const int8_t* in /* (count) */,
                   int8_t* out /* (count), may be in */);
 
-/* QUANTIZE from int8 to int8, RELU and its kin. */
+/* QUANTIZE between int8 and int16, RELU and its kin. */
 typedef struct {
   int32_t count;
   int32_t input_zero_point;
@@ -105,8 +128,11 @@ typedef struct {
 } gc_requantize;
 
 void gc_requantize_s8(const gc_requantize* p, const int8_t* in /* (count) */, int8_t* out /* (count), may be in */);
+void gc_requantize_s8_s16(const gc_requantize* p, const int8_t* in /* (count) */, int16_t* out /* (count) */);
+void gc_requantize_s16_s8(const gc_requantize* p, const int16_t* in /* (count) */, int8_t* out /* (count) */);
+void gc_requantize_s16(const gc_requantize* p, const int16_t* in /* (count) */, int16_t* out /* (count), may be in */);
 
-/* Rows into a wider output: CONCATENATION is one call for each input, SQUEEZE one row. A negative stride turns the rows around: so GATHER of
+/* Rows of bytes into a wider output: CONCATENATION is one call for each input, SQUEEZE one row. A negative stride turns the rows around: so GATHER of
    all rows, the last first, which begins with the last row of the output. */
 void gc_copy_s8(int32_t rows, int32_t columns, const int8_t* in /* (rows, columns) */, int8_t* out /* (rows, stride) */, int32_t stride);
 

@@ -34,8 +34,35 @@ static inline int32_t gc_gate(const gc_lstm* p, const gc_lstm_gate* g, int32_t u
   return 3 * gc_clamp16(x + h);
 }
 
-static void gc_lstm_portable(const gc_lstm* p, const int8_t* in, int8_t* hidden, int16_t* cell, int8_t* out) {
+/* The same from int16. */
+static inline int32_t gc_gate16(const gc_lstm* p, const gc_lstm_gate* g, int32_t unit, const int16_t* in, const int16_t* hidden) {
+  const int8_t* w = g->input_weights + unit * p->inputs;
+  int64_t x = g->input_bias[unit];
+  for (int32_t i = 0; i < p->inputs; ++i) x += in[i] * w[i];
+
+  w = g->recurrent_weights + unit * p->units;
+  int64_t h = 0;
+  for (int32_t i = 0; i < p->units; ++i) h += hidden[i] * w[i];
+  return 3 * gc_clamp16(gc_clamp16(gc_rescale_wide(x, g->input.multiplier, g->input.shift)) +
+                        gc_clamp16(gc_rescale_wide(h, g->recurrent.multiplier, g->recurrent.shift)));
+}
+
+/* A cell and its output, less the zero point. */
+static int32_t gc_step(const gc_lstm* p, int32_t input_gate, int32_t forget_gate, int32_t cell_gate, int32_t output_gate, int16_t* cell) {
   const int32_t round = p->tanh_shift > 0 ? 1 << (p->tanh_shift - 1) : 0;
+
+  /* A gate is in 1 / 32768: times 2^30 * 2^-31 * 2^-14. */
+  const int32_t kept = gc_clamp16(gc_rescale(forget_gate * *cell, 1 << 30, -14));
+  const int32_t added = gc_clamp16(gc_rescale(input_gate * cell_gate, p->update.multiplier, p->update.shift));
+  int32_t c = gc_clamp16(kept + added);
+  if (p->cell_clip > 0) c = gc_clamp(c, -p->cell_clip, p->cell_clip);
+  *cell = (int16_t)c;
+
+  const int32_t squashed = gc_tanh16((c * p->tanh_multiplier + round) >> p->tanh_shift);
+  return gc_rescale(squashed * output_gate, p->hidden.multiplier, p->hidden.shift);
+}
+
+static void gc_lstm_portable(const gc_lstm* p, const int8_t* in, int8_t* hidden, int16_t* cell, int8_t* out) {
   for (int32_t b = 0; b < p->batch; ++b, in += p->inputs) {
     for (int32_t u = 0; u < p->units; ++u) {
       const int32_t i = b * p->units + u;
@@ -44,21 +71,39 @@ static void gc_lstm_portable(const gc_lstm* p, const int8_t* in, int8_t* hidden,
       const int32_t forget_gate = gc_logistic16(gc_gate(p, &p->forget, u, in, h));
       const int32_t cell_gate = gc_tanh16(gc_gate(p, &p->cell, u, in, h));
       const int32_t output_gate = gc_logistic16(gc_gate(p, &p->output, u, in, h));
-
-      /* A gate is in 1 / 32768: times 2^30 * 2^-31 * 2^-14. */
-      const int32_t kept = gc_clamp16(gc_rescale(forget_gate * cell[i], 1 << 30, -14));
-      const int32_t added = gc_clamp16(gc_rescale(input_gate * cell_gate, p->update.multiplier, p->update.shift));
-      int32_t c = gc_clamp16(kept + added);
-      if (p->cell_clip > 0) c = gc_clamp(c, -p->cell_clip, p->cell_clip);
-      cell[i] = (int16_t)c;
-
-      const int32_t squashed = gc_tanh16((c * p->tanh_multiplier + round) >> p->tanh_shift);
-      const int32_t y = gc_rescale(squashed * output_gate, p->hidden.multiplier, p->hidden.shift);
+      const int32_t y = gc_step(p, input_gate, forget_gate, cell_gate, output_gate, cell + i);
       out[i] = (int8_t)gc_clamp(gc_plus(y, p->zero_point), -128, 127);
     }
   }
   memcpy(hidden, out, (size_t)(p->batch * p->units));
 }
+
+static void gc_lstm16_portable(const gc_lstm* p, const int16_t* in, int16_t* hidden, int16_t* cell, int16_t* out) {
+  for (int32_t b = 0; b < p->batch; ++b, in += p->inputs) {
+    for (int32_t u = 0; u < p->units; ++u) {
+      const int32_t i = b * p->units + u;
+      const int16_t* h = hidden + b * p->units;
+      const int32_t input_gate = gc_logistic16(gc_gate16(p, &p->input, u, in, h));
+      const int32_t forget_gate = gc_logistic16(gc_gate16(p, &p->forget, u, in, h));
+      const int32_t cell_gate = gc_tanh16(gc_gate16(p, &p->cell, u, in, h));
+      const int32_t output_gate = gc_logistic16(gc_gate16(p, &p->output, u, in, h));
+      out[i] = (int16_t)gc_clamp16(gc_step(p, input_gate, forget_gate, cell_gate, output_gate, cell + i));
+    }
+  }
+  memcpy(hidden, out, (size_t)(p->batch * p->units) * sizeof(int16_t));
+}
+
+#if defined(GC_DSP) || defined(GC_HELIUM)
+/* Whether sums need no more than 32 bits, and are shifted to the right. */
+static int gc_lstm16_usable(const gc_lstm* p) {
+  const gc_lstm_gate* const gates[4] = {&p->input, &p->forget, &p->cell, &p->output};
+  int usable = p->units < 512 && p->update.multiplier != 0 && p->update.shift <= 0 && p->hidden.multiplier != 0 && p->hidden.shift <= 0;
+  for (int g = 0; g < 4; ++g) {
+    usable = usable && gates[g]->input.shift < -1 && gates[g]->recurrent.shift < -1 && gc_sums_fit(gates[g]->input_bias, p->units, p->inputs);
+  }
+  return usable;
+}
+#endif
 
 #ifdef GC_DSP
 
@@ -217,22 +262,24 @@ static inline int32_t gc_rescale_twice(int32_t x, int32_t multiplier, int32_t ri
 
 /* Those sums as one of the four gates. gates: (pairs, 2 rows of the batch, 2 units, 4). */
 static inline __attribute__((always_inline)) void gc_activate(const gc_lstm_gate* q, const int32_t* sums, int32_t pairs, int16_t* gate,
-                                                              int tanh, int32_t x_right, int32_t h_right) {
+                                                              int tanh, int wide, int32_t x_right, int32_t h_right) {
   const int32_t x_multiplier = q->input.multiplier, h_multiplier = q->recurrent.multiplier;
   const int32_t x_half = 1 << x_right >> 1, h_half = 1 << h_right >> 1;
   gc_curve curve = tanh ? gc_tanh_curve() : gc_logistic_curve();
   for (const int32_t* end = sums + 8 * pairs; sums != end; sums += 8, gate += 16) {
+#define GC_PART(x, multiplier, right, half) \
+  (wide ? gc_rescale_narrow(x, multiplier, -1 - right) : gc_rescale_twice(x, multiplier, right, half))
 #define GC_ACTIVATE_TWO(i)                                                                                                    \
   do {                                                                                                                        \
     int32_t x0, x1, h0, h1;                                                                                                   \
     __asm__("ldrd %0, %1, [%2, %3]" : "=&r"(x0), "=r"(x1) : "r"(sums), "n"(4 * (i)), "m"(*(const int32_t(*)[8])sums));        \
     __asm__("ldrd %0, %1, [%2, %3]" : "=&r"(h0), "=r"(h1) : "r"(sums), "n"(4 * (i) + 16), "m"(*(const int32_t(*)[8])sums));   \
-    x0 = __ssat(gc_rescale_twice(x0, x_multiplier, x_right, x_half), 16);                                                     \
-    h0 = __ssat(gc_rescale_twice(h0, h_multiplier, h_right, h_half), 16);                                                     \
+    x0 = __ssat(GC_PART(x0, x_multiplier, x_right, x_half), 16);                                                               \
+    h0 = __ssat(GC_PART(h0, h_multiplier, h_right, h_half), 16);                                                               \
     x0 = 3 * __ssat(x0 + h0, 16);                                                                                             \
     gate[4 * (i)] = (int16_t)(tanh ? gc_tanh16_fast(&curve, x0) : gc_logistic16_fast(&curve, x0));                            \
-    x1 = __ssat(gc_rescale_twice(x1, x_multiplier, x_right, x_half), 16);                                                     \
-    h1 = __ssat(gc_rescale_twice(h1, h_multiplier, h_right, h_half), 16);                                                     \
+    x1 = __ssat(GC_PART(x1, x_multiplier, x_right, x_half), 16);                                                               \
+    h1 = __ssat(GC_PART(h1, h_multiplier, h_right, h_half), 16);                                                               \
     x1 = 3 * __ssat(x1 + h1, 16);                                                                                             \
     gate[4 * (i) + 4] = (int16_t)(tanh ? gc_tanh16_fast(&curve, x1) : gc_logistic16_fast(&curve, x1));                        \
   } while (0)
@@ -243,17 +290,17 @@ static inline __attribute__((always_inline)) void gc_activate(const gc_lstm_gate
 static __attribute__((noinline)) void gc_activate_tanh(const gc_lstm_gate* q, const int32_t* sums, int32_t pairs, int16_t* gate) {
   const int32_t x_right = gc_right(q->input.shift), h_right = gc_right(q->recurrent.shift);
   if (x_right == 0 && h_right > 0) { /* the usual case */
-    gc_activate(q, sums, pairs, gate, 1, 0, h_right);
+    gc_activate(q, sums, pairs, gate, 1, 0, 0, h_right);
   } else {
-    gc_activate(q, sums, pairs, gate, 1, x_right, h_right);
+    gc_activate(q, sums, pairs, gate, 1, 0, x_right, h_right);
   }
 }
 static __attribute__((noinline)) void gc_activate_logistic(const gc_lstm_gate* q, const int32_t* sums, int32_t pairs, int16_t* gate) {
   const int32_t x_right = gc_right(q->input.shift), h_right = gc_right(q->recurrent.shift);
   if (x_right == 0 && h_right > 0) {
-    gc_activate(q, sums, pairs, gate, 0, 0, h_right);
+    gc_activate(q, sums, pairs, gate, 0, 0, 0, h_right);
   } else {
-    gc_activate(q, sums, pairs, gate, 0, x_right, h_right);
+    gc_activate(q, sums, pairs, gate, 0, 0, x_right, h_right);
   }
 }
 
@@ -584,8 +631,9 @@ static inline int32x4_t gc_tanh_four(int32x4_t x) {
 
 /* Cells and outputs of one row of the batch. gates: (units / 8, 2 rows, 4 gates, 8 units), of this row. Usually everything is shifted to
    the right, and tanh takes a multiple of the cell. */
-static inline __attribute__((always_inline)) void gc_cells_of(const gc_lstm* p, const int16_t* gates, int16_t* cell, int8_t* out,
-                                                              int usual) {
+static inline __attribute__((always_inline)) void gc_cells_of(const gc_lstm* p, const int16_t* gates, int16_t* cell, void* outputs,
+                                                              int usual, int wide) {
+  int8_t* out = outputs; /* or int16_t, if wide */
   const int32_t multiplier = p->update.multiplier, shift = p->update.shift, half = usual ? multiplier : 1 << 30, clip = p->cell_clip;
   const int32_t hidden_multiplier = p->hidden.multiplier, hidden_shift = p->hidden.shift, zero_point = p->zero_point;
   const int32_t factor = p->tanh_multiplier, right = p->tanh_shift, round = right > 0 ? 1 << (right - 1) : 0;
@@ -620,8 +668,13 @@ static inline __attribute__((always_inline)) void gc_cells_of(const gc_lstm* p, 
     GC_NEXT(gates, 40);
     even = gc_rescale_all(vmullbq_int_s16(c, output), hidden_multiplier, hidden_shift);
     odd = gc_rescale_all(vmulltq_int_s16(c, output), hidden_multiplier, hidden_shift);
-    vstrbq_s16(out, gc_narrow_bytes(vqaddq_n_s16(gc_narrow(even, odd), (int16_t)zero_point)));
-    GC_NEXT(out, 8);
+    if (wide) {
+      vstrhq_s16((int16_t*)(void*)out, gc_narrow(even, odd));
+      GC_NEXT(out, 16);
+    } else {
+      vstrbq_s16(out, gc_narrow_bytes(vqaddq_n_s16(gc_narrow(even, odd), (int16_t)zero_point)));
+      GC_NEXT(out, 8);
+    }
   }
 }
 
@@ -668,10 +721,15 @@ static __attribute__((noinline)) void gc_gate_any(const gc_lstm* p, const gc_lst
 }
 
 static __attribute__((noinline)) void gc_cells_usual(const gc_lstm* p, const int16_t* gates, int16_t* cell, int8_t* out) {
-  gc_cells_of(p, gates, cell, out, 1);
+  gc_cells_of(p, gates, cell, out, 1, 0);
 }
 static __attribute__((noinline)) void gc_cells_any(const gc_lstm* p, const int16_t* gates, int16_t* cell, int8_t* out) {
-  gc_cells_of(p, gates, cell, out, 0);
+  gc_cells_of(p, gates, cell, out, 0, 0);
+}
+
+static int gc_usual_cells(const gc_lstm* p) {
+  return p->update.multiplier == 1 << 30 && p->update.shift < 0 && p->hidden.shift < 0 && p->cell_clip == 0 && p->tanh_shift == 0 &&
+         p->tanh_multiplier < 128;
 }
 
 static void gc_lstm_helium(const gc_lstm* p, const int8_t* in, int8_t* hidden, int16_t* cell, int8_t* out, void* scratch) {
@@ -682,8 +740,7 @@ static void gc_lstm_helium(const gc_lstm* p, const int8_t* in, int8_t* hidden, i
     const int32_t x_shift = all[g]->input.shift, h_shift = all[g]->recurrent.shift;
     usual[g] = inputs == 8 && units == 32 && x_shift >= 0 && x_shift <= 8 && h_shift < 0;
   }
-  const int usual_cells = p->update.multiplier == 1 << 30 && p->update.shift < 0 && p->hidden.shift < 0 && p->cell_clip == 0 &&
-                          p->tanh_shift == 0 && p->tanh_multiplier < 128;
+  const int usual_cells = gc_usual_cells(p);
   int32_t* sums = scratch;                       /* of one gate */
   int16_t* gates = (int16_t*)(sums + 4 * units); /* (units / 8, 2 rows, 4 gates, 8 units) */
   const int8_t* h = hidden;
@@ -736,4 +793,190 @@ void gc_lstm_s8(const gc_lstm* p, const int8_t* in, int8_t* hidden, int16_t* cel
     (void)scratch;
     gc_lstm_portable(p, in, hidden, cell, out);
   }
+}
+
+#ifdef GC_DSP
+
+static __attribute__((noinline)) void gc_activate_tanh16(const gc_lstm_gate* q, const int32_t* sums, int32_t pairs, int16_t* gate) {
+  gc_activate(q, sums, pairs, gate, 1, 1, -1 - q->input.shift, -1 - q->recurrent.shift);
+}
+static __attribute__((noinline)) void gc_activate_logistic16(const gc_lstm_gate* q, const int32_t* sums, int32_t pairs, int16_t* gate) {
+  gc_activate(q, sums, pairs, gate, 0, 1, -1 - q->input.shift, -1 - q->recurrent.shift);
+}
+
+/* gc_update_outputs to int16. */
+static __attribute__((noinline)) void gc_update_outputs16(const gc_lstm* p, const int16_t* output_gate, const int16_t* cell, int16_t* out) {
+  const uint32_t doubled = gc_doubled(p->hidden.multiplier);
+  const int32_t right = -p->hidden.shift, units = p->units;
+  const int32_t multiplier = p->tanh_multiplier, shift = p->tanh_shift, round = shift > 0 ? 1 << (shift - 1) : 0;
+  gc_curve curve = gc_tanh_curve();
+  for (const int16_t* end = output_gate + 8 * p->batch; output_gate != end; output_gate += 8, cell += units, out += units) {
+    const int32_t y = gc_tanh16_fast(&curve, (*cell * multiplier + round) >> shift);
+    *out = (int16_t)__ssat(gc_rescale_fast(y * *output_gate, doubled, right, 0), 16);
+  }
+}
+
+/* gc_lstm_fast, of rows that are halves already and sums that are not doubled. */
+static void gc_lstm16_fast(const gc_lstm* p, const int16_t* in, int16_t* hidden, int16_t* cell, int16_t* out, void* scratch) {
+  const int32_t pairs = (p->batch + 1) / 2, x_eights = (p->inputs + 7) / 8, h_eights = (p->units + 7) / 8, eights = x_eights + h_eights;
+  uint64_t* rows = scratch;                      /* (pairs, 4 * eights): inputs and hidden state of two rows of the batch */
+  uint64_t* w = rows + pairs * 4 * eights;       /* (4 * eights): the weights of two units */
+  int32_t* sums = (int32_t*)(w + 4 * eights);    /* (pairs, 2, 2, 2) */
+  int16_t* gates = (int16_t*)(sums + 8 * pairs); /* (2 * pairs, 2, 4) */
+  for (int32_t i = 0; i < pairs; ++i) {
+    const int32_t a = 2 * i, b = a + 1 < p->batch ? a + 1 : a;
+    gc_interleave_halves(in + a * p->inputs, in + b * p->inputs, p->inputs, (int16x2_t*)(rows + i * 4 * eights));
+    gc_interleave_halves(hidden + a * p->units, hidden + b * p->units, p->units, (int16x2_t*)(rows + i * 4 * eights + 4 * x_eights));
+  }
+  const gc_lstm_gate* const all[4] = {&p->input, &p->forget, &p->cell, &p->output};
+  for (int32_t u = 0; u < p->units; u += 2) {
+    const int32_t v = u + 1 < p->units ? u + 1 : u;
+    for (int32_t g = 0; g < 4; ++g) {
+      const gc_lstm_gate* q = all[g];
+      gc_interleave(q->input_weights + u * p->inputs, q->input_weights + v * p->inputs, p->inputs, 0, (int16x2_t*)w);
+      gc_interleave(q->recurrent_weights + u * p->units, q->recurrent_weights + v * p->units, p->units, 0, (int16x2_t*)(w + 4 * x_eights));
+      const int32_t biases[4] = {q->input_bias[u], q->input_bias[v], 0, 0};
+      gc_sums(w, rows, x_eights, h_eights, pairs, biases, sums);
+      if (g == 2) {
+        gc_activate_tanh16(q, sums, pairs, gates + g);
+      } else {
+        gc_activate_logistic16(q, sums, pairs, gates + g);
+      }
+    }
+    for (int32_t i = u; i <= v; ++i) {
+      gc_update_cells(p, (const int32_t*)gates + 2 * (i - u), cell + i);
+      gc_update_outputs16(p, gates + 4 * (i - u) + 3, cell + i, out + i);
+    }
+  }
+  memcpy(hidden, out, (size_t)(p->batch * p->units) * sizeof(int16_t));
+}
+
+#endif
+
+#ifdef GC_HELIUM
+
+/* One row of weights times two rows of int16, onto sums. */
+static inline void gc_dot_two16(const int8_t* w, const int16_t* a, const int16_t* b, int32_t n, int32_t* sum_a, int32_t* sum_b) {
+  int32_t s0 = *sum_a, s1 = *sum_b;
+  int16x8_t x, y;
+  __asm__(
+      "dlstp.16 lr, %[n]\n\t"
+      "0:\n\t"
+      "vldrb.s16 %q[x], [%[w]], #8\n\t"
+      "vldrh.16 %q[y], [%[a]], #16\n\t"
+      "vmladava.s16 %[s0], %q[x], %q[y]\n\t"
+      "vldrh.16 %q[y], [%[b]], #16\n\t"
+      "vmladava.s16 %[s1], %q[x], %q[y]\n\t"
+      "letp lr, 0b"
+      : [w] "+l"(w), [a] "+r"(a), [b] "+r"(b), [s0] "+Te"(s0), [s1] "+Te"(s1), [x] "=&w"(x), [y] "=&w"(y)
+      : [n] "r"(n)
+      : "lr", "memory");
+  *sum_a = s0, *sum_b = s1;
+}
+
+/* The next eight sums, in 1 / 4096. */
+static inline int16x8_t gc_part_lanes16(const int32_t** sums, const gc_scale* s) {
+  const int32x4_t even = vrshlq_n_s32(vqdmulhq_n_s32(vldrwq_s32(*sums), s->multiplier), s->shift);
+  GC_NEXT(*sums, 4);
+  const int32x4_t odd = vrshlq_n_s32(vqdmulhq_n_s32(vldrwq_s32(*sums), s->multiplier), s->shift);
+  GC_NEXT(*sums, 4);
+  return gc_narrow(even, odd);
+}
+
+/* One gate of two rows of the batch; where `last` is 0, of one row twice. sums and gates as gc_sums_any and gc_activate_helium have them,
+   biases included. */
+static __attribute__((noinline)) void gc_gate_two16(const gc_lstm* p, const gc_lstm_gate* q, const int16_t* in, const int16_t* hidden,
+                                                    int32_t last, int32_t* sums, int16_t* gates, int tanh) {
+  const int32_t inputs = p->inputs, units = p->units;
+  const int8_t *w = q->input_weights, *v = q->recurrent_weights;
+  for (int32_t u = 0; u < units; ++u, w += inputs, v += units) {
+    int32_t* at = sums + u / 8 * 32 + u % 2 * 4 + u % 8 / 2;
+    at[0] = at[8] = q->input_bias[u];
+    at[16] = at[24] = 0;
+    gc_dot_two16(w, in, in + last * inputs, inputs, at, at + 8);
+    gc_dot_two16(v, hidden, hidden + last * units, units, at + 16, at + 24);
+  }
+  const gc_curve curve = tanh ? gc_tanh_curve(3) : gc_logistic_curve();
+  const uint16x8_t one = vdupq_n_u16(32768);
+  const int32_t* at = sums;
+  for (uint32_t n = (uint32_t)units / 8; n > 0; --n) {
+    int16x8_t x0 = gc_part_lanes16(&at, &q->input), x1 = gc_part_lanes16(&at, &q->input);
+    x0 = vqaddq_s16(x0, gc_part_lanes16(&at, &q->recurrent));
+    x1 = vqaddq_s16(x1, gc_part_lanes16(&at, &q->recurrent));
+    vstrhq_s16(gates, tanh ? gc_tanh_lanes(&curve, x0, 1) : gc_logistic_lanes(&curve, x0, one));
+    GC_NEXT(gates, 32);
+    vstrhq_s16(gates, tanh ? gc_tanh_lanes(&curve, x1, 1) : gc_logistic_lanes(&curve, x1, one));
+    GC_NEXT(gates, 32);
+  }
+}
+
+static __attribute__((noinline)) void gc_cells16_usual(const gc_lstm* p, const int16_t* gates, int16_t* cell, int16_t* out) {
+  gc_cells_of(p, gates, cell, out, 1, 1);
+}
+static __attribute__((noinline)) void gc_cells16_any(const gc_lstm* p, const int16_t* gates, int16_t* cell, int16_t* out) {
+  gc_cells_of(p, gates, cell, out, 0, 1);
+}
+
+static void gc_lstm16_helium(const gc_lstm* p, const int16_t* in, int16_t* hidden, int16_t* cell, int16_t* out, void* scratch) {
+  const int32_t inputs = p->inputs, units = p->units;
+  const gc_lstm_gate* const all[4] = {&p->input, &p->forget, &p->cell, &p->output};
+  const int usual = gc_usual_cells(p);
+  int32_t* sums = scratch;                       /* of one gate */
+  int16_t* gates = (int16_t*)(sums + 4 * units); /* (units / 8, 2 rows, 4 gates, 8 units) */
+  const int16_t* h = hidden;
+  int16_t* y = out;
+  for (int32_t left = p->batch; left > 0; left -= 2, in += 2 * inputs, h += 2 * units) {
+    for (int32_t g = 0; g < 4; ++g) gc_gate_two16(p, all[g], in, h, left > 1, sums, gates + 8 * g, g == 2);
+    for (int32_t row = 0; row < 2 && row < left; ++row, cell += units, y += units) {
+      if (usual) {
+        gc_cells16_usual(p, gates + 32 * row, cell, y);
+      } else {
+        gc_cells16_any(p, gates + 32 * row, cell, y);
+      }
+    }
+  }
+  gc_copy_bytes((int8_t*)hidden, (const int8_t*)out, 2 * p->batch * units);
+}
+
+#endif
+
+void gc_lstm_s16(const gc_lstm* p, const int16_t* in, int16_t* hidden, int16_t* cell, int16_t* out, void* scratch) {
+#ifdef GC_DSP
+  const int dsp = gc_lstm16_usable(p);
+#endif
+#ifdef GC_HELIUM
+  const int helium = p->units % 8 == 0 && gc_lstm16_usable(p);
+#endif
+  for (int32_t t = 0; t < p->steps; ++t, in += p->batch * p->inputs, out += p->batch * p->units) {
+#ifdef GC_DSP
+    if (dsp) {
+      gc_lstm16_fast(p, in, hidden, cell, out, scratch);
+      continue;
+    }
+#endif
+#ifdef GC_HELIUM
+    if (helium) {
+      gc_lstm16_helium(p, in, hidden, cell, out, scratch);
+      continue;
+    }
+#endif
+    (void)scratch;
+    gc_lstm16_portable(p, in, hidden, cell, out);
+  }
+}
+
+/* LOGISTIC and TANH of int16 are here because the table is. */
+static inline int32_t gc_argument(const gc_logistic* p, int32_t x) {
+  return (x * p->multiplier + (1 << p->shift >> 1)) >> p->shift;
+}
+
+void gc_logistic_s16(const gc_logistic* p, const int16_t* in, int16_t* out) {
+  const int32_t end = 255 << 9; /* of the curve, where it reaches 0 and 1, and TFLM does not */
+  for (int32_t i = 0; i < p->count; ++i) {
+    out[i] = (int16_t)gc_clamp(gc_logistic16(gc_clamp(gc_argument(p, in[i]), -end, end)), 1, 32767);
+  }
+}
+
+void gc_tanh_s16(const gc_tanh* p, const int16_t* in, int16_t* out) {
+  for (int32_t i = 0; i < p->count; ++i) out[i] = (int16_t)gc_tanh16(gc_argument(p, in[i]));
 }

@@ -2,10 +2,17 @@
 
 #define GC_PORTABLE_ONLY
 #define gc_fully_connected_s8 gc_fully_connected_s8_portable
+#define gc_fully_connected_s16 gc_fully_connected_s16_portable
 #define gc_lstm_s8 gc_lstm_s8_portable
+#define gc_lstm_s16 gc_lstm_s16_portable
 #define gc_add_s8 gc_add_s8_portable
 #define gc_mul_s8 gc_mul_s8_portable
 #define gc_mean_s8 gc_mean_s8_portable
+#define gc_add_s16 gc_add_s16_portable
+#define gc_mul_s16 gc_mul_s16_portable
+#define gc_mean_s16 gc_mean_s16_portable
+#define gc_logistic_s16 gc_logistic_s16_portable
+#define gc_tanh_s16 gc_tanh_s16_portable
 #define gc_lookup_s8 gc_lookup_s8_portable
 
 #include "micro/kernels/add.c"

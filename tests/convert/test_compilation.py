@@ -13,6 +13,8 @@ from convert import bundle, compilation, flatbuffer, kernels, runtimes
 from convert.compilation import Buffer, plan
 from groupcomm.errors import UserError
 from groupcomm.files import REPO
+from tests.micro import test_kernels as one
+from tests.micro.test_kernels import INT16, INT32, INT64, Tensor
 
 
 class Quantization(ctypes.Structure):
@@ -92,6 +94,78 @@ def test_extremes_are_tflms(compiled, random):
     features = np.concatenate([loud, np.full((100, bins), 127, np.int8), np.full((100, bins), -128, np.int8)])
     program.reset()
     np.testing.assert_array_equal(program(features), runtimes.Tflm(opened.model)(features))
+
+
+def wide_network(random) -> bytes:
+    """Every operator with a kernel for int16, in a network of 129 bins with int8 at both ends."""
+    operators = []
+
+    def to(shape, scale, name, *inputs, options=None, zero_point=0, type=INT16):
+        y = Tensor(shape, scale, zero_point, type)
+        operators.append((name, list(inputs), [y], options))
+        return y
+
+    def weights(outputs, inputs):
+        return Tensor((outputs, inputs), 0.4 / 128 / np.sqrt(inputs / 8), data=random.integers(-128, 128, (outputs, inputs)))
+
+    def bias(x, w):
+        return Tensor((len(w.data),), x.scale * w.scale, type=INT64, data=random.integers(-9999, 9999, len(w.data)))
+
+    def dense(x, outputs, scale, activation=schema.ActivationFunctionType.NONE):
+        options = schema.FullyConnectedOptionsT()
+        options.fusedActivationFunction = activation
+        w = weights(outputs, x.shape[-1])
+        return to((x.shape[0], outputs), scale, "FULLY_CONNECTED", x, w, bias(x, w), options=options)
+
+    def reshape(x, shape):
+        options = schema.ReshapeOptionsT()
+        options.newShape = list(shape)
+        return to(shape, x.scale, "RESHAPE", x, Tensor((len(shape),), type=INT32, data=np.array(shape)), options=options)
+
+    features = Tensor((1, 129), 1 / 64, -5)
+    x = to((1, 129), 2 / 32768, "QUANTIZE", features, options=schema.QuantizeOptionsT())
+    x = reshape(dense(x, 128, 3 / 32768, schema.ActivationFunctionType.RELU), (16, 1, 8))
+    hidden, cell = Tensor((16, 12), 2.0**-15, type=INT16, variable=True), Tensor((16, 12), 2.0**-12, type=INT16, variable=True)
+    options = schema.UnidirectionalSequenceLSTMOptionsT()
+    options.fusedActivationFunction = schema.ActivationFunctionType.TANH
+    w, r = [weights(12, 8) for _ in range(4)], [weights(12, 12) for _ in range(4)]
+    gates = [*w, *r, None, None, None, *[bias(x, v) for v in w], None, None, hidden, cell, None, None, None, None]
+    x = to((16, 1, 12), 2.0**-15, "UNIDIRECTIONAL_SEQUENCE_LSTM", x, *gates, options=options)
+    x = dense(reshape(x, (16, 12)), 8, 1 / 32768)
+    keep = schema.ReducerOptionsT()
+    keep.keepDims = True
+    mean = to((1, 8), 0.5 / 32768, "MEAN", x, Tensor((1,), type=INT32, data=np.array([0])), options=keep)
+    total = to((16, 8), 1.5 / 32768, "ADD", x, mean, options=schema.AddOptionsT())
+    squashed = to((16, 8), 2.0**-15, "TANH", total)
+    factor = Tensor((16, 8), 1 / 20000, type=INT16, data=random.integers(-30000, 30000, (16, 8)))
+    product = to((16, 8), 1 / 32768, "MUL", squashed, factor, options=schema.MulOptionsT())
+    options = schema.ConcatenationOptionsT()
+    options.axis = 1
+    both = reshape(to((16, 16), 1 / 32768, "CONCATENATION", product, product, options=options), (1, 256))
+    logits = to((1, 129), 5 / 32768, "RELU", dense(both, 129, 4 / 32768))
+    mask = to((1, 129), 2.0**-15, "LOGISTIC", logits)
+    to((1, 129), 1 / 256, "QUANTIZE", mask, options=schema.QuantizeOptionsT(), zero_point=-128, type=one.INT8)
+    return one.network_of(operators)
+
+
+def test_int16_activations_are_tflms(tmp_path, random):
+    model = wide_network(random)
+    program = Program(dataclasses.replace(bundle.load("enhance"), model=model), tmp_path)
+    official = one.Official(model)
+    features = random.integers(-128, 128, (100, 129), dtype=np.int8)
+    for _ in range(2):
+        expected = np.concatenate([official(f[None]) for f in features])
+        np.testing.assert_array_equal(program(features), expected)
+        assert len(np.unique(expected)) > 15 and (expected[1:] != expected[:-1]).mean() > 0.3
+        official.reset()
+        program.reset()
+    assert program.guards_stand()
+
+
+def test_int16_features_are_refused(tmp_path):
+    model = one.model_of("LOGISTIC", [Tensor((1, 129), 1 / 4096, type=INT16)], [Tensor((1, 129), 2.0**-15, type=INT16)])
+    with pytest.raises(UserError, match="features are not int8; let it have int16 inside"):
+        compilation.compile_bundle(dataclasses.replace(bundle.load("enhance"), model=model), tmp_path / "c")
 
 
 def test_the_program_says_what_the_bundle_says(compiled):

@@ -15,8 +15,8 @@ from convert import bundle, kernels
 from groupcomm.errors import UserError
 from groupcomm.files import REPO
 
-INT8, INT16, INT32 = schema.TensorType.INT8, schema.TensorType.INT16, schema.TensorType.INT32
-DTYPES = {INT8: np.int8, INT16: np.int16, INT32: np.int32}
+INT8, INT16, INT32, INT64 = (getattr(schema.TensorType, name) for name in ("INT8", "INT16", "INT32", "INT64"))
+DTYPES = {INT8: np.int8, INT16: np.int16, INT32: np.int32, INT64: np.int64}
 STRICT = ["-std=c11", "-O2", "-Wall", "-Wextra", "-Werror", "-fPIC", "-shared"]
 UBSAN = ["-fsanitize=undefined", "-fno-sanitize-recover"]
 
@@ -38,18 +38,24 @@ class Tensor:
 
 def model_of(name, inputs, outputs, options=None) -> bytes:
     """A `.tflite` of one operator; inputs are `Tensor`, or None where an optional one is left out."""
+    return network_of([(name, inputs, outputs, options)])
+
+
+def network_of(operators) -> bytes:
+    """A `.tflite` of operators, each as `model_of` has it; those that share a `Tensor` are connected."""
     model = schema.ModelT()
     model.version = 3
     model.buffers = [schema.BufferT()]
+    model.operatorCodes = []
     graph = schema.SubGraphT()
-    graph.tensors = []
-    indices = {}
-    for i, t in enumerate([*inputs, *outputs]):
-        if t is None:
-            indices[i] = -1
-            continue
+    graph.tensors, graph.operators = [], []
+    indices = {id(None): -1}
+
+    def index(t) -> int:
+        if id(t) in indices:
+            return indices[id(t)]
         made = schema.TensorT()
-        made.shape, made.type, made.name, made.isVariable = list(t.shape), t.type, f"t{i}".encode(), t.variable
+        made.shape, made.type, made.name, made.isVariable = list(t.shape), t.type, f"t{len(graph.tensors)}".encode(), t.variable
         if t.scale is not None:
             scales = np.atleast_1d(np.asarray(t.scale, np.float32))
             made.quantization = schema.QuantizationParametersT()
@@ -61,21 +67,26 @@ def model_of(name, inputs, outputs, options=None) -> bytes:
             buffer.data = np.frombuffer(np.ascontiguousarray(t.data, DTYPES[t.type]).tobytes(), np.uint8)
             made.buffer = len(model.buffers)
             model.buffers.append(buffer)
-        indices[i] = len(graph.tensors)
+        indices[id(t)] = len(graph.tensors)
         graph.tensors.append(made)
-    op = schema.OperatorT()
-    op.inputs = [indices[i] for i in range(len(inputs))]
-    op.outputs = [indices[len(inputs) + i] for i in range(len(outputs))]
-    if options is not None:
-        op.builtinOptions = options
-        op.builtinOptionsType = getattr(schema.BuiltinOptions, type(options).__name__.removesuffix("T"))
-    code = schema.OperatorCodeT()
-    code.builtinCode = code.deprecatedBuiltinCode = getattr(schema.BuiltinOperator, name)
-    code.version = 1
-    model.operatorCodes = [code]
-    graph.operators = [op]
-    graph.inputs = [indices[i] for i, t in enumerate(inputs) if t is not None and t.data is None and not t.variable]
-    graph.outputs = op.outputs
+        return indices[id(t)]
+
+    for number, (name, inputs, outputs, options) in enumerate(operators):
+        op = schema.OperatorT()
+        op.opcodeIndex = number
+        op.inputs, op.outputs = [index(t) for t in inputs], [index(t) for t in outputs]
+        if options is not None:
+            op.builtinOptions = options
+            op.builtinOptionsType = getattr(schema.BuiltinOptions, type(options).__name__.removesuffix("T"))
+        code = schema.OperatorCodeT()
+        code.builtinCode = code.deprecatedBuiltinCode = getattr(schema.BuiltinOperator, name)
+        code.version = 1
+        model.operatorCodes.append(code)
+        graph.operators.append(op)
+    read = [t for _, inputs, _, _ in operators for t in inputs if t is not None]
+    made = [t for _, _, outputs, _ in operators for t in outputs]
+    graph.inputs = [index(t) for t in read if t.data is None and not t.variable and all(t is not m for m in made)]
+    graph.outputs = [index(t) for t in made if all(t is not r for r in read)]
     model.subgraphs = [graph]
     return packed(model)
 
@@ -138,6 +149,8 @@ def c_struct(prepared):
             kind = type(value)
         elif isinstance(value, np.ndarray):
             kind, value = ctypes.c_void_p, pointer(value)
+        elif value is None:
+            kind = ctypes.c_void_p
         else:
             kind = ctypes.c_int32
         fields.append((field.name, kind))
@@ -160,9 +173,11 @@ class Kernel:
         self._library = library
         self._p = p = prepare(model)
         parsed = schema.ModelT.InitFromPackedBuf(model, 0).subgraphs[0]
-        self._shape = [int(n) for n in parsed.tensors[parsed.operators[0].outputs[0]].shape]
+        self._function = kernels.function(schema.ModelT.InitFromPackedBuf(model, 0), parsed.operators[0], p)
+        output = parsed.tensors[parsed.operators[0].outputs[0]]
+        self._shape, self._dtype = [int(n) for n in output.shape], DTYPES[output.type]
         if isinstance(p, kernels.Lstm):
-            self.hidden = np.empty((p.batch, p.units), np.int8)
+            self.hidden = np.empty((p.batch, p.units), self._dtype)
             self.cell = np.empty((p.batch, p.units), np.int16)
             self._bytes = scratch_bytes(p.batch, p.inputs, p.units)
             self.reset()
@@ -175,9 +190,9 @@ class Kernel:
     def __call__(self, *inputs):
         p, lib = self._p, self._library
         inputs = [np.ascontiguousarray(x) for x in inputs]
-        # A byte that no kernel may touch on either side.
+        # Values that no kernel may touch on either side.
         size = int(np.prod(self._shape))
-        whole = np.full(size + 32, 85, np.int8)
+        whole = np.full(size + 32, 85, self._dtype)
         out = whole[16 : 16 + size]
         arguments = [pointer(x) for x in inputs] + [pointer(out)]
         by_reference = None if self._c is None else ctypes.byref(self._c)
@@ -188,17 +203,12 @@ class Kernel:
             lib.gc_lookup_s8(pointer(p.table), p.count, *arguments)
         elif isinstance(p, kernels.Lstm):
             scratch = np.full(self._bytes + 16, 85, np.int8)
-            lib.gc_lstm_s8(by_reference, arguments[0], pointer(self.hidden), pointer(self.cell), arguments[1], pointer(scratch))
+            getattr(lib, self._function)(
+                by_reference, arguments[0], pointer(self.hidden), pointer(self.cell), arguments[1], pointer(scratch)
+            )
             assert np.array_equal(self.hidden.ravel(), out[-self.hidden.size :]) and (scratch[self._bytes :] == 85).all()
         else:
-            function = {
-                kernels.FullyConnected: "gc_fully_connected_s8",
-                kernels.Add: "gc_add_s8",
-                kernels.Mul: "gc_mul_s8",
-                kernels.Mean: "gc_mean_s8",
-                kernels.Requantize: "gc_requantize_s8",
-            }[type(p)]
-            getattr(lib, function)(by_reference, *arguments)
+            getattr(lib, self._function)(by_reference, *arguments)
         assert (whole[:16] == 85).all() and (whole[16 + size :] == 85).all()
         return out.reshape(self._shape).copy()
 
@@ -233,37 +243,49 @@ def zero_point(random) -> int:
     return int(random.choice([-128, 127, *np.round(random.normal(0, 30, 6)).clip(-128, 127)]))
 
 
-def values(random, shape) -> np.ndarray:
-    """int8 of some character: noise, one extreme everywhere, only extremes, small."""
-    kind = random.integers(0, 10)
+def values(random, shape, type=INT8) -> np.ndarray:
+    """Numbers of some character: noise, one extreme everywhere, only extremes, small."""
+    kind, dtype = random.integers(0, 10), DTYPES[type]
+    low, high = np.iinfo(dtype).min, np.iinfo(dtype).max
     if kind == 0:
-        return np.full(shape, random.choice([-128, 127]), np.int8)
+        return np.full(shape, random.choice([low, high]), dtype)
     if kind == 1:
-        return random.choice(np.array([-128, 127], np.int8), shape)
+        return random.choice(np.array([low, high], dtype), shape)
     if kind == 2:
-        return random.integers(-3, 4, shape, dtype=np.int8)
-    return random.integers(-128, 128, shape, dtype=np.int8)
+        return random.integers(-3, 4, shape, dtype=dtype)
+    return random.integers(low, high, shape, dtype=dtype, endpoint=True)
 
 
-def cases_for(random, *shapes, count=6):
-    every = [tuple(np.full(s, v, np.int8) for s in shapes) for v in (-128, 127)]
-    return every + [tuple(values(random, s) for s in shapes) for _ in range(count)]
+def cases_for(random, *shapes, count=6, type=INT8):
+    limits = np.iinfo(DTYPES[type])
+    every = [tuple(np.full(s, v, DTYPES[type]) for s in shapes) for v in (limits.min, limits.max)]
+    return every + [tuple(values(random, s, type) for s in shapes) for _ in range(count)]
 
 
-def random_fully_connected(random):
+def activation(random, shape, scale, type=INT8) -> Tensor:
+    """An input or output of some zero point, which is 0 for int16; of int16 of 256 times smaller steps."""
+    return Tensor(shape, scale, zero_point(random)) if type == INT8 else Tensor(shape, np.float32(scale / 256), type=type)
+
+
+def random_fully_connected(random, type=INT8):
     rows, inputs, outputs = (int(n) for n in random.integers(1, [20, 70, 40]))
     if random.random() < 0.3:  # the committed network's
         rows, inputs, outputs = ((16, 8, 16), (16, 16, 8), (16, 32, 8), (1, 16, 16), (1, 129, 128), (1, 128, 129))[random.integers(0, 6)]
-    x = Tensor((rows, inputs), log_uniform(random, 1e-3, 0.1), zero_point(random))
+    x = activation(random, (rows, inputs), log_uniform(random, 1e-3, 0.1), type)
     scales = log_uniform(random, 1e-3, 0.1, outputs if random.random() < 0.6 and outputs > 1 else None)
     w = Tensor((outputs, inputs), scales, data=values(random, (outputs, inputs)))
     reach = 2**31 - 1 if random.random() < 0.1 else 2 ** random.integers(1, 14)
-    bias = Tensor((outputs,), x.scale * np.float32(scales), type=INT32, data=random.integers(-reach, reach + 1, outputs))
-    cases = cases_for(random, x.shape)
+    if type == INT16 and reach < 2**30:
+        reach *= 2**8
+    bias_type = INT32 if type == INT8 else INT64
+    bias = Tensor((outputs,), x.scale * np.float32(scales), type=bias_type, data=random.integers(-reach, reach + 1, outputs))
+    cases = cases_for(random, x.shape, type=type)
     # An output scale that lets most values through, sometimes one that saturates or nearly extinguishes them.
     sums = [(case[0].astype(int) - x.zero_point) @ w.data.T.astype(int) for case in cases[2:]]
     usual = power_of_two(np.median(np.abs(np.concatenate(sums) + bias.data) * x.scale * scales) / 50 + 1e-6)
-    y = Tensor((rows, outputs), usual * log_uniform(random, *random.choice([(0.5, 2), (0.5, 2), (1e-4, 1e4)])), zero_point(random))
+    y = activation(random, (rows, outputs), usual * log_uniform(random, *random.choice([(0.5, 2), (0.5, 2), (1e-4, 1e4)])), type)
+    if type == INT16:
+        y.scale = max(y.scale, np.float32(x.scale * np.max(scales) / 100))  # TFLM shifts by 7 bits at the most
     options = schema.FullyConnectedOptionsT()
     options.fusedActivationFunction = int(random.choice([0, 0, 1, 2, 3]))
     return model_of("FULLY_CONNECTED", [x, w, bias if random.random() < 0.8 else None], [y], options), cases
@@ -283,26 +305,32 @@ def fully_connected_at_ties(random):
     return model, [(np.zeros((1, 1), np.int8),)]
 
 
-def random_lstm(random, **fixed):
+def random_lstm(random, type=INT8, **fixed):
     batch, inputs, units = (int(n) for n in random.integers(1, [6, 20, 34]))
     if random.random() < 0.3:
         batch, inputs, units = 16, 8, 32  # the committed network's
     steps = 1
     if random.random() < 0.3:
         steps, batch = int(random.integers(2, 18)), batch if random.random() < 0.3 else 1
-    x = Tensor((batch, steps, inputs), log_uniform(random, 1e-3, 0.1), zero_point(random))
-    hidden = Tensor((batch, units), log_uniform(random, 1 / 256, 1 / 100), zero_point(random), variable=True)
+    x = activation(random, (batch, steps, inputs), log_uniform(random, 1e-3, 0.1), type)
+    hidden = activation(random, (batch, units), log_uniform(random, 1 / 256, 1 / 100), type)
+    hidden.variable = True
     cell = Tensor((batch, units), 2.0 ** -int(random.integers(9, 17)), type=INT16, variable=True)
     gain = float(log_uniform(random, 0.3, 10))  # of a usual sum before the activation
     weights = [
-        Tensor((units, n), log_uniform(random, 0.5, 2) * gain / (np.sqrt(n) * 70 * 70 * scale), data=values(random, (units, n)))
+        Tensor(
+            (units, n),
+            log_uniform(random, 0.5, 2) * gain / (np.sqrt(n) * 70 * 70 * scale * (1 if type == INT8 else 256)),
+            data=values(random, (units, n)),
+        )
         for n, scale in [(inputs, x.scale)] * 4 + [(units, hidden.scale)] * 4
     ]
+    bias_type, bias_unit = (INT32, 1) if type == INT8 else (INT64, 256)
     biases = [
-        Tensor((units,), x.scale * w.scale, type=INT32, data=random.integers(-99, 100, units) * 2 ** random.integers(1, 14))
+        Tensor((units,), x.scale * w.scale, type=bias_type, data=random.integers(-99, 100, units) * 2 ** random.integers(1, 14) * bias_unit)
         for w in weights[:4]
     ]
-    y = Tensor((batch, steps, units), hidden.scale, hidden.zero_point)
+    y = Tensor((batch, steps, units), hidden.scale, hidden.zero_point, type)
     options = schema.UnidirectionalSequenceLSTMOptionsT()
     options.fusedActivationFunction = schema.ActivationFunctionType.TANH
     options.cellClip = float(random.choice([0, 0, 0.5, 2, 10]))
@@ -312,8 +340,8 @@ def random_lstm(random, **fixed):
     for key, value in fixed.items():
         setattr(options, key, value)
     inputs = [x, *weights, *[None] * 3, *biases, None, None, hidden, cell, *[None] * 4]
-    cases = cases_for(random, x.shape, count=8)
-    steady = values(random, x.shape)  # the same for long drives the cells to their limits
+    cases = cases_for(random, x.shape, count=8, type=type)
+    steady = values(random, x.shape, type)  # the same for long drives the cells to their limits
     return model_of("UNIDIRECTIONAL_SEQUENCE_LSTM", inputs, [y], options), [*cases, "reset", *[(steady,)] * 12, "reset", *cases]
 
 
@@ -329,34 +357,36 @@ SHAPES = [
 ]
 
 
-def random_pair(random, name):
+def random_pair(random, name, type=INT8):
     shapes = SHAPES[random.integers(0, len(SHAPES))]
-    a, b = (Tensor(s, log_uniform(random, 1e-3, 0.1), zero_point(random)) for s in shapes)
+    a, b = (activation(random, s, log_uniform(random, 1e-3, 0.1), type) for s in shapes)
     if name == "ADD":
         scale = max(a.scale, b.scale) * log_uniform(random, *random.choice([(0.5, 2), (0.05, 20)]))
         options = schema.AddOptionsT()
     else:
-        scale = a.scale * b.scale * log_uniform(random, *random.choice([(30, 200), (0.05, 1000)]))
+        scale = a.scale * b.scale * (1 if type == INT8 else 256) * log_uniform(random, *random.choice([(30, 200), (0.05, 1000)]))
         options = schema.MulOptionsT()
-    y = Tensor(np.broadcast_shapes(*shapes), scale, zero_point(random))
+    y = activation(random, np.broadcast_shapes(*shapes), scale * (1 if type == INT8 else 256), type)
     options.fusedActivationFunction = int(random.integers(0, 4))
-    return model_of(name, [a, b], [y], options), cases_for(random, *shapes)
+    return model_of(name, [a, b], [y], options), cases_for(random, *shapes, type=type)
 
 
-def random_mean(random):
+def random_mean(random, type=INT8):
     shape = tuple(int(n) for n in random.integers(1, 20, random.integers(2, 4)))
     first = int(random.integers(0, len(shape)))
     axes = list(range(first, int(random.integers(first + 1, len(shape) + 1))))
-    x = Tensor(shape, log_uniform(random, 1e-3, 0.1), zero_point(random))
+    x = activation(random, shape, log_uniform(random, 1e-3, 0.1), type)
     options = schema.ReducerOptionsT()
     options.keepDims = True
-    y = Tensor(tuple(1 if i in axes else n for i, n in enumerate(shape)), x.scale * log_uniform(random, 0.1, 2), zero_point(random))
+    scale = x.scale * log_uniform(random, 0.1, 2) * (1 if type == INT8 else 256)
+    y = activation(random, tuple(1 if i in axes else n for i, n in enumerate(shape)), scale, type)
     axis = Tensor((len(axes),), type=INT32, data=np.array([a - len(shape) * random.integers(0, 2) for a in axes]))
-    return model_of("MEAN", [x, axis], [y], options), cases_for(random, shape)
+    return model_of("MEAN", [x, axis], [y], options), cases_for(random, shape, type=type)
 
 
-def all_bytes(random):
-    return [(np.arange(-128, 128, dtype=np.int8).reshape(1, 256),)]
+def all_bytes(random, type=INT8):
+    limits = np.iinfo(DTYPES[type])
+    return [(np.arange(limits.min, limits.max + 1).astype(DTYPES[type]).reshape(1, -1),)]
 
 
 def random_lookup(random, name):
@@ -365,34 +395,44 @@ def random_lookup(random, name):
     return model_of(name, [x], [y]), all_bytes(random)
 
 
-def random_requantize(random, name):
-    x = Tensor((1, 256), log_uniform(random, 1e-3, 0.1), zero_point(random))
-    y = Tensor(x.shape, x.scale * log_uniform(random, *random.choice([(0.2, 5), (1e-4, 1e4)])), zero_point(random))
-    return model_of(name, [x], [y], schema.QuantizeOptionsT() if name == "QUANTIZE" else None), all_bytes(random)
+def random_curve16(random, name):
+    scale = log_uniform(random, 1e-6, 1) if random.random() < 0.7 else 2.0 ** -int(random.integers(9, 15))
+    x = Tensor((1, 65536), scale, type=INT16)
+    return model_of(name, [x], [Tensor(x.shape, 2.0**-15, type=INT16)]), all_bytes(random, INT16)
 
 
-def random_concatenation(random):
+def random_requantize(random, name, types=(INT8, INT8)):
+    x = activation(random, (1, 256 if types[0] == INT8 else 65536), log_uniform(random, 1e-3, 0.1), types[0])
+    real = x.scale * (1 if types[0] == INT8 else 256) * log_uniform(random, *random.choice([(0.2, 5), (1e-4, 1e4)]))
+    y = activation(random, x.shape, real, types[1])
+    return model_of(name, [x], [y], schema.QuantizeOptionsT() if name == "QUANTIZE" else None), all_bytes(random, types[0])
+
+
+def random_concatenation(random, type=INT8):
     first, last = (int(n) for n in random.integers(1, 9, 2))
     axis = int(random.integers(0, 3))
     shapes = [tuple(int(random.integers(1, 9)) if i == axis else n for i, n in enumerate((first, 3, last))) for _ in range(3)]
     total = tuple(sum(s[i] for s in shapes) if i == axis else n for i, n in enumerate(shapes[0]))
     options = schema.ConcatenationOptionsT()
     options.axis = axis - 3 * int(random.integers(0, 2))
-    return model_of("CONCATENATION", [Tensor(s, 0.1, 3) for s in shapes], [Tensor(total, 0.1, 3)], options), cases_for(random, *shapes)
+    inputs = [Tensor(s, 0.1, type=type) for s in shapes]
+    return model_of("CONCATENATION", inputs, [Tensor(total, 0.1, type=type)], options), cases_for(random, *shapes, type=type)
 
 
-def random_reshape(random):
+def random_reshape(random, type=INT8):
     options = schema.ReshapeOptionsT()
     options.newShape = [1, 24]
     shape = Tensor((2,), type=INT32, data=np.array([1, 24]))
-    return model_of("RESHAPE", [Tensor((4, 6), 0.1), shape], [Tensor((1, 24), 0.1)], options), cases_for(random, (4, 6))
+    x, y = Tensor((4, 6), 0.1, type=type), Tensor((1, 24), 0.1, type=type)
+    return model_of("RESHAPE", [x, shape], [y], options), cases_for(random, (4, 6), type=type)
 
 
-def random_squeeze(random):
+def random_squeeze(random, type=INT8):
     options = schema.SqueezeOptionsT()
     options.squeezeDims = [0]
     shape = tuple(int(n) for n in random.integers(1, 20, 2))
-    return model_of("SQUEEZE", [Tensor((1, *shape), 0.1)], [Tensor(shape, 0.1)], options), cases_for(random, (1, *shape))
+    x, y = Tensor((1, *shape), 0.1, type=type), Tensor(shape, 0.1, type=type)
+    return model_of("SQUEEZE", [x], [y], options), cases_for(random, (1, *shape), type=type)
 
 
 def random_gather(random):
@@ -407,7 +447,9 @@ def random_gather(random):
 
 OPERATORS = {
     "FULLY_CONNECTED": (random_fully_connected, 400),
+    "FULLY_CONNECTED 16": (functools.partial(random_fully_connected, type=INT16), 400),
     "UNIDIRECTIONAL_SEQUENCE_LSTM": (random_lstm, 100),
+    "UNIDIRECTIONAL_SEQUENCE_LSTM 16": (functools.partial(random_lstm, type=INT16), 100),
     "ADD": (functools.partial(random_pair, name="ADD"), 200),
     "MUL": (functools.partial(random_pair, name="MUL"), 200),
     "MEAN": (random_mean, 200),
@@ -419,6 +461,18 @@ OPERATORS = {
     "RESHAPE": (random_reshape, 2),
     "SQUEEZE": (random_squeeze, 2),
     "GATHER": (random_gather, 20),
+    "ADD 16": (functools.partial(random_pair, name="ADD", type=INT16), 200),
+    "MUL 16": (functools.partial(random_pair, name="MUL", type=INT16), 200),
+    "MEAN 16": (functools.partial(random_mean, type=INT16), 200),
+    "LOGISTIC 16": (functools.partial(random_curve16, name="LOGISTIC"), 40),
+    "TANH 16": (functools.partial(random_curve16, name="TANH"), 40),
+    "QUANTIZE 8 to 16": (functools.partial(random_requantize, name="QUANTIZE", types=(INT8, INT16)), 40),
+    "QUANTIZE 16 to 8": (functools.partial(random_requantize, name="QUANTIZE", types=(INT16, INT8)), 40),
+    "QUANTIZE 16": (functools.partial(random_requantize, name="QUANTIZE", types=(INT16, INT16)), 40),
+    "RELU 16": (functools.partial(random_requantize, name="RELU", types=(INT16, INT16)), 40),
+    "CONCATENATION 16": (functools.partial(random_concatenation, type=INT16), 20),
+    "RESHAPE 16": (functools.partial(random_reshape, type=INT16), 2),
+    "SQUEEZE 16": (functools.partial(random_squeeze, type=INT16), 2),
 }
 
 
@@ -444,11 +498,26 @@ DEFECTS = {
         "",
         ["FULLY_CONNECTED", "ADD", "MUL", "MEAN", "QUANTIZE", "UNIDIRECTIONAL_SEQUENCE_LSTM"],
     ),
+    "halves up, int16": ("arithmetic.h", "  x += x >> 31;\n", "", ["ADD 16", "MUL 16", "MEAN 16", "QUANTIZE 16 to 8"]),
+    "halves down, int16": (
+        "arithmetic.h",
+        " + ((int64_t)1 << (14 - shift))",
+        "",
+        ["FULLY_CONNECTED 16", "UNIDIRECTIONAL_SEQUENCE_LSTM 16"],
+    ),
+    "upper multiplier, int16": ("arithmetic.h", "x * (multiplier >> 16)", "x * (multiplier >> 17 << 1)", ["FULLY_CONNECTED 16"]),
+    "end of the curve": ("lstm.c", "-end, end)), 1, 32767)", "-end, end)), 0, 32767)", ["LOGISTIC 16"]),
     "low half cut off": ("arithmetic.h", " * multiplier + (1 << 30)", " * multiplier", ["FULLY_CONNECTED", "MUL", "MEAN"]),
     "cells forgotten": ("lstm.c", "  (void)scratch;\n", "  (void)scratch;\n  memset(cell, 0, 2 * p->batch * p->units);\n", None),
     "hidden forgotten": ("lstm.c", "  (void)scratch;\n", "  (void)scratch;\n  memset(hidden, p->zero_point, p->batch * p->units);\n", None),
     "negative arguments": ("lstm.c", "(x & 255) + 128 + (x >> 31)", "(x & 255) + 128", None),
     "gates not clamped": ("lstm.c", "return 3 * gc_clamp16(x + h);", "return 3 * (int16_t)(x + h);", None),
+    "cells forgotten, int16": (
+        "lstm.c",
+        "    gc_lstm16_portable(p,",
+        "    memset(cell, 0, 2 * p->batch * p->units);\n    gc_lstm16_portable(p,",
+        ["UNIDIRECTIONAL_SEQUENCE_LSTM 16"],
+    ),
     "cells not clamped": ("lstm.c", "int32_t c = gc_clamp16(kept + added);", "int32_t c = (int16_t)(kept + added);", None),
     "not clipped": ("lstm.c", "if (p->cell_clip > 0)", "if (0)", None),
 }
@@ -539,6 +608,10 @@ def set_type(model, kind):
     model.subgraphs[0].tensors[0].type = kind
 
 
+def wide_bias(model):
+    model.buffers[-1].data = np.frombuffer(np.full(len(model.buffers[-1].data) // 8, 2**31, np.int64).tobytes(), np.uint8)
+
+
 def peephole(model):
     op = model.subgraphs[0].operators[0]
     op.inputs = [0 if i == 9 else int(t) for i, t in enumerate(op.inputs)]
@@ -561,7 +634,10 @@ def zero_point_of_output(model):
     ("name", "hurt", "words"),
     [
         ("RESHAPE", lambda m: setattr(m.operatorCodes[0], "builtinCode", 150), "GELU has no kernel in micro/kernels; it has ADD, "),
-        ("FULLY_CONNECTED", lambda m: set_type(m, INT16), "tensor 't0' is not int8 with one scale"),
+        ("FULLY_CONNECTED", lambda m: set_type(m, INT32), "tensor 't0' is not int8 with one scale"),
+        ("FULLY_CONNECTED", lambda m: set_type(m, INT16), "is not int16 with one scale and zero point 0"),
+        ("FULLY_CONNECTED 16", wide_bias, "its bias needs more than 32 bits"),
+        ("FULLY_CONNECTED 16", lambda m: set_type(m, INT8), "tensor 't3' is not int8 with one scale"),
         ("FULLY_CONNECTED", lambda m: setattr(m.buffers[1], "data", None), "its weights are not a constant int8 matrix"),
         ("FULLY_CONNECTED", lambda m: fuse(m, schema.ActivationFunctionType.TANH), "fused activation TANH"),
         ("UNIDIRECTIONAL_SEQUENCE_LSTM", lambda m: fuse(m, schema.ActivationFunctionType.NONE), "its activation is not TANH"),

@@ -28,11 +28,12 @@ def library(model: bytes, cases) -> bytes:
     return b"".join(outputs)
 
 
+@pytest.mark.parametrize("type", [one.INT8, one.INT16])
 @pytest.mark.parametrize("name", ["FULLY_CONNECTED", "UNIDIRECTIONAL_SEQUENCE_LSTM"])
-def test_our_kernels_in_tflm_equal_the_librarys(name, tmp_path):
+def test_our_kernels_in_tflm_equal_the_librarys(name, type, tmp_path):
     make = {"FULLY_CONNECTED": one.random_fully_connected, "UNIDIRECTIONAL_SEQUENCE_LSTM": one.random_lstm}[name]
-    for seed in range(100):
-        model, cases = make(np.random.default_rng([seed, 1]))
+    for seed in range(100 if type == one.INT8 else 40):
+        model, cases = make(np.random.default_rng([seed, 1]), type)
         done = ours(tmp_path, name, model, cases)
         assert done.returncode == 0, f"seed {seed}: {done.stderr}"
         assert done.stdout == library(model, cases), f"seed {seed}"
@@ -53,6 +54,15 @@ def test_an_arena_that_is_too_small_gives_nothing_and_never_other_bytes(name, tm
         expected = library(model, cases)
         fits = [ours(tmp_path, name, model, cases, arena).stdout for arena in range(1024, 16384, 128)]
         assert set(fits) == {b"", expected} and fits == sorted(fits, key=len)
+
+
+@pytest.mark.parametrize("name", ["FULLY_CONNECTED", "UNIDIRECTIONAL_SEQUENCE_LSTM"])
+def test_a_bias_beyond_32_bits_is_refused(name, tmp_path):
+    made = (one.OPERATORS[f"{name} 16"][0](np.random.default_rng([seed, 2]))[0] for seed in range(100))
+    model = next(m for m in (schema.ModelT.InitFromPackedBuf(m, 0) for m in made) if m.subgraphs[0].operators[0].inputs[2] >= 0)
+    one.wide_bias(model)
+    done = ours(tmp_path, name, one.packed(model), [])
+    assert done.returncode == 1 and b"its bias needs more than 32 bits" in done.stderr, done.stderr
 
 
 def tensor(model, i):
@@ -90,7 +100,7 @@ FC, LSTM = "FULLY_CONNECTED", "UNIDIRECTIONAL_SEQUENCE_LSTM"
 @pytest.mark.parametrize(
     ("name", "hurt", "words"),
     [
-        (FC, lambda m: setattr(tensor(m, 0), "type", INT16), "its input or output is not int8 with one scale"),
+        (FC, lambda m: setattr(tensor(m, 0), "type", INT16), "its input or output is not int16 with one scale and zero point 0"),
         (FC, lambda m: setattr(output(m), "type", INT16), "its input or output is not int8 with one scale"),
         (FC, lambda m: quantize(output(m), [0.1, 0.1]), "its input or output is not int8 with one scale"),
         (FC, lambda m: unbind(m, 1), "its weights are not a constant int8 matrix"),
@@ -108,12 +118,12 @@ FC, LSTM = "FULLY_CONNECTED", "UNIDIRECTIONAL_SEQUENCE_LSTM"
         (FC, lambda m: one.fuse(m, ACTIVATION.TANH), "fused activation"),
         (LSTM, one.peephole, "it has peepholes"),
         (LSTM, lambda m: leave_out(m, 12), "or lacks a bias"),
-        (LSTM, lambda m: setattr(tensor(m, 0), "type", INT16), "its input or output is not int8 with one scale"),
+        (LSTM, lambda m: setattr(tensor(m, 0), "type", INT16), "its input or output is not int16 with one scale and zero point 0"),
         (LSTM, lambda m: one.fuse(m, ACTIVATION.NONE), "its activation is not TANH"),
         (LSTM, lambda m: setattr(tensor(m, 0), "shape", [7, 7]), "its input has not three dimensions"),
         (LSTM, one.batch_before_time, "it has time steps for each of a batch that is not behind time"),
         (LSTM, lambda m: setattr(output(m), "shape", [1, 1, 7]), "its output is not one row of units"),
-        (LSTM, lambda m: setattr(tensor(m, 18), "isVariable", False), "its hidden state is not a variable"),
+        (LSTM, lambda m: setattr(tensor(m, 18), "isVariable", False), "its hidden state is not a variable tensor"),
         (LSTM, lambda m: setattr(tensor(m, 19), "isVariable", False), "its cell state is not a variable"),
         (LSTM, lambda m: quantize(tensor(m, 19), zero_point=1), "its cell state is not a variable int16 tensor with zero point 0"),
         (LSTM, lambda m: quantize(tensor(m, 18), [0.4]), "its hidden state and its output are quantized differently"),
@@ -122,7 +132,7 @@ FC, LSTM = "FULLY_CONNECTED", "UNIDIRECTIONAL_SEQUENCE_LSTM"
         (LSTM, lambda m: unbind(m, 7), "its weights are not constant int8 matrices"),
         (LSTM, lambda m: quantize(tensor(m, 3), zero_point=1), "its weights are not constant int8 matrices"),
         (LSTM, lambda m: setattr(tensor(m, 4), "shape", [1, 1]), "its weights are not constant int8 matrices"),
-        (LSTM, lambda m: unbind(m, 14), "its biases are not constant int32"),
+        (LSTM, lambda m: unbind(m, 14), "its bias is not constant int32"),
         (LSTM, lambda m: quantize(tensor(m, 0), [1e30]), "its scales are no scales or too far apart"),
     ],
 )

@@ -35,7 +35,7 @@ namespace tflite::micro {
 #endif
 
 typedef enum TfLiteStatus { kTfLiteOk = 0, kTfLiteError = 1 } TfLiteStatus;
-typedef enum { kTfLiteFloat32 = 1, kTfLiteInt32 = 2, kTfLiteInt16 = 7, kTfLiteInt8 = 9 } TfLiteType;
+typedef enum { kTfLiteFloat32 = 1, kTfLiteInt32 = 2, kTfLiteInt64 = 4, kTfLiteInt16 = 7, kTfLiteInt8 = 9 } TfLiteType;
 typedef enum { kTfLiteMemNone = 0, kTfLiteMmapRo, kTfLiteArenaRw } TfLiteAllocationType;
 typedef enum { kTfLiteNoQuantization = 0, kTfLiteAffineQuantization = 1 } TfLiteQuantizationType;
 typedef enum { kTfLiteActNone = 0, kTfLiteActRelu, kTfLiteActReluN1To1, kTfLiteActRelu6, kTfLiteActTanh } TfLiteFusedActivation;
@@ -58,6 +58,7 @@ typedef struct TfLiteAffineQuantization {
 
 typedef union TfLitePtrUnion {
   int32_t* i32;
+  int64_t* i64;
   int16_t* i16;
   int8_t* int8;
 } TfLitePtrUnion;
