@@ -143,6 +143,10 @@ def ptq(trained: checkpoint.Checkpoint) -> tuple[bytes, int]:
     Weights are int8 (per-channel where the operator has it), activations int8 with min-max ranges over the calibration clips, which
     pass hop by hop through the streaming network; the LSTM's cell state is int16.
 
+    The calibrator keeps the state of every LSTM from one hop to the next, that of a recurrence over the groups too, which will begin from
+    zero. So its ranges are of sequences that begin elsewhere: with `enhance-blstm` that costs 2.3 dB of SNR against float (28.3 in place of
+    30.6) and 0.01 dB of SI-SDR. Only the converter's private parts could calibrate the model as it will run.
+
     Returns
     -------
     (model, hops) : the flatbuffer and the number of hops that set its ranges.
