@@ -13,6 +13,10 @@
 #define gc_mean_s16 gc_mean_s16_portable
 #define gc_logistic_s16 gc_logistic_s16_portable
 #define gc_tanh_s16 gc_tanh_s16_portable
+#define gc_requantize_s8 gc_requantize_s8_portable
+#define gc_requantize_s8_s16 gc_requantize_s8_s16_portable
+#define gc_requantize_s16_s8 gc_requantize_s16_s8_portable
+#define gc_requantize_s16 gc_requantize_s16_portable
 #define gc_lookup_s8 gc_lookup_s8_portable
 
 #include "micro/kernels/add.c"
@@ -21,3 +25,4 @@
 #include "micro/kernels/lstm.c"
 #include "micro/kernels/mean.c"
 #include "micro/kernels/mul.c"
+#include "micro/kernels/requantize.c"

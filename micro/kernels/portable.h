@@ -20,6 +20,10 @@ void gc_mul_s16_portable(const gc_mul* p, const int16_t* a, const int16_t* b, in
 void gc_mean_s16_portable(const gc_mean* p, const int16_t* in, int16_t* out);
 void gc_logistic_s16_portable(const gc_logistic* p, const int16_t* in, int16_t* out);
 void gc_tanh_s16_portable(const gc_tanh* p, const int16_t* in, int16_t* out);
+void gc_requantize_s8_portable(const gc_requantize* p, const int8_t* in, int8_t* out);
+void gc_requantize_s8_s16_portable(const gc_requantize* p, const int8_t* in, int16_t* out);
+void gc_requantize_s16_s8_portable(const gc_requantize* p, const int16_t* in, int8_t* out);
+void gc_requantize_s16_portable(const gc_requantize* p, const int16_t* in, int16_t* out);
 void gc_lookup_s8_portable(const int8_t* table, int32_t count, const int8_t* in, int8_t* out);
 
 #ifdef __cplusplus

@@ -1,6 +1,5 @@
 """Every network that has a name can be asked for, and trains: twenty steps on one batch, and its loss falls."""
 
-import dataclasses
 import re
 
 import numpy as np
@@ -15,12 +14,6 @@ from tf_model import networks, train
 SAMPLES = 700  # two chunks of 100 frames; a sample more in a third costs half as much again
 
 
-def sizes(name):
-    """As they are, but no more than two blocks of the papers' networks: to trace six to twelve takes TensorFlow half a minute and more."""
-    net = networks.find(name)
-    return dataclasses.replace(net, blocks=min(net.blocks, 2)) if name in networks.PAPER else net
-
-
 @pytest.fixture(autouse=True)
 def _forget():
     """What TensorFlow keeps of a network would add up to gigabytes."""
@@ -30,7 +23,7 @@ def _forget():
 
 @pytest.mark.parametrize("name", networks.NETWORKS)
 def test_it_trains(name, random):
-    net = sizes(name)
+    net = networks.find(name)
     keras.utils.set_random_seed(0)
     family = networks.family(net)
     model = family.build(net)
@@ -50,7 +43,7 @@ def test_it_trains(name, random):
 
     losses = [float(step()) for _ in range(20)]
     assert np.isfinite(losses).all()
-    assert losses[-1] < losses[0] - 0.5  # dB
+    assert losses[-1] < losses[0] - 5  # dB
 
 
 def test_help_names_them_all():

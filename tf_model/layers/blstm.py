@@ -4,6 +4,8 @@ import tensorflow as tf
 import tf_keras as keras
 from tf_keras.src.layers.rnn.lstm import lstm_with_backend_selection
 
+from tf_model.layers.lstm import LSTM
+
 _SHUT = -1e4  # of a gate's sum: its sigmoid is 0 in float32, whatever the other terms are
 
 
@@ -24,7 +26,7 @@ class BLSTM(keras.layers.Bidirectional):
     """
 
     def __init__(self, hidden: int, **kwargs):
-        super().__init__(keras.layers.LSTM(hidden, return_sequences=True, name="lstm"), **kwargs)
+        super().__init__(LSTM(hidden, name="lstm"), **kwargs)
         self.export = False
 
     def call(self, x):

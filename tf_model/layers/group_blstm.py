@@ -3,6 +3,8 @@
 import tensorflow as tf
 import tf_keras as keras
 
+from tf_model.layers.lstm import LSTM
+
 
 class GroupBLSTM(keras.layers.Layer):
     """A residual BLSTM along the groups: every group hears all others (arXiv 2011.08397, section 2.2).
@@ -17,15 +19,16 @@ class GroupBLSTM(keras.layers.Layer):
     Parameters
     ----------
     hidden : units of each direction.
+    export : for the converter.
 
     Call with tensor [shape=(..., groups, width)]; returns the same shape.
     """
 
-    def __init__(self, hidden: int, **kwargs):
+    def __init__(self, hidden: int, *, export: bool = False, **kwargs):
         super().__init__(**kwargs)
         self.hidden = hidden
-        self.forwards = keras.layers.LSTM(hidden, return_sequences=True, name="forwards")
-        self.backwards = keras.layers.LSTM(hidden, return_sequences=True, name="backwards")
+        self.forwards = LSTM(hidden, export=export, name="forwards")
+        self.backwards = LSTM(hidden, export=export, name="backwards")
 
     def build(self, shape):
         self.project = keras.layers.Dense(shape[-1], name="project")

@@ -3,6 +3,8 @@
 import tensorflow as tf
 import tf_keras as keras
 
+from tf_model.layers.lstm import LSTM
+
 
 class GroupedLSTM(keras.layers.Layer):
     """One LSTM over time, shared by all groups, with projection and residual (arXiv 2011.08397, section 2.2, made causal).
@@ -13,16 +15,16 @@ class GroupedLSTM(keras.layers.Layer):
     Parameters
     ----------
     hidden : units of the LSTM.
-    stateful : for one frame at a time in Keras, keep the state from call to call; `reset_states` zeroes it. (Converted to TFLite,
-        the fused operator keeps its state by itself.)
+    stateful : for one frame at a time in Keras, keep the state from call to call; `reset_states` zeroes it.
+    export : for the converter: the fused operator of TFLite keeps its state by itself.
 
     Call with a sequence [shape=(batch, frames, groups, width)] or one frame [shape=(groups, width)]; returns the same shape.
     """
 
-    def __init__(self, hidden: int, *, stateful: bool = False, **kwargs):
+    def __init__(self, hidden: int, *, stateful: bool = False, export: bool = False, **kwargs):
         super().__init__(**kwargs)
         self.hidden = hidden
-        self.lstm = keras.layers.LSTM(hidden, return_sequences=True, stateful=stateful, name="lstm")
+        self.lstm = LSTM(hidden, stateful=stateful, export=export, name="lstm")
 
     def build(self, shape):
         self.project = keras.layers.Dense(shape[-1], name="project")

@@ -7,6 +7,7 @@ import tf_keras as keras
 from tf_model import macs
 from tf_model.layers import parts
 from tf_model.layers.blstm import BLSTM
+from tf_model.layers.lstm import LSTM
 from tf_model.layers.norm import Norm
 
 
@@ -30,8 +31,7 @@ class ResidualRNN(keras.layers.Layer):
     def __init__(self, hidden: int, axis: int, *, bidirectional: bool = True, per_frame: bool = False, **kwargs):
         super().__init__(**kwargs)
         self.hidden, self.axis, self.bidirectional = hidden, axis, bidirectional
-        one_way = {"return_sequences": True, "return_state": True, "name": "lstm"}
-        self.rnn = BLSTM(hidden, name="rnn") if bidirectional else keras.layers.LSTM(hidden, **one_way)
+        self.rnn = BLSTM(hidden, name="rnn") if bidirectional else LSTM(hidden, return_state=True, name="lstm")
         self.norm = Norm(per_frame=per_frame, name="norm")
 
     def build(self, shape):

@@ -80,9 +80,11 @@ def build(net: Streaming, view: View = "sequence") -> keras.Model:
         x = keras.Input(batch_shape=(1, bins), name="features")
     h = keras.layers.Dense(net.features, activation="relu", name="encoder")(x)
     h = group.split(h, net.groups)
+    export = view == "export"
     for i in range(net.blocks):
-        h = TAC(net.tac, name=f"tac_{i}")(h) if net.talk == "tac" else GroupBLSTM(net.blstm, name=f"blstm_{i}")(h)
-        h = GroupedLSTM(net.hidden, stateful=view == "streaming", name=f"lstm_{i}")(h)
+        talk = TAC(net.tac, name=f"tac_{i}") if net.talk == "tac" else GroupBLSTM(net.blstm, export=export, name=f"blstm_{i}")
+        h = talk(h)
+        h = GroupedLSTM(net.hidden, stateful=view == "streaming", export=export, name=f"lstm_{i}")(h)
     masks = keras.layers.Dense(net.sources * bins, activation="sigmoid", name="masks")(group.merge(h))
     return keras.Model(x, masks, name="groupcomm")
 

@@ -23,6 +23,7 @@ from groupcomm.errors import UserError
 from tf_model.layers import chunks, group, parts
 from tf_model.layers.blstm import BLSTM
 from tf_model.layers.group_tac import GroupTAC
+from tf_model.layers.lstm import LSTM
 from tf_model.layers.norm import Norm
 from tf_model.layers.prelu import PReLU
 from tf_model.layers.residual_rnn import ResidualRNN
@@ -238,7 +239,7 @@ class Model(keras.Model):
         self.decoder = Decoder(net.window, name="decoder")
         self.build(None)
         for part in self.submodules:
-            if isinstance(part, BLSTM):
+            if isinstance(part, (BLSTM, LSTM)):
                 part.export = export
 
     def build(self, shape):
