@@ -54,7 +54,7 @@ def bench(bundle: bundles.Bundle, board: str, *, portable: bool = False) -> dict
     with ``name``, ``input`` and ``output`` shapes, ``macs``, ``instructions``, the mean of a hop with all that the operator's kernel calls,
     and ``per_mac``, None without products; a RESHAPE takes none), ``kinds`` (their sums, each with ``name``, ``count``, ``macs``,
     ``instructions``, ``per_mac``; the network takes a little more than its operators: the engine's call), ``functions`` (instructions a
-    hop by name), ``flash_bytes`` {``code``, ``constants`` of the network}, ``ram_bytes`` {``state``, ``activations``, ``stream``,
+    hop by name), ``flash_bytes`` {``weights`` and biases of the network, ``rest``: code and all other constants}, ``ram_bytes`` {``state``, ``activations``, ``stream``,
     ``stack``, ``total``}, ``estimates`` (share of a hop's time on real parts, under an assumption) and ``budget`` (from bundle.json,
     each with ``limit``, ``used``, ``ok``).
 
@@ -100,10 +100,10 @@ def bench(bundle: bundles.Bundle, board: str, *, portable: bool = False) -> dict
         "stack": said["stack_used"],
     }
     operators = _operators(model.steps, Path(f"{program}.elf"), folder / f"{written['name']}.c", counted["within"])
-    flash = _flash(Path(f"{program}.elf"), written["constant_bytes"])
+    flash = _flash(Path(f"{program}.elf"), written["weight_bytes"])
     figures = {
         "instructions": instructions["hop"]["worst"],
-        "flash_bytes": flash["code"] + flash["constants"],
+        "flash_bytes": sum(flash.values()),
         "ram_bytes": sum(ram.values()),
     }
     return {
@@ -222,8 +222,8 @@ def _readable(functions: dict[str, int]) -> dict[str, float]:
     return {name: count / HOPS for name, count in sorted(zip(names, functions.values(), strict=True), key=lambda pair: -pair[1])}
 
 
-def _flash(elf: Path, constants: int) -> dict:
-    """Bytes of the firmware in flash: code with its tables, constants of the network, and initial values."""
+def _flash(elf: Path, weights: int) -> dict:
+    """Bytes of the firmware in flash: weights and biases; code, tables, quantization and initial values."""
     done = subprocess.run(["arm-none-eabi-size", "-A", elf], capture_output=True, text=True, check=True)
     sections = {line.split()[0]: int(line.split()[1]) for line in done.stdout.splitlines() if line.startswith((".text", ".data"))}
-    return {"code": sum(sections.values()) - constants, "constants": constants}
+    return {"weights": weights, "rest": sum(sections.values()) - weights}

@@ -26,7 +26,7 @@ if TYPE_CHECKING:  # a checkpoint's module takes TensorFlow, which reading a bun
     from tf_model import checkpoint
 
 BUNDLES = REPO / "convert" / "bundles"
-SCHEMA = 1
+SCHEMA = 2
 GOLDEN_HOPS = 500
 
 
@@ -51,7 +51,7 @@ class Bundle:
         return self.description["sources"]
 
     def golden(self) -> tuple[np.ndarray, np.ndarray]:
-        """Golden features [shape=(hops, bins), int8] and the masks [shape=(hops, sources * bins), int8] that belong to them.
+        """Golden features [shape=(hops, inputs), int8] and the masks [shape=(hops, sources * values), int8] that belong to them.
 
         Raises
         ------
@@ -69,12 +69,12 @@ class Bundle:
         return arrays[0], arrays[1]
 
     def quantize_features(self, features: np.ndarray) -> np.ndarray:
-        """Features [shape=(hops, bins), float32] as the model's int8."""
+        """Features [shape=(hops, inputs), float32] as the model's int8."""
         d = self.description["features"]
         return quantize.quantize(features, d["scale"], d["zero_point"])
 
     def dequantize_masks(self, masks: np.ndarray) -> np.ndarray:
-        """The model's int8 masks [shape=(hops, sources * bins)] as float32 in 0..1."""
+        """The model's int8 masks [shape=(hops, sources * values)] as float32 in 0..1."""
         d = self.description["masks"]
         return quantize.dequantize(masks, d["scale"], d["zero_point"])
 
@@ -121,9 +121,9 @@ def _open(folder: Path) -> Bundle:
             raise UserError(f"{file}: sample_rate {rate!r} or sources {d['sources']!r} is no positive number; convert the network again")
         if not isinstance(d["name"], str) or not isinstance(d["checkpoint_sha256"], str):
             raise UserError(f"{file}: name or checkpoint_sha256 is no text; convert the network again")
-        for key, count in (("features", bundle.signal.bins), ("masks", bundle.signal.bins * bundle.sources)):
+        for key, count in (("features", bundle.signal.inputs), ("masks", bundle.signal.values * bundle.sources)):
             if (d[key]["shape"], d[key]["dtype"]) != ([1, count], "int8") or not d[key]["scale"] > 0 or abs(d[key]["zero_point"]) > 128:
-                raise UserError(f"{file}: {key} {d[key]} do not fit {count} bins in int8; convert the network again")
+                raise UserError(f"{file}: {key} {d[key]} are not {count} values in int8; convert the network again")
         if carried := flatbuffer.read(model).carried:
             raise UserError(
                 f"{model}: {carried} LSTMs begin a sequence with the state of the hop before, which no network means; convert it again"
@@ -178,7 +178,7 @@ def to_pcm(audio: np.ndarray) -> np.ndarray:
 
 
 def stream_features(pcm: np.ndarray, bundle_signal: sig.Signal) -> np.ndarray:
-    """Features of a stream of whole hops as the runner sees them, without the frames that flush it [shape=(hops, bins), float32]."""
+    """Features of a stream of whole hops as the runner sees them, without the frames that flush it [shape=(hops, inputs), float32]."""
     spectrum = sig.stft(pcm.astype(np.float32) / np.float32(sig.PCM_SCALE), bundle_signal)
     return sig.features(spectrum[: len(pcm) // bundle_signal.hop], bundle_signal)
 

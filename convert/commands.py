@@ -106,9 +106,7 @@ def compile(
     if json:
         print_json(written)
         return
-    sizes = (
-        "{constant_bytes:,} bytes of constants, {state_bytes:,} of state, {arena_bytes:,} of activations (side by side {unplanned_bytes:,})"
-    )
+    sizes = "{weight_bytes:,} bytes of weights, {state_bytes:,} of state, {arena_bytes:,} of activations (side by side {unplanned_bytes:,})"
     out.print(sizes.format(**written), soft_wrap=True)
     for file in written["files"]:
         out.print(file, soft_wrap=True)

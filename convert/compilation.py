@@ -21,6 +21,7 @@ from groupcomm.errors import UserError
 from groupcomm.files import atomic_folder
 
 ALIGNMENT = 8  # of every tensor in memory: Helium and the LSTM's scratch read words
+_WEIGHTS = ("weights", "bias", "input_weights", "recurrent_weights", "input_bias")  # in the parameters of kernels
 _C_TYPES = {np.dtype(np.int8): "int8_t", np.dtype(np.int16): "int16_t", np.dtype(np.int32): "int32_t"}
 
 
@@ -70,7 +71,7 @@ def compile_bundle(bundle: Bundle, folder: Path) -> dict:
 
     Returns
     -------
-    dict with ``name`` (a C identifier), ``files``, ``constant_bytes`` (weights and parameters), ``state_bytes``, ``arena_bytes``
+    dict with ``name`` (a C identifier), ``files``, ``weight_bytes`` (int8 weights and int32 biases), ``state_bytes``, ``arena_bytes``
     (activations, overlapped), and ``unplanned_bytes`` (the same, side by side).
 
     Raises
@@ -85,7 +86,7 @@ def compile_bundle(bundle: Bundle, folder: Path) -> dict:
     return {
         "name": c.name,
         "files": [str(folder / f"{c.name}.{suffix}") for suffix in ("h", "c")],
-        "constant_bytes": c.constant_bytes,
+        "weight_bytes": c.weight_bytes,
         "state_bytes": c.state_bytes,
         "arena_bytes": c.arena_bytes,
         "unplanned_bytes": c.unplanned_bytes,
@@ -98,7 +99,7 @@ class _Program:
     def __init__(self, bundle: Bundle):
         self.bundle = bundle
         self.name = re.sub(r"\W", "_", bundle.name)
-        self.constant_bytes = 0
+        self.weight_bytes = 0
         self._definitions: list[str] = []
         model = schema.ModelT.InitFromPackedBuf(bundle.model, 0)
         if len(model.subgraphs) != 1:
@@ -174,7 +175,10 @@ class _Program:
         if tensor in self._outside:
             return self._outside[tensor]
         values = self._values(tensor)
-        return f"m + {self._offsets[tensor]}" if values is None else self._array(f"tensor_{tensor}", values)
+        if values is None:
+            return f"m + {self._offsets[tensor]}"
+        self.weight_bytes += values.nbytes
+        return self._array(f"tensor_{tensor}", values)
 
     def _argument(self, tensor: int) -> str:
         """The same with the tensor's own type."""
@@ -189,7 +193,6 @@ class _Program:
         self._definitions.append(
             f"static const _Alignas(4) {_C_TYPES[values.dtype]} {name}[{values.size}] = {{ /* ({shape}) */\n{lines}}};"
         )
-        self.constant_bytes += values.nbytes
         return name
 
     def _struct(self, name: str, value) -> str:
@@ -198,13 +201,12 @@ class _Program:
         for field in dataclasses.fields(value):
             v = getattr(value, field.name)
             if isinstance(v, np.ndarray):
+                self.weight_bytes += v.nbytes if field.name in _WEIGHTS else 0
                 v = self._array(f"{name}_{field.name}", v)
             elif v is None:
                 v = "0"
             elif dataclasses.is_dataclass(v):
                 v = self._struct(f"{name}_{field.name}", v)
-            else:
-                self.constant_bytes += 4
             parts.append(f".{field.name} = {v}")
         return "{" + ", ".join(parts) + "}"
 
@@ -271,7 +273,7 @@ extern const gc_model groupcomm_{self.name};
     def source(self) -> str:
         """Text of NAME.c."""
         d, signal = self.bundle.description, self.bundle.signal
-        quantizations = [f"{{{float(np.float32(d[k]['scale']))!r}f, {d[k]['zero_point']}}}" for k in ("features", "masks")]
+        quantizations = [f"{{{_c_float(d[k]['scale'])}, {d[k]['zero_point']}}}" for k in ("features", "masks")]
         joined = {key: "\n".join(lines) for key, lines in (("d", self._definitions), ("r", self._resets), ("c", self._calls))}
         return f"""/* {self.bundle.name} as plain C, by `groupcomm compile`.
    Memory: {self.state_bytes} bytes of state, then {self.arena_bytes} of activations; those that are never alive together share a place. */
@@ -282,6 +284,12 @@ extern const gc_model groupcomm_{self.name};
 #include "micro/kernels/kernels.h"
 
 {joined["d"]}
+
+/* (window) periodic square-root Hann */
+{_c_array("float", "analysis", map(_c_float, signal.analysis_window()))}
+
+/* the power at which a feature takes its next value, as the bits of a float */
+{_c_array("int32_t", "steps", map(str, _feature_steps(self.bundle)))}
 
 static void reset(void* memory) {{
   int8_t* m = memory;
@@ -299,14 +307,41 @@ const gc_model groupcomm_{self.name} = {{
     .window = {signal.window},
     .hop = {signal.hop},
     .sources = {self.bundle.sources},
-    .exponent = {float(np.float32(signal.exponent))!r}f,
+    .exponent = {_c_float(signal.exponent)},
     .features = {quantizations[0]},
     .masks = {quantizations[1]},
+    .kept = {_c_float(signal.kept)},
+    .bands = {signal.bands},
+    .pool = {signal.pool},
+    .neighbours = {signal.neighbours},
+    .analysis = analysis,
+    .steps = steps,
+    .inputs = {signal.inputs},
+    .outputs = {self.bundle.sources * signal.values},
     .memory_bytes = {self._memory_bytes},
     .reset = reset,
     .run = run,
 }};
 """
+
+
+def _c_float(x: float) -> str:
+    return f"{float(np.float32(x))!r}f"
+
+
+def _c_array(kind: str, name: str, values) -> str:
+    values = list(values)
+    return f"static const {kind} {name}[{len(values)}] = {{\n" + textwrap.fill(", ".join(values), 140) + "};"
+
+
+def _feature_steps(bundle: Bundle) -> np.ndarray:
+    """`StreamTables` of micro/stream/tables.h: from a power whose float has these bits on, a feature is i - 127 or more [shape=(255,), int32]."""
+    d = bundle.description["features"]
+    scales = np.arange(255) - 127 - d["zero_point"]  # of the feature's real value, which is rounded to them
+    power = np.maximum(scales - 0.5, 0) * np.float64(np.float32(d["scale"]))
+    power **= 2 / np.float64(np.float32(bundle.signal.exponent))
+    near = power.astype(np.float32)
+    return np.where(scales > 0, near.view(np.int32) + (near < power), 0)
 
 
 def _align(size: int) -> int:

@@ -11,7 +11,7 @@ from groupcomm.errors import UserError
 
 _OPERATOR_NAMES = {v: k for k, v in vars(schema.BuiltinOperator).items() if not k.startswith("_")}
 _TYPE_NAMES = {v: k.lower() for k, v in vars(schema.TensorType).items() if not k.startswith("_")}
-_WITH_WEIGHTS = ("FULLY_CONNECTED", "UNIDIRECTIONAL_SEQUENCE_LSTM", "CONV_2D", "DEPTHWISE_CONV_2D")
+_WITH_WEIGHTS = ("FULLY_CONNECTED", "ADD", "UNIDIRECTIONAL_SEQUENCE_LSTM", "CONV_2D", "DEPTHWISE_CONV_2D")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -93,8 +93,8 @@ def _parse(model) -> Model:
         steps.append(Step(name, *shapes, _macs(name, op, graph.tensors)))
         operators[name, code.version] += 1
         macs[name, code.version] += steps[-1].macs
-    # What is stored: every constant that is a weight or a bias. Shapes of RESHAPE and axes of MEAN are int32 too, but they are not
-    # a network's; they enter no product, so only constants that a product or the LSTM reads are counted.
+    # What is stored: every constant that is a weight or a bias. Shapes of RESHAPE and axes of MEAN are int32 too, but they are not a
+    # network's: only constants that are multiplied or added to features are counted.
     weights = {
         i
         for op in graph.operators

@@ -112,7 +112,7 @@ def to_float(trained: checkpoint.Checkpoint, *, seconds: float = 4.0) -> bytes:
 
     Parameters
     ----------
-    trained : of the streaming family: one hop, [1, bins] -> [1, sources * bins]. Of the papers' family: see `tasnet.build`.
+    trained : of the streaming family: one hop, [1, inputs] -> [1, sources * values]. Of the papers' family: see `tasnet.build`.
     seconds : length of the mixture, for a network that hears all of it at once; others take one hop.
 
     Raises
@@ -127,13 +127,13 @@ def to_float(trained: checkpoint.Checkpoint, *, seconds: float = 4.0) -> bytes:
             shape = (1, tasnet.export_samples(trained.net, seconds))
             converter = _converter(trained.model("export"), shape=shape, given="mixture", result="estimates")
         else:
-            converter = _converter(trained.model("export"), shape=(1, trained.net.signal.bins))
+            converter = _converter(trained.model("export"), shape=(1, trained.net.signal.inputs))
         content = _without_cell_clip(converter.convert())
         return content if isinstance(trained.net, tasnet.TasNet) else from_zero(content)
 
 
 def calibration_features(signal: sig.Signal) -> list[np.ndarray]:
-    """Features of the committed calibration clips, one array [shape=(frames, bins), float32] a clip."""
+    """Features of the committed calibration clips, one array [shape=(frames, inputs), float32] a clip."""
     return [sig.features(sig.stft(clip.audio, signal), signal) for clip in clips.calibration_clips()]
 
 
@@ -172,7 +172,7 @@ def ptq(trained: checkpoint.Checkpoint) -> tuple[bytes, int]:
         for frame in itertools.chain.from_iterable(sequences):
             yield {"features": frame[None]}
 
-    converter = _converter(export, shape=(1, trained.net.signal.bins))
+    converter = _converter(export, shape=(1, trained.net.signal.inputs))
     converter.optimizations = [tf.lite.Optimize.DEFAULT]
     converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
     converter.inference_input_type = converter.inference_output_type = tf.int8

@@ -64,13 +64,13 @@ def replay(bundle: Bundle, features: np.ndarray, *, passes: int = 1, kernels: st
 
     Parameters
     ----------
-    features : np.ndarray [shape=(hops, bins), int8]
+    features : np.ndarray [shape=(hops, inputs), int8]
     passes : how often, with a reset in between.
     kernels : ``library`` for TFLM's own, ``ours`` for those of `micro/kernels` where there is one.
 
     Returns
     -------
-    np.ndarray [shape=(passes * hops, sources * bins), int8]
+    np.ndarray [shape=(passes * hops, sources * values), int8]
     """
     return timed_replay(bundle, features, passes=passes, kernels=kernels)[0]
 
@@ -120,7 +120,7 @@ def separate_pcm(bundle: Bundle, pcm: np.ndarray) -> tuple[np.ndarray, np.ndarra
 
     Returns
     -------
-    (features, masks, estimates) : what the engine saw [shape=(hops, bins), int8] and gave [shape=(hops, sources * bins), int8] at
+    (features, masks, estimates) : what the engine saw [shape=(hops, inputs), int8] and gave [shape=(hops, sources * values), int8] at
         every hop, those that flush the stream included, and the sound [shape=(sources, samples), int16], aligned with the input.
     """
     with tempfile.TemporaryDirectory() as name:
@@ -128,10 +128,9 @@ def separate_pcm(bundle: Bundle, pcm: np.ndarray) -> tuple[np.ndarray, np.ndarra
         given, seen, masks = folder / "in.wav", folder / "features.i8", folder / "masks.i8"
         soundfile.write(given, pcm, bundle.signal.sample_rate, subtype="PCM_16")
         wavs = separate_wav(bundle, given, folder, "--features", seen, "--masks", masks)
-        bins = bundle.signal.bins
         return (
-            np.fromfile(seen, np.int8).reshape(-1, bins),
-            np.fromfile(masks, np.int8).reshape(-1, bundle.sources * bins),
+            np.fromfile(seen, np.int8).reshape(-1, bundle.signal.inputs),
+            np.fromfile(masks, np.int8).reshape(-1, bundle.sources * bundle.signal.values),
             np.stack([soundfile.read(wav, dtype="int16")[0] for wav in wavs]),
         )
 

@@ -10,7 +10,7 @@ from groupcomm.errors import UserError
 class Runtime:
     """A streaming model in one runtime.
 
-    Call with features [shape=(hops, bins), int8 or float32]; returns masks [shape=(hops, sources * bins), same dtype]. State goes on
+    Call with features [shape=(hops, inputs), int8 or float32]; returns masks [shape=(hops, sources * values), same dtype]. State goes on
     from call to call until `reset`. (For the papers' family: samples in, estimates [shape=(hops, sources, samples)] out.) ``width`` is the
     length of a row of the input.
     """

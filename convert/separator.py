@@ -23,7 +23,7 @@ def from_runtime(bundle: Bundle, runtime: runtimes.Runtime):
         spectrum = sig.stft(mixture, bundle.signal)
         runtime.reset()
         masks = bundle.dequantize_masks(runtime(bundle.quantize_features(sig.features(spectrum, bundle.signal))))
-        return sig.istft(sig.apply_masks(spectrum, masks, bundle.sources), len(mixture), bundle.signal)
+        return sig.istft(sig.apply_masks(spectrum, masks, bundle.sources, bundle.signal), len(mixture), bundle.signal)
 
     return separate
 

@@ -6,12 +6,14 @@ Proc. IEEE 65(11), 1977). A stream starts as if ``window - hop`` zeros had come 
 """
 
 import dataclasses
+import math
 
 import numpy as np
 
 from groupcomm.errors import UserError
 
 PCM_SCALE = 32768.0  # int16 PCM of this value is a sample of 1.0
+LEVEL_FLOOR = 1e-6  # mean power of a bin; with a window of 256, noise of -81 dBFS: what is softer is not made louder for the network
 
 
 @dataclasses.dataclass(frozen=True)
@@ -24,17 +26,28 @@ class Signal:
     window : samples in a frame; its length is the latency.
     hop : samples between frames; divides half the window.
     exponent : compression of the magnitude that the network sees, ``|X| ** exponent``.
+    level : seconds; the network sees the spectrum relative to its running level, a mean over the past that forgets with this time
+        constant. So it hears the same at every level, and int8 has as many steps for it. 0: the spectrum as it is.
+    bands : the network sees and masks the spectrum in so many bands of equal width, each with all that belongs to it side by side;
+        0: bin after bin.
+    pool : with bands, bins of the upper half of the spectrum count by so many: one mean power, one mask.
+    neighbours : with bands, values of the band below and of that above that each band sees too.
 
     Raises
     ------
     UserError
-        For a window that is no power of two (the FFT of the boards) or a hop that does not divide half of it.
+        For a window that is no power of two (the FFT of the boards), a hop that does not divide half of it, or bands that do not divide the
+        spectrum.
     """
 
     sample_rate: int = 16000
     window: int = 256
     hop: int = 128
     exponent: float = 0.3
+    level: float = 0.0
+    bands: int = 0
+    pool: int = 1
+    neighbours: int = 0
 
     def __post_init__(self):
         if self.window < 32 or self.window & (self.window - 1):
@@ -42,11 +55,56 @@ class Signal:
         if self.hop < 1 or (self.window // 2) % self.hop:
             half = self.window // 2
             raise UserError(f"hop {self.hop} does not divide half the window of {self.window}; use {half} or {half // 2}")
+        if not 0 <= self.level < math.inf:
+            raise UserError(f"level {self.level}: no time constant; use seconds, or 0 for the spectrum as it is")
+        if not self.bands and (self.pool, self.neighbours) != (1, 0):
+            raise UserError(f"pool {self.pool} and neighbours {self.neighbours} are of bands; say how many bands, or use 1 and 0")
+        if self.bands and (self.bands < 0 or self.pool < 1 or self.window // 4 % self.pool):
+            raise UserError(f"{self.bands} bands, pool {self.pool}: there are none of such sizes; use {self.window // 16} bands and pool 1")
+        if self.bands and self.values % self.bands:
+            raise UserError(
+                f"{self.bands} bands, pool {self.pool}: {self.values} values do not divide into them; use {self.values // 8} bands"
+            )
+        if not 0 <= self.neighbours <= self.width:
+            raise UserError(f"neighbours {self.neighbours}: a band has {self.width} values; use 0 to {self.width}")
 
     @property
     def bins(self) -> int:
         """Frequency bins of the real FFT."""
         return self.window // 2 + 1
+
+    @property
+    def values(self) -> int:
+        """Values of a spectrum that the network sees, and masks of one source: bins, or with bands those alone and those in pools."""
+        return self.window // 4 * (1 + self.pool) // self.pool if self.bands else self.bins
+
+    @property
+    def width(self) -> int:
+        """Values in a band."""
+        return self.values // max(1, self.bands)
+
+    @property
+    def inputs(self) -> int:
+        """Features of a frame: of every band, those of its neighbours included."""
+        return max(1, self.bands) * (self.width + 2 * self.neighbours)
+
+    @property
+    def kept(self) -> float:
+        """What the running level keeps of itself from hop to hop; 0 where there is none."""
+        return math.exp(-self.hop / self.sample_rate / self.level) if self.level else 0.0
+
+    def seen(self) -> np.ndarray:
+        """Which value each feature is [shape=(inputs,), int]; `values` where a band has no neighbour, which is silence."""
+        offsets = np.arange(-self.neighbours, self.width + self.neighbours)
+        index = (np.arange(max(1, self.bands))[:, None] * self.width + offsets).ravel()
+        return np.where((index >= 0) & (index < self.values), index, self.values)
+
+    def value_of_bin(self) -> np.ndarray:
+        """Which value each bin belongs to [shape=(bins,), int]; with bands the last bin, at half the sample rate, to the last."""
+        if not self.bands:
+            return np.arange(self.bins)
+        half = self.window // 4
+        return np.concatenate([np.arange(half), half + np.arange(half) // self.pool, [self.values - 1]])
 
     def analysis_window(self) -> np.ndarray:
         """Periodic square-root Hann [shape=(window,), float32]."""
@@ -107,26 +165,49 @@ def istft(spectrum: np.ndarray, samples: int, signal: Signal) -> np.ndarray:
 
 
 def features(spectrum: np.ndarray, signal: Signal) -> np.ndarray:
-    """Compressed magnitude ``(re^2 + im^2) ** (exponent / 2)`` [shape=(..., frames, bins), float32]."""
+    """What the network sees: compressed magnitudes ``power ** (exponent / 2)``, of bins or bands, relative to the running level.
+
+    Parameters
+    ----------
+    spectrum : np.ndarray [shape=(..., frames, bins), complex]
+        From the start of a stream: the running level knows nothing of what came before.
+
+    Returns
+    -------
+    np.ndarray [shape=(..., frames, inputs), float32], band by band
+    """
     power = spectrum.real.astype(np.float32) ** 2 + spectrum.imag.astype(np.float32) ** 2
+    if signal.level:
+        from scipy.signal import lfilter
+
+        forget = [1], [1, -signal.kept]
+        sums = lfilter(*forget, power.mean(-1), axis=-1)
+        weights = lfilter(*forget, np.ones(power.shape[-2]))
+        power = power / (sums / weights + LEVEL_FLOOR)[..., None].astype(np.float32)
+    if signal.bands:
+        low, high = power[..., : signal.window // 4], power[..., signal.window // 4 : -1]
+        high = high.reshape(*high.shape[:-1], -1, signal.pool).mean(-1)
+        power = np.concatenate([low, high, np.zeros_like(low[..., :1])], -1)[..., signal.seen()]
     return power ** np.float32(signal.exponent / 2)
 
 
-def apply_masks(spectrum: np.ndarray, masks: np.ndarray, sources: int) -> np.ndarray:
+def apply_masks(spectrum: np.ndarray, masks: np.ndarray, sources: int, signal: Signal) -> np.ndarray:
     """Multiply the mixture's spectrum by each source's mask.
 
     Parameters
     ----------
     spectrum : np.ndarray [shape=(..., frames, bins), complex]
-    masks : np.ndarray [shape=(..., frames, sources * bins), float]
+    masks : np.ndarray [shape=(..., frames, sources * values), float]
+        Band by band, in each band source by source.
 
     Returns
     -------
     np.ndarray [shape=(..., sources, frames, bins), complex]
     """
-    bins = spectrum.shape[-1]
-    masks = masks.reshape(*masks.shape[:-1], sources, bins)
-    return np.moveaxis(masks, -2, -3) * spectrum[..., None, :, :]
+    masks = masks.reshape(*masks.shape[:-1], max(1, signal.bands), sources, signal.width)
+    masks = np.moveaxis(masks, -2, -4)  # (..., sources, frames, bands, width)
+    masks = masks.reshape(*masks.shape[:-2], signal.values)[..., signal.value_of_bin()]
+    return masks * spectrum[..., None, :, :]
 
 
 def tf_stft(x, signal: Signal):
@@ -151,4 +232,24 @@ def tf_features(spectrum, signal: Signal):
     import tensorflow as tf
 
     power = tf.math.real(spectrum) ** 2 + tf.math.imag(spectrum) ** 2
+    if signal.level:
+        age = np.subtract.outer(*2 * (np.arange(spectrum.shape[-2]),))  # of a frame, seen from another
+        weights = np.where(age < 0, 0, signal.kept ** np.maximum(age, 0))
+        weights = tf.constant(weights / weights.sum(1, keepdims=True), tf.float32)
+        power /= (tf.linalg.matvec(weights, tf.reduce_mean(power, -1)) + LEVEL_FLOOR)[..., None]
+    if signal.bands:
+        low, high = power[..., : signal.window // 4], power[..., signal.window // 4 : -1]
+        high = tf.reduce_mean(tf.reshape(high, [*tf.unstack(tf.shape(high)[:-1]), -1, signal.pool]), -1)
+        power = tf.gather(tf.concat([low, high, tf.zeros_like(low[..., :1])], -1), signal.seen(), axis=-1)
     return tf.maximum(power, 1e-30) ** (signal.exponent / 2)
+
+
+def tf_apply_masks(spectrum, masks, sources: int, signal: Signal):
+    """`apply_masks` in TensorFlow, of a batch: complex64 [batch, frames, bins] -> complex64 [batch, sources, frames, bins]."""
+    import tensorflow as tf
+
+    batch, frames = tf.shape(masks)[0], tf.shape(masks)[1]
+    masks = tf.reshape(masks, [batch, frames, max(1, signal.bands), sources, signal.width])
+    masks = tf.reshape(tf.transpose(masks, [0, 3, 1, 2, 4]), [batch, sources, frames, signal.values])
+    masks = tf.gather(masks, signal.value_of_bin(), axis=-1) if signal.bands else masks
+    return tf.complex(masks, tf.zeros_like(masks)) * spectrum[:, None]

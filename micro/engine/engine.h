@@ -28,11 +28,11 @@ constexpr const char* StatusText(Status status) {
 
 class Engine {
  public:
-  virtual int features() const = 0;  // int8 values in: bins
-  virtual int masks() const = 0;     // int8 values out: sources * bins
+  virtual int features() const = 0;  // int8 values in
+  virtual int masks() const = 0;     // int8 values out: for every source as many
 
   // One hop. The state goes on from call to call.
-  virtual Status Run(const int8_t* features /* (bins) */, int8_t* masks /* (sources, bins) */) = 0;
+  virtual Status Run(const int8_t* features /* (features()) */, int8_t* masks /* (masks()) */) = 0;
 
   // Back to the state after Init.
   virtual Status Reset() = 0;

@@ -23,10 +23,10 @@ class StaticEngine final : public Engine {
     return Reset();
   }
 
-  int features() const override { return model_ ? model_->window / 2 + 1 : 0; }
-  int masks() const override { return model_ ? model_->sources * features() : 0; }
+  int features() const override { return model_ ? model_->inputs : 0; }
+  int masks() const override { return model_ ? model_->outputs : 0; }
 
-  Status Run(const int8_t* features /* (bins) */, int8_t* masks /* (sources, bins) */) override {
+  Status Run(const int8_t* features /* (inputs) */, int8_t* masks /* (outputs) */) override {
     if (model_ == nullptr) return Status::kEngineFailed;
     model_->run(memory_, features, masks);
     return Status::kOk;

@@ -63,7 +63,7 @@ void TwoEngines(const host::Bundle& bundle) {
 
 void Refuses() {
   StaticEngine engine;
-  int8_t hop[129] = {};  // (bins)
+  int8_t hop[1024] = {};  // (features or masks, whichever are more)
   CHECK_EQ(engine.features(), 0);
   CHECK_STATUS(engine.Run(hop, hop), Status::kEngineFailed);
   CHECK_STATUS(engine.Reset(), Status::kEngineFailed);

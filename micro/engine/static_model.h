@@ -16,12 +16,18 @@ typedef struct { /* real value = (q - zero_point) * scale */
 typedef struct {
   const char* name;
   uint32_t model_crc32; /* of the .tflite that it was made from, as in bundle.json */
+  /* The signal path: StreamConfig, micro/stream/stream.h. */
   int32_t window, hop, sources;
   float exponent;
   gc_quantization features, masks;
+  float kept;
+  int32_t bands, pool, neighbours;
+  const float* analysis; /* (window) */
+  const int32_t* steps;  /* (255) */
+  int32_t inputs, outputs; /* features in, masks out */
   uint32_t memory_bytes; /* state and activations, at a multiple of 16 */
   void (*reset)(void* memory);
-  /* One hop: features (window / 2 + 1) to masks (sources, window / 2 + 1); the state in memory goes on. */
+  /* One hop: features (inputs) to masks (outputs); the state in memory goes on. */
   void (*run)(void* memory, const int8_t* features, int8_t* masks);
 } gc_model;
 

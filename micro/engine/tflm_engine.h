@@ -23,8 +23,8 @@ struct TflmConfig {
   size_t model_bytes;
   const char* const* operators;  // (operator_count) names as in bundle.json
   int operator_count;
-  TensorSpec features;  // bins
-  TensorSpec masks;     // sources * bins
+  TensorSpec features;
+  TensorSpec masks;
   uint8_t* arena;       // (arena_bytes)
   size_t arena_bytes;
   Kernels kernels = OurKernels;  // or LibraryKernels, or others
@@ -59,8 +59,8 @@ class TflmEngine final : public Engine {
   KernelRefusal refusal_;                         // by a kernel of ours, while the model is placed
   tflm::Allocator* allocator_ = nullptr;          // in the arena
   std::optional<tflm::Interpreter> interpreter_;  // here, its tensors in the arena
-  int8_t* input_ = nullptr;                       // (bins), in the arena
-  const int8_t* output_ = nullptr;                // (sources, bins), in the arena
+  int8_t* input_ = nullptr;                       // (features), in the arena
+  const int8_t* output_ = nullptr;                // (masks), in the arena
   int features_ = 0;
   int masks_ = 0;
   char error_[240] = "not initialized";

@@ -3,6 +3,7 @@
 #include <cstring>
 
 #include "micro/stream/stream.h"
+#include "micro/stream/tables.h"
 #include "micro/testing/check.h"
 
 namespace groupcomm {
@@ -19,7 +20,13 @@ class Ones final : public Engine {
   Status Reset() override { return Status::kOk; }
 };
 
-StreamConfig Config(int window) { return {window, window / 2, 1, 0.3f, {0.02f, -128}, {1.0f / 128, -1}}; }
+StreamConfig Config(int window) {
+  static float analysis[4096];           // (window)
+  static int32_t steps[kFeatureSteps];
+  const StreamConfig config = {window, window / 2, 1, 0.3f, {0.02f, -128}, {1.0f / 128, -1}, 0, 0, 1, 0, analysis, steps};
+  StreamTables(config, analysis, steps);
+  return config;
+}
 
 }  // namespace
 }  // namespace groupcomm

@@ -1,5 +1,6 @@
 #include "micro/stream/stream.h"
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 #include <new>
@@ -11,7 +12,7 @@ namespace {
 
 constexpr float kPcmScale = 32768.0f;  // int16 PCM of this value is a sample of 1.0
 constexpr int kMaxSources = 8;
-constexpr int kSteps = 255;  // between the 256 values of a feature
+constexpr float kLevelFloor = 1e-6f;  // mean power of a bin: what is softer is not made louder for the network
 constexpr size_t kAlignment = 16;
 
 constexpr size_t Align(size_t bytes) { return (bytes + kAlignment - 1) / kAlignment * kAlignment; }
@@ -35,6 +36,10 @@ bool Valid(const StreamConfig& c) {
   if (c.window < 32 || c.window > 4096 || (c.window & (c.window - 1)) != 0 || !HasWindow(c.window)) return false;
   if (c.hop < 1 || (c.window / 2) % c.hop != 0) return false;
   if (c.sources < 1 || c.sources > kMaxSources) return false;
+  if (!(c.kept >= 0 && c.kept < 1) || c.analysis == nullptr || c.steps == nullptr) return false;
+  if (c.bands < 0 || c.pool < 1 || c.window / 4 % c.pool != 0 || c.neighbours < 0) return false;
+  if (c.bands == 0 && (c.pool != 1 || c.neighbours != 0)) return false;
+  if (c.bands > 0 && (StreamValues(c) % c.bands != 0 || c.neighbours > StreamValues(c) / c.bands)) return false;
   return std::isfinite(c.exponent) && c.exponent > 0 && Valid(c.features) && Valid(c.masks);
 }
 
@@ -53,12 +58,6 @@ int32_t Bits(float x) {
   int32_t bits;
   std::memcpy(&bits, &x, sizeof(bits));
   return bits;
-}
-
-// The bits of the smallest float that is not below x.
-int32_t BitsUp(double x) {
-  const float near = static_cast<float>(x);
-  return Bits(near) + (near < x);
 }
 
 }  // namespace
@@ -83,41 +82,32 @@ class Stream {
   Stream(const StreamConfig& config, Engine* engine) : config_(config), engine_(engine) {}
 
   void Place(Layout* layout) {
-    const size_t window = config_.window, bins = StreamBins(config_), sources = config_.sources;
-    analysis_ = layout->Take<float>(window);
+    const size_t window = config_.window, values = StreamValues(config_), sources = config_.sources;
     history_ = layout->Take<int16_t>(window);
     frame_ = layout->Take<float>(window);
     spectrum_ = layout->Take<float>(window);
     time_ = layout->Take<float>(window);
     overlap_ = layout->Take<float>(sources * window);
-    steps_ = layout->Take<int32_t>(kSteps);
-    features_ = layout->Take<int8_t>(bins);
-    masks_ = layout->Take<int8_t>(sources * bins);
+    features_ = layout->Take<int8_t>(StreamInputs(config_));
+    // Without neighbours, values in their order are the features.
+    values_ = config_.neighbours ? layout->Take<int8_t>(values + 2 * config_.neighbours) : features_;
+    masks_ = layout->Take<int8_t>(sources * values);
   }
 
   Status Init() {
     if (InitFft(&fft_, config_.window) != ARM_MATH_SUCCESS) return Status::kBadConfig;
-    // In double, like Python, and rounded once. A board computes it once, at start.
-    const double pi = 3.14159265358979323846;
-    for (int n = 0; n < config_.window; ++n) {
-      analysis_[n] = static_cast<float>(std::sqrt(0.5 - 0.5 * std::cos(2 * pi * n / config_.window)));
-    }
     // A power of two: as exact as the division, and much faster on a board.
     one_overlap_ = 2.0f * config_.hop / config_.window;
-    for (int i = 0; i < kSteps; ++i) {
-      // From here the feature is i - 127 or more: its real value rounds to this many scales, or more.
-      const int scales = i - 127 - config_.features.zero_point;
-      const double feature = (scales - 0.5) * config_.features.scale;
-      steps_[i] = scales <= 0 ? 0 : BitsUp(std::pow(feature, 2.0 / config_.exponent));
-    }
+    std::memset(values_, Feature(0), StreamValues(config_) + 2 * config_.neighbours);  // silence below the first band and above the last
     return Reset();
   }
 
   Status Reset() {
     std::memset(history_, 0, config_.window * sizeof(int16_t));
     std::memset(overlap_, 0, config_.sources * config_.window * sizeof(float));
-    std::memset(features_, 0, StreamBins(config_));
-    std::memset(masks_, 0, config_.sources * StreamBins(config_));
+    std::memset(features_, 0, StreamInputs(config_));
+    std::memset(masks_, 0, config_.sources * StreamValues(config_));
+    level_ = frames_ = 0;
     return engine_->Reset();
   }
 
@@ -129,7 +119,7 @@ class Stream {
       return Status::kEngineFailed;
     }
     for (int source = 0; source < config_.sources; ++source) {
-      Synthesize(masks_ + source * StreamBins(config_), overlap_ + source * config_.window, out + source * config_.hop);
+      Synthesize(masks_ + source * Width(), overlap_ + source * config_.window, out + source * config_.hop);
     }
     return Status::kOk;
   }
@@ -144,40 +134,84 @@ class Stream {
     const int window = config_.window, hop = config_.hop, last = window / 2;
     std::memmove(history_, history_ + hop, (window - hop) * sizeof(int16_t));
     std::memcpy(history_ + window - hop, in, hop * sizeof(int16_t));
-    for (int n = 0; n < window; ++n) frame_[n] = history_[n] / kPcmScale * analysis_[n];
+    const float* analysis = config_.analysis;
+    for (int n = 0; n < window; ++n) frame_[n] = history_[n] / kPcmScale * analysis[n];
     arm_rfft_fast_f32(&fft_, frame_, spectrum_, 0);  // overwrites frame_
-    features_[0] = Feature(spectrum_[0], 0);
-    features_[last] = Feature(spectrum_[1], 0);
-    for (int bin = 1; bin < last; ++bin) features_[bin] = Feature(spectrum_[2 * bin], spectrum_[2 * bin + 1]);
+    float* power = frame_;  // (bins)
+    power[0] = spectrum_[0] * spectrum_[0];
+    power[last] = spectrum_[1] * spectrum_[1];
+    for (int bin = 1; bin < last; ++bin) {
+      const float re = spectrum_[2 * bin], im = spectrum_[2 * bin + 1];
+      power[bin] = re * re + im * im;
+    }
+    const float gain = Gain(power);
+    const int singles = Singles(), neighbours = config_.neighbours, width = Width();
+    int8_t* value = values_ + neighbours;
+    for (int bin = 0; bin < singles; ++bin) *value++ = Feature(power[bin] * gain);
+    if (config_.bands == 0) return;
+    const float mean = gain / static_cast<float>(config_.pool);
+    for (int bin = singles; bin < last; bin += config_.pool) {
+      float sum = power[bin];
+      for (int i = 1; i < config_.pool; ++i) sum += power[bin + i];
+      *value++ = Feature(sum * mean);
+    }
+    if (neighbours == 0) return;
+    int8_t* band = features_;
+    for (int i = 0; i < config_.bands; ++i, band += width + 2 * neighbours) std::memcpy(band, values_ + i * width, width + 2 * neighbours);
   }
 
-  // The quantized |X| ** exponent: how many steps the power has reached. A step is as exact as its float, and no bin takes a power.
-  int8_t Feature(float re, float im) const {
-    const int32_t power = Bits(re * re + im * im);
-    const int32_t* reached = steps_;
+  // One over the running level, a mean of what was heard that forgets; counts this frame in.
+  float Gain(const float* power /* (bins) */) {
+    if (config_.kept == 0) return 1;
+    const int bins = StreamBins(config_);
+    float sum = 0;
+    for (int bin = 0; bin < bins; ++bin) sum += power[bin];
+    level_ = config_.kept * level_ + sum / static_cast<float>(bins);
+    frames_ = config_.kept * frames_ + 1;
+    return 1 / (level_ / frames_ + kLevelFloor);
+  }
+
+  // The quantized power ** (exponent / 2): how many steps the power has reached. A step is as exact as its float, and no bin takes a power.
+  int8_t Feature(float x) const {
+    const int32_t power = Bits(x);
+    const int32_t *steps = config_.steps, *reached = steps;
 #pragma GCC unroll 8
-    for (int half = (kSteps + 1) / 2; half > 0; half /= 2) {
+    for (int half = (kFeatureSteps + 1) / 2; half > 0; half /= 2) {
       if (power >= reached[half - 1]) reached += half;
     }
-    return static_cast<int8_t>(reached - steps_ - 128);
+    return static_cast<int8_t>(reached - steps - 128);
   }
+
+  // Bins that count alone, from the lowest.
+  int Singles() const { return config_.bands ? config_.window / 4 : StreamBins(config_); }
+
+  // A spectrum without bands is one band, in which all bins are.
+  int Bands() const { return config_.bands ? config_.bands : 1; }
+  int Width() const { return StreamValues(config_) / Bands(); }
 
   float Mask(int8_t q) const { return static_cast<float>(q - config_.masks.zero_point) * config_.masks.scale; }
 
-  // spectrum_, masks (bins), overlap (window) -> overlap, out (hop)
+  // spectrum_, masks (bands or 1, sources, width) from those of this source on, overlap (window) -> overlap, out (hop)
   void Synthesize(const int8_t* masks, float* overlap, int16_t* out) {
     const int window = config_.window, hop = config_.hop, last = window / 2;
-    frame_[0] = Mask(masks[0]) * spectrum_[0];
-    frame_[1] = Mask(masks[last]) * spectrum_[1];
-    for (int bin = 1; bin < last; ++bin) {
-      const float mask = Mask(masks[bin]);
-      frame_[2 * bin] = mask * spectrum_[2 * bin];
-      frame_[2 * bin + 1] = mask * spectrum_[2 * bin + 1];
+    const int singles = Singles(), pool = config_.pool, bands = Bands(), width = Width(), stride = config_.sources * width;
+    float mask = 0;
+    for (int band = 0, bin = 0; band < bands; ++band, masks += stride) {
+      for (int i = 0; i < width; ++i) {
+        mask = Mask(masks[i]);
+        const int end = std::min(last, bin + (bin < singles ? 1 : pool));
+        for (; bin < end; ++bin) {
+          frame_[2 * bin] = mask * spectrum_[2 * bin];
+          frame_[2 * bin + 1] = mask * spectrum_[2 * bin + 1];
+        }
+      }
     }
+    frame_[1] = mask * spectrum_[1];  // the last bin has the last mask, its own or that of the last band's end
     arm_rfft_fast_f32(&fft_, frame_, time_, 1);
     // The synthesis window is the analysis window over the constant to which its square overlaps.
     const float one_overlap = one_overlap_;
-    for (int n = 0; n < window; ++n) overlap[n] += time_[n] * (analysis_[n] * one_overlap);
+    const float* analysis = config_.analysis;
+    for (int n = 0; n < window; ++n) overlap[n] += time_[n] * (analysis[n] * one_overlap);
     for (int n = 0; n < hop; ++n) out[n] = ToPcm(overlap[n]);
     std::memmove(overlap, overlap + hop, (window - hop) * sizeof(float));
     std::memset(overlap + window - hop, 0, hop * sizeof(float));
@@ -187,17 +221,17 @@ class Stream {
   Engine* engine_;
   arm_rfft_fast_instance_f32 fft_;
   float one_overlap_ = 0;
+  float level_ = 0, frames_ = 0;  // sums of mean power and of ones, both forgetting
 
   // In the caller's memory. A spectrum is in CMSIS-DSP's packing: re of bin 0, re of the last bin, then re, im of bins 1, 2, ...
-  float* analysis_ = nullptr;   // (window) periodic square-root Hann
   int16_t* history_ = nullptr;  // (window) the newest samples, oldest first
-  float* frame_ = nullptr;      // (window) windowed samples, then the masked spectrum
+  float* frame_ = nullptr;      // (window) windowed samples, then power (bins), then the masked spectrum
   float* spectrum_ = nullptr;   // (window) of the mixture
   float* time_ = nullptr;       // (window) of one source
   float* overlap_ = nullptr;    // (sources, window) sum of the frames so far, from the next sample to leave
-  int32_t* steps_ = nullptr;    // (kSteps) the power at which a feature takes its next value, as the bits of a float, ascending
-  int8_t* features_ = nullptr;  // (bins)
-  int8_t* masks_ = nullptr;     // (sources, bins)
+  int8_t* values_ = nullptr;    // (neighbours + values + neighbours) features in the order of frequency
+  int8_t* features_ = nullptr;  // (bands or 1, neighbours + width + neighbours)
+  int8_t* masks_ = nullptr;     // (bands or 1, sources, width)
 };
 
 size_t StreamBytes(const StreamConfig& config) {
@@ -214,8 +248,8 @@ Status StreamCreate(const StreamConfig& config, Engine* engine, void* memory, si
   const size_t needed = StreamBytes(config);
   if (needed == 0) return Status::kBadConfig;
   if (memory == nullptr || reinterpret_cast<uintptr_t>(memory) % kAlignment != 0 || bytes < needed) return Status::kBadMemory;
-  const int bins = StreamBins(config);
-  if (engine->features() != bins || engine->masks() != config.sources * bins) return Status::kEngineMismatch;
+  const int masks = config.sources * StreamValues(config);
+  if (engine->features() != StreamInputs(config) || engine->masks() != masks) return Status::kEngineMismatch;
   Stream::Layout layout(memory);
   Stream* made = new (layout.Take<Stream>(1)) Stream(config, engine);
   made->Place(&layout);

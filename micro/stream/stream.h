@@ -25,15 +25,33 @@ struct StreamConfig {
   int window;      // samples of a frame: a power of two in 32..4096; where GROUPCOMM_WINDOW is defined, that one
   int hop;         // samples between frames: divides half the window
   int sources;     // masks of the network, 1..8
-  float exponent;  // feature = |X| ** exponent
+  float exponent;  // feature = power ** (exponent / 2)
   Quantization features;
   Quantization masks;
+  float kept;      // what the running level, to which features are relative, keeps of itself from hop to hop; 0: there is none
+  int bands;       // features and masks come in so many bands of equal width; 0: bin after bin
+  int pool;        // with bands, bins of the upper half count by so many; 1 without
+  int neighbours;  // with bands, values of the band below and of that above that each band sees; 0 without
+
+  // `StreamTables` makes them, or `groupcomm compile`; they outlive the stream.
+  const float* analysis;  // (window)
+  const int32_t* steps;   // (kFeatureSteps)
 };
+
+constexpr int kFeatureSteps = 255;  // between the 256 values of a feature
 
 class Stream;
 
 // Frequency bins of a frame.
 constexpr int StreamBins(const StreamConfig& config) { return config.window / 2 + 1; }
+
+// What the network sees of them, and masks of a source: bins, or with bands those alone and those in pools.
+constexpr int StreamValues(const StreamConfig& config) {
+  return config.bands ? config.window / 4 + config.window / 4 / config.pool : StreamBins(config);
+}
+
+// Features of a frame, those that a band sees of its neighbours included.
+constexpr int StreamInputs(const StreamConfig& config) { return StreamValues(config) + 2 * config.bands * config.neighbours; }
 
 // Memory that StreamCreate needs; 0 for a config that it refuses.
 size_t StreamBytes(const StreamConfig& config);
@@ -54,7 +72,7 @@ int StreamLatency(const Stream* stream);
 void StreamDestroy(Stream* stream);
 
 // What the engine saw and gave at the last hop, to hold against another implementation.
-const int8_t* StreamFeatures(const Stream* stream);  // (bins)
-const int8_t* StreamMasks(const Stream* stream);     // (sources, bins)
+const int8_t* StreamFeatures(const Stream* stream);  // (bands or 1, neighbours + width + neighbours)
+const int8_t* StreamMasks(const Stream* stream);     // (bands or 1, sources, width)
 
 }  // namespace groupcomm

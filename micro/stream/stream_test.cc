@@ -6,6 +6,7 @@
 #include <cstring>
 #include <vector>
 
+#include "micro/stream/tables.h"
 #include "micro/testing/check.h"
 
 namespace groupcomm {
@@ -44,7 +45,22 @@ struct alignas(16) Block {
 constexpr Quantization kFeatures{0.02f, -128};
 constexpr Quantization kMasks{1.0f / 128, -1};  // 127 is a mask of exactly 1, -1 of 0
 
-StreamConfig Config(int window, int hop, int sources) { return {window, hop, sources, 0.3f, kFeatures, kMasks}; }
+// A config with its tables, which last as long as the program.
+StreamConfig WithTables(StreamConfig config) {
+  config.analysis = new float[config.window];
+  config.steps = new int32_t[kFeatureSteps];
+  StreamTables(config, const_cast<float*>(config.analysis), const_cast<int32_t*>(config.steps));
+  return config;
+}
+
+StreamConfig Config(int window, int hop, int sources) {
+  return WithTables({window, hop, sources, 0.3f, kFeatures, kMasks, 0, 0, 1, 0, nullptr, nullptr});
+}
+
+// In bands: the upper half of the bins in pools, and what each band sees of its neighbours.
+StreamConfig Banded(int sources, int bands, int pool, int neighbours, float kept) {
+  return WithTables({256, 128, sources, 0.3f, {0.01f, -120}, kMasks, kept, bands, pool, neighbours, nullptr, nullptr});
+}
 
 std::vector<Block> Memory(const StreamConfig& config) { return std::vector<Block>(StreamBytes(config) / sizeof(Block)); }
 
@@ -78,9 +94,9 @@ std::vector<std::vector<int16_t>> Run(Stream* stream, const StreamConfig& config
 // Masks of one give the input back, window - hop samples later, within one step of int16.
 void PerfectReconstruction() {
   for (const StreamConfig& config : {Config(256, 128, 1), Config(256, 64, 1), Config(256, 32, 2), Config(512, 256, 3),
-                                     Config(128, 64, 8), Config(32, 16, 1), Config(32, 1, 1), Config(4096, 2048, 1)}) {
-    const int bins = StreamBins(config);
-    FixedEngine engine(bins, std::vector<int8_t>(config.sources * bins, 127));
+                                     Config(128, 64, 8), Config(32, 16, 1), Config(32, 1, 1), Config(4096, 2048, 1),
+                                     Banded(1, 12, 2, 4, 0.99f), Banded(2, 16, 1, 0, 0), Banded(3, 5, 4, 16, 0.5f)}) {
+    FixedEngine engine(StreamInputs(config), std::vector<int8_t>(config.sources * StreamValues(config), 127));
     std::vector<Block> memory = Memory(config);
     Stream* stream;
     CHECK_STATUS(StreamCreate(config, &engine, memory.data(), StreamBytes(config), &stream), Status::kOk);
@@ -114,6 +130,62 @@ void SourcesAreApart() {
   for (int i = 0; i < bins; ++i) CHECK_EQ(StreamMasks(stream)[i] + StreamMasks(stream)[bins + i], 126);
 }
 
+// In every band the masks of one source follow those of the other, and a pool has one mask: against sums over bins, here in double.
+void MasksOfBands() {
+  const StreamConfig config = Banded(2, 12, 2, 4, 0.99f);
+  const int width = 8, window = config.window, hop = config.hop;
+  std::vector<int8_t> masks(2 * 96);  // (bands, sources, width)
+  for (size_t i = 0; i < masks.size(); ++i) masks[i] = static_cast<int8_t>(i * 73 % 129 - 1);
+  FixedEngine engine(StreamInputs(config), masks);
+  std::vector<Block> memory = Memory(config);
+  Stream* stream;
+  CHECK_STATUS(StreamCreate(config, &engine, memory.data(), StreamBytes(config), &stream), Status::kOk);
+  const std::vector<int16_t> pcm = Sound(2 * hop);
+  const auto out = Run(stream, config, pcm);  // the second hop is done: all that the window of both and the one before it gave
+  for (int source = 0; source < 2; ++source) {
+    std::vector<double> expected(hop, 0.0);  // samples of the first hop
+    for (int frame = 0; frame < 2; ++frame) {
+      std::vector<std::complex<double>> masked(window / 2 + 1);
+      for (int bin = 0; bin <= window / 2; ++bin) {
+        const int value = bin < 64 ? bin : bin == 128 ? 95 : 64 + (bin - 64) / 2;
+        const double mask = (masks[(value / width * 2 + source) * width + value % width] + 1) / 128.0;
+        for (int n = 0; n < window; ++n) {
+          const int at = n + (frame - 1) * hop;
+          if (at >= 0) masked[bin] += mask * pcm[at] * config.analysis[n] * std::polar(1.0, -2 * kPi * bin * n / window);
+        }
+      }
+      for (int n = 0; n < hop; ++n) {
+        const int in_frame = n + (frame == 0 ? hop : 0);
+        double sample = masked[0].real() + masked[window / 2].real() * (in_frame % 2 ? -1 : 1);
+        for (int bin = 1; bin < window / 2; ++bin) sample += 2 * (masked[bin] * std::polar(1.0, 2 * kPi * bin * in_frame / window)).real();
+        expected[n] += sample / window * config.analysis[in_frame];
+      }
+    }
+    for (int n = 0; n < hop; ++n) CHECK_LE(std::abs(out[source][hop + n] - std::lround(std::fmax(-32768, std::fmin(32767, expected[n])))), 1);
+  }
+}
+
+// What is too loud for int16 stops at its ends, on both sides.
+void Saturates() {
+  StreamConfig config = Config(256, 128, 1);
+  config.masks = {4.0f / 128, -1};  // 127 is a mask of 4
+  FixedEngine engine(129, std::vector<int8_t>(129, 127));
+  std::vector<Block> memory = Memory(config);
+  Stream* stream;
+  CHECK_STATUS(StreamCreate(config, &engine, memory.data(), StreamBytes(config), &stream), Status::kOk);
+  const std::vector<int16_t> pcm = Sound(20 * 128);
+  const std::vector<int16_t> out = Run(stream, config, pcm)[0];
+  int low = 0, high = 0;
+  for (size_t i = 128; i < pcm.size(); ++i) {
+    const int expected = std::max(-32768, std::min(32767, 4 * pcm[i - 128]));
+    CHECK_LE(std::abs(out[i] - expected), 4);
+    low += out[i] == -32768;
+    high += out[i] == 32767;
+  }
+  CHECK_LE(100, low);
+  CHECK_LE(100, high);
+}
+
 // A stream that was reset is a new stream, bit for bit.
 void ResetStartsAnew() {
   const StreamConfig config = Config(256, 64, 1);
@@ -131,12 +203,13 @@ void ResetStartsAnew() {
 }
 
 // Features are those of the definition, computed here in double: only a value on the edge between two steps may fall to the other.
-void FeaturesByDefinition(float exponent, const Quantization& quantization) {
-  StreamConfig config = Config(256, 128, 1);
+void FeaturesByDefinition(StreamConfig config, float exponent, const Quantization& quantization) {
   config.exponent = exponent;
   config.features = quantization;
-  const int window = config.window, bins = StreamBins(config);
-  FixedEngine engine(bins, std::vector<int8_t>(bins, 0));
+  config = WithTables(config);
+  const int window = config.window, bins = StreamBins(config), bands = std::max(1, config.bands);
+  const int values = StreamValues(config), width = values / bands, seen = width + 2 * config.neighbours;
+  FixedEngine engine(StreamInputs(config), std::vector<int8_t>(values, 0));
   std::vector<Block> memory = Memory(config);
   Stream* stream;
   CHECK_STATUS(StreamCreate(config, &engine, memory.data(), StreamBytes(config), &stream), Status::kOk);
@@ -145,22 +218,42 @@ void FeaturesByDefinition(float exponent, const Quantization& quantization) {
   std::vector<int16_t> padded(window - config.hop, 0), out(config.hop);
   padded.insert(padded.end(), pcm.begin(), pcm.end());
   int different = 0;
+  double level = 0, frames = 0;
   for (int hop = 0; hop < 40; ++hop) {
     CHECK_STATUS(StreamProcess(stream, pcm.data() + hop * config.hop, out.data()), Status::kOk);
+    std::vector<double> powers(bins);
     for (int bin = 0; bin < bins; ++bin) {
       std::complex<double> sum = 0;
       for (int n = 0; n < window; ++n) {
         const double analysis = std::sqrt(0.5 - 0.5 * std::cos(2 * kPi * n / window));
         sum += padded[hop * config.hop + n] / 32768.0 * analysis * std::polar(1.0, -2 * kPi * bin * n / window);
       }
-      const double q = std::rint(std::pow(std::norm(sum), exponent / 2.0) / quantization.scale) + quantization.zero_point;
+      powers[bin] = std::norm(sum);
+    }
+    double gain = 1;
+    if (config.kept > 0) {
+      double mean = 0;
+      for (double power : powers) mean += power / bins;
+      level = config.kept * level + mean;
+      frames = config.kept * frames + 1;
+      gain = 1 / (level / frames + 1e-6);
+    }
+    for (int i = 0; i < StreamInputs(config); ++i) {
+      const int value = i / seen * width + i % seen - config.neighbours;
+      double power = 0;
+      if (value >= 0 && value < values) {
+        const int first = config.bands == 0 || value < 64 ? value : 64 + (value - 64) * config.pool;
+        const int count = config.bands == 0 || value < 64 ? 1 : config.pool;
+        for (int bin = first; bin < first + count; ++bin) power += powers[bin] / count;
+      }
+      const double q = std::rint(std::pow(power * gain, exponent / 2.0) / quantization.scale) + quantization.zero_point;
       const int expected = static_cast<int>(std::fmax(-128, std::fmin(127, q)));
-      const int difference = std::abs(StreamFeatures(stream)[bin] - expected);
+      const int difference = std::abs(StreamFeatures(stream)[i] - expected);
       CHECK_LE(difference, 1);
       different += difference;
     }
   }
-  CHECK_LE(different, 40 * bins / 1000);
+  CHECK_LE(different, 40 * StreamInputs(config) / 1000);
 }
 
 void Errors() {
@@ -168,7 +261,7 @@ void Errors() {
   FixedEngine engine(129, std::vector<int8_t>(129, 127));
   std::vector<Block> memory = Memory(good);
   Stream* stream;
-  std::vector<StreamConfig> bad(14, good);
+  std::vector<StreamConfig> bad(25, good);
   bad[0].window = 250;
   bad[1].window = 16;
   bad[2].window = 8192;
@@ -183,6 +276,19 @@ void Errors() {
   bad[11].masks.scale = INFINITY;
   bad[12].features.zero_point = 128;
   bad[13].masks.zero_point = -129;
+  bad[14].kept = 1;
+  bad[15].kept = -0.5f;
+  bad[16].kept = NAN;
+  bad[17].analysis = nullptr;
+  bad[18].steps = nullptr;
+  bad[19].bands = -1;
+  bad[20].bands = 7;  // 128 values
+  bad[21].pool = 2;   // without bands
+  bad[22].neighbours = 1;
+  bad[23] = Banded(1, 12, 2, 4, 0.99f);
+  bad[23].neighbours = 9;
+  bad[24] = bad[23];
+  bad[24].pool = 3;  // of 64
   for (const StreamConfig& config : bad) {
     CHECK_EQ(StreamBytes(config), size_t{0});
     CHECK_STATUS(StreamCreate(config, &engine, memory.data(), memory.size() * 16, &stream), Status::kBadConfig);
@@ -219,10 +325,16 @@ int main() {
   groupcomm::PerfectReconstruction();
   groupcomm::SourcesAreApart();
   groupcomm::ResetStartsAnew();
-  groupcomm::FeaturesByDefinition(0.3f, groupcomm::kFeatures);
-  groupcomm::FeaturesByDefinition(0.5f, {0.03f, 10});
-  groupcomm::FeaturesByDefinition(1.0f, {0.1f, -127});
-  groupcomm::FeaturesByDefinition(2.0f, {4.0f, 0});
-  groupcomm::FeaturesByDefinition(0.3f, {0.02f, 127});
+  groupcomm::MasksOfBands();
+  groupcomm::Saturates();
+  const groupcomm::StreamConfig bins = groupcomm::Config(256, 128, 1);
+  groupcomm::FeaturesByDefinition(bins, 0.3f, groupcomm::kFeatures);
+  groupcomm::FeaturesByDefinition(bins, 0.5f, {0.03f, 10});
+  groupcomm::FeaturesByDefinition(bins, 1.0f, {0.1f, -127});
+  groupcomm::FeaturesByDefinition(bins, 2.0f, {4.0f, 0});
+  groupcomm::FeaturesByDefinition(bins, 0.3f, {0.02f, 127});
+  groupcomm::FeaturesByDefinition(groupcomm::Banded(1, 12, 2, 4, 0.992f), 0.3f, {0.01f, -120});
+  groupcomm::FeaturesByDefinition(groupcomm::Banded(1, 16, 1, 0, 0.9f), 0.5f, {0.02f, -128});
+  groupcomm::FeaturesByDefinition(groupcomm::Banded(1, 5, 4, 16, 0), 0.3f, {0.01f, 5});
   groupcomm::Errors();
 }

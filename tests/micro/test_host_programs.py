@@ -152,7 +152,7 @@ def check_stream(opened, wav, tmp_path):
     assert np.array_equal(given, runtimes.Tflm(opened.model)(seen))
 
     # Sound: as long as the input, aligned with it, within one step of Python's.
-    masked = sig.apply_masks(spectrum, opened.dequantize_masks(given), sources)
+    masked = sig.apply_masks(spectrum, opened.dequantize_masks(given), sources, signal)
     expected = bundle.to_pcm(sig.istft(masked, len(pcm), signal))
     for path, source in zip(wavs, expected, strict=True):
         info = soundfile.info(path)

@@ -8,6 +8,12 @@ from groupcomm.errors import UserError
 from tf_model import signal as sig
 
 SIZES = [(256, 128), (256, 64), (512, 128), (128, 64), (64, 16)]
+BANDED = [
+    sig.Signal(level=1.0),
+    sig.Signal(bands=16),
+    sig.Signal(level=0.5, bands=12, pool=2, neighbours=4),
+    sig.Signal(window=128, hop=64, level=2.0, bands=5, pool=4, neighbours=8),
+]
 
 
 @pytest.mark.parametrize(("window", "hop"), SIZES)
@@ -41,6 +47,58 @@ def test_tensorflow_twin(random, window, hop):
     np.testing.assert_allclose(sig.tf_features(spectrum, s).numpy(), sig.features(spectrum, s), atol=1e-5)
 
 
+@pytest.mark.parametrize("s", BANDED, ids=repr)
+def test_features_by_definition(random, s):
+    """Frame by frame and band by band, in float64, and the twin in TensorFlow."""
+    x = (random.uniform(-1, 1, (2, 3000)) * np.linspace(0.001, 1, 3000)).astype(np.float32)
+    spectrum = sig.stft(x, s)
+    got = sig.features(spectrum, s)
+    assert got.shape == (2, spectrum.shape[1], s.inputs)
+    quarter, pool = s.window // 4, s.pool
+    for row in range(2):
+        level = frames = 0.0
+        for frame in range(spectrum.shape[1]):
+            power = np.abs(spectrum[row, frame].astype(np.complex128)) ** 2
+            if s.level:
+                kept = np.exp(-s.hop / s.sample_rate / s.level)
+                level, frames = kept * level + power.mean(), kept * frames + 1
+                power = power / (level / frames + 1e-6)
+            if s.bands:
+                pools = [power[i : i + pool].mean() for i in range(quarter, 2 * quarter, pool)]
+                values = [*power[:quarter], *pools]
+                width, near = len(values) // s.bands, s.neighbours
+                silence = [0.0] * near
+                values = [*silence, *values, *silence]
+                power = np.concatenate([values[band * width : (band + 1) * width + 2 * near] for band in range(s.bands)])
+            np.testing.assert_allclose(got[row, frame], power**0.15, rtol=2e-4, atol=1e-6)
+    np.testing.assert_allclose(sig.tf_features(spectrum, s).numpy(), got, rtol=1e-4, atol=4e-5)
+
+
+def test_a_level_is_heard_no_more(random):
+    """Features with a running level are the same 40 dB softer; those without are not."""
+    x = random.uniform(-0.5, 0.5, 4000).astype(np.float32)
+    for level, differs in ((1.0, False), (0.0, True)):
+        s = sig.Signal(level=level)
+        loud, soft = (sig.features(sig.stft(x * gain, s), s) for gain in (1, 0.01))
+        assert (np.abs(loud - soft).max() > 0.1) == differs
+
+
+@pytest.mark.parametrize("s", BANDED[1:], ids=repr)
+def test_masks_of_bands(random, s):
+    """Band by band, source by source; a pool has one mask, and the last bin that of the last value."""
+    spectrum = (random.standard_normal((2, 7, s.bins)) + 1j * random.standard_normal((2, 7, s.bins))).astype(np.complex64)
+    masks = random.uniform(0, 1, (2, 7, 3 * s.values)).astype(np.float32)
+    got = sig.apply_masks(spectrum, masks, 3, s)
+    assert got.shape == (2, 3, 7, s.bins)
+    quarter = s.window // 4
+    for source in range(3):
+        for bin in range(s.bins):
+            value = min(bin if bin < quarter else quarter + (bin - quarter) // s.pool, s.values - 1)
+            at = (value // s.width * 3 + source) * s.width + value % s.width
+            np.testing.assert_allclose(got[:, source, :, bin], spectrum[..., bin] * masks[..., at], rtol=1e-6)
+    np.testing.assert_allclose(sig.tf_apply_masks(spectrum, masks, 3, s).numpy(), got, rtol=1e-6)
+
+
 def test_a_frame_needs_no_sample_that_comes_later(random):
     s = sig.Signal()
     x = random.uniform(-1, 1, 1280).astype(np.float32)
@@ -51,9 +109,9 @@ def test_a_frame_needs_no_sample_that_comes_later(random):
 
 
 def test_masks_go_to_their_sources(random):
-    spectrum = (random.standard_normal((3, 5)) + 1j * random.standard_normal((3, 5))).astype(np.complex64)
-    masks = np.concatenate([np.full((3, 5), 0.25), np.full((3, 5), 0.5)], 1).astype(np.float32)
-    parts = sig.apply_masks(spectrum, masks, 2)
+    spectrum = (random.standard_normal((3, 129)) + 1j * random.standard_normal((3, 129))).astype(np.complex64)
+    masks = np.concatenate([np.full((3, 129), 0.25), np.full((3, 129), 0.5)], 1).astype(np.float32)
+    parts = sig.apply_masks(spectrum, masks, 2, sig.Signal())
     np.testing.assert_array_equal(parts[0], spectrum * 0.25)
     np.testing.assert_array_equal(parts[1], spectrum * 0.5)
 
@@ -64,3 +122,22 @@ def test_masks_go_to_their_sources(random):
 def test_sizes_that_do_not_fit_are_named(window, hop, says):
     with pytest.raises(UserError, match=says):
         sig.Signal(window=window, hop=hop)
+
+
+@pytest.mark.parametrize(
+    ("sizes", "says"),
+    [
+        ({"level": -1.0}, "level -1.0"),
+        ({"level": float("nan")}, "level nan"),
+        ({"pool": 2}, "pool 2 and neighbours 0 are of bands"),
+        ({"neighbours": 1}, "pool 1 and neighbours 1 are of bands"),
+        ({"bands": 7}, "7 bands, pool 1: 128 values do not divide"),
+        ({"bands": 12, "pool": 0}, "12 bands, pool 0"),
+        ({"bands": 12, "pool": 3}, "12 bands, pool 3"),
+        ({"bands": -4}, "-4 bands"),
+        ({"bands": 12, "pool": 2, "neighbours": 9}, "neighbours 9: a band has 8 values"),
+    ],
+)
+def test_bands_that_do_not_fit_are_named(sizes, says):
+    with pytest.raises(UserError, match=says):
+        sig.Signal(**sizes)

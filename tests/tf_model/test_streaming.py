@@ -27,7 +27,7 @@ def views(net, random):
 def test_streaming_equals_sequence_in_keras(name, random):
     net = find(name)
     sequence, stream = views(net, random)
-    features = random.uniform(0, 1, (HOPS, net.signal.bins)).astype(np.float32)
+    features = random.uniform(0, 1, (HOPS, net.signal.inputs)).astype(np.float32)
     whole = sequence(features[None]).numpy()[0]
     hop = tf.function(lambda frame: stream(frame))  # traced once: a hop does not run layer by layer in Python
     first = np.concatenate([hop(f[None]).numpy() for f in features])
@@ -53,7 +53,7 @@ def converted(request, tmp_path_factory):
 @pytest.mark.parametrize("kind", [runtimes.TfliteRuntime, runtimes.LiteRT, runtimes.Tflm])
 def test_streaming_equals_sequence_in_float_tflite(converted, kind, random):
     net, sequence, file = converted
-    features = random.uniform(0, 1, (HOPS, net.signal.bins)).astype(np.float32)
+    features = random.uniform(0, 1, (HOPS, net.signal.inputs)).astype(np.float32)
     whole = sequence(features[None]).numpy()[0]
     runtime = kind(file.read_bytes())
     first = runtime(features)

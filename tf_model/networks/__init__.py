@@ -12,10 +12,15 @@ from tf_model.signal import Signal
 
 Network = Streaming | TasNet
 
+# Bands of eight values: bins of 62.5 Hz below 4 kHz, above it two or four of them together.
+_TWELVE = Signal(level=1.0, bands=12, pool=2, neighbours=4)
+_TEN = Signal(level=1.0, bands=10, pool=4, neighbours=4)
+
 STREAMING = {
     "enhance": Streaming(),
+    "enhance-nano": Streaming(signal=_TEN, features=160, groups=10, blocks=2, hidden=30),
     "enhance-blstm": Streaming(talk="blstm"),
-    "separate": Streaming(sources=2),
+    "separate": Streaming(signal=_TWELVE, sources=2, features=192, groups=12, blocks=3, tac=24, hidden=41),
 }
 
 _TAC = {"talk": "tac", "groups": 16, "tac": 48}

@@ -2,17 +2,20 @@
 
 STFT bins -> Dense + ReLU -> K groups -> blocks of [talk, shared LSTM] -> Dense + sigmoid -> a mask for every source. The groups talk by
 TAC, or by a BLSTM across them. All of it is one frame deep: no look-ahead beyond the window.
+
+Where the signal path has bands, every group is one band of the spectrum, and the two Dense layers are of a band: they too have one set of
+weights that all groups share, and a constant for each group tells it where it lies.
 """
 
 import dataclasses
 from typing import Literal
 
-import tensorflow as tf
 import tf_keras as keras
 
 from groupcomm.errors import UserError
 from tf_model import signal as sig
 from tf_model.layers import group
+from tf_model.layers.group_bias import GroupBias
 from tf_model.layers.group_blstm import GroupBLSTM
 from tf_model.layers.grouped_lstm import GroupedLSTM
 from tf_model.layers.tac import TAC
@@ -31,7 +34,7 @@ class Streaming:
     signal : the signal path.
     sources : 1 for enhancement (the speech), 2 for two speakers.
     features : encoder width N, split into ``groups`` groups of M = N / K.
-    groups : K.
+    groups : K; where the signal path has bands, as many.
     blocks : [talk, LSTM] pairs.
     talk : how groups talk: by TAC, or by a BLSTM across them, which begins from zero in every frame.
     tac : hidden width of TAC.
@@ -41,7 +44,7 @@ class Streaming:
     Raises
     ------
     UserError
-        When the groups do not divide the features, or there is no such talk.
+        When the groups do not divide the features or are not the bands, or there is no such talk.
     """
 
     signal: Signal = Signal()
@@ -59,6 +62,8 @@ class Streaming:
         check.at_least(self, 1, "sources", "features", "groups", "tac", "blstm", "hidden")
         if self.features % self.groups:
             raise UserError(f"{self.groups} groups do not divide {self.features} features; change one of them")
+        if self.signal.bands not in (0, self.groups):
+            raise UserError(f"{self.groups} groups, {self.signal.bands} bands: each band is a group; use as many")
         if self.talk not in ("tac", "blstm"):
             raise UserError(f"groups do not talk by {self.talk!r}; use 'tac' or 'blstm'")
 
@@ -69,23 +74,27 @@ def build(net: Streaming, view: View = "sequence") -> keras.Model:
     Parameters
     ----------
     net : sizes.
-    view : ``"sequence"`` maps features [batch, frames, bins] to masks [batch, frames, sources * bins], to train;
-        ``"streaming"`` maps [1, bins] to [1, sources * bins] and keeps its state from call to call (`reset` zeroes it);
+    view : ``"sequence"`` maps features [batch, frames, inputs] to masks [batch, frames, sources * values], to train (see `Signal`);
+        ``"streaming"`` maps [1, inputs] to [1, sources * values] and keeps its state from call to call (`reset` zeroes it);
         ``"export"`` has the same shapes and leaves the state to the TFLite runtime, to convert.
     """
-    bins = net.signal.bins
-    if view == "sequence":
-        x = keras.Input(batch_shape=(None, None, bins), name="features")
+    signal = net.signal
+    x = keras.Input(batch_shape=(*((None, None) if view == "sequence" else (1,)), signal.inputs), name="features")
+    if signal.bands:
+        h = keras.layers.Dense(net.features // net.groups, name="encoder")(group.split(x, net.groups))
+        h = keras.layers.ReLU(name="encoded")(GroupBias(name="bands")(h))
     else:
-        x = keras.Input(batch_shape=(1, bins), name="features")
-    h = keras.layers.Dense(net.features, activation="relu", name="encoder")(x)
-    h = group.split(h, net.groups)
+        h = keras.layers.Dense(net.features, activation="relu", name="encoder")(x)
+        h = group.split(h, net.groups)
     export = view == "export"
     for i in range(net.blocks):
         talk = TAC(net.tac, name=f"tac_{i}") if net.talk == "tac" else GroupBLSTM(net.blstm, export=export, name=f"blstm_{i}")
         h = talk(h)
         h = GroupedLSTM(net.hidden, stateful=view == "streaming", export=export, name=f"lstm_{i}")(h)
-    masks = keras.layers.Dense(net.sources * bins, activation="sigmoid", name="masks")(group.merge(h))
+    if signal.bands:
+        masks = group.merge(keras.layers.Dense(net.sources * signal.width, activation="sigmoid", name="masks")(h))
+    else:
+        masks = keras.layers.Dense(net.sources * signal.bins, activation="sigmoid", name="masks")(group.merge(h))
     return keras.Model(x, masks, name="groupcomm")
 
 
@@ -94,7 +103,7 @@ def separate(model, mixtures, net: Streaming):
 
     Parameters
     ----------
-    model : callable, features [batch, frames, bins] -> masks [batch, frames, sources * bins].
+    model : callable, features [batch, frames, inputs] -> masks [batch, frames, sources * values].
     mixtures : tensor [shape=(batch, samples), float32]
 
     Returns
@@ -104,8 +113,7 @@ def separate(model, mixtures, net: Streaming):
     samples = mixtures.shape[-1]
     spectrum = sig.tf_stft(mixtures, net.signal)
     masks = model(sig.tf_features(spectrum, net.signal))
-    masks = tf.stack(tf.split(masks, net.sources, axis=-1), axis=1)
-    return sig.tf_istft(tf.complex(masks, tf.zeros_like(masks)) * spectrum[:, None], samples, net.signal)
+    return sig.tf_istft(sig.tf_apply_masks(spectrum, masks, net.sources, net.signal), samples, net.signal)
 
 
 def reset(model: keras.Model) -> None:
@@ -120,7 +128,8 @@ def macs_per_hop(net: Streaming) -> int:
     width = net.features // net.groups
     talk = TAC.macs(net.groups, width, net.tac) if net.talk == "tac" else GroupBLSTM.macs(net.groups, width, net.blstm)
     block = talk + GroupedLSTM.macs(net.groups, width, net.hidden)
-    return net.features * net.signal.bins * (1 + net.sources) + net.blocks * block
+    ends = net.signal.inputs + net.sources * net.signal.values  # of a band, its own alone, by one group's width
+    return (width if net.signal.bands else net.features) * ends + net.blocks * block
 
 
 def state_bytes(net: Streaming) -> int:

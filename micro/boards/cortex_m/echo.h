@@ -4,17 +4,27 @@
 #include <cstring>
 
 #include "micro/stream/stream.h"
+#include "micro/stream/tables.h"
 
 namespace groupcomm::board {
 
-constexpr StreamConfig kEchoConfig{256, 128, 1, 0.3f, {0.02f, -128}, {1.0f / 255, -128}};
+constexpr int kEchoHop = 128, kEchoInputs = 96;
+
+// With a running level of 1 s and 12 bands, the upper half of the bins in pairs.
+inline StreamConfig EchoConfig() {
+  static float analysis[2 * kEchoHop];   // (window)
+  static int32_t steps[kFeatureSteps];
+  StreamConfig config = {2 * kEchoHop, kEchoHop, 1, 0.3f, {0.01f, -128}, {1.0f / 255, -128}, 0.99203f, 12, 2, 0, analysis, steps};
+  StreamTables(config, analysis, steps);
+  return config;
+}
 
 class Echo final : public Engine {
  public:
-  int features() const override { return StreamBins(kEchoConfig); }
-  int masks() const override { return StreamBins(kEchoConfig); }
-  Status Run(const int8_t* features, int8_t* masks /* (bins) */) override {
-    std::memcpy(masks, features, StreamBins(kEchoConfig));
+  int features() const override { return kEchoInputs; }
+  int masks() const override { return kEchoInputs; }
+  Status Run(const int8_t* features, int8_t* masks /* (kEchoInputs) */) override {
+    std::memcpy(masks, features, kEchoInputs);
     return Status::kOk;
   }
   Status Reset() override { return Status::kOk; }

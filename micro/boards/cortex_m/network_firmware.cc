@@ -15,7 +15,7 @@ using namespace groupcomm::board;  // NOLINT
 
 namespace {
 
-constexpr int kMaxHop = 512, kMaxSources = 2, kMaxBins = 513;
+constexpr int kMaxHop = 512, kMaxSources = 2, kMaxValues = 1024;
 
 alignas(16) uint8_t network_memory[GROUPCOMM_NETWORK_MEMORY_BYTES];
 alignas(16) uint8_t stream_memory[8192];
@@ -24,7 +24,7 @@ class Counted final : public Engine {
  public:
   int features() const override { return engine_.features(); }
   int masks() const override { return engine_.masks(); }
-  Status Run(const int8_t* features /* (bins) */, int8_t* masks /* (sources, bins) */) override {
+  Status Run(const int8_t* features /* (inputs) */, int8_t* masks /* (outputs) */) override {
     SpanBegin<1>();
     const Status status = engine_.Run(features, masks);
     SpanEnd<1>();
@@ -58,7 +58,7 @@ void Report(int hops, size_t stream_bytes) {
 }
 
 int Replay(Counted* engine, const char* from, const char* to, int passes, bool reset) {
-  static int8_t features[kMaxBins], masks[kMaxSources * kMaxBins];  // (bins), (sources, bins)
+  static int8_t features[kMaxValues], masks[kMaxValues];  // (inputs), (outputs)
   File out;
   if (!out.Open(to, File::Mode::kWrite)) return Fail(to, "cannot write");
   int hops = 0;
@@ -81,10 +81,18 @@ int Replay(Counted* engine, const char* from, const char* to, int passes, bool r
 
 int Separate(Counted* engine, char** paths /* PCM SOUND FEATURES MASKS */) {
   const gc_model& n = GROUPCOMM_NETWORK;
-  const StreamConfig config = {n.window,   n.hop,
-                               n.sources,  n.exponent,
+  const StreamConfig config = {n.window,
+                               n.hop,
+                               n.sources,
+                               n.exponent,
                                {n.features.scale, static_cast<int>(n.features.zero_point)},
-                               {n.masks.scale, static_cast<int>(n.masks.zero_point)}};
+                               {n.masks.scale, static_cast<int>(n.masks.zero_point)},
+                               n.kept,
+                               n.bands,
+                               n.pool,
+                               n.neighbours,
+                               n.analysis,
+                               n.steps};
   Stream* stream;
   const Status made = StreamCreate(config, engine, stream_memory, sizeof(stream_memory), &stream);
   if (made != Status::kOk) return Fail(n.name, StatusText(made));
@@ -128,7 +136,9 @@ int Number(const char* text) {
 int main(int argc, char** argv) {
   static Counted engine;
   const gc_model& n = GROUPCOMM_NETWORK;
-  if (n.hop > kMaxHop || n.sources > kMaxSources || n.window / 2 + 1 > kMaxBins) return Fail(n.name, "larger than this program's buffers");
+  if (n.hop > kMaxHop || n.sources > kMaxSources || n.inputs > kMaxValues || n.outputs > kMaxValues) {
+    return Fail(n.name, "larger than this program's buffers");
+  }
   if (engine.Init() != Status::kOk) return Fail(n.name, "memory does not fit");
   if (argc == 6 && Is(argv[1], "stream")) return Separate(&engine, argv + 2);
   if (argc == 5 && Is(argv[1], "replay")) return Replay(&engine, argv[2], argv[3], Number(argv[4]), true);

@@ -26,7 +26,8 @@ int main(int argc, char** argv) {
   Echo engine;
   Stream* stream;
   SpanBegin<1>();
-  const Status made = StreamCreate(kEchoConfig, &engine, memory, sizeof(memory), &stream);
+  const StreamConfig config = EchoConfig();
+  const Status made = StreamCreate(config, &engine, memory, sizeof(memory), &stream);
   SpanEnd<1>();
   if (made != Status::kOk) return Fail(argv[0], StatusText(made));
   File pcm, sound, features;
@@ -34,7 +35,7 @@ int main(int argc, char** argv) {
   if (!sound.Open(argv[2], File::Mode::kWrite)) return Fail(argv[2], "cannot write");
   if (!features.Open(argv[3], File::Mode::kWrite)) return Fail(argv[3], "cannot write");
 
-  int16_t in[kEchoConfig.hop], out[kEchoConfig.hop];  // (hop)
+  int16_t in[kEchoHop], out[kEchoHop];  // (hop)
   int hops = 0;
   for (; pcm.Read(in, sizeof(in)) == sizeof(in); ++hops) {
     SpanBegin<0>();
@@ -42,14 +43,14 @@ int main(int argc, char** argv) {
     SpanEnd<0>();
     if (status != Status::kOk) return Fail(argv[1], StatusText(status));
     if (!sound.Write(out, sizeof(out))) return Fail(argv[2], "cannot write");
-    if (!features.Write(StreamFeatures(stream), StreamBins(kEchoConfig))) return Fail(argv[3], "cannot write");
+    if (!features.Write(StreamFeatures(stream), kEchoInputs)) return Fail(argv[3], "cannot write");
   }
   if (!sound.Close()) return Fail(argv[2], "cannot write");
   if (!features.Close()) return Fail(argv[3], "cannot write");
   Print("{\"hops\": ");
   Print(hops);
   Print(", \"stream_bytes\": ");
-  Print(static_cast<int64_t>(StreamBytes(kEchoConfig)));
+  Print(static_cast<int64_t>(StreamBytes(config)));
   Print(", \"stack_used\": ");
   Print(BoardStackUsed());
   Print("}\n");

@@ -53,17 +53,18 @@ int main(int argc, char** argv) {
   CHECK_EQ(std::system((std::string(argv[1]) + " --count " + count + " " + argv[2] + " " + sound + " " + features).c_str()), 0);
 
   const std::vector<int16_t> pcm = Read<int16_t>(argv[2]);
-  const int hop = kEchoConfig.hop, bins = StreamBins(kEchoConfig), hops = static_cast<int>(pcm.size()) / hop;
+  const StreamConfig config = EchoConfig();
+  const int hop = kEchoHop, inputs = kEchoInputs, hops = static_cast<int>(pcm.size()) / hop;
   CHECK_LE(100, hops);
   std::vector<int16_t> expected(hops * hop);          // (hops, hop)
-  std::vector<int8_t> expected_features(hops * bins);  // (hops, bins)
+  std::vector<int8_t> expected_features(hops * inputs);  // (hops, inputs)
   Echo engine;
-  std::vector<std::max_align_t> memory(StreamBytes(kEchoConfig) / sizeof(std::max_align_t));
+  std::vector<std::max_align_t> memory(StreamBytes(config) / sizeof(std::max_align_t) + 1);
   Stream* stream;
-  CHECK_STATUS(StreamCreate(kEchoConfig, &engine, memory.data(), StreamBytes(kEchoConfig), &stream), Status::kOk);
+  CHECK_STATUS(StreamCreate(config, &engine, memory.data(), StreamBytes(config), &stream), Status::kOk);
   for (int i = 0; i < hops; ++i) {
     CHECK_STATUS(StreamProcess(stream, pcm.data() + i * hop, expected.data() + i * hop), Status::kOk);
-    std::memcpy(expected_features.data() + i * bins, StreamFeatures(stream), bins);
+    std::memcpy(expected_features.data() + i * inputs, StreamFeatures(stream), inputs);
   }
   const int steps = std::atoi(argv[3]);
   Compare("samples", Read<int16_t>(sound), expected, steps);

@@ -12,13 +12,14 @@
 #include <nlohmann/json.hpp>
 
 #include "micro/boards/host/files.h"
+#include "micro/stream/tables.h"
 
 namespace groupcomm::host {
 namespace {
 
 using nlohmann::json;
 
-constexpr int kSchema = 1;
+constexpr int kSchema = 2;
 constexpr int64_t kMaxArena = 16 << 20;  // as in convert/bundle.py
 constexpr const char* kConvert = "; convert the network again with `groupcomm convert`";
 
@@ -60,6 +61,13 @@ class Fields {
     const json& value = Get(key, &json::is_number, "a number");
     const float number = value.is_number() ? static_cast<float>(value.get<double>()) : 1.0f;
     if (!std::isfinite(number) || number <= 0) Fail(key, "is " + Text(value) + ", not a positive float32");
+    return number;
+  }
+
+  float NotNegative(const char* key) const {
+    const json& value = Get(key, &json::is_number, "a number");
+    const float number = value.is_number() ? static_cast<float>(value.get<double>()) : 0.0f;
+    if (!std::isfinite(number) || number < 0) Fail(key, "is " + Text(value) + ", not a float32 of 0 or more");
     return number;
   }
 
@@ -159,13 +167,12 @@ Status Place(const Bundle& bundle, std::vector<uint8_t>* arena, TflmEngine* engi
   std::vector<const char*> names;
   for (const std::string& name : bundle.operators) names.push_back(name.c_str());
   const StreamConfig& s = bundle.stream;
-  const int bins = StreamBins(s);
   return engine->Init({bundle.model.data(),
                        bundle.model.size(),
                        names.data(),
                        static_cast<int>(names.size()),
-                       {bins, s.features.scale, s.features.zero_point},
-                       {s.sources * bins, s.masks.scale, s.masks.zero_point},
+                       {StreamInputs(s), s.features.scale, s.features.zero_point},
+                       {s.sources * StreamValues(s), s.masks.scale, s.masks.zero_point},
                        arena->data(),
                        arena->size(),
                        kernels});
@@ -197,11 +204,35 @@ bool LoadBundle(const std::string& folder, Bundle* bundle, std::string* error) {
     signal.Fail("hop", "is " + std::to_string(hop) + ", not a divisor of half the window of " + std::to_string(window));
   }
   const float exponent = signal.Positive("exponent");
-  const int sources = static_cast<int>(top.Integer("sources", 1, 8));
-  const int bins = window / 2 + 1;
-  const Quantization features = ReadTensor(top.Object("features"), bins);
-  const Quantization masks = ReadTensor(top.Object("masks"), sources * bins);
-  bundle->stream = {window, hop, sources, exponent, features, masks};
+  StreamConfig stream = {};
+  stream.window = window;
+  stream.hop = hop;
+  stream.exponent = exponent;
+  const float level = signal.NotNegative("level");
+  if (level > 0) stream.kept = static_cast<float>(std::exp(-1.0 * hop / bundle->sample_rate / level));
+  stream.bands = static_cast<int>(signal.Integer("bands", 0, window / 4));
+  stream.pool = static_cast<int>(signal.Integer("pool", 1, stream.bands ? window / 4 : 1));
+  if (!signal.ok()) return false;
+  if (window / 4 % stream.pool != 0) {
+    signal.Fail("pool", "is " + std::to_string(stream.pool) + ", not a divisor of a quarter of the window of " + std::to_string(window));
+  }
+  if (!signal.ok()) return false;
+  if (stream.bands && StreamValues(stream) % stream.bands != 0) {
+    signal.Fail("bands", "is " + std::to_string(stream.bands) + ", not a divisor of the " + std::to_string(StreamValues(stream)) + " values");
+  }
+  stream.neighbours = static_cast<int>(signal.Integer("neighbours", 0, stream.bands ? StreamValues(stream) / stream.bands : 0));
+  stream.sources = static_cast<int>(top.Integer("sources", 1, 8));
+  if (!top.ok()) return false;
+  const int inputs = StreamInputs(stream), outputs = stream.sources * StreamValues(stream);
+  stream.features = ReadTensor(top.Object("features"), inputs);
+  stream.masks = ReadTensor(top.Object("masks"), outputs);
+  if (!top.ok()) return false;
+  bundle->analysis.resize(window);
+  bundle->steps.resize(kFeatureSteps);
+  StreamTables(stream, bundle->analysis.data(), bundle->steps.data());
+  stream.analysis = bundle->analysis.data();
+  stream.steps = bundle->steps.data();
+  bundle->stream = stream;
   bundle->arena_bytes = top.Integer("arena_bytes", 1, kMaxArena);
 
   const json& operators = top.Get("operators", &json::is_array, "an array");
@@ -222,8 +253,8 @@ bool LoadBundle(const std::string& folder, Bundle* bundle, std::string* error) {
   bundle->golden.hops = static_cast<int>(hops);
   return ReadPart(folder, model, model_bytes, &bundle->model, error) &&
          ReadPart(folder, golden.Object("pcm"), hops * hop * 2, &bundle->golden.pcm, error) &&
-         ReadPart(folder, golden.Object("features"), hops * bins, &bundle->golden.features, error) &&
-         ReadPart(folder, golden.Object("masks"), hops * sources * bins, &bundle->golden.masks, error);
+         ReadPart(folder, golden.Object("features"), hops * inputs, &bundle->golden.features, error) &&
+         ReadPart(folder, golden.Object("masks"), hops * outputs, &bundle->golden.masks, error);
 }
 
 bool ReadKernels(const std::string& word, Kernels* kernels, std::string* error) {

@@ -14,7 +14,9 @@ namespace groupcomm::host {
 struct Bundle {
   std::string folder;
   int sample_rate;
-  StreamConfig stream;
+  StreamConfig stream;  // its tables are the next two
+  std::vector<float> analysis;
+  std::vector<int32_t> steps;
   std::vector<std::string> operators;
   std::vector<uint8_t> model;  // at a multiple of 16, which is what operator new gives
   size_t arena_bytes;
@@ -22,8 +24,8 @@ struct Bundle {
   struct {
     int hops;
     std::vector<uint8_t> pcm;       // (hops, hop) int16
-    std::vector<uint8_t> features;  // (hops, bins) int8
-    std::vector<uint8_t> masks;     // (hops, sources, bins) int8
+    std::vector<uint8_t> features;  // (hops, inputs) int8
+    std::vector<uint8_t> masks;     // (hops, outputs) int8
   } golden;
 };
 

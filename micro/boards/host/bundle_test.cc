@@ -69,7 +69,7 @@ void Good() {
   CHECK_TRUE(LoadBundle(Copy().string(), &bundle, &error));
   CHECK_EQ(error, "");
   CHECK_TRUE(!bundle.operators.empty() && bundle.golden.hops > 0);
-  CHECK_EQ(bundle.golden.features.size(), static_cast<size_t>(bundle.golden.hops * StreamBins(bundle.stream)));
+  CHECK_EQ(bundle.golden.features.size(), static_cast<size_t>(bundle.golden.hops * StreamInputs(bundle.stream)));
 }
 
 void Files() {
@@ -99,8 +99,8 @@ void Files() {
 }
 
 void Descriptions() {
-  RefusesJson("schema is 2, not in 1..1", [](json* d) { (*d)["schema"] = 2; });
-  RefusesJson("schema is \"1\", not an integer", [](json* d) { (*d)["schema"] = "1"; });
+  RefusesJson("schema is 1, not in 2..2", [](json* d) { (*d)["schema"] = 1; });
+  RefusesJson("schema is \"2\", not an integer", [](json* d) { (*d)["schema"] = "2"; });
   RefusesJson("schema is missing", [](json* d) { d->erase("schema"); });
   RefusesJson("not a JSON object", [](json* d) { *d = json::array({1, 2}); });
   for (const char* key : {"signal", "sources", "model", "features", "masks", "operators", "arena_bytes", "golden"}) {
@@ -112,6 +112,16 @@ void Descriptions() {
   RefusesJson("signal.hop is 96, not a divisor of half the window of 256", [](json* d) { (*d)["signal"]["hop"] = 96; });
   RefusesJson("signal.hop is 0, not in 1..128", [](json* d) { (*d)["signal"]["hop"] = 0; });
   RefusesJson("signal.exponent is 0.0, not a positive float32", [](json* d) { (*d)["signal"]["exponent"] = 0.0; });
+  RefusesJson("signal.level is -1.0, not a float32 of 0 or more", [](json* d) { (*d)["signal"]["level"] = -1.0; });
+  RefusesJson("signal.level is missing", [](json* d) { (*d)["signal"].erase("level"); });
+  RefusesJson("signal.bands is 65, not in 0..64", [](json* d) { (*d)["signal"]["bands"] = 65; });
+  RefusesJson("signal.bands is 7, not a divisor of the 128 values", [](json* d) { (*d)["signal"]["bands"] = 7; });
+  RefusesJson("signal.pool is 2, not in 1..1", [](json* d) { (*d)["signal"]["pool"] = 2; });
+  RefusesJson("signal.pool is 0, not in 1..64", [](json* d) { (*d)["signal"]["bands"] = 16, (*d)["signal"]["pool"] = 0; });
+  RefusesJson("signal.pool is 3, not a divisor of a quarter", [](json* d) { (*d)["signal"]["bands"] = 16, (*d)["signal"]["pool"] = 3; });
+  RefusesJson("signal.neighbours is 1, not in 0..0", [](json* d) { (*d)["signal"]["neighbours"] = 1; });
+  RefusesJson("signal.neighbours is 9, not in 0..8", [](json* d) { (*d)["signal"]["bands"] = 16, (*d)["signal"]["neighbours"] = 9; });
+  RefusesJson("features.shape is [1,129], not [1, 128]", [](json* d) { (*d)["signal"]["bands"] = 16; });
   RefusesJson("sources is 9, not in 1..8", [](json* d) { (*d)["sources"] = 9; });
   RefusesJson("sources is 18446744073709551615, not in 1..8", [](json* d) { (*d)["sources"] = UINT64_MAX; });
   RefusesJson("masks.shape is ", [](json* d) { (*d)["sources"] = 3; });

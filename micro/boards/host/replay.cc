@@ -35,23 +35,23 @@ int main(int argc, char** argv) {
   BundleEngine engine;
   Kernels kernels = LibraryKernels;
   if (program.Has("--kernels") && !ReadKernels(program["--kernels"], &kernels, &error)) return program.Fail(error);
-  std::vector<uint8_t> features;  // (hops, bins)
+  std::vector<uint8_t> features;  // (hops, inputs)
   if (!LoadBundle(program["--bundle"], &bundle, &error) || !engine.Init(bundle, &error, kernels) ||
       !ReadFile(program["--features"], &features, &error)) {
     return program.Fail(error);
   }
-  const size_t bins = StreamBins(bundle.stream);
-  if (features.empty() || features.size() % bins != 0) {
+  const size_t inputs = StreamInputs(bundle.stream);
+  if (features.empty() || features.size() % inputs != 0) {
     return program.Fail(program["--features"] + ": " + std::to_string(features.size()) + " bytes are not whole hops of " +
-                        std::to_string(bins) + " bins; give raw int8 of this bundle's signal path");
+                        std::to_string(inputs) + " values; give raw int8 of this bundle's signal path");
   }
-  std::vector<int8_t> hop(bundle.stream.sources * bins);  // (sources, bins)
+  std::vector<int8_t> hop(bundle.stream.sources * StreamValues(bundle.stream));  // (masks)
   AtomicFile masks, times;
   const bool timed = program.Has("--times");
   if (!masks.Open(program["--masks"], &error) || (timed && !times.Open(program["--times"], &error))) return program.Fail(error);
   for (long pass = 0; pass < passes; ++pass) {
     if (pass > 0 && between == "yes" && engine.engine()->Reset() != Status::kOk) return program.Fail(engine.engine()->error());
-    for (size_t at = 0; at < features.size(); at += bins) {
+    for (size_t at = 0; at < features.size(); at += inputs) {
       const int8_t* given = reinterpret_cast<const int8_t*>(features.data()) + at;
       const auto begin = std::chrono::steady_clock::now();
       if (engine.engine()->Run(given, hop.data()) != Status::kOk) return program.Fail(engine.engine()->error());

@@ -28,7 +28,7 @@ int main(int argc, char** argv) {
     return program.Fail(error);
   }
   const StreamConfig& config = bundle.stream;
-  const int hop = config.hop, bins = StreamBins(config), sources = config.sources;
+  const int hop = config.hop, sources = config.sources;
 
   std::vector<std::string> paths;
   std::vector<WavWriter> outputs(sources);
@@ -57,8 +57,8 @@ int main(int argc, char** argv) {
     if (StreamProcess(stream, in.data(), out.data()) != Status::kOk) {
       return program.Fail(program["--bundle"] + ": hop " + std::to_string(i) + ": " + engine.engine()->error());
     }
-    if (program.Has("--features") && !features.Write(StreamFeatures(stream), bins, &error)) return program.Fail(error);
-    if (program.Has("--masks") && !masks.Write(StreamMasks(stream), sources * bins, &error)) return program.Fail(error);
+    if (program.Has("--features") && !features.Write(StreamFeatures(stream), StreamInputs(config), &error)) return program.Fail(error);
+    if (program.Has("--masks") && !masks.Write(StreamMasks(stream), sources * StreamValues(config), &error)) return program.Fail(error);
     if (i < delay) continue;
     const int count = static_cast<int>(std::min<int64_t>(hop, left));
     for (int s = 0; s < sources; ++s) {

@@ -1,0 +1,15 @@
+"""GroupBias against its formula."""
+
+import numpy as np
+
+from tf_model.layers.group_bias import GroupBias
+
+
+def test_it_is_its_formula(random):
+    x = random.standard_normal((2, 3, 5, 4)).astype(np.float32)
+    layer = GroupBias()
+    np.testing.assert_array_equal(layer(x), x)  # nothing tells the groups apart before training
+    bias = random.standard_normal((5, 4)).astype(np.float32)
+    layer.set_weights([bias])
+    np.testing.assert_array_equal(layer(x), x + bias)
+    np.testing.assert_array_equal(layer(x[0, 0]), x[0, 0] + bias)  # one frame
