@@ -54,9 +54,9 @@ def bench(bundle: bundles.Bundle, board: str, *, portable: bool = False) -> dict
     with ``name``, ``input`` and ``output`` shapes, ``macs``, ``instructions``, the mean of a hop with all that the operator's kernel calls,
     and ``per_mac``, None without products; a RESHAPE takes none), ``kinds`` (their sums, each with ``name``, ``count``, ``macs``,
     ``instructions``, ``per_mac``; the network takes a little more than its operators: the engine's call), ``functions`` (instructions a
-    hop by name), ``flash_bytes`` {``weights`` and biases of the network, ``rest``: code and all other constants}, ``ram_bytes`` {``state``, ``activations``, ``stream``,
-    ``stack``, ``total``}, ``estimates`` (share of a hop's time on real parts, under an assumption) and ``budget`` (from bundle.json,
-    each with ``limit``, ``used``, ``ok``).
+    hop by name), ``flash_bytes`` {``weights`` and biases of the network, ``rest``: code and all other constants}, ``ram_bytes``
+    {``state``, ``activations``, ``stream``, ``stack``, ``total``}, ``estimates`` (share of a hop's time on real parts, under an
+    assumption) and ``budget`` (from bundle.json, each with ``limit``, ``used``, ``ok``).
 
     Raises
     ------

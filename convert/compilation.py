@@ -335,7 +335,7 @@ def _c_array(kind: str, name: str, values) -> str:
 
 
 def _feature_steps(bundle: Bundle) -> np.ndarray:
-    """`StreamTables` of micro/stream/tables.h: from a power whose float has these bits on, a feature is i - 127 or more [shape=(255,), int32]."""
+    """`StreamTables` of micro/stream/tables.h: the power from which a feature is i - 127 or more, as bits [shape=(255,), int32]."""
     d = bundle.description["features"]
     scales = np.arange(255) - 127 - d["zero_point"]  # of the feature's real value, which is rounded to them
     power = np.maximum(scales - 0.5, 0) * np.float64(np.float32(d["scale"]))
