@@ -31,7 +31,47 @@ cc_library(
     includes = ["Include"],
     visibility = ["//visibility:public"],
 )
+
+cc_library(
+    name = "rfft_fixed",
+    srcs = [
+        "Core/cmsis_compiler.h",
+        "Source/BasicMathFunctions/arm_shift_q15.c",
+        "Source/BasicMathFunctions/arm_shift_q31.c",
+        "Source/TransformFunctions/arm_cfft_q15.c",
+        "Source/TransformFunctions/arm_cfft_q31.c",
+        "Source/TransformFunctions/arm_cfft_radix4_q15.c",
+        "Source/TransformFunctions/arm_cfft_radix4_q31.c",
+        "Source/TransformFunctions/arm_rfft_init_q15.c",
+        "Source/TransformFunctions/arm_rfft_init_q31.c",
+        "Source/TransformFunctions/arm_rfft_q15.c",
+        "Source/TransformFunctions/arm_rfft_q31.c",
+    ] + glob(["PrivateInclude/*.h"]),
+    copts = ["-O2", "-w", "-U__GNUC_PYTHON__"] + ["-I" + package_name() + "external/cmsis_dsp/" + d for d in ["Core", "PrivateInclude"]],
+    tags = ["manual"],
+    visibility = ["//visibility:public"],
+    deps = [":rfft_f32"],
+)
 """
+
+# What the fixed-point FFTs need of CMSIS-Core's header of this name: the DSP extension's instructions. Only a comparison wants them.
+_INSTRUCTIONS = [
+    name
+    for group in [
+        "CLZ QADD QADD16 QADD8 QASX QSAX QSUB QSUB16 QSUB8 ROR SHADD16 SHASX SHSAX SHSUB16",
+        "SMLAD SMLADX SMLALD SMLALDX SMLSDX SMUAD SMUADX SMUSD SMUSDX SSAT SXTB16 USAT",
+    ]
+    for name in group.split(" ")
+]
+_CORE = """#include <arm_acle.h>
+#define __STATIC_FORCEINLINE static inline __attribute__((always_inline))
+#define __STATIC_INLINE static inline
+#define __ALIGNED(x) __attribute__((aligned(x)))
+#define __WEAK
+#define __ASM __asm
+#define __PKHBT(a, b, shift) ((int32_t)(((uint32_t)(a) & 0xffff) | ((uint32_t)(b) << (shift) & 0xffff0000)))
+#define __PKHTB(a, b, shift) ((int32_t)(((uint32_t)(a) & 0xffff0000) | ((uint32_t)((b) >> (shift)) & 0xffff)))
+""" + "".join(["#define __%s __%s\n" % (name, name.lower()) for name in _INSTRUCTIONS])
 
 def _cmsis_dsp_impl(ctx):
     # pip is the client that every machine of this project has set up; --require-hashes checks the archive. It runs the
@@ -43,6 +83,7 @@ def _cmsis_dsp_impl(ctx):
     if got.return_code != 0:
         fail("cmsisdsp %s: pip could not fetch its source distribution; check that pip can reach its index\n%s" % (VERSION, got.stderr))
     ctx.extract("cmsisdsp-%s.tar.gz" % VERSION, stripPrefix = "cmsisdsp-" + VERSION)
+    ctx.file("Core/cmsis_compiler.h", _CORE)
     ctx.file("BUILD", _BUILD)
 
 # Not fetched again when GROUPCOMM_PYTHON changes: every Python gets the same archive.
