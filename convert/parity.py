@@ -5,11 +5,13 @@ by byte. The SNR of every row is that of its result against what the float netwo
 """
 
 import dataclasses
+import tempfile
+from pathlib import Path
 
 import numpy as np
 
 from convert import bundle as bundles
-from convert import quantize, runner, runtimes, separator
+from convert import compilation, quantize, runner, runtimes, separator
 from groupcomm.console import progress
 from groupcomm.errors import UserError
 from tf_model import checkpoint
@@ -61,7 +63,7 @@ def parity(bundle: bundles.Bundle, trained: checkpoint.Checkpoint, *, hops: int)
     Returns
     -------
     dict with ``bundle``, ``hops`` (of a pass), ``passes``, ``runtimes`` (a `Row` each, as dicts), ``exact`` (TFLM in Python and in
-    C++ equal in every byte: by replay, on its kernels and on ours, by the C++ stream and to the golden vectors),
+    C++ equal in every byte: by replay, on its kernels and on ours, by the C++ stream and to the golden vectors; and so is plain C),
     ``streaming_difference`` (worst difference of a mask between Keras' streaming and sequence views) and ``ok`` (exact, and that
     difference within `STREAMING_TOLERANCE`).
 
@@ -91,7 +93,7 @@ def parity(bundle: bundles.Bundle, trained: checkpoint.Checkpoint, *, hops: int)
         return np.concatenate([first, run()])
 
     with progress() as bar:
-        task = bar.add_task("parity", total=13)
+        task = bar.add_task("parity", total=14)
         one = trained.model("sequence")(features[None]).numpy()[0]
         sequence = np.concatenate([one, one])  # (hops, sources * bins)
         row("keras_sequence", sequence, None, sequence, step=masks_scale)
@@ -112,6 +114,8 @@ def parity(bundle: bundles.Bundle, trained: checkpoint.Checkpoint, *, hops: int)
         int8_row("tflm_python", truth, "tflm_cpp", cpp)
         int8_row("tflm_cpp", cpp, "tflm_python", truth)
         int8_row("tflm_cpp_kernels", runner.replay(bundle, quantized, passes=2, kernels="ours"), "tflm_python", truth)
+        static = _static(bundle)
+        int8_row("static_c", twice(lambda: static(quantized), static.reset), "tflm_python", truth)
         golden_features, golden_masks = bundle.golden()
         golden_got = runner.replay(bundle, golden_features, passes=1)
         row("tflm_cpp_golden", golden_got, "golden", golden_masks)
@@ -131,7 +135,7 @@ def parity(bundle: bundles.Bundle, trained: checkpoint.Checkpoint, *, hops: int)
         ideal = separator.from_keras(trained)(audio)
         row("stream_cpp_pcm", out, "python_pcm", expected, value=out / np.float32(sig.PCM_SCALE), ideal=ideal)
     equal = {r.name: r.equal_bytes == 1.0 for r in rows}
-    exact = all(equal[name] for name in ("tflm_python", "tflm_cpp", "tflm_cpp_kernels", "tflm_cpp_golden", "stream_cpp"))
+    exact = all(equal[name] for name in ("tflm_python", "tflm_cpp", "tflm_cpp_kernels", "static_c", "tflm_cpp_golden", "stream_cpp"))
     difference = float(np.abs(stream - sequence).max())
     return {
         "bundle": bundle.name,
@@ -142,6 +146,13 @@ def parity(bundle: bundles.Bundle, trained: checkpoint.Checkpoint, *, hops: int)
         "ok": exact and difference <= STREAMING_TOLERANCE,
         "runtimes": [dataclasses.asdict(r) for r in rows],
     }
+
+
+def _static(bundle: bundles.Bundle) -> runtimes.Static:
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name) / "c"
+        written = compilation.compile_bundle(bundle, folder)
+        return runtimes.Static(folder / f"{written['name']}.c")
 
 
 def _keras_streaming(trained: checkpoint.Checkpoint, features: np.ndarray):

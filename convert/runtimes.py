@@ -1,10 +1,14 @@
-"""The Python runtimes that can run a streaming `.tflite`, behind one function each: hops in, masks out, state carried along."""
+"""The runtimes that can run a streaming network from Python, behind one function each: hops in, masks out, state carried along."""
 
+import ctypes
+import subprocess
 import warnings
+from pathlib import Path
 
 import numpy as np
 
 from groupcomm.errors import UserError
+from groupcomm.files import REPO
 
 
 class Runtime:
@@ -92,3 +96,63 @@ class LiteRT(_Lite):
         from ai_edge_litert import interpreter
 
         self._open(interpreter.Interpreter(model_content=model))
+
+
+class _Quantization(ctypes.Structure):
+    _fields_ = [("scale", ctypes.c_float), ("zero_point", ctypes.c_int32)]
+
+
+class _Model(ctypes.Structure):
+    """gc_model of micro/engine/static_model.h."""
+
+    _fields_ = [
+        ("name", ctypes.c_char_p),
+        ("model_crc32", ctypes.c_uint32),
+        ("window", ctypes.c_int32),
+        ("hop", ctypes.c_int32),
+        ("sources", ctypes.c_int32),
+        ("exponent", ctypes.c_float),
+        ("features", _Quantization),
+        ("masks", _Quantization),
+        ("memory_bytes", ctypes.c_uint32),
+        ("reset", ctypes.CFUNCTYPE(None, ctypes.c_void_p)),
+        ("run", ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p)),
+    ]
+
+
+class Static(Runtime):
+    """A network as plain C with the kernels of `micro/kernels`, built by this machine's compiler.
+
+    ``source`` is the C file that `compilation.compile_bundle` wrote, ``flags`` are more of the compiler's. ``model`` is the program's
+    gc_model.
+    """
+
+    def __init__(self, source: Path, *flags: str):
+        library = source.with_suffix(".so")
+        sources = [source, *(REPO / "micro" / "kernels").glob("*.c")]
+        command = ["cc", "-std=c11", "-O2", *flags, "-shared", "-fPIC", f"-I{REPO}", f"-I{source.parent}", *sources, "-o", library]
+        try:
+            done = subprocess.run(command, capture_output=True, text=True)
+        except FileNotFoundError as e:
+            raise UserError("there is no C compiler `cc`, and plain C needs one; run `make setup` (Debian: apt-get install g++)") from e
+        if done.returncode:
+            raise UserError(f"{source}: the C compiler does not take it:\n{done.stderr.strip()[-2000:]}")
+        self.model = _Model.in_dll(ctypes.CDLL(library), f"groupcomm_{source.stem}")
+        self.width = self.model.window // 2 + 1
+        self._memory = self._allocate(self.model.memory_bytes)
+        self.reset()
+
+    def _allocate(self, size: int) -> np.ndarray:
+        """Bytes [shape=(size,), uint8] that begin at a multiple of 16."""
+        memory = np.empty(size + 15, np.uint8)
+        start = -memory.ctypes.data % 16
+        return memory[start : start + size]
+
+    def _invoke(self, frame):
+        frame = frame.astype(np.int8, order="C", casting="safe")
+        masks = np.empty((1, self.model.sources * self.width), np.int8)
+        self.model.run(self._memory.ctypes.data, frame.ctypes.data, masks.ctypes.data)
+        return masks
+
+    def reset(self):
+        self.model.reset(self._memory.ctypes.data)

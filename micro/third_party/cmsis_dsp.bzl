@@ -6,7 +6,8 @@ VERSION = "1.10.3"
 SHA256 = "307d32298faa7c58db912851027fce35f886fec7eb1a27c4b309ce1a97f47519"
 
 # Compiled as for their own Python package, the sources need no header of CMSIS-Core, which that package lacks: not on a host and not on
-# a board. For floats nothing else changes: on a core with Helium its bodies are taken.
+# a board; for floats nothing else changes. ARM_MATH_AUTOVECTORIZE leaves out the bodies for Helium, which add in another order: now and
+# then a feature would fall a step aside, and the network's state would carry that to the sound.
 _BUILD = """
 cc_library(
     name = "rfft_f32",
@@ -23,11 +24,54 @@ cc_library(
     ] + glob(["PrivateInclude/*.h"]),
     hdrs = glob(["Include/**/*.h"]),
     copts = ["-O2", "-w", "-I" + package_name() + "external/cmsis_dsp/PrivateInclude"],
-    defines = ["__GNUC_PYTHON__"],
+    defines = [
+        "ARM_MATH_AUTOVECTORIZE",
+        "__GNUC_PYTHON__",
+    ],
     includes = ["Include"],
     visibility = ["//visibility:public"],
 )
+
+cc_library(
+    name = "rfft_fixed",
+    srcs = [
+        "Core/cmsis_compiler.h",
+        "Source/BasicMathFunctions/arm_shift_q15.c",
+        "Source/BasicMathFunctions/arm_shift_q31.c",
+        "Source/TransformFunctions/arm_cfft_q15.c",
+        "Source/TransformFunctions/arm_cfft_q31.c",
+        "Source/TransformFunctions/arm_cfft_radix4_q15.c",
+        "Source/TransformFunctions/arm_cfft_radix4_q31.c",
+        "Source/TransformFunctions/arm_rfft_init_q15.c",
+        "Source/TransformFunctions/arm_rfft_init_q31.c",
+        "Source/TransformFunctions/arm_rfft_q15.c",
+        "Source/TransformFunctions/arm_rfft_q31.c",
+    ] + glob(["PrivateInclude/*.h"]),
+    copts = ["-O2", "-w", "-U__GNUC_PYTHON__"] + ["-I" + package_name() + "external/cmsis_dsp/" + d for d in ["Core", "PrivateInclude"]],
+    tags = ["manual"],
+    visibility = ["//visibility:public"],
+    deps = [":rfft_f32"],
+)
 """
+
+# What the fixed-point FFTs need of CMSIS-Core's header of this name: the DSP extension's instructions. Only a comparison wants them.
+_INSTRUCTIONS = [
+    name
+    for group in [
+        "CLZ QADD QADD16 QADD8 QASX QSAX QSUB QSUB16 QSUB8 ROR SHADD16 SHASX SHSAX SHSUB16",
+        "SMLAD SMLADX SMLALD SMLALDX SMLSDX SMUAD SMUADX SMUSD SMUSDX SSAT SXTB16 USAT",
+    ]
+    for name in group.split(" ")
+]
+_CORE = """#include <arm_acle.h>
+#define __STATIC_FORCEINLINE static inline __attribute__((always_inline))
+#define __STATIC_INLINE static inline
+#define __ALIGNED(x) __attribute__((aligned(x)))
+#define __WEAK
+#define __ASM __asm
+#define __PKHBT(a, b, shift) ((int32_t)(((uint32_t)(a) & 0xffff) | ((uint32_t)(b) << (shift) & 0xffff0000)))
+#define __PKHTB(a, b, shift) ((int32_t)(((uint32_t)(a) & 0xffff0000) | ((uint32_t)((b) >> (shift)) & 0xffff)))
+""" + "".join(["#define __%s __%s\n" % (name, name.lower()) for name in _INSTRUCTIONS])
 
 def _cmsis_dsp_impl(ctx):
     # pip is the client that every machine of this project has set up; --require-hashes checks the archive. It runs the
@@ -39,6 +83,7 @@ def _cmsis_dsp_impl(ctx):
     if got.return_code != 0:
         fail("cmsisdsp %s: pip could not fetch its source distribution; check that pip can reach its index\n%s" % (VERSION, got.stderr))
     ctx.extract("cmsisdsp-%s.tar.gz" % VERSION, stripPrefix = "cmsisdsp-" + VERSION)
+    ctx.file("Core/cmsis_compiler.h", _CORE)
     ctx.file("BUILD", _BUILD)
 
 # Not fetched again when GROUPCOMM_PYTHON changes: every Python gets the same archive.

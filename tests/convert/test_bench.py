@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from convert import bench, bundle, commands, runner
+from convert import bench, bundle, commands, runner, runtimes
 from groupcomm.errors import UserError
 from tests.convert.test_commands import groupcomm, ok, refused
 
@@ -82,18 +82,61 @@ def test_what_is_of_a_board_is_not_of_this_machine(option):
     refused(groupcomm("bench", "enhance", "--engine", "tflm-host", *option), f"{option[0]} is for --engine static")
 
 
-def test_a_budget_is_kept_or_the_answer_is_no(bundle_copy, m4):
-    def with_budget(**limits):
-        path = bundle_copy / "bundle.json"
-        path.write_text(json.dumps(json.loads(path.read_text()) | {"budget": {"cortex-m4": limits}}))
+def test_masks_that_are_not_tflms_have_no_cost(monkeypatch):
+    tflm = runtimes.Tflm.__call__
 
-    worst = m4["instructions"]["hop"]["worst"]
-    with_budget(instructions=worst, ram_bytes=32768)
-    assert all(b["ok"] for b in ok("bench", bundle_copy, "--json")["budget"].values())
-    with_budget(instructions=worst - 1, ram_bytes=32768)
-    over = ok("bench", bundle_copy, "--json", code=1)["budget"]
-    assert over["instructions"] == {"limit": worst - 1, "used": worst, "ok": False} and over["ram_bytes"]["ok"]
-    assert groupcomm("bench", bundle_copy, "--board", "cortex-m0").returncode == 2
+    def broken(self, features):
+        masks = tflm(self, features)
+        masks[-1, -1] ^= 1
+        return masks
+
+    monkeypatch.setattr(runtimes.Tflm, "__call__", broken)
+    with pytest.raises(UserError, match="its masks are not TFLM's"):
+        bench.bench(bundle.load("enhance"), "cortex-m4")
+    with pytest.raises(UserError, match="the masks of kernels library are not TFLM's"):
+        bench.bench_host(bundle.load("enhance"))
+
+
+def test_masks_of_our_kernels_that_are_not_tflms_have_no_cost(monkeypatch):
+    replay = runner.timed_replay
+
+    def broken(*arguments, kernels):
+        masks, times = replay(*arguments, kernels=kernels)
+        masks[-1, -1] ^= kernels == "ours"
+        return masks, times
+
+    monkeypatch.setattr(runner, "timed_replay", broken)
+    with pytest.raises(UserError, match="the masks of kernels ours are not TFLM's"):
+        bench.bench_host(bundle.load("enhance"))
+
+
+def used(found: dict) -> dict[str, int]:
+    """What a board has to have of each figure of a budget, from the parts."""
+    flash, ram = found["flash_bytes"], found["ram_bytes"]
+    return {
+        "instructions": found["instructions"]["hop"]["worst"],
+        "flash_bytes": flash["code"] + flash["constants"],
+        "ram_bytes": ram["state"] + ram["activations"] + ram["stream"] + ram["stack"],
+    }
+
+
+def test_a_budget_is_of_all_parts(m4):
+    assert {key: b["used"] for key, b in m4["budget"].items()} == used(m4)
+    assert all(count > 0 for part in ("flash_bytes", "ram_bytes") for count in m4[part].values())
+
+
+@pytest.mark.parametrize("over", [None, *bench.BUDGET])
+def test_a_budget_is_kept_or_the_answer_is_no(bundle_copy, m4, over):
+    """To the last instruction and byte."""
+    limits = {key: count - (key == over) for key, count in used(m4).items()}
+    path = bundle_copy / "bundle.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"budget": {"cortex-m4": limits}}))
+    budget = ok("bench", bundle_copy, "--json", code=int(over is not None))["budget"]
+    assert budget == {key: {"limit": limits[key], "used": count, "ok": key != over} for key, count in used(m4).items()}
+
+
+def test_a_board_that_is_not_known_is_refused():
+    assert groupcomm("bench", "enhance", "--board", "cortex-m0").returncode == 2
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import shutil
 import numpy as np
 import pytest
 
-from convert import bundle, parity, quantize, runner
+from convert import bundle, parity, quantize, runner, runtimes
 from groupcomm.errors import UserError
 from tests.convert.test_quantize import carrying
 from tf_model import checkpoint
@@ -25,7 +25,7 @@ def rows(result):
 
 def test_tflm_is_exact_over_a_thousand_hops_and_a_reset(result, rows):
     assert result["hops"] >= 1000 and result["passes"] == 2 and result["ok"] and result["exact"]
-    for name in ("tflm_python", "tflm_cpp", "tflm_cpp_kernels", "tflm_cpp_golden", "stream_cpp"):
+    for name in ("tflm_python", "tflm_cpp", "tflm_cpp_kernels", "static_c", "tflm_cpp_golden", "stream_cpp"):
         assert (rows[name]["equal_bytes"], rows[name]["max_steps"]) == (1.0, 0.0)
 
 
@@ -72,6 +72,20 @@ def test_it_fails_when_only_our_kernels_differ(monkeypatch):
     result = parity.parity(bundle.load("enhance"), checkpoint.load("enhance"), hops=20)
     equal = {r["name"]: r["equal_bytes"] for r in result["runtimes"]}
     assert not result["exact"] and equal["tflm_cpp"] == 1 and equal["tflm_cpp_kernels"] < 1
+
+
+def test_it_fails_when_only_plain_c_differs(monkeypatch):
+    run = runtimes.Static._invoke
+
+    def broken(self, frame):
+        masks = run(self, frame)
+        masks[0, -1] ^= 1
+        return masks
+
+    monkeypatch.setattr(runtimes.Static, "_invoke", broken)
+    result = parity.parity(bundle.load("enhance"), checkpoint.load("enhance"), hops=20)
+    equal = {r["name"]: r["equal_bytes"] for r in result["runtimes"]}
+    assert not result["exact"] and equal["tflm_cpp"] == equal["tflm_cpp_kernels"] == 1 and equal["static_c"] < 1
 
 
 def test_it_fails_when_the_state_is_forgotten(monkeypatch):

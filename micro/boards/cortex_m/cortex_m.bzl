@@ -79,11 +79,8 @@ def cortex_m_test(name, srcs, deps = [], boards = BOARDS.keys(), size = "small",
     for board in boards:
         _emulated_test(name = name + "_" + board, board = board, firmware = firmware, size = size, tags = tags, **kwargs)
 
-def script_test(name, script, files, args = [], size = "small", by_name = []):
-    """NAME_BOARD for each board, a test on the host: SCRIPT ARGS... FILES..., where {board} in a file's label is the board.
-
-    Boards in `by_name` are tested when they are asked for by name only.
-    """
+def script_test(name, script, files, args = [], size = "small"):
+    """NAME_BOARD for each board, a test on the host: SCRIPT ARGS... FILES..., where {board} in a file's label is the board."""
     for board in BOARDS:
         labels = [file.replace("{board}", board) for file in files]
         native.sh_test(
@@ -92,5 +89,5 @@ def script_test(name, script, files, args = [], size = "small", by_name = []):
             srcs = [script],
             args = args + ["$(rootpath %s)" % label for label in labels],
             data = {label: None for label in labels}.keys(),
-            tags = ["board"] + (["manual"] if board in by_name else []),
+            tags = ["board"],
         )
