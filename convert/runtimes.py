@@ -114,6 +114,14 @@ class _Model(ctypes.Structure):
         ("exponent", ctypes.c_float),
         ("features", _Quantization),
         ("masks", _Quantization),
+        ("kept", ctypes.c_float),
+        ("bands", ctypes.c_int32),
+        ("pool", ctypes.c_int32),
+        ("neighbours", ctypes.c_int32),
+        ("analysis", ctypes.POINTER(ctypes.c_float)),
+        ("steps", ctypes.POINTER(ctypes.c_int32)),
+        ("inputs", ctypes.c_int32),
+        ("outputs", ctypes.c_int32),
         ("memory_bytes", ctypes.c_uint32),
         ("reset", ctypes.CFUNCTYPE(None, ctypes.c_void_p)),
         ("run", ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p)),
@@ -138,7 +146,7 @@ class Static(Runtime):
         if done.returncode:
             raise UserError(f"{source}: the C compiler does not take it:\n{done.stderr.strip()[-2000:]}")
         self.model = _Model.in_dll(ctypes.CDLL(library), f"groupcomm_{source.stem}")
-        self.width = self.model.window // 2 + 1
+        self.width = self.model.inputs
         self._memory = self._allocate(self.model.memory_bytes)
         self.reset()
 
@@ -150,7 +158,7 @@ class Static(Runtime):
 
     def _invoke(self, frame):
         frame = frame.astype(np.int8, order="C", casting="safe")
-        masks = np.empty((1, self.model.sources * self.width), np.int8)
+        masks = np.empty((1, self.model.outputs), np.int8)
         self.model.run(self._memory.ctypes.data, frame.ctypes.data, masks.ctypes.data)
         return masks
 

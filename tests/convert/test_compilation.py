@@ -9,12 +9,17 @@ import numpy as np
 import pytest
 from ai_edge_litert import schema_py_generated as schema
 
-from convert import bundle, compilation, flatbuffer, kernels, runtimes
+from convert import bundle, compilation, flatbuffer, kernels, runner, runtimes
 from convert.compilation import Buffer, plan
 from groupcomm.errors import UserError
 from groupcomm.files import REPO
 from tests.micro import test_kernels as one
 from tests.micro.test_kernels import INT16, INT32, INT64, Tensor
+from tf_model import checkpoint
+from tf_model import signal as sig
+from tf_model.networks import streaming
+from tf_model.networks.streaming import Streaming
+from tf_model.signal import Signal
 
 
 class Program(runtimes.Static):
@@ -35,11 +40,38 @@ class Program(runtimes.Static):
         return (self._all[: self._start] == 77).all() and (self._all[self._end :] == 77).all()
 
 
-@pytest.fixture(scope="module", params=bundle.names())
+@pytest.fixture(scope="module")
+def banded(tmp_path_factory):
+    """A bundle of a small network for two speakers whose groups are bands, with random weights."""
+    signal = Signal(level=0.5, bands=5, pool=4, neighbours=3)
+    net = Streaming(signal=signal, sources=2, features=40, groups=5, blocks=2, tac=7, hidden=8)
+    folder = tmp_path_factory.mktemp("banded")
+    model, random = streaming.build(net), np.random.default_rng(0)
+    model.set_weights([random.normal(0, 0.8 / np.sqrt(len(w)) if w.ndim > 1 else 0.3, w.shape) for w in model.get_weights()])
+    checkpoint.save(folder / "net", "banded", net, {}, model)
+    return bundle.write(checkpoint.load(str(folder / "net")), folder / "bundle")
+
+
+@pytest.fixture(scope="module", params=[*bundle.names(), "banded"])
 def compiled(request, tmp_path_factory):
-    """(bundle, program) of every committed bundle."""
-    opened = bundle.load(request.param)
+    """(bundle, program) of every committed bundle, and of one in bands."""
+    opened = request.getfixturevalue("banded") if request.param == "banded" else bundle.load(request.param)
     return opened, Program(opened, tmp_path_factory.mktemp(request.param))
+
+
+def test_the_stream_of_bands_is_that_of_python(banded):
+    """PCM through the C++ stream: features of a running level and of neighbours, masks of two sources in every band."""
+    pcm = bundle.golden_pcm(800, 128)
+    seen, given, sound = runner.separate_pcm(banded, pcm)
+    audio = pcm / np.float32(sig.PCM_SCALE)
+    difference = np.abs(seen.astype(int) - banded.quantize_features(sig.features(sig.stft(audio, banded.signal), banded.signal)))
+    assert difference.max() <= 1 and difference.mean() < 1e-3
+    assert len(np.unique(seen)) > 100
+    np.testing.assert_array_equal(runtimes.Tflm(banded.model)(seen), given)
+    masked = sig.apply_masks(sig.stft(audio, banded.signal), banded.dequantize_masks(given), 2, banded.signal)
+    expected = bundle.to_pcm(sig.istft(masked, len(audio), banded.signal))
+    assert np.abs(sound.astype(int) - expected).max() <= 1
+    assert np.abs(expected[0].astype(int) - expected[1]).max() > 100
 
 
 def test_every_byte_is_tflms(compiled):
@@ -55,9 +87,9 @@ def test_every_byte_is_tflms(compiled):
 
 def test_extremes_are_tflms(compiled, random):
     opened, program = compiled
-    bins = opened.signal.bins
-    loud = np.where(random.random((300, bins)) < 0.5, -128, 127).astype(np.int8)
-    features = np.concatenate([loud, np.full((100, bins), 127, np.int8), np.full((100, bins), -128, np.int8)])
+    inputs = opened.signal.inputs
+    loud = np.where(random.random((300, inputs)) < 0.5, -128, 127).astype(np.int8)
+    features = np.concatenate([loud, np.full((100, inputs), 127, np.int8), np.full((100, inputs), -128, np.int8)])
     program.reset()
     np.testing.assert_array_equal(program(features), runtimes.Tflm(opened.model)(features))
 
@@ -139,11 +171,28 @@ def test_the_program_says_what_the_bundle_says(compiled):
     model, d = program.model, opened.description
     assert (model.name.decode(), model.model_crc32) == (opened.name.replace("-", "_"), d["model"]["crc32"])
     assert (model.window, model.hop, model.sources) == (opened.signal.window, opened.signal.hop, opened.sources)
-    assert model.exponent == np.float32(opened.signal.exponent)
+    signal = opened.signal
+    assert (model.exponent, model.kept) == (np.float32(signal.exponent), np.float32(signal.kept))
+    assert (model.bands, model.pool, model.neighbours) == (signal.bands, signal.pool, signal.neighbours)
+    assert (model.inputs, model.outputs) == (signal.inputs, opened.sources * signal.values)
+    np.testing.assert_array_equal(model.analysis[: signal.window], signal.analysis_window())
     for ours, theirs in ((model.features, d["features"]), (model.masks, d["masks"])):
         assert (ours.scale, ours.zero_point) == (np.float32(theirs["scale"]), theirs["zero_point"])
     assert program.written["arena_bytes"] < program.written["unplanned_bytes"] / 3
-    assert program.written["state_bytes"] == 6144  # of the recurrence in time: a BLSTM across groups keeps nothing
+    net = opened.description["network"]  # of the recurrence in time: a BLSTM across groups keeps nothing
+    assert program.written["state_bytes"] == net["blocks"] * net["groups"] * net["hidden"] * 3
+
+
+def test_the_steps_of_features_are_those_of_their_quantization(compiled, random):
+    """Where a power reaches its next step is where its feature is rounded to the next byte."""
+    opened, program = compiled
+    steps = np.array(program.model.steps[:255], np.int32).view(np.float32)
+    power = (random.uniform(0, 1.2, 100_000) * 255 * opened.description["features"]["scale"]) ** (2 / opened.signal.exponent)
+    bytes_ = np.searchsorted(steps, power.astype(np.float32), side="right") - 128
+    expected = opened.quantize_features(power.astype(np.float32) ** np.float32(opened.signal.exponent / 2))
+    assert np.abs(bytes_ - expected).max() <= 1
+    assert (bytes_ != expected).mean() < 1e-4
+    assert len(np.unique(bytes_)) == 256
 
 
 def test_scratch_is_what_the_kernel_asks_for(tmp_path):
