@@ -215,8 +215,8 @@ bool LoadBundle(const std::string& folder, Bundle* bundle, std::string* error) {
   if (!signal.ok()) return false;
   if (window / 4 % stream.pool != 0) {
     signal.Fail("pool", "is " + std::to_string(stream.pool) + ", not a divisor of a quarter of the window of " + std::to_string(window));
+    return false;
   }
-  if (!signal.ok()) return false;
   if (stream.bands && StreamValues(stream) % stream.bands != 0) {
     signal.Fail("bands", "is " + std::to_string(stream.bands) + ", not a divisor of the " + std::to_string(StreamValues(stream)) + " values");
   }
