@@ -325,9 +325,10 @@ def evaluate(
     mixtures: Annotated[int, typer.Option(min=2, help="How many mixtures of 4 s.")] = 200,
     corpus: Annotated[str, typer.Option(help="Name of the corpus that `groupcomm data` built.")] = "debian",
     rooms: Annotated[float, typer.Option(min=0.0, max=1.0, help="Part of the mixtures that are in a simulated room.")] = 0.0,
+    worst: Annotated[Path | None, typer.Option("--worst", help="Folder for WAVs of the five mixtures that gained least.")] = None,
     json: Json = False,
 ) -> None:
-    """SI-SDR improvement over unseen speakers and unseen noises, with its 95 % interval."""
+    """SI-SDR, SDR, PESQ and STOI over unseen speakers and unseen noises, with 95 % intervals, and by SNR, noise and speaker."""
     from tf_model import load_tensorflow
 
     load_tensorflow()
@@ -343,12 +344,44 @@ def evaluate(
         run, sources = separator.from_runtime(opened, runtimes.Tflm(opened.model)), opened.sources
     scores = evaluation.evaluate(run, split=split, sources=sources, mixtures=mixtures, corpus=corpus, rooms=rooms)
     result = {"name": name, "runtime": runtime, "corpus": corpus, **scores}
+    if worst:
+        which = {"split": split, "sources": sources, "corpus": corpus, "rooms": rooms}
+        result["files"] = evaluation.write_worst(run, result["worst"], worst, **which)
     if json:
         print_json(result)
         return
-    out.print(f"{name} by {runtime}, {split}, {mixtures} mixtures", soft_wrap=True)
-    out.print("SI-SDR {sisdr_in_db:.2f} dB in, {sisdr_out_db:.2f} dB out,".format(**result), end=" ")
-    out.print("better by {mean:.2f} dB (95 %: {low:.2f} to {high:.2f})".format(**result["sisdri_db"]))
+    print_evaluation(result)
+
+
+def print_evaluation(result: dict) -> None:
+    """Print what `groupcomm evaluate` found, as tables."""
+    from rich.table import Table
+
+    interval = "{mean:.2f} ({low:.2f} to {high:.2f})"
+    table = Table("", "in", "out", "better, 95 %", title="{name} by {runtime}, {split}, {mixtures} mixtures".format(**result))
+    for measure, label in (("sisdr", "SI-SDR, dB"), ("sdr", "SDR, dB"), ("pesq", "PESQ-WB"), ("stoi", "STOI"), ("estoi", "eSTOI")):
+        found = result["measures"][measure]
+        if found["mixtures"] == 0:
+            table.add_row(label, "-", "-", "found in no mixture")
+            continue
+        digits = 3 if "stoi" in measure else 2
+        better = interval.replace(".2f", f".{digits}f").format(**found["better"])
+        table.add_row(label, *(f"{found[key]:.{digits}f}" for key in ("in", "out")), better)
+    groups = Table("", "mixtures", "SI-SDR better by, dB, 95 %", title="by SNR, noise and speaker")
+    for kind in result["by"].values():
+        for group, found in kind.items():
+            groups.add_row(group, str(found["mixtures"]), interval.format(**found))
+        groups.add_section()
+    for one in (table, groups):
+        for column in one.columns[1:]:
+            column.justify = "right"
+        out.print(one)
+    for one in result["worst"]:
+        speakers, noises = ", ".join(one["speakers"]), ", ".join(one["categories"]) or "no noise"
+        snr = "" if one["snr_db"] is None else f" at {one['snr_db']:.1f} dB"
+        out.print(f"worst: mixture {one['index']}, {one['sisdri_db']:+.2f} dB: {speakers} in {noises}{snr}", soft_wrap=True)
+    for path in result.get("files", []):
+        out.print(path, soft_wrap=True)
 
 
 def demo(

@@ -155,12 +155,13 @@ def _improvements(trained: checkpoint.Checkpoint, bits: int, folder: Path, mixtu
     model = trained.model()
     model.set_weights(round_weights(model.get_weights(), bits))
     separate = tf.function(lambda mixture: networks.family(trained.net).separate(model, mixture[None], trained.net)[0])
-    before, after = evaluate.scores(
+    scored = evaluate.scores(
         lambda mixture: separate(tf.constant(mixture)).numpy(), split="test", sources=trained.net.sources, mixtures=mixtures, corpus=corpus
     )
+    improvements = evaluate.improvements(scored)
     with atomic_path(file) as part:
-        part.write_text(json.dumps(asked | {"sisdri_db": (after - before).tolist()}) + "\n")
-    return after - before
+        part.write_text(json.dumps(asked | {"sisdri_db": improvements.tolist()}) + "\n")
+    return improvements
 
 
 def _plot(rows: list[dict], path: Path) -> None:

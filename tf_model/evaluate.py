@@ -1,15 +1,20 @@
-"""How good it sounds, in numbers: SI-SDR improvement over a split's fixed mixtures."""
+"""How good it sounds, in numbers: SI-SDR, SDR, PESQ and STOI over a split's fixed mixtures, and where it does badly."""
 
 import dataclasses
 import itertools
+import math
+from pathlib import Path
 
 import numpy as np
 
 from calibration_data import corpus as corpora
 from calibration_data import mixer
+from calibration_data.audio import RATE
 from groupcomm.console import progress
+from groupcomm.files import atomic_folder
 
 EVALUATION_SEED = 2
+WORST = 5  # mixtures that are listed
 
 
 def bootstrap(values: np.ndarray, *, draws: int = 4000, seed: int = 0) -> dict:
@@ -36,7 +41,58 @@ def si_sdr_db(estimate: np.ndarray, reference: np.ndarray) -> float:
     return float(10 * np.log10((target @ target + floor) / ((e - target) @ (e - target) + floor)))
 
 
-def evaluate(separate, *, split: str, sources: int, mixtures: int, corpus: str, rooms: float = 0.0) -> dict:
+def sdr_db(estimate: np.ndarray, reference: np.ndarray) -> float:
+    """Signal-to-distortion ratio: a fixed filter of 512 taps on the reference is no distortion (Vincent et al., "Performance measurement in
+    blind audio source separation", TASLP 2006)."""
+    import fast_bss_eval
+
+    return float(fast_bss_eval.sdr(reference[None].astype(np.float64), estimate[None].astype(np.float64), clamp_db=80)[0])
+
+
+def pesq_wb(estimate: np.ndarray, reference: np.ndarray) -> float:
+    """PESQ, wide band (ITU-T P.862.2), of 16 kHz; NaN where it finds no utterance."""
+    import pesq
+
+    score = pesq.pesq(RATE, reference, estimate, "wb", on_error=pesq.PesqError.RETURN_VALUES)
+    return float(score) if score > 0 else math.nan
+
+
+def stoi(estimate: np.ndarray, reference: np.ndarray) -> float:
+    """Short-time objective intelligibility (Taal et al., TASLP 2011), 0..1."""
+    import pystoi
+
+    return float(pystoi.stoi(reference, estimate, RATE))
+
+
+def estoi(estimate: np.ndarray, reference: np.ndarray) -> float:
+    """Extended short-time objective intelligibility (Jensen and Taal, TASLP 2016), 0..1."""
+    import pystoi
+
+    return float(pystoi.stoi(reference, estimate, RATE, extended=True))
+
+
+MEASURES = {"sisdr": si_sdr_db, "sdr": sdr_db, "pesq": pesq_wb, "stoi": stoi, "estoi": estoi}
+SNRS = ((-5, 0), (0, 5), (5, 10), (10, 15), (15, 20))  # dB; a mixture belongs to the range whose lower end it reaches
+
+
+@dataclasses.dataclass(frozen=True)
+class Score:
+    """A mixture, and what became of it: a measure is the mean over its sources.
+
+    Parameters
+    ----------
+    index : of the mixture among those of the split.
+    meta : the mixture's, see `calibration_data.mixer.Mixture`.
+    before, after : of each measure, for the mixture and for the estimates in their best order by SI-SDR.
+    """
+
+    index: int
+    meta: dict
+    before: dict[str, float]
+    after: dict[str, float]
+
+
+def evaluate(separate, *, split: str, sources: int, mixtures: int, corpus: str, rooms: float = 0.0, measures=tuple(MEASURES)) -> dict:
     """Score a separator on the fixed mixtures of a split: speakers and noises of one split are in no other.
 
     Parameters
@@ -48,31 +104,122 @@ def evaluate(separate, *, split: str, sources: int, mixtures: int, corpus: str, 
     mixtures : how many.
     corpus : name of the corpus.
     rooms : part of the mixtures that are in a simulated room.
+    measures : of `MEASURES`, SI-SDR among them.
 
     Returns
     -------
-    dict with ``split``, ``mixtures``, ``sisdr_in_db``, ``sisdr_out_db``, ``sisdri_db`` {``mean``, ``low``, ``high``}.
+    dict with ``split``, ``mixtures``, ``sisdr_in_db``, ``sisdr_out_db``, ``sisdri_db`` {``mean``, ``low``, ``high``};
+    ``measures``, for each ``in`` and ``out`` (means), ``better`` {``mean``, ``low``, ``high``} and ``mixtures`` (those for which the
+    measure exists); ``by``, SI-SDR improvement by ``snr``, ``noise`` and ``speaker``, each group with ``mixtures``, ``mean``, ``low``,
+    ``high``; ``worst``, the five mixtures that gained least, each with ``index``, ``sisdri_db`` and what they are.
     """
-    before, after = scores(separate, split=split, sources=sources, mixtures=mixtures, corpus=corpus, rooms=rooms)
+    scored = scores(separate, split=split, sources=sources, mixtures=mixtures, corpus=corpus, rooms=rooms, measures=measures)
+    better = improvements(scored)
     return {
         "split": split,
         "mixtures": mixtures,
-        "sisdr_in_db": float(before.mean()),
-        "sisdr_out_db": float(after.mean()),
-        "sisdri_db": bootstrap(after - before),
+        "sisdr_in_db": float(np.mean([s.before["sisdr"] for s in scored])),
+        "sisdr_out_db": float(np.mean([s.after["sisdr"] for s in scored])),
+        "sisdri_db": bootstrap(better),
+        "measures": {name: _summary(scored, name) for name in measures},
+        "by": {
+            "snr": _by(better, [[_snr_range(s.meta["snr_db"])] for s in scored]),
+            "noise": _by(better, [s.meta["categories"] or ["none"] for s in scored]),
+            "speaker": _by(better, [s.meta["speakers"] for s in scored]),
+        },
+        "worst": [
+            {"index": scored[i].index, "sisdri_db": float(better[i]), **scored[i].meta} for i in np.argsort(better, kind="stable")[:WORST]
+        ],
     }
 
 
-def scores(separate, *, split: str, sources: int, mixtures: int, corpus: str, rooms: float = 0.0) -> tuple[np.ndarray, np.ndarray]:
-    """SI-SDR in dB of each mixture and of what became of it, both [shape=(mixtures,)]; parameters as `evaluate`."""
+def improvements(scored: list[Score]) -> np.ndarray:
+    """By how many dB of SI-SDR each mixture is better [shape=(mixtures,)]."""
+    return np.array([s.after["sisdr"] - s.before["sisdr"] for s in scored])
+
+
+def _mixtures(split: str, sources: int, corpus: str, rooms: float):
+    """Function index -> the mixture of that index."""
     data = corpora.open_corpus(split, name=corpus)
     spec = dataclasses.replace(mixer.SEPARATE_EVAL if sources == 2 else mixer.ENHANCE_EVAL, room_probability=rooms)
-    before, after = [], []
+    return lambda index: mixer.mix(data, spec, seed=EVALUATION_SEED, index=index)
+
+
+def write_worst(separate, worst: list[dict], folder: Path, *, split: str, sources: int, corpus: str, rooms: float = 0.0) -> list[str]:
+    """Write the mixtures that gained least, their sources and what the separator made of them; parameters as `evaluate`, of whose result
+    ``worst`` is.
+
+    Returns
+    -------
+    Paths of WAVs, 16 kHz, float32: ``NNN_mixture.wav``, ``NNN_source1.wav``, ``NNN_estimate1.wav`` ... The folder appears whole or not at
+    all, and replaces one that is there.
+
+    Raises
+    ------
+    UserError
+        When the folder cannot be written.
+    """
+    import soundfile
+
+    mixture = _mixtures(split, sources, corpus, rooms)
+    names = []
+    with atomic_folder(folder) as part:
+        for one in worst:
+            m = mixture(one["index"])
+            sounds = {"mixture": m.mixture}
+            for kind, several in (("source", m.sources), ("estimate", separate(m.mixture))):
+                sounds |= {f"{kind}{i + 1}": sound for i, sound in enumerate(several)}
+            for kind, sound in sounds.items():
+                names.append(f"{one['index']:03d}_{kind}.wav")
+                soundfile.write(part / names[-1], sound, RATE, subtype="FLOAT")
+    return [str(folder / name) for name in names]
+
+
+def scores(separate, *, split: str, sources: int, mixtures: int, corpus: str, rooms: float = 0.0, measures=("sisdr",)) -> list[Score]:
+    """Every mixture's `Score`; parameters as `evaluate`."""
+    mixture, scored = _mixtures(split, sources, corpus, rooms), []
     with progress() as bar:
         for i in bar.track(range(mixtures), description=f"evaluate on {split}"):
-            m = mixer.mix(data, spec, seed=EVALUATION_SEED, index=i)
+            m = mixture(i)
             estimates = separate(m.mixture)
-            before.append(np.mean([si_sdr_db(m.mixture, s) for s in m.sources]))
             orders = itertools.permutations(range(sources))
-            after.append(max(np.mean([si_sdr_db(estimates[o], s) for o, s in zip(order, m.sources, strict=True)]) for order in orders))
-    return np.array(before), np.array(after)
+            order = max(orders, key=lambda o: sum(si_sdr_db(estimates[k], s) for k, s in zip(o, m.sources, strict=True)))
+            given = ([m.mixture] * sources, [estimates[k] for k in order])
+            before, after = (
+                {name: float(np.mean([MEASURES[name](e, s) for e, s in zip(got, m.sources, strict=True)])) for name in measures}
+                for got in given
+            )
+            scored.append(Score(i, m.meta, before, after))
+    return scored
+
+
+def _summary(scored: list[Score], name: str) -> dict:
+    """A measure over all mixtures for which it exists, before and after."""
+    pairs = np.array([(s.before[name], s.after[name]) for s in scored])
+    pairs = pairs[np.isfinite(pairs).all(1)]
+    if not len(pairs):
+        return {"in": None, "out": None, "better": None, "mixtures": 0}
+    return {
+        "in": float(pairs[:, 0].mean()),
+        "out": float(pairs[:, 1].mean()),
+        "better": bootstrap(pairs[:, 1] - pairs[:, 0]),
+        "mixtures": len(pairs),
+    }
+
+
+def _by(values: np.ndarray, groups: list[list[str]]) -> dict[str, dict]:
+    """Means over the mixtures that belong to each group; one may belong to several."""
+    found = {}
+    for name in sorted({name for names in groups for name in names}):
+        own = np.array([value for value, names in zip(values, groups, strict=True) if name in names])
+        found[name] = {"mixtures": len(own), **bootstrap(own)}
+    return found
+
+
+def _snr_range(snr_db: float | None) -> str:
+    if snr_db is None:
+        return "no noise"
+    for low, high in SNRS:
+        if low <= snr_db < high:
+            return f"{low} to {high} dB"
+    return "another"

@@ -80,8 +80,8 @@ def test_every_line_is_scored_and_a_second_run_scores_nothing(twins, tiny_corpus
         trained = checkpoint.load(name)
         model = trained.model()
         model.set_weights(claim.round_weights(model.get_weights(), bits))
-        before, after = evaluate.scores(lambda m: model(m[None]).numpy()[0], split="test", sources=2, mixtures=3, corpus=tiny_corpus)
-        return after - before
+        scored = evaluate.scores(lambda m: model(m[None]).numpy()[0], split="test", sources=2, mixtures=3, corpus=tiny_corpus)
+        return np.array([s.after["sisdr"] - s.before["sisdr"] for s in scored])
 
     row = next(r for r in result["rows"] if (r["task"], r["system"]) == ("separate", "GC-DPRNN, K = 16, 8-bit weights"))
     ours, baseline = (

@@ -2,7 +2,9 @@
 
 import numpy as np
 import pytest
+import soundfile
 
+from calibration_data import corpus, mixer
 from tf_model import evaluate
 
 
@@ -11,14 +13,69 @@ def test_doing_nothing_improves_nothing(tiny_corpus):
     assert result["sisdri_db"] == {"mean": 0, "low": 0, "high": 0}
     assert result["sisdr_in_db"] == result["sisdr_out_db"]
     assert (result["split"], result["mixtures"]) == ("test", 3)
+    for name, found in result["measures"].items():
+        assert found["out"] == pytest.approx(found["in"], abs=1e-9) and found["mixtures"] == 3, name  # eSTOI has some noise of its own
+        assert np.abs(list(found["better"].values())).max() < 1e-9, name
 
 
 def test_two_speakers_are_scored_in_their_best_order(tiny_corpus):
-    from calibration_data import corpus, mixer
-
     data = corpus.open_corpus("train", name=tiny_corpus)
     made = [mixer.mix(data, mixer.SEPARATE_EVAL, seed=evaluate.EVALUATION_SEED, index=i) for i in range(2)]
     by_sum = {m.mixture.tobytes(): m.sources[::-1] for m in made}  # the right answer, the wrong way round
     result = evaluate.evaluate(lambda m: by_sum[m.tobytes()], split="train", sources=2, mixtures=2, corpus=tiny_corpus)
     assert result["sisdr_out_db"] == pytest.approx(80, abs=1)
     assert np.isfinite(result["sisdr_in_db"])
+
+
+def test_each_measure_rises_with_less_noise(random):
+    """And is at its best for the reference itself; level and, for SDR, a fixed filter do not count."""
+    t = np.arange(3 * 16000) / 16000
+    speech = sum(np.sin(2 * np.pi * 140 * h * t) / h for h in range(1, 20)) * np.maximum(0, np.sin(2 * np.pi * 3 * t)) * 0.1
+    speech, noise = speech.astype(np.float32), (0.05 * random.standard_normal(len(t))).astype(np.float32)
+    for name, measure in evaluate.MEASURES.items():
+        values = [measure(speech + gain * noise, speech) for gain in (1, 0.3, 0.1, 0.01)]
+        assert np.all(np.diff(values) > 0), (name, values)
+    assert evaluate.sdr_db(speech + noise, speech) == pytest.approx(10 * np.log10(np.sum(speech**2) / np.sum(noise**2)), abs=0.3)
+    late = np.concatenate([np.zeros(3, np.float32), speech[:-3]])
+    assert evaluate.sdr_db(late, speech) > 40 > 20 > evaluate.si_sdr_db(late, speech)
+    assert evaluate.pesq_wb(speech, speech) > 4.5 and evaluate.stoi(speech, speech) == pytest.approx(1, abs=1e-6)
+    assert np.isnan(evaluate.pesq_wb(speech * 0, speech * 0))
+
+
+def test_groups_and_the_worst(tiny_corpus, tmp_path):
+    """By SNR, noise and speaker: each group is the mean of its mixtures; the worst are those that gained least, with their sounds."""
+    data = corpus.open_corpus("test", name=tiny_corpus)
+    made = [mixer.mix(data, mixer.ENHANCE_EVAL, seed=evaluate.EVALUATION_SEED, index=i) for i in range(8)]
+    left = {m.mixture.tobytes(): m.sources + (0.9 - 0.1 * i) * m.noise for i, m in enumerate(made)}  # the later, the better
+
+    def separate(mixture):
+        return left[mixture.tobytes()].astype(np.float32)
+
+    where = {"split": "test", "sources": 1, "corpus": tiny_corpus}
+    result = evaluate.evaluate(separate, mixtures=8, measures=("sisdr",), **where)
+    gained = [evaluate.si_sdr_db(separate(m.mixture)[0], m.sources[0]) - evaluate.si_sdr_db(m.mixture, m.sources[0]) for m in made]
+    assert result["measures"].keys() == {"sisdr"}
+    assert [w["index"] for w in result["worst"]] == [0, 1, 2, 3, 4]
+    assert [w["sisdri_db"] for w in result["worst"]] == pytest.approx(gained[:5])
+    for kind, names in (("noise", "categories"), ("speaker", "speakers")):
+        for name, found in result["by"][kind].items():
+            own = [g for g, m in zip(gained, made, strict=True) if name in m.meta[names]]
+            assert (found["mixtures"], found["mean"]) == (len(own), pytest.approx(np.mean(own)))
+    low = [g for g, m in zip(gained, made, strict=True) if m.meta["snr_db"] < 0]
+    assert result["by"]["snr"]["-5 to 0 dB"]["mean"] == pytest.approx(np.mean(low))
+    assert sum(found["mixtures"] for found in result["by"]["snr"].values()) == 8
+
+    files = evaluate.write_worst(separate, result["worst"][:1], tmp_path / "worst", **where)
+    sounds = {file.rsplit("/", 1)[1]: soundfile.read(file, dtype="float32")[0] for file in files}
+    assert sounds.keys() == {"000_mixture.wav", "000_source1.wav", "000_estimate1.wav"}
+    np.testing.assert_array_equal(sounds["000_mixture.wav"], made[0].mixture)
+    np.testing.assert_array_equal(sounds["000_source1.wav"], made[0].sources[0])
+    np.testing.assert_array_equal(sounds["000_estimate1.wav"], separate(made[0].mixture)[0])
+
+
+def test_a_measure_that_no_mixture_has():
+    scored = [evaluate.Score(0, {}, {"pesq": 1.2}, {"pesq": np.nan})]
+    assert evaluate._summary(scored, "pesq") == {"in": None, "out": None, "better": None, "mixtures": 0}
+    scored.append(evaluate.Score(1, {}, {"pesq": 1.0}, {"pesq": 1.5}))
+    found = evaluate._summary(scored, "pesq")
+    assert (found["in"], found["out"], found["better"]["mean"], found["mixtures"]) == (1.0, 1.5, 0.5, 1)
