@@ -49,6 +49,18 @@ def test_cost_keys():
     assert ok("cost", TRAINED / "enhance", "--json") == found | {"name": str(TRAINED / "enhance")}
 
 
+def test_evaluate(tiny_corpus, tmp_path):
+    asked = ("evaluate", "enhance", "--corpus", tiny_corpus, "--mixtures", 3, "--worst", tmp_path / "worst")
+    found = ok(*asked, "--json")
+    assert (found["name"], found["runtime"], found["split"], found["mixtures"]) == ("enhance", "tflm", "test", 3)
+    assert found["measures"].keys() == {"sisdr", "sdr", "pesq", "stoi", "estoi"}
+    assert found["measures"]["sisdr"]["better"] == found["sisdri_db"]
+    assert len(found["worst"]) == 3 and all(len(soundfile.read(file)[0]) == 64000 for file in found["files"])
+    table = groupcomm(*asked).stdout
+    for words in ("SI-SDR, dB", "PESQ-WB", "eSTOI", *found["by"]["speaker"], *found["by"]["noise"], "000_estimate1.wav"):
+        assert words in table, words
+
+
 def test_inspect_keys():
     found = ok("inspect", "enhance", "--json")
     assert {"operators", "arena_bytes", "model_bytes", "unsupported"} <= found.keys()
