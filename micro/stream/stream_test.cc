@@ -4,6 +4,8 @@
 #include <complex>
 #include <cstdlib>
 #include <cstring>
+#include <list>
+#include <utility>
 #include <vector>
 
 #include "micro/stream/tables.h"
@@ -47,9 +49,11 @@ constexpr Quantization kMasks{1.0f / 128, -1};  // 127 is a mask of exactly 1, -
 
 // A config with its tables, which last as long as the program.
 StreamConfig WithTables(StreamConfig config) {
-  config.analysis = new float[config.window];
-  config.steps = new int32_t[kFeatureSteps];
-  StreamTables(config, const_cast<float*>(config.analysis), const_cast<int32_t*>(config.steps));
+  static std::list<std::pair<std::vector<float>, std::vector<int32_t>>> tables;
+  auto& [analysis, steps] = tables.emplace_back(std::vector<float>(config.window), std::vector<int32_t>(kFeatureSteps));
+  StreamTables(config, analysis.data(), steps.data());
+  config.analysis = analysis.data();
+  config.steps = steps.data();
   return config;
 }
 

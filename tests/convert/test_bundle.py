@@ -70,7 +70,7 @@ DAMAGE = {
     "model.tflite: missing": lambda f: (f / "model.tflite").unlink(),
     r"model.tflite: 1000 bytes, bundle.json says \d+": lambda f: (f / "model.tflite").write_bytes((f / "model.tflite").read_bytes()[:1000]),
     "model.tflite: checksum differs": lambda f: flip(f / "model.tflite", 5000),
-    "bundle.json: schema 2, this program reads 1": lambda f: edit(f, lambda d: d.update(schema=2)),
+    "bundle.json: schema 1, this program reads 2": lambda f: edit(f, lambda d: d.update(schema=1)),
     "bundle.json: not a bundle description": lambda f: (f / "bundle.json").write_text("not json"),
     "bundle.json: not a bundle description.*'model'": lambda f: edit(f, lambda d: d.pop("model")),
     r"hop 120 does not divide half the window of 256; use 128 or 64": lambda f: edit(f, lambda d: d["signal"].update(hop=120)),

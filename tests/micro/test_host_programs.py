@@ -229,7 +229,7 @@ def describe_otherwise(**changes):
         (damage("model.tflite", lambda b: b[:5000] + bytes([b[5000] ^ 16]) + b[5001:]), "model.tflite: CRC-32 differs from bundle.json"),
         (damage("golden_pcm.i16", lambda b: bytes([b[0] ^ 1]) + b[1:]), "golden_pcm.i16: CRC-32 differs"),
         (damage("bundle.json", lambda b: b[: len(b) // 2]), "bundle.json: not a JSON object"),
-        (describe_otherwise(schema=2), "bundle.json: schema is 2, not in 1..1"),
+        (describe_otherwise(schema=1), "bundle.json: schema is 1, not in 2..2"),
         (describe_otherwise(sources=2), "bundle.json: masks.shape is "),
         (describe_otherwise(arena_bytes=4096), "in an arena of 4096 bytes"),
         (describe_otherwise(operators=[{"name": "ADD"}]), ", which the bundle does not name"),
