@@ -357,7 +357,9 @@ def print_evaluation(result: dict) -> None:
     """Print what `groupcomm evaluate` found, as tables."""
     from rich.table import Table
 
-    interval = "{mean:.2f} ({low:.2f} to {high:.2f})"
+    def interval(found: dict, digits: int = 2) -> str:
+        return f"{found['mean']:.{digits}f} ({found['low']:.{digits}f} to {found['high']:.{digits}f})"
+
     table = Table("", "in", "out", "better, 95 %", title="{name} by {runtime}, {split}, {mixtures} mixtures".format(**result))
     for measure, label in (("sisdr", "SI-SDR, dB"), ("sdr", "SDR, dB"), ("pesq", "PESQ-WB"), ("stoi", "STOI"), ("estoi", "eSTOI")):
         found = result["measures"][measure]
@@ -365,12 +367,11 @@ def print_evaluation(result: dict) -> None:
             table.add_row(label, "-", "-", "found in no mixture")
             continue
         digits = 3 if "stoi" in measure else 2
-        better = interval.replace(".2f", f".{digits}f").format(**found["better"])
-        table.add_row(label, *(f"{found[key]:.{digits}f}" for key in ("in", "out")), better)
+        table.add_row(label, *(f"{found[key]:.{digits}f}" for key in ("in", "out")), interval(found["better"], digits))
     groups = Table("", "mixtures", "SI-SDR better by, dB, 95 %", title="by SNR, noise and speaker")
     for kind in result["by"].values():
         for group, found in kind.items():
-            groups.add_row(group, str(found["mixtures"]), interval.format(**found))
+            groups.add_row(group, str(found["mixtures"]), interval(found))
         groups.add_section()
     for one in (table, groups):
         for column in one.columns[1:]:

@@ -22,7 +22,7 @@ from groupcomm.files import atomic_folder
 
 ALIGNMENT = 8  # of every tensor in memory: Helium and the LSTM's scratch read words
 _WEIGHTS = ("weights", "bias", "input_weights", "recurrent_weights", "input_bias")  # in the parameters of kernels
-_C_TYPES = {np.dtype(np.int8): "int8_t", np.dtype(np.int16): "int16_t", np.dtype(np.int32): "int32_t"}
+_C_TYPES = {np.dtype(np.int8): "int8_t", np.dtype(np.int16): "int16_t", np.dtype(np.int32): "int32_t", np.dtype(np.float32): "float"}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -123,6 +123,8 @@ class _Program:
         self._kept = flatbuffer.kept_states(model)
         self._place(steps)
         self._calls = [line for number, step in enumerate(steps) for line in self._call(number, step)]
+        self._array("analysis", bundle.signal.analysis_window())
+        self._array("steps", _feature_steps(bundle))
         self._resets = [line for number, step in enumerate(steps) for line in self._reset(number, step)]
 
     def _root(self, tensor: int) -> int:
@@ -285,12 +287,6 @@ extern const gc_model groupcomm_{self.name};
 
 {joined["d"]}
 
-/* (window) periodic square-root Hann */
-{_c_array("float", "analysis", map(_c_float, signal.analysis_window()))}
-
-/* the power at which a feature takes its next value, as the bits of a float */
-{_c_array("int32_t", "steps", map(str, _feature_steps(self.bundle)))}
-
 static void reset(void* memory) {{
   int8_t* m = memory;
 {joined["r"]}
@@ -329,11 +325,6 @@ def _c_float(x: float) -> str:
     return f"{float(np.float32(x))!r}f"
 
 
-def _c_array(kind: str, name: str, values) -> str:
-    values = list(values)
-    return f"static const {kind} {name}[{len(values)}] = {{\n" + textwrap.fill(", ".join(values), 140) + "};"
-
-
 def _feature_steps(bundle: Bundle) -> np.ndarray:
     """`StreamTables` of micro/stream/tables.h: the power from which a feature is i - 127 or more, as bits [shape=(255,), int32]."""
     d = bundle.description["features"]
@@ -341,7 +332,7 @@ def _feature_steps(bundle: Bundle) -> np.ndarray:
     power = np.maximum(scales - 0.5, 0) * np.float64(np.float32(d["scale"]))
     power **= 2 / np.float64(np.float32(bundle.signal.exponent))
     near = power.astype(np.float32)
-    return np.where(scales > 0, near.view(np.int32) + (near < power), 0)
+    return np.where(scales > 0, near.view(np.int32) + (near < power), 0).astype(np.int32)
 
 
 def _align(size: int) -> int:

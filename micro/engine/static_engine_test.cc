@@ -25,7 +25,7 @@ alignas(16) uint8_t memory[2][GROUPCOMM_ENHANCE_MEMORY_BYTES];
 // Hop by hop beside TFLM: one stream of 10 minutes, a reset, and the golden hops.
 void TflmsBytes(const host::Bundle& bundle) {
   std::string error;
-  std::vector<uint8_t> demo;  // (hops, bins)
+  std::vector<uint8_t> demo;  // (hops, inputs)
   if (!host::ReadFile("micro/boards/host/demo_features.i8", &demo, &error)) CHECK_EQ(error, "");
   const auto tflm = std::make_unique<host::BundleEngine>();
   if (!tflm->Init(bundle, &error)) CHECK_EQ(error, "");
