@@ -18,6 +18,8 @@ _TEN = Signal(level=1.0, bands=10, pool=4, neighbours=4)
 
 STREAMING = {
     "enhance": Streaming(),
+    # In training, to take the place of `enhance`: docs/experiments.md.
+    "enhance-bands": Streaming(signal=_TWELVE, features=192, groups=12, blocks=3, tac=24, hidden=40),
     "enhance-nano": Streaming(signal=_TEN, features=160, groups=10, blocks=2, hidden=30),
     "enhance-blstm": Streaming(talk="blstm"),
     "separate": Streaming(signal=_TWELVE, sources=2, features=192, groups=12, blocks=3, tac=24, hidden=41),
