@@ -92,9 +92,9 @@ class Mixture:
     mixture : float32 [samples], 16 kHz, at most 0.99 in size
     sources : float32 [sources, samples]: the references. In a room, what of each speaker arrives within 50 ms of the direct path
     noise : float32 [samples]: the rest, in a room also the late reverberation
-    meta : ``speakers``, ``categories``, ``level_db`` (of the first speaker, after turning down), ``snr_db`` (None without noise; in a
-        room, references over noise without reverberation), ``relative_db`` and ``overlap`` (None for one speaker), ``rt60``
-        (seconds, None without a room)
+    meta : ``speakers``, ``sexes`` (theirs, sorted: "F", "M" or "FM"; "?" where it is not known), ``categories``, ``level_db`` (of the first
+        speaker, after turning down), ``snr_db`` (None without noise; in a room, references over noise without reverberation),
+        ``relative_db`` and ``overlap`` (None for one speaker), ``rt60`` (seconds, None without a room)
     """
 
     mixture: np.ndarray
@@ -128,6 +128,7 @@ def mix(corpus: Corpus, spec: MixtureSpec, *, seed: int, index: int) -> Mixture:
     chosen = _speakers(random, corpus, spec.sources, ())
     meta = {
         "speakers": [speaker.name for speaker in chosen],
+        "sexes": "".join(sorted(speaker.clips[0].sex or "?" for speaker in chosen)),
         "categories": [],
         "level_db": random.uniform(*spec.level_db),
         "snr_db": None,

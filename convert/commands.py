@@ -10,6 +10,10 @@ from groupcomm.errors import UserError
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 BundleName = Annotated[str, typer.Argument(metavar="BUNDLE", help="A bundle's name (`groupcomm list`) or folder.")]
+Name = Annotated[str, typer.Argument(metavar="NAME", help="A bundle's name or folder (for keras: a trained network's).")]
+Split = Annotated[Literal["validation", "test"], typer.Option(help="Which speakers and noises.")]
+RuntimeOption = Annotated[Literal["tflm", "keras"], typer.Option("--runtime", help="tflm: int8 in the official TFLM; keras: float32.")]
+CorpusOption = Annotated[str, typer.Option("--corpus", help="Name of the corpus that `groupcomm data` built.")]
 CheckpointOption = Annotated[
     str | None, typer.Option("--checkpoint", help="The network that the bundle was made from; the committed one of its name unless told.")
 ]
@@ -18,7 +22,7 @@ CheckpointOption = Annotated[
 def register(app: typer.Typer) -> None:
     """Add this room's verbs to the front door."""
     app.command(name="list")(list_names)
-    for verb in (convert, compile, bench, inspect, parity, separate, evaluate, demo):
+    for verb in (convert, compile, bench, inspect, parity, separate, evaluate, robustness, peers, demo):
         app.command()(verb)
 
 
@@ -319,29 +323,22 @@ def separate(
 
 
 def evaluate(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="A bundle's name or folder (for keras: a trained network's).")],
-    split: Annotated[Literal["validation", "test"], typer.Option(help="Which speakers and noises.")] = "test",
-    runtime: Annotated[Literal["tflm", "keras"], typer.Option(help="tflm: int8 in the official TFLM; keras: float32.")] = "tflm",
+    name: Name,
+    split: Split = "test",
+    runtime: RuntimeOption = "tflm",
     mixtures: Annotated[int, typer.Option(min=2, help="How many mixtures of 4 s.")] = 200,
-    corpus: Annotated[str, typer.Option(help="Name of the corpus that `groupcomm data` built.")] = "debian",
+    corpus: CorpusOption = "debian",
     rooms: Annotated[float, typer.Option(min=0.0, max=1.0, help="Part of the mixtures that are in a simulated room.")] = 0.0,
     worst: Annotated[Path | None, typer.Option("--worst", help="Folder for WAVs of the five mixtures that gained least.")] = None,
     json: Json = False,
 ) -> None:
-    """SI-SDR, SDR, PESQ and STOI over unseen speakers and unseen noises, with 95 % intervals, and by SNR, noise and speaker."""
+    """SI-SDR, SDR, PESQ and STOI over unseen speakers and unseen noises, with 95 % intervals, and by SNR, noise, speaker and sex."""
     from tf_model import load_tensorflow
 
     load_tensorflow()
-    from convert import bundle, runtimes, separator
-    from tf_model import checkpoint
     from tf_model import evaluate as evaluation
 
-    if runtime == "keras":
-        trained = checkpoint.load(name)
-        run, sources = separator.from_keras(trained), trained.net.sources
-    else:
-        opened = bundle.load(name)
-        run, sources = separator.from_runtime(opened, runtimes.Tflm(opened.model)), opened.sources
+    run, sources = _separator(name, runtime)
     scores = evaluation.evaluate(run, split=split, sources=sources, mixtures=mixtures, corpus=corpus, rooms=rooms)
     result = {"name": name, "runtime": runtime, "corpus": corpus, **scores}
     if worst:
@@ -353,12 +350,26 @@ def evaluate(
     print_evaluation(result)
 
 
+def _separator(name: str, runtime: str):
+    """A separator (see `convert.separator`) and its sources: of a bundle in TFLM, or of a trained network in Keras."""
+    from convert import bundle, runtimes, separator
+    from tf_model import checkpoint
+
+    if runtime == "keras":
+        trained = checkpoint.load(name)
+        return separator.from_keras(trained), trained.net.sources
+    opened = bundle.load(name)
+    return separator.from_runtime(opened, runtimes.Tflm(opened.model)), opened.sources
+
+
+def interval(found: dict, digits: int = 2) -> str:
+    """A mean and its 95 %."""
+    return f"{found['mean']:.{digits}f} ({found['low']:.{digits}f} to {found['high']:.{digits}f})"
+
+
 def print_evaluation(result: dict) -> None:
     """Print what `groupcomm evaluate` found, as tables."""
     from rich.table import Table
-
-    def interval(found: dict, digits: int = 2) -> str:
-        return f"{found['mean']:.{digits}f} ({found['low']:.{digits}f} to {found['high']:.{digits}f})"
 
     table = Table("", "in", "out", "better, 95 %", title="{name} by {runtime}, {split}, {mixtures} mixtures".format(**result))
     for measure, label in (("sisdr", "SI-SDR, dB"), ("sdr", "SDR, dB"), ("pesq", "PESQ-WB"), ("stoi", "STOI"), ("estoi", "eSTOI")):
@@ -368,7 +379,7 @@ def print_evaluation(result: dict) -> None:
             continue
         digits = 3 if "stoi" in measure else 2
         table.add_row(label, *(f"{found[key]:.{digits}f}" for key in ("in", "out")), interval(found["better"], digits))
-    groups = Table("", "mixtures", "SI-SDR better by, dB, 95 %", title="by SNR, noise and speaker")
+    groups = Table("", "mixtures", "SI-SDR better by, dB, 95 %", title="by SNR, noise, speaker and sex")
     for kind in result["by"].values():
         for group, found in kind.items():
             groups.add_row(group, str(found["mixtures"]), interval(found))
@@ -383,6 +394,93 @@ def print_evaluation(result: dict) -> None:
         out.print(f"worst: mixture {one['index']}, {one['sisdri_db']:+.2f} dB: {speakers} in {noises}{snr}", soft_wrap=True)
     for path in result.get("files", []):
         out.print(path, soft_wrap=True)
+
+
+def robustness(
+    name: Name,
+    split: Split = "test",
+    runtime: RuntimeOption = "tflm",
+    mixtures: Annotated[int, typer.Option(min=2, help="Mixtures of 4 s of each condition.")] = 40,
+    corpus: CorpusOption = "debian",
+    json: Json = False,
+) -> None:
+    """SI-SDR in rooms, at levels of -50 to 0 dBFS, clipped, resampled, in music; what becomes of clean speech, noise alone, silence."""
+    from tf_model import load_tensorflow
+
+    load_tensorflow()
+    from tf_model import robustness as conditions
+
+    run, sources = _separator(name, runtime)
+    found = conditions.robustness(run, split=split, sources=sources, mixtures=mixtures, corpus=corpus)
+    result = {"name": name, "runtime": runtime, "corpus": corpus, **found}
+    if json:
+        print_json(result)
+        return
+    from rich.table import Table
+
+    table = Table("", "SI-SDR in", "better, 95 %", title="{name} by {runtime}, {split}, {mixtures} mixtures of each, dB".format(**result))
+    for condition, scores in result["conditions"].items():
+        table.add_row(condition, f"{scores['sisdr_in_db']:.2f}", interval(scores["sisdri_db"]))
+    for column in table.columns[1:]:
+        column.justify = "right"
+    out.print(table)
+    out.print(f"without noise: SI-SDR {interval(result['without_noise_db'])} dB", soft_wrap=True)
+    out.print(f"noise alone becomes softer by {interval(result['noise_alone_db'])} dB", soft_wrap=True)
+    silence = result["silence_dbfs"]
+    out.print("silence stays silence" if silence is None else f"silence: the largest sample is {silence:.1f} dBFS", soft_wrap=True)
+
+
+def peers(
+    names: Annotated[
+        list[str] | None, typer.Argument(metavar="[BUNDLE]...", help="Enhancement bundles; all that are committed unless told.")
+    ] = None,
+    folder: Annotated[Path, typer.Option("--out", help="Folder for scores, peers.json and peers.png.")] = Path("build/peers"),
+    split: Split = "test",
+    mixtures: Annotated[int, typer.Option(min=2, help="How many mixtures of 4 s.")] = 200,
+    corpus: CorpusOption = "debian",
+    json: Json = False,
+) -> None:
+    """Enhancers of others (RNNoise, GTCRN, DTLN ...) and our int8 bundles on the same mixtures, with paired differences."""
+    from tf_model import load_tensorflow
+
+    load_tensorflow()
+    from convert import bundle
+    from convert import peers as others
+
+    names = names or [name for name in bundle.names() if bundle.load(name).sources == 1]
+    result = others.compare(names, folder, split=split, mixtures=mixtures, corpus=corpus)
+    if json:
+        print_json(result)
+        return
+    from rich.table import Table
+
+    table = Table(
+        "",
+        "parameters",
+        "MMAC/s",
+        "window, ms",
+        "SI-SDRi, dB",
+        "SDR, dB",
+        "PESQ",
+        "STOI",
+        "eSTOI",
+        title="{split}, {mixtures} mixtures".format(**result),
+    )
+    for s in result["systems"]:
+        sizes = (f"{s['params']:,}", f"{s['macs_per_second'] / 1e6:.1f}") if s["params"] else ("-", "-")
+        table.add_row(s["name"], *sizes, f"{s['latency_ms']:g}", *(f"{s[m]['mean']:.2f}" for m in ("sisdri_db", "sdr", "pesq")),
+                      *(f"{s[m]['mean']:.3f}" for m in ("stoi", "estoi")), style="bold" if s["ours"] else None)  # fmt: skip
+    for column in table.columns[1:]:
+        column.justify = "right"
+    out.print(table)
+    out.print("paired differences with 95 % intervals; above 0: ours is better")
+    for ours, against in result["against"].items():
+        for peer, found in against.items():
+            differences = (interval(found["sisdr"]), interval(found["pesq"]), interval(found["estoi"], 3))
+            out.print(f"{ours} against {peer}: SI-SDR {differences[0]} dB, PESQ {differences[1]}, eSTOI {differences[2]}", soft_wrap=True)
+    for peer, why in result["skipped"].items():
+        out.print(f"{peer}: skipped, {why}; {others.INSTALL}", soft_wrap=True)
+    out.print(f"{folder / 'peers.json'}, {folder / 'peers.png'}", soft_wrap=True)
 
 
 def demo(

@@ -4,7 +4,6 @@ The networks are `networks.TWINS`, trained alike (docs/paper.md has the commands
 same test mixtures, so differences are paired.
 """
 
-import contextlib
 import dataclasses
 import json
 from pathlib import Path
@@ -146,22 +145,15 @@ def _name(system: System, task: str, seed: int) -> str:
 
 def _improvements(trained: checkpoint.Checkpoint, bits: int, folder: Path, mixtures: int, corpus: str) -> np.ndarray:
     """SI-SDR improvement of each mixture, dB; read from the folder when it is there."""
-    asked = {"weights_sha256": trained.sha256(), "bits": bits, "mixtures": mixtures, "corpus": corpus}
-    file = folder / f"{trained.weights.parent.name}-{bits}bit.json"
-    with contextlib.suppress(OSError, ValueError):  # not there yet, or damaged
-        kept = json.loads(file.read_text())
-        if asked.items() <= kept.items():
-            return np.array(kept["sisdri_db"])
     model = trained.model()
     model.set_weights(round_weights(model.get_weights(), bits))
     separate = tf.function(lambda mixture: networks.family(trained.net).separate(model, mixture[None], trained.net)[0])
-    scored = evaluate.scores(
-        lambda mixture: separate(tf.constant(mixture)).numpy(), split="test", sources=trained.net.sources, mixtures=mixtures, corpus=corpus
-    )
-    improvements = evaluate.improvements(scored)
-    with atomic_path(file) as part:
-        part.write_text(json.dumps(asked | {"sisdri_db": improvements.tolist()}) + "\n")
-    return improvements
+    scored = evaluate.kept_scores(
+        folder / f"{trained.weights.parent.name}-{bits}bit.json", {"weights_sha256": trained.sha256(), "bits": bits},
+        lambda mixture: separate(tf.constant(mixture)).numpy(),
+        split="test", sources=trained.net.sources, mixtures=mixtures, corpus=corpus, measures=("sisdr",),
+    )  # fmt: skip
+    return evaluate.improvements(scored)
 
 
 def _plot(rows: list[dict], path: Path) -> None:

@@ -1,7 +1,9 @@
 """How good it sounds, in numbers: SI-SDR, SDR, PESQ and STOI over a split's fixed mixtures, and where it does badly."""
 
+import contextlib
 import dataclasses
 import itertools
+import json
 import math
 from pathlib import Path
 
@@ -11,7 +13,7 @@ from calibration_data import corpus as corpora
 from calibration_data import mixer
 from calibration_data.audio import RATE
 from groupcomm.console import progress
-from groupcomm.files import atomic_folder
+from groupcomm.files import atomic_folder, atomic_path
 
 EVALUATION_SEED = 2
 WORST = 5  # mixtures that are listed
@@ -73,6 +75,7 @@ def estoi(estimate: np.ndarray, reference: np.ndarray) -> float:
 
 MEASURES = {"sisdr": si_sdr_db, "sdr": sdr_db, "pesq": pesq_wb, "stoi": stoi, "estoi": estoi}
 SNRS = ((-5, 0), (0, 5), (5, 10), (10, 15), (15, 20))  # dB; a mixture belongs to the range whose lower end it reaches
+SEXES = {"F": "a woman", "M": "a man", "FM": "a woman and a man", "FF": "two women", "MM": "two men"}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -110,8 +113,8 @@ def evaluate(separate, *, split: str, sources: int, mixtures: int, corpus: str, 
     -------
     dict with ``split``, ``mixtures``, ``sisdr_in_db``, ``sisdr_out_db``, ``sisdri_db`` {``mean``, ``low``, ``high``};
     ``measures``, for each ``in`` and ``out`` (means), ``better`` {``mean``, ``low``, ``high``} and ``mixtures`` (those for which the
-    measure exists); ``by``, SI-SDR improvement by ``snr``, ``noise`` and ``speaker``, each group with ``mixtures``, ``mean``, ``low``,
-    ``high``; ``worst``, the five mixtures that gained least, each with ``index``, ``sisdri_db`` and what they are.
+    measure exists); ``by``, SI-SDR improvement by ``snr``, ``noise``, ``speaker`` and ``sexes``, each group with ``mixtures``,
+    ``mean``, ``low``, ``high``; ``worst``, the five mixtures that gained least, each with ``index``, ``sisdri_db`` and what they are.
     """
     scored = scores(separate, split=split, sources=sources, mixtures=mixtures, corpus=corpus, rooms=rooms, measures=measures)
     better = improvements(scored)
@@ -126,6 +129,7 @@ def evaluate(separate, *, split: str, sources: int, mixtures: int, corpus: str, 
             "snr": _by(better, [[_snr_range(s.meta["snr_db"])] for s in scored]),
             "noise": _by(better, [s.meta["categories"] or ["none"] for s in scored]),
             "speaker": _by(better, [s.meta["speakers"] for s in scored]),
+            "sexes": _by(better, [[SEXES.get(s.meta["sexes"], "sex unknown")] for s in scored]),
         },
         "worst": [
             {"index": scored[i].index, "sisdri_db": float(better[i]), **scored[i].meta} for i in np.argsort(better, kind="stable")[:WORST]
@@ -138,11 +142,15 @@ def improvements(scored: list[Score]) -> np.ndarray:
     return np.array([s.after["sisdr"] - s.before["sisdr"] for s in scored])
 
 
-def _mixtures(split: str, sources: int, corpus: str, rooms: float):
-    """Function index -> the mixture of that index."""
-    data = corpora.open_corpus(split, name=corpus)
-    spec = dataclasses.replace(mixer.SEPARATE_EVAL if sources == 2 else mixer.ENHANCE_EVAL, room_probability=rooms)
-    return lambda index: mixer.mix(data, spec, seed=EVALUATION_SEED, index=index)
+def spec(sources: int, rooms: float = 0.0) -> mixer.MixtureSpec:
+    """What the mixtures of an evaluation are like; parameters as `evaluate`."""
+    return dataclasses.replace(mixer.SEPARATE_EVAL if sources == 2 else mixer.ENHANCE_EVAL, room_probability=rooms)
+
+
+def fixed_mixtures(split: str, sources: int, corpus: str, rooms: float = 0.0):
+    """Function index -> the mixture of that index; parameters as `evaluate`."""
+    data, mixed = corpora.open_corpus(split, name=corpus), spec(sources, rooms)
+    return lambda index: mixer.mix(data, mixed, seed=EVALUATION_SEED, index=index)
 
 
 def write_worst(separate, worst: list[dict], folder: Path, *, split: str, sources: int, corpus: str, rooms: float = 0.0) -> list[str]:
@@ -161,7 +169,7 @@ def write_worst(separate, worst: list[dict], folder: Path, *, split: str, source
     """
     import soundfile
 
-    mixture = _mixtures(split, sources, corpus, rooms)
+    mixture = fixed_mixtures(split, sources, corpus, rooms)
     names = []
     with atomic_folder(folder) as part:
         for one in worst:
@@ -177,19 +185,37 @@ def write_worst(separate, worst: list[dict], folder: Path, *, split: str, source
 
 def scores(separate, *, split: str, sources: int, mixtures: int, corpus: str, rooms: float = 0.0, measures=("sisdr",)) -> list[Score]:
     """Every mixture's `Score`; parameters as `evaluate`."""
-    mixture, scored = _mixtures(split, sources, corpus, rooms), []
+    mixture, scored = fixed_mixtures(split, sources, corpus, rooms), []
     with progress() as bar:
         for i in bar.track(range(mixtures), description=f"evaluate on {split}"):
             m = mixture(i)
-            estimates = separate(m.mixture)
-            orders = itertools.permutations(range(sources))
-            order = max(orders, key=lambda o: sum(si_sdr_db(estimates[k], s) for k, s in zip(o, m.sources, strict=True)))
-            given = ([m.mixture] * sources, [estimates[k] for k in order])
-            before, after = (
-                {name: float(np.mean([MEASURES[name](e, s) for e, s in zip(got, m.sources, strict=True)])) for name in measures}
-                for got in given
-            )
-            scored.append(Score(i, m.meta, before, after))
+            scored.append(score(i, m, separate(m.mixture), measures))
+    return scored
+
+
+def score(index: int, m: mixer.Mixture, estimates: np.ndarray, measures=("sisdr",)) -> Score:
+    """Score estimates [shape=(sources, samples), float32] of a mixture."""
+    sources = len(m.sources)
+    orders = itertools.permutations(range(sources))
+    order = max(orders, key=lambda o: sum(si_sdr_db(estimates[k], s) for k, s in zip(o, m.sources, strict=True)))
+    given = ([m.mixture] * sources, [estimates[k] for k in order])
+    before, after = (
+        {name: float(np.mean([MEASURES[name](e, s) for e, s in zip(got, m.sources, strict=True)])) for name in measures} for got in given
+    )
+    return Score(index, m.meta, before, after)
+
+
+def kept_scores(file: Path, of: dict, separate, **which) -> list[Score]:
+    """`scores` with the parameters ``which``; read from a file when it holds these of the same separator, as ``of`` names it."""
+    mixed = spec(which["sources"], which.get("rooms", 0.0))
+    asked = json.loads(json.dumps({**of, **which, "spec": dataclasses.asdict(mixed), "seed": EVALUATION_SEED}))
+    with contextlib.suppress(OSError, ValueError, TypeError, KeyError):  # not there yet, or damaged
+        kept = json.loads(file.read_text())
+        if kept["asked"] == asked:
+            return [Score(**score) for score in kept["scores"]]
+    scored = scores(separate, **which)
+    with atomic_path(file) as part:
+        part.write_text(json.dumps({"asked": asked, "scores": [dataclasses.asdict(s) for s in scored]}) + "\n")
     return scored
 
 
