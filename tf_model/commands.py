@@ -112,7 +112,10 @@ def train(
     validate_every: Annotated[int, typer.Option(min=1, help="Steps between validations and saved states.")] = 250,
     patience: Annotated[int, typer.Option(min=1, help="Validations without a better score before stopping.")] = 12,
     corpus: Annotated[str, typer.Option(help="Name of the corpus that `groupcomm data` built.")] = "debian",
-    objective: Annotated[Literal["snr", "si-sdr"], typer.Option(help="What is made large; si-sdr ignores the level.")] = "snr",
+    objective: Annotated[
+        Literal["snr", "si-sdr", "spectral"],
+        typer.Option(help="What is made large; si-sdr ignores the level, spectral is half SNR, half that of compressed spectra."),
+    ] = "snr",
     rooms: Annotated[float, typer.Option(min=0.0, max=1.0, help="Part of the training mixtures that are in a simulated room.")] = 0.0,
     start: Annotated[str, typer.Option(help="A trained network of the same sizes to start from: a name or a folder.")] = "",
     keep: Annotated[int, typer.Option(min=0, help="Prune to so many parameters over the first half of the steps; 0 prunes none.")] = 0,

@@ -46,7 +46,7 @@ class Recipe:
     patience : validations without a better score before the run stops.
     corpus : name of the corpus (`groupcomm data`).
     objective : what is made large: ``"snr"`` keeps the level right; ``"si-sdr"`` does not, and leaves sooner the plateau in which a
-        separation network gives the louder speaker and silence.
+        separation network gives the louder speaker and silence; ``"spectral"`` is half SNR and half that of compressed spectra.
     rooms : part of the training mixtures that are in a simulated room (see `mixer.MixtureSpec`).
     start : a trained network (name or folder) whose weights are the first; "" starts at random.
     keep : parameters that are left; all others are pruned away over the first half of the steps (see `tf_model.pruning`). 0 keeps all.
@@ -61,15 +61,22 @@ class Recipe:
     validation_mixtures: int = 64
     patience: int = 12
     corpus: str = "debian"
-    objective: Literal["snr", "si-sdr"] = "snr"
+    objective: Literal["snr", "si-sdr", "spectral"] = "snr"
     rooms: float = 0.0
     start: str = ""
     keep: int = 0
 
 
+MEASURES = {
+    "snr": losses.snr,
+    "si-sdr": losses.limited_si_sdr,
+    "spectral": lambda estimate, reference: (losses.snr(estimate, reference) + losses.spectral_snr(estimate, reference)) / 2,
+}
+
+
 def objective(estimates, sources, measure: str = "snr"):
-    """Loss of each mixture: minus the measure in dB, both stopped at 30 dB, with the best order of sources; shape=(batch,)."""
-    return -losses.pit(losses.snr if measure == "snr" else losses.limited_si_sdr, estimates, sources)
+    """Loss of each mixture: minus the measure in dB, each stopped at 30 dB, with the best order of sources; shape=(batch,)."""
+    return -losses.pit(MEASURES[measure], estimates, sources)
 
 
 def _dataset(corpus, spec, recipe: Recipe, first_step: int, context: tf.distribute.InputContext):

@@ -33,7 +33,22 @@ def test_help_is_fast_and_names_every_verb():
         done = groupcomm("--help")
         times.append(time.monotonic() - start)
     assert done.returncode == 0
-    for verb in ("data", "cost", "train", "list", "convert", "compile", "bench", "inspect", "parity", "separate", "evaluate", "demo"):
+    for verb in (
+        "data",
+        "cost",
+        "train",
+        "list",
+        "convert",
+        "compile",
+        "bench",
+        "inspect",
+        "parity",
+        "separate",
+        "evaluate",
+        "robustness",
+        "peers",
+        "demo",
+    ):
         assert verb in done.stdout
     assert min(times) < 1
 
@@ -58,6 +73,15 @@ def test_evaluate(tiny_corpus, tmp_path):
     assert len(found["worst"]) == 3 and all(len(soundfile.read(file)[0]) == 64000 for file in found["files"])
     table = groupcomm(*asked).stdout
     for words in ("SI-SDR, dB", "PESQ-WB", "eSTOI", *found["by"]["speaker"], *found["by"]["noise"], "000_estimate1.wav"):
+        assert words in table, words
+
+
+def test_robustness(tiny_corpus):
+    asked = ("robustness", "enhance", "--corpus", tiny_corpus, "--mixtures", 2)
+    found = ok(*asked, "--json")
+    assert (found["name"], found["runtime"], found["corpus"]) == ("enhance", "tflm", tiny_corpus)
+    table = groupcomm(*asked, "--runtime", "keras").stdout
+    for words in (*found["conditions"], "without noise: SI-SDR", "noise alone becomes softer", "silence"):
         assert words in table, words
 
 

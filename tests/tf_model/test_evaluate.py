@@ -61,6 +61,8 @@ def test_groups_and_the_worst(tiny_corpus, tmp_path):
         for name, found in result["by"][kind].items():
             own = [g for g, m in zip(gained, made, strict=True) if name in m.meta[names]]
             assert (found["mixtures"], found["mean"]) == (len(own), pytest.approx(np.mean(own)))
+    for sexes, found in result["by"]["sexes"].items():  # a user's folders do not say
+        assert (sexes, found["mixtures"]) == ("sex unknown", 8)
     low = [g for g, m in zip(gained, made, strict=True) if m.meta["snr_db"] < 0]
     assert result["by"]["snr"]["-5 to 0 dB"]["mean"] == pytest.approx(np.mean(low))
     assert sum(found["mixtures"] for found in result["by"]["snr"].values()) == 8

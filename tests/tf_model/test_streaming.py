@@ -9,6 +9,7 @@ import tensorflow as tf
 from convert import flatbuffer, quantize, runtimes
 from groupcomm.errors import UserError
 from tf_model import checkpoint, cost
+from tf_model.layers.tac import TAC
 from tf_model.networks import STREAMING, find, streaming
 
 HOPS = 60
@@ -37,6 +38,18 @@ def test_streaming_equals_sequence_in_keras(name, random):
     assert np.abs(not_reset - whole[0]).max() > 1e-4  # the state was there
     streaming.reset(stream)
     np.testing.assert_array_equal(hop(features[:1]).numpy()[0], first[0])
+
+
+@pytest.mark.parametrize("name", ["enhance-bands", "enhance-nano", "separate"])
+def test_controls_are_as_large_as_they_say(name):
+    """The same multiply-accumulates, or the same parameters, within 2 %; without talk, nothing else is gone."""
+    of = {kind: cost.cost(find(f"{name.removesuffix('-bands')}{kind}")) for kind in ("-no-talk", "-dense-macs", "-dense-params")}
+    own = cost.cost(find(name))
+    assert of["-dense-macs"]["macs_per_hop"] == pytest.approx(own["macs_per_hop"], rel=0.02)
+    assert of["-dense-params"]["params"] == pytest.approx(own["params"], rel=0.02)
+    net = find(name)
+    talk = net.blocks * TAC.macs(net.groups, net.features // net.groups, net.tac)
+    assert of["-no-talk"]["macs_per_hop"] == own["macs_per_hop"] - talk > 0.8 * own["macs_per_hop"]
 
 
 @pytest.fixture(scope="module", params=STREAMING)
@@ -96,7 +109,7 @@ def test_gradients_reach_every_weight(tiny_net, random):
 def test_sizes_that_do_not_fit_are_named(tiny_net):
     with pytest.raises(UserError, match="5 groups do not divide 32 features"):
         dataclasses.replace(tiny_net, groups=5)
-    with pytest.raises(UserError, match="groups do not talk by 'gru'; use 'tac' or 'blstm'"):
+    with pytest.raises(UserError, match="groups do not talk by 'gru'; use 'tac', 'blstm' or 'none'"):
         dataclasses.replace(tiny_net, talk="gru")
     with pytest.raises(UserError, match="nosuch: no such network"):
         find("nosuch")

@@ -1,7 +1,7 @@
 """The streaming family: causal GroupComm networks for boards, one hop in, one set of masks out.
 
 STFT bins -> Dense + ReLU -> K groups -> blocks of [talk, shared LSTM] -> Dense + sigmoid -> a mask for every source. The groups talk by
-TAC, or by a BLSTM across them. All of it is one frame deep: no look-ahead beyond the window.
+TAC, by a BLSTM across them, or (a control) not at all. All of it is one frame deep: no look-ahead beyond the window.
 
 Where the signal path has bands, every group is one band of the spectrum, and the two Dense layers are of a band: they too have one set of
 weights that all groups share, and a constant for each group tells it where it lies.
@@ -36,7 +36,7 @@ class Streaming:
     features : encoder width N, split into ``groups`` groups of M = N / K.
     groups : K; where the signal path has bands, as many.
     blocks : [talk, LSTM] pairs.
-    talk : how groups talk: by TAC, or by a BLSTM across them, which begins from zero in every frame.
+    talk : how groups talk: by TAC, by a BLSTM across them, which begins from zero in every frame, or not at all.
     tac : hidden width of TAC.
     blstm : units of the BLSTM across groups, in each direction.
     hidden : units of the shared LSTM.
@@ -52,7 +52,7 @@ class Streaming:
     features: int = 128
     groups: int = 16
     blocks: int = 4
-    talk: Literal["tac", "blstm"] = "tac"
+    talk: Literal["tac", "blstm", "none"] = "tac"
     tac: int = 16
     blstm: int = 8
     hidden: int = 32
@@ -64,8 +64,8 @@ class Streaming:
             raise UserError(f"{self.groups} groups do not divide {self.features} features; change one of them")
         if self.signal.bands not in (0, self.groups):
             raise UserError(f"{self.groups} groups, {self.signal.bands} bands: each band is a group; use as many")
-        if self.talk not in ("tac", "blstm"):
-            raise UserError(f"groups do not talk by {self.talk!r}; use 'tac' or 'blstm'")
+        if self.talk not in ("tac", "blstm", "none"):
+            raise UserError(f"groups do not talk by {self.talk!r}; use 'tac', 'blstm' or 'none'")
 
 
 def build(net: Streaming, view: View = "sequence") -> keras.Model:
@@ -88,8 +88,10 @@ def build(net: Streaming, view: View = "sequence") -> keras.Model:
         h = group.split(h, net.groups)
     export = view == "export"
     for i in range(net.blocks):
-        talk = TAC(net.tac, name=f"tac_{i}") if net.talk == "tac" else GroupBLSTM(net.blstm, export=export, name=f"blstm_{i}")
-        h = talk(h)
+        if net.talk == "tac":
+            h = TAC(net.tac, name=f"tac_{i}")(h)
+        elif net.talk == "blstm":
+            h = GroupBLSTM(net.blstm, export=export, name=f"blstm_{i}")(h)
         h = GroupedLSTM(net.hidden, stateful=view == "streaming", export=export, name=f"lstm_{i}")(h)
     if signal.bands:
         masks = group.merge(keras.layers.Dense(net.sources * signal.width, activation="sigmoid", name="masks")(h))
@@ -126,8 +128,8 @@ def reset(model: keras.Model) -> None:
 def macs_per_hop(net: Streaming) -> int:
     """Multiply-accumulates of the matrix products for one hop (the STFT, biases and activations are not counted)."""
     width = net.features // net.groups
-    talk = TAC.macs(net.groups, width, net.tac) if net.talk == "tac" else GroupBLSTM.macs(net.groups, width, net.blstm)
-    block = talk + GroupedLSTM.macs(net.groups, width, net.hidden)
+    talks = {"tac": TAC.macs(net.groups, width, net.tac), "blstm": GroupBLSTM.macs(net.groups, width, net.blstm), "none": 0}
+    block = talks[net.talk] + GroupedLSTM.macs(net.groups, width, net.hidden)
     ends = net.signal.inputs + net.sources * net.signal.values  # of a band, its own alone, by one group's width
     return (width if net.signal.bands else net.features) * ends + net.blocks * block
 

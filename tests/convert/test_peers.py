@@ -1,0 +1,89 @@
+"""Enhancers of others are heard without their delay, on our mixtures; one that is not installed is skipped by name."""
+
+import json
+import types
+
+import numpy as np
+import pytest
+
+from convert import peers
+from groupcomm.errors import UserError
+from tf_model import evaluate
+
+
+def late_copy(samples):
+    """A peer that does nothing but come late."""
+    return lambda x: np.pad(x, (samples, 0))[: len(x)] if samples >= 0 else np.pad(x[-samples:], (0, -samples))
+
+
+def absent():
+    raise peers.Missing("nothing is not installed")
+
+
+@pytest.fixture
+def three_peers(monkeypatch):
+    copy = peers.Peer("copy", lambda: late_copy(700), 10, 1000, 20)
+    louder = peers.Peer("early", lambda: lambda x: 2 * late_copy(-31)(x), 20, 2000, 20)
+    monkeypatch.setattr(peers, "PEERS", (copy, louder, peers.Peer("nothing", absent, None, None, 0)))
+
+
+@pytest.mark.parametrize("samples", [0, 1, 384, 1500, -100])
+def test_delay_is_found_and_taken_out(random, samples):
+    clean = random.standard_normal(16000)
+    noisy = clean + random.standard_normal(16000)
+    assert peers.delay(late_copy(samples)(noisy), clean) == samples
+    x = noisy.astype(np.float32)
+    out = peers.aligned(late_copy(samples), samples)(x)
+    assert out.shape == (1, 16000) and out.dtype == np.float32
+    start = max(0, -samples)
+    np.testing.assert_array_equal(out[0, start:], x[start:])
+
+
+def test_table(three_peers, tiny_corpus, tmp_path):
+    asked = {"split": "test", "mixtures": 3, "corpus": tiny_corpus}
+    result = peers.compare(["enhance"], tmp_path, **asked)
+    assert result["skipped"] == {"nothing": "nothing is not installed"}
+    by_name = {s["name"]: s for s in result["systems"]}
+    assert by_name.keys() == {"copy", "early", "enhance"}
+    assert by_name["copy"]["sisdri_db"]["mean"] == pytest.approx(0, abs=1e-3)  # the delay is gone: it is the mixture
+    assert by_name["early"]["sisdri_db"]["mean"] == pytest.approx(0, abs=0.5)  # its first samples are lost
+    assert (by_name["enhance"]["ours"], by_name["enhance"]["latency_ms"]) == (True, 16)
+    ours = np.array([s.after["sisdr"] - s.before["sisdr"] for s in kept(tmp_path, "enhance")])
+    assert by_name["enhance"]["sisdri_db"]["mean"] == pytest.approx(ours.mean())
+    assert result["against"]["enhance"]["copy"]["sisdr"]["mean"] == pytest.approx(ours.mean(), abs=1e-3)
+    assert json.loads((tmp_path / "peers.json").read_text()) == result
+    assert (tmp_path / "peers.png").stat().st_size > 10_000
+
+
+def kept(folder, name):
+    return [evaluate.Score(**s) for s in json.loads((folder / f"{name}.json").read_text())["scores"]]
+
+
+def test_second_run_goes_on_with_what_is_missing(three_peers, tiny_corpus, tmp_path, monkeypatch):
+    asked = {"split": "test", "corpus": tiny_corpus}
+    first = peers.compare([], tmp_path, mixtures=2, **asked)
+    runs = []
+    score = evaluate.score
+    monkeypatch.setattr(evaluate, "score", lambda *a, **k: runs.append(a[0]) or score(*a, **k))
+    assert peers.compare([], tmp_path, mixtures=2, **asked) == first and not runs
+    (tmp_path / "early.json").write_text("half a fi")
+    again = peers.compare([], tmp_path, mixtures=2, **asked)
+    assert [s["sisdri_db"] for s in again["systems"]] == [s["sisdri_db"] for s in first["systems"]] and runs == [0, 1]
+    peers.compare([], tmp_path, mixtures=3, **asked)
+    assert runs == [0, 1] + [0, 1, 2] * 2
+
+
+def test_a_bundle_of_two_sources_is_refused(three_peers, tiny_corpus, tmp_path, monkeypatch):
+    monkeypatch.setattr(peers.bundles, "load", lambda name: types.SimpleNamespace(path=name, sources=2))
+    with pytest.raises(UserError, match="separates 2 sources"):
+        peers.compare(["enhance"], tmp_path, split="test", mixtures=2, corpus=tiny_corpus)
+
+
+def test_a_damaged_download_is_deleted(monkeypatch, tmp_path):
+    monkeypatch.setenv("GROUPCOMM_CACHE", str(tmp_path))
+    file = tmp_path / "peers" / "rnnoise-wasm-0.2.0.tgz"
+    file.parent.mkdir()
+    file.write_bytes(b"something else")
+    with pytest.raises(peers.Missing, match="another sha256"):
+        peers._rnnoise_2018_wasm()
+    assert not file.exists()
