@@ -26,11 +26,11 @@ class CalibrationClip:
 
 @dataclass(frozen=True)
 class Demo:
-    """``mixture`` and ``reference``, the clean speech in it: float32 [samples] at 16 kHz."""
+    """``mixture``, float32 [samples] at 16 kHz, and ``references``, the clean speech of each speaker in it: float32 [speakers, samples]."""
 
     name: str
     mixture: np.ndarray
-    reference: np.ndarray
+    references: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -43,6 +43,7 @@ class _Recipe:
     snr_db: float
     level_db: float
     noise_only: bool = False
+    overlap: tuple[float, float] = (0.0, 1.0)
 
 
 # Varied in level, SNR, noise and voice, for the ranges of quantized tensors are what these clips reach. From the train split.
@@ -65,7 +66,7 @@ CALIBRATION = (
     _Recipe("noise", ("shmyrev",), "ambient/weather/rain_12.ogg", 0, -30, noise_only=True),
 )
 
-# From the test split: no network has heard this voice or these noises.
+# From the test split: no network has heard these voices or noises.
 DEMO = (
     _Recipe("fountain", ("carlo",), "ambience/waterfontain.ogg", 0, -26),
     _Recipe("wind", ("carlo",), "ambient/weather/windstorm_11.ogg", 2, -28),
@@ -75,6 +76,8 @@ DEMO = (
     _Recipe("chime", ("carlo",), "notifications/Sintonia.ogg", 3, -26),
     _Recipe("warehouse", ("carlo",), "audio/sounds/warehouse.ogg", 1, -24),
     _Recipe("machine", ("carlo",), "ambience/alien-device.ogg", 8, -32),
+    _Recipe("duet", ("carlo", "june"), "", 0, -24, overlap=(0.7, 1.0)),
+    _Recipe("duet_market", ("carlo", "june"), "ambient/building/amb_trade_10.ogg", 15, -26, overlap=(0.7, 1.0)),
 )
 SECONDS = {"calibration": 4.0, "demo": 4.5}
 
@@ -90,8 +93,8 @@ def calibration_clips() -> list[CalibrationClip]:
     return [CalibrationClip(recipe.name, _read(_path("calibration", recipe.name))) for recipe in CALIBRATION]
 
 
-def demo_mixtures() -> list[Demo]:
-    """The committed enhancement mixtures with their clean speech, of the corpus's test split.
+def demo_mixtures(speakers: int = 1) -> list[Demo]:
+    """The committed mixtures of one speaker in noise, or of two speakers, with their clean speech, of the corpus's test split.
 
     Raises
     ------
@@ -100,11 +103,20 @@ def demo_mixtures() -> list[Demo]:
     """
     demos = []
     for recipe in DEMO:
-        mixture, clean = (_read(_path("demo", f"{recipe.name}_{what}")) for what in ("mixture", "clean"))
-        if mixture.size != clean.size:
-            raise UserError(f"demo {recipe.name}: mixture of {mixture.size} samples, clean of {clean.size}; run `groupcomm data --clips`")
-        demos.append(Demo(recipe.name, mixture, clean))
+        if len(recipe.speakers) == speakers:
+            mixture, *references = (_read(_path("demo", f"{recipe.name}_{what}")) for what in ("mixture", *_clean(recipe)))
+            for clean in references:
+                if mixture.size != clean.size:
+                    raise UserError(
+                        f"demo {recipe.name}: mixture of {mixture.size} samples, clean of {clean.size}; run `groupcomm data --clips`"
+                    )
+            demos.append(Demo(recipe.name, mixture, np.stack(references)))
     return demos
+
+
+def _clean(recipe: _Recipe) -> list[str]:
+    """What the clean speech of each speaker is called."""
+    return ["clean"] if len(recipe.speakers) == 1 else [f"clean{i + 1}" for i in range(len(recipe.speakers))]
 
 
 def write_clips() -> list[Path]:
@@ -132,7 +144,8 @@ def write_clips() -> list[Path]:
     for index, recipe in enumerate(DEMO):
         mixture = _mix(test, recipe, SECONDS["demo"], index)
         written.append(_write(_path("demo", f"{recipe.name}_mixture"), mixture.mixture))
-        written.append(_write(_path("demo", f"{recipe.name}_clean"), mixture.sources[0]))
+        for what, source in zip(_clean(recipe), mixture.sources, strict=True):
+            written.append(_write(_path("demo", f"{recipe.name}_{what}"), source))
     return written
 
 
@@ -154,6 +167,7 @@ def _mix(corpus, recipe: _Recipe, seconds: float, index: int):
         seconds=seconds,
         snr_db=(recipe.snr_db, recipe.snr_db),
         level_db=(recipe.level_db, recipe.level_db),
+        overlap=recipe.overlap,
         noise_probability=float(bool(clips)),
     )
     narrow = replace(corpus, speakers=speakers, categories=tuple(Group(clip.category, (clip,)) for clip in clips))

@@ -5,14 +5,13 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
-from calibration_data import clips
+from calibration_data import clips, mixer
 from convert import bundle as bundles
 from convert import parity, runner, separator, sound
 from groupcomm.console import progress
-from groupcomm.errors import UserError
 from groupcomm.files import atomic_path
-from tf_model import checkpoint
-from tf_model.evaluate import si_sdr_db
+from tf_model import checkpoint, evaluate
+from tf_model.signal import PCM_SCALE
 
 
 def demonstrate(name: str, checkpoint_name: str | None, folder: Path) -> dict:
@@ -20,7 +19,7 @@ def demonstrate(name: str, checkpoint_name: str | None, folder: Path) -> dict:
 
     Parameters
     ----------
-    name : an enhancement bundle's name or folder.
+    name : a bundle's name or folder.
     checkpoint_name : the network it was made from; None: the committed one of its name.
     folder : where the files go.
 
@@ -32,28 +31,31 @@ def demonstrate(name: str, checkpoint_name: str | None, folder: Path) -> dict:
     bundle = bundles.load(name)
     trained = checkpoint.load(checkpoint_name or bundle.name)
     parity.check_pair(bundle, trained)
-    if bundle.sources != 1:
-        raise UserError(f"{bundle.path}: separates {bundle.sources} sources, the demo mixtures have one; name an enhancement bundle")
     in_keras = separator.from_keras(trained)
     rate = bundle.signal.sample_rate
     rows, files = [], []
     with progress() as bar:
-        for demo in bar.track(clips.demo_mixtures(), description="demo mixtures"):
+        for demo in bar.track(clips.demo_mixtures(bundle.sources), description="demo mixtures"):
             pcm = bundles.to_pcm(demo.mixture)
-            by_name = {
-                "mixture": pcm,
-                "float": bundles.to_pcm(in_keras(demo.mixture)[0]),
-                "int8": runner.separate_pcm(bundle, pcm)[2][0],
-                "clean": bundles.to_pcm(demo.reference),
-            }
-            for kind, samples in by_name.items():
+            mixture = mixer.Mixture(demo.mixture, demo.references, demo.mixture - demo.references.sum(0), {})
+            scores = {}
+            sounds = {"mixture": pcm}
+            for kind, made in (("float", in_keras(demo.mixture)), ("int8", runner.separate_pcm(bundle, pcm)[2] / np.float32(PCM_SCALE))):
+                scores[kind] = evaluate.score(0, mixture, made)
+                sounds |= _named(kind, made)
+            sounds |= _named("clean", demo.references)
+            for kind, samples in sounds.items():
                 with atomic_path(folder / f"{demo.name}_{kind}.wav") as part:
                     soundfile.write(part, samples, rate, subtype="PCM_16")
                 files.append(str(folder / f"{demo.name}_{kind}.wav"))
             with atomic_path(folder / f"{demo.name}.png") as part:
-                sound.plot_spectrograms(part, by_name, bundle.signal)
+                sound.plot_spectrograms(part, sounds, bundle.signal)
             files.append(str(folder / f"{demo.name}.png"))
-            scores = {kind: si_sdr_db(by_name[kind].astype(np.float32), demo.reference) for kind in ("mixture", "float", "int8")}
-            rows.append({"name": demo.name, "sisdr_in_db": scores["mixture"],
-                         "sisdr_float_db": scores["float"], "sisdr_int8_db": scores["int8"]})  # fmt: skip
+            rows.append({"name": demo.name, "sisdr_in_db": scores["int8"].before["sisdr"],
+                         **{f"sisdr_{kind}_db": scores[kind].after["sisdr"] for kind in scores}})  # fmt: skip
     return {"mixtures": rows, "parity": parity.parity(bundle, trained, hops=1000), "files": files}
+
+
+def _named(kind: str, several: np.ndarray) -> dict[str, np.ndarray]:
+    """Sounds [shape=(sources, samples), float32] as PCM by name: ``kind``, or ``kind1``, ``kind2`` where there are more."""
+    return {f"{kind}{i + 1 if len(several) > 1 else ''}": bundles.to_pcm(sound) for i, sound in enumerate(several)}

@@ -27,21 +27,25 @@ def test_calibration_clips():
 
 
 def test_demo_mixtures_are_clean_speech_and_noise_at_the_stated_snr():
-    demos = clips.demo_mixtures()
-    assert len(demos) >= 6
-    for demo, recipe in zip(demos, clips.DEMO, strict=True):
-        assert demo.name == recipe.name
-        assert demo.mixture.dtype == demo.reference.dtype == np.float32
-        assert 64000 <= demo.mixture.size == demo.reference.size <= 80000
-        assert np.isfinite(demo.mixture).all() and np.isfinite(demo.reference).all()
-        assert _db(demo.reference) - _db(demo.mixture - demo.reference) == pytest.approx(recipe.snr_db, abs=0.05)
+    demos, pairs = clips.demo_mixtures(), clips.demo_mixtures(2)
+    assert len(demos) >= 6 and len(pairs) >= 2
+    for demo, recipe in zip(demos + pairs, clips.DEMO, strict=True):
+        speech = demo.references.sum(0)
+        assert demo.name == recipe.name and len(demo.references) == len(recipe.speakers)
+        assert demo.mixture.dtype == speech.dtype == np.float32
+        assert 64000 <= demo.mixture.size == speech.size <= 80000
+        assert np.isfinite(demo.mixture).all() and min(map(_db, demo.references)) > -40
+        if recipe.noise:
+            assert _db(speech) - _db(demo.mixture - speech) == pytest.approx(recipe.snr_db, abs=0.05)
+        else:
+            np.testing.assert_allclose(demo.mixture, speech, atol=3 / 32768)
 
 
 def test_readme_lists_every_file_and_nothing_else():
     readme = (clips.FOLDER / "README.md").read_text(encoding="utf-8")
     files = {str(path.relative_to(clips.FOLDER)) for path in clips.FOLDER.rglob("*.flac")}
     assert set(re.findall(r"^\| `(\S+\.flac)`", readme, re.MULTILINE)) == files
-    assert len(files) == len(clips.CALIBRATION) + 2 * len(clips.DEMO)
+    assert len(files) == len(clips.CALIBRATION) + sum(1 + len(recipe.speakers) for recipe in clips.DEMO)
     assert sum((clips.FOLDER / file).stat().st_size for file in files) < 3e6
 
 
@@ -103,7 +107,7 @@ def test_made_as_the_recipe_says_and_again_the_same(tiny, tmp_path, monkeypatch)
     a, b = clips.calibration_clips()
     assert _db(b.audio) == pytest.approx(-33, abs=0.1) and a.audio.size == 64000
     (c,) = clips.demo_mixtures()
-    assert _db(c.reference) == pytest.approx(-30, abs=0.1)
+    assert _db(c.references[0]) == pytest.approx(-30, abs=0.1)
 
     monkeypatch.setattr(clips, "DEMO", (clips._Recipe("c", ("nobody",), "", 3, -30),))
     with pytest.raises(UserError, match="clip 'c'.*nobody"):
