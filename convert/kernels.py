@@ -199,12 +199,16 @@ def wide_multiplier(real: float) -> Scale:
     return Scale(min((scale.multiplier + 2**15) >> 16, 2**15 - 1) << 16, scale.shift)
 
 
-def rescale(x: int, scale: Scale) -> int:
-    """`gc_rescale` of arithmetic.h: x times the scale, rounded twice."""
-    x = _int32(x << max(scale.shift, 0))
-    x = (x * scale.multiplier + (1 << 30)) >> 31
-    right = max(-scale.shift, 0)
-    return (x + (1 << right >> 1) - (x < 0 < right)) >> right
+def wrap(x):
+    """Integers wrapped to 32 bits, as the kernels and TFLM wrap them."""
+    return (x + 2**31) % 2**32 - 2**31
+
+
+def rescale(x, scale: Scale):
+    """x times the scale, rounded twice as TFLM does it: `gc_rescale` of arithmetic.h. Integers, or int64 arrays that broadcast."""
+    left, right = np.maximum(scale.shift, 0), np.maximum(-np.asarray(scale.shift), 0)
+    x = (wrap(x << left) * scale.multiplier + (1 << 30)) >> 31
+    return (x + (1 << right >> 1) - ((x < 0) & (right > 0))) >> right
 
 
 def prepare(model: schema.ModelT, op: schema.OperatorT):
@@ -301,7 +305,7 @@ class _Operator:
             return
         if not bias.constant or bias.type != (_INT64 if wide else _INT32):
             self.refuse(f"its bias is not constant {'int64' if wide else 'int32'}")
-        if any(_int32(b) != b for b in bias.values().ravel()):
+        if np.any(wrap(bias.values()) != bias.values()):
             self.refuse("its bias needs more than 32 bits")
 
     def sum_scale(self, real: float, wide: bool) -> Scale:
@@ -338,15 +342,9 @@ class _Operator:
         return max(lowest, quantized(low)) if low is not None else lowest, min(highest, quantized(high)) if high is not None else highest
 
 
-def _int32(x):
-    """Wrapped to 32 bits, as the kernels and TFLM wrap it."""
-    return (int(x) + 2**31) % 2**32 - 2**31
-
-
 def _folded(bias: np.ndarray, zero_point: int, weights: np.ndarray) -> np.ndarray:
     """bias - zero_point * sum(weights): what the zero point of the inputs adds to every sum."""
-    sums = weights.astype(np.int64).sum(1)
-    return np.array([_int32(b - zero_point * s) for b, s in zip(bias.astype(np.int64), sums, strict=True)], np.int32)
+    return wrap(bias.astype(np.int64) - zero_point * weights.astype(np.int64).sum(1)).astype(np.int32)
 
 
 def _fully_connected(op: _Operator) -> FullyConnected:
@@ -544,9 +542,9 @@ def _lookup(op: _Operator) -> Lookup:
         if abs(value) >= radius:
             y = -128 if value <= -radius else 127
         elif logistic:
-            y = _divide(_fixed_logistic(rescale(value, scale)), 23) - 128
+            y = _divide(_fixed_logistic(int(rescale(value, scale))), 23) - 128
         else:
-            y = _divide(_fixed_tanh(rescale(value, scale)), 24)
+            y = _divide(_fixed_tanh(int(rescale(value, scale))), 24)
         table.append(min(max(y, -128), 127))
     return Lookup(table=np.array(table, np.int8), count=x.size)
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from convert import bundle as bundles
-from convert import compilation, quantize, runner, runtimes, separator
+from convert import compilation, quantize, runner, runtimes, separator, simulation
 from groupcomm.console import progress
 from groupcomm.errors import UserError
 from tf_model import checkpoint
@@ -63,7 +63,8 @@ def parity(bundle: bundles.Bundle, trained: checkpoint.Checkpoint, *, hops: int)
     Returns
     -------
     dict with ``bundle``, ``hops`` (of a pass), ``passes``, ``runtimes`` (a `Row` each, as dicts), ``exact`` (TFLM in Python and in
-    C++ equal in every byte: by replay, on its kernels and on ours, by the C++ stream and to the golden vectors; and so is plain C),
+    C++ equal in every byte: by replay, on its kernels and on ours, by the C++ stream and to the golden vectors; and so are plain C and
+    the simulation),
     ``streaming_difference`` (worst difference of a mask between Keras' streaming and sequence views) and ``ok`` (exact, and that
     difference within `STREAMING_TOLERANCE`).
 
@@ -93,7 +94,7 @@ def parity(bundle: bundles.Bundle, trained: checkpoint.Checkpoint, *, hops: int)
         return np.concatenate([first, run()])
 
     with progress() as bar:
-        task = bar.add_task("parity", total=14)
+        task = bar.add_task("parity", total=15)
         one = trained.model("sequence")(features[None]).numpy()[0]
         sequence = np.concatenate([one, one])  # (hops, sources * bins)
         row("keras_sequence", sequence, None, sequence, step=masks_scale)
@@ -116,6 +117,8 @@ def parity(bundle: bundles.Bundle, trained: checkpoint.Checkpoint, *, hops: int)
         int8_row("tflm_cpp_kernels", runner.replay(bundle, quantized, passes=2, kernels="ours"), "tflm_python", truth)
         static = _static(bundle)
         int8_row("static_c", twice(lambda: static(quantized), static.reset), "tflm_python", truth)
+        simulated = simulation.Simulation(bundle.model)
+        int8_row("simulation", twice(lambda: simulated(quantized), simulated.reset), "tflm_python", truth)
         golden_features, golden_masks = bundle.golden()
         golden_got = runner.replay(bundle, golden_features, passes=1)
         row("tflm_cpp_golden", golden_got, "golden", golden_masks)
@@ -135,7 +138,9 @@ def parity(bundle: bundles.Bundle, trained: checkpoint.Checkpoint, *, hops: int)
         ideal = separator.from_keras(trained)(audio)
         row("stream_cpp_pcm", out, "python_pcm", expected, value=out / np.float32(sig.PCM_SCALE), ideal=ideal)
     equal = {r.name: r.equal_bytes == 1.0 for r in rows}
-    exact = all(equal[name] for name in ("tflm_python", "tflm_cpp", "tflm_cpp_kernels", "static_c", "tflm_cpp_golden", "stream_cpp"))
+    exact = all(
+        equal[name] for name in ("tflm_python", "tflm_cpp", "tflm_cpp_kernels", "static_c", "simulation", "tflm_cpp_golden", "stream_cpp")
+    )
     difference = float(np.abs(stream - sequence).max())
     return {
         "bundle": bundle.name,

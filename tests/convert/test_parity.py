@@ -25,7 +25,7 @@ def rows(result):
 
 def test_tflm_is_exact_over_a_thousand_hops_and_a_reset(result, rows):
     assert result["hops"] >= 1000 and result["passes"] == 2 and result["ok"] and result["exact"]
-    for name in ("tflm_python", "tflm_cpp", "tflm_cpp_kernels", "static_c", "tflm_cpp_golden", "stream_cpp"):
+    for name in ("tflm_python", "tflm_cpp", "tflm_cpp_kernels", "static_c", "simulation", "tflm_cpp_golden", "stream_cpp"):
         assert (rows[name]["equal_bytes"], rows[name]["max_steps"]) == (1.0, 0.0)
 
 

@@ -1,0 +1,257 @@
+"""TFLM's integer arithmetic in NumPy, bit for bit: a runtime like the others, and the one place where Python has its semantics.
+
+A stream goes through operator by operator, all of its hops at once: only an LSTM, whose state goes from hop to hop, takes them one after
+the other. Every function takes what `kernels.prepare` makes of an operator, and arrays with the hops as their first axis.
+"""
+
+import functools
+import re
+
+import numpy as np
+from ai_edge_litert import schema_py_generated as schema
+
+from convert import kernels, runtimes
+from convert.kernels import rescale, wrap
+from groupcomm.files import REPO
+
+_DTYPES = {schema.TensorType.INT8: np.int8, schema.TensorType.INT16: np.int16, schema.TensorType.INT32: np.int32}
+
+
+class Simulation(runtimes.Runtime):
+    """A `.tflite` of int8 or 16x8, operator by operator.
+
+    Raises
+    ------
+    UserError
+        For an operator that `kernels.prepare` refuses.
+    """
+
+    def __init__(self, model: bytes):
+        parsed = schema.ModelT.InitFromPackedBuf(model, 0)
+        graph = parsed.subgraphs[0]
+        self._tensors = graph.tensors
+        self._steps = [(op, kernels.prepare(parsed, op)) for op in graph.operators]
+        self._constants = {
+            i: np.frombuffer(np.asarray(parsed.buffers[t.buffer].data, np.uint8).tobytes(), _DTYPES[t.type]).reshape(t.shape)
+            for i, t in enumerate(graph.tensors)
+            if parsed.buffers[t.buffer].data is not None and t.type in _DTYPES
+        }
+        self._inputs, self._output = list(graph.inputs), graph.outputs[0]
+        self.width = int(graph.tensors[self._inputs[0]].shape[-1])
+        self.reset()
+
+    def reset(self) -> None:
+        self._states: dict[int, np.ndarray] = {}
+
+    def __call__(self, features: np.ndarray) -> np.ndarray:
+        return self.run(features).reshape(len(features), -1)
+
+    def run(self, *inputs: np.ndarray) -> np.ndarray:
+        """Inputs of the graph [shape=(hops, ...)] in their order -> its output [shape=(hops, ...)]; the state goes on, as in a call."""
+        hops = len(inputs[0])
+        values = {i: x.reshape(hops, *self._tensors[i].shape) for i, x in zip(self._inputs, inputs, strict=True)}
+
+        def value(i: int) -> np.ndarray:
+            return values[i] if i in values else np.broadcast_to(self._constants[i], (hops, *self._constants[i].shape))
+
+        for op, prepared in self._steps:
+            out = self._tensors[op.outputs[0]]
+            shape, dtype = (hops, *map(int, out.shape)), _DTYPES[out.type]
+            if isinstance(prepared, kernels.Lstm):
+                made = self._lstm(prepared, op, value(op.inputs[0]), values)
+            elif isinstance(prepared, list):
+                made = copy(prepared, [value(i) for i in op.inputs[: len(prepared)]], shape, dtype)
+            elif isinstance(prepared, kernels.Add | kernels.Mul):
+                rank = max(len(self._tensors[i].shape) for i in op.inputs[:2])
+                a, b = (_of_rank(value(i), rank) for i in op.inputs[:2])
+                made = OPERATORS[type(prepared)](prepared, a, b)
+            else:
+                made = OPERATORS[type(prepared)](prepared, value(op.inputs[0]))
+            values[op.outputs[0]] = made.reshape(shape).astype(dtype)
+        return values[self._output]
+
+    def _lstm(self, p: kernels.Lstm, op: schema.OperatorT, x: np.ndarray, values: dict[int, np.ndarray]) -> np.ndarray:
+        """From hop to hop, or, where operators before it have written its state anew in every hop, each hop from that."""
+        hidden, cell = op.inputs[18], op.inputs[19]
+        x = x.reshape(len(x), p.steps, p.batch, p.inputs)
+        if hidden in values:
+            start = (values[i].reshape(-1, p.units) for i in (hidden, cell))
+            out, *_ = lstm(p, np.moveaxis(x, 0, 1).reshape(p.steps, -1, p.inputs), *start)  # hops side by side, like a batch
+            return np.moveaxis(out.reshape(p.steps, len(x), p.batch, p.units), 1, 0)
+        start = (
+            self._states.get(hidden, np.full((p.batch, p.units), p.zero_point)),
+            self._states.get(cell, np.zeros((p.batch, p.units), np.int64)),
+        )
+        out, self._states[hidden], self._states[cell] = lstm(p, x.reshape(-1, p.batch, p.inputs), *start)
+        return out
+
+
+def _of_rank(x: np.ndarray, rank: int) -> np.ndarray:
+    """With axes of length 1 after the hops, so that two operands broadcast as the operator does it."""
+    return x.reshape(len(x), *(1,) * (rank + 1 - x.ndim), *x.shape[1:])
+
+
+def _products(x: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """x [shape=(..., inputs)] times weights [shape=(outputs, inputs)] -> [shape=(..., outputs), int64]; float64 holds such sums exactly."""
+    return (x.astype(np.float64) @ weights.T.astype(np.float64)).astype(np.int64)
+
+
+def _rescale_wide(x: np.ndarray, multiplier, shift) -> np.ndarray:
+    """Sums of 64 bits to int16, by the upper half of the multiplier, rounded once, halves up."""
+    return wrap((x * (multiplier >> 16) + (np.int64(1) << (14 - shift))) >> (15 - shift))
+
+
+def _limits(x: np.ndarray) -> tuple[int, int]:
+    return np.iinfo(x.dtype).min, np.iinfo(x.dtype).max
+
+
+def fully_connected(p: kernels.FullyConnected, x: np.ndarray) -> np.ndarray:
+    """FULLY_CONNECTED: x [shape=(..., inputs), int8 or int16] -> [shape=(hops, rows, outputs), int64]."""
+    sums = _products(x.reshape(len(x), p.rows, p.inputs), p.weights) + p.bias
+    multiplier, shift = p.multiplier.astype(np.int64), p.shift.astype(np.int64)
+    if x.dtype == np.int16:
+        return np.clip(_rescale_wide(sums, multiplier, shift), p.low, p.high)
+    return np.clip(rescale(sums, kernels.Scale(multiplier, shift)) + p.zero_point, p.low, p.high)
+
+
+def add(p: kernels.Add, a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """ADD: a, b [shape=(hops, ...), int8 or int16] that broadcast."""
+    left = 15 if a.dtype == np.int16 else 20
+    x, y = ((v.astype(np.int64) - operand.zero_point) << left for v, operand in ((a, p.a), (b, p.b)))
+    return np.clip(rescale(rescale(x, p.a_scale) + rescale(y, p.b_scale), p.scale) + p.zero_point, p.low, p.high)
+
+
+def mul(p: kernels.Mul, a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """MUL: a, b [shape=(hops, ...), int8 or int16] that broadcast."""
+    product = (a.astype(np.int64) - p.a.zero_point) * (b.astype(np.int64) - p.b.zero_point)
+    return np.clip(rescale(product, p.scale) + p.zero_point, p.low, p.high)
+
+
+def mean(p: kernels.Mean, x: np.ndarray) -> np.ndarray:
+    """MEAN: x [shape=(hops, ...), int8 or int16] -> [shape=(hops, outer, inner), int64]."""
+    sums = x.reshape(len(x), p.outer, p.count, p.inner).sum(2, dtype=np.int64) + p.bias
+    return np.clip(rescale(sums, p.scale) + p.zero_point, *_limits(x))
+
+
+def lookup(p: kernels.Lookup, x: np.ndarray) -> np.ndarray:
+    """LOGISTIC and TANH of int8."""
+    return p.table[x.view(np.uint8)]
+
+
+def requantize(p: kernels.Requantize, x: np.ndarray) -> np.ndarray:
+    """QUANTIZE, RELU."""
+    return np.clip(rescale(x.astype(np.int64) - p.input_zero_point, p.scale) + p.zero_point, p.low, p.high)
+
+
+def copy(parts: list[kernels.Copy], inputs: list[np.ndarray], shape: tuple[int, ...], dtype) -> np.ndarray:
+    """CONCATENATION, GATHER, RESHAPE, SQUEEZE: bytes as they are, row by row."""
+    out = np.zeros((shape[0], int(np.prod(shape[1:])) * np.dtype(dtype).itemsize), np.int8)
+    for p, x in zip(parts, inputs, strict=True):
+        rows = np.ascontiguousarray(x).view(np.int8).reshape(len(x), p.rows, p.columns)
+        for r in range(p.rows):
+            at = p.offset + r * p.stride
+            out[:, at : at + p.columns] = rows[:, r]
+    return out.view(dtype)
+
+
+# The LSTM and the curves of int16
+
+
+@functools.cache
+def _curve() -> tuple[np.ndarray, np.ndarray]:
+    """tanh(k / 48) * 2^15 for k in -256..255 and the step to the next, each [shape=(512,), int64]. TFLM's table rounds no formula that we
+    know of; this is the one that the kernels have."""
+    text = (REPO / "micro" / "kernels" / "tanh_table.h").read_text()
+    table = text.partition("gc_tanh_table[512] = {")[2].partition("};")[0]
+    points = np.array(re.findall(r"\{(-?\d+), (-?\d+)\}", table), np.int64)
+    return points[:, 0], points[:, 1]
+
+
+def _point(k: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    values, steps = _curve()
+    return values[k + 256], steps[k + 256]
+
+
+def tanh16(x: np.ndarray) -> np.ndarray:
+    """Argument in 1 / 12288 -> in 1 / 32768."""
+    value, step = _point(np.clip(x >> 8, -256, 255))
+    return (value * 256 + step * (x & 255) + 128 + (x >> 31)) >> 8
+
+
+def logistic16(x: np.ndarray) -> np.ndarray:
+    """Argument in 1 / 12288, not beyond 255 * 512 -> in 1 / 32768."""
+    value, step = _point(x >> 9)
+    return (value * 512 + step * (x & 511) + (1 << 24) + 512 + (x >> 31)) >> 10
+
+
+def _argument(p: kernels.Logistic, x: np.ndarray) -> np.ndarray:
+    return (x.astype(np.int64) * p.multiplier + (1 << p.shift >> 1)) >> p.shift
+
+
+def logistic(p: kernels.Logistic, x: np.ndarray) -> np.ndarray:
+    """LOGISTIC of int16; it never reaches 0 and 1."""
+    end = 255 << 9
+    return np.clip(logistic16(np.clip(_argument(p, x), -end, end)), 1, 32767)
+
+
+def tanh(p: kernels.Tanh, x: np.ndarray) -> np.ndarray:
+    """TANH of int16."""
+    return tanh16(_argument(p, x))
+
+
+def _clamp16(x: np.ndarray) -> np.ndarray:
+    return np.clip(x, -32768, 32767)
+
+
+def lstm(p: kernels.Lstm, x: np.ndarray, hidden: np.ndarray, cell: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """UNIDIRECTIONAL_SEQUENCE_LSTM over steps of a sequence or hops of a stream.
+
+    Parameters
+    ----------
+    x : np.ndarray [shape=(steps, batch, inputs), int8 or int16]
+    hidden, cell : np.ndarray [shape=(batch, units), int]
+
+    Returns
+    -------
+    out [shape=(steps, batch, units), int64], hidden and cell after the last step
+    """
+    wide = x.dtype == np.int16
+    gates = (p.input, p.forget, p.cell, p.output)
+
+    def summed(products, bias, scale):
+        if wide:
+            return _clamp16(_rescale_wide(products + (0 if bias is None else bias), scale.multiplier, scale.shift))
+        return _clamp16(rescale(products + bias, scale))
+
+    from_input = [summed(_products(x, g.input_weights), g.input_bias, g.input) for g in gates]  # (steps, batch, units) each
+    recurrent = np.concatenate([g.recurrent_weights for g in gates]).T.astype(np.float64)  # (units, 4 units)
+    half = 1 << (p.tanh_shift - 1) if p.tanh_shift else 0
+    hidden, cell = hidden.astype(np.int64), cell.astype(np.int64)
+    out = np.empty((*x.shape[:2], p.units), np.int64)
+    for step in range(len(x)):
+        products = np.split((hidden.astype(np.float64) @ recurrent).astype(np.int64), 4, axis=-1)
+        i, f, c, o = (
+            3 * _clamp16(g_input[step] + summed(product, g.recurrent_bias, g.recurrent))
+            for g, g_input, product in zip(gates, from_input, products, strict=True)
+        )
+        i, f, c, o = logistic16(i), logistic16(f), tanh16(c), logistic16(o)
+        kept = _clamp16(rescale(f * cell, kernels.Scale(1 << 30, -14)))  # a gate is in 1 / 32768
+        cell = _clamp16(kept + _clamp16(rescale(i * c, p.update)))
+        if p.cell_clip:
+            cell = np.clip(cell, -p.cell_clip, p.cell_clip)
+        squashed = tanh16((cell * p.tanh_multiplier + half) >> p.tanh_shift)
+        y = rescale(squashed * o, p.hidden) + p.zero_point
+        hidden = out[step] = _clamp16(y) if wide else np.clip(y, -128, 127)
+    return out, hidden, cell
+
+
+OPERATORS = {
+    kernels.FullyConnected: fully_connected,
+    kernels.Add: add,
+    kernels.Mul: mul,
+    kernels.Mean: mean,
+    kernels.Lookup: lookup,
+    kernels.Requantize: requantize,
+    kernels.Logistic: logistic,
+    kernels.Tanh: tanh,
+}
