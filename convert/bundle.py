@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from calibration_data import clips
-from convert import flatbuffer, quantize, runtimes
+from convert import flatbuffer, quantize, ranges, runtimes
 from groupcomm.errors import UserError
 from groupcomm.files import REPO, atomic_folder, sha256
 from tf_model import signal as sig
@@ -49,6 +49,11 @@ class Bundle:
     @property
     def sources(self) -> int:
         return self.description["sources"]
+
+    @property
+    def activations(self) -> int:
+        """Their bits: 8, or 16 for 16x8."""
+        return self.description["quantization"].get("activations", 8)
 
     def golden(self) -> tuple[np.ndarray, np.ndarray]:
         """Golden features [shape=(hops, inputs), int8] and the masks [shape=(hops, sources * values), int8] that belong to them.
@@ -191,10 +196,18 @@ def _budget(folder: Path):
         return None
 
 
-def write(trained: checkpoint.Checkpoint, folder: Path) -> Bundle:
-    """Quantize a network and write its bundle; the folder appears whole or not at all. The budget of a bundle that it replaces is kept."""
+def write(trained: checkpoint.Checkpoint, folder: Path, *, method: ranges.Method = "percentile", activations: int = 8) -> Bundle:
+    """Quantize a network and write its bundle; the folder appears whole or not at all. The budget of a bundle that it replaces is kept.
+
+    Parameters
+    ----------
+    trained : a network of the streaming family.
+    folder : where it goes.
+    method : how ranges are chosen, see `ranges.choose`.
+    activations : their bits, 8 or 16; weights, features and masks have 8.
+    """
     budget = _budget(folder)
-    model, calibration_hops = quantize.ptq(trained)
+    model, calibration_hops = quantize.ptq(trained, method=method, wide=activations == 16)
     net = trained.net
     with atomic_folder(folder) as part:
         file = part / "model.tflite"
@@ -221,7 +234,7 @@ def write(trained: checkpoint.Checkpoint, folder: Path) -> Bundle:
             "masks": masks.as_dict(),
             "operators": [{"name": o.name, "version": o.version, "count": o.count} for o in parsed.operators],
             "arena_bytes": smallest_arena(file),
-            "quantization": {"method": "ptq", "calibration_hops": calibration_hops},
+            "quantization": {"method": "ptq", "ranges": method, "activations": activations, "calibration_hops": calibration_hops},
             "checkpoint_sha256": trained.sha256(),
             **({"budget": budget} if budget else {}),
             "golden": {

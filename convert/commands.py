@@ -48,6 +48,11 @@ def convert(
         Path | None,
         typer.Option("--out", help="Folder of the bundle, build/bundles/NAME unless told; with --float the file, build/float/NAME.tflite."),
     ] = None,
+    method: Annotated[
+        Literal["min-max", "percentile", "error"],
+        typer.Option("--ranges", help="Ranges of activations: all that was seen, all but 0.01 %, or those with the smallest error."),
+    ] = "percentile",
+    activations: Annotated[Literal["8", "16"], typer.Option(help="Bits of activations; 16 is 16x8, int8 weights all the same.")] = "8",
     in_float: Annotated[
         bool, typer.Option("--float", help="One float32 .tflite and no bundle; also of an untrained network, with random weights.")
     ] = False,
@@ -57,7 +62,7 @@ def convert(
     ] = 4.0,
     json: Json = False,
 ) -> None:
-    """Quantize a trained network to int8 and write its bundle; or, with --float, write a float32 .tflite."""
+    """Quantize a trained network to int8 or 16x8 and write its bundle; or, with --float, write a float32 .tflite."""
     from tf_model import load_tensorflow
 
     load_tensorflow()
@@ -70,7 +75,7 @@ def convert(
     trained = checkpoint.load(name)
     folder = folder or Path("build") / "bundles" / trained.name
     with err.status(f"quantize {trained.name}"):
-        written = bundle.write(trained, folder)
+        written = bundle.write(trained, folder, method=method, activations=int(activations))
     d = written.description
     if json:
         print_json({"bundle": str(folder), "model_bytes": d["model"]["bytes"], "arena_bytes": d["arena_bytes"], **d["quantization"]})

@@ -1,9 +1,8 @@
-"""Keras to TFLite: float, and full int8 by post-training quantization."""
+"""Keras to TFLite: float, and integers by post-training quantization."""
 
 from __future__ import annotations
 
 import copy
-import itertools
 import struct
 from typing import TYPE_CHECKING
 
@@ -12,7 +11,7 @@ import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
 from calibration_data import clips
-from convert import flatbuffer
+from convert import flatbuffer, integer, ranges
 from groupcomm.console import quiet
 from groupcomm.errors import UserError
 from tf_model import signal as sig
@@ -137,15 +136,8 @@ def calibration_features(signal: sig.Signal) -> list[np.ndarray]:
     return [sig.features(sig.stft(clip.audio, signal), signal) for clip in clips.calibration_clips()]
 
 
-def ptq(trained: checkpoint.Checkpoint) -> tuple[bytes, int]:
-    """Full-int8 `.tflite` by post-training quantization.
-
-    Weights are int8 (per-channel where the operator has it), activations int8 with min-max ranges over the calibration clips, which
-    pass hop by hop through the streaming network; the LSTM's cell state is int16.
-
-    The calibrator keeps the state of every LSTM from one hop to the next, that of a recurrence over the groups too, which will begin from
-    zero. So its ranges are of sequences that begin elsewhere: with `enhance-blstm` that costs 2.3 dB of SNR against float (28.3 in place of
-    30.6) and 0.01 dB of SI-SDR. Only the converter's private parts could calibrate the model as it will run.
+def ptq(trained: checkpoint.Checkpoint, *, method: ranges.Method = "percentile", wide: bool = False) -> tuple[bytes, int]:
+    """Integer `.tflite` by post-training quantization: ranges of the float network over the calibration clips, see `integer.quantize`.
 
     Returns
     -------
@@ -154,31 +146,18 @@ def ptq(trained: checkpoint.Checkpoint) -> tuple[bytes, int]:
     Raises
     ------
     UserError
-        For a network of another family than the streaming one.
+        For a network of another family than the streaming one, or one with an operator that cannot be quantized.
     """
-    import tensorflow as tf
-
     from tf_model.networks import tasnet
 
     if isinstance(trained.net, tasnet.TasNet):
         raise UserError(
             f"{trained.name}: time-domain networks are not quantized yet; convert with --float, or take a network of the streaming family"
         )
-    export = trained.model("export")
-    sequences = calibration_features(trained.net.signal)
-    hops = sum(map(len, sequences))
-
-    def representative():
-        for frame in itertools.chain.from_iterable(sequences):
-            yield {"features": frame[None]}
-
-    converter = _converter(export, shape=(1, trained.net.signal.inputs))
-    converter.optimizations = [tf.lite.Optimize.DEFAULT]
-    converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
-    converter.inference_input_type = converter.inference_output_type = tf.int8
-    converter.representative_dataset = representative
-    with quiet():
-        return from_zero(_without_cell_clip(converter.convert())), hops
+    model = to_float(trained)
+    sounds = calibration_features(trained.net.signal)
+    observed = ranges.observe(model, integer.activations(model), sounds)
+    return integer.quantize(model, observed, method=method, wide=wide), sum(map(len, sounds))
 
 
 def quantize(x: np.ndarray, scale: float, zero_point: int) -> np.ndarray:

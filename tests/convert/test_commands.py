@@ -97,6 +97,15 @@ def test_convert_float_of_an_untrained_network(tmp_path):
     assert [p.name for p in tmp_path.iterdir()] == ["m.tflite"]
 
 
+def test_convert_to_16x8(tmp_path):
+    found = ok("convert", "enhance", "--activations", 16, "--ranges", "min-max", "--out", tmp_path / "wide", "--json")
+    assert (found["method"], found["ranges"], found["activations"]) == ("ptq", "min-max", 16)
+    proof = ok("parity", tmp_path / "wide", "--hops", 200, "--json")
+    rows = {row["name"]: row for row in proof["runtimes"]}
+    assert rows["static_c"]["equal_bytes"] == rows["simulation"]["equal_bytes"] == 1 and "litert" not in rows
+    assert rows["tflm_cpp"]["snr_db"] > 30  # int8: 25
+
+
 def test_separate_improves_a_demo_mixture_given_in_another_format(tmp_path):
     from tf_model.evaluate import si_sdr_db
 

@@ -1,0 +1,289 @@
+"""A float `.tflite` as integers: int8, or int16 activations with int8 weights (16x8), written tensor by tensor.
+
+TensorFlow's converter quantizes too, but takes no ranges from outside, refuses the fused LSTM with int16, and writes names, metadata
+and descriptions that no runtime reads. What an integer tensor means is TFLite's quantization specification: int8 activations have one scale
+and a zero point, int16 ones a zero point of 0, weights are symmetric (for FULLY_CONNECTED with one scale an output), biases have the scale
+of the products that they are added to; LOGISTIC and TANH have fixed outputs; the cell of an LSTM is int16, its scale a power of two.
+"""
+
+import math
+
+import flatbuffers
+import numpy as np
+from ai_edge_litert import schema_py_generated as schema
+
+from convert import flatbuffer
+from convert.ranges import Method, Observed, choose, together
+from groupcomm.errors import UserError
+
+_FLOAT, _INT8, _INT16, _INT32, _INT64 = (getattr(schema.TensorType, name) for name in ("FLOAT32", "INT8", "INT16", "INT32", "INT64"))
+_DTYPES = {_INT8: np.int8, _INT16: np.int16, _INT32: np.int32, _INT64: np.int64}
+_SAME = {"RESHAPE", "SQUEEZE", "GATHER", "CONCATENATION"}  # move values: inputs and output have one scale
+_FIXED = {  # outputs as (scale, zero point) in int8 and in int16
+    "LOGISTIC": ((2.0**-8, -128), (2.0**-15, 0)),
+    "TANH": ((2.0**-7, 0), (2.0**-15, 0)),
+}
+_VERSIONS = {
+    "FULLY_CONNECTED": 4,
+    "ADD": 2,
+    "MUL": 2,
+    "MEAN": 2,
+    "LOGISTIC": 2,
+    "TANH": 2,
+    "GATHER": 2,
+}  # with int8; TFLM reads none of them
+CELL_SCALE = 2.0**-11  # at most: a cell beyond 16 saturates. Its tanh is 1 long before; fine steps of usual cells matter more
+
+
+def activations(model: bytes) -> list[int]:
+    """Indices of the tensors that are neither constant nor shapes: the input, what every operator makes, and states."""
+    parsed = schema.ModelT.InitFromPackedBuf(model, 0)
+    [graph] = parsed.subgraphs
+    used = {int(i) for op in graph.operators for i in (*op.inputs, *op.outputs) if i >= 0}
+    return sorted(i for i in used if graph.tensors[i].type == _FLOAT and parsed.buffers[graph.tensors[i].buffer].data is None)
+
+
+def quantize(model: bytes, observed: dict[int, Observed], *, method: Method = "min-max", wide: bool = False) -> bytes:
+    """Quantize a float streaming `.tflite`.
+
+    Parameters
+    ----------
+    model : as `quantize.to_float` makes it.
+    observed : what every one of its `activations` reaches.
+    method : how ranges are chosen from that, see `ranges.choose`.
+    wide : 16x8: int16 between the input and the output, which stay int8.
+
+    Raises
+    ------
+    UserError
+        For an operator that it cannot quantize.
+    """
+    return _Writer(model, observed, method, wide).content()
+
+
+class _Writer:
+    def __init__(self, model: bytes, observed: dict[int, Observed], method: Method, wide: bool):
+        self._from = schema.ModelT.InitFromPackedBuf(model, 0)
+        [self._graph] = self._from.subgraphs
+        self._type = _INT16 if wide else _INT8
+        self._model = schema.ModelT()
+        self._model.version = 3
+        self._model.buffers, self._model.operatorCodes = [schema.BufferT()], []
+        self._codes: dict[str, int] = {}
+        self._constants: dict[bytes, int] = {}
+        self._made: dict[int, int] = {}  # tensor of the float model -> of this one
+        graph = schema.SubGraphT()
+        graph.tensors, graph.operators = [], []
+        self._model.subgraphs = [graph]
+        self._parameters = self._choose(observed, method)
+        [given], [result] = self._graph.inputs, self._graph.outputs
+        graph.inputs = [self._outside(given, observed[given], method) if wide else self._tensor(given)]
+        if wide:
+            self._operator("QUANTIZE", graph.inputs, [self._tensor(given)], schema.QuantizeOptionsT())
+        for op in self._graph.operators:
+            self._quantized(op)
+        graph.outputs = [self._outside(result, observed[result], method) if wide else self._tensor(result)]
+        if wide:
+            self._operator("QUANTIZE", [self._tensor(result)], graph.outputs, schema.QuantizeOptionsT())
+
+    def content(self) -> bytes:
+        builder = flatbuffers.Builder(1024)
+        builder.Finish(self._model.Pack(builder), b"TFL3")
+        return bytes(builder.Output())
+
+    # Scales
+
+    def _name(self, op: schema.OperatorT) -> str:
+        return flatbuffer.operator_name(self._from.operatorCodes[op.opcodeIndex])
+
+    def _data(self, index: int) -> np.ndarray | None:
+        """A constant's values; None for another tensor."""
+        tensor = self._graph.tensors[index]
+        data = self._from.buffers[tensor.buffer].data
+        if data is None:
+            return None
+        dtype = {_FLOAT: np.float32, **_DTYPES}[tensor.type]
+        return np.frombuffer(np.asarray(data, np.uint8).tobytes(), dtype).reshape(_shape(tensor))
+
+    def _choose(self, observed: dict[int, Observed], method: Method) -> dict[int, tuple[np.float32, int]]:
+        """Scale and zero point of every activation; those that only move values have one for all."""
+        leader = {i: i for i in observed}
+
+        def first(i: int) -> int:
+            while leader[i] != i:
+                i = leader[i]
+            return i
+
+        fixed, cells = {}, set()
+        for op in self._graph.operators:
+            name, out = self._name(op), int(op.outputs[0])
+            if name in _SAME:
+                for i in op.inputs:
+                    if i in observed:
+                        leader[first(int(i))] = first(out)
+            elif name == "UNIDIRECTIONAL_SEQUENCE_LSTM":
+                leader[first(int(op.inputs[18]))] = first(out)
+                cells.add(int(op.inputs[19]))
+            elif name in _FIXED:
+                fixed[out] = _FIXED[name][self._type == _INT16]
+        members: dict[int, list[int]] = {}
+        for i in observed:
+            members.setdefault(first(i), []).append(i)
+        chosen = {}
+        for several in members.values():
+            values = together([observed[i] for i in several])
+            if several[0] in cells:
+                parameters = min(power_of_two(max(-values.low, values.high)), CELL_SCALE), 0
+            else:
+                known = [fixed[i] for i in several if i in fixed]
+                parameters = known[0] if known else scale_of(*choose(values, method, _levels(self._type)), self._type)
+            chosen |= {i: (np.float32(parameters[0]), parameters[1]) for i in several}
+        self._cells = cells
+        return chosen
+
+    # Tensors
+
+    def _add(self, shape, kind: int, scale=None, zero_point: int = 0, data: np.ndarray | None = None, variable: bool = False) -> int:
+        tensor = schema.TensorT()
+        tensor.shape, tensor.type, tensor.isVariable, tensor.buffer = list(shape), kind, variable, 0
+        if scale is not None:
+            tensor.quantization = schema.QuantizationParametersT()
+            tensor.quantization.scale = np.atleast_1d(np.asarray(scale, np.float32))
+            tensor.quantization.zeroPoint = np.full(tensor.quantization.scale.size, zero_point, np.int64)
+        if data is not None:
+            content = np.ascontiguousarray(data, _DTYPES[kind]).tobytes()
+            if content not in self._constants:
+                self._constants[content] = len(self._model.buffers)
+                self._model.buffers.append(schema.BufferT())
+                self._model.buffers[-1].data = np.frombuffer(content, np.uint8)
+            tensor.buffer = self._constants[content]
+        tensors = self._model.subgraphs[0].tensors
+        tensors.append(tensor)
+        return len(tensors) - 1
+
+    def _tensor(self, index: int) -> int:
+        """An activation, or a constant as it is."""
+        if index not in self._made:
+            tensor = self._graph.tensors[index]
+            if index in self._parameters:
+                kind = _INT16 if index in self._cells else self._type
+                made = self._add(_shape(tensor), kind, *self._parameters[index], variable=tensor.isVariable)
+            else:
+                made = self._add(_shape(tensor), tensor.type, data=self._data(index))
+            self._made[index] = made
+        return self._made[index]
+
+    def _outside(self, index: int, observed: Observed, method: Method) -> int:
+        """The input or the output of a 16x8 network: int8."""
+        result = index == self._graph.outputs[0]
+        maker = next((self._name(op) for op in self._graph.operators if index in op.outputs), "")
+        scale = _FIXED[maker][0] if result and maker in _FIXED else scale_of(*choose(observed, method, 255), _INT8)
+        return self._add(_shape(self._graph.tensors[index]), _INT8, *scale)
+
+    # Operators
+
+    def _operator(self, name: str, inputs: list[int], outputs: list[int], options, intermediates: list[int] | None = None) -> None:
+        if name not in self._codes:
+            code = schema.OperatorCodeT()
+            builtin = getattr(schema.BuiltinOperator, name)
+            code.builtinCode, code.deprecatedBuiltinCode = builtin, min(builtin, 127)
+            code.version = _VERSIONS.get(name, 1)
+            self._codes[name] = len(self._model.operatorCodes)
+            self._model.operatorCodes.append(code)
+        op = schema.OperatorT()
+        op.opcodeIndex, op.inputs, op.outputs = self._codes[name], inputs, outputs
+        if options is not None:
+            op.builtinOptions = options
+            op.builtinOptionsType = getattr(schema.BuiltinOptions, type(options).__name__.removesuffix("T"))
+        if intermediates:
+            op.intermediates = intermediates
+        self._model.subgraphs[0].operators.append(op)
+
+    def _quantized(self, op: schema.OperatorT) -> None:
+        name = self._name(op)
+        if name not in _OPERATORS:
+            raise UserError(f"operator {name} is not quantized; {', '.join(sorted(_OPERATORS))} are")
+        if name == "GATHER" and self._type == _INT16:
+            raise UserError("operator GATHER: TFLM has none for int16; let groups talk by TAC, or quantize to int8")
+        intermediates = None
+        if name == "FULLY_CONNECTED":
+            inputs = self._fully_connected(op)
+        elif name == "UNIDIRECTIONAL_SEQUENCE_LSTM":
+            inputs = self._lstm(op)
+            # Five that TFLite wants: those of layer normalization, which are not there, and the output before a projection.
+            scale, zero_point = self._parameters[op.outputs[0]]
+            intermediates = [self._add((0,), _FLOAT) for _ in range(4)] + [self._add((0,), _INT8, scale, zero_point)]
+        else:
+            inputs = [self._operand(int(i), int(op.outputs[0]), name) for i in op.inputs]
+        self._operator(name, inputs, [self._tensor(int(i)) for i in op.outputs], op.builtinOptions, intermediates)
+
+    def _operand(self, index: int, output: int, name: str) -> int:
+        """An input; a constant one of a sum or product has a scale of its own, one that is moved that of where it goes."""
+        values = self._data(index)
+        if values is None or values.dtype != np.float32:
+            return self._tensor(index)
+        kind = _INT16 if output in self._cells else self._type
+        low, high = min(float(values.min()), 0.0), max(float(values.max()), 0.0)
+        scale, zero_point = self._parameters[output] if name in _SAME else scale_of(low, high, kind)
+        return self._add(values.shape, kind, scale, zero_point, data=_rounded(values, scale, zero_point, kind))
+
+    def _weights(self, index: int, *, by_output: bool) -> tuple[int, np.ndarray]:
+        """A symmetric int8 matrix and its scales."""
+        w = self._data(index)
+        most = np.abs(w).max(1) if by_output else np.abs(w).max(keepdims=True).ravel()
+        scales = (np.where(most > 0, most, 127) / 127).astype(np.float32)
+        made = self._add(w.shape, _INT8, scales, data=_rounded(w, scales[:, None], 0, _INT8))
+        return made, scales
+
+    def _bias(self, index: int, scales: np.ndarray) -> int:
+        """Integers of the scale of the products; no runtime asks for that scale, so it is not written."""
+        values = self._data(index)
+        kind = _INT64 if self._type == _INT16 else _INT32
+        return self._add(values.shape, kind, data=_rounded(values, scales, 0, kind))
+
+    def _fully_connected(self, op: schema.OperatorT) -> list[int]:
+        x, w, *bias = (int(i) for i in op.inputs)
+        weights, scales = self._weights(w, by_output=True)
+        products = np.float64(self._parameters[x][0]) * scales
+        return [self._tensor(x), weights, *(self._bias(i, products) if i >= 0 else -1 for i in bias)]
+
+    def _lstm(self, op: schema.OperatorT) -> list[int]:
+        inputs = [int(i) for i in op.inputs]
+        made = [-1] * len(inputs)
+        made[0] = self._tensor(inputs[0])
+        for i in range(1, 9):
+            made[i], scales = self._weights(inputs[i], by_output=False)
+            if i < 5:
+                made[11 + i] = self._bias(inputs[11 + i], np.float64(self._parameters[inputs[0]][0]) * scales)
+        for i in (18, 19):
+            made[i] = self._tensor(inputs[i])
+        return made
+
+
+_OPERATORS = {"FULLY_CONNECTED", "UNIDIRECTIONAL_SEQUENCE_LSTM", "ADD", "MUL", "MEAN"} | _SAME | _FIXED.keys()
+
+
+def scale_of(low: float, high: float, kind: int = _INT8) -> tuple[np.float32, int]:
+    """Scale and zero point of an activation between two values, 0 among them: int8 affine, int16 symmetric."""
+    if kind == _INT16:
+        return np.float32(max(-low, high, 1e-9) / 32767), 0
+    scale = np.float32(max(high - low, 1e-9) / 255)
+    return scale, int(np.clip(np.rint(-128 - low / np.float64(scale)), -128, 127))
+
+
+def power_of_two(most: float) -> np.float32:
+    """The smallest scale of an int16 that is a power of two and holds ``most``; not below 2^-15, where TFLite, not TFLM, goes wrong."""
+    return np.float32(2.0 ** math.ceil(math.log2(max(most / 32767, 2.0**-15))))
+
+
+def _levels(kind: int) -> int:
+    return 255 if kind == _INT8 else 65535
+
+
+def _rounded(x: np.ndarray, scale, zero_point: int, kind: int) -> np.ndarray:
+    limits = np.iinfo(_DTYPES[kind])
+    return np.clip(np.rint(x / np.asarray(scale, np.float64)) + zero_point, limits.min, limits.max).astype(_DTYPES[kind])
+
+
+def _shape(tensor: schema.TensorT) -> tuple[int, ...]:
+    return tuple(int(n) for n in tensor.shape) if tensor.shape is not None else ()

@@ -1,0 +1,141 @@
+"""Integers from a float `.tflite`: near to it, the same in every runtime, with the ranges that were asked for."""
+
+import numpy as np
+import pytest
+from ai_edge_litert import schema_py_generated as schema
+
+from convert import integer, quantize, ranges, runtimes, simulation
+from groupcomm.errors import UserError
+from tests.micro.test_kernels import Tensor, model_of
+from tf_model import checkpoint
+from tf_model import signal as sig
+from tf_model.networks.streaming import Streaming
+
+
+def floating(tmp_path_factory, net, name):
+    """Float `.tflite` of a network with weights as large as trained ones, and features."""
+    folder = tmp_path_factory.mktemp("float")
+    random = np.random.default_rng(1)
+    model = checkpoint.Checkpoint("net", net, {}, None).model()
+    model.set_weights([random.normal(0, 0.8 / np.sqrt(w.shape[0]) if w.ndim > 1 else 0.1, w.shape) for w in model.get_weights()])
+    checkpoint.save(folder / name, name, net, {}, model)
+    return quantize.to_float(checkpoint.load(str(folder / name))), random.uniform(0, 1, (300, net.signal.inputs)).astype(np.float32)
+
+
+BANDS = sig.Signal(level=1.0, bands=6, pool=2, window=128, hop=64, neighbours=2)
+NETS = {
+    "tac": Streaming(signal=BANDS, features=48, groups=6, blocks=2, tac=6, hidden=8),
+    "blstm": Streaming(features=32, groups=4, blocks=2, talk="blstm", blstm=5, hidden=8),
+}
+
+
+@pytest.fixture(scope="module", params=NETS)
+def network(request, tmp_path_factory):
+    model, features = floating(tmp_path_factory, NETS[request.param], request.param)
+    return request.param, model, features, ranges.observe(model, integer.activations(model), [features])
+
+
+def run(kind, model, features):
+    """Masks as real numbers, and as integers."""
+    graph = schema.ModelT.InitFromPackedBuf(model, 0).subgraphs[0]
+    (scale, zero), (out_scale, out_zero) = (
+        (float(q.scale[0]), int(q.zeroPoint[0])) for q in (graph.tensors[i].quantization for i in (graph.inputs[0], graph.outputs[0]))
+    )
+    masks = kind(model)(quantize.quantize(features, scale, zero))
+    return quantize.dequantize(masks, out_scale, out_zero), masks
+
+
+def snr(got, truth):
+    return 10 * np.log10(np.sum(truth**2) / np.sum((got - truth) ** 2))
+
+
+@pytest.mark.parametrize("method", ranges.METHODS)
+def test_int8_is_near_float_and_the_same_everywhere(network, method):
+    _, model, features, observed = network
+    truth = runtimes.LiteRT(model)(features)
+    made = integer.quantize(model, observed, method=method)
+    masks, exact = run(runtimes.Tflm, made, features)
+    assert snr(masks, truth) > 30
+    assert np.array_equal(run(simulation.Simulation, made, features)[1], exact)
+    for kind in (runtimes.LiteRT, runtimes.TfliteRuntime):  # another integer LSTM: other bytes, as near
+        assert snr(run(kind, made, features)[0], truth) > 30
+
+
+def test_16x8_is_nearer(network):
+    name, model, features, observed = network
+    if name == "blstm":
+        with pytest.raises(UserError, match="operator GATHER: TFLM has none for int16; let groups talk by TAC, or quantize to int8"):
+            integer.quantize(model, observed, wide=True)
+        return
+    truth = runtimes.LiteRT(model)(features)
+    made = {wide: integer.quantize(model, observed, wide=wide) for wide in (False, True)}
+    masks, exact = run(runtimes.Tflm, made[True], features)
+    assert snr(masks, truth) > snr(run(runtimes.Tflm, made[False], features)[0], truth) + 3
+    assert np.array_equal(run(simulation.Simulation, made[True], features)[1], exact)
+
+
+def test_ranges_are_those_of_the_tensors(network):
+    """What is watched is what TensorFlow Lite computes, and each integer tensor holds its own range."""
+    _, model, features, observed = network
+    graph = schema.ModelT.InitFromPackedBuf(model, 0).subgraphs[0]
+    masks = runtimes.LiteRT(model)
+    masks(features[: ranges.WARM_UP])
+    out = masks(features)
+    assert (observed[graph.outputs[0]].low, observed[graph.outputs[0]].high) == (out.min(), out.max())
+    seen = observed[graph.inputs[0]]
+    assert (seen.low, seen.high) == (features.min(), features.max())
+    np.testing.assert_array_equal(seen.values, features[:: ranges.EVERY].ravel())
+    made = schema.ModelT.InitFromPackedBuf(integer.quantize(model, observed), 0).subgraphs[0]
+    given = made.tensors[made.inputs[0]].quantization
+    assert given.scale[0] == pytest.approx(features.max() / 255) and given.zeroPoint[0] == -128
+    cells = [made.tensors[op.inputs[19]] for op in made.operators if len(op.inputs) > 20]
+    assert {t.type for t in cells} == {schema.TensorType.INT16}
+    for t in cells:
+        assert np.log2(t.quantization.scale[0]) % 1 == 0 and t.quantization.scale[0] <= integer.CELL_SCALE
+
+
+def test_names_and_metadata_are_gone(network):
+    made = schema.ModelT.InitFromPackedBuf(integer.quantize(network[1], network[3]), 0)
+    assert not made.metadata and not made.signatureDefs and not made.description
+    assert not any(t.name for t in made.subgraphs[0].tensors)
+    contents = [bytes(b.data) for b in made.buffers if b.data is not None]
+    assert len(contents) == len(set(contents))
+
+
+def test_choosing_a_range(random):
+    values = np.append(random.normal(0, 1, 200_000), [40.0, -3.0]).astype(np.float32)
+    observed = ranges.Observed(float(values.min()), 40.0, values)
+    assert ranges.choose(observed, "min-max", 255) == (observed.low, 40.0)
+    low, high = ranges.choose(observed, "percentile", 255)
+    assert low == pytest.approx(-3.9, abs=0.2) and high == pytest.approx(3.9, abs=0.2)
+    low, high = ranges.choose(observed, "error", 255)
+    assert high < 35 and ranges._error(values, low, high, 255) < ranges._error(values, observed.low, 40.0, 255)
+    assert ranges.choose(observed, "error", 65535)[1] == 40.0  # with so many steps nothing is gained by clipping
+    positive = ranges.Observed(2.0, 3.0, np.linspace(2, 3, 100, dtype=np.float32))
+    for method in ranges.METHODS:
+        low, high = ranges.choose(positive, method, 255)
+        assert low == 0 and 2.9 < high <= 3.0  # zero is always exact
+    silent = ranges.Observed(0.0, 0.0, np.zeros(9, np.float32))
+    assert [ranges.choose(silent, method, 255) for method in ranges.METHODS] == [(0.0, 0.0)] * 3
+    both = ranges.together([positive, silent])
+    assert (both.low, both.high, both.values.size) == (0.0, 3.0, 109)
+
+
+def test_scales():
+    for low, high in ((-1.0, 1.0), (0.0, 6.0), (-3.0, 0.0), (-0.01, 100.0)):
+        scale, zero = integer.scale_of(low, high)
+        assert -128 <= zero <= 127
+        assert (-128 - zero) * scale == pytest.approx(low, abs=float(scale)) and (127 - zero) * scale == pytest.approx(
+            high, abs=float(scale)
+        )
+    assert integer.scale_of(-2.0, 1.0, schema.TensorType.INT16) == (np.float32(2 / 32767), 0)
+    for most, power in ((1.0, -14), (0.99, -15), (0.01, -15), (15.9, -11), (16.0, -10)):
+        assert integer.power_of_two(most) == 2.0**power, most
+
+
+def test_an_operator_that_is_not_known_is_named():
+    x, y = (Tensor((1, 4), type=schema.TensorType.FLOAT32) for _ in range(2))
+    model = model_of("NEG", [x], [y], schema.NegOptionsT())
+    observed = {i: ranges.Observed(0.0, 1.0, np.zeros(1, np.float32)) for i in integer.activations(model)}
+    with pytest.raises(UserError, match="operator NEG is not quantized; ADD, "):
+        integer.quantize(model, observed)
