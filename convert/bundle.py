@@ -196,16 +196,17 @@ def _budget(folder: Path):
         return None
 
 
-def write(trained: checkpoint.Checkpoint, folder: Path, *, method: ranges.Method = "percentile", activations: int = 8) -> Bundle:
+def write(trained: checkpoint.Checkpoint, folder: Path, *, method: ranges.Method | None = None, activations: int = 8) -> Bundle:
     """Quantize a network and write its bundle; the folder appears whole or not at all. The budget of a bundle that it replaces is kept.
 
     Parameters
     ----------
     trained : a network of the streaming family.
     folder : where it goes.
-    method : how ranges are chosen, see `ranges.choose`.
+    method : how ranges are chosen, see `ranges.choose`; None: by percentile for 8 bits, for 16 of all that was seen.
     activations : their bits, 8 or 16; weights, features and masks have 8.
     """
+    method = method or ("percentile" if activations == 8 else "min-max")
     budget = _budget(folder)
     model, calibration_hops = quantize.ptq(trained, method=method, wide=activations == 16)
     net = trained.net

@@ -49,9 +49,11 @@ def convert(
         typer.Option("--out", help="Folder of the bundle, build/bundles/NAME unless told; with --float the file, build/float/NAME.tflite."),
     ] = None,
     method: Annotated[
-        Literal["min-max", "percentile", "error"],
-        typer.Option("--ranges", help="Ranges of activations: all that was seen, all but 0.01 %, or those with the smallest error."),
-    ] = "percentile",
+        Literal["min-max", "percentile", "error"] | None,
+        typer.Option(
+            "--ranges", help="Of activations: all that was seen (for 16 bits unless told), all but 0.01 % (for 8), the smallest error."
+        ),
+    ] = None,
     activations: Annotated[Literal["8", "16"], typer.Option(help="Bits of activations; 16 is 16x8, int8 weights all the same.")] = "8",
     in_float: Annotated[
         bool, typer.Option("--float", help="One float32 .tflite and no bundle; also of an untrained network, with random weights.")

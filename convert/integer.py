@@ -43,7 +43,7 @@ def activations(model: bytes) -> list[int]:
     return sorted(i for i in used if graph.tensors[i].type == _FLOAT and parsed.buffers[graph.tensors[i].buffer].data is None)
 
 
-def quantize(model: bytes, observed: dict[int, Observed], *, method: Method = "min-max", wide: bool = False) -> bytes:
+def quantize(model: bytes, observed: dict[int, Observed], *, method: Method, wide: bool) -> bytes:
     """Quantize a float streaming `.tflite`.
 
     Parameters

@@ -136,7 +136,7 @@ def calibration_features(signal: sig.Signal) -> list[np.ndarray]:
     return [sig.features(sig.stft(clip.audio, signal), signal) for clip in clips.calibration_clips()]
 
 
-def ptq(trained: checkpoint.Checkpoint, *, method: ranges.Method = "percentile", wide: bool = False) -> tuple[bytes, int]:
+def ptq(trained: checkpoint.Checkpoint, *, method: ranges.Method, wide: bool) -> tuple[bytes, int]:
     """Integer `.tflite` by post-training quantization: ranges of the float network over the calibration clips, see `integer.quantize`.
 
     Returns

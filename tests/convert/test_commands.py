@@ -98,7 +98,7 @@ def test_convert_float_of_an_untrained_network(tmp_path):
 
 
 def test_convert_to_16x8(tmp_path):
-    found = ok("convert", "enhance", "--activations", 16, "--ranges", "min-max", "--out", tmp_path / "wide", "--json")
+    found = ok("convert", "enhance", "--activations", 16, "--out", tmp_path / "wide", "--json")
     assert (found["method"], found["ranges"], found["activations"]) == ("ptq", "min-max", 16)
     proof = ok("parity", tmp_path / "wide", "--hops", 200, "--json")
     rows = {row["name"]: row for row in proof["runtimes"]}

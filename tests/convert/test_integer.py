@@ -53,7 +53,7 @@ def snr(got, truth):
 def test_int8_is_near_float_and_the_same_everywhere(network, method):
     _, model, features, observed = network
     truth = runtimes.LiteRT(model)(features)
-    made = integer.quantize(model, observed, method=method)
+    made = integer.quantize(model, observed, method=method, wide=False)
     masks, exact = run(runtimes.Tflm, made, features)
     assert snr(masks, truth) > 30
     assert np.array_equal(run(simulation.Simulation, made, features)[1], exact)
@@ -65,10 +65,10 @@ def test_16x8_is_nearer(network):
     name, model, features, observed = network
     if name == "blstm":
         with pytest.raises(UserError, match="operator GATHER: TFLM has none for int16; let groups talk by TAC, or quantize to int8"):
-            integer.quantize(model, observed, wide=True)
+            integer.quantize(model, observed, method="min-max", wide=True)
         return
     truth = runtimes.LiteRT(model)(features)
-    made = {wide: integer.quantize(model, observed, wide=wide) for wide in (False, True)}
+    made = {wide: integer.quantize(model, observed, method="min-max", wide=wide) for wide in (False, True)}
     masks, exact = run(runtimes.Tflm, made[True], features)
     assert snr(masks, truth) > snr(run(runtimes.Tflm, made[False], features)[0], truth) + 3
     assert np.array_equal(run(simulation.Simulation, made[True], features)[1], exact)
@@ -85,7 +85,7 @@ def test_ranges_are_those_of_the_tensors(network):
     seen = observed[graph.inputs[0]]
     assert (seen.low, seen.high) == (features.min(), features.max())
     np.testing.assert_array_equal(seen.values, features[:: ranges.EVERY].ravel())
-    made = schema.ModelT.InitFromPackedBuf(integer.quantize(model, observed), 0).subgraphs[0]
+    made = schema.ModelT.InitFromPackedBuf(integer.quantize(model, observed, method="min-max", wide=False), 0).subgraphs[0]
     given = made.tensors[made.inputs[0]].quantization
     assert given.scale[0] == pytest.approx(features.max() / 255) and given.zeroPoint[0] == -128
     cells = [made.tensors[op.inputs[19]] for op in made.operators if len(op.inputs) > 20]
@@ -95,7 +95,7 @@ def test_ranges_are_those_of_the_tensors(network):
 
 
 def test_names_and_metadata_are_gone(network):
-    made = schema.ModelT.InitFromPackedBuf(integer.quantize(network[1], network[3]), 0)
+    made = schema.ModelT.InitFromPackedBuf(integer.quantize(network[1], network[3], method="error", wide=False), 0)
     assert not made.metadata and not made.signatureDefs and not made.description
     assert not any(t.name for t in made.subgraphs[0].tensors)
     contents = [bytes(b.data) for b in made.buffers if b.data is not None]
@@ -138,4 +138,4 @@ def test_an_operator_that_is_not_known_is_named():
     model = model_of("NEG", [x], [y], schema.NegOptionsT())
     observed = {i: ranges.Observed(0.0, 1.0, np.zeros(1, np.float32)) for i in integer.activations(model)}
     with pytest.raises(UserError, match="operator NEG is not quantized; ADD, "):
-        integer.quantize(model, observed)
+        integer.quantize(model, observed, method="min-max", wide=False)
