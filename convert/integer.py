@@ -87,9 +87,7 @@ class _Writer:
             self._operator("QUANTIZE", [self._tensor(result)], graph.outputs, schema.QuantizeOptionsT())
 
     def content(self) -> bytes:
-        builder = flatbuffers.Builder(1024)
-        builder.Finish(self._model.Pack(builder), b"TFL3")
-        return bytes(builder.Output())
+        return pack(self._model)
 
     # Scales
 
@@ -261,6 +259,84 @@ class _Writer:
 
 
 _OPERATORS = {"FULLY_CONNECTED", "UNIDIRECTIONAL_SEQUENCE_LSTM", "ADD", "MUL", "MEAN"} | _SAME | _FIXED.keys()
+
+
+def pack(model: schema.ModelT) -> bytes:
+    """A model of one graph as a flatbuffer, what is equal in it once.
+
+    Constants begin at multiples of 16, as TFLite's own writer has it and a core without unaligned loads needs it for biases of 64 bits;
+    the generated `ModelT.Pack` does not see to that.
+    """
+    builder = flatbuffers.Builder(1024)
+    kept: dict[tuple, int] = {}
+
+    def once(key: tuple, make) -> int:
+        if key not in kept:
+            kept[key] = make()
+        return kept[key]
+
+    def vector(values, dtype) -> int:
+        array = np.ascontiguousarray(values, dtype)
+        return once((dtype, array.tobytes()), lambda: builder.CreateNumpyVector(array))
+
+    def table(kind: str, **fields) -> int:
+        getattr(schema, f"{kind}Start")(builder)
+        for name, value in fields.items():
+            if value is not None:
+                getattr(schema, f"{kind}Add{name}")(builder, value)
+        return getattr(schema, f"{kind}End")(builder)
+
+    def offsets(values: list[int]) -> int:
+        builder.StartVector(4, len(values), 4)
+        for value in reversed(values):
+            builder.PrependUOffsetTRelative(value)
+        return builder.EndVector()
+
+    def constant(buffer: schema.BufferT) -> int:
+        if buffer.data is None:
+            return table("Buffer")
+        content = np.asarray(buffer.data, np.uint8).tobytes()
+        builder.StartVector(1, len(content), 16)
+        builder.head -= len(content)
+        builder.Bytes[builder.head : builder.head + len(content)] = content
+        return table("Buffer", Data=builder.EndVector())
+
+    def scales(q: schema.QuantizationParametersT) -> int:
+        parts = vector(q.scale, np.float32), vector(q.zeroPoint, np.int64)
+        return once(("scales", *parts), lambda: table("QuantizationParameters", Scale=parts[0], ZeroPoint=parts[1]))
+
+    def tensor(t: schema.TensorT) -> int:
+        shape = vector(t.shape, np.int32)
+        quantization = None if t.quantization is None else scales(t.quantization)
+        return table("Tensor", Shape=shape, Type=t.type, Buffer=t.buffer, Quantization=quantization, IsVariable=t.isVariable)
+
+    def operator(op: schema.OperatorT) -> int:
+        options = op.builtinOptions
+        if options is not None:
+            packed = once((type(options), *map(str, vars(options).values())), lambda: options.Pack(builder))
+        return table(
+            "Operator",
+            OpcodeIndex=op.opcodeIndex,
+            Inputs=vector(op.inputs, np.int32),
+            Outputs=vector(op.outputs, np.int32),
+            BuiltinOptionsType=None if options is None else op.builtinOptionsType,
+            BuiltinOptions=None if options is None else packed,
+            Intermediates=None if op.intermediates is None else vector(op.intermediates, np.int32),
+        )
+
+    [graph] = model.subgraphs
+    buffers = offsets([constant(b) for b in model.buffers])
+    tensors = offsets([tensor(t) for t in graph.tensors])
+    operators = offsets([operator(op) for op in graph.operators])
+    ends = vector(graph.inputs, np.int32), vector(graph.outputs, np.int32)
+    subgraph = table("SubGraph", Tensors=tensors, Inputs=ends[0], Outputs=ends[1], Operators=operators)
+    codes = [
+        table("OperatorCode", DeprecatedBuiltinCode=c.deprecatedBuiltinCode, Version=c.version, BuiltinCode=c.builtinCode)
+        for c in model.operatorCodes
+    ]
+    parts = {"OperatorCodes": offsets(codes), "Subgraphs": offsets([subgraph]), "Buffers": buffers}
+    builder.Finish(table("Model", Version=model.version, **parts), b"TFL3")
+    return bytes(builder.Output())
 
 
 def scale_of(low: float, high: float, kind: int = _INT8) -> tuple[np.float32, int]:

@@ -1,5 +1,6 @@
 """Integers from a float `.tflite`: near to it, the same in every runtime, with the ranges that were asked for."""
 
+import flatbuffers
 import numpy as np
 import pytest
 from ai_edge_litert import schema_py_generated as schema
@@ -100,6 +101,33 @@ def test_names_and_metadata_are_gone(network):
     assert not any(t.name for t in made.subgraphs[0].tensors)
     contents = [bytes(b.data) for b in made.buffers if b.data is not None]
     assert len(contents) == len(set(contents))
+
+
+@pytest.mark.parametrize("wide", [False, True])
+def test_packed_is_the_same_model_aligned_and_each_thing_once(network, wide):
+    name, model, _, observed = network
+    if name == "blstm" and wide:
+        pytest.skip("TFLM has no GATHER of int16")
+    content = integer.quantize(model, observed, method="error", wide=wide)
+    parsed, reader = schema.ModelT.InitFromPackedBuf(content, 0), schema.Model.GetRootAs(content)
+    again = integer.pack(parsed)
+    assert again == content
+    starts = [reader.Buffers(i)._tab.Vector(reader.Buffers(i)._tab.Offset(4)) for i in range(1, reader.BuffersLength())]
+    assert len(starts) > 20 and not any(start % 16 for start in starts)
+    builder = flatbuffers.Builder(1024)
+    builder.Finish(parsed.Pack(builder), b"TFL3")
+    generated = bytes(builder.Output())
+    assert len(content) < 0.95 * len(generated)
+
+    def plain(o):
+        return (
+            {k: plain(v) for k, v in sorted(vars(o).items())} if hasattr(o, "__dict__") else np.asarray(o).tolist() if o is not None else o
+        )
+
+    other = schema.ModelT.InitFromPackedBuf(generated, 0)
+    for kind in ("tensors", "operators"):
+        mine, theirs = (getattr(m.subgraphs[0], kind) for m in (parsed, other))
+        assert [plain(x) for x in mine] == [plain(x) for x in theirs]
 
 
 def test_choosing_a_range(random):
