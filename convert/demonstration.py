@@ -15,7 +15,7 @@ from tf_model.signal import PCM_SCALE
 
 
 def demonstrate(name: str, checkpoint_name: str | None, folder: Path) -> dict:
-    """Separate the demo mixtures and write them, with what the float network makes of them, as WAVs and spectrograms.
+    """Separate the demo mixtures and write them, with what the float network makes of them, as WAVs and spectrograms; all in ``demo.png``.
 
     Parameters
     ----------
@@ -33,13 +33,12 @@ def demonstrate(name: str, checkpoint_name: str | None, folder: Path) -> dict:
     parity.check_pair(bundle, trained)
     in_keras = separator.from_keras(trained)
     rate = bundle.signal.sample_rate
-    rows, files = [], []
+    rows, files, drawn = [], [], {}
     with progress() as bar:
         for demo in bar.track(clips.demo_mixtures(bundle.sources), description="demo mixtures"):
             pcm = bundles.to_pcm(demo.mixture)
             mixture = mixer.Mixture(demo.mixture, demo.references, demo.mixture - demo.references.sum(0), {})
-            scores = {}
-            sounds = {"mixture": pcm}
+            scores, sounds = {}, {"mixture": pcm}
             for kind, made in (("float", in_keras(demo.mixture)), ("int8", runner.separate_pcm(bundle, pcm)[2] / np.float32(PCM_SCALE))):
                 scores[kind] = evaluate.score(0, mixture, made)
                 sounds |= _named(kind, made)
@@ -51,8 +50,12 @@ def demonstrate(name: str, checkpoint_name: str | None, folder: Path) -> dict:
             with atomic_path(folder / f"{demo.name}.png") as part:
                 sound.plot_spectrograms(part, sounds, bundle.signal)
             files.append(str(folder / f"{demo.name}.png"))
+            drawn[demo.name] = {kind: samples for kind, samples in sounds.items() if not kind.startswith("float")}
             rows.append({"name": demo.name, "sisdr_in_db": scores["int8"].before["sisdr"],
                          **{f"sisdr_{kind}_db": scores[kind].after["sisdr"] for kind in scores}})  # fmt: skip
+    with atomic_path(folder / "demo.png") as part:
+        sound.plot_table(part, drawn, bundle.signal)
+    files.append(str(folder / "demo.png"))
     return {"mixtures": rows, "parity": parity.parity(bundle, trained, hops=1000), "files": files}
 
 

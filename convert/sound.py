@@ -78,19 +78,40 @@ def plot_spectrograms(path: Path, sounds: dict[str, np.ndarray], signal: sig.Sig
     path : PNG to write.
     sounds : by title, np.ndarray [shape=(samples,), int16].
     """
+    _plot_rows(path, {title: {"": pcm} for title, pcm in sounds.items()}, signal, (10, 2.2))
+
+
+def plot_table(path: Path, rows: dict[str, dict[str, np.ndarray]], signal: sig.Signal) -> None:
+    """Draw a table of sounds: a row for each, by name, of the same columns.
+
+    Parameters
+    ----------
+    path : PNG to write.
+    rows : by name, sounds by the column's title, np.ndarray [shape=(samples,), int16].
+    """
+    _plot_rows(path, rows, signal, (4.2, 1.8))
+
+
+def _plot_rows(path: Path, rows: dict[str, dict[str, np.ndarray]], signal: sig.Signal, size: tuple[float, float]) -> None:
     import matplotlib
 
     matplotlib.use("Agg")
     import matplotlib.pyplot as plt
 
-    figure, axes = plt.subplots(len(sounds), 1, figsize=(10, 2.2 * len(sounds)), sharex=True, layout="constrained")
-    for axis, (title, pcm) in zip(np.atleast_1d(axes), sounds.items(), strict=True):
-        spectrum = sig.stft(pcm / np.float32(sig.PCM_SCALE), signal)
-        level = 20 * np.log10(np.maximum(np.abs(spectrum), 1e-6)).T
-        image = axis.imshow(level, origin="lower", aspect="auto", cmap="magma", vmin=-60, vmax=30,
-                            extent=(0, len(pcm) / signal.sample_rate, 0, signal.sample_rate / 2000))  # fmt: skip
-        axis.set(title=title, ylabel="kHz")
-        figure.colorbar(image, ax=axis, label="dB")
-    axis.set(xlabel="s")
+    columns = max(map(len, rows.values()))
+    figure, axes = plt.subplots(
+        len(rows), columns, figsize=(columns * size[0], len(rows) * size[1]), sharex=True, sharey=True, squeeze=False, layout="constrained"
+    )
+    for line, (name, sounds) in zip(axes, rows.items(), strict=True):
+        for axis, (title, pcm) in zip(line, sounds.items(), strict=True):
+            spectrum = sig.stft(pcm / np.float32(sig.PCM_SCALE), signal)
+            level = 20 * np.log10(np.maximum(np.abs(spectrum), 1e-6)).T
+            image = axis.imshow(level, origin="lower", aspect="auto", cmap="magma", vmin=-60, vmax=30,
+                                extent=(0, len(pcm) / signal.sample_rate, 0, signal.sample_rate / 2000))  # fmt: skip
+            axis.set_title(f"{name}: {title}" if title else name, fontsize="medium")
+        line[0].set(ylabel="kHz")
+        figure.colorbar(image, ax=line[-1], label="dB")
+    for axis in axes[-1]:
+        axis.set(xlabel="s")
     figure.savefig(path, dpi=90, format="png")
     plt.close(figure)
