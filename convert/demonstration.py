@@ -60,5 +60,6 @@ def demonstrate(name: str, checkpoint_name: str | None, folder: Path) -> dict:
 
 
 def _named(kind: str, several: np.ndarray) -> dict[str, np.ndarray]:
-    """Sounds [shape=(sources, samples), float32] as PCM by name: ``kind``, or ``kind1``, ``kind2`` where there are more."""
-    return {f"{kind}{i + 1 if len(several) > 1 else ''}": bundles.to_pcm(sound) for i, sound in enumerate(several)}
+    """Sounds [shape=(sources, samples), float32] as PCM by name: ``kind``, or ``kind_1``, ``kind_2`` where there are more."""
+    names = [kind] if len(several) == 1 else [f"{kind}_{i + 1}" for i in range(len(several))]
+    return dict(zip(names, map(bundles.to_pcm, several), strict=True))
