@@ -23,15 +23,8 @@ _FIXED = {  # outputs as (scale, zero point) in int8 and in int16
     "LOGISTIC": ((2.0**-8, -128), (2.0**-15, 0)),
     "TANH": ((2.0**-7, 0), (2.0**-15, 0)),
 }
-_VERSIONS = {
-    "FULLY_CONNECTED": 4,
-    "ADD": 2,
-    "MUL": 2,
-    "MEAN": 2,
-    "LOGISTIC": 2,
-    "TANH": 2,
-    "GATHER": 2,
-}  # with int8; TFLM reads none of them
+# Of operators that take int8, for TFLite; TFLM does not read them.
+_VERSIONS = {"FULLY_CONNECTED": 4} | dict.fromkeys(("ADD", "MUL", "MEAN", "LOGISTIC", "TANH", "GATHER"), 2)
 CELL_SCALE = 2.0**-11  # at most: a cell beyond 16 saturates. Its tanh is 1 long before; fine steps of usual cells matter more
 
 
@@ -112,7 +105,7 @@ class _Writer:
                 i = leader[i]
             return i
 
-        fixed, cells = {}, set()
+        curves, cells = {}, set()
         for op in self._graph.operators:
             name, out = self._name(op), int(op.outputs[0])
             if name in _SAME:
@@ -123,20 +116,21 @@ class _Writer:
                 leader[first(int(op.inputs[18]))] = first(out)
                 cells.add(int(op.inputs[19]))
             elif name in _FIXED:
-                fixed[out] = _FIXED[name][self._type == _INT16]
+                curves[out] = name
         members: dict[int, list[int]] = {}
         for i in observed:
             members.setdefault(first(i), []).append(i)
-        chosen = {}
+        chosen, self._cells, self._curves = {}, cells, {}
         for several in members.values():
             values = together([observed[i] for i in several])
             if several[0] in cells:
                 parameters = min(power_of_two(max(-values.low, values.high)), CELL_SCALE), 0
             else:
-                known = [fixed[i] for i in several if i in fixed]
-                parameters = known[0] if known else scale_of(*choose(values, method, _levels(self._type)), self._type)
+                curve = next((curves[i] for i in several if i in curves), None)
+                self._curves |= dict.fromkeys(several, curve) if curve else {}
+                fixed = curve and _FIXED[curve][self._type == _INT16]
+                parameters = fixed or scale_of(*choose(values, method, _levels(self._type)), self._type)
             chosen |= {i: (np.float32(parameters[0]), parameters[1]) for i in several}
-        self._cells = cells
         return chosen
 
     # Tensors
@@ -173,9 +167,8 @@ class _Writer:
 
     def _outside(self, index: int, observed: Observed, method: Method) -> int:
         """The input or the output of a 16x8 network: int8."""
-        result = index == self._graph.outputs[0]
-        maker = next((self._name(op) for op in self._graph.operators if index in op.outputs), "")
-        scale = _FIXED[maker][0] if result and maker in _FIXED else scale_of(*choose(observed, method, 255), _INT8)
+        curve = self._curves.get(index)
+        scale = _FIXED[curve][0] if curve else scale_of(*choose(observed, method, 255), _INT8)
         return self._add(_shape(self._graph.tensors[index]), _INT8, *scale)
 
     # Operators

@@ -70,6 +70,10 @@ def test_16x8_is_nearer(network):
         return
     truth = runtimes.LiteRT(model)(features)
     made = {wide: integer.quantize(model, observed, method="min-max", wide=wide) for wide in (False, True)}
+    for content in made.values():  # a mask is in 0..1, whatever was seen of it
+        graph = schema.ModelT.InitFromPackedBuf(content, 0).subgraphs[0]
+        given = graph.tensors[graph.outputs[0]].quantization
+        assert (given.scale[0], given.zeroPoint[0]) == (1 / 256, -128)
     masks, exact = run(runtimes.Tflm, made[True], features)
     assert snr(masks, truth) > snr(run(runtimes.Tflm, made[False], features)[0], truth) + 3
     assert np.array_equal(run(simulation.Simulation, made[True], features)[1], exact)
