@@ -305,8 +305,11 @@ def print_parity(result: dict) -> None:
     out.print(table)
     style = "green" if result["ok"] else "red"
     words = "equal in every byte" if result["exact"] else "NOT equal"
-    out.print(f"TFLM in C++ and in Python, plain C and the simulation: {words}; Keras streaming within {result['streaming_difference']:.1e} of sequence",
-              style=style, soft_wrap=True)  # fmt: skip
+    out.print(
+        f"TFLM in C++ and in Python, plain C and the simulation: {words}; "
+        f"Keras streaming within {result['streaming_difference']:.1e} of sequence",
+        style=style, soft_wrap=True,
+    )  # fmt: skip
 
 
 def separate(
