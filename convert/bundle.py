@@ -21,6 +21,7 @@ from convert import flatbuffer, quantize, ranges, runtimes
 from groupcomm.errors import UserError
 from groupcomm.files import REPO, atomic_folder, sha256
 from tf_model import signal as sig
+from tf_model.signal import to_pcm
 
 if TYPE_CHECKING:  # a checkpoint's module takes TensorFlow, which reading a bundle does not need
     from tf_model import checkpoint
@@ -175,11 +176,6 @@ def golden_pcm(hops: int, hop: int) -> np.ndarray:
     if hops > held:
         raise UserError(f"{hops} hops asked, the demo mixtures hold {held} of {hop} samples; ask fewer")
     return to_pcm(np.concatenate([demo.mixture[: share * hop] for demo, share in zip(demos, shares, strict=True)]))
-
-
-def to_pcm(audio: np.ndarray) -> np.ndarray:
-    """Samples in -1..1 to int16, rounded and saturated."""
-    return np.clip(np.rint(audio * sig.PCM_SCALE), -32768, 32767).astype(np.int16)
 
 
 def stream_features(pcm: np.ndarray, bundle_signal: sig.Signal) -> np.ndarray:

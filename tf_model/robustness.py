@@ -14,7 +14,7 @@ from calibration_data import mixer
 from calibration_data.audio import RATE
 from groupcomm.console import progress
 from tf_model import evaluate
-from tf_model.signal import PCM_SCALE
+from tf_model.signal import PCM_SCALE, to_pcm
 
 LEVELS = (-50, -40, -30, -20, -10, 0)  # dBFS of the (first) speaker; the mixer turns down what would clip until it fits
 CLIPPED = (5, 15)  # dB by which the loudest sample is beyond full scale
@@ -113,7 +113,8 @@ def _score(separate, m: mixer.Mixture) -> evaluate.Score:
 
 
 def _pcm(x: np.ndarray) -> np.ndarray:
-    return np.clip(np.rint(x * PCM_SCALE), -PCM_SCALE, PCM_SCALE - 1) / np.float32(PCM_SCALE)
+    """As a board hears it."""
+    return to_pcm(x) / np.float32(PCM_SCALE)
 
 
 def _level_db(x: np.ndarray) -> float:

@@ -125,6 +125,11 @@ class Signal:
         return front, (self.frames(samples) - 1) * self.hop + self.window - front - samples
 
 
+def to_pcm(audio: np.ndarray) -> np.ndarray:
+    """Samples in -1..1 to int16, rounded and saturated."""
+    return np.clip(np.rint(audio * PCM_SCALE), -32768, 32767).astype(np.int16)
+
+
 def stft(x: np.ndarray, signal: Signal) -> np.ndarray:
     """Short-time Fourier transform.
 

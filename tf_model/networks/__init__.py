@@ -30,7 +30,7 @@ STREAMING = {
 }
 
 # What Group Communication buys: the same without the talk between groups, and without groups, on all bins at once, with as many
-# multiply-accumulates a hop or as many parameters. docs/results.md holds them against each other, trained alike.
+# multiply-accumulates a hop or as many parameters. To be trained alike: docs/experiments.md.
 _DENSE = {"signal": Signal(level=1.0), "groups": 1, "talk": "none"}
 CONTROLS = {
     "enhance-no-talk": dataclasses.replace(STREAMING["enhance-bands"], talk="none"),
