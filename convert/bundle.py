@@ -54,7 +54,7 @@ class Bundle:
     @property
     def activations(self) -> int:
         """Their bits: 8, or 16 for 16x8."""
-        return self.description["quantization"].get("activations", 8)
+        return self.description["quantization"]["activations"]
 
     def golden(self) -> tuple[np.ndarray, np.ndarray]:
         """Golden features [shape=(hops, inputs), int8] and the masks [shape=(hops, sources * values), int8] that belong to them.

@@ -161,8 +161,9 @@ static void test_lstm(int32_t number) {
   const int row = number % 8 < 2; /* a batch of one row, in whole words */
   const int32_t steps = draw(1, 3);
   const int32_t batch = row ? 1 : draw(1, 6);
-  const int32_t inputs = number % 3 == 0 ? 8 : row ? 4 * draw(1, 4) : draw(1, 20);
-  const int32_t units = number % 3 == 0 ? (row ? 8 : 32) : row ? 4 * draw(1, 8) : draw(1, 34);
+  int32_t inputs = number % 3 == 0 ? 8 : row ? 4 * draw(1, 4) : draw(1, 20);
+  int32_t units = number % 3 == 0 ? (row ? 8 : 32) : row ? 4 * draw(1, 8) : draw(1, 34);
+  if (number % 5 == 0) inputs = 16, units = draw(0, 1) ? 24 : 40; /* Helium has a body for each of these */
   gc_lstm p = {.steps = steps, .batch = batch, .inputs = inputs, .units = units};
   p.input = draw_gate(0, p.inputs, units, usual);
   p.forget = draw_gate(1, p.inputs, units, usual);
@@ -399,7 +400,7 @@ int main(void) {
     test_elements16(i);
     test_requantize(i);
   }
-  const uint32_t golden = 0x705fd14au; /* GCC 12 on x86-64 */
+  const uint32_t golden = 0x8f02c17fu; /* GCC 12 on x86-64 */
   if (checksum != golden) BoardFail("checksum of all outputs", (int32_t)checksum);
   return 0;
 }

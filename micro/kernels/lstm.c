@@ -482,7 +482,41 @@ static void gc_sums_any(const gc_lstm* p, const gc_lstm_gate* q, const int8_t* i
   }
 }
 
-/* The same for 8 inputs and 32 units: both rows stay in registers, and weights are loaded once for them. Two units whose sums are
+/* The same for 16 inputs, and 24 or 40 units: weights are loaded once for both rows, and the hidden state stays in registers. */
+static inline __attribute__((always_inline)) void gc_sums_16(const gc_lstm_gate* q, const int8_t* in, const int8_t* hidden, int32_t last,
+                                                             int32_t* sums, int32_t units) {
+  const int32_t left = q->input.shift > 0 ? q->input.shift : 0;
+  const int8_t *w = q->input_weights, *v = q->recurrent_weights, *in1 = in + 16 * last, *hidden1 = hidden + units * last;
+  const int8x16_t h0 = vldrbq_s8(hidden), h1 = vldrbq_s8(hidden1);
+  const int8x16_t i0 = vldrbq_s8(hidden + units - 24), i1 = vldrbq_s8(hidden1 + units - 24); /* of 40 units */
+  const int16x8_t t0 = vldrbq_s16(hidden + units - 8), t1 = vldrbq_s16(hidden1 + units - 8); /* the last eight */
+  for (int32_t eights = units / 8; eights > 0; --eights, sums += 28) {
+    for (int32_t pair = 0; pair < 4; ++pair, ++sums, w += 32, v += 2 * units) {
+#pragma GCC unroll 2
+      for (int32_t odd = 0; odd < 2; ++odd) {
+        int8x16_t a = vldrbq_s8(w + 16 * odd);
+        sums[4 * odd] = (int32_t)((uint32_t)vmladavq_s8(vldrbq_s8(in), a) << left);
+        sums[4 * odd + 8] = (int32_t)((uint32_t)vmladavq_s8(vldrbq_s8(in1), a) << left);
+        a = vldrbq_s8(v + odd * units);
+        int32_t y0 = vmladavq_s8(h0, a), y1 = vmladavq_s8(h1, a);
+        if (units == 40) {
+          a = vldrbq_s8(v + odd * units + 16);
+          y0 = vmladavaq_s8(y0, i0, a), y1 = vmladavaq_s8(y1, i1, a);
+        }
+        const int16x8_t b = vldrbq_s16(v + odd * units + units - 8);
+        sums[4 * odd + 16] = vmladavaq_s16(y0, t0, b), sums[4 * odd + 24] = vmladavaq_s16(y1, t1, b);
+      }
+    }
+  }
+}
+static __attribute__((noinline)) void gc_sums_24(const gc_lstm_gate* q, const int8_t* in, const int8_t* hidden, int32_t last, int32_t* sums) {
+  gc_sums_16(q, in, hidden, last, sums, 24);
+}
+static __attribute__((noinline)) void gc_sums_40(const gc_lstm_gate* q, const int8_t* in, const int8_t* hidden, int32_t last, int32_t* sums) {
+  gc_sums_16(q, in, hidden, last, sums, 40);
+}
+
+/* The same for 8 inputs and 32 units: both rows stay in registers. Two units whose sums are
    neighbours are two rows of weights apart, 16 bytes at w and 64 at v. */
 static inline __attribute__((always_inline)) void gc_sums_32(const gc_lstm_gate* q, const int8_t* in, const int8_t* hidden, int32_t left,
                                                              int32_t* sums) {
@@ -710,6 +744,10 @@ static __attribute__((noinline)) void gc_gate_any(const gc_lstm* p, const gc_lst
     gc_sums_32(q, in, hidden, left, sums);
   } else if (few && p->units == 8 && last == 0) {
     gc_sums_8(q, in, hidden, left, sums);
+  } else if (p->inputs == 16 && p->units == 24) {
+    gc_sums_24(q, in, hidden, last, sums);
+  } else if (p->inputs == 16 && p->units == 40) {
+    gc_sums_40(q, in, hidden, last, sums);
   } else {
     gc_sums_any(p, q, in, hidden, last, sums);
   }

@@ -74,7 +74,7 @@ DAMAGE = {
     "bundle.json: not a bundle description": lambda f: (f / "bundle.json").write_text("not json"),
     "bundle.json: not a bundle description.*'model'": lambda f: edit(f, lambda d: d.pop("model")),
     r"hop 120 does not divide half the window of 256; use 128 or 64": lambda f: edit(f, lambda d: d["signal"].update(hop=120)),
-    "bundle.json: masks .* are not 258 values": lambda f: edit(f, lambda d: d.update(sources=2)),
+    "bundle.json: masks .* are not 192 values": lambda f: edit(f, lambda d: d.update(sources=2)),
 }
 
 

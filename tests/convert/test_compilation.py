@@ -148,7 +148,7 @@ def wide_network(random) -> bytes:
 
 def test_int16_activations_are_tflms(tmp_path, random):
     model = wide_network(random)
-    program = Program(dataclasses.replace(bundle.load("enhance"), model=model), tmp_path)
+    program = Program(dataclasses.replace(bundle.load("enhance-blstm"), model=model), tmp_path)
     official = one.Official(model)
     features = random.integers(-128, 128, (100, 129), dtype=np.int8)
     for _ in range(2):
@@ -163,7 +163,7 @@ def test_int16_activations_are_tflms(tmp_path, random):
 def test_int16_features_are_refused(tmp_path):
     model = one.model_of("LOGISTIC", [Tensor((1, 129), 1 / 4096, type=INT16)], [Tensor((1, 129), 2.0**-15, type=INT16)])
     with pytest.raises(UserError, match="features are not int8; let it have int16 inside"):
-        compilation.compile_bundle(dataclasses.replace(bundle.load("enhance"), model=model), tmp_path / "c")
+        compilation.compile_bundle(dataclasses.replace(bundle.load("enhance-blstm"), model=model), tmp_path / "c")
 
 
 def test_the_program_says_what_the_bundle_says(compiled):

@@ -20,28 +20,26 @@ _TEN = Signal(level=1.0, bands=10, pool=4, neighbours=4)
 _SIX = Signal(level=1.0, window=128, hop=64, bands=6, pool=2, neighbours=4)  # bins of 125 Hz
 
 STREAMING = {
-    "enhance": Streaming(),
-    # In training, to take the place of `enhance`: docs/experiments.md.
-    "enhance-bands": Streaming(signal=_TWELVE, features=192, groups=12, blocks=3, tac=24, hidden=40),
-    "enhance-nano": Streaming(signal=_TEN, features=160, groups=10, blocks=2, hidden=30),
+    "enhance": Streaming(signal=_TWELVE, features=192, groups=12, blocks=3, tac=24, hidden=40),
+    "enhance-nano": Streaming(signal=_TEN, features=160, groups=10, blocks=2, hidden=24),
     "enhance-fast": Streaming(signal=_SIX, features=96, groups=6, blocks=3, tac=24, hidden=40),
     "enhance-blstm": Streaming(talk="blstm"),
-    "separate": Streaming(signal=_TWELVE, sources=2, features=192, groups=12, blocks=3, tac=24, hidden=41),
+    "separate": Streaming(signal=_TWELVE, sources=2, features=192, groups=12, blocks=3, tac=24, hidden=40),
 }
 
 # What Group Communication buys: the same without the talk between groups, and without groups, on all bins at once, with as many
 # multiply-accumulates a hop or as many parameters. To be trained alike: docs/experiments.md.
 _DENSE = {"signal": Signal(level=1.0), "groups": 1, "talk": "none"}
 CONTROLS = {
-    "enhance-no-talk": dataclasses.replace(STREAMING["enhance-bands"], talk="none"),
+    "enhance-no-talk": dataclasses.replace(STREAMING["enhance"], talk="none"),
     "enhance-dense-macs": Streaming(**_DENSE, features=88, blocks=3, hidden=126),
     "enhance-dense-params": Streaming(**_DENSE, features=24, blocks=3, hidden=36),
     "enhance-nano-no-talk": dataclasses.replace(STREAMING["enhance-nano"], talk="none"),
-    "enhance-nano-dense-macs": Streaming(**_DENSE, features=68, blocks=2, hidden=86),
-    "enhance-nano-dense-params": Streaming(**_DENSE, features=20, blocks=2, hidden=24),
+    "enhance-nano-dense-macs": Streaming(**_DENSE, features=52, blocks=2, hidden=76),
+    "enhance-nano-dense-params": Streaming(**_DENSE, features=16, blocks=2, hidden=21),
     "separate-no-talk": dataclasses.replace(STREAMING["separate"], talk="none"),
-    "separate-dense-macs": Streaming(**_DENSE, sources=2, features=84, blocks=3, hidden=130),
-    "separate-dense-params": Streaming(**_DENSE, sources=2, features=28, blocks=3, hidden=32),
+    "separate-dense-macs": Streaming(**_DENSE, sources=2, features=80, blocks=3, hidden=128),
+    "separate-dense-params": Streaming(**_DENSE, sources=2, features=28, blocks=3, hidden=30),
 }
 
 _TAC = {"talk": "tac", "groups": 16, "tac": 48}
