@@ -199,12 +199,14 @@ def write(trained: checkpoint.Checkpoint, folder: Path, *, method: ranges.Method
     ----------
     trained : a network of the streaming family.
     folder : where it goes.
-    method : how ranges are chosen, see `ranges.choose`; None: by percentile for 8 bits, for 16 of all that was seen.
+    method : how ranges are chosen, see `ranges.choose`; None: as they were trained, or else by percentile for 8 bits, for 16 of all that
+        was seen.
     activations : their bits, 8 or 16; weights, features and masks have 8.
     """
-    method = method or ("percentile" if activations == 8 else "min-max")
+    trained_ranges = method is None and activations == 8 and "ranges" in trained.training
+    method = None if trained_ranges else method or ("percentile" if activations == 8 else "min-max")
     budget = _budget(folder)
-    model, calibration_hops = quantize.ptq(trained, method=method, wide=activations == 16)
+    model, calibration_hops = quantize.integers(trained, method=method, wide=activations == 16)
     net = trained.net
     with atomic_folder(folder) as part:
         file = part / "model.tflite"
@@ -231,7 +233,12 @@ def write(trained: checkpoint.Checkpoint, folder: Path, *, method: ranges.Method
             "masks": masks.as_dict(),
             "operators": [{"name": o.name, "version": o.version, "count": o.count} for o in parsed.operators],
             "arena_bytes": smallest_arena(file),
-            "quantization": {"method": "ptq", "ranges": method, "activations": activations, "calibration_hops": calibration_hops},
+            "quantization": {
+                "method": "ptq" if method else "qat",
+                "ranges": method or "trained",
+                "activations": activations,
+                "calibration_hops": calibration_hops,
+            },
             "checkpoint_sha256": trained.sha256(),
             **({"budget": budget} if budget else {}),
             "golden": {

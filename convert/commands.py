@@ -1,5 +1,6 @@
 """Verbs of the conversion room."""
 
+import functools
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -22,7 +23,7 @@ CheckpointOption = Annotated[
 def register(app: typer.Typer) -> None:
     """Add this room's verbs to the front door."""
     app.command(name="list")(list_names)
-    for verb in (convert, compile, bench, inspect, parity, separate, evaluate, robustness, peers, demo):
+    for verb in (convert, qat, compile, bench, inspect, parity, separate, evaluate, robustness, peers, demo):
         app.command()(verb)
 
 
@@ -83,6 +84,48 @@ def convert(
         print_json({"bundle": str(folder), "model_bytes": d["model"]["bytes"], "arena_bytes": d["arena_bytes"], **d["quantization"]})
         return
     out.print(f"{folder}: model {d['model']['bytes']:,} bytes, arena {d['arena_bytes']:,} bytes", soft_wrap=True)
+
+
+def qat(
+    name: Annotated[str, typer.Argument(metavar="NETWORK", help="A trained network's name (`groupcomm list`) or its folder.")],
+    folder: Annotated[Path | None, typer.Option("--out", help="The run's folder; build/qat/NAME unless told.")] = None,
+    steps: Annotated[int, typer.Option(min=1, help="Optimizer steps.")] = 1000,
+    batch: Annotated[int, typer.Option(min=1, help="Mixtures a step.")] = 16,
+    seconds: Annotated[float, typer.Option(min=0.1, max=60, help="Length of a training mixture, s.")] = 2.5,
+    learning_rate: Annotated[float, typer.Option(min=0.0, help="Peak of Adam's learning rate, of weights and of ranges.")] = 2e-4,
+    seed: Annotated[int, typer.Option(min=0, max=2**32 - 1, help="Seed of the mixtures.")] = 2,
+    validate_every: Annotated[int, typer.Option(min=1, help="Steps between validations and saved states.")] = 100,
+    patience: Annotated[int, typer.Option(min=1, help="Validations without a better score before stopping.")] = 12,
+    method: Annotated[
+        Literal["min-max", "percentile", "error"], typer.Option("--ranges", help="Of activations, to begin with: as for `convert`.")
+    ] = "percentile",
+    json: Json = False,
+) -> None:
+    """Train a trained network on in the arithmetic of int8; `groupcomm convert` then takes its ranges. Goes on where it was stopped."""
+    from tf_model import load_tensorflow
+
+    load_tensorflow()
+    from convert import integer, quantize
+    from convert import qat as aware
+    from tf_model import checkpoint
+    from tf_model import train as training
+
+    trained = checkpoint.load(name)
+    folder = folder or Path("build") / "qat" / trained.name
+    before = trained.training.get("recipe", {})
+    recipe = training.Recipe(
+        steps=steps, batch=batch, seconds=seconds, learning_rate=learning_rate, seed=seed, validate_every=validate_every,
+        patience=patience, start=name, **{k: before[k] for k in ("corpus", "objective", "rooms") if k in before},
+    )  # fmt: skip
+    model, _, observed = quantize.observe(trained)
+    ranges = integer.choose_ranges(model, observed, method, wide=False)
+    around = functools.partial(aware.FakeQuantized, trained.name, net=trained.net, ranges=ranges)
+    result = training.train(trained.name, trained.net, recipe, folder, around=around)
+    if json:
+        print_json(result)
+        return
+    best = f"best at step {result['best_step']}: {result['sisdri_db']:.2f} dB as int8 will have it"
+    err.print(f"{best}; make its bundle with `groupcomm convert {result['checkpoint']}`", soft_wrap=True)
 
 
 def _convert_float(name: str, file: Path | None, seconds: float, json: bool) -> None:

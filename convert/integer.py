@@ -6,6 +6,7 @@ and a zero point, int16 ones a zero point of 0, weights are symmetric (for FULLY
 of the products that they are added to; LOGISTIC and TANH have fixed outputs; the cell of an LSTM is int16, its scale a power of two.
 """
 
+import dataclasses
 import math
 
 import flatbuffers
@@ -25,6 +26,7 @@ _FIXED = {  # outputs as (scale, zero point) in int8 and in int16
 }
 # Of operators that take int8, for TFLite; TFLM does not read them.
 _VERSIONS = {"FULLY_CONNECTED": 4} | dict.fromkeys(("ADD", "MUL", "MEAN", "LOGISTIC", "TANH", "GATHER"), 2)
+Ranges = dict[int, tuple[float, float]]  # lowest and highest value of each activation, 0 among them
 CELL_SCALE = 2.0**-11  # at most: a cell beyond 16 saturates. Its tanh is 1 long before; fine steps of usual cells matter more
 
 
@@ -36,14 +38,73 @@ def activations(model: bytes) -> list[int]:
     return sorted(i for i in used if graph.tensors[i].type == _FLOAT and parsed.buffers[graph.tensors[i].buffer].data is None)
 
 
-def quantize(model: bytes, observed: dict[int, Observed], *, method: Method, wide: bool) -> bytes:
+@dataclasses.dataclass(frozen=True)
+class Shared:
+    """Activations that have one scale, because operators only move values between them, or because it is one state.
+
+    Attributes
+    ----------
+    tensors : their indices.
+    kind : ``"cell"`` of an LSTM, ``"LOGISTIC"`` or ``"TANH"`` for what has a fixed scale, ``""`` for all others.
+    """
+
+    tensors: tuple[int, ...]
+    kind: str
+
+
+def shared(model: bytes) -> list[Shared]:
+    """All `activations`, in groups of one scale."""
+    parsed = schema.ModelT.InitFromPackedBuf(model, 0)
+    leader = {i: i for i in activations(model)}
+    kinds: dict[int, str] = {}
+
+    def first(i: int) -> int:
+        while leader[i] != i:
+            i = leader[i]
+        return i
+
+    for op in parsed.subgraphs[0].operators:
+        name, out = flatbuffer.operator_name(parsed.operatorCodes[op.opcodeIndex]), int(op.outputs[0])
+        if name in _SAME:
+            for i in op.inputs:
+                if i in leader:
+                    leader[first(int(i))] = first(out)
+        elif name == "UNIDIRECTIONAL_SEQUENCE_LSTM":
+            leader[first(int(op.inputs[18]))] = first(out)
+            kinds[int(op.inputs[19])] = "cell"
+        elif name in _FIXED:
+            kinds[out] = name
+    members: dict[int, list[int]] = {}
+    for i in leader:
+        members.setdefault(first(i), []).append(i)
+    return [Shared(tuple(several), next((kinds[i] for i in several if i in kinds), "")) for several in members.values()]
+
+
+def choose_ranges(model: bytes, observed: dict[int, Observed], method: Method, *, wide: bool) -> Ranges:
+    """Ranges from what every one of a model's `activations` reaches; of cells all that was seen.
+
+    Parameters
+    ----------
+    model : a float streaming `.tflite`.
+    observed : what every one of its `activations` reaches.
+    method : how a range is chosen from that, see `ranges.choose`.
+    wide : for 16x8.
+    """
+    found = {}
+    for group in shared(model):
+        values = together([observed[i] for i in group.tensors])
+        of_cell = group.kind == "cell"
+        found |= dict.fromkeys(group.tensors, choose(values, "min-max" if of_cell else method, 65535 if wide else 255))
+    return found
+
+
+def quantize(model: bytes, ranges: Ranges, *, wide: bool) -> bytes:
     """Quantize a float streaming `.tflite`.
 
     Parameters
     ----------
     model : as `quantize.to_float` makes it.
-    observed : what every one of its `activations` reaches.
-    method : how ranges are chosen from that, see `ranges.choose`.
+    ranges : of every one of its `activations`, as `choose_ranges` or training finds them; tensors that share a scale have equal ones.
     wide : 16x8: int16 between the input and the output, which stay int8.
 
     Raises
@@ -51,11 +112,11 @@ def quantize(model: bytes, observed: dict[int, Observed], *, method: Method, wid
     UserError
         For an operator that it cannot quantize.
     """
-    return _Writer(model, observed, method, wide).content()
+    return _Writer(model, ranges, wide).content()
 
 
 class _Writer:
-    def __init__(self, model: bytes, observed: dict[int, Observed], method: Method, wide: bool):
+    def __init__(self, model: bytes, ranges: Ranges, wide: bool):
         self._from = schema.ModelT.InitFromPackedBuf(model, 0)
         [self._graph] = self._from.subgraphs
         self._type = _INT16 if wide else _INT8
@@ -68,14 +129,17 @@ class _Writer:
         graph = schema.SubGraphT()
         graph.tensors, graph.operators = [], []
         self._model.subgraphs = [graph]
-        self._parameters = self._choose(observed, method)
+        self._ranges, self._parameters = ranges, {}
+        self._cells, self._curves = set(), {}
+        for group in shared(model):
+            self._set_scale(group)
         [given], [result] = self._graph.inputs, self._graph.outputs
-        graph.inputs = [self._outside(given, observed[given], method) if wide else self._tensor(given)]
+        graph.inputs = [self._outside(given) if wide else self._tensor(given)]
         if wide:
             self._operator("QUANTIZE", graph.inputs, [self._tensor(given)], schema.QuantizeOptionsT())
         for op in self._graph.operators:
             self._quantized(op)
-        graph.outputs = [self._outside(result, observed[result], method) if wide else self._tensor(result)]
+        graph.outputs = [self._outside(result) if wide else self._tensor(result)]
         if wide:
             self._operator("QUANTIZE", [self._tensor(result)], graph.outputs, schema.QuantizeOptionsT())
 
@@ -96,42 +160,17 @@ class _Writer:
         dtype = {_FLOAT: np.float32, **_DTYPES}[tensor.type]
         return np.frombuffer(np.asarray(data, np.uint8).tobytes(), dtype).reshape(_shape(tensor))
 
-    def _choose(self, observed: dict[int, Observed], method: Method) -> dict[int, tuple[np.float32, int]]:
-        """Scale and zero point of every activation; those that only move values have one for all."""
-        leader = {i: i for i in observed}
-
-        def first(i: int) -> int:
-            while leader[i] != i:
-                i = leader[i]
-            return i
-
-        curves, cells = {}, set()
-        for op in self._graph.operators:
-            name, out = self._name(op), int(op.outputs[0])
-            if name in _SAME:
-                for i in op.inputs:
-                    if i in observed:
-                        leader[first(int(i))] = first(out)
-            elif name == "UNIDIRECTIONAL_SEQUENCE_LSTM":
-                leader[first(int(op.inputs[18]))] = first(out)
-                cells.add(int(op.inputs[19]))
-            elif name in _FIXED:
-                curves[out] = name
-        members: dict[int, list[int]] = {}
-        for i in observed:
-            members.setdefault(first(i), []).append(i)
-        chosen, self._cells, self._curves = {}, cells, {}
-        for several in members.values():
-            values = together([observed[i] for i in several])
-            if several[0] in cells:
-                parameters = min(power_of_two(max(-values.low, values.high)), CELL_SCALE), 0
-            else:
-                curve = next((curves[i] for i in several if i in curves), None)
-                self._curves |= dict.fromkeys(several, curve) if curve else {}
-                fixed = curve and _FIXED[curve][self._type == _INT16]
-                parameters = fixed or scale_of(*choose(values, method, _levels(self._type)), self._type)
-            chosen |= {i: (np.float32(parameters[0]), parameters[1]) for i in several}
-        return chosen
+    def _set_scale(self, group: Shared) -> None:
+        low, high = self._ranges[group.tensors[0]]
+        if group.kind == "cell":
+            self._cells |= set(group.tensors)
+            scale, zero_point = cell_scale(low, high), 0
+        elif group.kind:
+            self._curves |= dict.fromkeys(group.tensors, group.kind)
+            scale, zero_point = _FIXED[group.kind][self._type == _INT16]
+        else:
+            scale, zero_point = scale_of(low, high, self._type)
+        self._parameters |= dict.fromkeys(group.tensors, (np.float32(scale), zero_point))
 
     # Tensors
 
@@ -165,10 +204,10 @@ class _Writer:
             self._made[index] = made
         return self._made[index]
 
-    def _outside(self, index: int, observed: Observed, method: Method) -> int:
+    def _outside(self, index: int) -> int:
         """The input or the output of a 16x8 network: int8."""
         curve = self._curves.get(index)
-        scale = _FIXED[curve][0] if curve else scale_of(*choose(observed, method, 255), _INT8)
+        scale = _FIXED[curve][0] if curve else scale_of(*self._ranges[index], _INT8)
         return self._add(_shape(self._graph.tensors[index]), _INT8, *scale)
 
     # Operators
@@ -345,8 +384,9 @@ def power_of_two(most: float) -> np.float32:
     return np.float32(2.0 ** math.ceil(math.log2(max(most / 32767, 2.0**-15))))
 
 
-def _levels(kind: int) -> int:
-    return 255 if kind == _INT8 else 65535
+def cell_scale(low: float, high: float) -> np.float32:
+    """Scale of an LSTM's cell that goes from ``low`` to ``high``."""
+    return min(power_of_two(max(-low, high)), np.float32(CELL_SCALE))
 
 
 def _rounded(x: np.ndarray, scale, zero_point: int, kind: int) -> np.ndarray:

@@ -121,14 +121,17 @@ def to_float(trained: checkpoint.Checkpoint, *, seconds: float = 4.0) -> bytes:
     """
     from tf_model.networks import tasnet
 
+    if not isinstance(trained.net, tasnet.TasNet):
+        return streaming_float(trained.model("export"), trained.net)
     with quiet():
-        if isinstance(trained.net, tasnet.TasNet):
-            shape = (1, tasnet.export_samples(trained.net, seconds))
-            converter = _converter(trained.model("export"), shape=shape, given="mixture", result="estimates")
-        else:
-            converter = _converter(trained.model("export"), shape=(1, trained.net.signal.inputs))
-        content = _without_cell_clip(converter.convert())
-        return content if isinstance(trained.net, tasnet.TasNet) else from_zero(content)
+        shape = (1, tasnet.export_samples(trained.net, seconds))
+        return _without_cell_clip(_converter(trained.model("export"), shape=shape, given="mixture", result="estimates").convert())
+
+
+def streaming_float(model, net) -> bytes:
+    """Float32 `.tflite` of the export view of a network of the streaming family."""
+    with quiet():
+        return from_zero(_without_cell_clip(_converter(model, shape=(1, net.signal.inputs)).convert()))
 
 
 def calibration_features(signal: sig.Signal) -> list[np.ndarray]:
@@ -136,17 +139,42 @@ def calibration_features(signal: sig.Signal) -> list[np.ndarray]:
     return [sig.features(sig.stft(clip.audio, signal), signal) for clip in clips.calibration_clips()]
 
 
-def ptq(trained: checkpoint.Checkpoint, *, method: ranges.Method, wide: bool) -> tuple[bytes, int]:
-    """Integer `.tflite` by post-training quantization: ranges of the float network over the calibration clips, see `integer.quantize`.
+def integers(trained: checkpoint.Checkpoint, *, method: ranges.Method | None, wide: bool) -> tuple[bytes, int]:
+    """Integer `.tflite`, see `integer.quantize`.
+
+    Parameters
+    ----------
+    trained : a network of the streaming family.
+    method : how ranges are chosen from what the float network reaches on the calibration clips; None: those that were trained.
+    wide : 16x8.
 
     Returns
     -------
-    (model, hops) : the flatbuffer and the number of hops that set its ranges.
+    (model, hops) : the flatbuffer and the number of hops that set its ranges, 0 where they were trained.
 
     Raises
     ------
     UserError
-        For a network of another family than the streaming one, or one with an operator that cannot be quantized.
+        For a network of another family than the streaming one, one with an operator that cannot be quantized, or one without trained ranges
+        where those are asked.
+    """
+    if method is None:
+        if "ranges" not in trained.training:
+            raise UserError(
+                f"{trained.name}: no ranges were trained; train them with `groupcomm qat`, or choose how to find them with --ranges"
+            )
+        return integer.quantize(to_float(trained), {i: (low, high) for i, low, high in trained.training["ranges"]}, wide=wide), 0
+    model, sounds, observed = observe(trained)
+    return integer.quantize(model, integer.choose_ranges(model, observed, method, wide=wide), wide=wide), sum(map(len, sounds))
+
+
+def observe(trained: checkpoint.Checkpoint) -> tuple[bytes, list[np.ndarray], dict[int, ranges.Observed]]:
+    """A network's float `.tflite`, the features of the calibration clips, and what its activations reach on them.
+
+    Raises
+    ------
+    UserError
+        For a network of another family than the streaming one.
     """
     from tf_model.networks import tasnet
 
@@ -156,8 +184,7 @@ def ptq(trained: checkpoint.Checkpoint, *, method: ranges.Method, wide: bool) ->
         )
     model = to_float(trained)
     sounds = calibration_features(trained.net.signal)
-    observed = ranges.observe(model, integer.activations(model), sounds)
-    return integer.quantize(model, observed, method=method, wide=wide), sum(map(len, sounds))
+    return model, sounds, ranges.observe(model, integer.activations(model), sounds)
 
 
 def quantize(x: np.ndarray, scale: float, zero_point: int) -> np.ndarray:

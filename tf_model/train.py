@@ -155,7 +155,7 @@ def _finish_step_first():
             signal.signal(s, handler)
 
 
-def train(name: str, net: networks.Network, recipe: Recipe, folder: Path) -> dict:
+def train(name: str, net: networks.Network, recipe: Recipe, folder: Path, *, around=None) -> dict:
     """Train a network, or go on with a run that was stopped.
 
     Parameters
@@ -163,6 +163,8 @@ def train(name: str, net: networks.Network, recipe: Recipe, folder: Path) -> dic
     name : name that the checkpoint will carry.
     net, recipe : sizes and recipe; a folder holds one recipe only.
     folder : the run's folder.
+    around : function of the network's sequence view: a `tf.Module` that is called in its place, whose variables are trained and kept, the
+        network's weights among them, and whose ``notes()`` stand beside the figures in the checkpoint. None: the view itself.
 
     Returns
     -------
@@ -201,9 +203,11 @@ def train(name: str, net: networks.Network, recipe: Recipe, folder: Path) -> dic
             0.0, max(1, recipe.steps - warmup), alpha=0.01, warmup_target=recipe.learning_rate, warmup_steps=warmup
         )
         optimizer = keras.optimizers.Adam(schedule, global_clipnorm=5.0)
-        optimizer.build(model.trainable_variables)
         if first:
             model.set_weights(first)
+        forward = around(model) if around else model
+        variables = forward.trainable_variables
+        optimizer.build(variables)
         pruner = pruning.Pruner(model.trainable_variables, recipe.keep, recipe.steps) if recipe.keep else None
     if chief:
         with atomic_path(recipe_file) as part:
@@ -211,13 +215,13 @@ def train(name: str, net: networks.Network, recipe: Recipe, folder: Path) -> dic
 
     def learn(mixtures, sources, stop):
         with tf.GradientTape() as tape:
-            each = objective(family.separate(model, mixtures, net), sources, recipe.objective)
+            each = objective(family.separate(forward, mixtures, net), sources, recipe.objective)
             loss = tf.nn.compute_average_loss(each, global_batch_size=recipe.batch)
-        optimizer.apply_gradients(zip(tape.gradient(loss, model.trainable_variables), model.trainable_variables, strict=True))
+        optimizer.apply_gradients(zip(tape.gradient(loss, variables), variables, strict=True))
         return tf.stack([loss, stop])
 
     def score(mixtures, sources, weights):
-        estimates = family.separate(model, mixtures, net)
+        estimates = family.separate(forward, mixtures, net)
         before = tf.reduce_mean(losses.si_sdr(mixtures[:, None], sources), 1)
         return tf.reduce_sum(weights * (losses.pit(losses.si_sdr, estimates, sources) - before))
 
@@ -229,7 +233,8 @@ def train(name: str, net: networks.Network, recipe: Recipe, folder: Path) -> dic
     validation = _validation(validation_corpus, validation_spec, recipe.validation_mixtures, strategy)
     done, best_step, waited = tf.Variable(0, dtype=tf.int64), tf.Variable(0, dtype=tf.int64), tf.Variable(0, dtype=tf.int64)
     best = tf.Variable(-np.inf, dtype=tf.float64)
-    state = tf.train.Checkpoint(model=model, optimizer=optimizer, done=done, best=best, best_step=best_step, waited=waited)
+    kept = {"around": forward} if around else {}
+    state = tf.train.Checkpoint(model=model, optimizer=optimizer, done=done, best=best, best_step=best_step, waited=waited, **kept)
     manager = tf.train.CheckpointManager(state, folder / "state", max_to_keep=2)
     if manager.latest_checkpoint:
         state.restore(manager.latest_checkpoint).assert_consumed()
@@ -267,6 +272,7 @@ def train(name: str, net: networks.Network, recipe: Recipe, folder: Path) -> dic
                     waited.assign(0)
                     if chief:
                         training = {"recipe": asked["recipe"], "step": int(done), "validation_sisdri_db": improvement}
+                        training |= forward.notes() if around else {}
                         checkpoint.save(folder / "best", name, net, training, model)
                 if chief:
                     manager.save()

@@ -140,4 +140,4 @@ def test_what_does_not_convert_is_named():
     with pytest.raises(UserError, match="0.001 s are 16 samples, a window is 32; use 0.002 s or more"):
         quantize.to_float(network, seconds=0.001)
     with pytest.raises(UserError, match="gc-dprnn: time-domain networks are not quantized yet; convert with --float"):
-        quantize.ptq(network, method="min-max", wide=False)
+        quantize.integers(network, method="min-max", wide=False)

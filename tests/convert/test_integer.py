@@ -46,6 +46,10 @@ def run(kind, model, features):
     return quantize.dequantize(masks, out_scale, out_zero), masks
 
 
+def quantized(model, observed, method, *, wide=False):
+    return integer.quantize(model, integer.choose_ranges(model, observed, method, wide=wide), wide=wide)
+
+
 def snr(got, truth):
     return 10 * np.log10(np.sum(truth**2) / np.sum((got - truth) ** 2))
 
@@ -54,7 +58,7 @@ def snr(got, truth):
 def test_int8_is_near_float_and_the_same_everywhere(network, method):
     _, model, features, observed = network
     truth = runtimes.LiteRT(model)(features)
-    made = integer.quantize(model, observed, method=method, wide=False)
+    made = quantized(model, observed, method, wide=False)
     masks, exact = run(runtimes.Tflm, made, features)
     assert snr(masks, truth) > 30
     assert np.array_equal(run(simulation.Simulation, made, features)[1], exact)
@@ -66,10 +70,10 @@ def test_16x8_is_nearer(network):
     name, model, features, observed = network
     if name == "blstm":
         with pytest.raises(UserError, match="operator GATHER: TFLM has none for int16; let groups talk by TAC, or quantize to int8"):
-            integer.quantize(model, observed, method="min-max", wide=True)
+            quantized(model, observed, "min-max", wide=True)
         return
     truth = runtimes.LiteRT(model)(features)
-    made = {wide: integer.quantize(model, observed, method="min-max", wide=wide) for wide in (False, True)}
+    made = {wide: quantized(model, observed, "min-max", wide=wide) for wide in (False, True)}
     for content in made.values():  # a mask is in 0..1, whatever was seen of it
         graph = schema.ModelT.InitFromPackedBuf(content, 0).subgraphs[0]
         given = graph.tensors[graph.outputs[0]].quantization
@@ -90,7 +94,7 @@ def test_ranges_are_those_of_the_tensors(network):
     seen = observed[graph.inputs[0]]
     assert (seen.low, seen.high) == (features.min(), features.max())
     np.testing.assert_array_equal(seen.values, features[:: ranges.EVERY].ravel())
-    made = schema.ModelT.InitFromPackedBuf(integer.quantize(model, observed, method="min-max", wide=False), 0).subgraphs[0]
+    made = schema.ModelT.InitFromPackedBuf(quantized(model, observed, "min-max", wide=False), 0).subgraphs[0]
     given = made.tensors[made.inputs[0]].quantization
     assert given.scale[0] == pytest.approx(features.max() / 255) and given.zeroPoint[0] == -128
     cells = [made.tensors[op.inputs[19]] for op in made.operators if len(op.inputs) > 20]
@@ -100,7 +104,7 @@ def test_ranges_are_those_of_the_tensors(network):
 
 
 def test_names_and_metadata_are_gone(network):
-    made = schema.ModelT.InitFromPackedBuf(integer.quantize(network[1], network[3], method="error", wide=False), 0)
+    made = schema.ModelT.InitFromPackedBuf(quantized(network[1], network[3], "error"), 0)
     assert not made.metadata and not made.signatureDefs and not made.description
     assert not any(t.name for t in made.subgraphs[0].tensors)
     contents = [bytes(b.data) for b in made.buffers if b.data is not None]
@@ -112,7 +116,7 @@ def test_packed_is_the_same_model_aligned_and_each_thing_once(network, wide):
     name, model, _, observed = network
     if name == "blstm" and wide:
         pytest.skip("TFLM has no GATHER of int16")
-    content = integer.quantize(model, observed, method="error", wide=wide)
+    content = quantized(model, observed, "error", wide=wide)
     parsed, reader = schema.ModelT.InitFromPackedBuf(content, 0), schema.Model.GetRootAs(content)
     again = integer.pack(parsed)
     assert again == content
@@ -170,4 +174,4 @@ def test_an_operator_that_is_not_known_is_named():
     model = model_of("NEG", [x], [y], schema.NegOptionsT())
     observed = {i: ranges.Observed(0.0, 1.0, np.zeros(1, np.float32)) for i in integer.activations(model)}
     with pytest.raises(UserError, match="operator NEG is not quantized; ADD, "):
-        integer.quantize(model, observed, method="min-max", wide=False)
+        quantized(model, observed, "min-max", wide=False)

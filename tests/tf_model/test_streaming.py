@@ -88,7 +88,12 @@ def test_cost_is_what_the_flatbuffer_holds(converted):
 
 @pytest.mark.parametrize(
     ("name", "params", "macs_per_second", "latency_ms"),
-    [("enhance", 60_000, 50e6, 16), ("enhance-nano", 30_000, 17.5e6, 16), ("enhance-fast", 60_000, 50e6, 8), ("separate", 80_000, 50e6, 16)],
+    [
+        ("enhance", 60_000, 50e6, 16),
+        ("enhance-nano", 30_000, 17.5e6, 16),
+        ("enhance-fast", 60_000, 50e6, 8),
+        ("separate", 80_000, 50e6, 16),
+    ],
 )
 def test_networks_for_boards_are_within_their_budgets(name, params, macs_per_second, latency_ms):
     net = find(name)
@@ -100,7 +105,7 @@ def test_networks_for_boards_are_within_their_budgets(name, params, macs_per_sec
 
 
 def test_state_is_of_the_recurrence_in_time_alone():
-    assert streaming.state_bytes(Streaming(talk="blstm")) == streaming.state_bytes(Streaming()) == 4 * 16 * 32 * 3
+    assert streaming.state_bytes(streaming.Streaming(talk="blstm")) == streaming.state_bytes(streaming.Streaming()) == 4 * 16 * 32 * 3
 
 
 def test_gradients_reach_every_weight(tiny_net, random):

@@ -1,0 +1,245 @@
+"""Quantization-aware training: the float `.tflite`'s own graph in TensorFlow, rounded where TFLM rounds.
+
+tfmot wraps Keras layers and refuses recurrent ones; TensorFlow's converter fails on FakeQuant beside a fused LSTM. Neither is asked. The
+graph that `integer.quantize` turns into integers is run here operator by operator, many sounds and frames at once, with constants that are
+the Keras weights (in the flatbuffer's order and layout) and with a `tf.quantization.fake_quant_with_min_max_vars` at every tensor that
+becomes integers. Its ranges are trained with the weights, and are the ones that `integer.quantize` gets: one graph, one list of
+tensors, so what was trained is what runs. Rounding passes gradients straight through, saturation does not (Jacob et al., "Quantization and
+training of neural networks for efficient integer-arithmetic-only inference", CVPR 2018; trained ranges: Jain et al., "Trained quantization
+thresholds", MLSys 2020).
+
+Not rounded, for it is far below a step of int8: the multipliers of TFLM's rescaling, and an LSTM's gates after their curves (int16 in
+1 / 32768). An LSTM's gates before their curves (saturating int16 in 1 / 4096), its cell and its hidden state are.
+"""
+
+import numpy as np
+import tensorflow as tf
+import tf_keras as keras
+from ai_edge_litert import schema_py_generated as schema
+
+from convert import flatbuffer, integer, quantize
+from groupcomm.errors import UserError
+from tf_model.networks import streaming
+
+GATE = 4096.0  # steps of 1 in an LSTM's gate before its curve
+_DTYPES = {schema.TensorType.FLOAT32: np.float32, schema.TensorType.INT32: np.int32, schema.TensorType.INT64: np.int64}
+
+
+class FakeQuantized(tf.Module):
+    """A streaming network as its integer `.tflite` will compute it, with gradients: features [batch, frames, inputs] -> masks.
+
+    Parameters
+    ----------
+    name, model : a network's name, and its sequence view, whose weights are the constants.
+    net : its sizes.
+    ranges : of every activation, to begin with (see `integer.choose_ranges`).
+
+    Raises
+    ------
+    UserError
+        When the converter computed with weights, so that a constant of the `.tflite` is none of them.
+    """
+
+    def __init__(self, name: str, model: keras.Model, *, net, ranges: integer.Ranges):
+        super().__init__(name="qat")
+        self._weights = model.weights
+        content, self._places = _trace(name, model, net)
+        parsed = schema.ModelT.InitFromPackedBuf(content, 0)
+        [self._graph] = parsed.subgraphs
+        self._names = [flatbuffer.operator_name(parsed.operatorCodes[op.opcodeIndex]) for op in self._graph.operators]
+        self._constants = {
+            i: np.frombuffer(np.asarray(parsed.buffers[t.buffer].data, np.uint8).tobytes(), _DTYPES[t.type]).reshape(t.shape)
+            for i, t in enumerate(self._graph.tensors)
+            if parsed.buffers[t.buffer].data is not None and t.type in _DTYPES
+        }
+        self._groups = integer.shared(content)
+        self._of = {i: n for n, group in enumerate(self._groups) for i in group.tensors}
+        self._cell_scales = {
+            i: float(integer.cell_scale(*ranges[i])) for group in self._groups if group.kind == "cell" for i in group.tensors
+        }
+        self.lows, self.highs = (
+            [
+                tf.Variable(ranges[group.tensors[0]][end], dtype=tf.float32, trainable=not group.kind, name=f"{side}_{n}")
+                for n, group in enumerate(self._groups)
+            ]
+            for end, side in ((0, "low"), (1, "high"))
+        )
+
+    def notes(self) -> dict:
+        """``ranges``, as they are now: [tensor, low, high] of each activation, what `quantize.ranges_of` reads."""
+        return {"ranges": [[i, *self._range(n)] for i, n in sorted(self._of.items())]}
+
+    def _range(self, n: int) -> tuple[float, float]:
+        return min(float(self.lows[n]), 0.0), max(float(self.highs[n]), 1e-6)
+
+    def __call__(self, features: tf.Tensor) -> tf.Tensor:
+        batch, frames = tf.shape(features)[0], tf.shape(features)[1]
+        flat = tf.concat([tf.reshape(w, [-1]) for w in self._weights], 0)
+        weights = {i: tf.gather(flat, place) for i, place in self._places.items()}
+        [given], [result] = self._graph.inputs, self._graph.outputs
+        values = {int(given): self._fake(int(given), tf.reshape(features, [-1, *self._shape(given)]))}
+
+        def value(i: int) -> tf.Tensor:
+            """An activation [shape=(batch * frames, ...)], or a constant without that axis."""
+            i = int(i)
+            return values[i] if i in values else weights[i] if i in weights else tf.constant(self._constants[i])
+
+        for name, op in zip(self._names, self._graph.operators, strict=True):
+            out = int(op.outputs[0])
+            shape = [-1, *self._shape(out)]
+            inputs = [int(i) for i in op.inputs]
+            options = op.builtinOptions
+            if name == "FULLY_CONNECTED":
+                w, scale = _weights(value(inputs[1]), by_output=True)
+                y = tf.linalg.matmul(tf.reshape(value(inputs[0]), [-1, w.shape[1]]), w, transpose_b=True)
+                if len(inputs) > 2 and inputs[2] >= 0:
+                    y += _steps(value(inputs[2]), self._scale(inputs[0]) * scale[:, 0])
+                y = self._first_rounding(y, self._scale(inputs[0]) * scale[:, 0], out)
+            elif name == "UNIDIRECTIONAL_SEQUENCE_LSTM":
+                y = self._lstm(op, value, values, batch, frames)
+            elif name in ("ADD", "MUL"):
+                y = (tf.add if name == "ADD" else tf.multiply)(*(self._operand(i, value(i), i in values, shape) for i in inputs))
+            elif name == "MEAN":
+                axes = [int(a) % len(self._shape(inputs[0])) for a in self._constants[inputs[1]].ravel()]
+                count = np.prod([self._shape(inputs[0])[a] for a in axes])
+                y = tf.reduce_mean(value(inputs[0]), [a + 1 for a in axes])
+                y = self._first_rounding(y, self._scale(inputs[0]), out, int(np.log2(count)))
+            elif name in ("LOGISTIC", "TANH"):
+                y = (tf.sigmoid if name == "LOGISTIC" else tf.tanh)(value(inputs[0]))
+            elif name in ("RESHAPE", "SQUEEZE"):
+                y = value(inputs[0])
+                if inputs[0] not in values:  # a state is set from a constant, in every frame
+                    y = tf.broadcast_to(y[None], [batch * frames, *y.shape])
+            elif name == "GATHER":
+                y = tf.gather(value(inputs[0]), self._constants[inputs[1]], axis=options.axis % (len(shape) - 1) + 1)
+            elif name == "CONCATENATION":
+                y = tf.concat([value(i) for i in inputs], options.axis % (len(shape) - 1) + 1)
+            else:
+                raise UserError(f"operator {name} cannot be trained in integers")
+            if getattr(options, "fusedActivationFunction", 0) == schema.ActivationFunctionType.RELU:
+                y = tf.nn.relu(y)
+            y = tf.reshape(y, shape)
+            # What only moves has been rounded; so has what an LSTM gives.
+            values[out] = y if name in ("RESHAPE", "SQUEEZE", "GATHER", "UNIDIRECTIONAL_SEQUENCE_LSTM") else self._fake(out, y)
+        return tf.reshape(values[int(result)], [batch, frames, -1])
+
+    def _shape(self, index: int) -> list[int]:
+        return [int(n) for n in self._graph.tensors[index].shape]
+
+    def _fake(self, index: int, x: tf.Tensor) -> tf.Tensor:
+        """An activation, rounded to its steps."""
+        n = self._of[index]
+        if self._groups[n].kind in ("LOGISTIC", "TANH"):
+            low, high = (0.0, 255 / 256) if self._groups[n].kind == "LOGISTIC" else (-1.0, 127 / 128)
+            return tf.quantization.fake_quant_with_min_max_args(x, low, high)
+        return tf.quantization.fake_quant_with_min_max_vars(x, tf.minimum(self.lows[n], 0.0), tf.maximum(self.highs[n], 1e-6))
+
+    def _scale(self, index: int) -> tf.Tensor:
+        """Steps of an activation."""
+        n = self._of[index]
+        if self._groups[n].kind in ("LOGISTIC", "TANH"):
+            return tf.constant(2.0**-8 if self._groups[n].kind == "LOGISTIC" else 2.0**-7)
+        return tf.stop_gradient(tf.maximum(self.highs[n], 1e-6) - tf.minimum(self.lows[n], 0.0)) / 255
+
+    def _first_rounding(self, x: tf.Tensor, sums: tf.Tensor, out: int, more: int = 0) -> tf.Tensor:
+        """TFLM rounds twice: to a part of the output's steps, as small as its multiplier is shifted to the right, then to a step.
+
+        Where the shift is small, as for MEAN, which divides by ``2 ** more`` by shifting, every eighth value or so is one step aside.
+        """
+        left = tf.math.ceil(tf.math.log(sums / self._scale(out)) / np.float32(np.log(2.0))) - more
+        return _steps(x, self._scale(out) * tf.pow(2.0, tf.minimum(left, 0.0)))
+
+    def _operand(self, index: int, x: tf.Tensor, activation: bool, shape: list[int]) -> tf.Tensor:
+        """Of a sum or product: a constant has steps of its own."""
+        if activation:
+            return tf.reshape(x, [-1, *[1] * (len(shape) - len(x.shape)), *x.shape[1:]])
+        low, high = (tf.stop_gradient(r) for r in (tf.minimum(tf.reduce_min(x), 0.0), tf.maximum(tf.reduce_max(x), 0.0)))
+        return tf.quantization.fake_quant_with_min_max_vars(x, low, high)[None]
+
+    def _lstm(self, op, value, values, batch, frames) -> tf.Tensor:
+        inputs = [int(i) for i in op.inputs]
+        hidden, cell, out = inputs[18], inputs[19], int(op.outputs[0])
+        x, (units, width) = value(inputs[0]), self._shape(inputs[1])
+        shape = self._shape(inputs[0])
+        rows, steps = (shape[1], shape[0]) if op.builtinOptions.timeMajor else (shape[0], shape[1])
+        within = hidden in values  # a recurrence across the groups of a frame, from what was written into its state
+        if within:
+            order = [1, 0, 2, 3] if op.builtinOptions.timeMajor else [2, 0, 1, 3]
+            x = tf.reshape(tf.transpose(tf.reshape(x, [-1, *shape]), order), [steps, -1, width])
+            begin = [tf.reshape(value(i), [-1, units]) for i in (hidden, cell)]
+        else:
+            x = tf.reshape(tf.transpose(tf.reshape(x, [batch, frames, rows, width]), [1, 0, 2, 3]), [frames, -1, width])
+            begin = [tf.zeros([batch * rows, units])] * 2
+        kernels, scales = zip(*(_weights(value(i), by_output=False) for i in inputs[1:5]), strict=True)
+        recurrent = tf.transpose(tf.concat([_weights(value(i), by_output=False)[0] for i in inputs[5:9]], 0))
+        each = self._scale(inputs[0])
+        bias = tf.concat([_steps(value(i), each * scale[0, 0]) for i, scale in zip(inputs[12:16], scales, strict=True)], 0)
+        scale = self._cell_scales[cell]
+        from_input = _gate(tf.tensordot(x, tf.transpose(tf.concat(kernels, 0)), 1) + bias)
+
+        def step(gates, state):
+            h, c = state
+            i, f, g, o = tf.split(_clipped(gates + _gate(tf.matmul(h, recurrent))), 4, axis=-1)
+            c = _steps(tf.sigmoid(f) * c, scale) + _steps(tf.sigmoid(i) * tf.tanh(g), scale)
+            c = tf.clip_by_value(c, -32768 * scale, 32767 * scale)
+            h = self._fake(out, tf.sigmoid(o) * tf.tanh(c))
+            return h, [h, c]
+
+        _, y, _ = keras.backend.rnn(step, from_input, begin, time_major=True)
+        if within:
+            y = tf.reshape(y, [steps, -1, rows, units])
+            return tf.transpose(y, [1, 0, 2, 3] if op.builtinOptions.timeMajor else [1, 2, 0, 3])
+        return tf.transpose(tf.reshape(y, [frames, batch, rows, units]), [1, 0, 2, 3])
+
+
+def _trace(name: str, model: keras.Model, net) -> tuple[bytes, dict[int, np.ndarray]]:
+    """The float `.tflite`, and for each of its float constants the place of every element in the network's weights, all in one row.
+
+    It converts the network with the places themselves as weights: a constant that is not made of whole numbers in that row was computed.
+    """
+    sizes = [int(np.prod(w.shape)) for w in model.weights]
+    starts = np.cumsum([0, *sizes])
+    if starts[-1] >= 2**24:
+        raise UserError(f"{name}: {starts[-1]} weights; float32 counts to {2**24 - 1} exactly, and so far goes quantization-aware training")
+    numbered = [
+        np.arange(a + 1, b + 1, dtype=np.float32).reshape(w.shape) for a, b, w in zip(starts, starts[1:], model.weights, strict=False)
+    ]
+    exported = streaming.build(net, "export")
+    exported.set_weights(numbered)
+    content = quantize.streaming_float(exported, net)
+    parsed = schema.ModelT.InitFromPackedBuf(content, 0)
+    [graph] = parsed.subgraphs
+    places = {}
+    for op in graph.operators:
+        for i in map(int, op.inputs):
+            tensor = graph.tensors[i]
+            data = parsed.buffers[tensor.buffer].data
+            if i < 0 or data is None or tensor.type != schema.TensorType.FLOAT32 or not np.any(data):  # zeros: what a state is set to
+                continue
+            found = np.frombuffer(np.asarray(data, np.uint8).tobytes(), np.float32).reshape(tensor.shape)
+            place = np.rint(found).astype(np.int64) - 1
+            if not np.array_equal(place + 1, found) or place.min() < 0 or place.max() >= starts[-1]:
+                raise UserError(f"{name}: tensor {i} of its .tflite holds values that are no weights; it cannot be trained in integers")
+            places[i] = place.astype(np.int32)
+    return content, places
+
+
+def _weights(w: tf.Tensor, *, by_output: bool) -> tuple[tf.Tensor, tf.Tensor]:
+    """A matrix [shape=(outputs, inputs)] in steps of int8, symmetric, of each output by itself or of all; and these steps."""
+    most = tf.stop_gradient(tf.reduce_max(tf.abs(w), 1 if by_output else None, keepdims=True))
+    scale = tf.where(most > 0, most, 127.0) / 127.0
+    return _steps(w, scale), scale
+
+
+def _steps(x: tf.Tensor, scale) -> tf.Tensor:
+    """Rounded to multiples of ``scale``, halves away from zero; gradients pass straight through."""
+    return x + tf.stop_gradient(tf.sign(x) * tf.floor(tf.abs(x) / scale + 0.5) * scale - x)
+
+
+def _clipped(x: tf.Tensor) -> tf.Tensor:
+    return tf.clip_by_value(x, -32768 / GATE, 32767 / GATE)
+
+
+def _gate(x: tf.Tensor) -> tf.Tensor:
+    """Half of an LSTM's gate before its curve: int16 that saturates."""
+    return _clipped(_steps(x, 1 / GATE))
