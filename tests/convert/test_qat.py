@@ -1,0 +1,108 @@
+"""What is trained in integers is what the `.tflite` computes, with the ranges that were trained."""
+
+import json
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from ai_edge_litert import schema_py_generated as schema
+
+from convert import bundle, integer, qat, quantize, runtimes
+from groupcomm.errors import UserError
+from tests.convert.test_commands import groupcomm, ok
+from tests.convert.test_integer import NETS, run, snr
+from tf_model import checkpoint
+from tf_model.networks import streaming
+
+HOPS = 40
+
+
+@pytest.fixture(scope="module", params=NETS)
+def network(request, tmp_path_factory):
+    """A network with weights as large as trained ones: checkpoint, ranges of its activations."""
+    folder, random = tmp_path_factory.mktemp("qat"), np.random.default_rng(1)
+    model = streaming.build(NETS[request.param])
+    model.set_weights([random.normal(0, 0.8 / np.sqrt(w.shape[0]) if w.ndim > 1 else 0.1, w.shape) for w in model.get_weights()])
+    checkpoint.save(folder / "net", request.param, NETS[request.param], {}, model)
+    trained = checkpoint.load(str(folder / "net"))
+    content, _, observed = quantize.observe(trained)
+    return trained, integer.choose_ranges(content, observed, "percentile", wide=False)
+
+
+def given(trained) -> int:
+    """The tensor that features go into."""
+    return int(schema.ModelT.InitFromPackedBuf(quantize.to_float(trained), 0).subgraphs[0].inputs[0])
+
+
+def test_it_rounds_where_tflm_rounds(network, random):
+    """Equal but where a value lies at half a step, and float32 and TFLM's multipliers fall to different sides of it."""
+    trained, ranges = network
+    features = random.uniform(0, 1, (HOPS, trained.net.signal.inputs)).astype(np.float32)
+    scale, zero_point = integer.scale_of(*ranges[given(trained)])
+    heard = quantize.dequantize(quantize.quantize(features, scale, zero_point), scale, zero_point)
+    exact, _ = run(runtimes.Tflm, integer.quantize(quantize.to_float(trained), ranges, wide=False), features)
+    model = trained.model()
+    fake = qat.FakeQuantized("net", model, net=trained.net, ranges=ranges)
+    got = fake(tf.constant(np.stack([heard, heard[::-1]]))).numpy()  # sounds of a batch do not touch
+    plain = model(heard[None]).numpy()[0]
+    assert snr(got[0], exact) > snr(plain, exact) + 6
+    assert np.mean(np.rint(256 * got[0]) == np.rint(256 * exact)) > 0.8
+    np.testing.assert_allclose(got[1], fake(tf.constant(heard[None, ::-1])).numpy()[0], atol=1 / 256)
+
+
+def test_without_rounding_it_is_the_network(network, random, monkeypatch):
+    trained, ranges = network
+    monkeypatch.setattr(qat, "_steps", lambda x, scale: x)
+    for name in ("fake_quant_with_min_max_vars", "fake_quant_with_min_max_args"):
+        monkeypatch.setattr(tf.quantization, name, lambda x, *limits: x)
+    features = random.uniform(0, 1, (2, HOPS, trained.net.signal.inputs)).astype(np.float32)
+    model = trained.model()
+    fake = qat.FakeQuantized("net", model, net=trained.net, ranges=ranges)
+    np.testing.assert_allclose(fake(tf.constant(features)).numpy(), model(features).numpy(), atol=1e-4)
+
+
+def test_gradients_reach_every_weight_and_range(network, random):
+    trained, ranges = network
+    narrow = {i: (low / 4, high / 4) for i, (low, high) in ranges.items()}  # so that every range cuts something off
+    fake = qat.FakeQuantized("net", trained.model(), net=trained.net, ranges=narrow)
+    features = random.uniform(0, 1, (2, HOPS, trained.net.signal.inputs)).astype(np.float32)
+    with tf.GradientTape() as tape:
+        loss = tf.reduce_sum(fake(tf.constant(features)) ** 2)
+    gradients = dict(zip([v.name for v in fake.trainable_variables], tape.gradient(loss, fake.trainable_variables), strict=True))
+    silent = [name for name, gradient in gradients.items() if np.abs(gradient.numpy()).max() == 0]
+    assert not [name for name in silent if not name.startswith(("low", "high"))]
+    highs = [name for name in gradients if name.startswith("high")]
+    assert len(set(highs) & set(silent)) < len(highs) / 3  # not every one is reached in so short a sound
+
+
+def test_the_ranges_that_were_trained_are_in_the_bundle(network, tmp_path):
+    """And they last: saved, loaded, converted."""
+    trained, ranges = network
+    fake = qat.FakeQuantized("net", trained.model(), net=trained.net, ranges=ranges)
+    for variable in fake.highs:
+        variable.assign(variable * 1.25)
+    checkpoint.save(tmp_path / "net", trained.name, trained.net, fake.notes(), trained.model())
+    written = bundle.write(checkpoint.load(str(tmp_path / "net")), tmp_path / "bundle")
+    assert written.description["quantization"] == {"method": "qat", "ranges": "trained", "activations": 8, "calibration_hops": 0}
+    low, high = ranges[given(trained)]
+    assert written.description["features"]["scale"] == pytest.approx((1.25 * high - low) / 255, rel=1e-6)
+    chosen = bundle.write(checkpoint.load(str(tmp_path / "net")), tmp_path / "ptq", method="percentile")
+    assert chosen.description["quantization"]["method"] == "ptq" and chosen.model != written.model
+
+
+def test_ranges_that_were_not_trained_are_asked_for(network):
+    with pytest.raises(UserError, match="no ranges were trained; train them with `groupcomm qat`"):
+        quantize.integers(network[0], method=None, wide=False)
+
+
+def test_the_verb_trains_resumes_and_converts(network, tiny_corpus, tmp_path):
+    trained, _ = network
+    where = tmp_path / "start"
+    checkpoint.save(where, trained.name, trained.net, {"recipe": {"corpus": tiny_corpus, "objective": "spectral"}}, trained.model())
+    asked = ("qat", where, "--steps", 4, "--batch", 2, "--seconds", 1, "--validate-every", 2, "--out", tmp_path / "run")
+    found = ok(*asked, "--json")
+    assert found["steps"] == 4
+    training = json.loads((tmp_path / "run" / "best" / "network.json").read_text())["training"]
+    assert training["recipe"]["objective"] == "spectral" and len(training["ranges"]) > 10
+    assert "going on at step 4 of 4" in groupcomm(*asked).stderr
+    assert ok("convert", tmp_path / "run" / "best", "--out", tmp_path / "bundle", "--json")["method"] == "qat"
