@@ -67,12 +67,12 @@ void GoldenBytes() {
 // Features that no sound gives.
 void Extremes() {
   const host::Bundle bundle = Load();
-  const int bins = StreamBins(bundle.stream), hops = 40;
+  const int inputs = StreamInputs(bundle.stream), hops = 40;
   std::mt19937 random(1);
   Bytes features;
   for (const int kind : {0, 1, 2, 3, 4}) {
-    for (int i = 0; i < hops * bins; ++i) {
-      const bool flip = kind == 2 ? i / bins % 2 : random() % 2;
+    for (int i = 0; i < hops * inputs; ++i) {
+      const bool flip = kind == 2 ? i / inputs % 2 : random() % 2;
       features.push_back(kind == 4 ? random() % 256 : kind == 0 || (kind > 1 && flip) ? 128 : 127);
     }
   }

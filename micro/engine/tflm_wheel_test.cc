@@ -54,16 +54,16 @@ void Sizes() {
     CHECK_LE(allocator->used_bytes(), arena.size());
 
     // The tensors: what the bundle says of them is where we look for it.
-    const int bins = StreamBins(bundle.stream);
+    const int inputs = StreamInputs(bundle.stream);
     const tflm::Tensor *in = made->input(0), *out = made->output(0);
     CHECK_EQ(in->params.scale, bundle.stream.features.scale);
     CHECK_EQ(in->params.zero_point, bundle.stream.features.zero_point);
     CHECK_EQ(in->dims->size, 2);
-    CHECK_EQ(in->dims->data[1], bins);
-    CHECK_EQ(in->bytes, static_cast<size_t>(bins));
+    CHECK_EQ(in->dims->data[1], inputs);
+    CHECK_EQ(in->bytes, static_cast<size_t>(inputs));
     CHECK_TRUE(in->type == tflm::kInt8);
     CHECK_EQ(out->params.scale, bundle.stream.masks.scale);
-    CHECK_EQ(out->bytes, static_cast<size_t>(bundle.stream.sources * bins));
+    CHECK_EQ(out->bytes, static_cast<size_t>(bundle.stream.sources * StreamValues(bundle.stream)));
     CHECK_TRUE(out->type == tflm::kInt8);
     for (const tflm::Tensor* tensor : {in, out}) {
       const uint8_t* data = reinterpret_cast<const uint8_t*>(tensor->data.int8);
@@ -112,6 +112,11 @@ tflm::Result CheckedPrepare(tflm::Context* context, tflm::Node* node) {
     CHECK_EQ(tensor->bytes, bytes * Elements(tensor->dims));
     CHECK_EQ(tensor->allocation_type == tflm::kConstant, constant);
     CHECK_EQ(tensor->is_variable, variable);
+    if (type == tflm::kInt32) {  // a bias: nobody asks for its scale, so it has none
+      CHECK_TRUE(tensor->quantization.type != tflm::kAffine);
+      interpreter->DeallocateTempTfLiteTensor(tensor);
+      return;
+    }
     CHECK_TRUE(tensor->quantization.type == tflm::kAffine);
     const auto* quantization = static_cast<const tflm::AffineQuantization*>(tensor->quantization.params);
     CHECK_EQ(quantization->scale->data[0], tensor->params.scale);
@@ -121,7 +126,6 @@ tflm::Result CheckedPrepare(tflm::Context* context, tflm::Node* node) {
     const int scales = quantization->scale->size, rows = tensor->dims->data[0];
     interpreter->DeallocateTempTfLiteTensor(tensor);
     CHECK_TRUE(scales == 1 || (constant && scales == rows));
-    return scales;
   };
   CHECK_EQ(node->outputs->size, 1);
   described(node->inputs->data[0], tflm::kInt8, 1, false, false);

@@ -17,7 +17,7 @@ namespace {
 namespace fs = std::filesystem;
 using nlohmann::json;
 
-const fs::path kBundle = "convert/bundles/enhance";
+const fs::path kBundle = "convert/bundles/enhance-blstm";  // without bands
 
 std::vector<uint8_t> Read(const fs::path& path) {
   std::vector<uint8_t> content;
