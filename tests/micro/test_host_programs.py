@@ -54,9 +54,9 @@ def two_sources(copy):
     import tf_keras as keras
 
     opened = bundle.load(str(copy))
-    bins = opened.signal.bins
+    inputs, values = opened.signal.inputs, opened.signal.values
     keras.utils.set_random_seed(1)
-    model = keras.Sequential([keras.Input(batch_shape=(1, bins)), keras.layers.Dense(2 * bins, activation="sigmoid")])
+    model = keras.Sequential([keras.Input(batch_shape=(1, inputs)), keras.layers.Dense(2 * values, activation="sigmoid")])
     features = opened.golden()[0].astype(np.float32) / 128 + 1
     converter = tf.lite.TFLiteConverter.from_keras_model(model)
     converter.optimizations = [tf.lite.Optimize.DEFAULT]
@@ -109,7 +109,7 @@ def test_replay_equals_the_official_tflm_on_the_golden_vectors(name, kernels):
 @pytest.mark.parametrize("kernels", ["library", "ours"])
 def test_replay_equals_the_official_tflm_on_any_bytes_and_after_resets(random, name, kernels):
     opened = bundle.load(name)
-    features = random.integers(-128, 128, (200, opened.signal.bins), dtype=np.int8)
+    features = random.integers(-128, 128, (200, opened.signal.inputs), dtype=np.int8)
     python = runtimes.Tflm(opened.model)
     expected = []
     for _ in range(3):
@@ -139,8 +139,8 @@ def check_stream(opened, wav, tmp_path):
     seen, given = tmp_path / "features.i8", tmp_path / "masks.i8"
     wavs = runner.separate_wav(opened, wav, tmp_path / "out" / "deep", "--features", seen, "--masks", given)
     signal, sources = opened.signal, opened.sources
-    seen = np.fromfile(seen, np.int8).reshape(-1, signal.bins)
-    given = np.fromfile(given, np.int8).reshape(-1, sources * signal.bins)
+    seen = np.fromfile(seen, np.int8).reshape(-1, signal.inputs)
+    given = np.fromfile(given, np.int8).reshape(-1, sources * signal.values)
     assert len(seen) == len(given) == signal.frames(len(pcm))
 
     # Features: float32 FFT against double; now and then a value on the edge of two steps falls to the other.
