@@ -29,7 +29,7 @@ def test_a_new_bundle_holds_what_it_says(tmp_path, tiny_net, monkeypatch):
 
     # A budget is a person's; converting again keeps it. (The same model and arena: both take long, and a model is never twice the same.)
     assert "budget" not in d
-    monkeypatch.setattr(quantize, "ptq", lambda *_, **__: (made.model, d["quantization"]["calibration_hops"]))
+    monkeypatch.setattr(quantize, "integers", lambda *_, **__: (made.model, d["quantization"]["calibration_hops"]))
     monkeypatch.setattr(bundle, "smallest_arena", lambda _: d["arena_bytes"])
     budget = {"cortex-m4": {"instructions": 1000}}
     edit(made.path, lambda d: d.update(budget=budget, sources=7))
