@@ -66,11 +66,18 @@ class FakeQuantized(tf.Module):
         )
 
     def notes(self) -> dict:
-        """``ranges``, as they are now: [tensor, low, high] of each activation, what `quantize.ranges_of` reads."""
-        return {"ranges": [[i, *self._range(n)] for i, n in sorted(self._of.items())]}
+        """``ranges``, as they are now: [tensor, low, high] of each activation, what `quantize.integers` reads."""
+        return {"ranges": [[i, *map(float, self._trained(n))] for i, n in sorted(self._of.items())]}
 
-    def _range(self, n: int) -> tuple[float, float]:
-        return min(float(self.lows[n]), 0.0), max(float(self.highs[n]), 1e-6)
+    def _trained(self, n: int) -> tuple[tf.Tensor, tf.Tensor]:
+        """A group's range, 0 in it."""
+        return tf.minimum(self.lows[n], 0.0), tf.maximum(self.highs[n], 1e-6)
+
+    def _limits(self, index: int) -> tuple[tf.Tensor, tf.Tensor]:
+        """Lowest and highest of an activation's 256 values."""
+        n = self._of[index]
+        fixed = {"LOGISTIC": (0.0, 255 / 256), "TANH": (-1.0, 127 / 128)}.get(self._groups[n].kind)
+        return tuple(map(tf.constant, fixed)) if fixed else self._trained(n)
 
     def __call__(self, features: tf.Tensor) -> tf.Tensor:
         batch, frames = tf.shape(features)[0], tf.shape(features)[1]
@@ -128,18 +135,12 @@ class FakeQuantized(tf.Module):
 
     def _fake(self, index: int, x: tf.Tensor) -> tf.Tensor:
         """An activation, rounded to its steps."""
-        n = self._of[index]
-        if self._groups[n].kind in ("LOGISTIC", "TANH"):
-            low, high = (0.0, 255 / 256) if self._groups[n].kind == "LOGISTIC" else (-1.0, 127 / 128)
-            return tf.quantization.fake_quant_with_min_max_args(x, low, high)
-        return tf.quantization.fake_quant_with_min_max_vars(x, tf.minimum(self.lows[n], 0.0), tf.maximum(self.highs[n], 1e-6))
+        return tf.quantization.fake_quant_with_min_max_vars(x, *self._limits(index))
 
     def _scale(self, index: int) -> tf.Tensor:
         """Steps of an activation."""
-        n = self._of[index]
-        if self._groups[n].kind in ("LOGISTIC", "TANH"):
-            return tf.constant(2.0**-8 if self._groups[n].kind == "LOGISTIC" else 2.0**-7)
-        return tf.stop_gradient(tf.maximum(self.highs[n], 1e-6) - tf.minimum(self.lows[n], 0.0)) / 255
+        low, high = self._limits(index)
+        return tf.stop_gradient(high - low) / 255
 
     def _first_rounding(self, x: tf.Tensor, sums: tf.Tensor, out: int, more: int = 0) -> tf.Tensor:
         """TFLM rounds twice: to a part of the output's steps, as small as its multiplier is shifted to the right, then to a step.

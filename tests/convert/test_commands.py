@@ -156,4 +156,7 @@ def test_a_truncated_model_is_refused_by_every_verb(bundle_copy, verb):
 
 def test_unknown_names_are_refused():
     refused(groupcomm("cost", "nosuch"), "nosuch: no such network; choose one of enhance")
-    refused(groupcomm("separate", "a.wav", "--bundle", "nosuch", "--out", "x"), "nosuch: no bundle of this name (enhance, enhance-blstm, enhance-nano)")
+    refused(
+        groupcomm("separate", "a.wav", "--bundle", "nosuch", "--out", "x"),
+        "nosuch: no bundle of this name (enhance, enhance-blstm, enhance-nano)",
+    )
