@@ -14,8 +14,8 @@ from pathlib import Path
 
 import numpy as np
 
+from convert import boards, compilation, flatbuffer, runner, runtimes
 from convert import bundle as bundles
-from convert import compilation, flatbuffer, runner, runtimes
 from groupcomm.errors import UserError
 from groupcomm.files import REPO, atomic_path
 
@@ -23,8 +23,8 @@ BOARDS = ("cortex-m4", "cortex-m33", "cortex-m55")
 BUDGET = ("instructions", "flash_bytes", "ram_bytes")  # of the worst hop; all of it
 HOPS = 200
 COUNTED_HOPS = 20  # on the host, where valgrind takes 50 times as long
+WINDOWS = (128, 256, 512)  # samples; for which micro/stream has a library of its own
 CYCLES_PER_INSTRUCTION = 1.5  # assumed: most take 1, loads and taken branches 2 to 4, and flash has wait states
-PARTS = {"nRF52840": ("cortex-m4", 64e6), "nRF5340": ("cortex-m33", 128e6)}  # core and clock in Hz
 _BUILD = """load("//micro/boards/cortex_m:network.bzl", "network_firmware")
 
 network_firmware(
@@ -70,7 +70,7 @@ def bench(bundle: bundles.Bundle, board: str, *, portable: bool = False) -> dict
     with atomic_path(folder / "BUILD") as part:
         parts = {
             "kernels": "kernels_portable" if portable else "kernels",
-            "stream": "stream_256" if bundle.signal.window == 256 else "stream",
+            "stream": f"stream_{bundle.signal.window}" if bundle.signal.window in WINDOWS else "stream",
         }
         part.write_text(_BUILD.format(name=written["name"], **parts))
     label = f"//build/bench/{folder.name}:firmware_{board.replace('-', '_')}"
@@ -120,13 +120,16 @@ def bench(bundle: bundles.Bundle, board: str, *, portable: bool = False) -> dict
         "flash_bytes": flash,
         "ram_bytes": ram | {"total": sum(ram.values())},
         "estimates": {
-            part: {
-                "clock_hz": clock,
+            real.part: {
+                "clock_hz": real.clock_hz,
                 "cycles_per_instruction": CYCLES_PER_INSTRUCTION,
-                "load": instructions["hop"]["worst"] * CYCLES_PER_INSTRUCTION / clock / (bundle.signal.hop / bundle.signal.sample_rate),
+                "load": instructions["hop"]["worst"]
+                * CYCLES_PER_INSTRUCTION
+                / real.clock_hz
+                / (bundle.signal.hop / bundle.signal.sample_rate),
             }
-            for part, (core, clock) in PARTS.items()
-            if core == board
+            for real in boards.boards().values()
+            if real.core == board
         },
         "budget": {key: {"limit": limit, "used": figures[key], "ok": figures[key] <= limit} for key, limit in limits.items()},
     }

@@ -23,7 +23,24 @@ CheckpointOption = Annotated[
 def register(app: typer.Typer) -> None:
     """Add this room's verbs to the front door."""
     app.command(name="list")(list_names)
-    for verb in (convert, qat, compile, bench, inspect, parity, separate, evaluate, robustness, peers, demo):
+    for verb in (
+        convert,
+        qat,
+        sensitivity,
+        drift,
+        variants,
+        compile,
+        bench,
+        fit,
+        package,
+        inspect,
+        parity,
+        separate,
+        evaluate,
+        robustness,
+        peers,
+        demo,
+    ):
         app.command()(verb)
 
 
@@ -115,7 +132,7 @@ def qat(
     before = trained.training.get("recipe", {})
     recipe = training.Recipe(
         steps=steps, batch=batch, seconds=seconds, learning_rate=learning_rate, seed=seed, validate_every=validate_every,
-        patience=patience, start=name, **{k: before[k] for k in ("corpus", "objective", "rooms") if k in before},
+        patience=patience, start=name, ranges=method, **{k: before[k] for k in ("corpus", "objective", "rooms") if k in before},
     )  # fmt: skip
     model, _, observed = quantize.observe(trained)
     ranges = integer.choose_ranges(model, observed, method, wide=False)
@@ -126,6 +143,136 @@ def qat(
         return
     best = f"best at step {result['best_step']}: {result['sisdri_db']:.2f} dB as int8 will have it"
     err.print(f"{best}; make its bundle with `groupcomm convert {result['checkpoint']}`", soft_wrap=True)
+
+
+def sensitivity(
+    name: Annotated[str, typer.Argument(metavar="NETWORK", help="A trained network's name (`groupcomm list`) or its folder.")],
+    folder: Annotated[
+        Path | None, typer.Option("--out", help="Folder for sensitivity.json and sensitivity.png; build/sensitivity/NAME unless told.")
+    ] = None,
+    method: Annotated[
+        Literal["min-max", "percentile", "error"] | None,
+        typer.Option("--ranges", help="Of activations, as for `convert`; those that were trained, or percentile, unless told."),
+    ] = None,
+    split: Split = "validation",
+    mixtures: Annotated[int, typer.Option(min=2, help="How many mixtures of 4 s.")] = 32,
+    minutes: Annotated[
+        int, typer.Option(min=1, help="Of sound, in streams of 30 s, that shows how much of its range each place uses.")
+    ] = 60,
+    corpus: CorpusOption = "debian",
+    json: Json = False,
+) -> None:
+    """Round one operator, state or activation to integers at a time: the SI-SDR that each costs, and how much of its range it uses."""
+    from tf_model import load_tensorflow
+
+    load_tensorflow()
+    from convert import sensitivity as places
+    from tf_model import checkpoint
+
+    trained = checkpoint.load(name)
+    folder = folder or Path("build") / "sensitivity" / trained.name
+    if method is None and "ranges" not in trained.training:
+        method = "percentile"
+    found = places.sensitivity(trained, folder, method=method, split=split, mixtures=mixtures, minutes=minutes, corpus=corpus)
+    if json:
+        print_json(found)
+        return
+    from rich.table import Table
+
+    title = "{network}, {split}, {mixtures} mixtures; ranges over {minutes} minutes".format(**found)
+    table = Table("rounded alone", "what", "SI-SDR lost, dB, 95 %", "range in use", title=title)
+    for column in table.columns[2:]:
+        column.justify = "right"
+    for place in found["places"]:
+        used = "-" if place["used"] is None else f"{100 * place['used']:.0f} %"
+        table.add_row(place["operator"], place["what"], interval(place["loss_db"], 3), used)
+    table.add_section()
+    table.add_row("everywhere", "", interval(found["all"], 3), "")
+    out.print(table)
+    out.print(f"{folder / 'sensitivity.json'}, {folder / 'sensitivity.png'}", soft_wrap=True)
+
+
+def drift(
+    name: BundleName,
+    checkpoint_name: CheckpointOption = None,
+    minutes: Annotated[int, typer.Option(min=3, help="Of one continuous stream: the same minute again and again.")] = 30,
+    split: Split = "validation",
+    corpus: CorpusOption = "debian",
+    json: Json = False,
+) -> None:
+    """SI-SDR of int8 and of float minute by minute in one long stream. Exit code 1 when the last is 0.05 dB off the second."""
+    from tf_model import load_tensorflow
+
+    load_tensorflow()
+    from convert import bundle
+    from convert import sensitivity as places
+    from tf_model import checkpoint
+
+    opened = bundle.load(name)
+    found = places.drift(opened, checkpoint.load(checkpoint_name or opened.name), minutes=minutes, split=split, corpus=corpus)
+    if json:
+        print_json(found)
+    else:
+        from rich.table import Table
+
+        table = Table("minute", "int8", "float", "float - int8", title="{bundle}, {split}: SI-SDR improvement, dB".format(**found))
+        for column in table.columns:
+            column.justify = "right"
+        for minute, (ours, exact) in enumerate(zip(found["int8_db"], found["float_db"], strict=True), 1):
+            table.add_row(str(minute), f"{ours:.3f}", f"{exact:.3f}", f"{exact - ours:+.3f}")
+        out.print(table)
+        settled = (
+            f"from minute {found['settled']} on the masks are equal in every byte" if found["settled"] else "no two last minutes are equal"
+        )
+        style = "green" if abs(found["drift_db"]) <= places.DRIFT else "red"
+        out.print(f"last minute less the second: {found['drift_db']:+.3f} dB; {settled}", style=style, soft_wrap=True)
+    if abs(found["drift_db"]) > places.DRIFT:
+        raise typer.Exit(1)
+
+
+def variants(
+    name: Annotated[str, typer.Argument(metavar="NETWORK", help="A trained network's name (`groupcomm list`) or its folder.")],
+    aware: Annotated[str | None, typer.Option("--qat", help="The same network after `groupcomm qat`: its folder.")] = None,
+    folder: Annotated[Path | None, typer.Option("--out", help="For bundles, scores, plot; build/variants/NAME unless told.")] = None,
+    split: Split = "validation",
+    mixtures: Annotated[int, typer.Option(min=2, help="How many mixtures of 4 s.")] = 200,
+    levels: Annotated[int, typer.Option(min=0, help="Mixtures at each level of -10 to -50 dBFS.")] = 40,
+    corpus: CorpusOption = "debian",
+    json: Json = False,
+) -> None:
+    """Float, int8 by each way to find ranges, int8 after `qat`, 16x8: quality with paired losses, bytes, instructions."""
+    from tf_model import load_tensorflow
+
+    load_tensorflow()
+    from convert import variants as arithmetics
+    from tf_model import checkpoint
+
+    trained, after = checkpoint.load(name), checkpoint.load(aware) if aware else None
+    folder = folder or Path("build") / "variants" / trained.name
+    found = arithmetics.compare(trained, after, folder, split=split, mixtures=mixtures, levels=levels, corpus=corpus)
+    if json:
+        print_json(found)
+        return
+    from rich.table import Table
+
+    title = "{network}, {split}, {mixtures} mixtures; lost: float less this one, paired, 95 %".format(**found)
+    table = Table("", "SI-SDRi, dB", "PESQ", "eSTOI", "SI-SDR lost, dB", title=title)
+    costs = Table("", "model", "arena", *arithmetics.BOARDS, title="bytes; instructions a hop")
+    at = Table("dBFS", *(row["name"] for row in found["variants"][1:]), title=f"SI-SDR lost, dB, {levels} mixtures at each level")
+    for row in found["variants"]:
+        means = (f"{row['sisdri_db']['mean']:.2f}", f"{row['pesq']['mean']:.3f}", f"{row['estoi']['mean']:.3f}")
+        table.add_row(row["name"], *means, interval(row["lost"]["sisdr"], 3) if row["lost"] else "-")
+        if row["lost"]:
+            counts = (row["model_bytes"], row["arena_bytes"], *row["instructions"].values())
+            costs.add_row(row["name"], *(f"{n:,.0f}" for n in counts))
+    for level in arithmetics.LEVELS if levels else ():
+        lost = (row["lost"]["levels"][f"{level:g}"] for row in found["variants"][1:])
+        at.add_row(f"{level:g}", *(f"{one['mean']:+.3f}" for one in lost))
+    for one in (table, costs, at) if levels else (table, costs):
+        for column in one.columns[1:]:
+            column.justify = "right"
+        out.print(one)
+    out.print(f"{folder / 'variants.json'}, {folder / 'variants.png'}", soft_wrap=True)
 
 
 def _convert_float(name: str, file: Path | None, seconds: float, json: bool) -> None:
@@ -202,6 +349,75 @@ def bench(
         _print_bench(found)
     if not all(b["ok"] for b in found["budget"].values()):
         raise typer.Exit(1)
+
+
+def fit(
+    name: BundleName,
+    board: Annotated[str, typer.Option("--board", help="nano33ble, nrf52840dk, nrf5340dk, nrf5340_audio_dk.")],
+    cycles: Annotated[
+        float | None, typer.Option("--cycles-per-instruction", min=0.5, max=10, help="Assumed, 1.5 unless told: QEMU counts instructions.")
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Whether a bundle fits a board and keeps up there: flash, RAM, stack, load, latency. Exit code 1 when it does not."""
+    from convert import bundle
+    from convert import fit as fits
+
+    opened = bundle.load(name)
+    with err.status(f"build and run the firmware of {opened.name}"):
+        found = fits.fit(opened, board, **({"cycles_per_instruction": cycles} if cycles else {}))
+    if json:
+        print_json(found)
+    else:
+        _print_fit(found)
+    if not found["ok"]:
+        raise typer.Exit(1)
+
+
+def _print_fit(found: dict) -> None:
+    from rich.table import Table
+
+    table = Table("", "takes", "of", "", title="{bundle} on {title} ({core})".format(**found))
+    for column in table.columns[1:]:
+        column.justify = "right"
+    for key, label in (("flash_bytes", "flash, bytes"), ("ram_bytes", "RAM, bytes"), ("cycles", "cycles a hop")):
+        c = found["checks"][key]
+        table.add_row(
+            label, f"{c['used']:,}", f"{c['limit']:,}", f"{100 * c['used'] / c['limit']:.1f} %", style="green" if c["ok"] else "red"
+        )
+    out.print(table)
+    most = found["most_cycles_per_instruction"]
+    out.print(
+        f"stack, of the RAM: {found['stack_bytes']:,} bytes; latency {found['latency_ms']:g} ms; {found['instructions']:,} instructions "
+        f"a hop, at {found['cycles_per_instruction']:g} cycles each: an assumption; it keeps up to {most:.2f}", soft_wrap=True,
+    )  # fmt: skip
+    for key, what in (("flash_bytes", "bytes of flash"), ("ram_bytes", "bytes of RAM"), ("cycles", "cycles a hop")):
+        c = found["checks"][key]
+        if not c["ok"]:
+            out.print(f"does not fit: {c['used'] - c['limit']:,} {what} too many; take a smaller network or a larger board",
+                      style="red", soft_wrap=True)  # fmt: skip
+
+
+def package(
+    kind: Annotated[Literal["arduino"], typer.Argument(help="arduino: a library with examples, for the Arduino IDE or arduino-cli.")],
+    name: BundleName,
+    folder: Annotated[Path, typer.Option("--out", help="Folder of the package.")],
+    json: Json = False,
+) -> None:
+    """Write a bundle as a library for a board's own tools: network, kernels, stream and FFT as plain C and C++, with examples."""
+    from convert import bundle
+    from convert import package as packages
+
+    opened = bundle.load(name)
+    with err.status(f"write the {kind} library of {opened.name}"):
+        files = packages.arduino(opened, folder)
+    if json:
+        print_json({"bundle": opened.name, "folder": str(folder), "files": files})
+        return
+    out.print(
+        f"{folder}: {len(files)} files; in the Arduino IDE: Sketch, Include Library, Add .ZIP Library, or copy it to libraries/",
+        soft_wrap=True,
+    )
 
 
 def _print_bench_host(found: dict) -> None:

@@ -343,7 +343,7 @@ def compare(names: list[str], folder: Path, *, split: str, mixtures: int, corpus
     against = {
         ours["name"]: {
             peer["name"]: {
-                measure: evaluate.bootstrap(_after(scored[ours["name"]], measure) - _after(scored[peer["name"]], measure))
+                measure: evaluate.bootstrap(evaluate.after(scored[ours["name"]], measure) - evaluate.after(scored[peer["name"]], measure))
                 for measure in COMPARED
             }
             for peer in systems
@@ -367,13 +367,8 @@ def _align(run: Run, split: str, corpus: str):
     return aligned(run, int(np.median(lags)))
 
 
-def _after(scored: list[evaluate.Score], measure: str) -> np.ndarray:
-    """A measure of every output; where it does not exist (PESQ without an utterance) that of the mixture, for all alike."""
-    return np.array([s.after[measure] if np.isfinite(s.after[measure]) else s.before[measure] for s in scored])
-
-
 def _summary(scored: list[evaluate.Score]) -> dict:
-    found = {measure: evaluate.bootstrap(_after(scored, measure)) for measure in evaluate.MEASURES if measure != "sisdr"}
+    found = {measure: evaluate.bootstrap(evaluate.after(scored, measure)) for measure in evaluate.MEASURES if measure != "sisdr"}
     return {"sisdri_db": evaluate.bootstrap(evaluate.improvements(scored)), **found}
 
 

@@ -12,6 +12,8 @@ Not rounded, for it is far below a step of int8: the multipliers of TFLM's resca
 1 / 32768). An LSTM's gates before their curves (saturating int16 in 1 / 4096), its cell and its hidden state are.
 """
 
+import dataclasses
+
 import numpy as np
 import tensorflow as tf
 import tf_keras as keras
@@ -25,6 +27,22 @@ GATE = 4096.0  # steps of 1 in an LSTM's gate before its curve
 _DTYPES = {schema.TensorType.FLOAT32: np.float32, schema.TensorType.INT32: np.int32, schema.TensorType.INT64: np.int64}
 
 
+@dataclasses.dataclass(frozen=True)
+class Place:
+    """Where a network is rounded.
+
+    Attributes
+    ----------
+    what : ``"weights"`` of an operator (its bias too), ``"gates"`` or ``"cell"`` of an LSTM, ``"values"``: activations of one scale.
+    number : the operator's in the graph, or for values that of their group among those of `integer.shared`.
+    name : for people: the operator that makes it.
+    """
+
+    what: str
+    number: int
+    name: str
+
+
 class FakeQuantized(tf.Module):
     """A streaming network as its integer `.tflite` will compute it, with gradients: features [batch, frames, inputs] -> masks.
 
@@ -33,6 +51,7 @@ class FakeQuantized(tf.Module):
     name, model : a network's name, and its sequence view, whose weights are the constants.
     net : its sizes.
     ranges : of every activation, to begin with (see `integer.choose_ranges`).
+    apart : rounds only at the places that `switch` names, at first at none; takes half as long again.
 
     Raises
     ------
@@ -40,7 +59,7 @@ class FakeQuantized(tf.Module):
         When the converter computed with weights, so that a constant of the `.tflite` is none of them.
     """
 
-    def __init__(self, name: str, model: keras.Model, *, net, ranges: integer.Ranges):
+    def __init__(self, name: str, model: keras.Model, *, net, ranges: integer.Ranges, apart: bool = False):
         super().__init__(name="qat")
         self._weights = model.weights
         content, self._places = _trace(name, model, net)
@@ -65,6 +84,51 @@ class FakeQuantized(tf.Module):
             for end, side in ((0, "low"), (1, "high"))
         )
 
+        self.places = self._list_places()
+        self._index = {(place.what, place.number): i for i, place in enumerate(self.places)}
+        self._switches = tf.Variable(tf.zeros(len(self.places), tf.bool), trainable=False) if apart else None
+        self._seen: dict[tuple[str, int], tf.Tensor] | None = None
+
+    def _list_places(self) -> list[Place]:
+        """In the order of the graph."""
+        [given] = self._graph.inputs
+        places, seen = [Place("values", self._of[int(given)], "features")], {self._of[int(given)]}
+        for k, (name, op) in enumerate(zip(self._names, self._graph.operators, strict=True)):
+            label = f"{k} {name.removeprefix('UNIDIRECTIONAL_SEQUENCE_')}"
+            lstm = name == "UNIDIRECTIONAL_SEQUENCE_LSTM"
+            constant = name in ("ADD", "MUL") and any(int(i) not in self._of for i in op.inputs)
+            if name == "FULLY_CONNECTED" or lstm or constant:
+                places.append(Place("weights", k, label))
+            if lstm:
+                places += [Place("gates", k, label), Place("cell", k, label)]
+            group = self._of[int(op.outputs[0])]
+            if group not in seen and self._groups[group].kind != "cell":
+                seen.add(group)
+                places.append(Place("values", group, label))
+        return places
+
+    def switch(self, places: set[Place]) -> None:
+        """Round at these places and nowhere else."""
+        self._switches.assign([place in places for place in self.places])
+
+    def reached(self, features: tf.Tensor) -> tf.Tensor:
+        """What part of its range each place uses on these features [shape=(places,)]: beyond 1 is cut off, NaN has no range of its own."""
+        self._seen = {}
+        self(features)
+        seen = [self._seen.get((place.what, place.number), np.float32(np.nan)) for place in self.places]
+        self._seen = None
+        return tf.stack(seen)
+
+    def _see(self, what: str, number: int, x: tf.Tensor, low: tf.Tensor, high: tf.Tensor) -> None:
+        if self._seen is None:
+            return
+        used = tf.maximum(tf.reduce_max(x) / high, tf.math.divide_no_nan(tf.reduce_min(x), low))
+        self._seen[what, number] = tf.maximum(used, self._seen.get((what, number), 0.0))
+
+    def _rounded(self, what: str, number: int, rounded: tf.Tensor, exact: tf.Tensor) -> tf.Tensor:
+        """Which of the two this place has now."""
+        return rounded if self._switches is None else tf.where(self._switches[self._index[what, number]], rounded, exact)
+
     def notes(self) -> dict:
         """``ranges``, as they are now: [tensor, low, high] of each activation, what `quantize.integers` reads."""
         return {"ranges": [[i, *map(float, self._trained(n))] for i, n in sorted(self._of.items())]}
@@ -84,28 +148,30 @@ class FakeQuantized(tf.Module):
         flat = tf.concat([tf.reshape(w, [-1]) for w in self._weights], 0)
         weights = {i: tf.gather(flat, place) for i, place in self._places.items()}
         [given], [result] = self._graph.inputs, self._graph.outputs
-        values = {int(given): self._fake(int(given), tf.reshape(features, [-1, *self._shape(given)]))}
+        features = tf.reshape(features, [-1, *self._shape(given)])
+        self._see("values", self._of[int(given)], features, *self._limits(int(given)))
+        values = {int(given): self._fake(int(given), features)}
 
         def value(i: int) -> tf.Tensor:
             """An activation [shape=(batch * frames, ...)], or a constant without that axis."""
             i = int(i)
             return values[i] if i in values else weights[i] if i in weights else tf.constant(self._constants[i])
 
-        for name, op in zip(self._names, self._graph.operators, strict=True):
+        for k, (name, op) in enumerate(zip(self._names, self._graph.operators, strict=True)):
             out = int(op.outputs[0])
             shape = [-1, *self._shape(out)]
             inputs = [int(i) for i in op.inputs]
             options = op.builtinOptions
             if name == "FULLY_CONNECTED":
-                w, scale = _weights(value(inputs[1]), by_output=True)
+                w, scale = self._matrix(k, value(inputs[1]), by_output=True)
                 y = tf.linalg.matmul(tf.reshape(value(inputs[0]), [-1, w.shape[1]]), w, transpose_b=True)
                 if len(inputs) > 2 and inputs[2] >= 0:
-                    y += _steps(value(inputs[2]), self._scale(inputs[0]) * scale[:, 0])
+                    y += self._bias(k, value(inputs[2]), self._scale(inputs[0]) * scale[:, 0])
                 y = self._first_rounding(y, self._scale(inputs[0]) * scale[:, 0], out)
             elif name == "UNIDIRECTIONAL_SEQUENCE_LSTM":
-                y = self._lstm(op, value, values, batch, frames)
+                y = self._lstm(k, op, value, values, batch, frames)
             elif name in ("ADD", "MUL"):
-                y = (tf.add if name == "ADD" else tf.multiply)(*(self._operand(i, value(i), i in values, shape) for i in inputs))
+                y = (tf.add if name == "ADD" else tf.multiply)(*(self._operand(k, value(i), i in values, shape) for i in inputs))
             elif name == "MEAN":
                 axes = [int(a) % len(self._shape(inputs[0])) for a in self._constants[inputs[1]].ravel()]
                 count = np.prod([self._shape(inputs[0])[a] for a in axes])
@@ -127,6 +193,8 @@ class FakeQuantized(tf.Module):
                 y = tf.nn.relu(y)
             y = tf.reshape(y, shape)
             # What only moves has been rounded; so has what an LSTM gives.
+            if out in self._of and self._groups[self._of[out]].kind != "cell":
+                self._see("values", self._of[out], y, *self._limits(out))
             values[out] = y if name in ("RESHAPE", "SQUEEZE", "GATHER", "UNIDIRECTIONAL_SEQUENCE_LSTM") else self._fake(out, y)
         return tf.reshape(values[int(result)], [batch, frames, -1])
 
@@ -135,7 +203,17 @@ class FakeQuantized(tf.Module):
 
     def _fake(self, index: int, x: tf.Tensor) -> tf.Tensor:
         """An activation, rounded to its steps."""
-        return tf.quantization.fake_quant_with_min_max_vars(x, *self._limits(index))
+        rounded = tf.quantization.fake_quant_with_min_max_vars(x, *self._limits(index))
+        return self._rounded("values", self._of[index], rounded, x)
+
+    def _matrix(self, k: int, w: tf.Tensor, *, by_output: bool) -> tuple[tf.Tensor, tf.Tensor]:
+        """A matrix [shape=(outputs, inputs)] in steps of int8, symmetric, of each output by itself or of all; and these steps."""
+        most = tf.stop_gradient(tf.reduce_max(tf.abs(w), 1 if by_output else None, keepdims=True))
+        scale = tf.where(most > 0, most, 127.0) / 127.0
+        return self._rounded("weights", k, _steps(w, scale), w), scale
+
+    def _bias(self, k: int, bias: tf.Tensor, scale: tf.Tensor) -> tf.Tensor:
+        return self._rounded("weights", k, _steps(bias, scale), bias)
 
     def _scale(self, index: int) -> tf.Tensor:
         """Steps of an activation."""
@@ -148,16 +226,16 @@ class FakeQuantized(tf.Module):
         Where the shift is small, as for MEAN, which divides by ``2 ** more`` by shifting, every eighth value or so is one step aside.
         """
         left = tf.math.ceil(tf.math.log(sums / self._scale(out)) / np.float32(np.log(2.0))) - more
-        return _steps(x, self._scale(out) * tf.pow(2.0, tf.minimum(left, 0.0)))
+        return self._rounded("values", self._of[out], _steps(x, self._scale(out) * tf.pow(2.0, tf.minimum(left, 0.0))), x)
 
-    def _operand(self, index: int, x: tf.Tensor, activation: bool, shape: list[int]) -> tf.Tensor:
+    def _operand(self, k: int, x: tf.Tensor, activation: bool, shape: list[int]) -> tf.Tensor:
         """Of a sum or product: a constant has steps of its own."""
         if activation:
             return tf.reshape(x, [-1, *[1] * (len(shape) - len(x.shape)), *x.shape[1:]])
         low, high = (tf.stop_gradient(r) for r in (tf.minimum(tf.reduce_min(x), 0.0), tf.maximum(tf.reduce_max(x), 0.0)))
-        return tf.quantization.fake_quant_with_min_max_vars(x, low, high)[None]
+        return self._rounded("weights", k, tf.quantization.fake_quant_with_min_max_vars(x, low, high), x)[None]
 
-    def _lstm(self, op, value, values, batch, frames) -> tf.Tensor:
+    def _lstm(self, k, op, value, values, batch, frames) -> tf.Tensor:
         inputs = [int(i) for i in op.inputs]
         hidden, cell, out = inputs[18], inputs[19], int(op.outputs[0])
         x, (units, width) = value(inputs[0]), self._shape(inputs[1])
@@ -171,22 +249,30 @@ class FakeQuantized(tf.Module):
         else:
             x = tf.reshape(tf.transpose(tf.reshape(x, [batch, frames, rows, width]), [1, 0, 2, 3]), [frames, -1, width])
             begin = [tf.zeros([batch * rows, units])] * 2
-        kernels, scales = zip(*(_weights(value(i), by_output=False) for i in inputs[1:5]), strict=True)
-        recurrent = tf.transpose(tf.concat([_weights(value(i), by_output=False)[0] for i in inputs[5:9]], 0))
+        kernels, scales = zip(*(self._matrix(k, value(i), by_output=False) for i in inputs[1:5]), strict=True)
+        recurrent = tf.transpose(tf.concat([self._matrix(k, value(i), by_output=False)[0] for i in inputs[5:9]], 0))
         each = self._scale(inputs[0])
-        bias = tf.concat([_steps(value(i), each * scale[0, 0]) for i, scale in zip(inputs[12:16], scales, strict=True)], 0)
+        bias = tf.concat([self._bias(k, value(i), each * scale[0, 0]) for i, scale in zip(inputs[12:16], scales, strict=True)], 0)
         scale = self._cell_scales[cell]
-        from_input = _gate(tf.tensordot(x, tf.transpose(tf.concat(kernels, 0)), 1) + bias)
+
+        def gate(x):
+            return self._rounded("gates", k, _gate(x), x)
+
+        from_input = gate(tf.tensordot(x, tf.transpose(tf.concat(kernels, 0)), 1) + bias)
 
         def step(gates, state):
             h, c = state
-            i, f, g, o = tf.split(_clipped(gates + _gate(tf.matmul(h, recurrent))), 4, axis=-1)
-            c = _steps(tf.sigmoid(f) * c, scale) + _steps(tf.sigmoid(i) * tf.tanh(g), scale)
-            c = tf.clip_by_value(c, -32768 * scale, 32767 * scale)
+            summed = gates + gate(tf.matmul(h, recurrent))
+            i, f, g, o = tf.split(self._rounded("gates", k, _clipped(summed), summed), 4, axis=-1)
+            kept, new = tf.sigmoid(f) * c, tf.sigmoid(i) * tf.tanh(g)
+            rounded = tf.clip_by_value(_steps(kept, scale) + _steps(new, scale), -32768 * scale, 32767 * scale)
+            c = self._rounded("cell", k, rounded, kept + new)
             h = self._fake(out, tf.sigmoid(o) * tf.tanh(c))
-            return h, [h, c]
+            return tf.concat([h, c], -1), [h, c]
 
-        _, y, _ = keras.backend.rnn(step, from_input, begin, time_major=True)
+        _, both, _ = keras.backend.rnn(step, from_input, begin, time_major=True)
+        y, cells = tf.split(both, 2, axis=-1)
+        self._see("cell", k, cells, -32768 * scale, 32767 * scale)
         if within:
             y = tf.reshape(y, [steps, -1, rows, units])
             return tf.transpose(y, [1, 0, 2, 3] if op.builtinOptions.timeMajor else [1, 2, 0, 3])
@@ -223,13 +309,6 @@ def _trace(name: str, model: keras.Model, net) -> tuple[bytes, dict[int, np.ndar
                 raise UserError(f"{name}: tensor {i} of its .tflite holds values that are no weights; it cannot be trained in integers")
             places[i] = place.astype(np.int32)
     return content, places
-
-
-def _weights(w: tf.Tensor, *, by_output: bool) -> tuple[tf.Tensor, tf.Tensor]:
-    """A matrix [shape=(outputs, inputs)] in steps of int8, symmetric, of each output by itself or of all; and these steps."""
-    most = tf.stop_gradient(tf.reduce_max(tf.abs(w), 1 if by_output else None, keepdims=True))
-    scale = tf.where(most > 0, most, 127.0) / 127.0
-    return _steps(w, scale), scale
 
 
 def _steps(x: tf.Tensor, scale) -> tf.Tensor:

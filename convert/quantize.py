@@ -159,13 +159,24 @@ def integers(trained: checkpoint.Checkpoint, *, method: ranges.Method | None, wi
         where those are asked.
     """
     if method is None:
-        if "ranges" not in trained.training:
-            raise UserError(
-                f"{trained.name}: no ranges were trained; train them with `groupcomm qat`, or choose how to find them with --ranges"
-            )
-        return integer.quantize(to_float(trained), {i: (low, high) for i, low, high in trained.training["ranges"]}, wide=wide), 0
+        return integer.quantize(to_float(trained), trained_ranges(trained), wide=wide), 0
     model, sounds, observed = observe(trained)
     return integer.quantize(model, integer.choose_ranges(model, observed, method, wide=wide), wide=wide), sum(map(len, sounds))
+
+
+def trained_ranges(trained: checkpoint.Checkpoint) -> integer.Ranges:
+    """Ranges that `groupcomm qat` has trained.
+
+    Raises
+    ------
+    UserError
+        When there are none.
+    """
+    if "ranges" not in trained.training:
+        raise UserError(
+            f"{trained.name}: no ranges were trained; train them with `groupcomm qat`, or choose how to find them with --ranges"
+        )
+    return {i: (low, high) for i, low, high in trained.training["ranges"]}
 
 
 def observe(trained: checkpoint.Checkpoint) -> tuple[bytes, list[np.ndarray], dict[int, ranges.Observed]]:

@@ -142,14 +142,22 @@ def improvements(scored: list[Score]) -> np.ndarray:
     return np.array([s.after["sisdr"] - s.before["sisdr"] for s in scored])
 
 
-def spec(sources: int, rooms: float = 0.0) -> mixer.MixtureSpec:
-    """What the mixtures of an evaluation are like; parameters as `evaluate`."""
-    return dataclasses.replace(mixer.SEPARATE_EVAL if sources == 2 else mixer.ENHANCE_EVAL, room_probability=rooms)
+def after(scored: list[Score], measure: str) -> np.ndarray:
+    """A measure of every output [shape=(mixtures,)]; where it does not exist (PESQ without an utterance) that of the mixture, for all
+    alike."""
+    return np.array([s.after[measure] if np.isfinite(s.after[measure]) else s.before[measure] for s in scored])
 
 
-def fixed_mixtures(split: str, sources: int, corpus: str, rooms: float = 0.0):
-    """Function index -> the mixture of that index; parameters as `evaluate`."""
-    data, mixed = corpora.open_corpus(split, name=corpus), spec(sources, rooms)
+def spec(sources: int, rooms: float = 0.0, level_db: float | None = None) -> mixer.MixtureSpec:
+    """What the mixtures of an evaluation are like; parameters as `evaluate`. ``level_db``: the level of the first speaker, dBFS, in all of
+    them; None: as it comes."""
+    found = dataclasses.replace(mixer.SEPARATE_EVAL if sources == 2 else mixer.ENHANCE_EVAL, room_probability=rooms)
+    return found if level_db is None else dataclasses.replace(found, level_db=(level_db, level_db))
+
+
+def fixed_mixtures(split: str, sources: int, corpus: str, rooms: float = 0.0, level_db: float | None = None):
+    """Function index -> the mixture of that index; parameters as `spec`."""
+    data, mixed = corpora.open_corpus(split, name=corpus), spec(sources, rooms, level_db)
     return lambda index: mixer.mix(data, mixed, seed=EVALUATION_SEED, index=index)
 
 
@@ -183,9 +191,19 @@ def write_worst(separate, worst: list[dict], folder: Path, *, split: str, source
     return [str(folder / name) for name in names]
 
 
-def scores(separate, *, split: str, sources: int, mixtures: int, corpus: str, rooms: float = 0.0, measures=("sisdr",)) -> list[Score]:
-    """Every mixture's `Score`; parameters as `evaluate`."""
-    mixture, scored = fixed_mixtures(split, sources, corpus, rooms), []
+def scores(
+    separate,
+    *,
+    split: str,
+    sources: int,
+    mixtures: int,
+    corpus: str,
+    rooms: float = 0.0,
+    level_db: float | None = None,
+    measures=("sisdr",),
+) -> list[Score]:
+    """Every mixture's `Score`; parameters as `evaluate` and `spec`."""
+    mixture, scored = fixed_mixtures(split, sources, corpus, rooms, level_db), []
     with progress() as bar:
         for i in bar.track(range(mixtures), description=f"evaluate on {split}"):
             m = mixture(i)
@@ -207,7 +225,7 @@ def score(index: int, m: mixer.Mixture, estimates: np.ndarray, measures=("sisdr"
 
 def kept_scores(file: Path, of: dict, separate, **which) -> list[Score]:
     """`scores` with the parameters ``which``; read from a file when it holds these of the same separator, as ``of`` names it."""
-    mixed = spec(which["sources"], which.get("rooms", 0.0))
+    mixed = spec(which["sources"], which.get("rooms", 0.0), which.get("level_db"))
     asked = json.loads(json.dumps({**of, **which, "spec": dataclasses.asdict(mixed), "seed": EVALUATION_SEED}))
     with contextlib.suppress(OSError, ValueError, TypeError, KeyError):  # not there yet, or damaged
         kept = json.loads(file.read_text())

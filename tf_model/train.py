@@ -49,6 +49,7 @@ class Recipe:
         separation network gives the louder speaker and silence; ``"spectral"`` is half SNR and half that of compressed spectra.
     rooms : part of the training mixtures that are in a simulated room (see `mixer.MixtureSpec`).
     start : a trained network (name or folder) whose weights are the first; "" starts at random.
+    ranges : in quantization-aware training, how the ranges of activations are found to begin with; "" in float.
     keep : parameters that are left; all others are pruned away over the first half of the steps (see `tf_model.pruning`). 0 keeps all.
     """
 
@@ -64,6 +65,7 @@ class Recipe:
     objective: Literal["snr", "si-sdr", "spectral"] = "snr"
     rooms: float = 0.0
     start: str = ""
+    ranges: str = ""
     keep: int = 0
 
 

@@ -104,4 +104,5 @@ def test_the_verb_trains_resumes_and_converts(network, tiny_corpus, tmp_path):
     training = json.loads((tmp_path / "run" / "best" / "network.json").read_text())["training"]
     assert training["recipe"]["objective"] == "spectral" and len(training["ranges"]) > 10
     assert "going on at step 4 of 4" in groupcomm(*asked).stderr
+    assert "ranges percentile there, error asked" in groupcomm(*asked, "--ranges", "error").stderr
     assert ok("convert", tmp_path / "run" / "best", "--out", tmp_path / "bundle", "--json")["method"] == "qat"

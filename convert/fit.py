@@ -1,0 +1,55 @@
+"""Whether a bundle fits a board and keeps up there."""
+
+from convert import bench, boards
+from convert import bundle as bundles
+from groupcomm.errors import UserError
+
+
+def fit(bundle: bundles.Bundle, name: str, *, cycles_per_instruction: float = bench.CYCLES_PER_INSTRUCTION) -> dict:
+    """Whether a bundle's static firmware fits a board and keeps up, by what it takes on the board's core in QEMU.
+
+    Parameters
+    ----------
+    bundle : what to run.
+    name : of a board.
+    cycles_per_instruction : assumed; QEMU counts instructions.
+
+    Returns
+    -------
+    dict with ``bundle``, ``board``, ``title``, ``core``, ``checks`` {``flash_bytes``, ``ram_bytes``, ``cycles``: each with ``used``,
+    ``limit``, ``ok``}, ``stack_bytes`` (part of the RAM), ``instructions`` of the worst hop, ``load`` (share of a hop's time),
+    ``cycles_per_instruction`` (the assumption) and ``most_cycles_per_instruction`` (with which it would just keep up), ``latency_ms``
+    (of a window) and ``ok``. Flash and RAM are those of the engine with its signal path; what an application adds is not in them.
+
+    Raises
+    ------
+    UserError
+        When there is no such board, or as `bench.bench`.
+    """
+    known = boards.boards()
+    if name not in known:
+        raise UserError(f"board {name!r} is not known; choose one of {', '.join(known)}, or add it to micro/boards/boards.toml")
+    board = known[name]
+    found = bench.bench(bundle, board.core)
+    signal = bundle.signal
+    instructions = found["instructions"]["hop"]["worst"]
+    limits = {
+        "flash_bytes": (sum(found["flash_bytes"].values()), board.flash_bytes - board.reserved_flash_bytes),
+        "ram_bytes": (found["ram_bytes"]["total"], board.ram_bytes),
+        "cycles": (round(instructions * cycles_per_instruction), board.clock_hz * signal.hop // signal.sample_rate),
+    }
+    checks = {key: {"used": used, "limit": limit, "ok": used <= limit} for key, (used, limit) in limits.items()}
+    return {
+        "bundle": bundle.name,
+        "board": name,
+        "title": board.title,
+        "core": board.core,
+        "checks": checks,
+        "stack_bytes": found["ram_bytes"]["stack"],
+        "instructions": instructions,
+        "load": checks["cycles"]["used"] / checks["cycles"]["limit"],
+        "cycles_per_instruction": cycles_per_instruction,
+        "most_cycles_per_instruction": checks["cycles"]["limit"] / instructions,
+        "latency_ms": 1000 * signal.window / signal.sample_rate,
+        "ok": all(check["ok"] for check in checks.values()),
+    }

@@ -1,0 +1,201 @@
+"""Where int8 hurts: one place of rounding at a time, the part of its range that each uses, and whether a long stream drifts."""
+
+import dataclasses
+import json
+from pathlib import Path
+
+import numpy as np
+
+from calibration_data import corpus as corpora
+from calibration_data import mixer
+from calibration_data.audio import RATE
+from convert import bundle as bundles
+from convert import integer, qat, quantize, runtimes
+from convert.ranges import Method
+from groupcomm.console import progress
+from groupcomm.files import atomic_path
+from tf_model import checkpoint, evaluate, losses
+from tf_model import signal as sig
+from tf_model.networks import streaming
+
+BATCH = 16  # mixtures that run side by side
+MINUTE = 60  # seconds
+DRIFT = 0.05  # dB that the last minute may be off
+STREAM = 30  # seconds of a stream that ranges are watched on
+
+
+def sensitivity(
+    trained: checkpoint.Checkpoint, folder: Path, *, method: Method | None, split: str, mixtures: int, minutes: int, corpus: str
+) -> dict:
+    """Quantize one place of a network at a time, by `qat.FakeQuantized`.
+
+    Parameters
+    ----------
+    trained : a network of the streaming family.
+    folder : for sensitivity.json and sensitivity.png.
+    method : how ranges are chosen (see `integer.choose_ranges`); None: those that were trained.
+    split, mixtures, corpus : whose losses are measured.
+    minutes : of other mixtures of the split, in streams of 30 s, that show what part of its range each place uses.
+
+    Returns
+    -------
+    dict with ``network``, ``split``, ``mixtures``, ``minutes``, ``all`` and ``places``, in the order of the graph, each with ``what`` (see
+    `qat.Place`), ``operator``, ``loss_db`` {``mean``, ``low``, ``high``}: SI-SDR that rounding there alone costs, and ``used``: the part
+    of its range, 1 being all, None where it has none. ``all`` is the loss of rounding everywhere.
+
+    Raises
+    ------
+    UserError
+        As `quantize.integers`.
+    """
+    import tensorflow as tf
+
+    if method is None:
+        ranges = quantize.trained_ranges(trained)
+    else:
+        model, _, observed = quantize.observe(trained)
+        ranges = integer.choose_ranges(model, observed, method, wide=False)
+    fake = qat.FakeQuantized(trained.name, trained.model(), net=trained.net, ranges=ranges, apart=True)
+    separate = tf.function(lambda heard: streaming.separate(fake, heard, trained.net))
+    data, spec = corpora.open_corpus(split, name=corpus), evaluate.spec(trained.net.sources)
+    parts = [range(first, min(first + BATCH, mixtures)) for first in range(0, mixtures, BATCH)]
+    made = [mixer.batch(data, spec, seed=evaluate.EVALUATION_SEED, indices=part) for part in parts]
+
+    def scores(places: set[qat.Place]) -> np.ndarray:
+        fake.switch(places)
+        return np.concatenate([losses.pit(losses.si_sdr, separate(mixed), sources).numpy() for mixed, sources in made])
+
+    with progress() as bar:
+        task = bar.add_task("sensitivity", total=len(fake.places) + 2)
+
+        def loss(places: set[qat.Place], name: str) -> dict:
+            found = evaluate.bootstrap(exact - scores(places))
+            bar.update(task, advance=1, description=f"sensitivity: {name}")
+            return found
+
+        exact = scores(set())
+        whole = loss(set(fake.places), "all")
+        each = [loss({place}, f"{place.what} of {place.name}") for place in fake.places]
+        fake.switch(set())
+        used = _used(fake, trained, data, spec, minutes)
+        bar.update(task, advance=1)
+    result = {
+        "network": trained.name,
+        "split": split,
+        "mixtures": mixtures,
+        "minutes": minutes,
+        "all": whole,
+        "places": [
+            {"what": place.what, "operator": place.name, "loss_db": found, "used": float(u) if np.isfinite(u) else None}
+            for place, found, u in zip(fake.places, each, used, strict=True)
+        ],
+    }
+    with atomic_path(folder / "sensitivity.json") as part:
+        part.write_text(json.dumps(result, indent=2) + "\n")
+    _plot(result, folder / "sensitivity.png")
+    return result
+
+
+def _used(fake: qat.FakeQuantized, trained: checkpoint.Checkpoint, data: corpora.Corpus, spec: mixer.MixtureSpec, minutes: int):
+    """The largest part of its range that each place uses [shape=(places,)]."""
+    import tensorflow as tf
+
+    signal = trained.net.signal
+    reach = tf.function(lambda heard: fake.reached(sig.tf_features(sig.tf_stft(heard, signal), signal)))
+    spec = dataclasses.replace(spec, seconds=STREAM)
+    streams = minutes * 60 // STREAM
+    used = [
+        reach(mixer.batch(data, spec, seed=evaluate.EVALUATION_SEED, indices=range(first, min(first + BATCH, streams)))[0]).numpy()
+        for first in range(0, streams, BATCH)
+    ]
+    return np.max(used, 0)
+
+
+def _plot(result: dict, path: Path) -> None:
+    import matplotlib
+
+    matplotlib.use("Agg")
+    import matplotlib.pyplot as plt
+
+    colours = {"weights": "tab:blue", "values": "tab:green", "gates": "tab:orange", "cell": "tab:red"}
+    places = result["places"]
+    figure, (left, right) = plt.subplots(1, 2, figsize=(11, 1 + 0.2 * len(places)), sharey=True, layout="constrained")
+    for y, place in enumerate(places):
+        found, colour = place["loss_db"], colours[place["what"]]
+        error = [[found["mean"] - found["low"]], [found["high"] - found["mean"]]]
+        left.barh(y, found["mean"], xerr=error, color=colour, error_kw={"ecolor": "0.4", "elinewidth": 0.8})
+        if place["used"] is not None:
+            right.barh(y, place["used"], color=colour)
+    left.set_yticks(range(len(places)), [f"{p['operator']}: {p['what']}" for p in places], fontsize=7)
+    left.invert_yaxis()
+    left.set_xlabel(f"SI-SDR lost (dB); everywhere at once {result['all']['mean']:.3f}")
+    right.set_xlabel(f"part of its range in use in {result['minutes']} minutes; beyond 1 is cut off")
+    right.axvline(1, color="0.4", linewidth=0.8)
+    for axis in (left, right):
+        axis.margins(y=0.01)
+        axis.grid(axis="x", alpha=0.3)
+        axis.set_axisbelow(True)
+    with atomic_path(path) as part:
+        figure.savefig(part, dpi=110, format="png")
+    plt.close(figure)
+
+
+def drift(bundle: bundles.Bundle, trained: checkpoint.Checkpoint, *, minutes: int, split: str, corpus: str) -> dict:
+    """One continuous stream: the same minute of mixtures again and again, in the float network and in int8.
+
+    Parameters
+    ----------
+    bundle, trained : the bundle and the checkpoint that it was made from.
+    minutes : of the stream, 3 or more.
+    split, corpus : whose mixtures.
+
+    Returns
+    -------
+    dict with ``bundle``, ``minutes``, ``split``, ``int8_db`` and ``float_db`` (SI-SDR improvement of each minute), ``drift_db`` (the last
+    minute of int8 less its second, for the first begins from silence), ``settled`` (the first minute whose int8 masks are those of the
+    last in every byte, None if it is the last itself).
+
+    Raises
+    ------
+    UserError
+        When the bundle was not made from this checkpoint, or there is no such corpus.
+    """
+    from convert import parity
+
+    parity.check_pair(bundle, trained)
+    mixture = evaluate.fixed_mixtures(split, bundle.sources, corpus)
+    made = [mixture(i) for i in range(MINUTE * RATE // mixture(0).mixture.size)]
+    mixed = np.concatenate([m.mixture for m in made])
+    around = np.concatenate([mixed, mixed])  # what a minute begins with is the end of the last
+    spectrum = sig.stft(around, bundle.signal)
+    features = sig.features(spectrum, bundle.signal)
+    hops = mixed.size // bundle.signal.hop
+    first, later = slice(0, hops), slice(hops, 2 * hops)
+    quantized = bundle.quantize_features(features)
+    tflm, exact = runtimes.Tflm(bundle.model), runtimes.LiteRT(quantize.to_float(trained))
+
+    def improvement(masks: np.ndarray) -> float:
+        """Masks [shape=(hops, sources * values), float32] of a minute that is not the first."""
+        both = np.concatenate([masks, masks, masks[: len(spectrum) - 2 * hops]])
+        sound = sig.istft(sig.apply_masks(spectrum, both, bundle.sources, bundle.signal), around.size, bundle.signal)[:, mixed.size :]
+        pieces = np.split(sound, len(made), axis=1)
+        return float(np.mean(evaluate.improvements([evaluate.score(i, m, x) for i, (m, x) in enumerate(zip(made, pieces, strict=True))])))
+
+    rows, masks = {"int8": [], "float": []}, []
+    with progress() as bar:
+        for minute in bar.track(range(minutes), description=f"{minutes} minutes of {bundle.name}"):
+            part = later if minute else first
+            masks.append(tflm(quantized[part]))
+            rows["int8"].append(improvement(bundle.dequantize_masks(masks[-1])))
+            rows["float"].append(improvement(exact(features[part])))
+    same = [np.array_equal(m, masks[-1]) for m in masks]
+    settled = minutes - next((i for i, equal in enumerate(reversed(same)) if not equal), minutes)
+    return {
+        "bundle": bundle.name,
+        "minutes": minutes,
+        "split": split,
+        "int8_db": rows["int8"],
+        "float_db": rows["float"],
+        "drift_db": rows["int8"][-1] - rows["int8"][1],
+        "settled": settled + 1 if settled < minutes - 1 else None,
+    }

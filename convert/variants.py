@@ -1,0 +1,133 @@
+"""One network in every arithmetic that it can have, on the same mixtures: what an engineer wants to see before choosing."""
+
+import hashlib
+import json
+from pathlib import Path
+
+from convert import bench, bundle, runtimes, separator
+from convert.ranges import METHODS
+from groupcomm.console import err
+from groupcomm.errors import UserError
+from groupcomm.files import atomic_path
+from tf_model import checkpoint, evaluate
+
+COMPARED = ("sisdr", "pesq", "estoi")
+LEVELS = (-10.0, -20.0, -30.0, -40.0, -50.0)  # dBFS of the first speaker
+BOARDS = ("cortex-m4", "cortex-m55")
+
+
+def compare(
+    trained: checkpoint.Checkpoint,
+    aware: checkpoint.Checkpoint | None,
+    folder: Path,
+    *,
+    split: str,
+    mixtures: int,
+    levels: int,
+    corpus: str,
+) -> dict:
+    """Float, int8 by each way to find ranges, int8 of quantization-aware training, 16x8.
+
+    Parameters
+    ----------
+    trained : a network of the streaming family.
+    aware : the same after `groupcomm qat`; None: without that row.
+    folder : for the bundles, the scores (which are kept: the same command goes on where it was stopped), variants.json and variants.png.
+    split, mixtures, corpus : whose mixtures.
+    levels : mixtures at each level of -10 to -50 dBFS; 0: none.
+
+    Returns
+    -------
+    dict with ``network``, ``split``, ``mixtures``, ``levels`` and ``variants``: for each ``name``; ``sisdri_db``, ``pesq``, ``estoi``
+    {``mean``, ``low``, ``high``}; ``lost``, the same of float less this one, mixture by mixture, for ``sisdr``, ``pesq``, ``estoi`` and
+    ``levels`` (SI-SDR by dBFS); ``model_bytes``, ``arena_bytes``; ``instructions`` {board: mean a hop}. Float has no bytes and no
+    instructions.
+
+    Raises
+    ------
+    UserError
+        When ``aware`` is another network, or there is no such corpus.
+    """
+    if aware is not None and aware.net != trained.net:
+        raise UserError(f"{aware.weights}: its sizes are not those of {trained.name}; train it on with `groupcomm qat {trained.name}`")
+    sources = trained.net.sources
+    which = {"split": split, "sources": sources, "mixtures": mixtures, "corpus": corpus, "measures": COMPARED}
+
+    def scored(name: str, of: dict, run) -> tuple[list[evaluate.Score], dict[str, list[evaluate.Score]]]:
+        err.print(f"{trained.name}: {name}")
+        whole = evaluate.kept_scores(folder / f"{name}.json", of, run, **which)
+        at = {
+            f"{level:g}": evaluate.kept_scores(
+                folder / f"{name}{level:g}dBFS.json", of, run, split=split, sources=sources, mixtures=levels, corpus=corpus, level_db=level
+            )
+            for level in LEVELS
+            if levels
+        }
+        return whole, at
+
+    float_whole, float_at = scored("float", {"checkpoint_sha256": trained.sha256()}, separator.from_keras(trained))
+    rows = [_row("float", float_whole, None, {})]
+    made = [(f"ptq-{method}", trained, {"method": method}) for method in METHODS]
+    made += [("qat", aware, {})] if aware else []
+    if trained.net.talk != "blstm":  # whose GATHER TFLM has not for int16
+        made.append(("16x8", trained, {"activations": 16}))
+    for name, network, options in made:
+        one = bundle.write(network, folder / name, **options)
+        of = {"model_sha256": hashlib.sha256(one.model).hexdigest()}
+        whole, at = scored(name, of, separator.from_runtime(one, runtimes.Tflm(one.model)))
+        lost = {m: evaluate.bootstrap(evaluate.after(float_whole, m) - evaluate.after(whole, m)) for m in COMPARED}
+        lost["levels"] = {
+            level: evaluate.bootstrap(evaluate.after(float_at[level], "sisdr") - evaluate.after(found, "sisdr"))
+            for level, found in at.items()
+        }
+        cost = {
+            "model_bytes": len(one.model),
+            "arena_bytes": one.description["arena_bytes"],
+            "instructions": {board: bench.bench(one, board)["instructions"]["hop"]["mean"] for board in BOARDS},
+        }
+        rows.append(_row(name, whole, lost, cost))
+    result = {"network": trained.name, "split": split, "mixtures": mixtures, "levels": levels, "variants": rows}
+    with atomic_path(folder / "variants.json") as part:
+        part.write_text(json.dumps(result, indent=2) + "\n")
+    _plot(result, folder / "variants.png")
+    return result
+
+
+def _row(name: str, scored: list[evaluate.Score], lost: dict | None, cost: dict) -> dict:
+    quality = {m: evaluate.bootstrap(evaluate.after(scored, m)) for m in COMPARED if m != "sisdr"}
+    return {"name": name, "sisdri_db": evaluate.bootstrap(evaluate.improvements(scored)), **quality, "lost": lost, **cost}
+
+
+def _plot(result: dict, path: Path) -> None:
+    import matplotlib
+
+    matplotlib.use("Agg")
+    import matplotlib.pyplot as plt
+
+    rows = [row for row in result["variants"] if row["lost"]]
+    figure, (left, right) = plt.subplots(1, 2, figsize=(11, 4), sharey=True, layout="constrained")
+    for i, row in enumerate(rows):
+        left.errorbar(i, row["lost"]["sisdr"]["mean"], _error(row["lost"]["sisdr"]), marker="o", capsize=4)
+        levels = row["lost"]["levels"]
+        if levels:
+            right.errorbar(
+                [float(level) + (i - len(rows) / 2) / 2 for level in levels],
+                [found["mean"] for found in levels.values()],
+                [[_error(found)[end][0] for found in levels.values()] for end in (0, 1)],
+                marker="o", capsize=3, label=row["name"],
+            )  # fmt: skip
+    left.set_xticks(range(len(rows)), [row["name"] for row in rows], rotation=20)
+    left.set(ylabel="SI-SDR lost against float (dB), 95 %", title=f"{result['mixtures']} mixtures")
+    right.set(xlabel="level of the speech (dBFS)", title=f"{result['levels']} mixtures at each level")
+    for axis in (left, right):
+        axis.axhline(0, color="0.4", linewidth=0.8)
+        axis.grid(alpha=0.3)
+    if result["levels"]:
+        right.legend()
+    with atomic_path(path) as part:
+        figure.savefig(part, dpi=110, format="png")
+    plt.close(figure)
+
+
+def _error(found: dict) -> list[list[float]]:
+    return [[found["mean"] - found["low"]], [found["high"] - found["mean"]]]

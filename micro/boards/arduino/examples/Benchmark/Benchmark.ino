@@ -1,0 +1,47 @@
+// Cycles that a hop takes, by the core's own counter (DWT CYCCNT), and the share of a hop's time that is. Open the serial monitor.
+#include <GroupComm.h>
+
+// ARMv7-M and ARMv8-M Architecture Reference Manuals, "Data Watchpoint and Trace".
+static volatile uint32_t& demcr = *reinterpret_cast<volatile uint32_t*>(0xE000EDFC);
+static volatile uint32_t& dwt_control = *reinterpret_cast<volatile uint32_t*>(0xE0001000);
+static volatile uint32_t& dwt_cycles = *reinterpret_cast<volatile uint32_t*>(0xE0001004);
+
+static int16_t in[GroupCommClass::kHop];                              // (hop)
+static int16_t out[GroupCommClass::kSources * GroupCommClass::kHop];  // (sources, hop)
+
+void setup() {
+  Serial.begin(115200);
+  while (!Serial) {
+  }
+  demcr |= 1u << 24;      // trace enable
+  dwt_control |= 1u;      // counter enable
+  if (!GroupComm.begin()) {
+    Serial.println(GroupComm.error());
+    while (true) {
+    }
+  }
+}
+
+void loop() {
+  const int hops = 250;
+  uint32_t worst = 0, noise = 1;
+  uint64_t all = 0;
+  for (int hop = 0; hop < hops; ++hop) {
+    for (int16_t& x : in) x = static_cast<int16_t>((noise = noise * 1664525u + 1013904223u) >> 20);
+    const uint32_t start = dwt_cycles;
+    GroupComm.process(in, out);
+    const uint32_t took = dwt_cycles - start;
+    worst = took > worst ? took : worst;
+    all += took;
+  }
+  const uint32_t most = static_cast<uint32_t>(static_cast<uint64_t>(F_CPU) * GroupCommClass::kHop / GroupCommClass::kSampleRate);
+  Serial.print("cycles a hop: mean ");
+  Serial.print(static_cast<uint32_t>(all / hops));
+  Serial.print(", worst ");
+  Serial.print(worst);
+  Serial.print(" of ");
+  Serial.print(most);
+  Serial.print(", load ");
+  Serial.print(100.0f * worst / most);
+  Serial.println(" %");
+}

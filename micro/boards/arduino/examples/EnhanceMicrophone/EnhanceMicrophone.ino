@@ -1,0 +1,70 @@
+// The board's PDM microphone through the network, hop by hop. Prints the level before and after, in dBFS, four times a second.
+// Send 'a' to hear what comes out of the network (the default), 'b' for what goes in: the level meters change accordingly.
+#include <GroupComm.h>
+#include <PDM.h>
+
+static const int kHop = GroupCommClass::kHop;
+static const int kQueue = 8;  // hops between the microphone and loop()
+
+static int16_t queue[kQueue * kHop];                          // (hops, hop): a ring
+static volatile uint32_t written = 0;                         // samples; the interrupt's
+static uint32_t read_so_far = 0;                              // samples; loop()'s
+static int16_t out[GroupCommClass::kSources * kHop];          // (sources, hop)
+static float before = 0, after = 0;                           // energy of the samples of a report
+static int hops = 0;
+static uint32_t lost = 0;
+static bool through = true;
+
+static void onData() {
+  int16_t some[256];
+  while (int bytes = PDM.available()) {
+    const int got = PDM.read(some, bytes < static_cast<int>(sizeof(some)) ? bytes : static_cast<int>(sizeof(some))) / 2;
+    if (got <= 0) return;
+    for (int i = 0; i < got; ++i) queue[(written + i) % (kQueue * kHop)] = some[i];
+    written += got;
+  }
+}
+
+static float level(float energy, int samples) { return 10 * log10f(energy / samples / (32768.0f * 32768.0f) + 1e-10f); }
+
+void setup() {
+  Serial.begin(115200);
+  PDM.onReceive(onData);
+  if (!GroupComm.begin()) {
+    Serial.println(GroupComm.error());
+    while (true) {
+    }
+  }
+  if (!PDM.begin(1, GroupCommClass::kSampleRate)) {
+    Serial.println("the microphone does not start");
+    while (true) {
+    }
+  }
+}
+
+void loop() {
+  if (Serial.available()) through = Serial.read() != 'b';
+  const uint32_t ahead = written - read_so_far;
+  if (ahead < static_cast<uint32_t>(kHop)) return;
+  if (ahead > static_cast<uint32_t>((kQueue - 1) * kHop)) {  // the network does not keep up: go on with what is newest
+    lost += ahead / kHop - 1;
+    read_so_far += (ahead / kHop - 1) * kHop;
+  }
+  const int16_t* in = queue + read_so_far % (kQueue * kHop);  // (hop); hops do not cross the end of the ring
+  GroupComm.process(in, out);
+  read_so_far += kHop;
+  const int16_t* heard = through ? out : in;
+  for (int i = 0; i < kHop; ++i) {
+    before += static_cast<float>(in[i]) * in[i];
+    after += static_cast<float>(heard[i]) * heard[i];
+  }
+  if (++hops * kHop < GroupCommClass::kSampleRate / 4) return;
+  Serial.print("in ");
+  Serial.print(level(before, hops * kHop));
+  Serial.print(through ? " dBFS, out " : " dBFS, by-pass ");
+  Serial.print(level(after, hops * kHop));
+  Serial.print(" dBFS, hops lost ");
+  Serial.println(lost);
+  before = after = 0;
+  hops = 0;
+}

@@ -1,0 +1,25 @@
+// As much of Arduino's core as the examples use, to compile them without it.
+#pragma once
+
+#include <math.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define F_CPU 64000000L
+
+struct SerialStandIn {
+  void begin(unsigned long baud);
+  explicit operator bool() const;
+  int available();
+  int read();
+  void print(const char* text);
+  void print(uint32_t value);
+  void print(float value);
+  void println(const char* text);
+  void println(uint32_t value);
+};
+extern SerialStandIn Serial;
+
+void setup();
+void loop();

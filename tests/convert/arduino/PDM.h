@@ -1,0 +1,10 @@
+// As much of Arduino's PDM library as the examples use.
+#pragma once
+
+struct PdmStandIn {
+  int begin(int channels, int sample_rate);
+  int available();
+  int read(void* buffer, int bytes);
+  void onReceive(void (*function)());
+};
+extern PdmStandIn PDM;

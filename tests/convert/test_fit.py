@@ -1,0 +1,73 @@
+"""Boards as data, and whether a bundle fits one."""
+
+import json
+
+import pytest
+
+from convert import bench, boards, bundle, fit
+from groupcomm.errors import UserError
+from tests.convert.test_commands import groupcomm
+
+
+@pytest.fixture
+def counted(monkeypatch):
+    """What the bench says of a bundle, to be changed: on an nRF52840 at 1.5 cycles 341,333 instructions in 8 ms are the most."""
+    found = {
+        "instructions": {"hop": {"worst": 341_333}},
+        "flash_bytes": {"weights": 900_000, "rest": 83_040},
+        "ram_bytes": {"stack": 1_000, "total": 262_144},
+    }
+    monkeypatch.setattr(bench, "bench", lambda bundle, core: found)
+    return found
+
+
+def test_every_board_has_a_core_that_is_emulated():
+    known = boards.boards()
+    assert {"nano33ble", "nrf52840dk", "nrf5340dk", "nrf5340_audio_dk"} <= set(known)
+    for board in known.values():
+        assert board.core in bench.BOARDS
+        assert 0 <= board.reserved_flash_bytes < board.flash_bytes
+
+
+def test_what_just_fits_fits(counted):
+    found = fit.fit(bundle.load("enhance-nano"), "nano33ble")
+    assert found["ok"] and all(check["ok"] for check in found["checks"].values())
+    assert found["checks"]["cycles"] == {"used": 512_000, "limit": 512_000, "ok": True}
+    assert found["load"] == 1 and found["latency_ms"] == 16 and found["stack_bytes"] == 1_000
+
+
+@pytest.mark.parametrize(
+    ("key", "change"),
+    [
+        ("flash_bytes", {"flash_bytes": {"weights": 900_000, "rest": 83_041}}),
+        ("ram_bytes", {"ram_bytes": {"stack": 1_000, "total": 262_145}}),
+        ("cycles", {"instructions": {"hop": {"worst": 341_334}}}),
+    ],
+)
+def test_one_more_does_not(counted, key, change):
+    counted |= change
+    found = fit.fit(bundle.load("enhance-nano"), "nano33ble")
+    assert not found["ok"]
+    assert [name for name, check in found["checks"].items() if not check["ok"]] == [key]
+
+
+def test_a_board_that_is_not_known_is_named():
+    with pytest.raises(UserError, match="board 'nano' is not known; choose one of nano33ble, "):
+        fit.fit(bundle.load("enhance-nano"), "nano")
+
+
+@pytest.mark.parametrize(("name", "board", "fits"), [("enhance-nano", "nano33ble", True), ("enhance-fast", "nrf5340_audio_dk", False)])
+def test_the_verb_says_yes_and_no(name, board, fits):
+    """And what it counts is inside the budget of that bundle."""
+    said = groupcomm("fit", name, "--board", board, "--json")
+    found = json.loads(said.stdout)
+    assert said.returncode == int(not fits) and found["ok"] == fits
+    budget = bundle.load(name).description["budget"][found["core"]]
+    used = {key: found["checks"][key]["used"] for key in ("flash_bytes", "ram_bytes")} | {"instructions": found["instructions"]}
+    for key, most in budget.items():
+        assert 0.9 * most < used[key] <= most
+
+
+def test_a_slower_core_is_told_by_how_much():
+    slow = groupcomm("fit", "enhance-nano", "--board", "nano33ble", "--cycles-per-instruction", "3")
+    assert slow.returncode == 1 and "cycles a hop too many" in slow.stdout
