@@ -524,9 +524,14 @@ def parity(
     name: BundleName,
     checkpoint_name: CheckpointOption = None,
     hops: Annotated[int, typer.Option(min=1, help="Hops of real sound in a pass; there are two, with a reset between.")] = 1000,
+    port: Annotated[str | None, typer.Option("--port", help="Hold a board on this serial port against TFLM: /dev/ttyACM0, COM3.")] = None,
+    baud: Annotated[int, typer.Option(min=1, help="With --port: bits a second, for a UART; USB takes any.")] = 115200,
     json: Json = False,
 ) -> None:
     """Hold every runtime against its reference on the same real sound. Exit code 1 when TFLM's bytes are not all equal."""
+    if port is not None:
+        _parity_on_board(name, port, baud, hops, json)
+        return
     from tf_model import load_tensorflow
 
     load_tensorflow()
@@ -540,6 +545,35 @@ def parity(
         print_json(result)
     else:
         print_parity(result)
+    if not result["ok"]:
+        raise typer.Exit(1)
+
+
+def _parity_on_board(name: str, port: str, baud: int, hops: int, json: bool) -> None:
+    from convert import bundle, serial_parity
+
+    opened = bundle.load(name)
+    with serial_parity.open_port(port, baud) as line:
+        result = serial_parity.parity(opened, line, hops=hops)
+    if json:
+        print_json(result)
+    else:
+        from rich.table import Table
+
+        table = Table("on the board", "hops", "equal", "cycles, mean", "worst", "load", title="{bundle} on {port}".format(**result))
+        for column in table.columns[1:]:
+            column.justify = "right"
+        for label, found in (("network", result["network"]), ("PCM to PCM", result["sound"])):
+            equal = (
+                "all" if found["equal_bytes"] == 1 else f"{100 * found['equal_bytes']:.3f} %, from hop {found['first_different_hop']} on"
+            )
+            c = found["cycles"]
+            cycles = (f"{c['mean']:,.0f}", f"{c['worst']:,}", f"{100 * c['load']:.1f} %") if c else ("-", "-", "-")
+            table.add_row(label, str(found["hops"]), equal, *cycles)
+        out.print(table)
+        words = "requests sent again {repeated}, damaged answers {damaged}, resets of the board {resets}".format(**result["faults"])
+        verdict = "the board computes the same bytes" if result["ok"] else "the board's bytes are NOT this machine's"
+        out.print(f"{verdict}; {words}", style="green" if result["ok"] else "red", soft_wrap=True)
     if not result["ok"]:
         raise typer.Exit(1)
 

@@ -1,7 +1,7 @@
 #!/bin/sh
-# NAME [--count FILE [--within FUNCTION]] ARGUMENT...: runs NAME.elf under QEMU; the firmware sees the arguments and the host's files,
-# and its exit code is the program's. --count writes how many instructions it took, --within also by place in a function:
-# micro/boards/cortex_m/counter/counter.c.
+# NAME [--serial DEVICE] [--count FILE [--within FUNCTION]] ARGUMENT...: runs NAME.elf under QEMU; the firmware sees the arguments and the
+# host's files, and its exit code is the program's. --serial is a -serial of QEMU for the first UART, with which nobody talks else. --count
+# writes how many instructions it took, --within also by place in a function: micro/boards/cortex_m/counter/counter.c.
 here=$(dirname "$0")
 name=$(basename "$0")
 
@@ -13,6 +13,12 @@ refuse() {
 # A value within an option of QEMU, where a comma ends it.
 value() { printf %s "$1" | sed 's/,/,,/g'; }
 
+serial=none
+if [ "$1" = --serial ]; then
+  [ -n "$2" ] || refuse "--serial has no device"
+  serial=$2
+  shift 2
+fi
 count=
 within=
 if [ "$1" = --count ]; then
@@ -33,6 +39,6 @@ for argument; do
   esac
   config=$config,arg=$(value "$argument")
 done
-set -- -machine {machine} -display none -monitor none -serial none -semihosting-config "$config" -kernel "$here/$name.elf"
+set -- -machine {machine} -display none -monitor none -serial "$serial" -semihosting-config "$config" -kernel "$here/$name.elf"
 [ -z "$count" ] || set -- "$@" -plugin "$(value "$here")/{counter},out=$(value "$count")$within"
 exec {qemu} "$@"

@@ -3,8 +3,8 @@
 load("//micro/engine:engine.bzl", "network_library")
 load(":cortex_m.bzl", "cortex_m_binary")
 
-def network_firmware(name, network, source, header, stream, kernels = "//micro/kernels"):
-    """NAME_BOARD for each board: micro/boards/cortex_m/network_firmware.cc with the network of these C files in it."""
+def network_firmware(name, network, source, header, stream, kernels = "//micro/kernels", main = "network_firmware.cc"):
+    """NAME_BOARD for each board: a program of micro/boards/cortex_m with the network of these C files in it."""
     network_library(
         name = name + "_network",
         source = source,
@@ -14,7 +14,7 @@ def network_firmware(name, network, source, header, stream, kernels = "//micro/k
     )
     native.cc_library(
         name = name + "_main",
-        srcs = ["//micro/boards/cortex_m:network_firmware.cc"],
+        srcs = ["//micro/boards/cortex_m:" + main],
         local_defines = [
             "GROUPCOMM_NETWORK=groupcomm_" + network,
             "GROUPCOMM_NETWORK_MEMORY_BYTES=GROUPCOMM_%s_MEMORY_BYTES" % network.upper(),
@@ -26,6 +26,7 @@ def network_firmware(name, network, source, header, stream, kernels = "//micro/k
             name + "_network",
             "//micro/boards/cortex_m:board",
             "//micro/engine:static_engine",
+            "//micro/parity",
             stream,
         ],
     )

@@ -1,0 +1,230 @@
+"""The board's proof over a serial port: frames, and the whole protocol against the emulated boards with faults on the line."""
+
+import json
+import os
+import select
+import subprocess
+import threading
+import time
+
+import numpy as np
+import pytest
+import serial
+
+from convert import bundle, runner, serial_parity
+from groupcomm.errors import UserError
+from tests.convert.test_commands import groupcomm, refused
+
+HOPS = 40
+
+
+class Line:
+    """A pseudo-terminal with an emulated board at its far end.
+
+    ``drop`` and ``flip`` are the share of bytes, both ways, that get lost and that get a wrong bit; after ``reset_after`` or ``unplug_after``
+    bytes from the board it is reset, again and again, or its port is gone. ``name`` is that of its port.
+    """
+
+    def __init__(self, firmware, *, drop=0.0, flip=0.0, reset_after=None, resets=1, unplug_after=None):
+        self.command = [runner.build(f"//micro/boards/cortex_m:{firmware}"), "--serial", "stdio"]
+        self.drop, self.flip, self.reset_after, self.resets, self.unplug_after = drop, flip, reset_after, resets, unplug_after
+        self.random = np.random.default_rng(1)
+        self.lost = self.flipped = self.seen = 0
+
+    def __enter__(self):
+        self.master, self.slave = os.openpty()
+        self.name = os.ttyname(self.slave)
+        self._start()
+        self.ended = False
+        self.thread = threading.Thread(target=self._pump)
+        self.thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self.ended = True
+        self.thread.join()
+        self.board.kill()
+        self.board.wait()
+        os.close(self.slave)
+        if self.master is not None:
+            os.close(self.master)
+
+    def _start(self):
+        self.board = subprocess.Popen(self.command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+
+    def _worn(self, data: bytes) -> bytes:
+        values = np.frombuffer(data, np.uint8).copy()
+        flips = self.random.random(len(values)) < self.flip
+        values[flips] ^= 1 << self.random.integers(0, 8, flips.sum(), dtype=np.uint8)
+        keep = self.random.random(len(values)) >= self.drop
+        self.flipped += int(flips.sum())
+        self.lost += int((~keep).sum())
+        return values[keep].tobytes()
+
+    def _pump(self):
+        while not self.ended:
+            output = self.board.stdout.fileno()
+            for readable in select.select([self.master, output], [], [], 0.05)[0]:
+                data = os.read(readable, 4096)
+                if readable == self.master:
+                    self.board.stdin.write(self._worn(data))
+                    self.board.stdin.flush()
+                    continue
+                os.write(self.master, self._worn(data))
+                self.seen += len(data)
+                if self.unplug_after is not None and self.seen > self.unplug_after:
+                    os.close(self.master)
+                    self.master = None
+                    return
+                if self.reset_after is not None and self.seen > self.reset_after and self.resets:
+                    self.resets -= 1
+                    self.seen = 0
+                    self.board.kill()
+                    self.board.wait()
+                    self._start()
+
+
+def prove(line, name="enhance-nano", **options):
+    with serial_parity.open_port(line.name, 115200) as port:
+        return serial_parity.parity(bundle.load(name), port, **{"hops": HOPS, "timeout": 0.4} | options)
+
+
+def equal(found) -> bool:
+    shares = [found[part]["equal_bytes"] for part in ("network", "sound")]
+    return found["ok"] and shares == [1.0, 1.0] and found["network"]["hops"] == found["sound"]["hops"] == HOPS
+
+
+@pytest.mark.parametrize(
+    "frame", [b"", b"\0", b"a", b"\0\0a\0", bytes(range(256)) * 3, b"x" * 253, b"x" * 254, b"x" * 255, b"x" * 508 + b"\0"]
+)
+def test_frames(frame):
+    stuffed = serial_parity.stuff(frame)
+    assert 0 not in stuffed and len(stuffed) <= len(frame) + len(frame) // 254 + 1
+    assert serial_parity.unstuff(stuffed) == frame
+    whole = serial_parity.encode(serial_parity.RUN, 65535, frame)
+    assert whole.count(0) == 1 and serial_parity.decode(whole[:-1]) == (serial_parity.RUN, 65535, frame)
+    for at in range(0, len(whole) - 1, 7):
+        assert serial_parity.decode(whole[:at] + whole[at + 1 : -1]) is None
+        assert serial_parity.decode(whole[:at] + bytes([whole[at] ^ 4]) + whole[at + 1 : -1]) is None
+
+
+@pytest.mark.parametrize(
+    ("firmware", "name"),
+    [
+        ("enhance_nano_serial_cortex_m4", "enhance-nano"),
+        ("enhance_nano_serial_cortex_m33", "enhance-nano"),
+        ("enhance_fast_serial_cortex_m55", "enhance-fast"),
+    ],
+)
+def test_a_board_proves_itself(firmware, name):
+    with Line(firmware) as line:
+        found = prove(line, name, timeout=20)
+    assert equal(found) and found["network"]["cycles"] is None and found["clock_hz"] is None
+    assert found["faults"] == {"repeated": 0, "damaged": 0, "resets": 0}
+
+
+@pytest.mark.parametrize("faults", [{"drop": 3e-4}, {"flip": 3e-4}, {"drop": 2e-4, "flip": 2e-4}], ids=["drop", "flip", "both"])
+def test_lost_and_wrong_bytes_are_mended(faults):
+    with Line("enhance_nano_serial_cortex_m4", **faults) as line:
+        found = prove(line)
+    assert equal(found) and found["faults"]["resets"] == 0
+    assert found["faults"]["repeated"] >= (line.lost + line.flipped) // 3 > 1
+    print(f"{faults}: {line.lost} bytes lost, {line.flipped} wrong: {found['faults']}")
+
+
+@pytest.mark.parametrize("after", [20, 4_000, 14_000], ids=["while greeting", "network", "sound"])
+def test_a_reset_begins_anew(after):
+    with Line("enhance_nano_serial_cortex_m4", reset_after=after) as line:
+        found = prove(line)
+    assert equal(found) and found["faults"]["resets"] == 1
+
+
+def test_a_board_that_is_reset_for_ever_is_named():
+    with (
+        Line("enhance_nano_serial_cortex_m4", reset_after=2_000, resets=100) as line,
+        pytest.raises(UserError, match="reset 4 times; see to"),
+    ):
+        prove(line)
+
+
+def test_an_unplugged_board_is_named():
+    with (
+        Line("enhance_nano_serial_cortex_m4", unplug_after=4_000) as line,
+        pytest.raises(UserError, match="the port went away .* plug the"),
+    ):
+        prove(line)
+
+
+def test_a_line_that_only_loses_is_named():
+    with (
+        Line("enhance_nano_serial_cortex_m4", drop=0.5) as line,
+        pytest.raises(UserError, match="no answer to 8 requests in 0.8 s; is this"),
+    ):
+        prove(line, timeout=0.1)
+
+
+def test_another_network_is_named():
+    with (
+        Line("enhance_nano_serial_cortex_m4") as line,
+        pytest.raises(UserError, match="the board's model_crc32 is .* and that of enhance-fast"),
+    ):
+        prove(line, "enhance-fast")
+
+
+def test_one_wrong_weight_is_seen(monkeypatch):
+    """What the board computes is held against the bundle: other truth, other verdict."""
+    golden = bundle.Bundle.golden
+
+    def other(self):
+        features, masks = golden(self)
+        masks = masks.copy()
+        masks[7, 3] ^= 1
+        return features, masks
+
+    monkeypatch.setattr(bundle.Bundle, "golden", other)
+    with Line("enhance_nano_serial_cortex_m4") as line:
+        found = prove(line, timeout=5)
+    assert not found["ok"] and found["network"]["first_different_hop"] == 7 and found["sound"]["equal_bytes"] == 1
+
+
+def test_requests_run_once_and_in_turn():
+    """The same number again gives the same answer and no second run; a number out of turn and a wrong length are refused."""
+    opened = bundle.load("enhance-nano")
+    features, masks = opened.golden()
+    with Line("enhance_nano_serial_cortex_m4") as line, serial_parity.open_port(line.name, 115200) as port:
+        link = serial_parity.Link(port, timeout=5)
+        with pytest.raises(serial_parity.WasReset):
+            link.ask(serial_parity.RESET)
+        link.hello()
+        link.ask(serial_parity.RESET)
+        for hop in range(3):
+            first = link.ask(serial_parity.RUN, features[hop].tobytes())
+            link._number -= 1
+            assert link.ask(serial_parity.RUN, features[hop].tobytes()) == first
+            assert first[4:] == masks[hop].tobytes()
+        with pytest.raises(UserError, match="the board refuses a request: a length that is not its network's"):
+            link.ask(serial_parity.RUN, b"123")
+        link._number += 5
+        with pytest.raises(serial_parity.WasReset):
+            link.ask(serial_parity.RUN, features[3].tobytes())
+
+
+def test_the_verb():
+    with Line("enhance_nano_serial_cortex_m4") as line:
+        done = groupcomm("parity", "enhance-nano", "--port", line.name, "--hops", "20", "--json")
+    found = json.loads(done.stdout)
+    assert done.returncode == 0 and found["ok"] and found["port"] == line.name and found["sound"]["hops"] == 20
+
+
+def test_a_port_that_is_not_there_is_named():
+    refused(groupcomm("parity", "enhance-nano", "--port", "/dev/nothing"), "/dev/nothing: cannot be opened", "ports on this machine:")
+
+
+def test_a_silent_port_is_named():
+    master, slave = os.openpty()
+    with serial_parity.open_port(os.ttyname(slave), 115200) as port, pytest.raises(UserError, match="no answer to 2 requests in 0.1 s"):
+        start = time.monotonic()
+        serial_parity.Link(port, timeout=0.05, tries=2).hello()
+    assert time.monotonic() - start < 1 and isinstance(port, serial.Serial)
+    os.close(master)
+    os.close(slave)
