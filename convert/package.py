@@ -17,6 +17,7 @@ _HEADERS = (
     "micro/kernels/arithmetic.h",
     "micro/kernels/kernels.h",
     "micro/kernels/tanh_table.h",
+    "micro/parity/server.h",
     "micro/stream/stream.h",
 )
 # CMSIS-DSP's real FFT, as //micro/stream has it; the options that Bazel gives, which a sketch cannot, are lines in front of each file.
@@ -90,6 +91,7 @@ def arduino(bundle: bundles.Bundle, folder: Path) -> list[str]:
             _copy(REPO / "micro" / "kernels" / f"{kernel}.c", source / "micro" / "kernels" / f"{kernel}.c")
         window = f"#define GROUPCOMM_WINDOW {signal.window}\n"
         _copy(REPO / "micro" / "stream" / "stream.cc", source / "micro" / "stream" / "stream.cpp", _FLOATS + window)
+        _copy(REPO / "micro" / "parity" / "server.cc", source / "micro" / "parity" / "server.cpp")
         for name in ("GroupComm.h", "GroupComm.cpp"):
             _copy(_BOARD / name, source / name)
         network = {"name": written["name"], "upper": written["name"].upper(), "rate": signal.sample_rate, "window": signal.window}

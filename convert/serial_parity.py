@@ -180,7 +180,8 @@ class Link:
             yield
         except (serial.SerialException, OSError) as gone:
             raise UserError(
-                f"{self.port.name}: the port went away ({gone}); plug the board in again, see that its port has the same name, run this again"
+                f"{self.port.name}: the port went away ({gone}); "
+                "plug the board in again, see that its port has the same name, run this again"
             ) from None
 
 
@@ -269,8 +270,8 @@ def _greet(link: Link, bundle: bundles.Bundle) -> dict:
     for key, value in ours.items():
         if said[key] != value:
             raise UserError(
-                f"{link.port.name}: the board's {key} is {said[key]} and that of {bundle.name} {value}; flash this bundle's package, or name "
-                "the bundle that the board has"
+                f"{link.port.name}: the board's {key} is {said[key]} and that of {bundle.name} {value}; flash this bundle's package, "
+                "or name the bundle that the board has"
             )
     return said
 

@@ -26,6 +26,10 @@ class GroupCommClass {
   // Back to silence.
   bool reset();
 
+  // For micro/parity/server.h; null before begin().
+  groupcomm::Engine* engine() { return stream_ ? &engine_ : nullptr; }
+  groupcomm::Stream* stream() { return stream_; }
+
   const char* error() const { return groupcomm::StatusText(status_); }
 
  private:

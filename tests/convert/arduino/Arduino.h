@@ -13,6 +13,7 @@ struct SerialStandIn {
   explicit operator bool() const;
   int available();
   int read();
+  size_t write(const uint8_t* bytes, size_t count);
   void print(const char* text);
   void print(uint32_t value);
   void print(float value);

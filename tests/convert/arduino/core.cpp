@@ -9,6 +9,7 @@ void SerialStandIn::begin(unsigned long) {}
 SerialStandIn::operator bool() const { return true; }
 int SerialStandIn::available() { return 0; }
 int SerialStandIn::read() { return -1; }
+size_t SerialStandIn::write(const uint8_t*, size_t count) { return count; }
 void SerialStandIn::print(const char*) {}
 void SerialStandIn::print(uint32_t) {}
 void SerialStandIn::print(float) {}
