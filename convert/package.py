@@ -118,4 +118,4 @@ def _properties(bundle: bundles.Bundle) -> str:
 
 def _copy(given: Path, to: Path, first: str = "") -> None:
     to.parent.mkdir(parents=True, exist_ok=True)
-    to.write_text(first + given.read_text(encoding="utf-8"), encoding="utf-8")
+    to.write_text(first + given.read_text(encoding="utf-8-sig"), encoding="utf-8")
