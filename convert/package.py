@@ -18,6 +18,7 @@ _HEADERS = (
     "micro/kernels/kernels.h",
     "micro/kernels/tanh_table.h",
     "micro/parity/server.h",
+    "micro/stream/static_stream.h",
     "micro/stream/stream.h",
 )
 # CMSIS-DSP's real FFT, as //micro/stream has it; the options that Bazel gives, which a sketch cannot, are lines in front of each file.

@@ -133,8 +133,9 @@ def test_lost_and_wrong_bytes_are_mended(faults):
     print(f"{faults}: {line.lost} bytes lost, {line.flipped} wrong: {found['faults']}")
 
 
-@pytest.mark.parametrize("after", [20, 4_000, 14_000], ids=["while greeting", "network", "sound"])
+@pytest.mark.parametrize("after", [30, 4_000, 14_000], ids=["greeted", "network", "sound"])
 def test_a_reset_begins_anew(after):
+    """The answer to the greeting has 30 bytes: it arrives whole, or the greeting would only be asked again."""
     with Line("enhance_nano_serial_cortex_m4", reset_after=after) as line:
         found = prove(line)
     assert equal(found) and found["faults"]["resets"] == 1

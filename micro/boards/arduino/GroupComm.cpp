@@ -3,6 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "micro/stream/static_stream.h"
+
 using namespace groupcomm;  // NOLINT
 
 GroupCommClass GroupComm;
@@ -19,18 +21,7 @@ bool GroupCommClass::begin() {
   if (stream_ != nullptr) return reset();
   const gc_model& n = GROUPCOMM_NETWORK;
   if (!is(engine_.Init(n, network_memory, sizeof(network_memory)))) return false;
-  const StreamConfig config = {n.window,
-                               n.hop,
-                               n.sources,
-                               n.exponent,
-                               {n.features.scale, static_cast<int>(n.features.zero_point)},
-                               {n.masks.scale, static_cast<int>(n.masks.zero_point)},
-                               n.kept,
-                               n.bands,
-                               n.pool,
-                               n.neighbours,
-                               n.analysis,
-                               n.steps};
+  const StreamConfig config = StreamConfigOf(n);
   const size_t bytes = StreamBytes(config);
   const uintptr_t memory = reinterpret_cast<uintptr_t>(malloc(bytes + kAlignment - 1));  // kept for good
   if (memory == 0) return is(Status::kBadMemory);

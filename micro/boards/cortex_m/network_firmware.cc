@@ -6,7 +6,7 @@
 #include "micro/boards/cortex_m/board.h"
 #include "micro/boards/cortex_m/marker.h"
 #include "micro/engine/static_engine.h"
-#include "micro/stream/stream.h"
+#include "micro/stream/static_stream.h"
 
 #include GROUPCOMM_NETWORK_HEADER
 
@@ -81,18 +81,7 @@ int Replay(Counted* engine, const char* from, const char* to, int passes, bool r
 
 int Separate(Counted* engine, char** paths /* PCM SOUND FEATURES MASKS */) {
   const gc_model& n = GROUPCOMM_NETWORK;
-  const StreamConfig config = {n.window,
-                               n.hop,
-                               n.sources,
-                               n.exponent,
-                               {n.features.scale, static_cast<int>(n.features.zero_point)},
-                               {n.masks.scale, static_cast<int>(n.masks.zero_point)},
-                               n.kept,
-                               n.bands,
-                               n.pool,
-                               n.neighbours,
-                               n.analysis,
-                               n.steps};
+  const StreamConfig config = StreamConfigOf(n);
   Stream* stream;
   const Status made = StreamCreate(config, engine, stream_memory, sizeof(stream_memory), &stream);
   if (made != Status::kOk) return Fail(n.name, StatusText(made));

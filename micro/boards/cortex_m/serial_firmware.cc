@@ -2,7 +2,7 @@
 #include "micro/boards/cortex_m/board.h"
 #include "micro/engine/static_engine.h"
 #include "micro/parity/server.h"
-#include "micro/stream/stream.h"
+#include "micro/stream/static_stream.h"
 
 #include GROUPCOMM_NETWORK_HEADER
 
@@ -46,18 +46,7 @@ int main() {
   static UartPort port;
   static ParityServer server;
   const gc_model& n = GROUPCOMM_NETWORK;
-  const StreamConfig config = {n.window,
-                               n.hop,
-                               n.sources,
-                               n.exponent,
-                               {n.features.scale, static_cast<int>(n.features.zero_point)},
-                               {n.masks.scale, static_cast<int>(n.masks.zero_point)},
-                               n.kept,
-                               n.bands,
-                               n.pool,
-                               n.neighbours,
-                               n.analysis,
-                               n.steps};
+  const StreamConfig config = StreamConfigOf(n);
   Stream* stream;
   Status status = engine.Init(n, network_memory, sizeof(network_memory));
   if (status == Status::kOk) status = StreamCreate(config, &engine, stream_memory, sizeof(stream_memory), &stream);
