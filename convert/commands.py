@@ -399,25 +399,35 @@ def _print_fit(found: dict) -> None:
 
 
 def package(
-    kind: Annotated[Literal["arduino"], typer.Argument(help="arduino: a library with examples, for the Arduino IDE or arduino-cli.")],
+    kind: Annotated[
+        Literal["arduino", "zephyr"],
+        typer.Argument(help="arduino: a library for the Arduino IDE; zephyr: a module with an application for Nordic's boards."),
+    ],
     name: BundleName,
     folder: Annotated[Path, typer.Option("--out", help="Folder of the package.")],
+    engine: Annotated[
+        Literal["static", "tflm"] | None,
+        typer.Option(help="Of an Arduino library: static unless told, or TFLM's interpreter. A Zephyr module has both (Kconfig)."),
+    ] = None,
     json: Json = False,
 ) -> None:
-    """Write a bundle as a library for a board's own tools: network, kernels, stream and FFT as plain C and C++, with examples."""
+    """Write a bundle as a package for a board's own tools: network, kernels, stream and FFT as plain C and C++, with applications."""
     from convert import bundle
     from convert import package as packages
 
+    if kind == "zephyr" and engine is not None:
+        raise UserError(f"--engine {engine}: a Zephyr module has both engines; choose there by CONFIG_GROUPCOMM_ENGINE_TFLM")
     opened = bundle.load(name)
-    with err.status(f"write the {kind} library of {opened.name}"):
-        files = packages.arduino(opened, folder)
+    with err.status(f"write {opened.name} for {kind}"):
+        files = packages.zephyr(opened, folder) if kind == "zephyr" else packages.arduino(opened, folder, engine=engine or "static")
     if json:
         print_json({"bundle": opened.name, "folder": str(folder), "files": files})
         return
-    out.print(
-        f"{folder}: {len(files)} files; in the Arduino IDE: Sketch, Include Library, Add .ZIP Library, or copy it to libraries/",
-        soft_wrap=True,
-    )
+    then = {
+        "arduino": "in the Arduino IDE: Sketch, Include Library, Add .ZIP Library, or copy it to libraries/",
+        "zephyr": f"west build -b nrf5340dk/nrf5340/cpuapp {folder / 'app'}; {folder / 'README.md'} says more",
+    }
+    out.print(f"{folder}: {len(files)} files; {then[kind]}", soft_wrap=True)
 
 
 def _print_bench_host(found: dict) -> None:

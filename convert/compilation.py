@@ -123,6 +123,7 @@ class _Program:
         self._kept = flatbuffer.kept_states(model)
         self._place(steps)
         self._calls = [line for number, step in enumerate(steps) for line in self._call(number, step)]
+        self._of_network = len(self._definitions)
         self._array("analysis", bundle.signal.analysis_window())
         self._array("steps", _feature_steps(bundle))
         self._resets = [line for number, step in enumerate(steps) for line in self._reset(number, step)]
@@ -276,16 +277,22 @@ extern const gc_model groupcomm_{self.name};
         """Text of NAME.c."""
         d, signal = self.bundle.description, self.bundle.signal
         quantizations = [f"{{{_c_float(d[k]['scale'])}, {d[k]['zero_point']}}}" for k in ("features", "masks")]
-        joined = {key: "\n".join(lines) for key, lines in (("d", self._definitions), ("r", self._resets), ("c", self._calls))}
+        parts = {"network": self._definitions[: self._of_network], "signal": self._definitions[self._of_network :]}
+        joined = {key: "\n".join(lines) for key, lines in (parts | {"r": self._resets, "c": self._calls}).items()}
         return f"""/* {self.bundle.name} as plain C, by `groupcomm compile`.
-   Memory: {self.state_bytes} bytes of state, then {self.arena_bytes} of activations; those that are never alive together share a place. */
+   Memory: {self.state_bytes} bytes of state, then {self.arena_bytes} of activations; those that are never alive together share a place.
+   With GROUPCOMM_ENGINE_TFLM, the signal path alone: the network is in the .tflite. */
 #include "{self.name}.h"
 
 #include <string.h>
 
 #include "micro/kernels/kernels.h"
 
-{joined["d"]}
+{joined["signal"]}
+
+#ifndef GROUPCOMM_ENGINE_TFLM
+
+{joined["network"]}
 
 static void reset(void* memory) {{
   int8_t* m = memory;
@@ -296,6 +303,8 @@ static void run(void* memory, const int8_t* features, int8_t* masks) {{
   int8_t* m = memory;
 {joined["c"]}
 }}
+
+#endif
 
 const gc_model groupcomm_{self.name} = {{
     .name = "{self.name}",
@@ -315,8 +324,10 @@ const gc_model groupcomm_{self.name} = {{
     .inputs = {signal.inputs},
     .outputs = {self.bundle.sources * signal.values},
     .memory_bytes = {self._memory_bytes},
+#ifndef GROUPCOMM_ENGINE_TFLM
     .reset = reset,
     .run = run,
+#endif
 }};
 """
 

@@ -8,9 +8,11 @@ from convert import bundle as bundles
 from convert import compilation, flatbuffer, runner
 from groupcomm.files import REPO, atomic_folder
 
-_BOARD = REPO / "micro" / "boards" / "arduino"
+_BOARDS = REPO / "micro" / "boards"
 _KERNELS = ("add", "copy", "fully_connected", "lookup", "lstm", "mean", "mul", "requantize")
 _HEADERS = (
+    "micro/boards/package/dwt.h",
+    "micro/boards/package/separator.h",
     "micro/engine/engine.h",
     "micro/engine/static_engine.h",
     "micro/engine/static_model.h",
@@ -21,7 +23,11 @@ _HEADERS = (
     "micro/stream/static_stream.h",
     "micro/stream/stream.h",
 )
-# CMSIS-DSP's real FFT, as //micro/stream has it; the options that Bazel gives, which a sketch cannot, are lines in front of each file.
+_SOURCES = ("micro/boards/package/separator.cc", "micro/parity/server.cc")
+_TFLM_HEADERS = tuple(f"micro/engine/{name}.h" for name in ("operators", "tflm", "tflm_engine", "tflm_kernels"))
+_TFLM_SOURCES = ("micro/engine/tflm_engine.cc", "micro/engine/tflm_kernels.cc")
+_OPERATORS = "micro/engine/operators.cc"
+# CMSIS-DSP's real FFT and filters, as //micro/stream has them.
 _FFT = (
     "CommonTables/arm_common_tables",
     "CommonTables/arm_const_structs",
@@ -32,6 +38,8 @@ _FFT = (
     "TransformFunctions/arm_rfft_fast_f32",
     "TransformFunctions/arm_rfft_fast_init_f32",
 )
+_FIR = tuple(f"FilteringFunctions/arm_fir_{name}_f32" for name in ("decimate", "decimate_init", "interpolate", "interpolate_init"))
+# The options that Bazel gives, which a sketch cannot, are lines in front of a file.
 _FLOATS = '#pragma GCC optimize("O2", "fp-contract=off")\n#define ARM_MATH_AUTOVECTORIZE\n#define __GNUC_PYTHON__\n'
 _PROPERTIES = """name={name}
 version=1.0.0
@@ -44,8 +52,10 @@ url=https://arxiv.org/abs/2011.08397
 architectures=mbed_nano,mbed
 includes=GroupComm.h
 """
-_NETWORK = """// The network of this library, written by `groupcomm package`.
-#pragma once
+_TFLM_LIBRARY = "tflm_cortexm"  # of the Library Manager
+_NETWORK = """/* The network of this package, written by `groupcomm package`. */
+#ifndef GROUPCOMM_NETWORK_H_
+#define GROUPCOMM_NETWORK_H_
 
 #include "{name}.h"
 
@@ -55,18 +65,39 @@ _NETWORK = """// The network of this library, written by `groupcomm package`.
 #define GROUPCOMM_WINDOW {window}
 #define GROUPCOMM_HOP {hop}
 #define GROUPCOMM_SOURCES {sources}
+#define GROUPCOMM_BANDS {bands}
+#define GROUPCOMM_POOL {pool}
+#define GROUPCOMM_NEIGHBOURS {neighbours}
+#define GROUPCOMM_INPUTS {inputs}
+#define GROUPCOMM_OUTPUTS {outputs}
+{tflm}
+#endif
+"""
+_NETWORK_TFLM = """
+/* For TensorFlow Lite Micro. */
+#define GROUPCOMM_TFLITE_BYTES {bytes}
+#define GROUPCOMM_ARENA_BYTES {arena}
+#define GROUPCOMM_OPERATOR_NAMES {names}
+#ifdef __cplusplus
+extern "C"
+#else
+extern
+#endif
+const unsigned char groupcomm_tflite[GROUPCOMM_TFLITE_BYTES]; /* (bytes) at a multiple of 16 */
 """
 
 
-def arduino(bundle: bundles.Bundle, folder: Path) -> list[str]:
+def arduino(bundle: bundles.Bundle, folder: Path, *, engine: str = "static") -> list[str]:
     """Write an Arduino library ("Arduino library specification", revision 2.2): the network as plain C, the kernels, the stream, the FFT.
 
-    It needs no other library. The FFT is CMSIS-DSP's (Apache-2.0), from the package that WORKSPACE names.
+    It needs no other library, or with TFLM's interpreter as its engine the one of that. The FFT is CMSIS-DSP's (Apache-2.0), from the
+    package that WORKSPACE names.
 
     Parameters
     ----------
     bundle : what it runs.
     folder : of the library; it appears whole or not at all, and replaces one that is there.
+    engine : ``static`` or ``tflm``.
 
     Returns
     -------
@@ -77,44 +108,127 @@ def arduino(bundle: bundles.Bundle, folder: Path) -> list[str]:
     UserError
         When the bundle has an operator without a kernel, Bazel cannot fetch CMSIS-DSP, or the folder cannot be written.
     """
-    runner.build("//micro/stream")
-    dsp = REPO / f"bazel-{REPO.name}" / "external" / "cmsis_dsp"
-    signal = bundle.signal
+    tflm = engine == "tflm"
+    dsp = _cmsis_dsp()
     with atomic_folder(folder) as part:
         source = part / "src"
-        shutil.copytree(_BOARD / "examples", part / "examples")
-        shutil.copy(_BOARD / "keywords.txt", part)
+        shutil.copytree(_BOARDS / "arduino" / "examples", part / "examples")
+        shutil.copy(_BOARDS / "arduino" / "keywords.txt", part)
         shutil.copy(REPO / "LICENSE", part)
-        written = compilation.compile_bundle(bundle, source)
-        for header in _HEADERS:
-            _copy(REPO / header, source / header)
-        for kernel in _KERNELS:
-            _copy(REPO / "micro" / "kernels" / f"{kernel}.c", source / "micro" / "kernels" / f"{kernel}.c")
-        window = f"#define GROUPCOMM_WINDOW {signal.window}\n"
+        first = "#define GROUPCOMM_ENGINE_TFLM\n" if tflm else ""
+        name = _network(bundle, source, source, tflm=tflm, first=first)
+        window = f"#define GROUPCOMM_WINDOW {bundle.signal.window}\n"
+        _repository(source, source, ".cpp", tflm=bundle if tflm else None)
         _copy(REPO / "micro" / "stream" / "stream.cc", source / "micro" / "stream" / "stream.cpp", _FLOATS + window)
-        _copy(REPO / "micro" / "parity" / "server.cc", source / "micro" / "parity" / "server.cpp")
-        for name in ("GroupComm.h", "GroupComm.cpp"):
-            _copy(_BOARD / name, source / name)
-        network = {"name": written["name"], "upper": written["name"].upper(), "rate": signal.sample_rate, "window": signal.window}
-        (source / "network.h").write_text(_NETWORK.format(**network, hop=signal.hop, sources=bundle.sources))
+        for file in ("GroupComm.h", "GroupComm.cpp"):
+            _copy(_BOARDS / "arduino" / file, source / file)
         for header in [*dsp.glob("Include/**/*.h"), *dsp.glob("PrivateInclude/*.h")]:
             _copy(header, source / header.relative_to(dsp).relative_to(header.relative_to(dsp).parts[0]))
-        for name in _FFT:
-            _copy(dsp / "Source" / f"{name}.c", source / "cmsis_dsp" / f"{Path(name).name}.c", _FLOATS)
+        for file in _FFT:
+            _copy(dsp / "Source" / f"{file}.c", source / "cmsis_dsp" / f"{Path(file).name}.c", _FLOATS)
         _copy(dsp / "LICENSE", source / "cmsis_dsp" / "LICENSE")
-        (part / "library.properties").write_text(_properties(bundle))
-        return sorted(str(file.relative_to(part)) for file in part.rglob("*") if file.is_file())
+        if tflm:  # its own place in the sketchbook, beside the static one
+            (source / f"{name}.c").write_text(first + (source / f"{name}.c").read_text())
+        sentence, paragraph = _words(bundle)
+        title = "GroupComm " + re.sub(r"[^A-Za-z0-9_.-]", "_", bundle.name) + (" TFLM" if tflm else "")
+        depends = f"depends={_TFLM_LIBRARY}\n" if tflm else ""
+        (part / "library.properties").write_text(_PROPERTIES.format(name=title, sentence=sentence, paragraph=paragraph) + depends)
+        return _files(part)
 
 
-def _properties(bundle: bundles.Bundle) -> str:
+def zephyr(bundle: bundles.Bundle, folder: Path) -> list[str]:
+    """Write a Zephyr module (Zephyr's documentation, "Modules") with an application for Nordic's boards in ``app/``.
+
+    Both engines are in it, chosen by Kconfig: the network as plain C, and the ``.tflite`` for the module tflite-micro.
+
+    Parameters, returns, raises : as `arduino`.
+    """
+    dsp = _cmsis_dsp()
+    with atomic_folder(folder) as part:
+        source, include = part / "src", part / "include"
+        for name in ("app", "zephyr"):
+            shutil.copytree(_BOARDS / "zephyr" / name, part / name)
+        shutil.copy(REPO / "LICENSE", part)
+        name = _network(bundle, source, include, tflm=True)
+        _repository(source, include, ".cc", tflm=bundle)
+        _copy(_BOARDS / "zephyr" / "groupcomm.h", include / "groupcomm.h")
+        _copy(_BOARDS / "zephyr" / "groupcomm.cc", source / "groupcomm.cc")
+        for file in ("stream.cc", "audio_48k.cc", "audio_48k.h"):
+            _copy(REPO / "micro" / "stream" / file, source / "micro" / "stream" / file)
+        for header in [*dsp.glob("Include/**/*.h"), *dsp.glob("PrivateInclude/*.h")]:
+            _copy(header, part / "cmsis_dsp" / header.relative_to(dsp))
+        for file in _FFT + _FIR:
+            _copy(dsp / "Source" / f"{file}.c", part / "cmsis_dsp" / "Source" / f"{file}.c")
+        _copy(dsp / "LICENSE", part / "cmsis_dsp" / "LICENSE")
+        lists = {"NAME": [name], "WINDOW": [str(bundle.signal.window)], "KERNELS": _KERNELS, "FFT": _FFT, "FIR": _FIR}
+        (part / "network.cmake").write_text("".join(f"set(GROUPCOMM_{key} {' '.join(values)})\n" for key, values in lists.items()))
+        sentence, paragraph = _words(bundle)
+        readme = (_BOARDS / "zephyr" / "README.md").read_text()
+        for mark, text in (("@NAME@", bundle.name), ("@SENTENCE@", sentence), ("@PARAGRAPH@", paragraph)):
+            readme = readme.replace(mark, text)
+        (part / "README.md").write_text(readme)
+        return _files(part)
+
+
+def _cmsis_dsp() -> Path:
+    """Folder of CMSIS-DSP's sources, fetched when it is not there."""
+    runner.build("//micro/stream:audio_48k")
+    return REPO / f"bazel-{REPO.name}" / "external" / "cmsis_dsp"
+
+
+def _network(bundle: bundles.Bundle, source: Path, include: Path, *, tflm: bool, first: str = "") -> str:
+    """The network's own files: NAME.c, NAME.h, network.h, and with TFLM the model as NAME_tflite.c. Returns NAME."""
+    signal = bundle.signal
+    written = compilation.compile_bundle(bundle, source)
+    name = written["name"]
+    include.mkdir(parents=True, exist_ok=True)
+    if include != source:
+        (source / f"{name}.h").rename(include / f"{name}.h")
+    of_tflm = ""
+    if tflm:
+        names = ", ".join(f'"{operator}"' for operator in _operators(bundle))
+        of_tflm = _NETWORK_TFLM.format(bytes=len(bundle.model), arena=bundle.description["arena_bytes"], names=names)
+        values = ",\n".join(", ".join(map(str, bundle.model[at : at + 24])) for at in range(0, len(bundle.model), 24))
+        array = f"_Alignas(16) const unsigned char groupcomm_tflite[GROUPCOMM_TFLITE_BYTES] = {{\n{values}}};\n"
+        (source / f"{name}_tflite.c").write_text(f'#include "network.h"\n\n{array}')
+    sizes = {key: getattr(signal, key) for key in ("window", "hop", "bands", "pool", "neighbours", "inputs")}
+    sizes |= {"rate": signal.sample_rate, "sources": bundle.sources, "outputs": bundle.sources * signal.values}
+    text = _NETWORK.format(name=name, upper=name.upper(), tflm=of_tflm, **sizes)
+    (include / "network.h").write_text(first + text)
+    return name
+
+
+def _repository(source: Path, include: Path, suffix: str, *, tflm: bundles.Bundle | None) -> None:
+    """This repository's files that every package has; with TFLM, its engine with the operators of the bundle alone."""
+    for header in _HEADERS + (_TFLM_HEADERS if tflm else ()):
+        _copy(REPO / header, include / header)
+    for kernel in _KERNELS:
+        _copy(REPO / "micro" / "kernels" / f"{kernel}.c", source / "micro" / "kernels" / f"{kernel}.c")
+    for file in _SOURCES + (_TFLM_SOURCES if tflm else ()):
+        _copy(REPO / file, (source / file).with_suffix(suffix))
+    if tflm:
+        methods = dict(re.findall(r"X\((\w+), (\w+)\)", (REPO / "micro" / "engine" / "operators.h").read_text()))
+        used = " ".join(f"X({operator}, {methods[operator]})" for operator in _operators(tflm))
+        _copy(REPO / _OPERATORS, (source / _OPERATORS).with_suffix(suffix), f"#define GROUPCOMM_OPERATORS(X) {used}\n")
+
+
+def _operators(bundle: bundles.Bundle) -> list[str]:
+    return [operator["name"] for operator in bundle.description["operators"]]
+
+
+def _words(bundle: bundles.Bundle) -> tuple[str, str]:
+    """What a package is, in a sentence and in a paragraph."""
     signal = bundle.signal
     parameters = flatbuffer.read(bundle.path / bundle.description["model"]["file"]).parameters
-    return _PROPERTIES.format(
-        name="GroupComm " + re.sub(r"[^A-Za-z0-9_.-]", "_", bundle.name),
-        sentence="Removes noise from speech." if bundle.sources == 1 else f"Separates {bundle.sources} speakers.",
-        paragraph=f"The Group Communication network {bundle.name} ({parameters:,} parameters, int8) and its stream in plain C and C++: "
+    return (
+        "Removes noise from speech." if bundle.sources == 1 else f"Separates {bundle.sources} speakers.",
+        f"The Group Communication network {bundle.name} ({parameters:,} parameters, int8) and its stream in plain C and C++: "
         f"PCM in hops of {1000 * signal.hop / signal.sample_rate:g} ms, latency {1000 * signal.window / signal.sample_rate:g} ms.",
     )
+
+
+def _files(folder: Path) -> list[str]:
+    return sorted(str(file.relative_to(folder)) for file in folder.rglob("*") if file.is_file())
 
 
 def _copy(given: Path, to: Path, first: str = "") -> None:

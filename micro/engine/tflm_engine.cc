@@ -3,6 +3,7 @@
 #include <cstdarg>
 #include <cstdio>
 #include <cstring>
+#include <new>
 
 namespace groupcomm {
 namespace {
@@ -59,7 +60,7 @@ Status TflmEngine::Init(const TflmConfig& config) {
   }
 
   allocator_ = tflm::Allocator::Create(config.arena, config.arena_bytes);
-  interpreter_.emplace(tflm::GetModel(config.model), operators_, allocator_);
+  interpreter_ = new (place_) tflm::Interpreter(tflm::GetModel(config.model), operators_, allocator_);
   if (interpreter_->SetMicroExternalContext(&refusal_) != tflm::kOk || interpreter_->AllocateTensors() != tflm::kOk) {
     if (refusal_.reason != nullptr) {
       return Fail(Status::kBadModel, "%s to tensor %d: %s; our kernel does not do that, the library's may (LibraryKernels)",

@@ -3,7 +3,6 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <optional>
 
 #include "micro/engine/engine.h"
 #include "micro/engine/operators.h"
@@ -33,6 +32,10 @@ struct TflmConfig {
 class TflmEngine final : public Engine {
  public:
   TflmEngine() = default;
+  ~TflmEngine() {
+    using Interpreter = tflm::Interpreter;
+    if (interpreter_ != nullptr) interpreter_->~Interpreter();
+  }
   TflmEngine(const TflmEngine&) = delete;
   TflmEngine& operator=(const TflmEngine&) = delete;
 
@@ -58,7 +61,9 @@ class TflmEngine final : public Engine {
   Operators operators_;
   KernelRefusal refusal_;                         // by a kernel of ours, while the model is placed
   tflm::Allocator* allocator_ = nullptr;          // in the arena
-  std::optional<tflm::Interpreter> interpreter_;  // here, its tensors in the arena
+  // Its tensors are in the arena. No std::optional: Arduino's compiler is at C++14.
+  alignas(tflm::Interpreter) unsigned char place_[sizeof(tflm::Interpreter)];
+  tflm::Interpreter* interpreter_ = nullptr;  // in place_
   int8_t* input_ = nullptr;                       // (features), in the arena
   const int8_t* output_ = nullptr;                // (masks), in the arena
   int features_ = 0;

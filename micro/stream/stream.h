@@ -56,6 +56,15 @@ constexpr int StreamInputs(const StreamConfig& config) { return StreamValues(con
 // Memory that StreamCreate needs; 0 for a config that it refuses.
 size_t StreamBytes(const StreamConfig& config);
 
+// No less than that, on any core and before the program runs: for an array. Tables, scales and exponent do not count.
+constexpr size_t StreamMemory(const StreamConfig& config) {
+  const size_t window = config.window, values = StreamValues(config), sources = config.sources, neighbours = config.neighbours;
+  const size_t floats = (3 + sources) * window;  // frame, spectrum, time of one source, overlap of each
+  const size_t bytes = 2 * window /* history */ + StreamInputs(config) + (neighbours ? values + 2 * neighbours : 0) + sources * values;
+  constexpr size_t kObject = 256, kAlignments = 8 * 16;
+  return (kObject + kAlignments + sizeof(float) * floats + bytes + 15) / 16 * 16;
+}
+
 // Makes a stream in `memory`, aligned to 16, which belongs to the caller like the engine; both outlive the stream.
 Status StreamCreate(const StreamConfig& config, Engine* engine, void* memory, size_t bytes, Stream** stream);
 

@@ -104,6 +104,8 @@ void PerfectReconstruction() {
     std::vector<Block> memory = Memory(config);
     Stream* stream;
     CHECK_STATUS(StreamCreate(config, &engine, memory.data(), StreamBytes(config), &stream), Status::kOk);
+    CHECK_LE(StreamBytes(config), StreamMemory(config));
+    CHECK_LE(StreamMemory(config), StreamBytes(config) + 448);
     const int latency = StreamLatency(stream);
     CHECK_EQ(latency, config.window - config.hop);
     const std::vector<int16_t> pcm = Sound(64 * 4096 / config.window * config.hop);

@@ -33,6 +33,19 @@ cc_library(
 )
 
 cc_library(
+    name = "fir_f32",
+    srcs = [
+        "Source/FilteringFunctions/arm_fir_decimate_f32.c",
+        "Source/FilteringFunctions/arm_fir_decimate_init_f32.c",
+        "Source/FilteringFunctions/arm_fir_interpolate_f32.c",
+        "Source/FilteringFunctions/arm_fir_interpolate_init_f32.c",
+    ] + glob(["PrivateInclude/*.h"]),
+    copts = ["-O2", "-w", "-I" + package_name() + "external/cmsis_dsp/PrivateInclude"],
+    visibility = ["//visibility:public"],
+    deps = [":rfft_f32"],
+)
+
+cc_library(
     name = "rfft_fixed",
     srcs = [
         "Core/cmsis_compiler.h",

@@ -1,10 +1,7 @@
 // Cycles that a hop takes, by the core's own counter (DWT CYCCNT), and the share of a hop's time that is. Open the serial monitor.
 #include <GroupComm.h>
 
-// ARMv7-M and ARMv8-M Architecture Reference Manuals, "Data Watchpoint and Trace".
-static volatile uint32_t& demcr = *reinterpret_cast<volatile uint32_t*>(0xE000EDFC);
-static volatile uint32_t& dwt_control = *reinterpret_cast<volatile uint32_t*>(0xE0001000);
-static volatile uint32_t& dwt_cycles = *reinterpret_cast<volatile uint32_t*>(0xE0001004);
+#include "micro/boards/package/dwt.h"
 
 static int16_t in[GroupCommClass::kHop];                              // (hop)
 static int16_t out[GroupCommClass::kSources * GroupCommClass::kHop];  // (sources, hop)
@@ -13,8 +10,7 @@ void setup() {
   Serial.begin(115200);
   while (!Serial) {
   }
-  demcr |= 1u << 24;      // trace enable
-  dwt_control |= 1u;      // counter enable
+  groupcomm::StartCycles();
   if (!GroupComm.begin()) {
     Serial.println(GroupComm.error());
     while (true) {
@@ -28,9 +24,9 @@ void loop() {
   uint64_t all = 0;
   for (int hop = 0; hop < hops; ++hop) {
     for (int16_t& x : in) x = static_cast<int16_t>((noise = noise * 1664525u + 1013904223u) >> 20);
-    const uint32_t start = dwt_cycles;
+    const uint32_t start = groupcomm::Cycles();
     GroupComm.process(in, out);
-    const uint32_t took = dwt_cycles - start;
+    const uint32_t took = groupcomm::Cycles() - start;
     worst = took > worst ? took : worst;
     all += took;
   }

@@ -1,0 +1,72 @@
+#include "micro/boards/package/separator.h"
+
+#include "micro/stream/static_stream.h"
+#include "network.h"
+
+#ifdef GROUPCOMM_ENGINE_TFLM
+#include "micro/engine/tflm_engine.h"
+#else
+#include "micro/engine/static_engine.h"
+#endif
+
+namespace groupcomm {
+namespace {
+
+constexpr StreamConfig kSizes = {
+    GROUPCOMM_WINDOW, GROUPCOMM_HOP, GROUPCOMM_SOURCES, 0, {}, {}, 0, GROUPCOMM_BANDS, GROUPCOMM_POOL, GROUPCOMM_NEIGHBOURS, nullptr, nullptr};
+
+alignas(16) uint8_t stream_memory[StreamMemory(kSizes)];
+Stream* stream = nullptr;
+Status status = Status::kOk;
+
+#ifdef GROUPCOMM_ENGINE_TFLM
+
+alignas(16) uint8_t arena[GROUPCOMM_ARENA_BYTES];
+const char* const operators[] = {GROUPCOMM_OPERATOR_NAMES};
+TflmEngine engine;
+
+Status Place(const gc_model& n) {
+  TflmConfig config = {};
+  config.model = groupcomm_tflite;
+  config.model_bytes = GROUPCOMM_TFLITE_BYTES;
+  config.operators = operators;
+  config.operator_count = sizeof(operators) / sizeof(operators[0]);
+  config.features = {n.inputs, n.features.scale, n.features.zero_point};
+  config.masks = {n.outputs, n.masks.scale, n.masks.zero_point};
+  config.arena = arena;
+  config.arena_bytes = sizeof(arena);
+  config.kernels = OurKernels;
+  return engine.Init(config);
+}
+
+#else
+
+alignas(16) uint8_t network_memory[GROUPCOMM_NETWORK_MEMORY_BYTES];
+StaticEngine engine;
+
+Status Place(const gc_model& n) { return engine.Init(n, network_memory, sizeof(network_memory)); }
+
+#endif
+
+}  // namespace
+
+Status SeparatorBegin() {
+  if (stream != nullptr) return status = StreamReset(stream);
+  const gc_model& n = GROUPCOMM_NETWORK;
+  status = Place(n);
+  if (status == Status::kOk) status = StreamCreate(StreamConfigOf(n), &engine, stream_memory, sizeof(stream_memory), &stream);
+  return status;
+}
+
+const char* SeparatorError() {
+#ifdef GROUPCOMM_ENGINE_TFLM
+  if (engine.error()[0] != '\0') return engine.error();
+#endif
+  return StatusText(status);
+}
+
+Engine* SeparatorEngine() { return stream != nullptr ? &engine : nullptr; }
+
+Stream* SeparatorStream() { return stream; }
+
+}  // namespace groupcomm

@@ -1,0 +1,68 @@
+// Answers `groupcomm parity BUNDLE --port PORT --baud 1000000`: PCM and features in, the network's bytes and the cycles of each hop out.
+#include <groupcomm.h>
+#include <zephyr/device.h>
+#include <zephyr/drivers/uart.h>
+#include <zephyr/kernel.h>
+#include <zephyr/sys/ring_buffer.h>
+
+#include "clock.h"
+#include "micro/boards/package/dwt.h"
+#include "micro/boards/package/separator.h"
+#include "micro/parity/server.h"
+
+using groupcomm::ParityServer;
+
+// More than a request: the host sends one at a time.
+constexpr uint32_t kReceived = 2048;  // bytes
+RING_BUF_DECLARE(received, kReceived);
+K_SEM_DEFINE(some, 0, 1);
+
+namespace {
+
+const struct device* const uart = DEVICE_DT_GET(DT_CHOSEN(groupcomm_parity_uart));
+
+alignas(4) uint8_t memory[ParityServer::Bytes(GROUPCOMM_INPUTS, GROUPCOMM_OUTPUTS, GROUPCOMM_HOP, GROUPCOMM_SOURCES)];
+
+class UartPort final : public groupcomm::ParityPort {
+ public:
+  void Write(const uint8_t* bytes, size_t count) override {
+    for (size_t i = 0; i < count; ++i) uart_poll_out(uart, bytes[i]);
+  }
+  uint32_t Cycles() override { return groupcomm::Cycles(); }
+};
+
+// What does not fit is lost, as on any line; the host asks again.
+void OnUart(const struct device* dev, void*) {
+  while (uart_irq_update(dev) && uart_irq_rx_ready(dev)) {
+    uint8_t bytes[32];
+    const int count = uart_fifo_read(dev, bytes, sizeof(bytes));
+    if (count <= 0) break;
+    ring_buf_put(&received, bytes, static_cast<uint32_t>(count));
+    k_sem_give(&some);
+  }
+}
+
+}  // namespace
+
+int main() {
+  static UartPort port;
+  static ParityServer server;
+  const uint32_t clock_hz = FullSpeed();
+  groupcomm::StartCycles();
+  // Without them it stays silent, and the host says that nobody answers.
+  if (!device_is_ready(uart) || groupcomm_begin() != 0) return -1;
+  if (server.Init(GROUPCOMM_NETWORK, groupcomm::SeparatorEngine(), groupcomm::SeparatorStream(), &port, clock_hz, memory, sizeof(memory)) !=
+      groupcomm::Status::kOk) {
+    return -1;
+  }
+  uart_irq_callback_user_data_set(uart, OnUart, nullptr);
+  uart_irq_rx_enable(uart);
+  for (;;) {
+    uint8_t byte;
+    if (ring_buf_get(&received, &byte, 1) == 1) {
+      server.Receive(byte);
+    } else {
+      k_sem_take(&some, K_FOREVER);
+    }
+  }
+}

@@ -1,0 +1,72 @@
+#include "micro/stream/audio_48k.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+
+namespace groupcomm {
+namespace {
+
+constexpr float kPi = 3.14159265358979f;
+constexpr float kCut = 7500.0f / 48000.0f;  // middle of the low-pass's slope, in cycles a sample
+constexpr float kBeta = 6.0f;               // of its Kaiser window
+
+// The modified Bessel function of order 0, by its series.
+float Bessel(float x) {
+  float sum = 1, term = 1;
+  for (int k = 1; k < 24; ++k) {
+    term *= x / 2 / static_cast<float>(k);
+    sum += term * term;
+  }
+  return sum;
+}
+
+int16_t ToPcm(float x) { return static_cast<int16_t>(std::min(32767.0f, std::max(-32768.0f, std::floor(x + 0.5f)))); }
+
+}  // namespace
+
+Status Audio48k::Init(Stream* stream, int hop, int sources, int16_t* memory, size_t samples) {
+  if (stream == nullptr || hop < 1 || sources < 1) return Status::kBadConfig;
+  if (memory == nullptr || samples < Samples(hop, sources)) return Status::kBadMemory;
+  stream_ = stream, hop_ = hop, sources_ = sources;
+  in_ = memory, out_ = in_ + hop, at_ = 0;
+  std::memset(memory, 0, Samples(hop, sources) * sizeof(int16_t));
+  float sum = 0;
+  for (int n = 0; n < kTaps; ++n) {
+    const float at = static_cast<float>(n) - (kTaps - 1) / 2.0f, r = 2 * at / (kTaps - 1);
+    low_pass_[n] = std::sin(2 * kPi * kCut * at) / (kPi * at) * Bessel(kBeta * std::sqrt(1 - r * r));
+    sum += low_pass_[n];
+  }
+  for (int n = 0; n < kTaps; ++n) {
+    low_pass_[n] /= sum;
+    three_low_passes_[n] = kRatio * low_pass_[n];
+  }
+  const bool ok = arm_fir_decimate_init_f32(&down_, kTaps, kRatio, low_pass_, down_state_, kBlock) == ARM_MATH_SUCCESS &&
+                  arm_fir_interpolate_init_f32(&up_, kRatio, kTaps, three_low_passes_, up_state_, kBlock / kRatio) == ARM_MATH_SUCCESS;
+  return ok ? StreamReset(stream) : Status::kBadConfig;
+}
+
+Status Audio48k::Process(int16_t* pcm, int frames, int channels) {
+  if (stream_ == nullptr || frames % kRatio != 0 || channels < 1) return Status::kBadConfig;
+  Status worst = Status::kOk;
+  float fast[kBlock], slow[kBlock / kRatio];
+  for (int done = 0; done < frames; done += kBlock) {
+    const int block = std::min(kBlock, frames - done), some = block / kRatio;
+    int16_t* here = pcm + static_cast<ptrdiff_t>(done) * channels;  // (block, channels)
+    for (int n = 0; n < block; ++n) fast[n] = here[n * channels];
+    arm_fir_decimate_f32(&down_, fast, slow, block);
+    for (int n = 0; n < some; ++n) {
+      in_[at_] = ToPcm(slow[n]);
+      slow[n] = out_[at_];
+      if (++at_ < hop_) continue;
+      const Status status = StreamProcess(stream_, in_, out_);
+      if (status != Status::kOk) worst = status;
+      at_ = 0;
+    }
+    arm_fir_interpolate_f32(&up_, slow, fast, some);
+    for (int n = 0; n < block; ++n) std::fill_n(here + n * channels, channels, ToPcm(fast[n]));
+  }
+  return worst;
+}
+
+}  // namespace groupcomm

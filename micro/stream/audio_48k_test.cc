@@ -1,0 +1,144 @@
+#include "micro/stream/audio_48k.h"
+
+#include <cmath>
+#include <cstring>
+#include <vector>
+
+#include "micro/stream/tables.h"
+#include "micro/testing/check.h"
+
+namespace groupcomm {
+namespace {
+
+constexpr double kPi = 3.14159265358979323846;
+constexpr int kWindow = 256, kHop = 128, kRate = 48000;
+
+// Masks of one for the first source and of zero for the second.
+class OneEngine final : public Engine {
+ public:
+  int features() const override { return kWindow / 2 + 1; }
+  int masks() const override { return 2 * features(); }
+  Status Run(const int8_t*, int8_t* masks) override {
+    std::memset(masks, 127, features());
+    std::memset(masks + features(), -1, features());
+    return fail ? Status::kEngineFailed : Status::kOk;
+  }
+  Status Reset() override { return Status::kOk; }
+
+  bool fail = false;
+};
+
+struct Separator {
+  Separator() {
+    config.analysis = analysis.data(), config.steps = steps.data();
+    StreamTables(config, analysis.data(), steps.data());
+    CHECK_STATUS(StreamCreate(config, &engine, memory, sizeof(memory), &stream), Status::kOk);
+    CHECK_STATUS(audio.Init(stream, kHop, 2, samples.data(), samples.size()), Status::kOk);
+  }
+
+  std::vector<float> analysis = std::vector<float>(kWindow);
+  std::vector<int32_t> steps = std::vector<int32_t>(kFeatureSteps);
+  StreamConfig config = {kWindow, kHop, 2, 0.3f, {0.02f, -128}, {1.0f / 128, -1}, 0, 0, 1, 0, nullptr, nullptr};
+  OneEngine engine;
+  alignas(16) uint8_t memory[16384];
+  Stream* stream = nullptr;
+  std::vector<int16_t> samples = std::vector<int16_t>(Audio48k::Samples(kHop, 2));
+  Audio48k audio;
+};
+
+// (kRate): a second of a tone at -6 dBFS
+std::vector<int16_t> Tone(double hertz) {
+  std::vector<int16_t> pcm(kRate);
+  for (int n = 0; n < kRate; ++n) pcm[n] = static_cast<int16_t>(std::lround(16384 * std::sin(2 * kPi * hertz * n / kRate)));
+  return pcm;
+}
+
+std::vector<int16_t> Run(Separator* separator, const std::vector<int16_t>& mono, int frames, int channels) {
+  std::vector<int16_t> out, pcm(frames * channels);
+  for (size_t at = 0; at + frames <= mono.size(); at += frames) {
+    for (int n = 0; n < frames; ++n) {
+      for (int c = 0; c < channels; ++c) pcm[n * channels + c] = c == 0 ? mono[at + n] : 12345;
+    }
+    CHECK_STATUS(separator->audio.Process(pcm.data(), frames, channels), Status::kOk);
+    for (int n = 0; n < frames; ++n) {
+      out.push_back(pcm[n * channels]);
+      for (int c = 1; c < channels; ++c) CHECK_EQ(pcm[n * channels + c], pcm[n * channels]);
+    }
+  }
+  return out;
+}
+
+// Energy of the difference to the input `latency` samples ago, in dB of the input's.
+double Difference(const std::vector<int16_t>& out, const std::vector<int16_t>& in, int latency) {
+  double difference = 0, energy = 0;
+  for (size_t n = kRate / 4; n < out.size(); ++n) {
+    const double x = in[n - latency], e = out[n] - x;
+    difference += e * e;
+    energy += x * x;
+  }
+  return 10 * std::log10(difference / energy);
+}
+
+double Level(const std::vector<int16_t>& pcm) {
+  double energy = 1e-9;
+  for (size_t n = kRate / 4; n < pcm.size(); ++n) energy += double(pcm[n]) * pcm[n];
+  return 10 * std::log10(energy / (pcm.size() - kRate / 4.0) / (32768.0 * 32768.0));
+}
+
+void SpeechPassesInTime() {
+  for (const double hertz : {100.0, 1000.0, 3333.0, 6500.0}) {
+    Separator separator;
+    const std::vector<int16_t> in = Tone(hertz);
+    const int latency = separator.audio.Latency();
+    CHECK_EQ(latency, 95 + 3 * kWindow);
+    const double difference = Difference(Run(&separator, in, 480, 1), in, latency);
+    std::printf("%.0f Hz: %.1f dB\n", hertz, difference);
+    CHECK_LE(difference, -38.0);  // 0.1 dB
+  }
+}
+
+// What 16 kHz does not hold is neither heard nor folded down.
+void NothingIsFolded() {
+  for (const double hertz : {9000.0, 12000.0, 15000.0, 17000.0, 23000.0}) {
+    Separator separator;
+    const double level = Level(Run(&separator, Tone(hertz), 480, 1));
+    std::printf("%.0f Hz: %.1f dBFS\n", hertz, level);
+    CHECK_LE(level, -69.0);  // of -9 dBFS
+  }
+}
+
+void FramesOfAnyLength() {
+  const std::vector<int16_t> in = Tone(777);
+  Separator one;
+  const std::vector<int16_t> expected = Run(&one, in, 480, 1);
+  for (const int frames : {3, 48, 51, 360, 480, 1440}) {
+    for (const int channels : {1, 2}) {
+      Separator separator;
+      const std::vector<int16_t> out = Run(&separator, in, frames, channels);
+      for (size_t n = 0; n < out.size() && n < expected.size(); ++n) CHECK_EQ(out[n], expected[n]);
+    }
+  }
+}
+
+void Refusals() {
+  Separator separator;
+  int16_t pcm[480] = {};
+  CHECK_STATUS(separator.audio.Process(pcm, 479, 1), Status::kBadConfig);
+  CHECK_STATUS(separator.audio.Process(pcm, 480, 0), Status::kBadConfig);
+  separator.engine.fail = true;
+  CHECK_STATUS(separator.audio.Process(pcm, 480, 1), Status::kEngineFailed);
+  Audio48k audio;
+  CHECK_STATUS(audio.Process(pcm, 480, 1), Status::kBadConfig);
+  CHECK_STATUS(audio.Init(nullptr, kHop, 2, separator.samples.data(), separator.samples.size()), Status::kBadConfig);
+  CHECK_STATUS(audio.Init(separator.stream, kHop, 2, separator.samples.data(), separator.samples.size() - 1), Status::kBadMemory);
+}
+
+}  // namespace
+}  // namespace groupcomm
+
+int main() {
+  groupcomm::SpeechPassesInTime();
+  groupcomm::NothingIsFolded();
+  groupcomm::FramesOfAnyLength();
+  groupcomm::Refusals();
+}
