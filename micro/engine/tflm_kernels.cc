@@ -17,6 +17,8 @@ class Description {
   Description(tflm::Context* context, const tflm::IntArray* tensors, int i)
       : context_(tflm::GetMicroContext(context)),
         tensor_(i < tensors->size && tensors->data[i] >= 0 ? context_->AllocateTempTfLiteTensor(tensors->data[i]) : nullptr) {}
+  // Out of a function: before C++17, where Arduino's compiler is, that is a move.
+  Description(Description&& other) : context_(other.context_), tensor_(other.tensor_) { other.tensor_ = nullptr; }
   Description(const Description&) = delete;
   Description& operator=(const Description&) = delete;
   ~Description() {

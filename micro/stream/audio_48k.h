@@ -38,12 +38,12 @@ class Audio48k {
   int16_t* in_ = nullptr;   // (hop) of 16 kHz
   int16_t* out_ = nullptr;  // (sources, hop) of 16 kHz, what the hop before made
   int at_ = 0;              // in both
-  arm_fir_decimate_instance_f32 down_;
-  arm_fir_interpolate_instance_f32 up_;
-  float low_pass_[kTaps];                 // gain 1
-  float three_low_passes_[kTaps];         // gain 3: two of three samples are zeros
-  float down_state_[kTaps + kBlock - 1];  // as CMSIS-DSP wants it
-  float up_state_[kTaps / kRatio + kBlock / kRatio - 1];
+  arm_fir_decimate_instance_f32 down_ = {};
+  arm_fir_interpolate_instance_f32 up_ = {};
+  float low_pass_[kTaps] = {};                 // gain 1
+  float three_low_passes_[kTaps] = {};         // gain 3: two of three samples are zeros
+  float down_state_[kTaps + kBlock - 1] = {};  // as CMSIS-DSP wants it
+  float up_state_[kTaps / kRatio + kBlock / kRatio - 1] = {};
 };
 
 }  // namespace groupcomm

@@ -23,11 +23,13 @@ class Line:
 
     ``drop`` and ``flip`` are the share of bytes, both ways, that get lost and that get a wrong bit; after
     ``reset_after`` or ``unplug_after`` bytes from the board it is reset, again and again, or its port is gone.
-    ``name`` is that of its port.
+    ``name`` is that of its port. ``firmware`` is a target of micro/boards/cortex_m, or a command that talks on stdin and stdout.
     """
 
     def __init__(self, firmware, *, drop=0.0, flip=0.0, reset_after=None, resets=1, unplug_after=None):
-        self.command = [runner.build(f"//micro/boards/cortex_m:{firmware}"), "--serial", "stdio"]
+        if isinstance(firmware, str):
+            firmware = [runner.build(f"//micro/boards/cortex_m:{firmware}"), "--serial", "stdio"]
+        self.command = firmware
         self.drop, self.flip, self.reset_after, self.resets, self.unplug_after = drop, flip, reset_after, resets, unplug_after
         self.random = np.random.default_rng(1)
         self.lost = self.flipped = self.seen = 0

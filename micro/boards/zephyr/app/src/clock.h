@@ -3,7 +3,7 @@
 
 #include <cstdint>
 
-#include <soc.h>
+#include <nrfx.h>
 #ifdef CONFIG_SOC_NRF5340_CPUAPP
 #include <nrfx_clock.h>
 #endif
