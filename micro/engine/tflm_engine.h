@@ -62,7 +62,7 @@ class TflmEngine final : public Engine {
   KernelRefusal refusal_;                         // by a kernel of ours, while the model is placed
   tflm::Allocator* allocator_ = nullptr;          // in the arena
   // Its tensors are in the arena. No std::optional: Arduino's compiler is at C++14.
-  alignas(tflm::Interpreter) unsigned char place_[sizeof(tflm::Interpreter)];
+  alignas(tflm::Interpreter) unsigned char place_[sizeof(tflm::Interpreter)] = {};
   tflm::Interpreter* interpreter_ = nullptr;  // in place_
   int8_t* input_ = nullptr;                       // (features), in the arena
   const int8_t* output_ = nullptr;                // (masks), in the arena
