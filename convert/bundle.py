@@ -192,7 +192,14 @@ def _budget(folder: Path):
         return None
 
 
-def write(trained: checkpoint.Checkpoint, folder: Path, *, method: ranges.Method | None = None, activations: int = 8) -> Bundle:
+def write(
+    trained: checkpoint.Checkpoint,
+    folder: Path,
+    *,
+    method: ranges.Method | None = None,
+    activations: int = 8,
+    weights: int | None = None,
+) -> Bundle:
     """Quantize a network and write its bundle; the folder appears whole or not at all. The budget of a bundle that it replaces is kept.
 
     Parameters
@@ -201,12 +208,14 @@ def write(trained: checkpoint.Checkpoint, folder: Path, *, method: ranges.Method
     folder : where it goes.
     method : how ranges are chosen, see `ranges.choose`; None: as they were trained, or else by percentile for 8 bits, for 16 of all that
         was seen.
-    activations : their bits, 8 or 16; weights, features and masks have 8.
+    activations : their bits, 8 or 16; features and masks have 8.
+    weights : bits of a FULLY_CONNECTED's, 8 or 4; None: as they were trained, or else 8. With 4, the official TFLM alone runs it.
     """
+    weights = weights or trained.training.get("weights", 8)
     trained_ranges = method is None and activations == 8 and "ranges" in trained.training
     method = None if trained_ranges else method or ("percentile" if activations == 8 else "min-max")
     budget = _budget(folder)
-    model, calibration_hops = quantize.integers(trained, method=method, wide=activations == 16)
+    model, calibration_hops = quantize.integers(trained, method=method, wide=activations == 16, weights=weights)
     net = trained.net
     with atomic_folder(folder) as part:
         file = part / "model.tflite"
@@ -237,6 +246,7 @@ def write(trained: checkpoint.Checkpoint, folder: Path, *, method: ranges.Method
                 "method": "ptq" if method else "qat",
                 "ranges": method or "trained",
                 "activations": activations,
+                **({"weights": weights} if weights != 8 else {}),
                 "calibration_hops": calibration_hops,
             },
             "checkpoint_sha256": trained.sha256(),

@@ -73,6 +73,12 @@ def convert(
         ),
     ] = None,
     activations: Annotated[Literal["8", "16"], typer.Option(help="Bits of activations; 16 is 16x8, int8 weights all the same.")] = "8",
+    weights: Annotated[
+        Literal["8", "4"] | None,
+        typer.Option(
+            help="Bits of a FULLY_CONNECTED's weights, as trained or 8 unless told; an LSTM's have 8. 4: an experiment, for TFLM alone."
+        ),
+    ] = None,
     in_float: Annotated[
         bool, typer.Option("--float", help="One float32 .tflite and no bundle; also of an untrained network, with random weights.")
     ] = False,
@@ -95,7 +101,7 @@ def convert(
     trained = checkpoint.load(name)
     folder = folder or Path("build") / "bundles" / trained.name
     with err.status(f"quantize {trained.name}"):
-        written = bundle.write(trained, folder, method=method, activations=int(activations))
+        written = bundle.write(trained, folder, method=method, activations=int(activations), weights=int(weights) if weights else None)
     d = written.description
     if json:
         print_json({"bundle": str(folder), "model_bytes": d["model"]["bytes"], "arena_bytes": d["arena_bytes"], **d["quantization"]})
@@ -116,6 +122,9 @@ def qat(
     method: Annotated[
         Literal["min-max", "percentile", "error"], typer.Option("--ranges", help="Of activations, to begin with: as for `convert`.")
     ] = "percentile",
+    weights: Annotated[
+        Literal["8", "4"], typer.Option(help="Bits of a FULLY_CONNECTED's weights; an LSTM's have 8. 4: an experiment, for TFLM alone.")
+    ] = "8",
     json: Json = False,
 ) -> None:
     """Train a trained network on in the arithmetic of int8; `groupcomm convert` then takes its ranges. Goes on where it was stopped."""
@@ -128,15 +137,16 @@ def qat(
     from tf_model import train as training
 
     trained = checkpoint.load(name)
-    folder = folder or Path("build") / "qat" / trained.name
+    folder = folder or Path("build") / "qat" / (trained.name if weights == "8" else f"{trained.name}-int4")
     before = trained.training.get("recipe", {})
     recipe = training.Recipe(
         steps=steps, batch=batch, seconds=seconds, learning_rate=learning_rate, seed=seed, validate_every=validate_every,
-        patience=patience, start=name, ranges=method, **{k: before[k] for k in ("corpus", "objective", "rooms") if k in before},
+        patience=patience, start=name, ranges=method, weights=int(weights),
+        **{k: before[k] for k in ("corpus", "objective", "rooms") if k in before},
     )  # fmt: skip
     model, _, observed = quantize.observe(trained)
     ranges = integer.choose_ranges(model, observed, method, wide=False)
-    around = functools.partial(aware.FakeQuantized, trained.name, net=trained.net, ranges=ranges)
+    around = functools.partial(aware.FakeQuantized, trained.name, net=trained.net, ranges=ranges, weights=int(weights))
     result = training.train(trained.name, trained.net, recipe, folder, around=around)
     if json:
         print_json(result)

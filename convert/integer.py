@@ -17,7 +17,9 @@ from convert import flatbuffer
 from convert.ranges import Method, Observed, choose, together
 from groupcomm.errors import UserError
 
-_FLOAT, _INT8, _INT16, _INT32, _INT64 = (getattr(schema.TensorType, name) for name in ("FLOAT32", "INT8", "INT16", "INT32", "INT64"))
+_FLOAT, _INT4, _INT8, _INT16, _INT32, _INT64 = (
+    getattr(schema.TensorType, name) for name in ("FLOAT32", "INT4", "INT8", "INT16", "INT32", "INT64")
+)
 _DTYPES = {_INT8: np.int8, _INT16: np.int16, _INT32: np.int32, _INT64: np.int64}
 _SAME = {"RESHAPE", "SQUEEZE", "GATHER", "CONCATENATION"}  # move values: inputs and output have one scale
 _FIXED = {  # outputs as (scale, zero point) in int8 and in int16
@@ -98,7 +100,7 @@ def choose_ranges(model: bytes, observed: dict[int, Observed], method: Method, *
     return found
 
 
-def quantize(model: bytes, ranges: Ranges, *, wide: bool) -> bytes:
+def quantize(model: bytes, ranges: Ranges, *, wide: bool, weights: int = 8) -> bytes:
     """Quantize a float streaming `.tflite`.
 
     Parameters
@@ -106,20 +108,22 @@ def quantize(model: bytes, ranges: Ranges, *, wide: bool) -> bytes:
     model : as `quantize.to_float` makes it.
     ranges : of every one of its `activations`, as `choose_ranges` or training finds them; tensors that share a scale have equal ones.
     wide : 16x8: int16 between the input and the output, which stay int8.
+    weights : bits of a FULLY_CONNECTED's, 8 or 4; with 4 one scale a matrix, for TFLM takes no more. An LSTM's have 8: it takes no others.
 
     Raises
     ------
     UserError
         For an operator that it cannot quantize.
     """
-    return _Writer(model, ranges, wide).content()
+    return _Writer(model, ranges, wide, weights).content()
 
 
 class _Writer:
-    def __init__(self, model: bytes, ranges: Ranges, wide: bool):
+    def __init__(self, model: bytes, ranges: Ranges, wide: bool, weights: int):
         self._from = schema.ModelT.InitFromPackedBuf(model, 0)
         [self._graph] = self._from.subgraphs
         self._type = _INT16 if wide else _INT8
+        self._of_matrix = _INT4 if weights == 4 else _INT8
         self._model = schema.ModelT()
         self._model.version = 3
         self._model.buffers, self._model.operatorCodes = [schema.BufferT()], []
@@ -182,7 +186,7 @@ class _Writer:
             tensor.quantization.scale = np.atleast_1d(np.asarray(scale, np.float32))
             tensor.quantization.zeroPoint = np.full(tensor.quantization.scale.size, zero_point, np.int64)
         if data is not None:
-            content = np.ascontiguousarray(data, _DTYPES[kind]).tobytes()
+            content = _nibbles(data) if kind == _INT4 else np.ascontiguousarray(data, _DTYPES[kind]).tobytes()
             if content not in self._constants:
                 self._constants[content] = len(self._model.buffers)
                 self._model.buffers.append(schema.BufferT())
@@ -258,18 +262,20 @@ class _Writer:
         return self._add(values.shape, kind, scale, zero_point, data=_rounded(values, scale, zero_point, kind))
 
     def _weights(self, index: int, *, by_output: bool) -> tuple[int, np.ndarray]:
-        """A symmetric int8 matrix and its scales."""
+        """A symmetric matrix, int8 or that of a FULLY_CONNECTED int4, and its scales."""
         w = self._data(index)
-        most = np.abs(w).max(1) if by_output else np.abs(w).max(keepdims=True).ravel()
-        scales = (np.where(most > 0, most, 127) / 127).astype(np.float32)
-        made = self._add(w.shape, _INT8, scales, data=_rounded(w, scales[:, None], 0, _INT8))
+        kind = self._of_matrix if by_output else _INT8
+        top = most_of(4 if kind == _INT4 else 8)
+        most = np.abs(w).max(1) if by_output and kind == _INT8 else np.abs(w).max(keepdims=True).ravel()
+        scales = (np.where(most > 0, most, top) / top).astype(np.float32)
+        made = self._add(w.shape, kind, scales, data=_rounded(w, scales[:, None], 0, _INT8))
         return made, scales
 
     def _bias(self, index: int, scales: np.ndarray) -> int:
-        """Integers of the scale of the products; no runtime asks for that scale, so it is not written."""
+        """Integers of the scale of the products; that scale is written where TFLM asks for it, which is beside int4."""
         values = self._data(index)
         kind = _INT64 if self._type == _INT16 else _INT32
-        return self._add(values.shape, kind, data=_rounded(values, scales, 0, kind))
+        return self._add(values.shape, kind, scales if self._of_matrix == _INT4 else None, data=_rounded(values, scales, 0, kind))
 
     def _fully_connected(self, op: schema.OperatorT) -> list[int]:
         x, w, *bias = (int(i) for i in op.inputs)
@@ -379,6 +385,11 @@ def scale_of(low: float, high: float, kind: int = _INT8) -> tuple[np.float32, in
     return scale, int(np.clip(np.rint(-128 - low / np.float64(scale)), -128, 127))
 
 
+def most_of(bits: int) -> int:
+    """Largest integer of a symmetric weight."""
+    return 2 ** (bits - 1) - 1
+
+
 def power_of_two(most: float) -> np.float32:
     """The smallest scale of an int16 that is a power of two and holds ``most``; not below 2^-15, where TFLite, not TFLM, goes wrong."""
     return np.float32(2.0 ** math.ceil(math.log2(max(most / 32767, 2.0**-15))))
@@ -392,6 +403,12 @@ def cell_scale(low: float, high: float) -> np.float32:
 def _rounded(x: np.ndarray, scale, zero_point: int, kind: int) -> np.ndarray:
     limits = np.iinfo(_DTYPES[kind])
     return np.clip(np.rint(x / np.asarray(scale, np.float64)) + zero_point, limits.min, limits.max).astype(_DTYPES[kind])
+
+
+def _nibbles(values: np.ndarray) -> bytes:
+    """INT4 as TFLite has it: two in a byte, the first in its low half."""
+    flat = np.append(values.ravel(), np.zeros(values.size % 2, values.dtype)).astype(np.uint8) & 15
+    return (flat[::2] | flat[1::2] << 4).tobytes()
 
 
 def _shape(tensor: schema.TensorT) -> tuple[int, ...]:

@@ -51,6 +51,7 @@ class FakeQuantized(tf.Module):
     name, model : a network's name, and its sequence view, whose weights are the constants.
     net : its sizes.
     ranges : of every activation, to begin with (see `integer.choose_ranges`).
+    weights : bits of a FULLY_CONNECTED's, see `integer.quantize`.
     apart : rounds only at the places that `switch` names, at first at none; takes half as long again.
 
     Raises
@@ -59,9 +60,9 @@ class FakeQuantized(tf.Module):
         When the converter computed with weights, so that a constant of the `.tflite` is none of them.
     """
 
-    def __init__(self, name: str, model: keras.Model, *, net, ranges: integer.Ranges, apart: bool = False):
+    def __init__(self, name: str, model: keras.Model, *, net, ranges: integer.Ranges, weights: int = 8, apart: bool = False):
         super().__init__(name="qat")
-        self._weights = model.weights
+        self._weights, self._bits = model.weights, weights
         content, self._places = _trace(name, model, net)
         parsed = schema.ModelT.InitFromPackedBuf(content, 0)
         [self._graph] = parsed.subgraphs
@@ -130,8 +131,8 @@ class FakeQuantized(tf.Module):
         return rounded if self._switches is None else tf.where(self._switches[self._index[what, number]], rounded, exact)
 
     def notes(self) -> dict:
-        """``ranges``, as they are now: [tensor, low, high] of each activation, what `quantize.integers` reads."""
-        return {"ranges": [[i, *map(float, self._trained(n))] for i, n in sorted(self._of.items())]}
+        """What `quantize.integers` reads: ``ranges`` as they are now, [tensor, low, high] of each activation; ``weights``, see above."""
+        return {"ranges": [[i, *map(float, self._trained(n))] for i, n in sorted(self._of.items())], "weights": self._bits}
 
     def _trained(self, n: int) -> tuple[tf.Tensor, tf.Tensor]:
         """A group's range, 0 in it."""
@@ -207,9 +208,11 @@ class FakeQuantized(tf.Module):
         return self._rounded("values", self._of[index], rounded, x)
 
     def _matrix(self, k: int, w: tf.Tensor, *, by_output: bool) -> tuple[tf.Tensor, tf.Tensor]:
-        """A matrix [shape=(outputs, inputs)] in steps of int8, symmetric, of each output by itself or of all; and these steps."""
-        most = tf.stop_gradient(tf.reduce_max(tf.abs(w), 1 if by_output else None, keepdims=True))
-        scale = tf.where(most > 0, most, 127.0) / 127.0
+        """A matrix [shape=(outputs, inputs)] in its steps, symmetric, of each output by itself or of all; and these steps."""
+        bits = self._bits if by_output else 8
+        top, axis = float(integer.most_of(bits)), 1 if by_output and bits == 8 else None
+        most = tf.stop_gradient(tf.reduce_max(tf.abs(w), axis, keepdims=True))
+        scale = tf.where(most > 0, most, top) / top
         return self._rounded("weights", k, _steps(w, scale), w), scale
 
     def _bias(self, k: int, bias: tf.Tensor, scale: tf.Tensor) -> tf.Tensor:

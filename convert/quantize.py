@@ -139,14 +139,14 @@ def calibration_features(signal: sig.Signal) -> list[np.ndarray]:
     return [sig.features(sig.stft(clip.audio, signal), signal) for clip in clips.calibration_clips()]
 
 
-def integers(trained: checkpoint.Checkpoint, *, method: ranges.Method | None, wide: bool) -> tuple[bytes, int]:
+def integers(trained: checkpoint.Checkpoint, *, method: ranges.Method | None, wide: bool, weights: int = 8) -> tuple[bytes, int]:
     """Integer `.tflite`, see `integer.quantize`.
 
     Parameters
     ----------
     trained : a network of the streaming family.
     method : how ranges are chosen from what the float network reaches on the calibration clips; None: those that were trained.
-    wide : 16x8.
+    wide, weights : see `integer.quantize`.
 
     Returns
     -------
@@ -159,9 +159,10 @@ def integers(trained: checkpoint.Checkpoint, *, method: ranges.Method | None, wi
         where those are asked.
     """
     if method is None:
-        return integer.quantize(to_float(trained), trained_ranges(trained), wide=wide), 0
+        return integer.quantize(to_float(trained), trained_ranges(trained), wide=wide, weights=weights), 0
     model, sounds, observed = observe(trained)
-    return integer.quantize(model, integer.choose_ranges(model, observed, method, wide=wide), wide=wide), sum(map(len, sounds))
+    chosen = integer.choose_ranges(model, observed, method, wide=wide)
+    return integer.quantize(model, chosen, wide=wide, weights=weights), sum(map(len, sounds))
 
 
 def trained_ranges(trained: checkpoint.Checkpoint) -> integer.Ranges:

@@ -50,6 +50,7 @@ class Recipe:
     rooms : part of the training mixtures that are in a simulated room (see `mixer.MixtureSpec`).
     start : a trained network (name or folder) whose weights are the first; "" starts at random.
     ranges : in quantization-aware training, how the ranges of activations are found to begin with; "" in float.
+    weights : there, bits of a FULLY_CONNECTED's weights.
     keep : parameters that are left; all others are pruned away over the first half of the steps (see `tf_model.pruning`). 0 keeps all.
     """
 
@@ -66,6 +67,7 @@ class Recipe:
     rooms: float = 0.0
     start: str = ""
     ranges: str = ""
+    weights: int = 8
     keep: int = 0
 
 
