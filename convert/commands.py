@@ -242,7 +242,10 @@ def drift(
 
 def variants(
     name: Annotated[str, typer.Argument(metavar="NETWORK", help="A trained network's name (`groupcomm list`) or its folder.")],
-    aware: Annotated[str | None, typer.Option("--qat", help="The same network after `groupcomm qat`: its folder.")] = None,
+    aware: Annotated[
+        list[str] | None,
+        typer.Option("--qat", help="The same network after `groupcomm qat`, with --weights 4 too: its folder. Repeatable."),
+    ] = None,
     folder: Annotated[Path | None, typer.Option("--out", help="For bundles, scores, plot; build/variants/NAME unless told.")] = None,
     split: Split = "validation",
     mixtures: Annotated[int, typer.Option(min=2, help="How many mixtures of 4 s.")] = 200,
@@ -250,14 +253,14 @@ def variants(
     corpus: CorpusOption = "debian",
     json: Json = False,
 ) -> None:
-    """Float, int8 by each way to find ranges, int8 after `qat`, 16x8: quality with paired losses, bytes, instructions."""
+    """Float, int8 by each way to find ranges, after `qat`, 16x8, int4 weights: quality with paired losses, bytes, instructions."""
     from tf_model import load_tensorflow
 
     load_tensorflow()
     from convert import variants as arithmetics
     from tf_model import checkpoint
 
-    trained, after = checkpoint.load(name), checkpoint.load(aware) if aware else None
+    trained, after = checkpoint.load(name), [checkpoint.load(one) for one in aware or ()]
     folder = folder or Path("build") / "variants" / trained.name
     found = arithmetics.compare(trained, after, folder, split=split, mixtures=mixtures, levels=levels, corpus=corpus)
     if json:
@@ -273,8 +276,8 @@ def variants(
         means = (f"{row['sisdri_db']['mean']:.2f}", f"{row['pesq']['mean']:.3f}", f"{row['estoi']['mean']:.3f}")
         table.add_row(row["name"], *means, interval(row["lost"]["sisdr"], 3) if row["lost"] else "-")
         if row["lost"]:
-            counts = (row["model_bytes"], row["arena_bytes"], *row["instructions"].values())
-            costs.add_row(row["name"], *(f"{n:,.0f}" for n in counts))
+            counts = (row["model_bytes"], row["arena_bytes"], *(row["instructions"].get(board) for board in arithmetics.BOARDS))
+            costs.add_row(row["name"], *("-" if n is None else f"{n:,.0f}" for n in counts))
     for level in arithmetics.LEVELS if levels else ():
         lost = (row["lost"]["levels"][f"{level:g}"] for row in found["variants"][1:])
         at.add_row(f"{level:g}", *(f"{one['mean']:+.3f}" for one in lost))
@@ -363,7 +366,9 @@ def bench(
 
 def fit(
     name: BundleName,
-    board: Annotated[str, typer.Option("--board", help="nano33ble, nrf52840dk, nrf5340dk, nrf5340_audio_dk.")],
+    board: Annotated[
+        str, typer.Option("--board", help="nano33ble, nrf52840dk, nrf5340dk, nrf5340_audio_dk, or cortex-m4, cortex-m33, cortex-m55.")
+    ],
     cycles: Annotated[
         float | None, typer.Option("--cycles-per-instruction", min=0.5, max=10, help="Assumed, 1.5 unless told: QEMU counts instructions.")
     ] = None,

@@ -2,13 +2,16 @@
 
 import re
 import shutil
+import subprocess
+import tempfile
 from pathlib import Path
 
 from convert import bundle as bundles
 from convert import compilation, flatbuffer, runner
+from groupcomm.errors import UserError
 from groupcomm.files import REPO, atomic_folder
 
-_BOARDS = REPO / "micro" / "boards"
+_BOARDS, _STREAM = REPO / "micro" / "boards", REPO / "micro" / "stream"
 _KERNELS = ("add", "copy", "fully_connected", "lookup", "lstm", "mean", "mul", "requantize")
 _HEADERS = (
     "micro/boards/package/dwt.h",
@@ -39,8 +42,11 @@ _FFT = (
     "TransformFunctions/arm_rfft_fast_init_f32",
 )
 _FIR = tuple(f"FilteringFunctions/arm_fir_{name}_f32" for name in ("decimate", "decimate_init", "interpolate", "interpolate_init"))
-# The options that Bazel gives, which a sketch cannot, are lines in front of a file.
-_FLOATS = '#pragma GCC optimize("O2", "fp-contract=off")\n#define ARM_MATH_AUTOVECTORIZE\n#define __GNUC_PYTHON__\n'
+# What Bazel gives CMSIS-DSP, and names of its own for what it exports: an application may have CMSIS-DSP besides, in another version.
+_DSP_DEFINES = ("ARM_MATH_AUTOVECTORIZE", "__GNUC_PYTHON__")
+_DSP = '#include "groupcomm_dsp.h"\n'
+# Options that a sketch cannot give.
+_FLOATS = '#pragma GCC optimize("O2", "fp-contract=off")\n'
 _PROPERTIES = """name={name}
 version=1.0.0
 author=The GroupComm Micro authors
@@ -52,7 +58,6 @@ url=https://arxiv.org/abs/2011.08397
 architectures=mbed_nano,mbed
 includes=GroupComm.h
 """
-_TFLM_LIBRARY = "tflm_cortexm"  # of the Library Manager
 _NETWORK = """/* The network of this package, written by `groupcomm package`. */
 #ifndef GROUPCOMM_NETWORK_H_
 #define GROUPCOMM_NETWORK_H_
@@ -90,8 +95,8 @@ const unsigned char groupcomm_tflite[GROUPCOMM_TFLITE_BYTES]; /* (bytes) at a mu
 def arduino(bundle: bundles.Bundle, folder: Path, *, engine: str = "static") -> list[str]:
     """Write an Arduino library ("Arduino library specification", revision 2.2): the network as plain C, the kernels, the stream, the FFT.
 
-    It needs no other library, or with TFLM's interpreter as its engine the one of that. The FFT is CMSIS-DSP's (Apache-2.0), from the
-    package that WORKSPACE names.
+    It needs no other library, or with TFLM's interpreter as its engine Arduino_TensorFlowLite. The FFT is CMSIS-DSP's (Apache-2.0), from
+    the package that WORKSPACE names.
 
     Parameters
     ----------
@@ -115,24 +120,16 @@ def arduino(bundle: bundles.Bundle, folder: Path, *, engine: str = "static") -> 
         shutil.copytree(_BOARDS / "arduino" / "examples", part / "examples")
         shutil.copy(_BOARDS / "arduino" / "keywords.txt", part)
         shutil.copy(REPO / "LICENSE", part)
-        first = "#define GROUPCOMM_ENGINE_TFLM\n" if tflm else ""
-        name = _network(bundle, source, source, tflm=tflm, first=first)
-        window = f"#define GROUPCOMM_WINDOW {bundle.signal.window}\n"
+        _network(bundle, source, source, tflm=tflm, first="#define GROUPCOMM_ENGINE_TFLM\n" if tflm else "")
         _repository(source, source, ".cpp", tflm=bundle if tflm else None)
-        _copy(REPO / "micro" / "stream" / "stream.cc", source / "micro" / "stream" / "stream.cpp", _FLOATS + window)
+        window = f"#define GROUPCOMM_WINDOW {bundle.signal.window}\n"
+        _copy(_STREAM / "stream.cc", source / "micro" / "stream" / "stream.cpp", _FLOATS + _DSP + window)
         for file in ("GroupComm.h", "GroupComm.cpp"):
             _copy(_BOARDS / "arduino" / file, source / file)
-        for header in [*dsp.glob("Include/**/*.h"), *dsp.glob("PrivateInclude/*.h")]:
-            _copy(header, source / header.relative_to(dsp).relative_to(header.relative_to(dsp).parts[0]))
-        for file in _FFT:
-            _copy(dsp / "Source" / f"{file}.c", source / "cmsis_dsp" / f"{Path(file).name}.c", _FLOATS)
-        _copy(dsp / "LICENSE", source / "cmsis_dsp" / "LICENSE")
-        if tflm:  # its own place in the sketchbook, beside the static one
-            (source / f"{name}.c").write_text(first + (source / f"{name}.c").read_text())
+        _transforms(dsp, source, source / "cmsis_dsp", source, _FFT, [_STREAM / "stream.cc"], _FLOATS)
         sentence, paragraph = _words(bundle)
         title = "GroupComm " + re.sub(r"[^A-Za-z0-9_.-]", "_", bundle.name) + (" TFLM" if tflm else "")
-        depends = f"depends={_TFLM_LIBRARY}\n" if tflm else ""
-        (part / "library.properties").write_text(_PROPERTIES.format(name=title, sentence=sentence, paragraph=paragraph) + depends)
+        (part / "library.properties").write_text(_PROPERTIES.format(name=title, sentence=sentence, paragraph=paragraph))
         return _files(part)
 
 
@@ -152,15 +149,13 @@ def zephyr(bundle: bundles.Bundle, folder: Path) -> list[str]:
         name = _network(bundle, source, include, tflm=True)
         _repository(source, include, ".cc", tflm=bundle)
         _copy(_BOARDS / "zephyr" / "groupcomm.h", include / "groupcomm.h")
-        _copy(_BOARDS / "zephyr" / "groupcomm.cc", source / "groupcomm.cc")
+        _copy(_BOARDS / "zephyr" / "groupcomm.cc", source / "groupcomm.cc", _DSP)
         for file in ("stream.cc", "audio_48k.cc", "audio_48k.h"):
-            _copy(REPO / "micro" / "stream" / file, source / "micro" / "stream" / file)
-        for header in [*dsp.glob("Include/**/*.h"), *dsp.glob("PrivateInclude/*.h")]:
-            _copy(header, part / "cmsis_dsp" / header.relative_to(dsp))
-        for file in _FFT + _FIR:
-            _copy(dsp / "Source" / f"{file}.c", part / "cmsis_dsp" / "Source" / f"{file}.c")
-        _copy(dsp / "LICENSE", part / "cmsis_dsp" / "LICENSE")
-        lists = {"NAME": [name], "WINDOW": [str(bundle.signal.window)], "KERNELS": _KERNELS, "FFT": _FFT, "FIR": _FIR}
+            _copy(_STREAM / file, source / "micro" / "stream" / file, _DSP if file.endswith(".cc") else "")
+        folders = (part / "cmsis_dsp" / "include", part / "cmsis_dsp")
+        _transforms(dsp, *folders, source, _FFT + _FIR, [_STREAM / "stream.cc", _STREAM / "audio_48k.cc"], "")
+        names = [[Path(file).name for file in files] for files in (_FFT, _FIR)]
+        lists = {"NAME": [name], "WINDOW": [str(bundle.signal.window)], "KERNELS": _KERNELS, "FFT": names[0], "FIR": names[1]}
         (part / "network.cmake").write_text("".join(f"set(GROUPCOMM_{key} {' '.join(values)})\n" for key, values in lists.items()))
         sentence, paragraph = _words(bundle)
         readme = (_BOARDS / "zephyr" / "README.md").read_text()
@@ -176,11 +171,42 @@ def _cmsis_dsp() -> Path:
     return REPO / f"bazel-{REPO.name}" / "external" / "cmsis_dsp"
 
 
+def _transforms(dsp: Path, include: Path, source: Path, names: Path, files: tuple[str, ...], users: list[Path], first: str) -> None:
+    """CMSIS-DSP's ``files`` into ``source`` with its licence, headers that they and ``users`` include into ``include``, and into ``names``
+    what all of them begin with, ``groupcomm_dsp.h``."""
+    given = [dsp / "Source" / f"{file}.c" for file in files]
+    options = [f"-D{define}" for define in _DSP_DEFINES] + [f"-I{folder}" for folder in (dsp / "Include", dsp / "PrivateInclude", REPO)]
+    with tempfile.TemporaryDirectory() as scratch:
+        objects = [Path(scratch) / f"{file.stem}.o" for file in given]
+        for file, made in zip(given, objects, strict=True):
+            _said("gcc", "-w", "-c", *options, file, "-o", made)
+        exported = sorted({line.split()[-1] for line in _said("nm", "-g", "--defined-only", *objects).splitlines() if line.startswith("0")})
+    listed = _said("g++", "-std=c++17", "-MM", *options, *users) + _said("gcc", "-MM", *options, *given)
+    headers = sorted({Path(word) for word in listed.split() if word.endswith(".h") and Path(word).is_relative_to(dsp)})
+    for header in headers:
+        _copy(header, include / header.relative_to(dsp / header.relative_to(dsp).parts[0]))
+    for file in given:
+        _copy(file, source / file.name, first + _DSP)
+    _copy(dsp / "LICENSE", source / "LICENSE")
+    lines = [f"#define {define}" for define in _DSP_DEFINES] + [f"#define {name} groupcomm_{name}" for name in exported]
+    (names / "groupcomm_dsp.h").write_text(
+        "/* CMSIS-DSP's functions and tables under names of this package. */\n" + "\n".join(lines) + "\n"
+    )
+
+
+def _said(*command) -> str:
+    done = subprocess.run(list(map(str, command)), capture_output=True, text=True)
+    if done.returncode:
+        raise UserError(f"{' '.join(map(str, command[:2]))} ended with code {done.returncode}: {done.stderr.strip()}")
+    return done.stdout
+
+
 def _network(bundle: bundles.Bundle, source: Path, include: Path, *, tflm: bool, first: str = "") -> str:
     """The network's own files: NAME.c, NAME.h, network.h, and with TFLM the model as NAME_tflite.c. Returns NAME."""
     signal = bundle.signal
     written = compilation.compile_bundle(bundle, source)
     name = written["name"]
+    (source / f"{name}.c").write_text(first + (source / f"{name}.c").read_text())
     include.mkdir(parents=True, exist_ok=True)
     if include != source:
         (source / f"{name}.h").rename(include / f"{name}.h")
@@ -190,11 +216,11 @@ def _network(bundle: bundles.Bundle, source: Path, include: Path, *, tflm: bool,
         of_tflm = _NETWORK_TFLM.format(bytes=len(bundle.model), arena=bundle.description["arena_bytes"], names=names)
         values = ",\n".join(", ".join(map(str, bundle.model[at : at + 24])) for at in range(0, len(bundle.model), 24))
         array = f"_Alignas(16) const unsigned char groupcomm_tflite[GROUPCOMM_TFLITE_BYTES] = {{\n{values}}};\n"
-        (source / f"{name}_tflite.c").write_text(f'#include "network.h"\n\n{array}')
+        (source / f"{name}_tflite.c").write_text(f'#include "groupcomm_network.h"\n\n{array}')
     sizes = {key: getattr(signal, key) for key in ("window", "hop", "bands", "pool", "neighbours", "inputs")}
     sizes |= {"rate": signal.sample_rate, "sources": bundle.sources, "outputs": bundle.sources * signal.values}
     text = _NETWORK.format(name=name, upper=name.upper(), tflm=of_tflm, **sizes)
-    (include / "network.h").write_text(first + text)
+    (include / "groupcomm_network.h").write_text(first + text)
     return name
 
 

@@ -10,10 +10,12 @@ import zlib
 import numpy as np
 import serial
 
+from calibration_data import clips
 from convert import bundle as bundles
 from convert import runner
 from groupcomm.console import progress
 from groupcomm.errors import UserError
+from tf_model.signal import to_pcm
 
 HELLO, RESET, RUN, SOUND, ERROR = b"HZNPE"
 VERSION = 1
@@ -226,7 +228,9 @@ def parity(bundle: bundles.Bundle, port: serial.Serial, *, hops: int = 250, time
     """
     link = Link(port, timeout=timeout)
     features, masks = (values[:hops] for values in bundle.golden())
-    pcm = bundles.golden_pcm(hops, bundle.signal.hop)
+    latency = bundle.signal.window - bundle.signal.hop
+    # Silence as long as the delay: what a stream gives before its first sample is heard, this machine's drops.
+    pcm = np.concatenate([np.zeros(latency, np.int16), speech(hops, bundle.signal.hop)])[: hops * bundle.signal.hop]
     expected = runner.separate_pcm(bundle, pcm)[2]  # (sources, samples), aligned with the input
     with progress() as bar:
         task = bar.add_task("parity on the board")
@@ -245,7 +249,6 @@ def parity(bundle: bundles.Bundle, port: serial.Serial, *, hops: int = 250, time
                     raise UserError(
                         f"{port.name}: the board was reset {link.faults.resets} times; see to its power, and that no watchdog runs"
                     ) from None
-    latency = bundle.signal.window - bundle.signal.hop
     sound = out.reshape(hops, bundle.sources, bundle.signal.hop).swapaxes(0, 1).reshape(bundle.sources, -1)
     shifted = np.concatenate([np.zeros((bundle.sources, latency), np.int16), expected], axis=1)[:, : sound.shape[1]]
     truth = shifted.reshape(bundle.sources, hops, -1).swapaxes(0, 1).reshape(hops, -1)
@@ -260,6 +263,21 @@ def parity(bundle: bundles.Bundle, port: serial.Serial, *, hops: int = 250, time
         "faults": dataclasses.asdict(link.faults),
     }
     return result | {"ok": result["network"]["equal_bytes"] == result["sound"]["equal_bytes"] == 1.0}
+
+
+def speech(hops: int, hop: int) -> np.ndarray:
+    """``hops`` hops of speech in noise [shape=(hops * hop,), int16]: the demo mixtures one after the other, each without its first second,
+    for they begin nearly silent.
+
+    Raises
+    ------
+    UserError
+        When they do not hold so many.
+    """
+    held = np.concatenate([demo.mixture[16_000:] for demo in clips.demo_mixtures()])
+    if hops * hop > len(held):
+        raise UserError(f"{hops} hops asked, the demo mixtures hold {len(held) // hop} of {hop} samples; ask fewer")
+    return to_pcm(held[: hops * hop])
 
 
 def _greet(link: Link, bundle: bundles.Bundle) -> dict:

@@ -18,7 +18,7 @@ BOARDS = ("cortex-m4", "cortex-m55")
 
 def compare(
     trained: checkpoint.Checkpoint,
-    aware: checkpoint.Checkpoint | None,
+    aware: list[checkpoint.Checkpoint],
     folder: Path,
     *,
     split: str,
@@ -26,12 +26,12 @@ def compare(
     levels: int,
     corpus: str,
 ) -> dict:
-    """Float, int8 by each way to find ranges, int8 of quantization-aware training, 16x8.
+    """Float, int8 by each way to find ranges, int8 of quantization-aware training, 16x8, and weights of 4 bits.
 
     Parameters
     ----------
     trained : a network of the streaming family.
-    aware : the same after `groupcomm qat`; None: without that row.
+    aware : the same after `groupcomm qat`, each a row: with weights of 8 bits or of 4.
     folder : for the bundles, the scores (which are kept: the same command goes on where it was stopped), variants.json and variants.png.
     split, mixtures, corpus : whose mixtures.
     levels : mixtures at each level of -10 to -50 dBFS; 0: none.
@@ -41,15 +41,16 @@ def compare(
     dict with ``network``, ``split``, ``mixtures``, ``levels`` and ``variants``: for each ``name``; ``sisdri_db``, ``pesq``, ``estoi``
     {``mean``, ``low``, ``high``}; ``lost``, the same of float less this one, mixture by mixture, for ``sisdr``, ``pesq``, ``estoi`` and
     ``levels`` (SI-SDR by dBFS); ``model_bytes``, ``arena_bytes``; ``instructions`` {board: mean a hop}. Float has no bytes and no
-    instructions.
+    instructions, weights of 4 bits have no instructions: the official TFLM alone runs them.
 
     Raises
     ------
     UserError
         When ``aware`` is another network, or there is no such corpus.
     """
-    if aware is not None and aware.net != trained.net:
-        raise UserError(f"{aware.weights}: its sizes are not those of {trained.name}; train it on with `groupcomm qat {trained.name}`")
+    for one in aware:
+        if one.net != trained.net:
+            raise UserError(f"{one.weights}: its sizes are not those of {trained.name}; train it on with `groupcomm qat {trained.name}`")
     sources = trained.net.sources
     which = {"split": split, "sources": sources, "mixtures": mixtures, "corpus": corpus, "measures": COMPARED}
 
@@ -68,7 +69,8 @@ def compare(
     float_whole, float_at = scored("float", {"checkpoint_sha256": trained.sha256()}, separator.from_keras(trained))
     rows = [_row("float", float_whole, None, {})]
     made = [(f"ptq-{method}", trained, {"method": method}) for method in METHODS]
-    made += [("qat", aware, {})] if aware else []
+    made.append(("int4", trained, {"weights": 4}))
+    made += [("qat" if one.training.get("weights", 8) == 8 else "int4-qat", one, {}) for one in aware]
     if trained.net.talk != "blstm":  # whose GATHER TFLM has not for int16
         made.append(("16x8", trained, {"activations": 16}))
     for name, network, options in made:
@@ -83,7 +85,9 @@ def compare(
         cost = {
             "model_bytes": len(one.model),
             "arena_bytes": one.description["arena_bytes"],
-            "instructions": {board: bench.bench(one, board)["instructions"]["hop"]["mean"] for board in BOARDS},
+            "instructions": {
+                board: bench.bench(one, board)["instructions"]["hop"]["mean"] for board in BOARDS if not name.startswith("int4")
+            },
         }
         rows.append(_row(name, whole, lost, cost))
     result = {"network": trained.name, "split": split, "mixtures": mixtures, "levels": levels, "variants": rows}

@@ -23,7 +23,7 @@ def counted(monkeypatch):
 
 def test_every_board_has_a_core_that_is_emulated():
     known = boards.boards()
-    assert {"nano33ble", "nrf52840dk", "nrf5340dk", "nrf5340_audio_dk"} <= set(known)
+    assert {"nano33ble", "nrf52840dk", "nrf5340dk", "nrf5340_audio_dk", *bench.BOARDS} <= set(known)
     for board in known.values():
         assert board.core in bench.BOARDS
         assert 0 <= board.reserved_flash_bytes < board.flash_bytes

@@ -7,7 +7,7 @@ import pytest
 import tensorflow as tf
 from ai_edge_litert import schema_py_generated as schema
 
-from convert import bundle, integer, qat, quantize, runtimes
+from convert import bundle, flatbuffer, integer, qat, quantize, runtimes
 from groupcomm.errors import UserError
 from tests.convert.test_commands import groupcomm, ok
 from tests.convert.test_integer import NETS, run, snr
@@ -34,15 +34,16 @@ def given(trained) -> int:
     return int(schema.ModelT.InitFromPackedBuf(quantize.to_float(trained), 0).subgraphs[0].inputs[0])
 
 
-def test_it_rounds_where_tflm_rounds(network, random):
+@pytest.mark.parametrize("weights", [8, 4])
+def test_it_rounds_where_tflm_rounds(network, random, weights):
     """Equal but where a value lies at half a step, and float32 and TFLM's multipliers fall to different sides of it."""
     trained, ranges = network
     features = random.uniform(0, 1, (HOPS, trained.net.signal.inputs)).astype(np.float32)
     scale, zero_point = integer.scale_of(*ranges[given(trained)])
     heard = quantize.dequantize(quantize.quantize(features, scale, zero_point), scale, zero_point)
-    exact, _ = run(runtimes.Tflm, integer.quantize(quantize.to_float(trained), ranges, wide=False), features)
+    exact, _ = run(runtimes.Tflm, integer.quantize(quantize.to_float(trained), ranges, wide=False, weights=weights), features)
     model = trained.model()
-    fake = qat.FakeQuantized("net", model, net=trained.net, ranges=ranges)
+    fake = qat.FakeQuantized("net", model, net=trained.net, ranges=ranges, weights=weights)
     got = fake(tf.constant(np.stack([heard, heard[::-1]]))).numpy()  # sounds of a batch do not touch
     plain = model(heard[None]).numpy()[0]
     assert snr(got[0], exact) > snr(plain, exact) + 6
@@ -87,6 +88,36 @@ def test_the_ranges_that_were_trained_are_in_the_bundle(network, tmp_path):
     assert written.description["features"]["scale"] == pytest.approx((1.25 * high - low) / 255, rel=1e-6)
     chosen = bundle.write(checkpoint.load(str(tmp_path / "net")), tmp_path / "ptq", method="percentile")
     assert chosen.description["quantization"]["method"] == "ptq" and chosen.model != written.model
+
+
+def test_weights_of_four_bits(network, tmp_path):
+    """As trained, in the file: half a byte each, within 7 steps, and the LSTM's as before."""
+    trained, ranges = network
+    fake = qat.FakeQuantized("net", trained.model(), net=trained.net, ranges=ranges, weights=4)
+    checkpoint.save(tmp_path / "net", trained.name, trained.net, fake.notes(), trained.model())
+    written = bundle.write(checkpoint.load(str(tmp_path / "net")), tmp_path / "bundle")
+    assert written.description["quantization"]["weights"] == 4
+    four = schema.ModelT.InitFromPackedBuf(written.model, 0)
+    eight = schema.ModelT.InitFromPackedBuf(bundle.write(trained, tmp_path / "eight", method="percentile").model, 0)
+    matrices = 0
+    for a, b in zip(four.subgraphs[0].operators, eight.subgraphs[0].operators, strict=True):
+        if len(a.inputs) < 2 or four.subgraphs[0].tensors[a.inputs[1]].buffer == 0:
+            continue
+        narrow, full = four.subgraphs[0].tensors[a.inputs[1]], eight.subgraphs[0].tensors[b.inputs[1]]
+        name = flatbuffer.operator_name(four.operatorCodes[a.opcodeIndex])
+        assert (narrow.type == schema.TensorType.INT4) == (name == "FULLY_CONNECTED")
+        if name != "FULLY_CONNECTED":
+            continue
+        packed = np.asarray(four.buffers[narrow.buffer].data, np.uint8)
+        size = int(np.prod(narrow.shape))
+        assert len(packed) == -(-size // 2) and len(narrow.quantization.scale) == 1
+        nibbles = np.stack([packed & 15, packed >> 4], 1).ravel()[:size].astype(np.int8)
+        values = (nibbles - 16 * (nibbles > 7)).reshape(narrow.shape) * narrow.quantization.scale[0]
+        exact = np.asarray(eight.buffers[full.buffer].data, np.uint8).view(np.int8).reshape(full.shape)
+        steps = np.asarray(full.quantization.scale)[:, None]
+        assert np.all(np.abs(values - exact * steps) <= 0.501 * (narrow.quantization.scale[0] + steps))
+        matrices += 1
+    assert matrices > 5
 
 
 def test_ranges_that_were_not_trained_are_asked_for(network):

@@ -25,7 +25,7 @@ def network(tmp_path_factory):
     content, _, observed = quantize.observe(trained)
     ranges = integer.choose_ranges(content, observed, "min-max", wide=False)
     checkpoint.save(folder / "qat", "tac", NETS["tac"], {"ranges": [[i, 3 * low, 3 * high] for i, (low, high) in ranges.items()]}, model)
-    return trained, checkpoint.load(str(folder / "qat"))
+    return trained, [checkpoint.load(str(folder / "qat"))]
 
 
 def test_every_variant_is_held_against_float(network, tiny_corpus, tmp_path, monkeypatch):
@@ -44,14 +44,16 @@ def test_every_variant_is_held_against_float(network, tiny_corpus, tmp_path, mon
     assert json.loads((tmp_path / "variants.json").read_text()) == found
     assert (tmp_path / "variants.png").read_bytes().startswith(b"\x89PNG")
     rows = {row["name"]: row for row in found["variants"]}
-    assert list(rows) == ["float", "ptq-min-max", "ptq-percentile", "ptq-error", "qat", "16x8"]
+    assert list(rows) == ["float", "ptq-min-max", "ptq-percentile", "ptq-error", "int4", "qat", "16x8"]
     for name, row in rows.items():
         if name != "float":
             lost = rows["float"]["sisdri_db"]["mean"] - row["sisdri_db"]["mean"]
             assert row["lost"]["sisdr"]["mean"] == pytest.approx(lost, abs=1e-9)
             assert list(row["lost"]["levels"]) == ["-30"]
-            assert row["instructions"]["cortex-m4"] > 1000 and row["model_bytes"] > 1000
+            assert row["model_bytes"] > 1000
+            assert row["instructions"] == {} if name == "int4" else row["instructions"]["cortex-m4"] > 1000
     losses = {name: abs(row["lost"]["sisdr"]["mean"]) for name, row in rows.items() if name != "float"}
+    assert rows["int4"]["model_bytes"] < rows["ptq-percentile"]["model_bytes"]
     assert losses["16x8"] < losses["qat"]  # its ranges are three times too wide here
 
     def again(*args):
@@ -63,4 +65,4 @@ def test_every_variant_is_held_against_float(network, tiny_corpus, tmp_path, mon
 
 def test_another_network_is_refused(network, tmp_path):
     with pytest.raises(UserError, match="its sizes are not those of tac"):
-        variants.compare(network[0], checkpoint.load("enhance-nano"), tmp_path, corpus="tiny", **OPTIONS)
+        variants.compare(network[0], [checkpoint.load("enhance-nano")], tmp_path, corpus="tiny", **OPTIONS)

@@ -7,9 +7,9 @@
 #include <stdint.h>
 
 #include "micro/boards/package/separator.h"
-#include "network.h"
+#include "groupcomm_network.h"
 #ifdef GROUPCOMM_ENGINE_TFLM
-#include <tflm_cortexm.h>  // so that the IDE takes the library
+#include <TensorFlowLite.h>  // so that the IDE takes the library Arduino_TensorFlowLite
 #endif
 
 class GroupCommClass {

@@ -1,7 +1,7 @@
 #include "micro/boards/package/separator.h"
 
 #include "micro/stream/static_stream.h"
-#include "network.h"
+#include "groupcomm_network.h"
 
 #ifdef GROUPCOMM_ENGINE_TFLM
 #include "micro/engine/tflm_engine.h"

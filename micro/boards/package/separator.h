@@ -1,4 +1,4 @@
-// The network of a package and its stream, in memory of their own. Which network that is says network.h, written by `groupcomm package`.
+// The network of a package and its stream, in memory of their own. Which network that is says groupcomm_network.h, written by `groupcomm package`.
 #pragma once
 
 #include "micro/engine/engine.h"

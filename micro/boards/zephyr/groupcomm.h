@@ -13,7 +13,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "network.h"
+#include "groupcomm_network.h"
 
 #ifdef __cplusplus
 extern "C" {

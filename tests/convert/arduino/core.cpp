@@ -1,15 +1,31 @@
-// What a sketch links with in place of Arduino's core.
+// What a sketch links with in place of Arduino's core: Serial is the UART of QEMU's mps2-an386.
 #include "Arduino.h"
 #include "PDM.h"
 
 SerialStandIn Serial;
 PdmStandIn PDM;
 
-void SerialStandIn::begin(unsigned long) {}
+// "Cortex-M System Design Kit", APB UART.
+struct Uart {
+  volatile uint32_t data, state, control, interrupt, divider;
+};
+static Uart* const uart = reinterpret_cast<Uart*>(0x40004000);
+
+void SerialStandIn::begin(unsigned long) {
+  uart->divider = 16;
+  uart->control = 3;
+}
 SerialStandIn::operator bool() const { return true; }
-int SerialStandIn::available() { return 0; }
-int SerialStandIn::read() { return -1; }
-size_t SerialStandIn::write(const uint8_t*, size_t count) { return count; }
+int SerialStandIn::available() { return (uart->state & 2) != 0; }
+int SerialStandIn::read() { return available() ? static_cast<uint8_t>(uart->data) : -1; }
+size_t SerialStandIn::write(const uint8_t* bytes, size_t count) {
+  for (size_t i = 0; i < count; ++i) {
+    while (uart->state & 1) {
+    }
+    uart->data = bytes[i];
+  }
+  return count;
+}
 void SerialStandIn::print(const char*) {}
 void SerialStandIn::print(uint32_t) {}
 void SerialStandIn::print(float) {}

@@ -2,8 +2,12 @@
 #include <cstdarg>
 #include <cstdio>
 
-#include <nrfx_clock.h>
 #include <nrfx.h>
+#ifdef CONFIG_CLOCK_CONTROL_NRF
+#include <nrfx_clock.h>
+#else
+#include <nrfx_clock_hfclk.h>
+#endif
 #include <zephyr/drivers/uart.h>
 #include <zephyr/kernel.h>
 #include <zephyr/sys/printk.h>
@@ -32,7 +36,11 @@ const struct device stand_in_uart0 = {"uart0"};
 
 bool device_is_ready(const struct device*) { return true; }
 void SystemCoreClockUpdate(void) { SystemCoreClock = half_speed ? 64000000 : 128000000; }
+#ifdef CONFIG_CLOCK_CONTROL_NRF
 int nrfx_clock_divider_set(nrf_clock_domain_t, nrf_clock_hfclk_div_t div) {
+#else
+int nrfx_clock_hfclk_divider_set(nrf_clock_hfclk_div_t div) {
+#endif
   half_speed = div != NRF_CLOCK_HFCLK_DIV_1;
   return 0;
 }

@@ -1,5 +1,5 @@
 // The board's PDM microphone through the network, hop by hop. Prints the level before and after, in dBFS, four times a second.
-// Send 'a' to hear what comes out of the network (the default), 'b' for what goes in: the level meters change accordingly.
+// Send 'a' to meter what comes out of the network (the default), 'b' for what goes in. The board has no loudspeaker.
 #include <GroupComm.h>
 #include <PDM.h>
 
@@ -43,7 +43,10 @@ void setup() {
 }
 
 void loop() {
-  if (Serial.available()) through = Serial.read() != 'b';
+  while (Serial.available()) {
+    const int key = Serial.read();
+    if (key == 'a' || key == 'b') through = key == 'a';
+  }
   const uint32_t ahead = written - read_so_far;
   if (ahead < static_cast<uint32_t>(kHop)) return;
   if (ahead > static_cast<uint32_t>((kQueue - 1) * kHop)) {  // the network does not keep up: go on with what is newest

@@ -1,4 +1,4 @@
-// Answers `groupcomm parity BUNDLE --port PORT --baud 1000000`: PCM and features in, the network's bytes and the cycles of each hop out.
+// Answers `groupcomm parity BUNDLE --port PORT`: PCM and features in, the network's bytes and the cycles of each hop out.
 #include <groupcomm.h>
 #include <zephyr/device.h>
 #include <zephyr/drivers/uart.h>
