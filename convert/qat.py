@@ -226,10 +226,14 @@ class FakeQuantized(tf.Module):
     def _first_rounding(self, x: tf.Tensor, sums: tf.Tensor, out: int, more: int = 0) -> tf.Tensor:
         """TFLM rounds twice: to a part of the output's steps, as small as its multiplier is shifted to the right, then to a step.
 
-        Where the shift is small, as for MEAN, which divides by ``2 ** more`` by shifting, every eighth value or so is one step aside.
+        Where the shift is small, as beside weights of 4 bits, or for MEAN, which divides by ``2 ** more`` by shifting, many a value is at half
+        a step then, and the second rounding's way with halves (away from zero; `tf.quantization` has them up) counts.
         """
         left = tf.math.ceil(tf.math.log(sums / self._scale(out)) / np.float32(np.log(2.0))) - more
-        return self._rounded("values", self._of[out], _steps(x, self._scale(out) * tf.pow(2.0, tf.minimum(left, 0.0))), x)
+        part, scale = tf.pow(2.0, tf.minimum(left, 0.0)), self._scale(out)
+        parts = tf.floor(tf.abs(x) / (scale * part) + 0.5)  # whole numbers: a half of a step is exactly that
+        rounded = tf.sign(x) * tf.floor(parts * part + 0.5) * scale
+        return self._rounded("values", self._of[out], x + tf.stop_gradient(rounded - x), x)
 
     def _operand(self, k: int, x: tf.Tensor, activation: bool, shape: list[int]) -> tf.Tensor:
         """Of a sum or product: a constant has steps of its own."""

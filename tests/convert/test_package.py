@@ -122,4 +122,4 @@ def test_the_verb(tmp_path):
     done = groupcomm("package", "zephyr", "enhance-nano", "--out", tmp_path / "library")
     assert done.returncode == 2 and "which would be lost; choose another output folder" in done.stderr
     done = groupcomm("package", "arduino", "enhance-nano", "--out", "/proc/library")
-    assert done.returncode == 2 and "Traceback" not in done.stderr and "/proc/library" in done.stderr
+    assert done.returncode == 2 and "Traceback" not in done.stderr and "cannot write here" in done.stderr

@@ -193,7 +193,7 @@ def test_audio_of_48_khz_builds(module, tmp_path, monkeypatch):
     names = {line.split(maxsplit=2)[2] for line in lines if len(line.split(maxsplit=2)) == 3}
     assert {"groupcomm_audio_48k", "groupcomm_arm_fir_decimate_f32"} <= names
     # An application may have a CMSIS-DSP of its own.
-    assert not [name for name in names if not name.startswith(("groupcomm", "gc_"))]
+    assert not [name for name in names if not name.removeprefix("vtable for ").startswith(("groupcomm", "gc_"))]
 
 
 def test_the_engine_of_a_module_is_no_option(tmp_path):
