@@ -226,14 +226,12 @@ class FakeQuantized(tf.Module):
     def _first_rounding(self, x: tf.Tensor, sums: tf.Tensor, out: int, more: int = 0) -> tf.Tensor:
         """TFLM rounds twice: to a part of the output's steps, as small as its multiplier is shifted to the right, then to a step.
 
-        Where the shift is small, as beside weights of 4 bits, or for MEAN, which divides by ``2 ** more`` by shifting, many a value is at half
-        a step then, and the second rounding's way with halves (away from zero; `tf.quantization` has them up) counts.
+        Where the shift is small, as beside weights of 4 bits, or for MEAN, which divides by ``2 ** more`` by shifting, many a value lies at
+        half a step then, and what becomes of halves counts: `tf.quantization` has them up, TFLM away from zero.
         """
         left = tf.math.ceil(tf.math.log(sums / self._scale(out)) / np.float32(np.log(2.0))) - more
-        part, scale = tf.pow(2.0, tf.minimum(left, 0.0)), self._scale(out)
-        parts = tf.floor(tf.abs(x) / (scale * part) + 0.5)  # whole numbers: a half of a step is exactly that
-        rounded = tf.sign(x) * tf.floor(parts * part + 0.5) * scale
-        return self._rounded("values", self._of[out], x + tf.stop_gradient(rounded - x), x)
+        part = tf.pow(2.0, tf.minimum(left, 0.0))
+        return self._rounded("values", self._of[out], _steps(x, self._scale(out), part), x)
 
     def _operand(self, k: int, x: tf.Tensor, activation: bool, shape: list[int]) -> tf.Tensor:
         """Of a sum or product: a constant has steps of its own."""
@@ -318,9 +316,10 @@ def _trace(name: str, model: keras.Model, net) -> tuple[bytes, dict[int, np.ndar
     return content, places
 
 
-def _steps(x: tf.Tensor, scale) -> tf.Tensor:
-    """Rounded to multiples of ``scale``, halves away from zero; gradients pass straight through."""
-    return x + tf.stop_gradient(tf.sign(x) * tf.floor(tf.abs(x) / scale + 0.5) * scale - x)
+def _steps(x: tf.Tensor, scale, part=1.0) -> tf.Tensor:
+    """Rounded to multiples of ``part * scale`` and then of ``scale``, halves away from zero; gradients pass straight through."""
+    parts = tf.floor(tf.abs(x) / (part * scale) + 0.5)  # whole numbers: a half of a step is exactly that
+    return x + tf.stop_gradient(tf.sign(x) * tf.floor(parts * part + 0.5) * scale - x)
 
 
 def _clipped(x: tf.Tensor) -> tf.Tensor:

@@ -53,7 +53,7 @@ def test_it_rounds_where_tflm_rounds(network, random, weights):
 
 def test_without_rounding_it_is_the_network(network, random, monkeypatch):
     trained, ranges = network
-    monkeypatch.setattr(qat, "_steps", lambda x, scale: x)
+    monkeypatch.setattr(qat, "_steps", lambda x, *scale: x)
     monkeypatch.setattr(tf.quantization, "fake_quant_with_min_max_vars", lambda x, *limits: x)
     features = random.uniform(0, 1, (2, HOPS, trained.net.signal.inputs)).astype(np.float32)
     model = trained.model()
