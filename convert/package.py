@@ -202,7 +202,7 @@ def _said(*command) -> str:
 
 
 def _network(bundle: bundles.Bundle, source: Path, include: Path, *, tflm: bool, first: str = "") -> str:
-    """The network's own files: NAME.c, NAME.h, network.h, and with TFLM the model as NAME_tflite.c. Returns NAME."""
+    """The network's own files: NAME.c, NAME.h, groupcomm_network.h, and with TFLM the model as NAME_tflite.c. Returns NAME."""
     signal = bundle.signal
     written = compilation.compile_bundle(bundle, source)
     name = written["name"]
