@@ -107,7 +107,10 @@ def train(
     steps: Annotated[int, typer.Option(min=1, help="Optimizer steps.")] = 8000,
     batch: Annotated[int, typer.Option(min=1, help="Mixtures a step.")] = 24,
     seconds: Annotated[float, typer.Option(min=0.1, max=60, help="Length of a training mixture, s.")] = 2.5,
-    learning_rate: Annotated[float, typer.Option(min=0.0, help="Peak of Adam's learning rate.")] = 2e-3,
+    learning_rate: Annotated[float, typer.Option(min=0.0, help="Its peak.")] = 4e-3,
+    optimizer: Annotated[
+        Literal["soap", "adam"], typer.Option(help="SOAP takes a third of Adam's steps; Adam wants half the rate.")
+    ] = "soap",
     seed: Annotated[int, typer.Option(min=0, max=2**32 - 1, help="Seed of weights and mixtures.")] = 0,
     validate_every: Annotated[int, typer.Option(min=1, help="Steps between validations and saved states.")] = 250,
     patience: Annotated[int, typer.Option(min=1, help="Validations without a better score before stopping.")] = 12,
@@ -117,7 +120,9 @@ def train(
         typer.Option(help="What is made large; si-sdr ignores the level, spectral is half SNR, half that of compressed spectra."),
     ] = "snr",
     rooms: Annotated[float, typer.Option(min=0.0, max=1.0, help="Part of the training mixtures that are in a simulated room.")] = 0.0,
-    start: Annotated[str, typer.Option(help="A trained network of the same sizes to start from: a name or a folder.")] = "",
+    start: Annotated[
+        str, typer.Option(help="A trained network to start from, of the same sizes or without a bottleneck: a name or a folder.")
+    ] = "",
     keep: Annotated[int, typer.Option(min=0, help="Prune to so many parameters over the first half of the steps; 0 prunes none.")] = 0,
     json: Json = False,
 ) -> None:
@@ -132,7 +137,7 @@ def train(
     folder = folder or Path("build") / "train" / name
 
     recipe = training.Recipe(
-        steps=steps, batch=batch, seconds=seconds, learning_rate=learning_rate, seed=seed,
+        steps=steps, batch=batch, seconds=seconds, learning_rate=learning_rate, optimizer=optimizer, seed=seed,
         validate_every=validate_every, patience=patience, corpus=corpus, objective=objective, rooms=rooms,
         start=start, keep=keep,
     )  # fmt: skip

@@ -26,6 +26,7 @@ from groupcomm.console import err, progress
 from groupcomm.errors import UserError
 from groupcomm.files import atomic_path
 from tf_model import checkpoint, distribution, losses, networks, pruning
+from tf_model.soap import SOAP
 
 VALIDATION_BATCH = 16  # mixtures of 4 s that a replica takes at once
 
@@ -39,7 +40,8 @@ class Recipe:
     steps : optimizer steps; the learning rate warms up over the first 2 % and falls to 1 % of its peak by a cosine.
     batch : mixtures a step, of all replicas together.
     seconds : length of a training mixture.
-    learning_rate : peak of Adam's.
+    learning_rate : its peak.
+    optimizer : ``"soap"`` (`tf_model.soap`) or ``"adam"``.
     seed : of the weights and of every mixture.
     validate_every : steps between validations; each saves the state.
     validation_mixtures : mixtures of 4 s in the validation set, always the same.
@@ -48,7 +50,8 @@ class Recipe:
     objective : what is made large: ``"snr"`` keeps the level right; ``"si-sdr"`` does not, and leaves sooner the plateau in which a
         separation network gives the louder speaker and silence; ``"spectral"`` is half SNR and half that of compressed spectra.
     rooms : part of the training mixtures that are in a simulated room (see `mixer.MixtureSpec`).
-    start : a trained network (name or folder) whose weights are the first; "" starts at random.
+    start : a trained network (name or folder) whose weights are the first, of the same sizes or the same without a bottleneck; "" starts at
+        random.
     ranges : in quantization-aware training, how the ranges of activations are found to begin with; "" in float.
     weights : there, bits of a FULLY_CONNECTED's weights.
     keep : parameters that are left; all others are pruned away over the first half of the steps (see `tf_model.pruning`). 0 keeps all.
@@ -58,6 +61,7 @@ class Recipe:
     batch: int = 24
     seconds: float = 2.5
     learning_rate: float = 2e-3
+    optimizer: Literal["adam", "soap"] = "adam"
     seed: int = 0
     validate_every: int = 250
     validation_mixtures: int = 64
@@ -71,6 +75,7 @@ class Recipe:
     keep: int = 0
 
 
+OPTIMIZERS = {"adam": keras.optimizers.Adam, "soap": SOAP}
 MEASURES = {
     "snr": losses.snr,
     "si-sdr": losses.limited_si_sdr,
@@ -188,7 +193,7 @@ def train(name: str, net: networks.Network, recipe: Recipe, folder: Path, *, aro
         below = recipe.batch - recipe.batch % replicas
         raise UserError(f"batch {recipe.batch}: {replicas} replicas cannot share it evenly; use {below or replicas} or {below + replicas}")
     chief = distribution.is_chief(strategy)
-    first = _first_weights(recipe.start, name, net)
+    first = _first(recipe.start, name, net)
 
     separation = net.sources == 2
     training_spec = mixer.SEPARATE if separation else mixer.ENHANCE
@@ -206,9 +211,9 @@ def train(name: str, net: networks.Network, recipe: Recipe, folder: Path, *, aro
         schedule = keras.optimizers.schedules.CosineDecay(
             0.0, max(1, recipe.steps - warmup), alpha=0.01, warmup_target=recipe.learning_rate, warmup_steps=warmup
         )
-        optimizer = keras.optimizers.Adam(schedule, global_clipnorm=5.0)
+        optimizer = OPTIMIZERS[recipe.optimizer](schedule, global_clipnorm=5.0)
         if first:
-            model.set_weights(first)
+            _set_weights(model, first)
         forward = around(model) if around else model
         variables = forward.trainable_variables
         optimizer.build(variables)
@@ -300,14 +305,25 @@ def train(name: str, net: networks.Network, recipe: Recipe, folder: Path, *, aro
     }
 
 
-def _first_weights(start: str, name: str, net: networks.Network) -> list[np.ndarray] | None:
-    """Weights to start from, None for random ones."""
+def _first(start: str, name: str, net: networks.Network) -> checkpoint.Checkpoint | None:
+    """The trained network to start from, None for random weights."""
     if not start:
         return None
     trained = checkpoint.load(start)
-    if trained.net != net:
-        raise UserError(f"start {start}: its sizes are not those of {name}; start with a network of the same sizes")
-    return trained.model().get_weights()
+    without = dataclasses.replace(net, bottleneck=0) if isinstance(net, networks.Streaming) else net
+    if trained.net not in (net, without):
+        raise UserError(
+            f"start {start}: its sizes are not those of {name}; start with one of the same sizes, or the same without a bottleneck"
+        )
+    return trained
+
+
+def _set_weights(model, trained: checkpoint.Checkpoint) -> None:
+    """Begin with what was trained; a layer that was not there begins as the identity."""
+    before = {layer.name: layer for layer in trained.model().layers}
+    for layer in model.layers:
+        if layer.name in before:
+            layer.set_weights(before[layer.name].get_weights())
 
 
 def _refuse_another(recipe_file: Path, asked: dict) -> None:

@@ -44,7 +44,7 @@ class Program(runtimes.Static):
 def banded(tmp_path_factory):
     """A bundle of a small network for two speakers whose groups are bands, with random weights."""
     signal = Signal(level=0.5, bands=5, pool=4, neighbours=3)
-    net = Streaming(signal=signal, sources=2, features=40, groups=5, blocks=2, tac=7, hidden=8)
+    net = Streaming(signal=signal, sources=2, features=40, groups=5, blocks=2, tac=7, hidden=8, bottleneck=6)
     folder = tmp_path_factory.mktemp("banded")
     model, random = streaming.build(net), np.random.default_rng(0)
     model.set_weights([random.normal(0, 0.8 / np.sqrt(len(w)) if w.ndim > 1 else 0.3, w.shape) for w in model.get_weights()])

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from tf_model.layers import group
+from tf_model.layers.bottleneck import Bottleneck
 from tf_model.layers.group_blstm import GroupBLSTM
 from tf_model.layers.grouped_lstm import GroupedLSTM
 from tf_model.layers.tac import TAC
@@ -50,11 +51,23 @@ def test_tac_does_not_care_for_the_order_of_groups(random):
     np.testing.assert_allclose(layer(x[:, :, order]).numpy(), layer(x).numpy()[:, :, order], atol=1e-5)
 
 
+def test_bottleneck_is_its_formula(random):
+    x = random.standard_normal((2, 3, 5, 4)).astype(np.float32)
+    layer = Bottleneck(6)
+    np.testing.assert_array_equal(layer(x), x)  # the identity, before training
+    randomize(layer, random)
+    say, say_bias, hear, hear_bias = (w.astype(np.float64) for w in layer.get_weights())
+    flat = x.reshape(2, 3, 20)
+    expected = x + (np.maximum(flat @ say + say_bias, 0) @ hear + hear_bias).reshape(x.shape)
+    np.testing.assert_allclose(layer(x).numpy(), expected, atol=1e-5)
+    np.testing.assert_allclose(layer(x[0, 0]).numpy(), expected[0, 0], atol=1e-5)  # one frame
+
+
 def test_talk_is_between_groups_and_the_lstm_does_not_talk(random):
     x = random.standard_normal((1, 4, 3, 4)).astype(np.float32)
     changed = x.copy()
     changed[:, :, 2] += 1
-    for layer, talks in ((TAC(6), True), (GroupBLSTM(5), True), (GroupedLSTM(5), False)):
+    for layer, talks in ((TAC(6), True), (Bottleneck(6), True), (GroupBLSTM(5), True), (GroupedLSTM(5), False)):
         layer(x)
         randomize(layer, random)
         moved = np.abs(layer(x).numpy() - layer(changed).numpy())[:, :, :2].max()

@@ -20,12 +20,14 @@ def history_of(folder):
     return [json.loads(line) for line in (folder / "history.jsonl").read_text().splitlines()]
 
 
-def test_a_stopped_run_ends_with_the_same_weights(tiny_net, tiny_corpus, tmp_path, train_and_stop):
-    straight = train.train("tiny", tiny_net, RECIPE, tmp_path / "straight")
+@pytest.mark.parametrize("optimizer", train.OPTIMIZERS)
+def test_a_stopped_run_ends_with_the_same_weights(optimizer, tiny_net, tiny_corpus, tmp_path, train_and_stop):
+    asked = dataclasses.replace(RECIPE, optimizer=optimizer, learning_rate=4e-3)
+    straight = train.train("tiny", tiny_net, asked, tmp_path / "straight")
     assert straight["steps"] == 6 and not straight["stopped_early"]
 
-    train_and_stop(3, "tiny", tiny_net, RECIPE, tmp_path / "stopped")  # between two validations
-    again = train.train("tiny", tiny_net, RECIPE, tmp_path / "stopped")
+    train_and_stop(3, "tiny", tiny_net, asked, tmp_path / "stopped")  # between two validations
+    again = train.train("tiny", tiny_net, asked, tmp_path / "stopped")
     assert again["steps"] == 6
     assert again["sisdri_db"] == straight["sisdri_db"]
     for a, b in zip(weights(tmp_path / "straight"), weights(tmp_path / "stopped"), strict=True):
@@ -58,14 +60,14 @@ def test_it_does_what_the_recipe_says(tiny_net, tiny_corpus, tmp_path, monkeypat
         measures.append(measure)
         return original(estimates, sources, measure)
 
-    def adam(schedule, *, original=train.keras.optimizers.Adam, **kwargs):
+    def soap(schedule, *, original=train.OPTIMIZERS["soap"], **kwargs):
         schedules.append(schedule)
         return original(schedule, **kwargs)
 
     monkeypatch.setattr(train.mixer, "batch", batch)
     monkeypatch.setattr(train, "objective", objective)
-    monkeypatch.setattr(train.keras.optimizers, "Adam", adam)
-    recipe = dataclasses.replace(RECIPE, steps=3, seed=5, rooms=0.25, objective="si-sdr", validate_every=3)
+    monkeypatch.setitem(train.OPTIMIZERS, "soap", soap)
+    recipe = dataclasses.replace(RECIPE, steps=3, seed=5, rooms=0.25, objective="si-sdr", validate_every=3, optimizer="soap")
     train.train("tiny", tiny_net, recipe, tmp_path / "run")
 
     assert sorted(indices for split, *_, indices in calls if split == "train") == [[0, 1], [2, 3], [4, 5]]
@@ -78,6 +80,19 @@ def test_it_does_what_the_recipe_says(tiny_net, tiny_corpus, tmp_path, monkeypat
     assert set(measures) == {"si-sdr"}
     # One step of three warms up, the other two are half a cosine from the peak to 1 % of it.
     assert [float(schedules[0](step)) for step in range(4)] == pytest.approx([0, 1e-2, 1e-2 * (1 + 0.01) / 2, 1e-4])
+
+
+def test_it_goes_on_from_a_network_without_the_bottleneck(tiny_net, tiny_corpus, tmp_path):
+    train.train("tiny", tiny_net, RECIPE, tmp_path / "first")
+    wider = dataclasses.replace(tiny_net, bottleneck=3)
+    still = dataclasses.replace(RECIPE, learning_rate=0.0, steps=1, start=str(tmp_path / "first" / "best"))
+    train.train("tiny", wider, still, tmp_path / "second")
+    first, second = (checkpoint.load(str(tmp_path / run / "best")).model() for run in ("first", "second"))
+    features = np.random.default_rng(0).uniform(0, 1, (1, 20, tiny_net.signal.inputs)).astype(np.float32)
+    np.testing.assert_allclose(second(features), first(features), atol=1e-6)
+    assert second.count_params() > first.count_params()
+    with pytest.raises(UserError, match="its sizes are not those of tiny"):
+        train.train("tiny", dataclasses.replace(wider, hidden=9), still, tmp_path / "third")
 
 
 @pytest.mark.parametrize(("measure", "loss"), [("snr", 20 * np.log10(0.5)), ("si-sdr", -30)])

@@ -20,8 +20,8 @@ _TEN = Signal(level=1.0, bands=10, pool=4, neighbours=4)
 _SIX = Signal(level=1.0, window=128, hop=64, bands=6, pool=2, neighbours=4)  # bins of 125 Hz
 
 STREAMING = {
-    "enhance": Streaming(signal=_TWELVE, features=192, groups=12, blocks=3, tac=24, hidden=40),
-    "enhance-nano": Streaming(signal=_TEN, features=160, groups=10, blocks=2, hidden=24),
+    "enhance": Streaming(signal=_TWELVE, features=192, groups=12, blocks=3, tac=24, hidden=40, bottleneck=16),
+    "enhance-nano": Streaming(signal=_TEN, features=160, groups=10, blocks=2, hidden=24, bottleneck=16),
     "enhance-fast": Streaming(signal=_SIX, features=96, groups=6, blocks=3, tac=24, hidden=40),
     "enhance-blstm": Streaming(talk="blstm"),
     "separate": Streaming(signal=_TWELVE, sources=2, features=192, groups=12, blocks=3, tac=24, hidden=40),

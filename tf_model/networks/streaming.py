@@ -1,7 +1,8 @@
 """The streaming family: causal GroupComm networks for boards, one hop in, one set of masks out.
 
 STFT bins -> Dense + ReLU -> K groups -> blocks of [talk, shared LSTM] -> Dense + sigmoid -> a mask for every source. The groups talk by
-TAC, by a BLSTM across them, or (a control) not at all. All of it is one frame deep: no look-ahead beyond the window.
+TAC, by a BLSTM across them, or (a control) not at all; where there is a bottleneck, through that before. All of it is one frame deep: no
+look-ahead beyond the window.
 
 Where the signal path has bands, every group is one band of the spectrum, and the two Dense layers are of a band: they too have one set of
 weights that all groups share, and a constant for each group tells it where it lies.
@@ -15,6 +16,7 @@ import tf_keras as keras
 from groupcomm.errors import UserError
 from tf_model import signal as sig
 from tf_model.layers import group
+from tf_model.layers.bottleneck import Bottleneck
 from tf_model.layers.group_bias import GroupBias
 from tf_model.layers.group_blstm import GroupBLSTM
 from tf_model.layers.grouped_lstm import GroupedLSTM
@@ -37,6 +39,7 @@ class Streaming:
     groups : K; where the signal path has bands, as many.
     blocks : [talk, LSTM] pairs.
     talk : how groups talk: by TAC, by a BLSTM across them, which begins from zero in every frame, or not at all.
+    bottleneck : width of the layer in which, at the head of every block, each group speaks and hears in a place of its own; 0: none.
     tac : hidden width of TAC.
     blstm : units of the BLSTM across groups, in each direction.
     hidden : units of the shared LSTM.
@@ -56,9 +59,10 @@ class Streaming:
     tac: int = 16
     blstm: int = 8
     hidden: int = 32
+    bottleneck: int = 0
 
     def __post_init__(self):
-        check.at_least(self, 0, "blocks")
+        check.at_least(self, 0, "blocks", "bottleneck")
         check.at_least(self, 1, "sources", "features", "groups", "tac", "blstm", "hidden")
         if self.features % self.groups:
             raise UserError(f"{self.groups} groups do not divide {self.features} features; change one of them")
@@ -88,6 +92,8 @@ def build(net: Streaming, view: View = "sequence") -> keras.Model:
         h = group.split(h, net.groups)
     export = view == "export"
     for i in range(net.blocks):
+        if net.bottleneck:
+            h = Bottleneck(net.bottleneck, name=f"bottleneck_{i}")(h)
         if net.talk == "tac":
             h = TAC(net.tac, name=f"tac_{i}")(h)
         elif net.talk == "blstm":
@@ -129,7 +135,7 @@ def macs_per_hop(net: Streaming) -> int:
     """Multiply-accumulates of the matrix products for one hop (the STFT, biases and activations are not counted)."""
     width = net.features // net.groups
     talks = {"tac": TAC.macs(net.groups, width, net.tac), "blstm": GroupBLSTM.macs(net.groups, width, net.blstm), "none": 0}
-    block = talks[net.talk] + GroupedLSTM.macs(net.groups, width, net.hidden)
+    block = talks[net.talk] + Bottleneck.macs(net.groups, width, net.bottleneck) + GroupedLSTM.macs(net.groups, width, net.hidden)
     ends = net.signal.inputs + net.sources * net.signal.values  # of a band, its own alone, by one group's width
     return (width if net.signal.bands else net.features) * ends + net.blocks * block
 

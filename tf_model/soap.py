@@ -1,0 +1,84 @@
+"""The optimizer: Adam in the eigenbasis of Shampoo's preconditioner."""
+
+import tensorflow as tf
+import tf_keras as keras
+
+MOMENTUM = 0.95  # of all running means, as in the paper
+EPSILON = 1e-8
+REFRESH = 10  # steps between looks at the eigenbasis
+
+
+class SOAP(keras.optimizers.Optimizer):
+    """SOAP (Vyas et al., "SOAP: Improving and Stabilizing Shampoo using Adam", arXiv 2409.11321, algorithm 3).
+
+    For a matrix of weights with gradient G, L and R are running means of G G' and G' G, and Q_L and Q_R their eigenvectors. Adam works on
+    Q_L' G Q_R, where the values hang together less than in G itself, and its step is turned back. The eigenvectors are followed by one
+    step of power iteration and a QR decomposition every ten steps. A weight that is no matrix has plain Adam with the same constants.
+    The first gradient only makes the first eigenbasis and moves no matrix.
+
+    docs/experiments.md says what it is worth here: it takes a third of Adam's steps.
+
+    Parameters
+    ----------
+    learning_rate : a number or a schedule.
+    others : as `keras.optimizers.Optimizer`.
+    """
+
+    def __init__(self, learning_rate, *, name: str = "SOAP", **kwargs):
+        super().__init__(name=name, jit_compile=False, **kwargs)  # XLA has no QR for some devices
+        self._learning_rate = self._build_learning_rate(learning_rate)
+
+    def build(self, var_list):
+        """Create the running means, and for a matrix both sides' preconditioner and basis."""
+        super().build(var_list)
+        if getattr(self, "_built", False):
+            return
+        self._built = True
+        self._means = [self.add_variable_from_reference(v, "m") for v in var_list]
+        self._squares = [self.add_variable_from_reference(v, "v") for v in var_list]
+        self._sides = []
+        for v in var_list:
+            sides = []
+            for size in v.shape if len(v.shape) == 2 else ():
+                zero, one = tf.zeros([size, size], v.dtype), tf.eye(size, dtype=v.dtype)
+                sides.append(
+                    [self.add_variable_from_reference(v, what, initial_value=x) for what, x in (("shampoo", zero), ("basis", one))]
+                )
+            self._sides.append(sides)
+
+    def update_step(self, gradient, variable):
+        """One step of one weight."""
+        i = self._index_dict[self._var_key(variable)]
+        mean, square, sides = self._means[i], self._squares[i], self._sides[i]
+        step = tf.cast(self.iterations + 1, variable.dtype)
+        correction = 1 - MOMENTUM**step
+        mean.assign(MOMENTUM * mean + (1 - MOMENTUM) * gradient)
+        turned, direction = gradient, mean
+        if sides:
+            (left, right), (q_left, q_right) = zip(*sides, strict=True)
+            left.assign(MOMENTUM * left + (1 - MOMENTUM) * tf.matmul(gradient, gradient, transpose_b=True))
+            right.assign(MOMENTUM * right + (1 - MOMENTUM) * tf.matmul(gradient, gradient, transpose_a=True))
+            for shampoo, basis in sides:
+                basis.assign(self._basis(shampoo, basis))
+            turned = tf.matmul(tf.matmul(q_left, gradient, transpose_a=True), q_right)
+            direction = tf.matmul(tf.matmul(q_left, mean, transpose_a=True), q_right)
+        square.assign(MOMENTUM * square + (1 - MOMENTUM) * turned**2)
+        move = direction / correction / (tf.sqrt(square / correction) + EPSILON)
+        rate = tf.cast(self.learning_rate, variable.dtype)
+        if sides:
+            move = tf.matmul(tf.matmul(q_left, move), q_right, transpose_b=True)
+            rate = tf.where(self.iterations == 0, tf.zeros_like(rate), rate)
+        variable.assign_sub(rate * move)
+
+    def _basis(self, shampoo, basis):
+        """Eigenvectors at the first step, a step nearer to them at every tenth after it, as they are at others."""
+        return tf.case(
+            [
+                (self.iterations == 0, lambda: tf.linalg.eigh(shampoo)[1]),
+                ((self.iterations + 1) % REFRESH == 0, lambda: tf.linalg.qr(tf.matmul(shampoo, basis))[0]),
+            ],
+            default=lambda: tf.identity(basis),
+        )
+
+    def get_config(self):
+        return {**super().get_config(), "learning_rate": self._serialize_hyperparameter(self._learning_rate)}
