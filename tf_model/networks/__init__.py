@@ -22,25 +22,29 @@ _SIX = Signal(level=1.0, window=128, hop=64, bands=6, pool=2, neighbours=4)  # b
 STREAMING = {
     "enhance": Streaming(signal=_TWELVE, features=192, groups=12, blocks=3, tac=24, hidden=40, bottleneck=16),
     "enhance-nano": Streaming(signal=_TEN, features=160, groups=10, blocks=2, hidden=24, bottleneck=16),
-    "enhance-fast": Streaming(signal=_SIX, features=96, groups=6, blocks=3, tac=24, hidden=40),
+    "enhance-fast": Streaming(signal=_SIX, features=96, groups=6, blocks=3, tac=24, hidden=40, bottleneck=12),
     "enhance-blstm": Streaming(talk="blstm"),
-    "separate": Streaming(signal=_TWELVE, sources=2, features=192, groups=12, blocks=3, tac=24, hidden=40),
+    "separate": Streaming(signal=_TWELVE, sources=2, features=192, groups=12, blocks=3, tac=24, hidden=40, bottleneck=8),
 }
 
-# What Group Communication buys: the same without the talk between groups, and without groups, on all bins at once, with as many
-# multiply-accumulates a hop or as many parameters. To be trained alike: docs/experiments.md.
+# What Group Communication buys: the same with TAC alone, without any talk between groups, and without groups, on all bins at once, with as
+# many multiply-accumulates a hop or as many parameters. To be trained alike: docs/experiments.md.
 _DENSE = {"signal": Signal(level=1.0), "groups": 1, "talk": "none"}
-CONTROLS = {
-    "enhance-no-talk": dataclasses.replace(STREAMING["enhance"], talk="none"),
-    "enhance-dense-macs": Streaming(**_DENSE, features=88, blocks=3, hidden=126),
-    "enhance-dense-params": Streaming(**_DENSE, features=24, blocks=3, hidden=36),
-    "enhance-nano-no-talk": dataclasses.replace(STREAMING["enhance-nano"], talk="none"),
-    "enhance-nano-dense-macs": Streaming(**_DENSE, features=52, blocks=2, hidden=76),
-    "enhance-nano-dense-params": Streaming(**_DENSE, features=16, blocks=2, hidden=21),
-    "separate-no-talk": dataclasses.replace(STREAMING["separate"], talk="none"),
-    "separate-dense-macs": Streaming(**_DENSE, sources=2, features=80, blocks=3, hidden=128),
-    "separate-dense-params": Streaming(**_DENSE, sources=2, features=28, blocks=3, hidden=30),
+_DENSE_SIZES = {  # as many multiply-accumulates, as many parameters
+    "enhance": ({"features": 88, "hidden": 130}, {"features": 38, "hidden": 41}),
+    "enhance-nano": ({"features": 52, "hidden": 82}, {"features": 22, "hidden": 33}),
+    "separate": ({"features": 90, "hidden": 125}, {"features": 28, "hidden": 38}),
 }
+CONTROLS = {}
+for _name, (_macs, _params) in _DENSE_SIZES.items():
+    _net = STREAMING[_name]
+    _dense = _DENSE | {"blocks": _net.blocks, "sources": _net.sources}
+    CONTROLS |= {
+        f"{_name}-tac": dataclasses.replace(_net, bottleneck=0),
+        f"{_name}-no-talk": dataclasses.replace(_net, bottleneck=0, talk="none"),
+        f"{_name}-dense-macs": Streaming(**_dense, **_macs),
+        f"{_name}-dense-params": Streaming(**_dense, **_params),
+    }
 
 _TAC = {"talk": "tac", "groups": 16, "tac": 48}
 _GC3 = _TAC | {"blocks": 8, "chunk": 24, "context": 32}
