@@ -21,7 +21,7 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import asdict, astuple, dataclass, fields, replace
 from pathlib import Path, PurePath
 
-from calibration_data import corpus, sources
+from calibration_data import corpus, sources, voices
 from calibration_data.audio import RATE, SUFFIXES, decode
 from calibration_data.corpus import Clip
 from calibration_data.sources import SPLITS, Entry, Package
@@ -55,8 +55,12 @@ class _Part:
 # ------------------------------------------------------------------------------------------------ Debian packages
 
 
-def build_debian() -> dict:
+def build_debian(*, with_voices: bool = False) -> dict:
     """Fetch, check, unpack and decode the packages of ``sources.toml``; lay the corpus "debian".
+
+    Parameters
+    ----------
+    with_voices : lay "debian-voices": the same, and among the training speakers those of `calibration_data.voices`.
 
     Returns
     -------
@@ -66,19 +70,25 @@ def build_debian() -> dict:
     Raises
     ------
     UserError
-        When a package cannot be fetched, its checksum is wrong, or the disk is full.
+        When a package cannot be fetched, its checksum is wrong, a voice is not installed, or the disk is full.
     """
     digest = hashlib.sha256()
-    for name in ("sources.toml", "speech.tsv.gz", "noise.tsv.gz"):
+    for name in ("sources.toml", "speech.tsv.gz", "noise.tsv.gz", *(["voices.py"] if with_voices else [])):
         digest.update((sources.HERE / name).read_bytes())
-    key = _key(digest.hexdigest())
-    if (done := _done("debian", key)) is not None:
+    name, key = "debian-voices" if with_voices else "debian", _key(digest.hexdigest())
+    if (done := _done(name, key)) is not None:
         return done
-    packages, listed = sources.packages(), sources.listed()
-    fetch([package for package in packages.values() if not (_parts_dir("debian", key) / package.name).exists()])
+    if with_voices:
+        voices.require()
+    packages, listed, speakers = sources.packages(), sources.listed(), sources.speakers()
+    fetch([package for package in packages.values() if not (_parts_dir(name, key) / package.name).exists()])
     parts = [_Part(name, len(listed[name]), functools.partial(_unpack, package, listed[name])) for name, package in packages.items()]
     biggest_first = sorted(parts, key=lambda part: -packages[part.name].bytes)  # so that the two workers end together
-    return _build("debian", key, parts, biggest_first, sources.speakers())
+    if with_voices:
+        spoken = [_Part(voice, voices.SENTENCES, functools.partial(voices.speak, voice)) for voice in voices.VOICES]
+        parts, biggest_first = parts + spoken, biggest_first + spoken
+        speakers |= {voice: {"sex": about.sex, "tier": "synthetic"} for voice, about in voices.VOICES.items()}
+    return _build(name, key, parts, biggest_first, speakers)
 
 
 def packages_dir() -> Path:
@@ -216,8 +226,8 @@ def build_folder(source: Path, noise: Path | None, name: str) -> dict:
     UserError
         When the name does not do, a folder is not there, holds fewer than 3 speakers (or 3 noises), or a disk is full.
     """
-    if name == "debian" or not re.fullmatch(r"\w[\w.-]*", name):
-        raise UserError(f"corpus name {name!r}: cannot be used; use letters, digits, '.', '_' and '-', and not the name debian")
+    if name in ("debian", "debian-voices") or not re.fullmatch(r"\w[\w.-]*", name):
+        raise UserError(f"corpus name {name!r}: cannot be used; use letters, digits, '.', '_' and '-', and not debian or debian-voices")
     source = source.resolve()
     speakers: dict[str, list[Path]] = {}
     for path in _sounds_below(source):

@@ -20,6 +20,9 @@ def data(
     source: Annotated[Path | None, typer.Option(help="Folder of speaker folders (LibriSpeech's layout is one).")] = None,
     noise: Annotated[Path | None, typer.Option(help="Folder of noises, with --source.")] = None,
     name: Annotated[str | None, typer.Option(help="Name of the corpus made from --source.")] = None,
+    voices: Annotated[
+        bool, typer.Option("--voices", help="Lay debian-voices: with speech synthesizers among the training speakers.")
+    ] = False,
     clips: Annotated[bool, typer.Option("--clips", help="Make the committed clips again, from the corpus debian.")] = False,
     json: Json = False,
 ) -> None:
@@ -31,6 +34,8 @@ def data(
         raise UserError(f"--noise {noise}: needs --source and --name; the corpus debian has its own noise")
     if clips and source is not None:
         raise UserError(f"--clips with --source {source}: the clips come from the corpus debian; leave one of the two out")
+    if voices and (clips or source is not None):
+        raise UserError("--voices: goes with the corpus debian alone; leave --source and --clips out")
     if clips:
         from calibration_data.clips import write_clips
 
@@ -44,7 +49,7 @@ def data(
     from calibration_data import build
     from calibration_data.corpus import corpus_dir
 
-    report = build.build_debian() if source is None else build.build_folder(source, noise, name)
+    report = build.build_debian(with_voices=voices) if source is None else build.build_folder(source, noise, name)
     if json:
         print_json(report)
         return

@@ -30,7 +30,7 @@ class Clip:
     speaker: str  # of speech
     lang: str
     sex: str  # "F", "M" or ""
-    tier: str  # "core", "minor" or ""
+    tier: str  # "core", "minor", "synthetic" or ""
     category: str  # of noise
     package: str  # or the user's folder
     path: str  # inside the package or folder
@@ -135,7 +135,8 @@ def report(name: str) -> dict:
     UserError
         When there is no such corpus, or another version of this program laid it.
     """
-    verb = "groupcomm data" if name == "debian" else f"groupcomm data --source DIR --name {name}"
+    verbs = {"debian": "groupcomm data", "debian-voices": "groupcomm data --voices"}
+    verb = verbs.get(name, f"groupcomm data --source DIR --name {name}")
     path = corpus_dir(name) / "corpus.json"
     try:
         value = json.loads(path.read_text(encoding="utf-8"))

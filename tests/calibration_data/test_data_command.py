@@ -26,6 +26,8 @@ def _run(monkeypatch, capsys, *args):
         (["--clips"], "run `groupcomm data`"),
         (["--source", "/nowhere", "--name", "x"], "/nowhere: is not a folder"),
         (["--source", ".", "--name", "debian"], "corpus name 'debian'"),
+        (["--source", ".", "--name", "debian-voices"], "corpus name 'debian-voices'"),
+        (["--voices", "--clips"], "--voices: goes with the corpus debian alone"),
         (["--sauce"], "No such option"),
     ],
 )

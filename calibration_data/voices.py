@@ -1,0 +1,110 @@
+"""Voices of speech synthesizers, for training alone: more speakers than anyone recorded for Debian.
+
+Festival's and Flite's voices are people's too: diphones or models of one speaker each. What they say here is made of random syllables,
+which every language's letter-to-sound rules can read, so no text is needed; a network that hears spectra learns voices, not words.
+"""
+
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from calibration_data.sources import Entry
+from groupcomm.errors import UserError
+
+SENTENCES = 150  # of each voice; about ten minutes
+ONSETS = ("b", "d", "f", "g", "k", "l", "m", "n", "p", "r", "s", "t", "v", "tr", "st", "pl", "")
+NUCLEI = ("a", "e", "i", "o", "u")
+CODAS = ("", "", "", "n", "r", "s", "l", "m")
+
+
+@dataclass(frozen=True)
+class Voice:
+    """A voice: the program that speaks with it, its name there, and the Debian package that it comes in."""
+
+    program: str
+    voice: str
+    package: str
+    lang: str
+    sex: str
+
+
+VOICES = {
+    "synthetic_lp": Voice("festival", "lp_diphone", "festvox-italp16k", "it", "F"),
+    "synthetic_pc": Voice("festival", "pc_diphone", "festvox-itapc16k", "it", "M"),
+    "synthetic_lj": Voice("festival", "suo_fi_lj_diphone", "festvox-suopuhe-lj", "fi", "F"),
+    "synthetic_mv": Voice("festival", "hy_fi_mv_diphone", "festvox-suopuhe-mv", "fi", "M"),
+    "synthetic_dita": Voice("festival", "czech_dita", "festvox-czech-dita", "cs", "F"),
+    "synthetic_krb": Voice("festival", "czech_krb", "festvox-czech-krb", "cs", "M"),
+    "synthetic_machac": Voice("festival", "czech_machac", "festvox-czech-machac", "cs", "M"),
+    "synthetic_ph": Voice("festival", "czech_ph", "festvox-czech-ph", "cs", "M"),
+    "synthetic_kal": Voice("festival", "kal_diphone", "festvox-kallpc16k", "en", "M"),
+    "synthetic_ked": Voice("festival", "ked_diphone", "festvox-kdlpc16k", "en", "M"),
+    "synthetic_slt": Voice("festival", "cmu_us_slt_arctic_hts", "festvox-us-slt-hts", "en", "F"),
+    "synthetic_ona": Voice("festival", "upc_ca_ona_hts", "festvox-ca-ona-hts", "ca", "F"),
+    "synthetic_awb": Voice("flite", "awb", "flite", "en", "M"),
+    "synthetic_rms": Voice("flite", "rms", "flite", "en", "M"),
+}
+
+
+def require() -> None:
+    """Look whether the programs and voices are installed.
+
+    Raises
+    ------
+    UserError
+        When one is not, with the command that brings all of them.
+    """
+    packages = sorted({"festival", "flite"} | {v.package for v in VOICES.values()})
+    found = subprocess.run(["dpkg-query", "-W", "-f=${Package} ${db:Status-Status}\n", *packages], capture_output=True, text=True).stdout
+    missing = sorted(set(packages) - {line.split()[0] for line in found.splitlines() if line.endswith(" installed")})
+    if missing:
+        raise UserError(
+            f"voices of {', '.join(missing)}: not installed; as root: apt-get install --no-install-recommends {' '.join(packages)}"
+        )
+
+
+def sentences(name: str) -> list[str]:
+    """What a voice says: random, and always the same."""
+    random = np.random.default_rng(np.random.SeedSequence([*name.encode()]))
+
+    def word():
+        return "".join(random.choice(part) for _ in range(random.integers(1, 4)) for part in (ONSETS, NUCLEI, CODAS))
+
+    return [" ".join(word() for _ in range(random.integers(5, 11))) for _ in range(SENTENCES)]
+
+
+def speak(name: str, check: Callable[[], None]) -> Iterator[tuple[str, bytes, Entry]]:
+    """Yield path, WAV bytes and entry of every sentence of a voice, as a part of a corpus does (`calibration_data.build`).
+
+    Raises
+    ------
+    UserError
+        When the program says nothing.
+    """
+    voice = VOICES[name]
+    entry = Entry("train", voice.package, speaker=name, lang=voice.lang)
+    with tempfile.TemporaryDirectory() as folder:
+        for i, text in enumerate(sentences(name)):
+            check()
+            wav = Path(folder) / f"{i:03d}.wav"
+            _say(voice, text, wav)
+            if not wav.exists():
+                raise UserError(f"{voice.program}, voice {voice.voice}: said nothing; install {voice.package} again")
+            yield f"{name}/{wav.name}", wav.read_bytes(), entry
+            wav.unlink()
+
+
+def _say(voice: Voice, text: str, wav: Path) -> None:
+    if voice.program == "flite":
+        command = ["flite", "-voice", voice.voice, "-t", text, "-o", str(wav)]
+    else:
+        say = f'(utt.save.wave (utt.synth (Utterance Text "{text}")) "{wav}" (quote riff))'
+        command = ["festival", "-b", f"(begin (voice_{voice.voice}) {say})"]
+    subprocess.run(
+        [shutil.which(command[0]) or command[0], *command[1:]], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False
+    )

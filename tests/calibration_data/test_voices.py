@@ -1,0 +1,58 @@
+"""Synthetic voices: what they say, how they are asked to, and what is said when they are not there."""
+
+import stat
+
+import numpy as np
+import pytest
+import soundfile
+
+from calibration_data import voices
+from groupcomm.errors import UserError
+
+
+def program(folder, name, script):
+    """A stand-in on PATH."""
+    path = folder / name
+    path.write_text(f"#!/bin/sh\n{script}\n")
+    path.chmod(path.stat().st_mode | stat.S_IXUSR)
+
+
+def test_what_a_voice_says_is_random_and_always_the_same():
+    said = {name: voices.sentences(name) for name in ("synthetic_lp", "synthetic_awb")}
+    assert said["synthetic_lp"] == voices.sentences("synthetic_lp")
+    assert len(set(said["synthetic_lp"] + said["synthetic_awb"])) == 2 * voices.SENTENCES
+    assert all(text.replace(" ", "").isascii() and text.replace(" ", "").isalpha() for text in said["synthetic_lp"])
+
+
+@pytest.mark.parametrize(("name", "program_name"), [("synthetic_lp", "festival"), ("synthetic_awb", "flite")])
+def test_it_speaks(name, program_name, tmp_path, monkeypatch):
+    soundfile.write(tmp_path / "said.wav", np.sin(np.arange(16000) / 20) / 2, 16000)
+    # The last word that looks like a file is where the sound goes; what was asked is kept.
+    program(
+        tmp_path, program_name, f'echo "$@" >> {tmp_path}/asked; to=$(echo "$@" | grep -o "/[^\\" ]*[.]wav"); cp {tmp_path}/said.wav "$to"'
+    )
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    monkeypatch.setattr(voices, "SENTENCES", 3)
+    checks = []
+    made = list(voices.speak(name, lambda: checks.append(1)))
+    assert [path for path, *_ in made] == [f"{name}/{i:03d}.wav" for i in range(3)] and len(checks) == 3
+    voice = voices.VOICES[name]
+    for (_, data, entry), asked, text in zip(made, (tmp_path / "asked").read_text().splitlines(), voices.sentences(name), strict=True):
+        assert data == (tmp_path / "said.wav").read_bytes()
+        assert (entry.split, entry.speaker, entry.lang, entry.package) == ("train", name, voice.lang, voice.package)
+        assert voice.voice in asked and text in asked
+
+
+def test_a_voice_that_says_nothing_is_named(tmp_path, monkeypatch):
+    program(tmp_path, "festival", "exit 0")
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    with pytest.raises(UserError, match="voice czech_dita: said nothing; install festvox-czech-dita again"):
+        next(voices.speak("synthetic_dita", lambda: None))
+
+
+def test_missing_packages_are_named_with_the_way_out(tmp_path, monkeypatch):
+    program(tmp_path, "dpkg-query", "echo festival installed; echo flite config-files; echo festvox-italp16k installed")
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    with pytest.raises(UserError, match="voices of festvox-ca-ona-hts, .*flite: not installed; as root: apt-get install .*festival ") as e:
+        voices.require()
+    assert "festvox-italp16k" not in str(e.value).split(":")[0]
