@@ -4,9 +4,9 @@ Festival's and Flite's voices are people's too: diphones or models of one speake
 which every language's letter-to-sound rules can read, so no text is needed; a network that hears spectra learns voices, not words.
 """
 
-import shutil
 import subprocess
 import tempfile
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -89,22 +89,26 @@ def speak(name: str, check: Callable[[], None]) -> Iterator[tuple[str, bytes, En
     voice = VOICES[name]
     entry = Entry("train", voice.package, speaker=name, lang=voice.lang)
     with tempfile.TemporaryDirectory() as folder:
-        for i, text in enumerate(sentences(name)):
-            check()
-            wav = Path(folder) / f"{i:03d}.wav"
-            _say(voice, text, wav)
+        files = [(text, Path(folder) / f"{i:03d}.wav") for i, text in enumerate(sentences(name))]
+        for command in _commands(voice, files, Path(folder)):
+            with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+                try:
+                    while process.poll() is None:
+                        check()
+                        time.sleep(0.05)
+                finally:
+                    process.kill()
+        for _, wav in files:
             if not wav.exists():
                 raise UserError(f"{voice.program}, voice {voice.voice}: said nothing; install {voice.package} again")
             yield f"{name}/{wav.name}", wav.read_bytes(), entry
-            wav.unlink()
 
 
-def _say(voice: Voice, text: str, wav: Path) -> None:
+def _commands(voice: Voice, files: list[tuple[str, Path]], folder: Path) -> list[list[str]]:
+    """Command lines that say all of it: Flite takes a sentence at a time, Festival, which is slow to start, a script."""
     if voice.program == "flite":
-        command = ["flite", "-voice", voice.voice, "-t", text, "-o", str(wav)]
-    else:
-        say = f'(utt.save.wave (utt.synth (Utterance Text "{text}")) "{wav}" (quote riff))'
-        command = ["festival", "-b", f"(begin (voice_{voice.voice}) {say})"]
-    subprocess.run(
-        [shutil.which(command[0]) or command[0], *command[1:]], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False
-    )
+        return [["flite", "-voice", voice.voice, "-t", text, "-o", str(wav)] for text, wav in files]
+    script = folder / "say.scm"
+    lines = [f'(utt.save.wave (utt.synth (Utterance Text "{text}")) "{wav}" (quote riff))' for text, wav in files]
+    script.write_text("\n".join([f"(voice_{voice.voice})", *lines, ""]))
+    return [["festival", "-b", str(script)]]

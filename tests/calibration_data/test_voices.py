@@ -1,6 +1,7 @@
 """Synthetic voices: what they say, how they are asked to, and what is said when they are not there."""
 
 import stat
+import sys
 
 import numpy as np
 import pytest
@@ -27,17 +28,22 @@ def test_what_a_voice_says_is_random_and_always_the_same():
 @pytest.mark.parametrize(("name", "program_name"), [("synthetic_lp", "festival"), ("synthetic_awb", "flite")])
 def test_it_speaks(name, program_name, tmp_path, monkeypatch):
     soundfile.write(tmp_path / "said.wav", np.sin(np.arange(16000) / 20) / 2, 16000)
-    # The last word that looks like a file is where the sound goes; what was asked is kept.
-    program(
-        tmp_path, program_name, f'echo "$@" >> {tmp_path}/asked; to=$(echo "$@" | grep -o "/[^\\" ]*[.]wav"); cp {tmp_path}/said.wav "$to"'
-    )
+    stand_in = [
+        "import pathlib, re, shutil, sys",
+        "asked = ' '.join(sys.argv)",
+        "asked += ''.join(pathlib.Path(a).read_text() for a in sys.argv if a.endswith('.scm'))",
+        f"with open('{tmp_path}/asked', 'a') as kept: kept.write(asked)",
+        f"for to in re.findall(r'/\\S*?[.]wav', asked): shutil.copy('{tmp_path}/said.wav', to)",
+    ]
+    (tmp_path / "stand_in.py").write_text("\n".join(stand_in))
+    program(tmp_path, program_name, f'{sys.executable} {tmp_path}/stand_in.py "$@"')
     monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
     monkeypatch.setattr(voices, "SENTENCES", 3)
-    checks = []
-    made = list(voices.speak(name, lambda: checks.append(1)))
-    assert [path for path, *_ in made] == [f"{name}/{i:03d}.wav" for i in range(3)] and len(checks) == 3
+    made = list(voices.speak(name, lambda: None))
+    assert [path for path, *_ in made] == [f"{name}/{i:03d}.wav" for i in range(3)]
     voice = voices.VOICES[name]
-    for (_, data, entry), asked, text in zip(made, (tmp_path / "asked").read_text().splitlines(), voices.sentences(name), strict=True):
+    asked = (tmp_path / "asked").read_text()
+    for (_, data, entry), text in zip(made, voices.sentences(name), strict=True):
         assert data == (tmp_path / "said.wav").read_bytes()
         assert (entry.split, entry.speaker, entry.lang, entry.package) == ("train", name, voice.lang, voice.package)
         assert voice.voice in asked and text in asked
@@ -56,3 +62,14 @@ def test_missing_packages_are_named_with_the_way_out(tmp_path, monkeypatch):
     with pytest.raises(UserError, match="voices of festvox-ca-ona-hts, .*flite: not installed; as root: apt-get install .*festival ") as e:
         voices.require()
     assert "festvox-italp16k" not in str(e.value).split(":")[0]
+
+
+def test_it_stops_between_two_looks(tmp_path, monkeypatch):
+    program(tmp_path, "festival", "sleep 60")
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+
+    def check():
+        raise InterruptedError
+
+    with pytest.raises(InterruptedError):
+        next(voices.speak("synthetic_dita", check))
