@@ -73,8 +73,10 @@ def build_debian(*, with_voices: bool = False) -> dict:
         When a package cannot be fetched, its checksum is wrong, a voice is not installed, or the disk is full.
     """
     digest = hashlib.sha256()
-    for name in ("sources.toml", "speech.tsv.gz", "noise.tsv.gz", *(["voices.py"] if with_voices else [])):
+    for name in ("sources.toml", "speech.tsv.gz", "noise.tsv.gz"):
         digest.update((sources.HERE / name).read_bytes())
+    if with_voices:
+        digest.update(voices.fingerprint())
     name, key = "debian-voices" if with_voices else "debian", _key(digest.hexdigest())
     if (done := _done(name, key)) is not None:
         return done

@@ -90,7 +90,7 @@ def open_corpus(split: str, *, name: str = "debian") -> Corpus:
     Parameters
     ----------
     split : "train", "validation" or "test"
-    name : "debian", or the name given with ``groupcomm data --source DIR --name NAME``
+    name : "debian", "debian-voices", or the name given with ``groupcomm data --source DIR --name NAME``
 
     Raises
     ------

@@ -16,7 +16,7 @@ import numpy as np
 from calibration_data.sources import Entry
 from groupcomm.errors import UserError
 
-SENTENCES = 150  # of each voice; about ten minutes
+SENTENCES = 150  # of each voice; seven to ten minutes
 ONSETS = ("b", "d", "f", "g", "k", "l", "m", "n", "p", "r", "s", "t", "v", "tr", "st", "pl", "")
 NUCLEI = ("a", "e", "i", "o", "u")
 CODAS = ("", "", "", "n", "r", "s", "l", "m")
@@ -60,7 +60,13 @@ def require() -> None:
         When one is not, with the command that brings all of them.
     """
     packages = sorted({"festival", "flite"} | {v.package for v in VOICES.values()})
-    found = subprocess.run(["dpkg-query", "-W", "-f=${Package} ${db:Status-Status}\n", *packages], capture_output=True, text=True).stdout
+    query = ["dpkg-query", "-W", "-f=${Package} ${db:Status-Status}\n", *packages]
+    try:
+        found = subprocess.run(query, capture_output=True, text=True).stdout
+    except FileNotFoundError:
+        raise UserError(
+            "synthetic voices: there is no dpkg-query here; they come from Debian's packages, so lay this corpus on Debian"
+        ) from None
     missing = sorted(set(packages) - {line.split()[0] for line in found.splitlines() if line.endswith(" installed")})
     if missing:
         raise UserError(
@@ -78,13 +84,18 @@ def sentences(name: str) -> list[str]:
     return [" ".join(word() for _ in range(random.integers(5, 11))) for _ in range(SENTENCES)]
 
 
+def fingerprint() -> bytes:
+    """All that decides what is said, and by whom."""
+    return repr([(name, voice, sentences(name)) for name, voice in VOICES.items()]).encode()
+
+
 def speak(name: str, check: Callable[[], None]) -> Iterator[tuple[str, bytes, Entry]]:
     """Yield path, WAV bytes and entry of every sentence of a voice, as a part of a corpus does (`calibration_data.build`).
 
     Raises
     ------
     UserError
-        When the program says nothing.
+        When the program fails or says nothing.
     """
     voice = VOICES[name]
     entry = Entry("train", voice.package, speaker=name, lang=voice.lang)
@@ -98,6 +109,9 @@ def speak(name: str, check: Callable[[], None]) -> Iterator[tuple[str, bytes, En
                         time.sleep(0.05)
                 finally:
                     process.kill()
+            if process.returncode:
+                said = f"{voice.program}, voice {voice.voice}: exit code {process.returncode}"
+                raise UserError(f"{said}; free space in {folder}, or install {voice.package} again")
         for _, wav in files:
             if not wav.exists():
                 raise UserError(f"{voice.program}, voice {voice.voice}: said nothing; install {voice.package} again")

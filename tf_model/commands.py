@@ -107,10 +107,8 @@ def train(
     steps: Annotated[int, typer.Option(min=1, help="Optimizer steps.")] = 8000,
     batch: Annotated[int, typer.Option(min=1, help="Mixtures a step.")] = 24,
     seconds: Annotated[float, typer.Option(min=0.1, max=60, help="Length of a training mixture, s.")] = 2.5,
-    learning_rate: Annotated[float, typer.Option(min=0.0, help="Its peak.")] = 4e-3,
-    optimizer: Annotated[
-        Literal["soap", "adam"], typer.Option(help="SOAP takes a third of Adam's steps; Adam wants half the rate.")
-    ] = "soap",
+    learning_rate: Annotated[float, typer.Option(min=0.0, help="Peak of the learning rate.")] = 4e-3,
+    optimizer: Annotated[Literal["soap", "adam"], typer.Option(help="What makes the steps.")] = "soap",
     seed: Annotated[int, typer.Option(min=0, max=2**32 - 1, help="Seed of weights and mixtures.")] = 0,
     validate_every: Annotated[int, typer.Option(min=1, help="Steps between validations and saved states.")] = 250,
     patience: Annotated[int, typer.Option(min=1, help="Validations without a better score before stopping.")] = 12,

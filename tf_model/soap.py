@@ -12,11 +12,12 @@ class SOAP(keras.optimizers.Optimizer):
     """SOAP (Vyas et al., "SOAP: Improving and Stabilizing Shampoo using Adam", arXiv 2409.11321, algorithm 3).
 
     For a matrix of weights with gradient G, L and R are running means of G G' and G' G, and Q_L and Q_R their eigenvectors. Adam works on
-    Q_L' G Q_R, where the values hang together less than in G itself, and its step is turned back. The eigenvectors are followed by one
-    step of power iteration and a QR decomposition every ten steps. A weight that is no matrix has plain Adam with the same constants.
-    The first gradient only makes the first eigenbasis and moves no matrix.
+    Q_L' G Q_R, where the values hang together less than in G itself, and its step is turned back. Every ten steps, before the step is made,
+    the eigenvectors are followed by one step of power iteration and a QR decomposition. A weight that is no matrix has plain Adam with the
+    same constants. The first gradient only makes the first eigenbasis and moves no matrix.
 
-    docs/experiments.md says what it is worth here: it takes a third of Adam's steps.
+    Where the first gradient has no part in some direction, the basis there is arbitrary: two machines whose linear algebra differs go
+    different ways, both as good. What it is worth here: docs/experiments.md.
 
     Parameters
     ----------
@@ -71,14 +72,15 @@ class SOAP(keras.optimizers.Optimizer):
         variable.assign_sub(rate * move)
 
     def _basis(self, shampoo, basis):
-        """Eigenvectors at the first step, a step nearer to them at every tenth after it, as they are at others."""
+        """Eigenvectors at the first step, a step nearer to them at every tenth after it, as they are at others.
+
+        The largest eigenvalue's comes first, as power iteration by QR would have it: in another order the first refresh would swap
+        directions under the squares.
+        """
         return tf.case(
             [
-                (self.iterations == 0, lambda: tf.linalg.eigh(shampoo)[1]),
+                (self.iterations == 0, lambda: tf.reverse(tf.linalg.eigh(shampoo)[1], [1])),
                 ((self.iterations + 1) % REFRESH == 0, lambda: tf.linalg.qr(tf.matmul(shampoo, basis))[0]),
             ],
             default=lambda: tf.identity(basis),
         )
-
-    def get_config(self):
-        return {**super().get_config(), "learning_rate": self._serialize_hyperparameter(self._learning_rate)}

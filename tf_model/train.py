@@ -5,7 +5,7 @@ A run is a folder: ``recipe.json`` (what was asked), ``state/`` (weights, optimi
 it stopped, and ends with the same weights as a run that was never stopped.
 
 It runs under `tf.distribute`: one device, all GPUs of a machine, or, with TF_CONFIG set, many machines (see `tf_model.distribution`).
-The batch is the global one, so the run is the same however many share it; only the chief writes.
+The batch is the global one, so with Adam the run is the same however many share it (docs/training.md, also of SOAP); only the chief writes.
 """
 
 import contextlib
@@ -41,7 +41,7 @@ class Recipe:
     batch : mixtures a step, of all replicas together.
     seconds : length of a training mixture.
     learning_rate : its peak.
-    optimizer : ``"soap"`` (`tf_model.soap`) or ``"adam"``.
+    optimizer : ``"soap"`` (`tf_model.soap`) or ``"adam"``, which recipes of before there was a choice mean.
     seed : of the weights and of every mixture.
     validate_every : steps between validations; each saves the state.
     validation_mixtures : mixtures of 4 s in the validation set, always the same.
@@ -335,6 +335,7 @@ def _refuse_another(recipe_file: Path, asked: dict) -> None:
         if not all(isinstance(there[part], dict) for part in ("network", "recipe")):
             raise ValueError("no network or recipe in it")
         there["recipe"] = {**dataclasses.asdict(Recipe()), **there["recipe"]}  # what a recipe does not name has its default
+        there["network"].setdefault("bottleneck", 0)  # nor a streaming network of before there was one
     except (ValueError, KeyError, TypeError) as e:
         raise UserError(f"{recipe_file}: not the recipe of a run ({e}); choose another --out") from e
     if there != asked:

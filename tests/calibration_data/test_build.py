@@ -182,3 +182,18 @@ def test_debian_corpus_from_a_tiny_package(empty, tmp_path, monkeypatch, sound):
     (clip,) = train.speakers[0].clips
     assert (clip.speaker, clip.tier, clip.sex, clip.lang, clip.path) == ("voice0", "core", "F", "en", "usr/0.wav")
     assert train.categories[0].clips[0].path == "usr/noise.pk3/sound/0.wav"
+
+    def speak(name, check):
+        yield f"{name}/000.wav", wav(180), Entry("train", "a package", speaker=name, lang="it")
+
+    monkeypatch.setattr(build.voices, "require", lambda: None)
+    monkeypatch.setattr(build.voices, "SENTENCES", 1)
+    monkeypatch.setattr(build.voices, "speak", speak)
+    assert build.build_debian(with_voices=True)["name"] == "debian-voices"
+    more = corpus.open_corpus("train", name="debian-voices")
+    assert {group.name for group in more.speakers} == {"voice0", *build.voices.VOICES}
+    for group in more.speakers[:-1]:  # the last is voice0
+        (clip,) = group.clips
+        assert (clip.tier, clip.sex) == ("synthetic", build.voices.VOICES[group.name].sex)
+    for split in ("validation", "test"):
+        assert corpus.open_corpus(split, name="debian-voices").speakers == corpus.open_corpus(split).speakers

@@ -2,6 +2,7 @@
 
 import stat
 import sys
+import time
 
 import numpy as np
 import pytest
@@ -65,11 +66,26 @@ def test_missing_packages_are_named_with_the_way_out(tmp_path, monkeypatch):
 
 
 def test_it_stops_between_two_looks(tmp_path, monkeypatch):
-    program(tmp_path, "festival", "sleep 60")
+    program(tmp_path, "festival", "exec sleep 60")
     monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
 
     def check():
         raise InterruptedError
 
+    begin = time.monotonic()
     with pytest.raises(InterruptedError):
         next(voices.speak("synthetic_dita", check))
+    assert time.monotonic() - begin < 20  # it did not wait for the program
+
+
+def test_a_program_that_fails_is_named(tmp_path, monkeypatch):
+    program(tmp_path, "festival", "exit 3")
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    with pytest.raises(UserError, match="voice czech_dita: exit code 3; free space in .*, or install festvox-czech-dita again"):
+        next(voices.speak("synthetic_dita", lambda: None))
+
+
+def test_without_debian(tmp_path, monkeypatch):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(UserError, match="no dpkg-query here"):
+        voices.require()

@@ -15,7 +15,7 @@ def reference(start, gradients, rate):
         m = 0.95 * m + 0.05 * g
         left, right = 0.95 * left + 0.05 * g @ g.T, 0.95 * right + 0.05 * g.T @ g
         if t == 1:
-            ql, qr = np.linalg.eigh(left)[1], np.linalg.eigh(right)[1]
+            ql, qr = np.linalg.eigh(left)[1][:, ::-1], np.linalg.eigh(right)[1][:, ::-1]
         elif t % 10 == 0:
             ql, qr = np.linalg.qr(left @ ql)[0], np.linalg.qr(right @ qr)[0]
         v = 0.95 * v + 0.05 * (ql.T @ g @ qr) ** 2
@@ -50,6 +50,17 @@ def test_a_vector_has_adam_and_the_first_step_moves_matrices_only_in_their_means
         adam.apply_gradients([(tf.constant(gradient), other)])
     np.testing.assert_allclose(vector.numpy(), other.numpy(), atol=1e-6)
     assert matrix.numpy().mean() < 0.99
+
+
+def test_a_refresh_follows_the_basis_and_does_not_swap_it(random):
+    scale = np.geomspace(3, 0.3, 5)
+    variable, optimizer = tf.Variable(np.zeros((5, 5))), SOAP(0.0)
+    bases = []
+    for _ in range(10):
+        optimizer.apply_gradients([(tf.constant(random.standard_normal((5, 5)) * scale[:, None]), variable)])
+        bases.append(optimizer._sides[0][0][1].numpy())
+    np.testing.assert_array_equal(bases[0], bases[8])
+    assert np.abs((bases[0] * bases[9]).sum(0)).mean() > 0.5 and np.abs(bases[0] - bases[9]).max() > 1e-3
 
 
 def loss_after(optimizer, steps=300):

@@ -108,6 +108,16 @@ def test_another_recipe_in_the_same_folder_is_refused(tiny_net, tiny_corpus, tmp
         train.train("tiny", tiny_net, dataclasses.replace(recipe, batch=3), tmp_path / "run")
 
 
+def test_a_run_of_before_there_was_a_bottleneck_goes_on(tiny_net, tiny_corpus, tmp_path):
+    recipe = dataclasses.replace(RECIPE, steps=1)
+    train.train("tiny", tiny_net, recipe, tmp_path / "run")
+    file = tmp_path / "run" / "recipe.json"
+    asked = json.loads(file.read_text())
+    del asked["network"]["bottleneck"], asked["recipe"]["optimizer"]
+    file.write_text(json.dumps(asked))
+    assert train.train("tiny", tiny_net, recipe, tmp_path / "run")["steps"] == 1
+
+
 def test_no_corpus_of_that_name(tiny_net, tiny_corpus, tmp_path):
     with pytest.raises(UserError, match="'nosuch'.*groupcomm data"):
         train.train("tiny", tiny_net, dataclasses.replace(RECIPE, corpus="nosuch"), tmp_path / "run")
