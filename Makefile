@@ -6,7 +6,7 @@ PACKAGES += cppcheck valgrind
 # For the emulated boards.
 PACKAGES += gcc-arm-none-eabi libnewlib-arm-none-eabi libstdc++-arm-none-eabi-newlib qemu-system-arm
 
-.PHONY: demo test lint setup clean
+.PHONY: demo test lint figures setup clean
 
 demo: setup
 	.venv/bin/groupcomm demo
@@ -19,6 +19,10 @@ lint: setup
 	.venv/bin/ruff format --check .
 	cppcheck --quiet -j2 --error-exitcode=1 --enable=warning,performance,portability,style --inline-suppr --suppressions-list=micro/cppcheck.txt \
 	  --std=c11 --std=c++17 -I. micro
+
+# Measures every table of the docs again: hours. The corpus (`groupcomm data`), the peers' packages (convert/peers.txt) and `groupcomm qat` first.
+figures: setup
+	.venv/bin/python docs/figures.py
 
 setup: .venv/ready
 

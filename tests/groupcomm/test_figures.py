@@ -1,0 +1,74 @@
+"""The tables of the docs: every mark names one, and a page is changed between its marks only."""
+
+import importlib.util
+import inspect
+import json
+
+import pytest
+
+from groupcomm.files import REPO
+
+SPEC = importlib.util.spec_from_file_location("figures", REPO / "docs" / "figures.py")
+figures = importlib.util.module_from_spec(SPEC)
+SPEC.loader.exec_module(figures)
+
+MARKED = [(page, found[2]) for page in figures.PAGES for found in figures.MARK.finditer(page.read_text())]
+
+
+def test_there_are_marks_and_each_has_its_end():
+    assert len(MARKED) >= 15
+    for page in figures.PAGES:
+        text = page.read_text()
+        of_page = sum(where == page for where, _ in MARKED)
+        assert text.count("<!-- figures: ") == text.count("<!-- end -->") == of_page, page
+
+
+@pytest.mark.parametrize("mark", sorted({mark for _, mark in MARKED}))
+def test_a_mark_names_a_table_and_bundles_that_are_there(mark):
+    name, *arguments = mark.split()
+    inspect.signature(getattr(figures, name)).bind(*arguments)
+    assert all((REPO / "convert" / "bundles" / argument / "bundle.json").is_file() for argument in arguments)
+
+
+def test_a_table_is_written_between_its_marks(tmp_path, monkeypatch):
+    page = tmp_path / "page.md"
+    page.write_text(
+        "before\n<!-- figures: cost one -->\nold\n<!-- end -->\nbetween\n<!-- figures: parity one -->\nkept\n<!-- end -->\nafter\n"
+    )
+    said = {
+        "cost": {"params": 1000, "macs_per_hop": 20000, "macs_per_second": 2500000, "state_bytes": 30},
+        "inspect": {"model_bytes": 1500, "arena_bytes": 4000},
+    }
+    bundle = tmp_path / "convert" / "bundles" / "one" / "bundle.json"
+    bundle.parent.mkdir(parents=True)
+    bundle.write_text(json.dumps({"signal": {"hop": 128, "sample_rate": 16000}}))
+    for name, value in {"PAGES": [page], "REPO": tmp_path, "ask": lambda *command: said[command[0]]}.items():
+        monkeypatch.setattr(figures, name, value)
+    figures.main(["cost"])
+    first, kept = page.read_text().split("between")
+    assert first.startswith("before\n<!-- figures: cost one -->\n| ") and first.endswith(" |\n<!-- end -->\n") and "old" not in first
+    assert "| `one` | 1,000 | 20,000 | 2,500,000 | 30 bytes | 1,500 bytes | 1.50 | 4,000 bytes |" in first
+    assert kept == "\n<!-- figures: parity one -->\nkept\n<!-- end -->\nafter\n"
+
+
+def test_what_was_said_is_kept_for_the_same_bundle_only(tmp_path, monkeypatch):
+    asked = []
+
+    class Said:
+        returncode, stdout = 0, '{"ok": true}'
+
+    def run(command, **_):
+        asked.append(command[1:])
+        return Said
+
+    bundle = tmp_path / "convert" / "bundles" / "one" / "bundle.json"
+    bundle.parent.mkdir(parents=True)
+    bundle.write_text("a")
+    for name, value in {"REPO": tmp_path, "KEPT": tmp_path / "kept"}.items():
+        monkeypatch.setattr(figures, name, value)
+    monkeypatch.setattr(figures.subprocess, "run", run)
+    assert figures.ask("inspect", "one") == figures.ask("inspect", "one") == {"ok": True}
+    assert asked == [["inspect", "one", "--json"]]
+    bundle.write_text("b")
+    figures.ask("inspect", "one")
+    assert len(asked) == 2
