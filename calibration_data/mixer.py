@@ -23,7 +23,6 @@ SILENT = 1e-4  # a source with a smaller RMS (-80 dBFS) is drawn again
 TRIES = 20
 EARLY = 0.05  # seconds of a room's response after the direct path that belong to the reference
 SOUND_SPEED = 343.0  # m/s
-ENVELOPE = 32  # samples (2 ms), a quefrency: what is below is the vocal tract, the pitch of no voice
 
 
 @dataclass(frozen=True)
@@ -42,7 +41,6 @@ class MixtureSpec:
     second_noise_probability : that the noise is of two categories, one 0-10 dB below the other
     babble_probability : that the noise is 6-10 other speakers of the corpus at once, where it has so many
     speed : factor of speed and pitch, for each speaker and noise; (1, 1) leaves them as they are
-    formants : factor of a speaker's formants whatever becomes of the pitch, which makes another voice; None: they go with the pitch
     eq_probability : that a speaker or noise is coloured by a mild random filter
     room_probability : that the speakers are in a simulated room, RT60 0.1-0.5 s
     """
@@ -57,7 +55,6 @@ class MixtureSpec:
     second_noise_probability: float = 0.0
     babble_probability: float = 0.0
     speed: tuple[float, float] = (1.0, 1.0)
-    formants: tuple[float, float] | None = None
     eq_probability: float = 0.0
     room_probability: float = 0.0
 
@@ -78,11 +75,10 @@ class MixtureSpec:
         return 2 if self.task == "separate" else 1
 
 
-_AUGMENTED = {"level_db": (-45.0, -15.0), "eq_probability": 0.5, "second_noise_probability": 0.25}
-_VOICES = {"speed": (0.75, 1.3), "formants": (0.85, 1.2)}  # pitch and vocal tract as far apart as those of people
+_AUGMENTED = {"level_db": (-45.0, -15.0), "second_noise_probability": 0.25}
 
-ENHANCE = MixtureSpec("enhance", babble_probability=0.1, speed=(0.85, 1.15), **_AUGMENTED)
-SEPARATE = MixtureSpec("separate", snr_db=(10.0, 20.0), noise_probability=0.8, **_VOICES, **_AUGMENTED)
+ENHANCE = MixtureSpec("enhance", babble_probability=0.1, speed=(0.85, 1.15), eq_probability=0.5, **_AUGMENTED)
+SEPARATE = MixtureSpec("separate", snr_db=(10.0, 20.0), noise_probability=0.8, **_AUGMENTED)  # voices as they are: docs/experiments.md
 ENHANCE_EVAL = MixtureSpec("enhance", snr_db=(-5.0, 10.0))
 SEPARATE_EVAL = MixtureSpec("separate", snr_db=(10.0, 20.0), noise_probability=0.8)
 
@@ -150,7 +146,7 @@ def mix(corpus: Corpus, spec: MixtureSpec, *, seed: int, index: int) -> Mixture:
     for i, speaker in enumerate(chosen):
         begin = 0 if i == first else spec.samples - active
         level = meta["level_db"] - (meta["relative_db"] if i else 0)
-        sources[i, begin : begin + active] = _sound(random, corpus.speech, speaker, active, SPEECH_GAP, spec, spec.formants) * _ratio(level)
+        sources[i, begin : begin + active] = _sound(random, corpus.speech, speaker, active, SPEECH_GAP, spec) * _ratio(level)
 
     rest = np.zeros(spec.samples, np.float32)
     if random.random() < spec.room_probability:
@@ -212,7 +208,7 @@ def _noise(random: np.random.Generator, corpus: Corpus, chosen: tuple[Group, ...
     voices = int(random.integers(BABBLE[0], BABBLE[1] + 1))
     if random.random() < spec.babble_probability and len(corpus.speakers) >= voices + len(chosen):
         others = _speakers(random, corpus, voices, chosen)
-        noise = sum(_sound(random, corpus.speech, other, spec.samples, SPEECH_GAP, spec, spec.formants) for other in others)
+        noise = sum(_sound(random, corpus.speech, other, spec.samples, SPEECH_GAP, spec) for other in others)
         return noise / _rms(noise), ["babble"]
     category = corpus.categories[_draw(random, corpus.category_odds)]
     noise = _sound(random, corpus.noise, category, spec.samples, NOISE_GAP, spec)
@@ -223,7 +219,7 @@ def _noise(random: np.random.Generator, corpus: Corpus, chosen: tuple[Group, ...
     return noise / _rms(noise), [category.name, second.name]
 
 
-def _sound(random, sound: np.ndarray, group: Group, samples: int, gap: tuple[float, float], spec: MixtureSpec, formants=None) -> np.ndarray:
+def _sound(random, sound: np.ndarray, group: Group, samples: int, gap: tuple[float, float], spec: MixtureSpec) -> np.ndarray:
     """float32 [samples] of RMS 1 of one speaker or category: clips with gaps between them, changed as ``spec`` says."""
     for _ in range(TRIES):
         speed = random.uniform(*spec.speed)
@@ -234,8 +230,6 @@ def _sound(random, sound: np.ndarray, group: Group, samples: int, gap: tuple[flo
             x = soxr.resample(x, RATE * speed, RATE, quality="MQ")  # 0.2 ms more than QQ, without its images above 4 kHz
             x = np.pad(x, (0, max(0, samples - x.size)))
         x = x[:samples]
-        if formants:
-            x = _move_formants(x, random.uniform(*formants) / speed)
         if random.random() < spec.eq_probability:
             x = _colour(random, x)
         rms = _rms(x)
@@ -264,24 +258,6 @@ def _fill(random, sound: np.ndarray, group: Group, samples: int, gap: tuple[floa
         at += size + int(random.integers(low, high))
     out *= np.float32(1 / 32768)
     return out
-
-
-def _move_formants(x: np.ndarray, factor: float) -> np.ndarray:
-    """Move the spectral envelope (the low quefrencies of the cepstrum) up by ``factor``; the harmonics, the pitch, stay."""
-    import librosa
-    from scipy import fft  # numpy's is of float64 only
-
-    size = min(512, x.size)
-    spectrum = librosa.stft(x, n_fft=size, hop_length=size // 2).T  # complex64 [frames, bins]
-    cepstrum = fft.irfft(np.log(np.maximum(np.abs(spectrum), 1e-5)))
-    cepstrum[:, ENVELOPE : 1 - ENVELOPE] = 0
-    envelope = fft.rfft(cepstrum).real
-    last = spectrum.shape[1] - 1
-    at = np.minimum(np.arange(last + 1) / factor, last).astype(np.float32)
-    below, part = at.astype(int), at % 1
-    moved = envelope[:, below] * (1 - part) + envelope[:, np.minimum(below + 1, last)] * part
-    spectrum *= np.exp(np.clip(moved - envelope, -3, 3))  # 26 dB at most
-    return librosa.istft(spectrum.T, hop_length=size // 2, n_fft=size, length=x.size)
 
 
 @functools.cache

@@ -19,6 +19,7 @@ REPO = Path(__file__).resolve().parents[1]
 KEPT = REPO / "build" / "figures"
 PAGES = [REPO / "README.md", *sorted((REPO / "docs").glob("*.md"))]
 MARK = re.compile(r"(<!-- figures: ([^>]*?) -->\n).*?(<!-- end -->)", re.DOTALL)
+AWARE = {"enhance-nano": ["--qat", "build/qat/enhance-nano/best", "--qat", "build/qat/enhance-nano-int4/best"]}  # docs/quantization.md
 BOARDS = {"cortex-m4": "M4", "cortex-m33": "M33", "cortex-m55": "M55"}
 MEASURES = {"sisdr": ("SI-SDR, dB", 2), "sdr": ("SDR, dB", 2), "pesq": ("PESQ-WB", 2), "stoi": ("STOI", 3), "estoi": ("eSTOI", 3)}
 
@@ -235,8 +236,7 @@ def portable(name: str) -> str:
 
 
 def _variants(name: str) -> list[dict]:
-    aware = [word for file in (f"build/qat/{name}/best", f"build/qat/{name}-int4/best") for word in ("--qat", file)]
-    return ask("variants", name, *aware, "--mixtures", "64", "--levels", "16")["variants"]
+    return ask("variants", name, *AWARE.get(name, []), "--mixtures", "64", "--levels", "16")["variants"]
 
 
 def variants(name: str) -> str:

@@ -2,7 +2,6 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from scipy import signal
 
 from calibration_data import mixer
 from calibration_data.corpus import open_corpus
@@ -107,27 +106,6 @@ def test_speed_changes_pitch(train):
     fast, same = pitch(1.1)
     assert speaker == same
     assert fast / slow == pytest.approx(1.1 / 0.9, rel=0.05)
-
-
-def test_formants_move_without_the_pitch():
-    """A buzz of 125 Hz through a resonance of 1 kHz: the resonance goes to 1.2 kHz, the harmonics stay."""
-    buzz = np.zeros(16000, np.float32)
-    buzz[::128] = 1
-    b, a = signal.iirpeak(1000, 4, fs=16000)
-    moved = mixer._move_formants(signal.lfilter(b, a, buzz).astype(np.float32), 1.2)
-    frequency, power = signal.welch(moved, 16000, nperseg=2048)  # bins of 7.8 Hz, a sixteenth of the pitch
-    harmonics = power[16:-1:16]
-    assert abs(frequency[16:-1:16][harmonics.argmax()] - 1200) <= 125
-    assert harmonics.sum() > 20 * power[24:-1:16].sum()
-
-
-def test_a_voice_is_another_by_its_formants(train):
-    spec = replace(mixer.ENHANCE_EVAL, noise_probability=0.0)
-    own = mixer.mix(train, spec, seed=3, index=0).mixture
-    other = mixer.mix(train, replace(spec, formants=(1.2, 1.2)), seed=3, index=0).mixture
-    assert np.abs(other - own).max() > 0.01
-    same = mixer.mix(train, replace(spec, formants=(1.0, 1.0)), seed=3, index=0).mixture
-    np.testing.assert_allclose(same, own, atol=1e-3)
 
 
 def test_room_keeps_early_sound_in_the_reference(train):
