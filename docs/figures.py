@@ -62,14 +62,13 @@ def _macs(hop_macs: int, name: str) -> str:
 
 def networks(*names: str) -> str:
     """What each bundle is, in one line."""
-    peers = {system["name"]: system for system in ask("peers", *names)["systems"]}
     body = []
     for name in names:
-        inspected, bench = ask("inspect", name), ask("bench", name, "--board", "cortex-m4")
+        inspected, bench, counted = ask("inspect", name), ask("bench", name, "--board", "cortex-m4"), ask("cost", name)
         flash, ram = sum(bench["flash_bytes"].values()), bench["ram_bytes"]["total"]
-        better = peers[name]["sisdri_db"]
+        better = ask("evaluate", name, "--split", "test")["measures"]["sisdr"]["better"]
         body.append(
-            [f"`{name}`", f"{peers[name]['latency_ms']:g} ms", f"{inspected['parameters']:,}", _macs(inspected["macs"], name),
+            [f"`{name}`", f"{counted['latency_ms']:g} ms", f"{inspected['parameters']:,}", _macs(inspected["macs"], name),
              f"{inspected['model_bytes'] / 1000:.0f} KB", f"{flash / 1000:.0f} KB", f"{ram / 1000:.1f} KB",
              f"**{better['mean']:.2f} dB** ({better['low']:.2f} to {better['high']:.2f})"]
         )  # fmt: skip

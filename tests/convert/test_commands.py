@@ -158,5 +158,5 @@ def test_unknown_names_are_refused():
     refused(groupcomm("cost", "nosuch"), "nosuch: no such network; choose one of enhance")
     refused(
         groupcomm("separate", "a.wav", "--bundle", "nosuch", "--out", "x"),
-        "nosuch: no bundle of this name (enhance, enhance-blstm, enhance-fast, enhance-nano)",
+        "nosuch: no bundle of this name (enhance, enhance-blstm, enhance-fast, enhance-nano, separate)",
     )
