@@ -20,6 +20,14 @@ KEPT = REPO / "build" / "figures"
 PAGES = [REPO / "README.md", *sorted((REPO / "docs").glob("*.md"))]
 MARK = re.compile(r"(<!-- figures: ([^>]*?) -->\n).*?(<!-- end -->)", re.DOTALL)
 AWARE = {"enhance-nano": ["--qat", "build/qat/enhance-nano/best", "--qat", "build/qat/enhance-nano-int4/best"]}  # docs/quantization.md
+VARIANTS = {
+    "ptq-min-max": "PTQ, all that was seen (min-max)",
+    "ptq-percentile": "PTQ, all but 0.01 % (percentile)",
+    "ptq-error": "PTQ, smallest error",
+    "qat": "QAT",
+    "int4": "PTQ (percentile), 4-bit weights",
+    "int4-qat": "QAT, 4-bit weights",
+}
 BOARDS = {"cortex-m4": "M4", "cortex-m33": "M33", "cortex-m55": "M55"}
 MEASURES = {"sisdr": ("SI-SDR, dB", 2), "sdr": ("SDR, dB", 2), "pesq": ("PESQ-WB", 2), "stoi": ("STOI", 3), "estoi": ("eSTOI", 3)}
 
@@ -241,7 +249,8 @@ def portable(name: str) -> str:
 
 
 def _variants(name: str) -> list[dict]:
-    return ask("variants", name, *AWARE.get(name, []), "--mixtures", "64", "--levels", "16")["variants"]
+    found = ask("variants", name, *AWARE.get(name, []), "--mixtures", "64", "--levels", "16")["variants"]
+    return [row | {"name": VARIANTS.get(row["name"], row["name"])} for row in found]
 
 
 def variants(name: str) -> str:
