@@ -12,7 +12,7 @@ demo: setup
 	.venv/bin/groupcomm demo
 
 test: setup
-	.venv/bin/python -m pytest
+	.venv/bin/python -m pytest --numprocesses auto --dist loadfile
 
 lint: setup
 	.venv/bin/ruff check .

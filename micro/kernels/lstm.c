@@ -118,9 +118,9 @@ static inline uint32_t gc_load_some(const int8_t* p, int32_t count) {
 /* Two rows of bytes as signed halves, interleaved: of every four bytes first 0 and 2 of both rows, then 1 and 3 of both; filled up with
    zeros to eight bytes. All is shifted to the left, by eight bits at the most. */
 static void gc_interleave(const int8_t* a, const int8_t* b, int32_t count, int32_t left, int16x2_t* out) {
-  int16x2_t* words = out;
   const int32_t whole = count / 8 * 8;
-  int32_t eights = whole / 8, doubled = 0;
+  const uint32_t keep = (0xffffu >> left) * 0x10001u; /* of both halves, what stays in its half */
+  int32_t eights = whole / 8;
 #define GC_INTERLEAVE_FOUR(more)          \
   "ldr r6, [%[a]], #4\n\t"                \
   "ldr r8, [%[b]], #4\n\t"                \
@@ -135,22 +135,20 @@ static void gc_interleave(const int8_t* a, const int8_t* b, int32_t count, int32
       "subs %[n], #1\n\t"                                                \
       "bne 0b"                                                           \
       : [a] "+r"(a), [b] "+r"(b), [out] "+r"(out), [n] "+r"(eights)      \
-      :                                                                  \
+      : [keep] "r"(keep), [left] "r"(left)                               \
       : "r4", "r5", "r6", "r8", "cc", "memory")
+#define GC_SHIFT(r) "and " r ", %[keep]\n\tlsl " r ", %[left]\n\t"
   if (eights > 0 && left == 0) {
     GC_INTERLEAVE("");
-  } else if (eights > 0) {
+  } else if (eights > 0 && left == 1) {
     GC_INTERLEAVE("sadd16 r4, r4, r4\n\tsadd16 r5, r5, r5\n\tsadd16 r6, r6, r6\n\tsadd16 r8, r8, r8\n\t");
-    doubled = 1;
-  }
-  if (whole == count && doubled == left) return;
-  for (int16x2_t* w = words; w != out; ++w) {
-    for (int32_t i = doubled; i < left; ++i) *w = __sadd16(*w, *w);
+  } else if (eights > 0) {
+    GC_INTERLEAVE(GC_SHIFT("r4") GC_SHIFT("r5") GC_SHIFT("r6") GC_SHIFT("r8"));
   }
   for (int32_t i = whole; i < count || i % 8 != 0; i += 4, a += 4, b += 4, out += 4) {
     const uint32_t x = gc_load_some(a, count - i), y = gc_load_some(b, count - i);
     out[0] = gc_even(x), out[1] = gc_even(y), out[2] = gc_odd(x), out[3] = gc_odd(y);
-    for (int32_t k = 0; k < 4 * left; ++k) out[k % 4] = __sadd16(out[k % 4], out[k % 4]);
+    for (int32_t k = 0; k < 4; ++k) out[k] = (int16x2_t)(((uint32_t)out[k] & keep) << left);
   }
 }
 

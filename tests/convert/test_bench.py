@@ -56,8 +56,8 @@ def test_the_operators_add_up(m4):
         assert 0 < kinds[name]["instructions"] - functions[kernel] < 10 * kinds[name]["count"]
     lstm = [o for o in operators if o["name"] == "UNIDIRECTIONAL_SEQUENCE_LSTM"]
     assert (len(lstm), lstm[0]["input"], lstm[0]["output"], lstm[0]["macs"]) == (3, (12, 1, 16), (12, 1, 40), 12 * 4 * 40 * (16 + 40))
-    # Of one shape; but where a product is shifted left by two bits or more, its weights are made ready word by word.
-    assert max(o["instructions"] for o in lstm) < 1.1 * min(o["instructions"] for o in lstm)
+    # Of one shape; but where a product is shifted left by two bits or more, its weights take two instructions a word more.
+    assert max(o["instructions"] for o in lstm) < 1.05 * min(o["instructions"] for o in lstm)
     assert lstm[0]["per_mac"] == lstm[0]["instructions"] / lstm[0]["macs"]
 
 
