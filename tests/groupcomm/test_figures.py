@@ -63,12 +63,15 @@ def test_what_was_said_is_kept_for_the_same_bundle_only(tmp_path, monkeypatch):
 
     bundle = tmp_path / "convert" / "bundles" / "one" / "bundle.json"
     bundle.parent.mkdir(parents=True)
-    bundle.write_text("a")
+    bundle.write_text('{"model": 1, "budget": 1}')
     for name, value in {"REPO": tmp_path, "KEPT": tmp_path / "kept"}.items():
         monkeypatch.setattr(figures, name, value)
     monkeypatch.setattr(figures.subprocess, "run", run)
     assert figures.ask("inspect", "one") == figures.ask("inspect", "one") == {"ok": True}
     assert asked == [["inspect", "one", "--json"]]
-    bundle.write_text("b")
+    bundle.write_text('{"model": 1, "budget": 2}')  # says nothing of the network
+    figures.ask("inspect", "one")
+    assert len(asked) == 1
+    bundle.write_text('{"model": 2, "budget": 1}')
     figures.ask("inspect", "one")
     assert len(asked) == 2
