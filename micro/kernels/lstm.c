@@ -129,22 +129,23 @@ static void gc_interleave(const int8_t* a, const int8_t* b, int32_t count, int32
   "sxtb16 r6, r6, ror #8\n\t"             \
   "sxtb16 r8, r8, ror #8\n\t" more        \
   "stmia %[out]!, {r4, r5, r6, r8}\n\t"
-#define GC_INTERLEAVE(more)                                              \
+#define GC_INTERLEAVE(more, ...)                                         \
   __asm__ volatile(                                                      \
       "0:\n\t" GC_INTERLEAVE_FOUR(more) GC_INTERLEAVE_FOUR(more)         \
       "subs %[n], #1\n\t"                                                \
       "bne 0b"                                                           \
       : [a] "+r"(a), [b] "+r"(b), [out] "+r"(out), [n] "+r"(eights)      \
-      : [keep] "r"(keep), [left] "r"(left)                               \
+      : __VA_ARGS__                                                      \
       : "r4", "r5", "r6", "r8", "cc", "memory")
 #define GC_SHIFT(r) "and " r ", %[keep]\n\tlsl " r ", %[left]\n\t"
   if (eights > 0 && left == 0) {
-    GC_INTERLEAVE("");
+    GC_INTERLEAVE("", );
   } else if (eights > 0 && left == 1) {
-    GC_INTERLEAVE("sadd16 r4, r4, r4\n\tsadd16 r5, r5, r5\n\tsadd16 r6, r6, r6\n\tsadd16 r8, r8, r8\n\t");
+    GC_INTERLEAVE("sadd16 r4, r4, r4\n\tsadd16 r5, r5, r5\n\tsadd16 r6, r6, r6\n\tsadd16 r8, r8, r8\n\t", );
   } else if (eights > 0) {
-    GC_INTERLEAVE(GC_SHIFT("r4") GC_SHIFT("r5") GC_SHIFT("r6") GC_SHIFT("r8"));
+    GC_INTERLEAVE(GC_SHIFT("r4") GC_SHIFT("r5") GC_SHIFT("r6") GC_SHIFT("r8"), [keep] "r"(keep), [left] "r"(left));
   }
+  if (whole == count) return;
   for (int32_t i = whole; i < count || i % 8 != 0; i += 4, a += 4, b += 4, out += 4) {
     const uint32_t x = gc_load_some(a, count - i), y = gc_load_some(b, count - i);
     out[0] = gc_even(x), out[1] = gc_even(y), out[2] = gc_odd(x), out[3] = gc_odd(y);
