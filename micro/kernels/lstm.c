@@ -115,11 +115,13 @@ static inline uint32_t gc_load_some(const int8_t* p, int32_t count) {
   return x;
 }
 
+/* Of both halves of a word, what stays in its half. */
+static inline uint32_t gc_kept(int32_t left) { return (0xffffu >> left) * 0x10001u; }
+
 /* Two rows of bytes as signed halves, interleaved: of every four bytes first 0 and 2 of both rows, then 1 and 3 of both; filled up with
    zeros to eight bytes. All is shifted to the left, by eight bits at the most. */
 static void gc_interleave(const int8_t* a, const int8_t* b, int32_t count, int32_t left, int16x2_t* out) {
   const int32_t whole = count / 8 * 8;
-  const uint32_t keep = (0xffffu >> left) * 0x10001u; /* of both halves, what stays in its half */
   int32_t eights = whole / 8;
 #define GC_INTERLEAVE_FOUR(more)          \
   "ldr r6, [%[a]], #4\n\t"                \
@@ -143,13 +145,13 @@ static void gc_interleave(const int8_t* a, const int8_t* b, int32_t count, int32
   } else if (eights > 0 && left == 1) {
     GC_INTERLEAVE("sadd16 r4, r4, r4\n\tsadd16 r5, r5, r5\n\tsadd16 r6, r6, r6\n\tsadd16 r8, r8, r8\n\t", );
   } else if (eights > 0) {
-    GC_INTERLEAVE(GC_SHIFT("r4") GC_SHIFT("r5") GC_SHIFT("r6") GC_SHIFT("r8"), [keep] "r"(keep), [left] "r"(left));
+    GC_INTERLEAVE(GC_SHIFT("r4") GC_SHIFT("r5") GC_SHIFT("r6") GC_SHIFT("r8"), [keep] "r"(gc_kept(left)), [left] "r"(left));
   }
   if (whole == count) return;
   for (int32_t i = whole; i < count || i % 8 != 0; i += 4, a += 4, b += 4, out += 4) {
     const uint32_t x = gc_load_some(a, count - i), y = gc_load_some(b, count - i);
     out[0] = gc_even(x), out[1] = gc_even(y), out[2] = gc_odd(x), out[3] = gc_odd(y);
-    for (int32_t k = 0; k < 4; ++k) out[k] = (int16x2_t)(((uint32_t)out[k] & keep) << left);
+    for (int32_t k = 0; k < 4; ++k) out[k] = (int16x2_t)(((uint32_t)out[k] & gc_kept(left)) << left);
   }
 }
 
