@@ -16,7 +16,7 @@ from groupcomm.console import progress
 from tf_model import evaluate
 from tf_model.signal import PCM_SCALE, to_pcm
 
-LEVELS = (-50, -40, -30, -20, -10, 0)  # dBFS of the (first) speaker; the mixer turns down what would clip until it fits
+LEVELS = (-50, -40, -30, -20)  # dBFS of the (first) speaker
 CLIPPED = (5, 15)  # dB by which the loudest sample is beyond full scale
 Make = Callable[[int], mixer.Mixture]
 
@@ -78,6 +78,8 @@ def _conditions(data: corpora.Corpus, spec: mixer.MixtureSpec) -> dict[str, Make
     made = {"as they are": plain, "rooms, RT60 0.1 to 0.5 s": _mixtures(data, dataclasses.replace(spec, room_probability=1.0))}
     for level in LEVELS:
         made[f"speech at {level} dBFS"] = _mixtures(data, dataclasses.replace(spec, level_db=(level, level)))
+    # The mixer turns down what would clip.
+    made["as loud as fits into 16 bits"] = _mixtures(data, dataclasses.replace(spec, level_db=(0, 0)))
     for beyond in CLIPPED:
         made[f"clipped, {beyond} dB beyond full scale"] = _clipped(plain, beyond)
     made["by way of 44.1 kHz"] = _resampled(plain, 44100)

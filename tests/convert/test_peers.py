@@ -6,6 +6,7 @@ import types
 import numpy as np
 import pytest
 
+from calibration_data import clips
 from convert import peers
 from groupcomm.errors import UserError
 from tf_model import evaluate
@@ -53,6 +54,19 @@ def test_table(three_peers, tiny_corpus, tmp_path):
     assert result["against"]["enhance"]["copy"]["sisdr"]["mean"] == pytest.approx(ours.mean(), abs=1e-3)
     assert json.loads((tmp_path / "peers.json").read_text()) == result
     assert (tmp_path / "peers.png").stat().st_size > 10_000
+
+
+@pytest.mark.parametrize("peer", peers.PEERS, ids=lambda peer: peer.label)
+def test_a_real_peer_takes_noise_away(peer):
+    demo = clips.demo_mixtures()[0]
+    try:
+        run = peer.make()
+    except peers.Missing as error:
+        pytest.skip(str(error))
+    late = peers.delay(run(np.pad(demo.mixture.astype(np.float64), (0, peers.SLACK))), demo.references[0])
+    out = peers.aligned(run, late)(demo.mixture)
+    assert out.shape == (1, len(demo.mixture)) and 0 <= late <= peers.RATE * peer.latency_ms / 1000 + 16
+    assert evaluate.si_sdr_db(out[0], demo.references[0]) > evaluate.si_sdr_db(demo.mixture, demo.references[0]) + 0.2
 
 
 def kept(folder, name):

@@ -1,5 +1,7 @@
 """Evaluation scores what it is given, and the splits' mixtures stay the same."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 import soundfile
@@ -42,7 +44,7 @@ def test_each_measure_rises_with_less_noise(random):
     assert np.isnan(evaluate.pesq_wb(speech * 0, speech * 0))
 
 
-def test_groups_and_the_worst(tiny_corpus, tmp_path):
+def test_groups_and_the_worst(tiny_corpus, tmp_path, monkeypatch):
     """By SNR, noise and speaker: each group is the mean of its mixtures; the worst are those that gained least, with their sounds."""
     data = corpus.open_corpus("test", name=tiny_corpus)
     made = [mixer.mix(data, mixer.ENHANCE_EVAL, seed=evaluate.EVALUATION_SEED, index=i) for i in range(8)]
@@ -66,6 +68,19 @@ def test_groups_and_the_worst(tiny_corpus, tmp_path):
     low = [g for g, m in zip(gained, made, strict=True) if m.meta["snr_db"] < 0]
     assert result["by"]["snr"]["-5 to 0 dB"]["mean"] == pytest.approx(np.mean(low))
     assert sum(found["mixtures"] for found in result["by"]["snr"].values()) == 8
+
+    # Sexes, of speakers whose are known.
+    known = [
+        dataclasses.replace(m, meta=m.meta | {"sexes": sexes})
+        for m, sexes in zip(made, ["F", "M", "FM", "FF", "MM", "F", "M", ""], strict=True)
+    ]
+    monkeypatch.setattr(evaluate, "fixed_mixtures", lambda *_: known.__getitem__)
+    by = evaluate.evaluate(separate, mixtures=8, measures=("sisdr",), **where)["by"]["sexes"]
+    groups = {"a woman": [0, 5], "a man": [1, 6], "a woman and a man": [2], "two women": [3], "two men": [4], "sex unknown": [7]}
+    assert {name: (found["mixtures"], found["mean"]) for name, found in by.items()} == {
+        name: (len(own), pytest.approx(np.mean([gained[i] for i in own]))) for name, own in groups.items()
+    }
+    monkeypatch.undo()
 
     files = evaluate.write_worst(separate, result["worst"][:1], tmp_path / "worst", **where)
     sounds = {file.rsplit("/", 1)[1]: soundfile.read(file, dtype="float32")[0] for file in files}
