@@ -6,6 +6,7 @@ import json
 
 import pytest
 
+from convert import inspection
 from groupcomm.files import REPO
 
 SPEC = importlib.util.spec_from_file_location("figures", REPO / "docs" / "figures.py")
@@ -28,6 +29,19 @@ def test_a_mark_names_a_table_and_bundles_that_are_there(mark):
     name, *arguments = mark.split()
     inspect.signature(getattr(figures, name)).bind(*arguments)
     assert all((REPO / "convert" / "bundles" / argument / "bundle.json").is_file() for argument in arguments)
+
+
+@pytest.mark.parametrize(("page", "table"), [("README.md", "networks"), ("docs/results.md", "cost")])
+def test_sizes_in_tables_are_those_of_the_bundles(page, table):
+    found = next(m for m in figures.MARK.finditer((REPO / page).read_text()) if m[2].startswith(table))
+    names = found[2].split()[1:]
+    rows = [[cell.strip(" `") for cell in line.strip("|").split("|")] for line in found[0].splitlines() if line.startswith("| `")]
+    assert [row[0] for row in rows] == names
+    for row in rows:
+        inspected = inspection.inspect(row[0])
+        for figure in (f"{inspected['parameters']:,}", figures._macs(inspected["macs"], row[0])):
+            assert figure in row, (figure, row)
+        assert {f"{inspected['model_bytes']:,} bytes", f"{inspected['model_bytes'] / 1000:.0f} KB"} & set(row), row
 
 
 def test_a_table_is_written_between_its_marks(tmp_path, monkeypatch):
