@@ -1,11 +1,15 @@
 """Shared by all rooms' tests."""
 
+import os
+
 import numpy as np
 import pytest
 import soundfile
 
 import tf_model
 
+if "PYTEST_XDIST_WORKER" in os.environ:  # as many workers as cores
+    os.environ |= {"TF_NUM_INTRAOP_THREADS": "1", "TF_NUM_INTEROP_THREADS": "1"}
 tf_model.load_tensorflow()
 
 from tf_model.networks.streaming import Streaming  # noqa: E402
