@@ -152,7 +152,7 @@ def robustness(*names: str) -> str:
         [condition, f"{one['sisdr_in_db']:.2f}", *(interval(f["conditions"][condition]["sisdri_db"]) for f in found)]
         for condition, one in found[0]["conditions"].items()
     ]
-    body.append(["clean speech comes out at, dB SI-SDR", "", *(interval(f["without_noise_db"], 1) for f in found)])
+    body.append(["without noise comes out at, dB SI-SDR", "", *(interval(f["without_noise_db"], 1) for f in found)])
     body.append(["noise alone becomes softer by, dB", "", *(interval(f["noise_alone_db"], 1) for f in found)])
     silences = ["silence" if f["silence_dbfs"] is None else f"{f['silence_dbfs']:.0f} dBFS" for f in found]
     body.append(["digital silence becomes", "", *silences])
