@@ -125,6 +125,7 @@ def test_ranges_that_were_not_trained_are_asked_for(network):
         quantize.integers(network[0], method=None, wide=False)
 
 
+@pytest.mark.parametrize("network", ["tac"], indirect=True)  # the verb goes the same way with every talk
 def test_the_verb_trains_resumes_and_converts(network, tiny_corpus, tmp_path):
     trained, _ = network
     where = tmp_path / "start"

@@ -1,5 +1,6 @@
 """The tables of the docs: every mark names one, and a page is changed between its marks only."""
 
+import functools
 import importlib.util
 import inspect
 import json
@@ -13,6 +14,7 @@ SPEC = importlib.util.spec_from_file_location("figures", REPO / "docs" / "figure
 figures = importlib.util.module_from_spec(SPEC)
 SPEC.loader.exec_module(figures)
 
+inspected_once = functools.cache(inspection.inspect)
 MARKED = [(page, found[2]) for page in figures.PAGES for found in figures.MARK.finditer(page.read_text())]
 
 
@@ -38,7 +40,7 @@ def test_sizes_in_tables_are_those_of_the_bundles(page, table):
     rows = [[cell.strip(" `") for cell in line.strip("|").split("|")] for line in found[0].splitlines() if line.startswith("| `")]
     assert [row[0] for row in rows] == names
     for row in rows:
-        inspected = inspection.inspect(row[0])
+        inspected = inspected_once(row[0])
         for figure in (f"{inspected['parameters']:,}", figures._macs(inspected["macs"], row[0])):
             assert figure in row, (figure, row)
         assert {f"{inspected['model_bytes']:,} bytes", f"{inspected['model_bytes'] / 1000:.0f} KB"} & set(row), row
