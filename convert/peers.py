@@ -408,7 +408,7 @@ def _plot(systems: list[dict], path: Path) -> None:
             axis.set_xscale("log")
             axis.xaxis.set_major_formatter(EngFormatter())
             axis.margins(x=0.15)
-            axis.set_xlim(right=8 * max(s[size] for s in systems if s[size]))
+            axis.set_xlim(right=8 * max((s[size] for s in systems if s[size]), default=1))
             axis.grid(alpha=0.3, which="both")
         line[0].set_ylabel(above)
     figure.draw_without_rendering()  # lays the panels out

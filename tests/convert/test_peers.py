@@ -87,6 +87,12 @@ def test_second_run_goes_on_with_what_is_missing(three_peers, tiny_corpus, tmp_p
     assert runs == [0, 1] + [0, 1, 2] * 2
 
 
+def test_one_peer_without_a_network_has_a_table_and_a_picture(tiny_corpus, tmp_path, monkeypatch):
+    monkeypatch.setattr(peers, "PEERS", (peers.Peer("copy", lambda: late_copy(0), None, None, 20),))
+    result = peers.compare([], tmp_path, split="test", mixtures=2, corpus=tiny_corpus)
+    assert [s["name"] for s in result["systems"]] == ["copy"] and (tmp_path / "peers.png").is_file()
+
+
 def test_a_bundle_of_two_sources_is_refused(three_peers, tiny_corpus, tmp_path, monkeypatch):
     monkeypatch.setattr(peers.bundles, "load", lambda name: types.SimpleNamespace(path=name, sources=2))
     with pytest.raises(UserError, match="separates 2 sources"):

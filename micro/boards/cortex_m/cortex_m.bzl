@@ -79,10 +79,10 @@ def cortex_m_test(name, srcs, deps = [], boards = BOARDS.keys(), size = "small",
     for board in boards:
         _emulated_test(name = name + "_" + board, board = board, firmware = firmware, size = size, tags = tags, **kwargs)
 
-def script_test(name, script, files, args = [], size = "small", manual = []):
+def script_test(name, script, files, args = [], size = "small", manual_boards = []):
     """NAME_BOARD for each board, a test on the host: SCRIPT ARGS... FILES..., where {board} in a file's label is the board.
 
-    `manual`: boards whose test runs by its name only.
+    `manual_boards`: those whose test runs by its name only.
     """
     for board in BOARDS:
         labels = [file.replace("{board}", board) for file in files]
@@ -92,5 +92,5 @@ def script_test(name, script, files, args = [], size = "small", manual = []):
             srcs = [script],
             args = args + ["$(rootpath %s)" % label for label in labels],
             data = {label: None for label in labels}.keys(),
-            tags = ["board"] + (["manual"] if board in manual else []),
+            tags = ["board"] + (["manual"] if board in manual_boards else []),
         )
