@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from calibration_data import synthetic
 from calibration_data.audio import RATE
 from calibration_data.corpus import Corpus, Group
 from groupcomm.errors import UserError
@@ -40,7 +41,9 @@ class MixtureSpec:
     noise_probability : that there is noise at all
     second_noise_probability : that the noise is of two categories, one 0-10 dB below the other
     babble_probability : that the noise is 6-10 other speakers of the corpus at once, where it has so many
-    speed : factor of speed and pitch, for each speaker and noise; (1, 1) leaves them as they are
+    speed : factor of speed and pitch of each speaker; (1, 1) leaves them as they are
+    noise_speed : that of each recorded noise
+    synthetic_probability : that the noise is one that nobody recorded, or, as often, that one is with it (`calibration_data.synthetic`)
     eq_probability : that a speaker or noise is coloured by a mild random filter
     room_probability : that the speakers are in a simulated room, RT60 0.1-0.5 s
     """
@@ -55,6 +58,8 @@ class MixtureSpec:
     second_noise_probability: float = 0.0
     babble_probability: float = 0.0
     speed: tuple[float, float] = (1.0, 1.0)
+    noise_speed: tuple[float, float] = (1.0, 1.0)
+    synthetic_probability: float = 0.0
     eq_probability: float = 0.0
     room_probability: float = 0.0
 
@@ -77,8 +82,9 @@ class MixtureSpec:
 
 _AUGMENTED = {"level_db": (-45.0, -15.0), "second_noise_probability": 0.25}
 
-ENHANCE = MixtureSpec("enhance", babble_probability=0.1, speed=(0.85, 1.15), eq_probability=0.5, **_AUGMENTED)
+ENHANCE = MixtureSpec("enhance", babble_probability=0.1, speed=(0.85, 1.15), noise_speed=(0.85, 1.15), eq_probability=0.5, **_AUGMENTED)
 SEPARATE = MixtureSpec("separate", snr_db=(10.0, 20.0), noise_probability=0.8, **_AUGMENTED)  # voices as they are: docs/experiments.md
+VARIED = {"noise_speed": (0.5, 2.0), "second_noise_probability": 0.5, "synthetic_probability": 0.3}  # noises as no recording has them
 ENHANCE_EVAL = MixtureSpec("enhance", snr_db=(-5.0, 10.0))
 SEPARATE_EVAL = MixtureSpec("separate", snr_db=(10.0, 20.0), noise_probability=0.8)
 
@@ -146,7 +152,7 @@ def mix(corpus: Corpus, spec: MixtureSpec, *, seed: int, index: int) -> Mixture:
     for i, speaker in enumerate(chosen):
         begin = 0 if i == first else spec.samples - active
         level = meta["level_db"] - (meta["relative_db"] if i else 0)
-        sources[i, begin : begin + active] = _sound(random, corpus.speech, speaker, active, SPEECH_GAP, spec) * _ratio(level)
+        sources[i, begin : begin + active] = _sound(random, corpus.speech, speaker, active, SPEECH_GAP, spec.speed, spec) * _ratio(level)
 
     rest = np.zeros(spec.samples, np.float32)
     if random.random() < spec.room_probability:
@@ -205,24 +211,36 @@ def _speakers(random: np.random.Generator, corpus: Corpus, count: int, without: 
 
 def _noise(random: np.random.Generator, corpus: Corpus, chosen: tuple[Group, ...], spec: MixtureSpec) -> tuple[np.ndarray, list[str]]:
     """float32 [samples] of RMS 1, and its categories."""
+    noise, categories = _recorded_noise(random, corpus, chosen, spec)
+    if not spec.synthetic_probability or random.random() >= spec.synthetic_probability:
+        return noise, categories
+    made = synthetic.noise(random, spec.samples)
+    if random.random() < 0.5:
+        return made, ["synthetic"]
+    noise = noise + made * _ratio(random.uniform(-10, 0))
+    return noise / _rms(noise), [*categories, "synthetic"]
+
+
+def _recorded_noise(random: np.random.Generator, corpus: Corpus, chosen: tuple[Group, ...], spec: MixtureSpec) -> tuple[np.ndarray, list[str]]:
+    """float32 [samples] of RMS 1, and its categories."""
     voices = int(random.integers(BABBLE[0], BABBLE[1] + 1))
     if random.random() < spec.babble_probability and len(corpus.speakers) >= voices + len(chosen):
         others = _speakers(random, corpus, voices, chosen)
-        noise = sum(_sound(random, corpus.speech, other, spec.samples, SPEECH_GAP, spec) for other in others)
+        noise = sum(_sound(random, corpus.speech, other, spec.samples, SPEECH_GAP, spec.speed, spec) for other in others)
         return noise / _rms(noise), ["babble"]
     category = corpus.categories[_draw(random, corpus.category_odds)]
-    noise = _sound(random, corpus.noise, category, spec.samples, NOISE_GAP, spec)
+    noise = _sound(random, corpus.noise, category, spec.samples, NOISE_GAP, spec.noise_speed, spec)
     if random.random() >= spec.second_noise_probability:
         return noise, [category.name]
     second = corpus.categories[_draw(random, corpus.category_odds)]
-    noise = noise + _sound(random, corpus.noise, second, spec.samples, NOISE_GAP, spec) * _ratio(random.uniform(-10, 0))
+    noise = noise + _sound(random, corpus.noise, second, spec.samples, NOISE_GAP, spec.noise_speed, spec) * _ratio(random.uniform(-10, 0))
     return noise / _rms(noise), [category.name, second.name]
 
 
-def _sound(random, sound: np.ndarray, group: Group, samples: int, gap: tuple[float, float], spec: MixtureSpec) -> np.ndarray:
+def _sound(random, sound: np.ndarray, group: Group, samples: int, gap, speeds, spec: MixtureSpec) -> np.ndarray:
     """float32 [samples] of RMS 1 of one speaker or category: clips with gaps between them, changed as ``spec`` says."""
     for _ in range(TRIES):
-        speed = random.uniform(*spec.speed)
+        speed = random.uniform(*speeds)
         x = _fill(random, sound, group, math.ceil(samples * speed) + 1, gap)
         if speed != 1:
             import soxr

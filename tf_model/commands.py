@@ -118,6 +118,9 @@ def train(
         typer.Option(help="What is made large; si-sdr ignores the level, spectral is half SNR, half that of compressed spectra."),
     ] = "snr",
     rooms: Annotated[float, typer.Option(min=0.0, max=1.0, help="Part of the training mixtures that are in a simulated room.")] = 0.0,
+    noise: Annotated[
+        Literal["recorded", "varied"], typer.Option(help="varied: noises much faster and slower, more often two, and synthetic ones.")
+    ] = "recorded",
     start: Annotated[
         str, typer.Option(help="A trained network to start from, of the same sizes or without a bottleneck: a name or a folder.")
     ] = "",
@@ -136,7 +139,7 @@ def train(
 
     recipe = training.Recipe(
         steps=steps, batch=batch, seconds=seconds, learning_rate=learning_rate, optimizer=optimizer, seed=seed,
-        validate_every=validate_every, patience=patience, corpus=corpus, objective=objective, rooms=rooms,
+        validate_every=validate_every, patience=patience, corpus=corpus, objective=objective, rooms=rooms, noise=noise,
         start=start, keep=keep,
     )  # fmt: skip
     result = training.train(name, net, recipe, folder)

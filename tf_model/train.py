@@ -50,6 +50,7 @@ class Recipe:
     objective : what is made large: ``"snr"`` keeps the level right; ``"si-sdr"`` does not, and leaves sooner the plateau in which a
         separation network gives the louder speaker and silence; ``"spectral"`` is half SNR and half that of compressed spectra.
     rooms : part of the training mixtures that are in a simulated room (see `mixer.MixtureSpec`).
+    noise : ``"varied"``: much faster and slower, more often two, and synthetic ones too (`mixer.VARIED`).
     start : a trained network (name or folder) whose weights are the first, of the same sizes or the same without a bottleneck; "" starts at
         random.
     ranges : in quantization-aware training, how the ranges of activations are found to begin with; "" in float.
@@ -69,6 +70,7 @@ class Recipe:
     corpus: str = "debian"
     objective: Literal["snr", "si-sdr", "spectral"] = "snr"
     rooms: float = 0.0
+    noise: Literal["recorded", "varied"] = "recorded"
     start: str = ""
     ranges: str = ""
     weights: int = 8
@@ -198,6 +200,8 @@ def train(name: str, net: networks.Network, recipe: Recipe, folder: Path, *, aro
     separation = net.sources == 2
     training_spec = mixer.SEPARATE if separation else mixer.ENHANCE
     training_spec = dataclasses.replace(training_spec, seconds=recipe.seconds, room_probability=recipe.rooms)
+    if recipe.noise == "varied":
+        training_spec = dataclasses.replace(training_spec, **mixer.VARIED)
     validation_spec = mixer.SEPARATE_EVAL if separation else mixer.ENHANCE_EVAL
     validation_spec = dataclasses.replace(validation_spec, room_probability=recipe.rooms)
     training_corpus = corpora.open_corpus("train", name=recipe.corpus)

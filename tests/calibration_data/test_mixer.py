@@ -3,7 +3,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from calibration_data import mixer
+from calibration_data import mixer, synthetic
 from calibration_data.corpus import open_corpus
 from groupcomm.errors import UserError
 
@@ -12,6 +12,7 @@ SPECS = {
     "separate": mixer.SEPARATE,
     "enhance_eval": mixer.ENHANCE_EVAL,
     "separate_eval": mixer.SEPARATE_EVAL,
+    "varied": replace(mixer.ENHANCE, **mixer.VARIED),
     "room": replace(mixer.SEPARATE_EVAL, room_probability=1.0),
 }
 
@@ -93,6 +94,30 @@ def test_babble_is_of_other_speakers(train):
 def test_two_noises(train):
     spec = replace(mixer.ENHANCE_EVAL, second_noise_probability=1.0, seconds=1.0)
     assert len(mixer.mix(train, spec, seed=0, index=0).meta["categories"]) == 2
+
+
+def test_synthetic_noises(train):
+    def categories(probability):
+        spec = replace(mixer.ENHANCE_EVAL, synthetic_probability=probability, seconds=1.0)
+        return [mixer.mix(train, spec, seed=0, index=i).meta["categories"] for i in range(40)]
+
+    recorded, always = categories(0.0), categories(1.0)
+    assert not any("synthetic" in c for c in recorded)
+    assert all(c[-1] == "synthetic" for c in always)
+    assert 10 <= sum(c == ["synthetic"] for c in always) <= 30  # half of them have a recorded one beside it
+    sounds = [synthetic.noise(np.random.default_rng(seed), 16000) for seed in range(20)]
+    assert all(sound.dtype == np.float32 and np.mean(sound**2) == pytest.approx(1, abs=1e-3) for sound in sounds)
+    tilts = [_db(np.abs(np.fft.rfft(sound)[:2000]), np.abs(np.fft.rfft(sound)[2000:])) for sound in sounds]
+    assert max(tilts) > 10 and np.ptp(tilts) > 20  # no two are alike
+
+
+def test_noise_speed_changes_noise_alone(train):
+    def made(speed):
+        return mixer.mix(train, replace(mixer.ENHANCE_EVAL, noise_speed=(speed, speed)), seed=3, index=0)
+
+    slow, fast = made(0.5), made(2.0)
+    np.testing.assert_allclose(slow.sources / slow.sources.max(), fast.sources / fast.sources.max(), atol=1e-5)  # but for the level that fits
+    assert not np.allclose(slow.noise, fast.noise, atol=1e-3)
 
 
 def test_speed_changes_pitch(train):

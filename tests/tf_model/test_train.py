@@ -67,7 +67,7 @@ def test_it_does_what_the_recipe_says(tiny_net, tiny_corpus, tmp_path, monkeypat
     monkeypatch.setattr(train.mixer, "batch", batch)
     monkeypatch.setattr(train, "objective", objective)
     monkeypatch.setitem(train.OPTIMIZERS, "soap", soap)
-    recipe = dataclasses.replace(RECIPE, steps=3, seed=5, rooms=0.25, objective="si-sdr", validate_every=3, optimizer="soap")
+    recipe = dataclasses.replace(RECIPE, steps=3, seed=5, rooms=0.25, noise="varied", objective="si-sdr", validate_every=3, optimizer="soap")
     train.train("tiny", tiny_net, recipe, tmp_path / "run")
 
     assert sorted(indices for split, *_, indices in calls if split == "train") == [[0, 1], [2, 3], [4, 5]]
@@ -75,8 +75,10 @@ def test_it_does_what_the_recipe_says(tiny_net, tiny_corpus, tmp_path, monkeypat
     for split, spec, seed, _ in calls:
         if split == "train":
             assert (spec.task, spec.seconds, spec.room_probability, seed) == ("enhance", 0.5, 0.25, 5)
+            assert (spec.synthetic_probability, spec.noise_speed) == (0.3, (0.5, 2.0))
         else:
             assert (split, spec.task, spec.seconds, seed) == ("validation", "enhance", 4.0, 1)
+            assert spec.synthetic_probability == 0
     assert set(measures) == {"si-sdr"}
     # One step of three warms up, the other two are half a cosine from the peak to 1 % of it.
     assert [float(schedules[0](step)) for step in range(4)] == pytest.approx([0, 1e-2, 1e-2 * (1 + 0.01) / 2, 1e-4])
