@@ -221,7 +221,9 @@ def _noise(random: np.random.Generator, corpus: Corpus, chosen: tuple[Group, ...
     return noise / _rms(noise), [*categories, "synthetic"]
 
 
-def _recorded_noise(random: np.random.Generator, corpus: Corpus, chosen: tuple[Group, ...], spec: MixtureSpec) -> tuple[np.ndarray, list[str]]:
+def _recorded_noise(
+    random: np.random.Generator, corpus: Corpus, chosen: tuple[Group, ...], spec: MixtureSpec
+) -> tuple[np.ndarray, list[str]]:
     """float32 [samples] of RMS 1, and its categories."""
     voices = int(random.integers(BABBLE[0], BABBLE[1] + 1))
     if random.random() < spec.babble_probability and len(corpus.speakers) >= voices + len(chosen):

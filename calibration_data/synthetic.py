@@ -13,8 +13,9 @@ PARTIALS = (1, 14)
 def noise(random: np.random.Generator, samples: int) -> np.ndarray:
     """One noise; float32 [samples], 16 kHz, of RMS 1.
 
-    Gaussian noise whose spectrum is a random walk of 3 to 11 points, evenly on a logarithmic axis, falling by up to 4 dB from point to point; half of
-    them with a level that wanders by 2 to 8 dB over 4 to 59 points; three in ten with a hum of 40 to 800 Hz, 10 dB above to 10 below.
+    Gaussian noise whose spectrum is a random walk of 3 to 11 points, evenly on a logarithmic axis, falling by up to 4 dB from point to
+    point; half of them with a level that wanders by 2 to 8 dB over 4 to 59 points; three in ten with a hum of 40 to 800 Hz, 10 dB above
+    it to 10 below.
     """
     x = _coloured(random, samples)
     if random.random() < WANDERING:

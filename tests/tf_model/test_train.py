@@ -67,7 +67,9 @@ def test_it_does_what_the_recipe_says(tiny_net, tiny_corpus, tmp_path, monkeypat
     monkeypatch.setattr(train.mixer, "batch", batch)
     monkeypatch.setattr(train, "objective", objective)
     monkeypatch.setitem(train.OPTIMIZERS, "soap", soap)
-    recipe = dataclasses.replace(RECIPE, steps=3, seed=5, rooms=0.25, noise="varied", objective="si-sdr", validate_every=3, optimizer="soap")
+    recipe = dataclasses.replace(
+        RECIPE, steps=3, seed=5, rooms=0.25, noise="varied", objective="si-sdr", validate_every=3, optimizer="soap"
+    )
     train.train("tiny", tiny_net, recipe, tmp_path / "run")
 
     assert sorted(indices for split, *_, indices in calls if split == "train") == [[0, 1], [2, 3], [4, 5]]
