@@ -239,7 +239,7 @@ def _recorded_noise(
     return noise / _rms(noise), [category.name, second.name]
 
 
-def _sound(random, sound: np.ndarray, group: Group, samples: int, gap, speeds, spec: MixtureSpec) -> np.ndarray:
+def _sound(random, sound: np.ndarray, group: Group, samples: int, gap: tuple, speeds: tuple, spec: MixtureSpec) -> np.ndarray:
     """float32 [samples] of RMS 1 of one speaker or category: clips with gaps between them, changed as ``spec`` says."""
     for _ in range(TRIES):
         speed = random.uniform(*speeds)

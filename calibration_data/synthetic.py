@@ -4,18 +4,18 @@ import numpy as np
 
 from calibration_data.audio import RATE
 
-TILT = 8.0  # dB: how far apart neighbouring points of a random spectrum are
+TILT = 8.0  # dB: how far apart neighbouring points of a random spectrum are, standard deviation
 WANDERING = 0.5  # part of the noises whose level wanders
 HUM = 0.3  # part of the noises that hum
-PARTIALS = (1, 14)
+PARTIALS = (1, 13)
 
 
 def noise(random: np.random.Generator, samples: int) -> np.ndarray:
     """One noise; float32 [samples], 16 kHz, of RMS 1.
 
     Gaussian noise whose spectrum is a random walk of 3 to 11 points, evenly on a logarithmic axis, falling by up to 4 dB from point to
-    point; half of them with a level that wanders by 2 to 8 dB over 4 to 59 points; three in ten with a hum of 40 to 800 Hz, 10 dB above
-    it to 10 below.
+    point; half of them with a level that wanders by 2 to 8 dB over 4 to 59 points; three in ten with a steady hum of 40 to 800 Hz beside
+    it, 10 dB above it to 10 below.
     """
     x = _coloured(random, samples)
     if random.random() < WANDERING:
@@ -41,5 +41,5 @@ def _hum(random: np.random.Generator, samples: int) -> np.ndarray:
     seconds = np.arange(samples) / RATE
     base, slope = random.uniform(40, 800), random.uniform(0, 1.5)
     phase = 2 * np.pi * base * seconds + random.uniform(0, 0.5) * np.sin(2 * np.pi * random.uniform(0.1, 6) * seconds)
-    partials = [k for k in range(1, int(random.integers(*PARTIALS)) + 1) if 1.1 * k * base < RATE / 2]
+    partials = [k for k in range(1, int(random.integers(PARTIALS[0], PARTIALS[1] + 1)) + 1) if 1.1 * k * base < RATE / 2]
     return sum(random.normal() / k**slope * np.sin(k * phase + random.uniform(0, 2 * np.pi)) for k in partials)

@@ -142,7 +142,7 @@ def qat(
     recipe = training.Recipe(
         steps=steps, batch=batch, seconds=seconds, learning_rate=learning_rate, seed=seed, validate_every=validate_every,
         patience=patience, start=name, ranges=method, weights=int(weights),
-        **{k: before[k] for k in ("corpus", "objective", "rooms") if k in before},
+        **{k: before[k] for k in ("corpus", "objective", "rooms", "noise") if k in before},
     )  # fmt: skip
     model, _, observed = quantize.observe(trained)
     ranges = integer.choose_ranges(model, observed, method, wide=False)

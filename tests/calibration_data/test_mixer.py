@@ -50,7 +50,7 @@ def test_parts_add_up(train, spec):
         assert len(set(m.meta["speakers"])) == spec.sources
 
 
-@pytest.mark.parametrize("spec", [mixer.ENHANCE, mixer.SEPARATE_EVAL], ids=["enhance", "separate_eval"])
+@pytest.mark.parametrize("spec", [mixer.ENHANCE, mixer.SEPARATE_EVAL, SPECS["varied"]], ids=["enhance", "separate_eval", "varied"])
 def test_snr_and_level_are_as_asked(train, spec):
     for index in range(12):
         m = mixer.mix(train, spec, seed=0, index=index)
@@ -105,10 +105,25 @@ def test_synthetic_noises(train):
     assert not any("synthetic" in c for c in recorded)
     assert all(c[-1] == "synthetic" for c in always)
     assert 10 <= sum(c == ["synthetic"] for c in always) <= 30  # half of them have a recorded one beside it
-    sounds = [synthetic.noise(np.random.default_rng(seed), 16000) for seed in range(20)]
-    assert all(sound.dtype == np.float32 and np.mean(sound**2) == pytest.approx(1, abs=1e-3) for sound in sounds)
-    tilts = [_db(np.abs(np.fft.rfft(sound)[:2000]), np.abs(np.fft.rfft(sound)[2000:])) for sound in sounds]
-    assert max(tilts) > 10 and np.ptp(tilts) > 20  # no two are alike
+
+
+def test_synthetic_noises_have_spectra_levels_and_hums_of_many_kinds(monkeypatch):
+    def made(wandering, hum):
+        monkeypatch.setattr(synthetic, "WANDERING", wandering)
+        monkeypatch.setattr(synthetic, "HUM", hum)
+        sounds = np.stack([synthetic.noise(np.random.default_rng(seed), 32000) for seed in range(20)])
+        assert sounds.dtype == np.float32
+        np.testing.assert_allclose(np.mean(sounds**2, 1), 1, atol=1e-3)
+        power = np.abs(np.fft.rfft(sounds)) ** 2
+        tilts = 10 * np.log10(power[:, :4000].sum(1) / power[:, 4000:].sum(1))
+        levels = 10 * np.log10(np.mean(sounds.reshape(20, 40, 800) ** 2, 2))
+        peaks = power.max(1) / power.sum(1)
+        return np.ptp(tilts), np.std(levels, 1).mean(), np.median(peaks)
+
+    tilts, steady, flat = made(0, 0)
+    assert tilts > 20
+    assert made(1, 0)[1] > steady + 1
+    assert made(0, 1)[2] > 5 * flat
 
 
 def test_noise_speed_changes_noise_alone(train):
@@ -118,7 +133,12 @@ def test_noise_speed_changes_noise_alone(train):
     slow, fast = made(0.5), made(2.0)
     a, b = (m.sources / m.sources.max() for m in (slow, fast))  # the level is turned down to what fits
     np.testing.assert_allclose(a, b, atol=1e-5)
-    assert not np.allclose(slow.noise, fast.noise, atol=1e-3)
+
+    def above(m, hz):
+        power = np.abs(np.fft.rfft(m.noise)) ** 2
+        return power[hz * power.size // 8000 :].sum() / power.sum()
+
+    assert above(slow, 6000) < 0.1 * above(fast, 6000)  # half as fast, nothing is left above half of what there was
 
 
 def test_speed_changes_pitch(train):

@@ -129,12 +129,14 @@ def test_ranges_that_were_not_trained_are_asked_for(network):
 def test_the_verb_trains_resumes_and_converts(network, tiny_corpus, tmp_path):
     trained, _ = network
     where = tmp_path / "start"
-    checkpoint.save(where, trained.name, trained.net, {"recipe": {"corpus": tiny_corpus, "objective": "spectral"}}, trained.model())
+    checkpoint.save(
+        where, trained.name, trained.net, {"recipe": {"corpus": tiny_corpus, "objective": "spectral", "noise": "varied"}}, trained.model()
+    )
     asked = ("qat", where, "--steps", 4, "--batch", 2, "--seconds", 1, "--validate-every", 2, "--out", tmp_path / "run")
     found = ok(*asked, "--json")
     assert found["steps"] == 4
     training = json.loads((tmp_path / "run" / "best" / "network.json").read_text())["training"]
-    assert training["recipe"]["objective"] == "spectral" and len(training["ranges"]) > 10
+    assert (training["recipe"]["objective"], training["recipe"]["noise"]) == ("spectral", "varied") and len(training["ranges"]) > 10
     assert "going on at step 4 of 4" in groupcomm(*asked).stderr
     assert "ranges percentile there, error asked" in groupcomm(*asked, "--ranges", "error").stderr
     assert ok("convert", tmp_path / "run" / "best", "--out", tmp_path / "bundle", "--json")["method"] == "qat"

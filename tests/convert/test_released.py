@@ -24,10 +24,10 @@ class Line:
 
 
 LINES = {
-    "enhance": Line(60_000, 400_000, 16, 7.2),
+    "enhance": Line(60_000, 400_000, 16, 7.8),
     "enhance-nano": Line(30_000, 140_000, 16, 6.4),
     "enhance-fast": Line(60_000, 400_000, 8, 6.2),
-    "separate": Line(80_000, 400_000, 16, 0.7),
+    "separate": Line(80_000, 400_000, 16, 0.8),
     "enhance-blstm": Line(70_000, 500_000, 16, 3.0),
 }
 

@@ -77,7 +77,8 @@ def test_it_does_what_the_recipe_says(tiny_net, tiny_corpus, tmp_path, monkeypat
     for split, spec, seed, _ in calls:
         if split == "train":
             assert (spec.task, spec.seconds, spec.room_probability, seed) == ("enhance", 0.5, 0.25, 5)
-            assert (spec.synthetic_probability, spec.noise_speed) == (0.3, (0.5, 2.0))
+            assert (spec.synthetic_probability, spec.second_noise_probability) == (0.3, 0.5)
+            assert (spec.noise_speed, spec.speed) == ((0.5, 2.0), train.mixer.ENHANCE.speed)
         else:
             assert (split, spec.task, spec.seconds, seed) == ("validation", "enhance", 4.0, 1)
             assert spec.synthetic_probability == 0
