@@ -212,13 +212,13 @@ def _speakers(random: np.random.Generator, corpus: Corpus, count: int, without: 
 def _noise(random: np.random.Generator, corpus: Corpus, chosen: tuple[Group, ...], spec: MixtureSpec) -> tuple[np.ndarray, list[str]]:
     """float32 [samples] of RMS 1, and its categories."""
     noise, categories = _recorded_noise(random, corpus, chosen, spec)
+    # Nothing is drawn where there are none: mixtures of recipes without them stay what they were.
     if not spec.synthetic_probability or random.random() >= spec.synthetic_probability:
         return noise, categories
     made = synthetic.noise(random, spec.samples)
     if random.random() < 0.5:
         return made, ["synthetic"]
-    noise = noise + made * _ratio(random.uniform(-10, 0))
-    return noise / _rms(noise), [*categories, "synthetic"]
+    return _beside(random, noise, made), [*categories, "synthetic"]
 
 
 def _recorded_noise(
@@ -235,8 +235,14 @@ def _recorded_noise(
     if random.random() >= spec.second_noise_probability:
         return noise, [category.name]
     second = corpus.categories[_draw(random, corpus.category_odds)]
-    noise = noise + _sound(random, corpus.noise, second, spec.samples, NOISE_GAP, spec.noise_speed, spec) * _ratio(random.uniform(-10, 0))
-    return noise / _rms(noise), [category.name, second.name]
+    beside = _sound(random, corpus.noise, second, spec.samples, NOISE_GAP, spec.noise_speed, spec)
+    return _beside(random, noise, beside), [category.name, second.name]
+
+
+def _beside(random: np.random.Generator, noise: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """Both, of RMS 1, the second 0 to 10 dB below the first; float32 [samples] of RMS 1."""
+    both = noise + second * _ratio(random.uniform(-10, 0))
+    return both / _rms(both)
 
 
 def _sound(random, sound: np.ndarray, group: Group, samples: int, gap: tuple, speeds: tuple, spec: MixtureSpec) -> np.ndarray:

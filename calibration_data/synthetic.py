@@ -7,7 +7,7 @@ from calibration_data.audio import RATE
 TILT = 8.0  # dB: how far apart neighbouring points of a random spectrum are, standard deviation
 WANDERING = 0.5  # part of the noises whose level wanders
 HUM = 0.3  # part of the noises that hum
-PARTIALS = (1, 13)
+PARTIALS = 13  # of a hum, at most
 
 
 def noise(random: np.random.Generator, samples: int) -> np.ndarray:
@@ -41,5 +41,5 @@ def _hum(random: np.random.Generator, samples: int) -> np.ndarray:
     seconds = np.arange(samples) / RATE
     base, slope = random.uniform(40, 800), random.uniform(0, 1.5)
     phase = 2 * np.pi * base * seconds + random.uniform(0, 0.5) * np.sin(2 * np.pi * random.uniform(0.1, 6) * seconds)
-    partials = [k for k in range(1, int(random.integers(PARTIALS[0], PARTIALS[1] + 1)) + 1) if 1.1 * k * base < RATE / 2]
+    partials = [k for k in range(1, int(random.integers(1, PARTIALS + 1)) + 1) if 1.1 * k * base < RATE / 2]
     return sum(random.normal() / k**slope * np.sin(k * phase + random.uniform(0, 2 * np.pi)) for k in partials)

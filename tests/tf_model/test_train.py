@@ -48,7 +48,10 @@ def test_it_learns_and_stops_early(tiny_net, tiny_corpus, tmp_path):
     assert result["stopped_early"] and result["steps"] == 4 and result["best_step"] == 1
 
 
-def test_it_does_what_the_recipe_says(tiny_net, tiny_corpus, tmp_path, monkeypatch):
+@pytest.mark.parametrize(
+    ("noise", "synthetic", "second", "speeds"), [("recorded", 0.0, 0.25, (0.85, 1.15)), ("varied", 0.3, 0.5, (0.5, 2.0))]
+)
+def test_it_does_what_the_recipe_says(noise, synthetic, second, speeds, tiny_net, tiny_corpus, tmp_path, monkeypatch):
     """Seen from outside: which mixtures are made of what, which objective is asked for, and how the learning rate goes."""
     calls, measures, schedules = [], [], []
 
@@ -67,9 +70,7 @@ def test_it_does_what_the_recipe_says(tiny_net, tiny_corpus, tmp_path, monkeypat
     monkeypatch.setattr(train.mixer, "batch", batch)
     monkeypatch.setattr(train, "objective", objective)
     monkeypatch.setitem(train.OPTIMIZERS, "soap", soap)
-    recipe = dataclasses.replace(
-        RECIPE, steps=3, seed=5, rooms=0.25, noise="varied", objective="si-sdr", validate_every=3, optimizer="soap"
-    )
+    recipe = dataclasses.replace(RECIPE, steps=3, seed=5, rooms=0.25, noise=noise, objective="si-sdr", validate_every=3, optimizer="soap")
     train.train("tiny", tiny_net, recipe, tmp_path / "run")
 
     assert sorted(indices for split, *_, indices in calls if split == "train") == [[0, 1], [2, 3], [4, 5]]
@@ -77,8 +78,8 @@ def test_it_does_what_the_recipe_says(tiny_net, tiny_corpus, tmp_path, monkeypat
     for split, spec, seed, _ in calls:
         if split == "train":
             assert (spec.task, spec.seconds, spec.room_probability, seed) == ("enhance", 0.5, 0.25, 5)
-            assert (spec.synthetic_probability, spec.second_noise_probability) == (0.3, 0.5)
-            assert (spec.noise_speed, spec.speed) == ((0.5, 2.0), train.mixer.ENHANCE.speed)
+            assert (spec.synthetic_probability, spec.second_noise_probability) == (synthetic, second)
+            assert (spec.noise_speed, spec.speed) == (speeds, train.mixer.ENHANCE.speed)
         else:
             assert (split, spec.task, spec.seconds, seed) == ("validation", "enhance", 4.0, 1)
             assert spec.synthetic_probability == 0
