@@ -5,11 +5,12 @@ A mixture is a function of (corpus, spec, seed, index) and nothing else: no stat
 
 import functools
 import math
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from calibration_data import synthetic
+from calibration_data import microphone, rooms, synthetic
 from calibration_data.audio import RATE
 from calibration_data.corpus import Corpus, Group
 from groupcomm.errors import UserError
@@ -17,35 +18,48 @@ from groupcomm.errors import UserError
 SPEECH_GAP = (0.05, 0.2)  # seconds between two clips of a speaker, and before the first
 NOISE_GAP = (0.0, 0.3)
 FADE = 80  # samples (5 ms) at both ends of a clip, so that a cut does not click
-BABBLE = (6, 10)  # voices
+BABBLE_PLACES = 4  # of a room, that the talkers of babble share
+NOISES = 5  # places for noises in a room
 PEAK = 0.99  # no sample of a mixture is larger
 LONGEST = 3600  # seconds of a mixture
 SILENT = 1e-4  # a source with a smaller RMS (-80 dBFS) is drawn again
 TRIES = 20
-EARLY = 0.05  # seconds of a room's response after the direct path that belong to the reference
-SOUND_SPEED = 343.0  # m/s
 
 
 @dataclass(frozen=True)
 class MixtureSpec:
-    """What mixtures are like. A pair (low, high) is drawn uniformly; levels are RMS.
+    """What mixtures are like. A pair (low, high) is drawn uniformly; levels are RMS. What is off by default draws nothing at random.
 
     Parameters
     ----------
     task : "enhance": one speaker in noise; "separate": two speakers, and noise at times
     seconds : length of a mixture
     snr_db : speech (all speakers) over noise, dB
-    level_db : level of the first speaker, dBFS; the whole mixture is turned down where it would clip
+    level_db : level of the first speaker's reference, dBFS; the whole mixture is turned down where it would clip
     relative_db : how far the second speaker is below the first, dB
     overlap : part of the mixture in which both speak; each speaks for (1 + overlap) / 2 of it, one from the start and one to the end
     noise_probability : that there is noise at all
     second_noise_probability : that the noise is of two categories, one 0-10 dB below the other
-    babble_probability : that the noise is 6-10 other speakers of the corpus at once, where it has so many
+    third_noise_probability : that a noise of two categories is of three; the third is 0-10 dB below the two
+    babble_probability : that the noise is other speakers of the corpus at once, where it has so many
+    babble : how many speakers that is, both ends included
+    babble_room_probability : that babble is in a room of its own, where the mixture is in none
+    balanced : noise categories are drawn by `Corpus.balanced_odds`, not by `Corpus.category_odds`
     speed : factor of speed and pitch of each speaker; (1, 1) leaves them as they are
     noise_speed : that of each recorded noise
     synthetic_probability : that the noise is one that nobody recorded, or, as often, that one is with it (`calibration_data.synthetic`)
+    procedural_probability : the same of noises that are computed from a model of what makes them (`calibration_data.procedural`)
     eq_probability : that a speaker or noise is coloured by a mild random filter
-    room_probability : that the speakers are in a simulated room, RT60 0.1-0.5 s
+    room_probability : that the speakers are in a simulated room
+    rt60 : the room's reverberation time, seconds
+    noise_in_room : in a room, each noise is at a place of its own in it, with its whole response
+    room_pool : 0: every room is another one; else so many rooms that all mixtures draw from (`calibration_data.rooms`), 20 times as fast
+    mic_probability : that a gentle equalizer colours everything, the references too (`microphone.colour`)
+    dc_probability : that the mixture has an offset of up to 0.1 of full scale
+    hum_probability : that the mixture has hum of the mains, -60 to -25 dBFS (`microphone.random_hum`)
+    clip_probability : that the mixture, not the references, is clipped at a level that leaves 0.1 to 2 % of its samples clipped
+    clean_probability : that there is nothing but the speakers: no noise, room, offset, hum or clipping, so that the mixture is the sum of
+        the references
     """
 
     task: str
@@ -56,12 +70,25 @@ class MixtureSpec:
     overlap: tuple[float, float] = (0.0, 1.0)
     noise_probability: float = 1.0
     second_noise_probability: float = 0.0
+    third_noise_probability: float = 0.0
     babble_probability: float = 0.0
+    babble: tuple[int, int] = (6, 10)
+    babble_room_probability: float = 0.0
+    balanced: bool = False
     speed: tuple[float, float] = (1.0, 1.0)
     noise_speed: tuple[float, float] = (1.0, 1.0)
     synthetic_probability: float = 0.0
+    procedural_probability: float = 0.0
     eq_probability: float = 0.0
     room_probability: float = 0.0
+    rt60: tuple[float, float] = (0.1, 0.5)
+    noise_in_room: bool = False
+    room_pool: int = 0
+    mic_probability: float = 0.0
+    dc_probability: float = 0.0
+    hum_probability: float = 0.0
+    clip_probability: float = 0.0
+    clean_probability: float = 0.0
 
     def __post_init__(self):
         if self.task not in ("enhance", "separate"):
@@ -85,8 +112,33 @@ _AUGMENTED = {"level_db": (-45.0, -15.0), "second_noise_probability": 0.25}
 ENHANCE = MixtureSpec("enhance", babble_probability=0.1, speed=(0.85, 1.15), noise_speed=(0.85, 1.15), eq_probability=0.5, **_AUGMENTED)
 SEPARATE = MixtureSpec("separate", snr_db=(10.0, 20.0), noise_probability=0.8, **_AUGMENTED)  # voices as they are: docs/experiments.md
 VARIED = {"noise_speed": (0.5, 2.0), "second_noise_probability": 0.5, "synthetic_probability": 0.3}  # noises as no recording has them
-ENHANCE_EVAL = MixtureSpec("enhance", snr_db=(-5.0, 10.0))
-SEPARATE_EVAL = MixtureSpec("separate", snr_db=(10.0, 20.0), noise_probability=0.8)
+WIDE = {  # what ears meet, for `ENHANCE`
+    "snr_db": (-10.0, 30.0),
+    "level_db": (-50.0, -10.0),
+    "second_noise_probability": 0.4,
+    "third_noise_probability": 0.25,
+    "babble": (6, 30),
+    "babble_room_probability": 0.5,
+    "balanced": True,
+    "noise_speed": (0.7, 1.4),
+    "procedural_probability": 0.3,
+    "room_probability": 0.3,
+    "rt60": (0.1, 0.8),
+    "noise_in_room": True,
+    "room_pool": 300,
+    "mic_probability": 0.3,
+    "dc_probability": 0.1,
+    "hum_probability": 0.1,
+    "clip_probability": 0.03,
+    "clean_probability": 0.05,
+}
+WIDE_SEPARATE = WIDE | {"snr_db": (10.0, 30.0), "room_probability": 0.2}  # the same for `SEPARATE`
+_ROOMS = {"rt60": (0.1, 0.8), "noise_in_room": True}
+_EVAL = {"level_db": (-45.0, -15.0), "second_noise_probability": 0.25, "balanced": True, "dc_probability": 0.1, "hum_probability": 0.1}
+ENHANCE_EVAL = MixtureSpec("enhance", snr_db=(-5.0, 25.0), babble_probability=0.1, room_probability=1 / 3, **_ROOMS, **_EVAL)
+SEPARATE_EVAL = MixtureSpec("separate", snr_db=(10.0, 30.0), noise_probability=0.8, room_probability=0.2, **_ROOMS, **_EVAL)
+ENHANCE_EVAL_2026_11 = MixtureSpec("enhance", snr_db=(-5.0, 10.0))  # those of the split "test-2026-11"
+SEPARATE_EVAL_2026_11 = MixtureSpec("separate", snr_db=(10.0, 20.0), noise_probability=0.8)
 
 
 @dataclass(frozen=True)
@@ -97,10 +149,12 @@ class Mixture:
     ----------
     mixture : float32 [samples], 16 kHz, at most 0.99 in size
     sources : float32 [sources, samples]: the references. In a room, what of each speaker arrives within 50 ms of the direct path
-    noise : float32 [samples]: the rest, in a room also the late reverberation
-    meta : ``speakers``, ``sexes`` (theirs, sorted: "F", "M" or "FM"; "?" where it is not known), ``categories``, ``level_db`` (of the first
-        speaker, after turning down), ``snr_db`` (None without noise; in a room, references over noise without reverberation),
-        ``relative_db`` and ``overlap`` (None for one speaker), ``rt60`` (seconds, None without a room)
+    noise : float32 [samples]: the rest: noise, late reverberation of the speakers, offset, hum, and what clipping changed
+    meta : ``speakers``; ``sexes`` (theirs, sorted: "F", "M" or "FM"; "?" where it is not known); ``categories`` of noise; ``level_db`` (of
+        the first speaker's reference, after turning down); ``snr_db`` (references over noise alone, at the microphone, without late
+        reverberation, offset, hum and clipping; None without noise); ``relative_db`` and ``overlap`` (None for one speaker). None where
+        there is none: ``rt60`` of the room in seconds, ``mic`` (what coloured everything, see `microphone.Colour.notes`), ``dc`` (offset,
+        of full scale), ``hum`` (its level, dBFS) and ``hum_hz``, ``clipped`` (part of the samples)
     """
 
     mixture: np.ndarray
@@ -124,48 +178,44 @@ def mix(corpus: Corpus, spec: MixtureSpec, *, seed: int, index: int) -> Mixture:
         When the split has too few speakers or no noise for the task, or a speaker or category has nothing but silence.
     """
     random = np.random.default_rng(np.random.SeedSequence([int(seed), int(index)]))
-    if len(corpus.speakers) < spec.sources:
-        raise UserError(
-            f"corpus {corpus.name!r}, {corpus.split}: {len(corpus.speakers)} speaker(s), the task {spec.task} needs {spec.sources}; "
-            "build it from more speakers"
-        )
-    if spec.noise_probability and not corpus.categories:
-        raise UserError(f"corpus {corpus.name!r}, {corpus.split}: has no noise; build it again with `groupcomm data --noise DIR`")
+    _check(corpus, spec)
     chosen = _speakers(random, corpus, spec.sources, ())
     meta = {
         "speakers": [speaker.name for speaker in chosen],
         "sexes": "".join(sorted(speaker.clips[0].sex or "?" for speaker in chosen)),
         "categories": [],
         "level_db": random.uniform(*spec.level_db),
-        "snr_db": None,
-        "relative_db": None,
-        "overlap": None,
-        "rt60": None,
+        **dict.fromkeys(("snr_db", "relative_db", "overlap", "rt60", "mic", "dc", "hum", "hum_hz", "clipped")),
     }
-    sources = np.zeros((spec.sources, spec.samples), np.float32)
-    active = spec.samples
-    if spec.sources == 2:
-        meta["relative_db"] = random.uniform(*spec.relative_db)
-        meta["overlap"] = random.uniform(*spec.overlap)
-        active = max(2 * FADE, round(spec.samples * (1 + meta["overlap"]) / 2))
-    first = random.integers(spec.sources)  # who begins
-    for i, speaker in enumerate(chosen):
-        begin = 0 if i == first else spec.samples - active
-        level = meta["level_db"] - (meta["relative_db"] if i else 0)
-        sources[i, begin : begin + active] = _sound(random, corpus.speech, speaker, active, SPEECH_GAP, spec.speed, spec) * _ratio(level)
-
+    if _happens(random, spec.clean_probability):
+        spec = _clean(spec)
+    ear = _Ear()
+    if _happens(random, spec.mic_probability):
+        ear = _Ear(microphone.colour(random))
+        meta["mic"] = ear.colour.notes()
+    sources = _speech(random, corpus, chosen, spec, ear, meta)
     rest = np.zeros(spec.samples, np.float32)
     if random.random() < spec.room_probability:
-        sources, rest, meta["rt60"] = _room(random, sources)
+        room, responses = _room(random, spec)
+        meta["rt60"] = room.rt60
+        sources, rest = _early_and_late(sources, responses)
+        if spec.noise_in_room:
+            ear = replace(ear, responses=responses)
     if random.random() < spec.noise_probability:
-        noise, meta["categories"] = _noise(random, corpus, chosen, spec)
+        noise, meta["categories"] = _noise(random, corpus, chosen, spec, ear)
         meta["snr_db"] = random.uniform(*spec.snr_db)
         rest += noise * (_rms(sources.sum(0)) / _ratio(meta["snr_db"]))
-    peak = float(np.abs(sources.sum(0) + rest).max())
-    if peak > PEAK:
-        sources *= PEAK / peak
-        rest *= PEAK / peak
-        meta["level_db"] += 20 * math.log10(PEAK / peak)
+    if _happens(random, spec.dc_probability):
+        meta["dc"] = random.uniform(-microphone.DC, microphone.DC)
+        rest += np.float32(meta["dc"])
+    if _happens(random, spec.hum_probability):
+        meta["hum"] = random.uniform(*microphone.HUM_DB)
+        hum, meta["hum_hz"] = microphone.random_hum(random, spec.samples)
+        rest += hum * _ratio(meta["hum"])
+    _turn_down(sources, rest, meta)
+    if _happens(random, spec.clip_probability):
+        meta["clipped"] = random.uniform(*microphone.CLIPPED)
+        rest = microphone.clip(sources.sum(0) + rest, meta["clipped"]) - sources.sum(0)
     return Mixture(sources.sum(0) + rest, sources, rest, meta)
 
 
@@ -186,12 +236,98 @@ def batch(corpus: Corpus, spec: MixtureSpec, *, seed: int, indices) -> tuple[np.
     return np.stack([m.mixture for m in made]), np.stack([m.sources for m in made])
 
 
+@dataclass(frozen=True)
+class _Ear:
+    """What noises pass on their way into the mixture.
+
+    Parameters
+    ----------
+    colour : of the microphone
+    responses : of the room, one for each noise in turn, each with how many of its samples are early; None: no room
+    """
+
+    colour: microphone.Colour | None = None
+    responses: Iterator[tuple[np.ndarray, int]] | None = None
+
+    def __call__(self, x: np.ndarray) -> np.ndarray:
+        """A sound [shape=(samples,), float32] at the microphone; of RMS 1 if it changes."""
+        if self.responses is None:
+            return self.coloured(x)
+        from scipy.signal import oaconvolve
+
+        x = self.coloured(x)
+        return _unit(oaconvolve(x, next(self.responses)[0])[: x.size])
+
+    def coloured(self, x: np.ndarray) -> np.ndarray:
+        """A sound [shape=(samples,), float32] coloured by the microphone; of RMS 1 if it changes."""
+        return x if self.colour is None else _unit(self.colour(x))
+
+
+def _check(corpus: Corpus, spec: MixtureSpec) -> None:
+    """Raise a `UserError` when the split has not what the mixtures need."""
+    if len(corpus.speakers) < spec.sources:
+        raise UserError(
+            f"corpus {corpus.name!r}, {corpus.split}: {len(corpus.speakers)} speaker(s), the task {spec.task} needs {spec.sources}; "
+            "build it from more speakers"
+        )
+    if spec.noise_probability and not corpus.categories:
+        raise UserError(f"corpus {corpus.name!r}, {corpus.split}: has no noise; build it again with `groupcomm data --noise DIR`")
+
+
+@functools.cache
+def _clean(spec: MixtureSpec) -> MixtureSpec:
+    """The same without anything but speech."""
+    off = ("noise", "room", "dc", "hum", "clip")
+    return replace(spec, **{f"{what}_probability": 0.0 for what in off})
+
+
+def _happens(random: np.random.Generator, probability: float) -> bool:
+    """Whether something of that probability happens. Nothing is drawn where it cannot: mixtures of specs without it stay what they were."""
+    return probability > 0 and random.random() < probability
+
+
+def _speech(random: np.random.Generator, corpus: Corpus, chosen: tuple[Group, ...], spec: MixtureSpec, ear: _Ear, meta: dict) -> np.ndarray:
+    """float32 [sources, samples]: the speakers at their levels, without a room; writes ``relative_db`` and ``overlap`` into ``meta``."""
+    sources = np.zeros((spec.sources, spec.samples), np.float32)
+    active = spec.samples
+    if spec.sources == 2:
+        meta["relative_db"] = random.uniform(*spec.relative_db)
+        meta["overlap"] = random.uniform(*spec.overlap)
+        active = max(2 * FADE, round(spec.samples * (1 + meta["overlap"]) / 2))
+    first = random.integers(spec.sources)  # who begins
+    for i, speaker in enumerate(chosen):
+        begin = 0 if i == first else spec.samples - active
+        level = meta["level_db"] - (meta["relative_db"] if i else 0)
+        sound = _sound(random, corpus.speech, speaker, active, SPEECH_GAP, spec.speed, spec)
+        sources[i, begin : begin + active] = ear.coloured(sound) * _ratio(level)
+    return sources
+
+
+def _turn_down(sources: np.ndarray, rest: np.ndarray, meta: dict) -> None:
+    """Turn everything down, in place, where the mixture is louder than `PEAK`."""
+    peak = float(np.abs(sources.sum(0) + rest).max())
+    if peak <= PEAK:
+        return
+    sources *= PEAK / peak
+    rest *= PEAK / peak
+    meta["level_db"] += 20 * math.log10(PEAK / peak)
+    if meta["dc"] is not None:
+        meta["dc"] *= PEAK / peak
+    if meta["hum"] is not None:
+        meta["hum"] += 20 * math.log10(PEAK / peak)
+
+
 def _ratio(db: float) -> np.float32:
     return np.float32(10 ** (db / 20))
 
 
 def _rms(x: np.ndarray) -> np.float32:
     return np.sqrt(np.dot(x, x) / np.float32(x.size))
+
+
+def _unit(x: np.ndarray) -> np.ndarray:
+    """The same sound at an RMS of 1."""
+    return x / max(_rms(x), np.float32(1e-9))
 
 
 def _draw(random: np.random.Generator, odds: np.ndarray) -> int:
@@ -209,34 +345,70 @@ def _speakers(random: np.random.Generator, corpus: Corpus, count: int, without: 
     return tuple(drawn[len(without) :])
 
 
-def _noise(random: np.random.Generator, corpus: Corpus, chosen: tuple[Group, ...], spec: MixtureSpec) -> tuple[np.ndarray, list[str]]:
+def _noise(
+    random: np.random.Generator, corpus: Corpus, chosen: tuple[Group, ...], spec: MixtureSpec, ear: _Ear
+) -> tuple[np.ndarray, list[str]]:
     """float32 [samples] of RMS 1, and its categories."""
-    noise, categories = _recorded_noise(random, corpus, chosen, spec)
-    # Nothing is drawn where there are none: mixtures of recipes without them stay what they were.
-    if not spec.synthetic_probability or random.random() >= spec.synthetic_probability:
+    if _happens(random, spec.procedural_probability):
+        return _procedural_noise(random, corpus, chosen, spec, ear)
+    noise, categories = _recorded_noise(random, corpus, chosen, spec, ear)
+    if not _happens(random, spec.synthetic_probability):
         return noise, categories
-    made = synthetic.noise(random, spec.samples)
+    made = ear(synthetic.noise(random, spec.samples))
     if random.random() < 0.5:
         return made, ["synthetic"]
     return _beside(random, noise, made), [*categories, "synthetic"]
 
 
-def _recorded_noise(
-    random: np.random.Generator, corpus: Corpus, chosen: tuple[Group, ...], spec: MixtureSpec
+def _procedural_noise(
+    random: np.random.Generator, corpus: Corpus, chosen: tuple[Group, ...], spec: MixtureSpec, ear: _Ear
 ) -> tuple[np.ndarray, list[str]]:
-    """float32 [samples] of RMS 1, and its categories."""
-    voices = int(random.integers(BABBLE[0], BABBLE[1] + 1))
+    """A procedural noise, half of the time beside recorded ones; as `_noise`."""
+    from calibration_data import procedural
+
+    made, kind = procedural.noise(random, spec.samples)
+    made, kind = ear(made), f"procedural {kind}"
+    if random.random() < 0.5:
+        return made, [kind]
+    noise, categories = _recorded_noise(random, corpus, chosen, spec, ear)
+    return _beside(random, noise, made), [*categories, kind]
+
+
+def _recorded_noise(
+    random: np.random.Generator, corpus: Corpus, chosen: tuple[Group, ...], spec: MixtureSpec, ear: _Ear
+) -> tuple[np.ndarray, list[str]]:
+    """Babble, or noises of one to three categories; as `_noise`."""
+    voices = int(random.integers(spec.babble[0], spec.babble[1] + 1))
     if random.random() < spec.babble_probability and len(corpus.speakers) >= voices + len(chosen):
-        others = _speakers(random, corpus, voices, chosen)
-        noise = sum(_sound(random, corpus.speech, other, spec.samples, SPEECH_GAP, spec.speed, spec) for other in others)
-        return noise / _rms(noise), ["babble"]
-    category = corpus.categories[_draw(random, corpus.category_odds)]
-    noise = _sound(random, corpus.noise, category, spec.samples, NOISE_GAP, spec.noise_speed, spec)
+        return _babble(random, corpus, _speakers(random, corpus, voices, chosen), spec, ear), ["babble"]
+    noise, name = _category(random, corpus, spec, ear)
     if random.random() >= spec.second_noise_probability:
-        return noise, [category.name]
-    second = corpus.categories[_draw(random, corpus.category_odds)]
-    beside = _sound(random, corpus.noise, second, spec.samples, NOISE_GAP, spec.noise_speed, spec)
-    return _beside(random, noise, beside), [category.name, second.name]
+        return noise, [name]
+    beside, second = _category(random, corpus, spec, ear)
+    noise = _beside(random, noise, beside)
+    if not _happens(random, spec.third_noise_probability):
+        return noise, [name, second]
+    beside, third = _category(random, corpus, spec, ear)
+    return _beside(random, noise, beside), [name, second, third]
+
+
+def _category(random: np.random.Generator, corpus: Corpus, spec: MixtureSpec, ear: _Ear) -> tuple[np.ndarray, str]:
+    """float32 [samples] of RMS 1 of a random category, and its name."""
+    category = corpus.categories[
+        _draw(random, getattr(corpus, "balanced_odds" if spec.balanced else "category_odds", corpus.category_odds))
+    ]
+    return ear(_sound(random, corpus.noise, category, spec.samples, NOISE_GAP, spec.noise_speed, spec)), category.name
+
+
+def _babble(random: np.random.Generator, corpus: Corpus, talkers: tuple[Group, ...], spec: MixtureSpec, ear: _Ear) -> np.ndarray:
+    """float32 [samples] of RMS 1: all talkers at once; in a room they share a few places of it."""
+    if ear.responses is None and _happens(random, spec.babble_room_probability):
+        ear = replace(ear, responses=_room(random, spec)[1])
+    groups = np.zeros((1 if ear.responses is None else BABBLE_PLACES, spec.samples), np.float32)
+    for i, talker in enumerate(talkers):
+        groups[i % len(groups)] += _sound(random, corpus.speech, talker, spec.samples, SPEECH_GAP, spec.speed, spec)
+    noise = sum(ear(group) for group in groups)
+    return noise / _rms(noise)
 
 
 def _beside(random: np.random.Generator, noise: np.ndarray, second: np.ndarray) -> np.ndarray:
@@ -299,39 +471,31 @@ def _colour(random: np.random.Generator, x: np.ndarray) -> np.ndarray:
     return lfilter(b, a, x)
 
 
-def _room(random: np.random.Generator, sources: np.ndarray) -> tuple[np.ndarray, np.ndarray, float]:
-    """Put the sources at different places of one random shoebox room.
+def _room(random: np.random.Generator, spec: MixtureSpec) -> tuple[rooms.Room, Iterator[tuple[np.ndarray, int]]]:
+    """A room of the pool, or one that no other mixture has; and its responses, first those for the speakers, then those for noises."""
+    if spec.room_pool:
+        room = rooms.pooled(int(random.integers(spec.room_pool)), spec.rt60)
+        return room, room.responses(random.permutation(len(room.places)))
+    room = rooms.draw(random, spec.sources + (NOISES if spec.noise_in_room else 0), spec.rt60)
+    return room, room.responses(range(len(room.places)))
+
+
+def _early_and_late(sources: np.ndarray, responses: Iterator[tuple[np.ndarray, int]]) -> tuple[np.ndarray, np.ndarray]:
+    """Put each source at a place of a room; its level is then that of its reference, not of the distance.
 
     Returns
     -------
-    references float32 [sources, samples], late reverberation of all float32 [samples], RT60 in seconds
+    references float32 [sources, samples], late reverberation of all float32 [samples]
     """
-    import pyroomacoustics as pra
     from scipy.signal import oaconvolve
 
-    size = random.uniform([3, 3, 2.5], [8, 6, 4])  # m
-    rt60 = random.uniform(0.1, 0.5)
-    volume, surface = size.prod(), 2 * (size[0] * size[1] + size[1] * size[2] + size[0] * size[2])
-    absorption = min(0.99, 24 * math.log(10) / SOUND_SPEED * volume / (surface * rt60))  # Sabine
-    order = math.ceil(rt60 * SOUND_SPEED / size.min() / 2)
-    room = pra.ShoeBox(size, fs=RATE, materials=pra.Material(absorption), max_order=order)
-    ear = random.uniform(0.2, 0.8, 3) * size
-    room.add_microphone(ear)
-    places = []
-    for _ in sources:
-        place = random.uniform([0.1, 0.1, 0.3], [0.9, 0.9, 0.7]) * size
-        places.append(place)
-        room.add_source(place)
-    room.compute_rir()
     references, late = np.zeros_like(sources), np.zeros(sources.shape[1], np.float32)
-    for i, place in enumerate(places):
-        response = np.asarray(room.rir[0][i], np.float32)
-        direct = np.linalg.norm(place - ear) / SOUND_SPEED * RATE + pra.constants.get("frac_delay_length") // 2
-        early = int(direct + EARLY * RATE)
-        gain = _rms(sources[i])
-        wet = oaconvolve(sources[i], response[:early])[: sources.shape[1]]
-        gain /= max(_rms(wet), np.float32(1e-9))  # the level is that of the reference, not of the distance
+    for i, source in enumerate(sources):
+        response, early = next(responses)
+        gain = _rms(source)
+        wet = oaconvolve(source, response[:early])[: source.size]
+        gain /= max(_rms(wet), np.float32(1e-9))
         references[i] = wet * gain
         if response.size > early:
-            late += np.pad(oaconvolve(sources[i], response[early:]), (early, 0))[: sources.shape[1]] * gain
-    return references, late, rt60
+            late += np.pad(oaconvolve(source, response[early:]), (early, 0))[: source.size] * gain
+    return references, late

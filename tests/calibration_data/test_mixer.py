@@ -3,17 +3,45 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from calibration_data import mixer, synthetic
-from calibration_data.corpus import open_corpus
+from calibration_data import microphone, mixer, rooms, synthetic
+from calibration_data.corpus import Clip, Corpus, Group, open_corpus
 from groupcomm.errors import UserError
 
 SPECS = {
     "enhance": mixer.ENHANCE,
     "separate": mixer.SEPARATE,
-    "enhance_eval": mixer.ENHANCE_EVAL,
-    "separate_eval": mixer.SEPARATE_EVAL,
+    "enhance_eval": mixer.ENHANCE_EVAL_2026_11,
+    "separate_eval": mixer.SEPARATE_EVAL_2026_11,
     "varied": replace(mixer.ENHANCE, **mixer.VARIED),
-    "room": replace(mixer.SEPARATE_EVAL, room_probability=1.0),
+    "room": replace(mixer.SEPARATE_EVAL_2026_11, room_probability=1.0),
+}
+NEW_SPECS = {
+    "wide": replace(mixer.ENHANCE, **mixer.WIDE | {"room_pool": 2, "rt60": (0.1, 0.2)}),
+    "wide_separate": replace(mixer.SEPARATE, **mixer.WIDE_SEPARATE | {"room_pool": 2, "rt60": (0.1, 0.2)}),
+    "new_enhance_eval": replace(mixer.ENHANCE_EVAL, rt60=(0.1, 0.2)),
+    "new_separate_eval": replace(mixer.SEPARATE_EVAL, rt60=(0.1, 0.2)),
+}
+BEFORE = {  # sums of mixtures, made before the mixer knew anything but these specs
+    "enhance": [-1.0643, -5.2732, 4.0675, 0.1686, 2.4384, 5.9425],
+    "separate": [-7.9111, -4.7048, 11.4168, 0.1412, 6.943, -0.7444],
+    "enhance_eval": [5.7903, -14.9129, -2.2746, 1.2779, 5.0113, 6.1524],
+    "separate_eval": [-13.5865, -5.0765, 12.2085, 0.2365, 5.8306, -2.0942],
+    "varied": [-1.6802, 0.9299, 2.2402, 1.7651, 1.6111, 4.7884],
+    "room": [-22.7008, -6.2502, 47.0339, 8.6329, 22.0209, -3.2074],
+    "babble": [0.8965, -2.4593, 1.8648, 0.1686, 1.59, 10.2474],
+    "everything": [1.3837, 29.1626, -6.0294, -48.6254, -10.5543, -6.9992],
+}
+OLD = SPECS | {
+    "babble": replace(mixer.ENHANCE, babble_probability=1.0),
+    "everything": replace(
+        mixer.SEPARATE,
+        **mixer.VARIED,
+        room_probability=0.5,
+        babble_probability=0.5,
+        eq_probability=0.5,
+        speed=(0.8, 1.2),
+        level_db=(-20.0, 0.0),
+    ),
 }
 
 
@@ -22,11 +50,43 @@ def train(tiny):
     return open_corpus("train", name="tiny")
 
 
+@pytest.fixture(scope="module")
+def small():
+    """A corpus in memory that no change of the builder changes: 14 speakers, three categories of noise."""
+    random = np.random.default_rng(11)
+    sounds = {"speech": [], "noise": []}
+
+    def group(kind, name, seconds):
+        clips = []
+        of = {"speaker": name, "category": ""} if kind == "speech" else {"speaker": "", "category": name}
+        for take, length in enumerate(seconds):
+            t = np.arange(int(length * 16000)) / 16000
+            tone = np.sin(2 * np.pi * (100 + 40 * len(sounds[kind])) * t) * (1.2 + np.sin(2 * np.pi * 3 * t))
+            place = {"offset": sum(map(len, sounds[kind])), "samples": t.size, "package": "small", "path": f"{name}/{take}"}
+            clips.append(Clip(kind=kind, lang="", sex="", tier="", **of, **place))
+            sounds[kind].append((2000 * tone + 800 * random.standard_normal(t.size)).astype("<i2"))
+        return Group(name, tuple(clips))
+
+    speakers = tuple(group("speech", f"speaker{i:02}", (0.8, 1.3)) for i in range(14))
+    categories = tuple(group("noise", name, (0.5, 1.1, 5.0)) for name in ("crowd", "rain", "wind"))
+    speech, noise = (np.concatenate(sounds[kind]) for kind in ("speech", "noise"))
+    return Corpus(name="small", split="train", speech=speech, noise=noise, speakers=speakers, categories=categories)
+
+
+@pytest.mark.parametrize("name", OLD)
+def test_mixtures_of_old_specs_are_what_they_were(small, name):
+    """To what FFT and dot products of another processor may change."""
+    spec = OLD[name]
+    weights = np.cos(np.arange(spec.samples) ** 1.5)
+    found = [float(mixer.mix(small, spec, seed=9, index=i).mixture @ weights) for i in range(6)]
+    assert found == pytest.approx(BEFORE[name], abs=2e-3)
+
+
 def _db(a, b):
     return 10 * np.log10(np.sum(a.astype(np.float64) ** 2) / np.sum(b.astype(np.float64) ** 2))
 
 
-@pytest.mark.parametrize("spec", SPECS.values(), ids=SPECS)
+@pytest.mark.parametrize("spec", (SPECS | NEW_SPECS).values(), ids=SPECS | NEW_SPECS)
 def test_is_a_function_of_seed_and_index(train, spec):
     a = mixer.mix(train, spec, seed=5, index=7)
     mixer.mix(train, spec, seed=5, index=8)
@@ -38,7 +98,7 @@ def test_is_a_function_of_seed_and_index(train, spec):
         assert not np.array_equal(mixer.mix(train, spec, seed=seed, index=index).mixture, a.mixture)
 
 
-@pytest.mark.parametrize("spec", SPECS.values(), ids=SPECS)
+@pytest.mark.parametrize("spec", (SPECS | NEW_SPECS).values(), ids=SPECS | NEW_SPECS)
 def test_parts_add_up(train, spec):
     for index in range(12):
         m = mixer.mix(train, spec, seed=0, index=index)
@@ -50,7 +110,7 @@ def test_parts_add_up(train, spec):
         assert len(set(m.meta["speakers"])) == spec.sources
 
 
-@pytest.mark.parametrize("spec", [mixer.ENHANCE, mixer.SEPARATE_EVAL, SPECS["varied"]], ids=["enhance", "separate_eval", "varied"])
+@pytest.mark.parametrize("spec", [mixer.ENHANCE, mixer.SEPARATE_EVAL_2026_11, SPECS["varied"]], ids=["enhance", "separate_eval", "varied"])
 def test_snr_and_level_are_as_asked(train, spec):
     for index in range(12):
         m = mixer.mix(train, spec, seed=0, index=index)
@@ -67,7 +127,7 @@ def test_snr_and_level_are_as_asked(train, spec):
 
 def test_relative_level_and_overlap(train):
     for overlap in (0.0, 0.5, 1.0):
-        spec = replace(mixer.SEPARATE_EVAL, relative_db=(3.0, 3.0), overlap=(overlap, overlap), noise_probability=0.0)
+        spec = replace(mixer.SEPARATE_EVAL_2026_11, relative_db=(3.0, 3.0), overlap=(overlap, overlap), noise_probability=0.0)
         m = mixer.mix(train, spec, seed=0, index=1)
         assert _db(*m.sources) == pytest.approx(3, abs=0.01)
         heard = [np.flatnonzero(source)[[0, -1]] / 64000 for source in m.sources]
@@ -77,7 +137,7 @@ def test_relative_level_and_overlap(train):
 
 
 def test_loud_mixtures_are_turned_down(train):
-    m = mixer.mix(train, replace(mixer.ENHANCE_EVAL, level_db=(0.0, 0.0)), seed=0, index=0)
+    m = mixer.mix(train, replace(mixer.ENHANCE_EVAL_2026_11, level_db=(0.0, 0.0)), seed=0, index=0)
     assert np.abs(m.mixture).max() == pytest.approx(mixer.PEAK, abs=1e-4)
     assert m.meta["level_db"] < 0
 
@@ -92,13 +152,13 @@ def test_babble_is_of_other_speakers(train):
 
 
 def test_two_noises(train):
-    spec = replace(mixer.ENHANCE_EVAL, second_noise_probability=1.0, seconds=1.0)
+    spec = replace(mixer.ENHANCE_EVAL_2026_11, second_noise_probability=1.0, seconds=1.0)
     assert len(mixer.mix(train, spec, seed=0, index=0).meta["categories"]) == 2
 
 
 def test_synthetic_noises(train):
     def categories(probability):
-        spec = replace(mixer.ENHANCE_EVAL, synthetic_probability=probability, seconds=1.0)
+        spec = replace(mixer.ENHANCE_EVAL_2026_11, synthetic_probability=probability, seconds=1.0)
         return [mixer.mix(train, spec, seed=0, index=i).meta["categories"] for i in range(40)]
 
     recorded, always = categories(0.0), categories(1.0)
@@ -128,7 +188,7 @@ def test_synthetic_noises_have_spectra_levels_and_hums_of_many_kinds(monkeypatch
 
 def test_noise_speed_changes_noise_alone(train):
     def made(speed):
-        return mixer.mix(train, replace(mixer.ENHANCE_EVAL, noise_speed=(speed, speed)), seed=3, index=0)
+        return mixer.mix(train, replace(mixer.ENHANCE_EVAL_2026_11, noise_speed=(speed, speed)), seed=3, index=0)
 
     slow, fast = made(0.5), made(2.0)
     a, b = (m.sources / m.sources.max() for m in (slow, fast))  # the level is turned down to what fits
@@ -143,7 +203,7 @@ def test_noise_speed_changes_noise_alone(train):
 
 def test_speed_changes_pitch(train):
     def pitch(speed):
-        spec = replace(mixer.ENHANCE_EVAL, speed=(speed, speed), noise_probability=0.0)
+        spec = replace(mixer.ENHANCE_EVAL_2026_11, speed=(speed, speed), noise_probability=0.0)
         m = mixer.mix(train, spec, seed=3, index=0)
         spectrum = np.abs(np.fft.rfft(m.sources[0]))
         return spectrum.argmax(), m.meta["speakers"]
@@ -155,12 +215,155 @@ def test_speed_changes_pitch(train):
 
 
 def test_room_keeps_early_sound_in_the_reference(train):
-    dry = replace(mixer.SEPARATE_EVAL, noise_probability=0.0)
+    dry = replace(mixer.SEPARATE_EVAL_2026_11, noise_probability=0.0)
     m = mixer.mix(train, replace(dry, room_probability=1.0), seed=0, index=2)
     assert 0.1 <= m.meta["rt60"] <= 0.5
     assert m.noise.any()  # late reverberation
     assert _db(m.sources.sum(0), m.noise) > 0
     assert mixer.mix(train, dry, seed=0, index=2).meta["rt60"] is None
+
+
+DRY = replace(mixer.ENHANCE_EVAL_2026_11, seconds=2.0)
+
+
+def _made(corpus, spec, index=0):
+    return mixer.mix(corpus, spec, seed=4, index=index)
+
+
+def test_clean_speech_is_its_own_reference(small):
+    everything = dict.fromkeys(("room_probability", "dc_probability", "hum_probability", "clip_probability", "mic_probability"), 1.0)
+    m = _made(small, replace(DRY, clean_probability=1.0, **everything))
+    np.testing.assert_array_equal(m.mixture, m.sources[0])
+    assert not m.noise.any() and m.meta["categories"] == [] and m.meta["mic"] is not None
+    assert [m.meta[key] for key in ("snr_db", "rt60", "dc", "hum", "hum_hz", "clipped")] == [None] * 6
+    some = [_made(small, replace(DRY, seconds=0.5, clean_probability=0.3), i).meta["snr_db"] is None for i in range(100)]
+    assert 15 <= sum(some) <= 45
+
+
+def test_three_noises(small):
+    spec = replace(DRY, second_noise_probability=1.0, third_noise_probability=1.0)
+    assert len(_made(small, spec).meta["categories"]) == 3
+    assert len(_made(small, replace(spec, second_noise_probability=0.0)).meta["categories"]) == 1
+
+
+def test_balanced_odds_choose_the_categories(small, monkeypatch):
+    monkeypatch.setattr(Corpus, "balanced_odds", property(lambda self: np.array([0.0, 1.0, 1.0])), raising=False)
+    for balanced in (False, True):
+        found = {_made(small, replace(DRY, seconds=0.2, balanced=balanced), i).meta["categories"][0] for i in range(20)}
+        assert found == ({"rain"} if balanced else {"crowd", "rain", "wind"})
+
+
+def test_procedural_noises(small):
+    pytest.importorskip("calibration_data.procedural")
+
+    def categories(probability):
+        spec = replace(DRY, seconds=0.5, procedural_probability=probability)
+        return [_made(small, spec, i).meta["categories"] for i in range(40)]
+
+    assert not any(c[-1].startswith("procedural") for c in categories(0.0))
+    always = categories(1.0)
+    assert all(c[-1].startswith("procedural ") for c in always)
+    assert 10 <= sum(len(c) == 1 for c in always) <= 30
+
+
+def test_babble_of_many(small):
+    spec = replace(DRY, babble_probability=1.0)
+    crowded = _made(small, replace(spec, babble=(13, 13)))
+    assert crowded.meta["categories"] == ["babble"]
+    assert _made(small, replace(spec, babble=(14, 14))).meta["categories"] != ["babble"]  # one of fourteen is the speaker
+    hall = _made(small, replace(spec, babble=(13, 13), babble_room_probability=1.0, rt60=(0.3, 0.3)))
+    np.testing.assert_array_equal(hall.sources, crowded.sources)
+    assert hall.meta["rt60"] is None and not np.array_equal(hall.noise, crowded.noise)
+
+
+def test_noise_in_the_room_has_its_whole_response(small):
+    """A click as noise comes out as a place's response, and the level and SNR are as asked."""
+    spec = replace(DRY, room_probability=1.0, rt60=(0.4, 0.4), snr_db=(0.0, 0.0))
+    dry, wet = (_made(small, replace(spec, noise_in_room=inside)) for inside in (False, True))
+    np.testing.assert_array_equal(dry.sources, wet.sources)
+    assert not np.array_equal(dry.noise, wet.noise)
+    ear = mixer._Ear(responses=iter([(np.array([0, 0, 1, 0.5], np.float32), 3)]))
+    click = np.zeros(100, np.float32)
+    click[10] = 1
+    heard = ear(click)
+    assert heard[12] / heard[13] == pytest.approx(2, abs=1e-4) and mixer._rms(heard) == pytest.approx(1, abs=1e-4)
+
+
+def test_rooms_of_the_pool(small):
+    """A mixture does not depend on which rooms were computed before it; there are no more rooms than the pool has."""
+    spec = replace(DRY, seconds=0.5, room_probability=1.0, room_pool=3, rt60=(0.1, 0.2), noise_in_room=True)
+    first = [_made(small, spec, i) for i in range(12)]
+    rooms.pooled.cache_clear()
+    for i, m in reversed(list(enumerate(first))):
+        np.testing.assert_array_equal(_made(small, spec, i).mixture, m.mixture)
+    assert 1 < len({m.meta["rt60"] for m in first}) <= 3
+    assert all(0.1 <= m.meta["rt60"] <= 0.2 for m in first)
+    assert len({_made(small, replace(spec, room_pool=0), i).meta["rt60"] for i in range(6)}) == 6
+
+
+def test_room_decays_as_long_as_it_says():
+    for seconds in (0.3, 0.6):
+        response, early = rooms.draw(np.random.default_rng(0), 1, (seconds, seconds)).response(0)
+        left = 10 * np.log10(np.cumsum(response[::-1].astype(np.float64) ** 2)[::-1] / np.sum(response.astype(np.float64) ** 2))
+        fell = (np.flatnonzero(left < -25)[0] - np.flatnonzero(left < -5)[0]) / 16000 * 3  # 20 dB of 60
+        assert fell == pytest.approx(seconds, rel=0.4)
+        assert early - 0.05 * 16000 <= np.abs(response).argmax() + 1
+
+
+def test_microphone_colours_speech_noise_and_reference_alike(small):
+    plain, coloured = _made(small, DRY), _made(small, replace(DRY, mic_probability=1.0))
+    assert plain.meta["mic"] is None and coloured.meta["mic"]["peaks"]
+    assert not np.array_equal(plain.sources, coloured.sources)
+    assert _db(coloured.sources, coloured.noise) == pytest.approx(coloured.meta["snr_db"], abs=0.01)
+    assert 10 * np.log10(np.mean(coloured.sources**2)) == pytest.approx(coloured.meta["level_db"], abs=0.01)
+
+
+def test_cuts_and_peaks_of_a_colour():
+    def gain_db(colour, hz):
+        t = np.arange(16000) / 16000
+        out = colour(np.sin(2 * np.pi * hz * t).astype(np.float32))[8000:]
+        return 20 * np.log10(np.sqrt(2 * np.mean(out**2)))
+
+    cuts = microphone.Colour(100.0, 6000.0)
+    assert [gain_db(cuts, hz) for hz in (100, 6000, 1000)] == pytest.approx([-3, -3, 0], abs=0.1)
+    assert gain_db(cuts, 25) < -22 and gain_db(cuts, 7500) < -10
+    peak = microphone.Colour(None, None, ((1000.0, -6.0, 1.0),))
+    assert [gain_db(peak, hz) for hz in (1000, 100)] == pytest.approx([-6, 0], abs=0.1)
+
+
+@pytest.mark.parametrize("what", ["dc", "hum", "clip"])
+def test_disturbances_are_in_the_mixture_alone(small, what):
+    spec = replace(DRY, level_db=(-30.0, -30.0), snr_db=(10.0, 10.0))  # nothing is turned down
+    plain, disturbed = _made(small, spec), _made(small, replace(spec, **{f"{what}_probability": 1.0}))
+    np.testing.assert_array_equal(plain.sources, disturbed.sources)
+    np.testing.assert_array_equal(disturbed.mixture, disturbed.sources.sum(0) + disturbed.noise)
+    added, meta = disturbed.mixture - plain.mixture, disturbed.meta
+    keys = {"dc": ["dc"], "hum": ["hum", "hum_hz"], "clip": ["clipped"]}[what]
+    assert {key for key in ("dc", "hum", "hum_hz", "clipped") if meta[key] is not None} == set(keys)
+    if what == "dc":
+        assert 0 < abs(meta["dc"]) <= 0.1
+        np.testing.assert_allclose(added, meta["dc"], atol=1e-6)
+    if what == "hum":
+        assert 10 * np.log10(np.mean(added**2)) == pytest.approx(meta["hum"], abs=0.01) and -60 <= meta["hum"] <= -25
+        power = np.abs(np.fft.rfft(added * np.hanning(added.size))) ** 2
+        near = np.abs(np.fft.rfftfreq(added.size, 1 / 16000)[:, None] - meta["hum_hz"] * np.arange(1, 17)).min(1) < 3
+        assert power[near].sum() > 0.999 * power.sum()
+    if what == "clip":
+        level = np.abs(disturbed.mixture).max()
+        beyond = np.mean(np.abs(plain.mixture) > level)
+        assert beyond == pytest.approx(meta["clipped"], abs=1e-4) and 0.0009 <= beyond <= 0.02
+        untouched = np.abs(plain.mixture) < level
+        np.testing.assert_allclose(added[untouched], 0, atol=1e-6)
+
+
+def test_offset_and_hum_are_turned_down_with_the_rest(small):
+    spec = replace(DRY, level_db=(0.0, 0.0), dc_probability=1.0, hum_probability=1.0)
+    m = _made(small, spec)
+    assert np.abs(m.mixture).max() == pytest.approx(mixer.PEAK, abs=1e-4)
+    down = m.meta["level_db"]
+    quiet = _made(small, replace(spec, level_db=(-40.0, -40.0), snr_db=(20.0, 20.0)))
+    assert m.meta["dc"] == pytest.approx(quiet.meta["dc"] * 10 ** (down / 20))
+    assert m.meta["hum"] == pytest.approx(quiet.meta["hum"] + down)
 
 
 def test_batch(train):
