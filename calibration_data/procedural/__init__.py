@@ -3,12 +3,14 @@
 The models follow Farnell, "Designing Sound" (MIT Press, 2010), in spirit; where one is from a paper, its function says so.
 """
 
+import functools
+
 import numpy as np
 from scipy.fft import irfft, next_fast_len, rfft
 
 from calibration_data.audio import RATE
 from calibration_data.procedural import impacts, machines, nature, signals, spectrum
-from calibration_data.procedural.blocks import between, frequencies, level, power, unit, white_spectrum
+from calibration_data.procedural.dsp import between, frequencies, level, power, unit, white_spectrum
 
 # Kind: (function of generator and samples, weight). Weights are relative; frequent and difficult noises of daily life have more.
 KINDS = {
@@ -31,7 +33,7 @@ KINDS = {
     "alarm": (signals.alarm, 1.0),
     "crowd": (signals.crowd, 1.5),
     "music": (signals.music, 1.5),
-    "random spectrum": (spectrum.noise, 3.0),
+    "random spectrum": (spectrum.noise, 2.0),
 }
 _NAMES = tuple(KINDS)
 _ODDS = np.cumsum([weight for _, weight in KINDS.values()]) / sum(weight for _, weight in KINDS.values())
@@ -44,7 +46,7 @@ TILT = (-2.0, 2.0)  # of the spectrum, dB per octave
 RIPPLE = 2.0  # standard deviation of a random equalizer's points, dB
 POINTS = 8  # of the equalizer, an octave apart, from 62.5 Hz
 HIGH_PASS = (10.0, 60.0)  # corner of the microphone, Hz; second order
-FLOOR = (-60.0, -25.0)  # background of the place (pink to brown noise) below the sound, dB
+FLOOR = (-55.0, -15.0)  # background of the place (pink to brown noise) below the sound, dB
 CREST = 25.0  # peaks of sparse sounds are limited to about this many times the RMS
 
 
@@ -76,17 +78,24 @@ def _place(random: np.random.Generator, x: np.ndarray, room: bool) -> np.ndarray
     """Room, microphone and background, all in one circular convolution: the reverberation of the end is heard at the start."""
     size = next_fast_len(x.size, True)
     f = frequencies(size)
-    octave = np.log2(np.maximum(f, 20) / 1000)
-    points = random.normal(0, RIPPLE, POINTS) + random.uniform(*TILT) * np.arange(-4, POINTS - 4)
-    low, high = between(random, *HIGH_PASS), random.uniform(*FLOOR)
-    gain = level(np.interp(octave[:: max(1, size // 4000)], np.arange(-4, POINTS - 4), points))
-    gain = np.interp(f, f[:: max(1, size // 4000)], gain).astype(np.float32) * (f / (f + np.float32(low))) ** 2
+    points = random.normal(0, RIPPLE, POINTS) + random.uniform(*TILT) * np.arange(POINTS)
+    whole, part = _octaves(size)
+    gain = level(points[whole] * (1 - part) + points[whole + 1] * part)
+    gain *= (f / (f + np.float32(between(random, *HIGH_PASS)))) ** 2
     spectrum = rfft(x, size)
     if room and random.random() < REVERBERATION:
         spectrum *= 1 + level(-random.uniform(*DIRECT)) * rfft(_tail(random, size))
-    background = white_spectrum(random, size) * power(f, -random.uniform(0.5, 1.0))
-    background *= level(high) * np.linalg.norm(spectrum) / np.linalg.norm(background)
+    background = white_spectrum(random, size) * power(f + 20, -random.uniform(0.5, 1.0))
+    background *= level(random.uniform(*FLOOR)) * np.linalg.norm(spectrum) / np.linalg.norm(background)
     return irfft((spectrum + background) * gain, size)[: x.size]
+
+
+@functools.lru_cache(4)
+def _octaves(size: int) -> tuple[np.ndarray, np.ndarray]:
+    """Between which points of the equalizer each bin is: index of the lower one, and how far above it in octaves."""
+    octave = np.clip(np.log2(np.maximum(frequencies(size), 1) / 62.5), 0, POINTS - 1.001)
+    whole = octave.astype(np.int32)
+    return whole, (octave - whole).astype(np.float32)
 
 
 def _tail(random: np.random.Generator, size: int) -> np.ndarray:
@@ -94,7 +103,7 @@ def _tail(random: np.random.Generator, size: int) -> np.ndarray:
     rt60 = between(random, *RT60)
     length = min(size, int(rt60 * RATE))
     decay = np.exp(np.float32(-np.log(1000) / (rt60 * RATE)) * np.arange(length, dtype=np.float32))
-    tail = random.standard_normal(length, dtype=np.float32) * decay
+    tail = (random.random(length, dtype=np.float32) - np.float32(0.5)) * decay
     dull = random.uniform(0, 0.7)  # coefficient of a smoothing filter
     tail[1:] += np.float32(dull) * tail[:-1]
     gap = min(int(random.uniform(0.002, 0.02) * RATE), size - 1)

@@ -3,27 +3,11 @@
 import numpy as np
 
 from calibration_data.audio import RATE
-from calibration_data.procedural.blocks import (
-    SINE,
-    band,
-    between,
-    coloured,
-    curve,
-    cycles,
-    level,
-    modes,
-    peak,
-    periodic,
-    poisson,
-    power,
-    scatter,
-    unit,
-    wander,
-)
+from calibration_data.procedural import dsp
 
 SURFACES = {  # of rain: modes in Hz (low, high), time constants of their decay in s (low, high), level of bubbles in dB
     "ground": ((800, 6000), (0.0003, 0.002), -6),
-    "metal roof": ((300, 5000), (0.005, 0.03), -20),
+    "metal roof": ((300, 5000), (0.003, 0.012), -20),
     "umbrella": ((150, 1500), (0.002, 0.008), -30),
     "window": ((500, 4000), (0.001, 0.006), -20),
     "puddles": ((1000, 6000), (0.0003, 0.001), 6),
@@ -36,22 +20,24 @@ def wind(random: np.random.Generator, samples: int) -> np.ndarray:
     The pressure spectrum falls as f^-5/3 in the inertial range and faster above a corner that rises with the wind's speed (Nelke and
     Vary, "Measurement, analysis and simulation of wind noise signals", IWAENC 2014); pressure grows as the square of the speed.
     """
-    corner = between(random, 40, 250)  # Hz
-    steep = random.uniform(1, 2.5)  # exponent of amplitude above the corner, beside that below it
+    corner = dsp.between(random, 40, 250)  # Hz
+    steep = random.uniform(1.3, 2.5)  # exponent of amplitude above the corner, beside that below it
 
     def spectrum(corner):
-        return lambda f: power(f + 3, -5 / 6) * power(1 + (f / np.float32(corner)) ** 2, -steep / 2) * (f > 5)
+        return lambda f: dsp.power(f + 3, -5 / 6) * dsp.power(1 + (f / np.float32(corner)) ** 2, -steep / 2) * (f > 5)
 
-    strength = random.uniform(0.1, 0.6)  # standard deviation of the logarithm of speed
-    gusts = 0.8 * curve(wander(random, samples, random.uniform(0.5, 2)), samples) + 0.4 * curve(wander(random, samples, 12), samples)
+    strength = random.uniform(0.1, 0.4)  # standard deviation of the logarithm of speed
+    gusts = 0.8 * dsp.curve(dsp.wander(random, samples, random.uniform(0.5, 2)), samples) + 0.4 * dsp.curve(
+        dsp.wander(random, samples, 12), samples
+    )
     speed = np.exp(np.float32(strength) * gusts)
-    x = speed**2 * coloured(random, samples, spectrum(corner))
-    x += 0.4 * speed**4 * coloured(random, samples, spectrum(4 * corner))  # gusts are brighter
+    x = speed**2 * dsp.coloured(random, samples, spectrum(corner))
+    x += 0.25 * speed**4 * dsp.coloured(random, samples, spectrum(4 * corner))  # gusts are brighter
     if random.random() < 0.15:  # whistling at an edge: a narrow band whose frequency follows the speed (Strouhal)
-        hz = np.clip(between(random, 250, 900) * np.sqrt(speed), 100, 3000)
-        band_noise = coloured(random, samples, lambda f: f < random.uniform(5, 40))
-        x += level(random.uniform(-30, -12)) * speed**3 * band_noise * periodic(SINE, cycles(hz, samples))
-    x = unit(x)
+        hz = np.clip(dsp.between(random, 250, 900) * np.sqrt(speed), 100, 3000)
+        band_noise = dsp.coloured(random, samples, lambda f: f < random.uniform(5, 40))
+        x += dsp.level(random.uniform(-30, -12)) * speed**3 * band_noise * dsp.periodic(dsp.SINE, dsp.cycles(hz, samples))
+    x = dsp.unit(x)
     if random.random() < 0.25:  # overload of the microphone
         limit = np.float32(random.uniform(1, 3))
         x = np.clip(x, -limit, limit)
@@ -64,20 +50,22 @@ def rain(random: np.random.Generator, samples: int) -> np.ndarray:
     A drop excites modes of the surface it hits; on water it may leave a bubble that rings at 1 to 7 kHz.
     """
     hz, decay, bubbles = SURFACES[list(SURFACES)[random.integers(len(SURFACES))]]
-    kinds, length = 10, 512
-    drops = modes(between(random, *hz, (kinds, 6)), between(random, *decay, (kinds, 6)), random.normal(0, 1, (kinds, 6)), length)
+    kinds, length = 8, 512
+    drops = dsp.modes(
+        dsp.between(random, *hz, (kinds, 6)), dsp.between(random, *decay, (kinds, 6)), random.normal(0, 1, (kinds, 6)), length
+    )
     drops /= np.abs(drops).max(1, keepdims=True)
     splash = np.exp(-np.arange(length, dtype=np.float32) / np.float32(random.uniform(0.0005, 0.003) * RATE))
     drops += random.uniform(0.1, 0.7) * splash * random.standard_normal((kinds, length), dtype=np.float32)
-    ring = modes(between(random, 1000, 7000, (kinds, 1)), between(random, 0.002, 0.008, (kinds, 1)), 1.0, length)
-    drops += level(bubbles) * np.roll(ring, int(random.uniform(0.002, 0.01) * RATE), 1) * (random.random((kinds, 1)) < 0.5)
-    at = poisson(random, samples, between(random, 15, 1500))
+    ring = dsp.modes(dsp.between(random, 1000, 7000, (kinds, 1)), dsp.between(random, 0.002, 0.008, (kinds, 1)), 1.0, length)
+    drops += dsp.level(bubbles) * np.roll(ring, int(random.uniform(0.002, 0.01) * RATE), 1) * (random.random((kinds, 1)) < 0.5)
+    at = dsp.poisson(random, samples, dsp.between(random, 30, 4000))
     size = np.minimum(random.exponential(1, at.size), 5)
-    near = scatter(random, samples, at, size**2 * np.sign(random.standard_normal(at.size)), drops)
-    low, high, tilt = between(random, 150, 1500), random.uniform(3000, 8000), random.uniform(-0.5, 0.2)
-    wash = coloured(random, samples, lambda f: band(f, low, high, 1) * power(f, tilt))
-    wash *= level(curve(random.uniform(0, 1.5) * wander(random, samples, 1), samples))
-    return unit(near) + level(random.uniform(-15, 6)) * wash
+    near = dsp.scatter(samples, at, size**2 * np.sign(random.standard_normal(at.size)), drops)
+    low, high, tilt = dsp.between(random, 150, 1500), random.uniform(3000, 8000), random.uniform(-0.5, 0.2)
+    wash = dsp.coloured(random, samples, lambda f: dsp.band(f, low, high, 1) * dsp.power(f, tilt))
+    wash *= dsp.level(dsp.curve(random.uniform(0, 1.5) * dsp.wander(random, samples, 1), samples))
+    return dsp.unit(near) + dsp.level(random.uniform(-12, 12)) * wash
 
 
 def water(random: np.random.Generator, samples: int) -> np.ndarray:
@@ -86,18 +74,22 @@ def water(random: np.random.Generator, samples: int) -> np.ndarray:
     A bubble of radius r (m) rings at 3 / r Hz, decays at 0.13 / r + 0.0072 r^-1.5 per second and rises in pitch as it surfaces
     (van den Doel, "Physically based models for liquid sounds", ACM TAP 2005).
     """
-    kinds, length = 24, 1024
-    largest = between(random, 0.0015, 0.006)  # m
-    radius = np.maximum(largest * random.power(1.5, kinds), 0.0005)
+    kinds, length = 10, 512
+    largest = dsp.between(random, 0.0015, 0.006)  # m
+    radius = dsp.between(random, largest / 8, largest, kinds)
     decay = 0.13 / radius + 0.0072 * radius**-1.5
     t = np.arange(length) / RATE
     rise = random.uniform(0, 0.1, kinds) * (random.random(kinds) < 0.4) * decay  # relative, per second
     phase = 3 / radius[:, None] * (t + rise[:, None] * t**2 / 2)
     bubbles = np.sin(2 * np.pi * (phase % 1)).astype(np.float32) * np.exp(-decay[:, None] * t).astype(np.float32)
-    bubbles *= ((radius / largest) ** random.uniform(0.5, 1.5))[:, None].astype(np.float32)
-    at = poisson(random, samples, between(random, 80, 3000))
-    flow = curve(np.exp(random.uniform(0, 0.5) * wander(random, samples, 4)), samples)
-    x = unit(scatter(random, samples, at, between(random, 0.1, 1, at.size), bubbles)) * flow
-    low, high = between(random, 200, 1500), random.uniform(3000, 8000)
-    hiss = coloured(random, samples, lambda f: band(f, low, high, 1) * (1 + 2 * peak(f, between(random, 300, 3000), 3)))
-    return x + level(random.uniform(-18, 3)) * hiss * flow
+    bubbles *= ((radius / largest) ** random.uniform(0, 1))[:, None].astype(np.float32)
+    at = dsp.poisson(random, samples, dsp.between(random, 200, 4000))
+    flow = dsp.curve(np.exp(random.uniform(0, 0.5) * dsp.wander(random, samples, 4)), samples)
+    x = dsp.unit(dsp.scatter(samples, at, dsp.between(random, 0.1, 1, at.size), bubbles)) * flow
+    at = dsp.poisson(random, samples, dsp.between(random, 2, 50))  # large ones: each of its own radius
+    radius = dsp.between(random, 0.5 * largest, 1.5 * largest, (at.size, 1))
+    big = dsp.modes(3 / radius, 1 / (0.13 / radius + 0.0072 * radius**-1.5), radius / largest, 1024)
+    x += dsp.level(random.uniform(0, 12)) * dsp.overlay(samples, at, big)
+    low, high = dsp.between(random, 200, 1500), random.uniform(3000, 8000)
+    hiss = dsp.coloured(random, samples, lambda f: dsp.band(f, low, high, 1) * (1 + 2 * dsp.peak(f, dsp.between(random, 300, 3000), 3)))
+    return x + dsp.level(random.uniform(-18, 3)) * hiss * flow

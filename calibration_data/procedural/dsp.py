@@ -13,7 +13,6 @@ from scipy.signal import lfilter
 from calibration_data.audio import RATE
 
 TABLE = 16384  # points of a wavetable; a power of two
-SPAN = 64  # samples that a modal resonator advances per row of its factored exponential
 
 
 @functools.lru_cache(16)
@@ -49,12 +48,12 @@ def unit(x: np.ndarray) -> np.ndarray:
 
 def level(db) -> np.ndarray:
     """Amplitude ratio of a level in dB, float32."""
-    return np.float32(10) ** (np.asarray(db, np.float32) / 20)
+    return np.exp(np.asarray(db, np.float32) * np.float32(np.log(10) / 20))
 
 
 def white_spectrum(random: np.random.Generator, size: int) -> np.ndarray:
-    """Spectrum of white Gaussian noise; complex64 [size // 2 + 1]."""
-    return random.standard_normal((size // 2 + 1, 2), dtype=np.float32).view(np.complex64)[:, 0]
+    """Spectrum of white noise; complex64 [size // 2 + 1]. Uniform draws are fast, and their transform is Gaussian all the same."""
+    return (random.random((size // 2 + 1, 2), dtype=np.float32) - np.float32(0.5)).view(np.complex64)[:, 0]
 
 
 def coloured(random: np.random.Generator, samples: int, response: Callable) -> np.ndarray:
@@ -123,16 +122,17 @@ def modes(hz, seconds, gain, samples: int) -> np.ndarray:
     """
     hz, seconds, gain = np.broadcast_arrays(hz, seconds, gain)
     pole = (-1 / seconds + 2j * np.pi * hz) / RATE
-    rows = np.arange(0, samples, SPAN)
-    coarse = np.exp(pole[..., None, :] * rows[:, None]) * (gain * (hz < 7500))[..., None, :]
-    fine = np.exp(pole[..., None] * np.arange(SPAN))
-    x = coarse.astype(np.complex64) @ fine.astype(np.complex64)
-    return x.imag.reshape(*x.shape[:-2], -1)[..., :samples]
+    pole = pole.astype(np.complex64)
+    span = int(samples**0.5)
+    coarse = np.exp(pole[..., None, :] * np.arange(0, samples, span, dtype=np.float32)[:, None])
+    coarse *= (gain * (hz < 7500))[..., None, :].astype(np.float32)
+    x = (coarse @ np.exp(pole[..., None] * np.arange(span, dtype=np.float32))).imag
+    return x.reshape(*x.shape[:-2], -1)[..., :samples]
 
 
 def poisson(random: np.random.Generator, samples: int, hz: float) -> np.ndarray:
-    """Sample indices of a Poisson process of ``hz`` events per second, sorted; one at least."""
-    return np.sort(random.integers(samples, size=max(1, random.poisson(hz * samples / RATE))))
+    """Sample indices of a Poisson process of ``hz`` events per second, in no order; one at least."""
+    return random.integers(samples, size=max(1, random.poisson(hz * samples / RATE)))
 
 
 def rhythm(random: np.random.Generator, samples: int, hz: float, jitter: float) -> np.ndarray:
@@ -152,15 +152,19 @@ def overlay(samples: int, at: np.ndarray, sounds: np.ndarray) -> np.ndarray:
     return out[:samples]
 
 
-def scatter(random: np.random.Generator, samples: int, at: np.ndarray, gain: np.ndarray, sounds: np.ndarray) -> np.ndarray:
-    """Sum of thousands of events, each one of the ``sounds`` [kinds, length] drawn at random; overlap-add in blocks of ``length``."""
+def scatter(samples: int, at: np.ndarray, gain: np.ndarray, sounds: np.ndarray) -> np.ndarray:
+    """Sum of thousands of events: they take the ``sounds`` [kinds, length] in turn; by overlap-add."""
     kinds, length = sounds.shape
-    blocks = -(-samples // length)
-    trains = np.bincount(random.integers(kinds, size=at.size) * blocks * length + at, gain, kinds * blocks * length)
-    trains = trains.astype(np.float32).reshape(kinds, blocks, length)
-    y = irfft(sum(rfft(t, 2 * length) * rfft(s, 2 * length) for t, s in zip(trains, sounds, strict=True)), 2 * length)
-    y[1:, :length] += y[:-1, length:]
-    return y[:, :length].ravel()[:samples]
+    size = 8 * length  # of an FFT
+    hop = size - length + 1
+    blocks = -(-samples // hop)
+    index, total = at // hop * size + at % hop, 0
+    for k in range(kinds):
+        train = np.bincount(index[k::kinds], gain[k::kinds], blocks * size).astype(np.float32)
+        total = total + rfft(train.reshape(blocks, size)) * rfft(sounds[k], size)
+    y = irfft(total, size)
+    y[1:, : size - hop] += y[:-1, hop:]
+    return y[:, :hop].ravel()[:samples]
 
 
 def decaying(samples: int, at: np.ndarray, gain: np.ndarray, seconds: float) -> np.ndarray:
@@ -173,4 +177,4 @@ def decaying(samples: int, at: np.ndarray, gain: np.ndarray, seconds: float) -> 
 
 def bursts(random: np.random.Generator, samples: int, at: np.ndarray, gain: np.ndarray, seconds: float) -> np.ndarray:
     """White noise under the envelope `decaying`: no two events are alike."""
-    return decaying(samples, at, gain, seconds) * random.standard_normal(samples, dtype=np.float32)
+    return decaying(samples, at, gain, seconds) * (random.random(samples, dtype=np.float32) - np.float32(0.5)) * np.float32(12**0.5)
