@@ -78,11 +78,12 @@ def hum(samples: int, hz: float, amplitudes: np.ndarray, phases: np.ndarray) -> 
     -------
     float32 [samples] of RMS 1
     """
-    turns = (np.arange(samples) * (hz / RATE)) % 1  # reduced in float64; the sines are then exact enough in float32
+    turns = (np.arange(samples) * (hz / RATE)) % 1  # reduced to one turn in float64; the rest is then exact enough in float32
+    turns = np.float32(2 * np.pi) * turns.astype(np.float32)
     out = np.zeros(samples, np.float32)
     for k, (amplitude, phase) in enumerate(zip(amplitudes, phases, strict=True), 1):
         if k * hz < RATE / 2:
-            out += np.float32(amplitude) * np.sin(((k * turns + phase) * (2 * np.pi)).astype(np.float32))
+            out += np.float32(amplitude) * np.sin(np.float32(k) * turns + np.float32(2 * np.pi * phase))
     return out / np.sqrt(np.mean(out**2))
 
 

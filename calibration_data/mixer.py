@@ -1,6 +1,8 @@
 """The seeded mixer: mixtures on the fly from one split of a corpus.
 
-A mixture is a function of (corpus, spec, seed, index) and nothing else: no state, no clock, no order of calls.
+A mixture is a function of (corpus, spec, seed, index) and nothing else: no state, no clock, no order of calls. Specs that differ in the
+probability of a room (with its noises in it), a microphone's colour, an offset, hum or clipping make the same speech and noise of an index:
+their mixtures can be compared one by one.
 """
 
 import functools
@@ -21,6 +23,8 @@ FADE = 80  # samples (5 ms) at both ends of a clip, so that a cut does not click
 BABBLE_PLACES = 4  # of a room, that the talkers of babble share
 NOISES = 5  # places for noises in a room
 PEAK = 0.99  # no sample of a mixture is larger
+# What may be added to a mixture; each draws from a generator of its own, so that speech and noise do not depend on what else there is.
+EXTRAS = ("clean", "mic", "room", "babble_room", "dc", "hum", "clip")
 LONGEST = 3600  # seconds of a mixture
 SILENT = 1e-4  # a source with a smaller RMS (-80 dBFS) is drawn again
 TRIES = 20
@@ -28,7 +32,7 @@ TRIES = 20
 
 @dataclass(frozen=True)
 class MixtureSpec:
-    """What mixtures are like. A pair (low, high) is drawn uniformly; levels are RMS. What is off by default draws nothing at random.
+    """What mixtures are like. A pair (low, high) is drawn uniformly; levels are RMS.
 
     Parameters
     ----------
@@ -187,34 +191,38 @@ def mix(corpus: Corpus, spec: MixtureSpec, *, seed: int, index: int) -> Mixture:
         "level_db": random.uniform(*spec.level_db),
         **dict.fromkeys(("snr_db", "relative_db", "overlap", "rt60", "mic", "dc", "hum", "hum_hz", "clipped")),
     }
-    if _happens(random, spec.clean_probability):
+    own = functools.partial(_own, int(seed), int(index))
+    if own(spec, "clean"):
         spec = _clean(spec)
     ear = _Ear()
-    if _happens(random, spec.mic_probability):
-        ear = _Ear(microphone.colour(random))
+    if mic := own(spec, "mic"):
+        ear = _Ear(microphone.colour(mic))
         meta["mic"] = ear.colour.notes()
     sources = _speech(random, corpus, chosen, spec, ear, meta)
     rest = np.zeros(spec.samples, np.float32)
     if random.random() < spec.room_probability:
-        room, responses = _room(random, spec)
+        apart = spec.room_pool or spec.noise_in_room  # without both, the room is from the mixture's generator, as it always was
+        room, responses = _room(_generator(int(seed), int(index), "room") if apart else random, spec)
         meta["rt60"] = room.rt60
         sources, rest = _early_and_late(sources, responses)
         if spec.noise_in_room:
             ear = replace(ear, responses=responses)
+    elif hall := own(spec, "babble_room"):
+        ear = replace(ear, hall=_room(hall, spec)[1])
     if random.random() < spec.noise_probability:
         noise, meta["categories"] = _noise(random, corpus, chosen, spec, ear)
         meta["snr_db"] = random.uniform(*spec.snr_db)
         rest += noise * (_rms(sources.sum(0)) / _ratio(meta["snr_db"]))
-    if _happens(random, spec.dc_probability):
-        meta["dc"] = random.uniform(-microphone.DC, microphone.DC)
+    if dc := own(spec, "dc"):
+        meta["dc"] = dc.uniform(-microphone.DC, microphone.DC)
         rest += np.float32(meta["dc"])
-    if _happens(random, spec.hum_probability):
-        meta["hum"] = random.uniform(*microphone.HUM_DB)
-        hum, meta["hum_hz"] = microphone.random_hum(random, spec.samples)
-        rest += hum * _ratio(meta["hum"])
+    if hum := own(spec, "hum"):
+        meta["hum"] = hum.uniform(*microphone.HUM_DB)
+        sound, meta["hum_hz"] = microphone.random_hum(hum, spec.samples)
+        rest += sound * _ratio(meta["hum"])
     _turn_down(sources, rest, meta)
-    if _happens(random, spec.clip_probability):
-        meta["clipped"] = random.uniform(*microphone.CLIPPED)
+    if clip := own(spec, "clip"):
+        meta["clipped"] = clip.uniform(*microphone.CLIPPED)
         rest = microphone.clip(sources.sum(0) + rest, meta["clipped"]) - sources.sum(0)
     return Mixture(sources.sum(0) + rest, sources, rest, meta)
 
@@ -244,10 +252,12 @@ class _Ear:
     ----------
     colour : of the microphone
     responses : of the room, one for each noise in turn, each with how many of its samples are early; None: no room
+    hall : those of a room for babble alone
     """
 
     colour: microphone.Colour | None = None
     responses: Iterator[tuple[np.ndarray, int]] | None = None
+    hall: Iterator[tuple[np.ndarray, int]] | None = None
 
     def __call__(self, x: np.ndarray) -> np.ndarray:
         """A sound [shape=(samples,), float32] at the microphone; of RMS 1 if it changes."""
@@ -281,8 +291,22 @@ def _clean(spec: MixtureSpec) -> MixtureSpec:
     return replace(spec, **{f"{what}_probability": 0.0 for what in off})
 
 
+def _generator(seed: int, index: int, extra: str) -> np.random.Generator:
+    """The generator of one of `EXTRAS` of one mixture."""
+    return np.random.default_rng(np.random.SeedSequence([seed, index], spawn_key=(EXTRAS.index(extra),)))
+
+
+def _own(seed: int, index: int, spec: MixtureSpec, extra: str) -> np.random.Generator | None:
+    """The generator of one of `EXTRAS` if the mixture has it, else None."""
+    probability = getattr(spec, f"{extra}_probability")
+    if not probability:
+        return None
+    random = _generator(seed, index, extra)
+    return random if random.random() < probability else None
+
+
 def _happens(random: np.random.Generator, probability: float) -> bool:
-    """Whether something of that probability happens. Nothing is drawn where it cannot: mixtures of specs without it stay what they were."""
+    """Whether a noise of that probability is there. Nothing is drawn where it cannot be, so that mixtures of old specs stay the same."""
     return probability > 0 and random.random() < probability
 
 
@@ -402,8 +426,8 @@ def _category(random: np.random.Generator, corpus: Corpus, spec: MixtureSpec, ea
 
 def _babble(random: np.random.Generator, corpus: Corpus, talkers: tuple[Group, ...], spec: MixtureSpec, ear: _Ear) -> np.ndarray:
     """float32 [samples] of RMS 1: all talkers at once; in a room they share a few places of it."""
-    if ear.responses is None and _happens(random, spec.babble_room_probability):
-        ear = replace(ear, responses=_room(random, spec)[1])
+    if ear.hall is not None:
+        ear = replace(ear, responses=ear.hall)
     groups = np.zeros((1 if ear.responses is None else BABBLE_PLACES, spec.samples), np.float32)
     for i, talker in enumerate(talkers):
         groups[i % len(groups)] += _sound(random, corpus.speech, talker, spec.samples, SPEECH_GAP, spec.speed, spec)

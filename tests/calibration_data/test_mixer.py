@@ -278,7 +278,7 @@ def test_babble_of_many(small):
 
 def test_noise_in_the_room_has_its_whole_response(small):
     """A click as noise comes out as a place's response, and the level and SNR are as asked."""
-    spec = replace(DRY, room_probability=1.0, rt60=(0.4, 0.4), snr_db=(0.0, 0.0))
+    spec = replace(DRY, room_probability=1.0, room_pool=1, rt60=(0.4, 0.4), snr_db=(0.0, 0.0))
     dry, wet = (_made(small, replace(spec, noise_in_room=inside)) for inside in (False, True))
     np.testing.assert_array_equal(dry.sources, wet.sources)
     assert not np.array_equal(dry.noise, wet.noise)
@@ -287,6 +287,17 @@ def test_noise_in_the_room_has_its_whole_response(small):
     click[10] = 1
     heard = ear(click)
     assert heard[12] / heard[13] == pytest.approx(2, abs=1e-4) and mixer._rms(heard) == pytest.approx(1, abs=1e-4)
+
+
+@pytest.mark.parametrize("extra", ["mic", "room", "dc", "hum", "clip"])
+def test_extras_leave_speech_and_noise_what_they_were(small, extra):
+    spec = replace(DRY, dc_probability=0.5, hum_probability=0.5, noise_in_room=True, rt60=(0.1, 0.2), second_noise_probability=0.5)
+    for i in range(6):
+        plain, other = (_made(small, replace(spec, **{f"{extra}_probability": p}), i).meta for p in (0.0, 1.0))
+        own = {"mic": {"mic"}, "room": {"rt60"}, "dc": {"dc"}, "hum": {"hum", "hum_hz"}, "clip": {"clipped"}}[extra]
+        turned = {"level_db", "dc", "hum"}  # what turning down changes
+        assert {k: v for k, v in plain.items() if k not in own | turned} == {k: v for k, v in other.items() if k not in own | turned}
+        assert all(other[key] is not None for key in own)
 
 
 def test_rooms_of_the_pool(small):
