@@ -93,17 +93,17 @@ def wavetable(amplitudes: np.ndarray) -> np.ndarray:
     return unit(irfft(np.concatenate([[0], amplitudes]).astype(np.complex64), TABLE))
 
 
+def harmonics(random: np.random.Generator, amplitudes: np.ndarray) -> np.ndarray:
+    """The `wavetable` of ``amplitudes`` with random phases."""
+    return wavetable(amplitudes * np.exp(2j * np.pi * random.random(amplitudes.size)))
+
+
 def periodic(table: np.ndarray, phase: np.ndarray) -> np.ndarray:
     """Read a period at the phases that `cycles` gives."""
     return table[phase >> np.uint32(32 - TABLE.bit_length() + 1)]
 
 
 SINE = np.sin(2 * np.pi * np.arange(TABLE) / TABLE).astype(np.float32)
-
-
-def random_phases(random: np.random.Generator, count: int) -> np.ndarray:
-    """Complex numbers of size 1."""
-    return np.exp(2j * np.pi * random.random(count))
 
 
 def modes(hz, seconds, gain, samples: int) -> np.ndarray:
@@ -121,8 +121,7 @@ def modes(hz, seconds, gain, samples: int) -> np.ndarray:
     float32 [..., samples]
     """
     hz, seconds, gain = np.broadcast_arrays(hz, seconds, gain)
-    pole = (-1 / seconds + 2j * np.pi * hz) / RATE
-    pole = pole.astype(np.complex64)
+    pole = ((-1 / seconds + 2j * np.pi * hz) / RATE).astype(np.complex64)
     span = int(samples**0.5)
     coarse = np.exp(pole[..., None, :] * np.arange(0, samples, span, dtype=np.float32)[:, None])
     coarse *= (gain * (hz < 7500))[..., None, :].astype(np.float32)

@@ -50,7 +50,7 @@ def mouse(random: np.random.Generator, samples: int) -> np.ndarray:
     at = np.concatenate([press, release, wheel])
     gain = dsp.between(random, 0.6, 1.3, at.size) * np.repeat([1, random.uniform(0.4, 1), 0.25], [press.size, release.size, wheel.size])
     x = _clicks(random, samples, at, gain, (1500, 7000), (0.0005, 0.003))
-    move = np.maximum(dsp.curve(dsp.wander(random, samples, 3), samples), 0)
+    move = np.exp(dsp.curve(1.5 * dsp.wander(random, samples, 3) - 1, samples))
     return dsp.unit(x) + dsp.level(random.uniform(-30, -12)) * move * dsp.coloured(random, samples, lambda f: dsp.band(f, 300, 3000))
 
 

@@ -22,7 +22,8 @@ def engine(random: np.random.Generator, samples: int) -> np.ndarray:
     table = firing_cycle(random, cylinders, rpm.max())
     x = dsp.periodic(table, dsp.cycles(rpm / 120, samples))
     x *= 1 + 0.15 * dsp.curve(dsp.wander(random, samples, rpm.mean() / 120), samples)  # cycle-to-cycle variation
-    intake = dsp.coloured(random, samples, lambda f: dsp.band(f, 200, dsp.between(random, 800, 4000)))
+    high = dsp.between(random, 800, 4000)
+    intake = dsp.coloured(random, samples, lambda f: dsp.band(f, 200, high))
     x += dsp.level(random.uniform(-26, -12)) * intake * (0.5 + np.abs(x))
     x *= np.sqrt(rpm / rpm.mean())  # louder when faster
     return dsp.shape(x, exhaust(random))
@@ -79,9 +80,8 @@ def pass_by(random: np.random.Generator, samples: int) -> np.ndarray:
     emitted = (c2 * t - np.sqrt(c2 * v2 * t**2 + (c2 - v2) * distance**2)) / (c2 - v2)
     far = np.sqrt(distance**2 + v2 * emitted**2)
     length = int((emitted[-1] - emitted[0]) * RATE) + 3
-    tyre = dsp.coloured(
-        random, length, lambda f: dsp.peak(f, dsp.between(random, 700, 1200), random.uniform(0.6, 1.2)) * dsp.band(f, 50, 3000, 1)
-    )
+    centre, q = dsp.between(random, 700, 1200), random.uniform(0.6, 1.2)
+    tyre = dsp.coloured(random, length, lambda f: dsp.peak(f, centre, q) * dsp.band(f, 50, 3000, 1))
     rpm = dsp.between(random, 1200, 4000)
     motor = dsp.periodic(firing_cycle(random, int(random.choice([2, 4, 6])), rpm), dsp.cycles(rpm / 120, length))
     motor = dsp.unit(dsp.shape(motor, exhaust(random)))
@@ -97,14 +97,12 @@ def fan(random: np.random.Generator, samples: int) -> np.ndarray:
     corner, fall = dsp.between(random, 80, 600), random.uniform(0.7, 1.8)  # Hz; exponent above it
     duct, q = dsp.between(random, 100, 4000, 3), random.uniform(2, 10, 3)
     gain = dsp.level(random.uniform(-10, 6, 3))
-    flow = dsp.coloured(
-        random,
-        samples,
-        lambda f: (
-            (f + 20) / np.float32(corner) * dsp.power(1 + (f / np.float32(corner)) ** 2, -(1 + fall) / 2)
-            * (1 + sum(g * dsp.peak(f, hz, s) for g, hz, s in zip(gain, duct, q, strict=True)))
-        ),
-    )  # fmt: skip
+
+    def spectrum(f):
+        casing = 1 + sum(g * dsp.peak(f, hz, s) for g, hz, s in zip(gain, duct, q, strict=True))
+        return casing * (f + 20) * dsp.power(1 + (f / np.float32(corner)) ** 2, -(1 + fall) / 2)
+
+    flow = dsp.coloured(random, samples, spectrum)
     shaft = dsp.between(random, 8, 60)  # revolutions per second
     blades = int(random.integers(3, 12))
     drift = 1 + dsp.between(random, 0.0005, 0.01) * dsp.curve(dsp.wander(random, samples, 2), samples)
@@ -112,13 +110,12 @@ def fan(random: np.random.Generator, samples: int) -> np.ndarray:
     tones = np.where(order % blades == 0, 1, random.uniform(0, 0.15)) / (order / blades) ** random.uniform(0.8, 2)
     tones[: blades - 1] *= 0.3  # unbalance below the blade-passing frequency
     phase = dsp.cycles(shaft * drift, samples)
-    x = flow + dsp.level(random.uniform(-25, 6)) * dsp.periodic(dsp.wavetable(tones * dsp.random_phases(random, order.size)), phase)
+    x = flow + dsp.level(random.uniform(-25, 6)) * dsp.periodic(dsp.harmonics(random, tones), phase)
     if random.random() < 0.4:  # compressor: the flow pulses with the shaft
         x *= 1 + random.uniform(0.2, 0.8) * dsp.periodic(dsp.SINE, phase)
     if random.random() < 0.6:
-        x += dsp.level(random.uniform(-20, 3)) * _mains(
-            random, samples, _mains_frequency(random), 2 * np.arange(1, 9), random.uniform(0.5, 2)
-        )
+        magnet = _mains(random, samples, _mains_frequency(random), 2 * np.arange(1, 9), random.uniform(0.5, 2))
+        x += dsp.level(random.uniform(-20, 3)) * magnet
     return x * dsp.level(dsp.curve(random.uniform(0.2, 1.2) * dsp.wander(random, samples, 1.5), samples))
 
 
@@ -130,7 +127,7 @@ def _mains(random: np.random.Generator, samples: int, hz: float, orders: np.ndar
     """Harmonics ``orders`` of the mains frequency, amplitudes falling as the power ``fall``; RMS 1."""
     amplitudes = np.zeros(orders.max())
     amplitudes[orders - 1] = dsp.between(random, 0.3, 3, orders.size) / (orders / orders[0]) ** fall
-    return dsp.periodic(dsp.wavetable(amplitudes * dsp.random_phases(random, orders.max())), dsp.cycles(hz, samples))
+    return dsp.periodic(dsp.harmonics(random, amplitudes), dsp.cycles(hz, samples))
 
 
 def hum(random: np.random.Generator, samples: int) -> np.ndarray:
@@ -161,9 +158,9 @@ def tool(random: np.random.Generator, samples: int) -> np.ndarray:
     tones = dsp.between(random, 0.2, 2, order.size) / order ** random.uniform(0.4, 1.5)
     tones[random.integers(order.size)] *= 3  # mesh of the gear
     phase = dsp.cycles(speed, samples)
-    buzz = dsp.periodic(dsp.wavetable(tones * dsp.random_phases(random, order.size)), phase)
-    low, high = dsp.between(random, 200, 2000), dsp.between(random, 2500, 8000)
-    cut = dsp.coloured(random, samples, lambda f: dsp.band(f, low, high) * (1 + 3 * dsp.peak(f, dsp.between(random, 800, 5000), 4)))
+    buzz = dsp.periodic(dsp.harmonics(random, tones), phase)
+    low, high, ring = dsp.between(random, [200, 2500, 800], [2000, 8000, 5000])  # Hz; of the chips, and of the workpiece
+    cut = dsp.coloured(random, samples, lambda f: dsp.band(f, low, high) * (1 + 3 * dsp.peak(f, ring, 4)))
     cut *= (0.3 + load) * (1 + random.uniform(0, 0.9) * dsp.periodic(dsp.SINE, phase))
     return spin**2 * (buzz * (0.6 + 0.6 * load) + dsp.level(random.uniform(-12, 8)) * cut)
 
@@ -185,10 +182,10 @@ def train(random: np.random.Generator, samples: int) -> np.ndarray:
         x += dsp.level(random.uniform(8, 24)) * clack
     if random.random() < 0.4:  # inverter and gear whine
         whine = dsp.cycles(dsp.between(random, 200, 1500) * np.exp(dsp.curve(0.02 * dsp.wander(random, samples, 1), samples)), samples)
-        x += dsp.level(random.uniform(-25, -5)) * dsp.periodic(dsp.wavetable(random.random(3) * dsp.random_phases(random, 3)), whine)
+        x += dsp.level(random.uniform(-25, -5)) * dsp.periodic(dsp.harmonics(random, random.random(3)), whine)
     if random.random() < 0.3:  # wheels squeal: stick-slip on a wheel mode, in episodes
         pitch = dsp.between(random, 700, 3000)
-        squeal = dsp.periodic(dsp.wavetable(1 / np.arange(1, 3) ** 2 * dsp.random_phases(random, 2)), dsp.cycles(pitch, samples))
+        squeal = dsp.periodic(dsp.harmonics(random, 1 / np.arange(1, 3) ** 2), dsp.cycles(pitch, samples))
         flutter = 0.3 + dsp.coloured(random, samples, lambda f: f < 60) ** 2
         episode = dsp.level(10 * dsp.curve(dsp.wander(random, samples, 1.5), samples) - 12)
         x += np.minimum(episode, 1) * squeal * flutter

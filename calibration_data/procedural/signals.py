@@ -32,9 +32,9 @@ def alarm(random: np.random.Generator, samples: int) -> np.ndarray:
         hz = np.where(t * random.uniform(10, 25) % 1 < 0.5, base, top)
         gate = t / random.uniform(1, 3) % 1 < random.uniform(0.4, 0.9)
     order = np.arange(1, max(2, int(7500 / top) + 1))
-    shape_of = random.integers(3)  # sine, square, rich
-    tones = [order == 1, (order % 2) / order, dsp.between(random, 0.1, 1, order.size) / order**0.5][shape_of]
-    x = dsp.periodic(dsp.wavetable(tones * dsp.random_phases(random, order.size)), dsp.cycles(hz, samples))
+    rich = dsp.between(random, 0.1, 1, order.size) / order**0.5
+    tones = (order == 1, order % 2 / order, rich)[random.integers(3)]  # sine, square, any other wave
+    x = dsp.periodic(dsp.harmonics(random, tones), dsp.cycles(hz, samples))
     edge = int(0.003 * RATE)  # s; the gate opens and closes without a click
     smooth = np.convolve(np.asarray(gate, np.float32), np.full(edge, 1 / edge, np.float32))[:samples]
     return x * smooth if smooth.any() else x
@@ -74,15 +74,14 @@ def music(random: np.random.Generator, samples: int) -> np.ndarray:
     if parts[0]:
         x += dsp.unit(_notes(random, samples, beats, beat, tonic, scale))
     if parts[1]:  # chords, held for four beats
-        for step in np.array([0, 2, 4]):
-            degrees = random.integers(len(scale), size=-(-beats.size // 4)) + step
+        roots = random.integers(len(scale), size=-(-beats.size // 4))
+        for degrees in (roots, roots + 2, roots + 4):
             hz = 2 * tonic * 2 ** ((scale[degrees % len(scale)] + 12 * (degrees // len(scale))) / 12)
             order = np.arange(1, max(2, min(20, int(7000 / hz.max()))))
             tones = dsp.between(random, 0.3, 1, order.size) / order ** random.uniform(0.7, 2)
             hold = np.repeat(hz, int(4 * beat * RATE) + 1)[:samples]
-            x[: hold.size] += dsp.level(-8) * dsp.periodic(
-                dsp.wavetable(tones * dsp.random_phases(random, order.size)), dsp.cycles(hold, hold.size)
-            )
+            table = dsp.harmonics(random, tones)
+            x[: hold.size] += dsp.level(-8) * dsp.periodic(table, dsp.cycles(hold, hold.size))
     if parts[2]:  # bass drum on some beats, cymbals between
         kick = beats[random.random(beats.size) < 0.4]
         strokes = dsp.modes(dsp.between(random, 45, 90), 0.08, random.uniform(0.7, 1, (max(1, kick.size), 1)), 4800)

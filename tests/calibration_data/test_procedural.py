@@ -140,7 +140,8 @@ def test_train_rumbles_over_joints():
 
 def test_wind_is_low_and_gusty():
     x = _drawn("wind")
-    assert np.all(_below(x, 300) > 0.5) and np.median(_below(x, 300)) > 0.9
+    assert np.median(_below(x, 300)) > 0.8
+    assert np.all(_below(np.stack([nature.wind(_random(seed), SAMPLES) for seed in range(12)]), 300) > 0.8)
     assert np.median(_levels(x, 0.25).std(1)) > 0.15
 
 
