@@ -112,15 +112,24 @@ def train(
     seed: Annotated[int, typer.Option(min=0, max=2**32 - 1, help="Seed of weights and mixtures.")] = 0,
     validate_every: Annotated[int, typer.Option(min=1, help="Steps between validations and saved states.")] = 250,
     patience: Annotated[int, typer.Option(min=1, help="Validations without a better score before stopping.")] = 12,
-    corpus: Annotated[str, typer.Option(help="Name of the corpus that `groupcomm data` built.")] = "debian",
+    corpus: Annotated[str, typer.Option(help="Name of the corpus that `groupcomm data` built.")] = "open",
     objective: Annotated[
         Literal["snr", "si-sdr", "spectral"],
         typer.Option(help="What is made large; si-sdr ignores the level, spectral is half SNR, half that of compressed spectra."),
     ] = "snr",
     rooms: Annotated[float, typer.Option(min=0.0, max=1.0, help="Part of the training mixtures that are in a simulated room.")] = 0.0,
     noise: Annotated[
-        Literal["recorded", "varied"], typer.Option(help="varied: noises much faster and slower, more often two, and synthetic ones.")
+        Literal["recorded", "varied", "wide"],
+        typer.Option(
+            help="Conditions of the training mixtures. wide: SNR -10 to 30 dB, levels, rooms, microphones and noises as devices meet them; "
+            "varied: noises at half to twice their speed, two at once, and synthetic ones."
+        ),
     ] = "recorded",
+    harm: Annotated[float, typer.Option(min=0.0, help="Weight of the penalty on estimates worse than the mixture.")] = 0.0,
+    taper: Annotated[float, typer.Option(min=0.0, help="Mixtures above this SNR (dB) count less in the loss; 0: never.")] = 0.0,
+    sizes: Annotated[
+        list[str] | None, typer.Option("--set", metavar="FIELD=VALUE", help="Change a size of the network, e.g. hidden=32, signal.pool=8.")
+    ] = None,
     start: Annotated[
         str, typer.Option(help="A trained network to start from, of the same sizes or without a bottleneck: a name or a folder.")
     ] = "",
@@ -134,13 +143,13 @@ def train(
     from tf_model import networks
     from tf_model import train as training
 
-    net = networks.find(name)
+    net = networks.changed(networks.find(name), sizes or [])
     folder = folder or Path("build") / "train" / name
 
     recipe = training.Recipe(
         steps=steps, batch=batch, seconds=seconds, learning_rate=learning_rate, optimizer=optimizer, seed=seed,
         validate_every=validate_every, patience=patience, corpus=corpus, objective=objective, rooms=rooms, noise=noise,
-        start=start, keep=keep,
+        harm=harm, taper=taper, start=start, keep=keep,
     )  # fmt: skip
     result = training.train(name, net, recipe, folder)
     if json:

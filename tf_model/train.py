@@ -28,6 +28,7 @@ from groupcomm.files import atomic_path
 from tf_model import checkpoint, distribution, losses, networks, pruning
 from tf_model.soap import SOAP
 
+TAPER_WIDTH = 5.0  # dB
 VALIDATION_BATCH = 16  # mixtures of 4 s that a replica takes at once
 
 
@@ -49,8 +50,13 @@ class Recipe:
     corpus : name of the corpus (`groupcomm data`).
     objective : what is made large: ``"snr"`` keeps the level right; ``"si-sdr"`` does not, and leaves sooner the plateau in which a
         separation network gives the louder speaker and silence; ``"spectral"`` is half SNR and half that of compressed spectra.
-    rooms : part of the training mixtures that are in a simulated room (see `mixer.MixtureSpec`).
-    noise : ``"varied"``: much faster and slower, more often two, and synthetic ones too (`mixer.VARIED`).
+    rooms : part of the training mixtures that are in a simulated room (see `mixer.MixtureSpec`); with ``noise="wide"``, of which rooms are
+        a part, it must be 0.
+    noise : conditions of the training mixtures. ``"varied"``: noises much faster and slower, more often two, and synthetic ones
+        (`mixer.VARIED`). ``"wide"``: SNR, level, rooms, microphones and noises as devices meet them (`mixer.WIDE`).
+    harm : weight of a penalty of 1 dB for each dB by which an estimate is worse than the mixture; 0: none.
+    taper : dB; mixtures whose own measure is above it count less, by a logistic function 5 dB wide, because little can be gained there;
+        0: all count alike.
     start : a trained network (name or folder) whose weights are the first, of the same sizes or the same without a bottleneck; "" starts at
         random.
     ranges : in quantization-aware training, how the ranges of activations are found to begin with; "" in float.
@@ -65,12 +71,14 @@ class Recipe:
     optimizer: Literal["adam", "soap"] = "adam"
     seed: int = 0
     validate_every: int = 250
-    validation_mixtures: int = 64
+    validation_mixtures: int = 256
     patience: int = 12
-    corpus: str = "debian"
+    corpus: str = "open"
     objective: Literal["snr", "si-sdr", "spectral"] = "snr"
     rooms: float = 0.0
-    noise: Literal["recorded", "varied"] = "recorded"
+    noise: Literal["recorded", "varied", "wide"] = "recorded"
+    harm: float = 0.0
+    taper: float = 0.0
     start: str = ""
     ranges: str = ""
     weights: int = 8
@@ -85,9 +93,29 @@ MEASURES = {
 }
 
 
-def objective(estimates, sources, measure: str = "snr"):
-    """Loss of each mixture: minus the measure in dB, each stopped at 30 dB, with the best order of sources; shape=(batch,)."""
-    return -losses.pit(MEASURES[measure], estimates, sources)
+def objective(estimates, sources, measure: str = "snr", *, mixtures=None, harm: float = 0.0, taper: float = 0.0):
+    """Loss of each mixture: minus the measure in dB with the best order of sources, weighted, plus a penalty of harm.
+
+    Parameters
+    ----------
+    estimates, sources : tensor [shape=(batch, sources, samples), float32]
+    measure : str
+        A key of `MEASURES`; each stops at 30 dB.
+    mixtures : tensor [shape=(batch, samples), float32] or None
+        Needed where ``harm`` or ``taper`` is not 0.
+    harm, taper : float
+        See `Recipe`.
+
+    Returns
+    -------
+    tensor [shape=(batch,), float32]
+    """
+    after = losses.pit(MEASURES[measure], estimates, sources)
+    if not harm and not taper:
+        return -after
+    before = tf.reduce_mean(MEASURES[measure](mixtures[:, None], sources), 1)
+    weight = tf.sigmoid((taper - before) / TAPER_WIDTH) if taper else 1.0
+    return -weight * after + harm * tf.nn.relu(before - after)
 
 
 def _dataset(corpus, spec, recipe: Recipe, first_step: int, context: tf.distribute.InputContext):
@@ -188,7 +216,7 @@ def train(name: str, net: networks.Network, recipe: Recipe, folder: Path, *, aro
     """
     asked = json.loads(json.dumps({"name": name, "network": dataclasses.asdict(net), "recipe": dataclasses.asdict(recipe)}))
     recipe_file = folder / "recipe.json"
-    _refuse_another(recipe_file, asked)
+    _refuse_another(recipe_file, asked, net)
     strategy = distribution.strategy()
     replicas = strategy.num_replicas_in_sync
     if recipe.batch % replicas:
@@ -200,10 +228,11 @@ def train(name: str, net: networks.Network, recipe: Recipe, folder: Path, *, aro
     separation = net.sources == 2
     training_spec = mixer.SEPARATE if separation else mixer.ENHANCE
     training_spec = dataclasses.replace(training_spec, seconds=recipe.seconds, room_probability=recipe.rooms)
-    if recipe.noise == "varied":
-        training_spec = dataclasses.replace(training_spec, **mixer.VARIED)
+    if recipe.noise == "wide" and recipe.rooms:
+        raise UserError(f"rooms {recipe.rooms}: with noise wide, a part of the mixtures is in rooms already; leave rooms at 0")
+    conditions = {"recorded": {}, "varied": mixer.VARIED, "wide": mixer.WIDE_SEPARATE if separation else mixer.WIDE}
+    training_spec = dataclasses.replace(training_spec, **conditions[recipe.noise])
     validation_spec = mixer.SEPARATE_EVAL if separation else mixer.ENHANCE_EVAL
-    validation_spec = dataclasses.replace(validation_spec, room_probability=recipe.rooms)
     training_corpus = corpora.open_corpus("train", name=recipe.corpus)
     validation_corpus = corpora.open_corpus("validation", name=recipe.corpus)
     keras.utils.set_random_seed(recipe.seed)
@@ -228,7 +257,8 @@ def train(name: str, net: networks.Network, recipe: Recipe, folder: Path, *, aro
 
     def learn(mixtures, sources, stop):
         with tf.GradientTape() as tape:
-            each = objective(family.separate(forward, mixtures, net), sources, recipe.objective)
+            estimates = family.separate(forward, mixtures, net)
+            each = objective(estimates, sources, recipe.objective, mixtures=mixtures, harm=recipe.harm, taper=recipe.taper)
             loss = tf.nn.compute_average_loss(each, global_batch_size=recipe.batch)
         optimizer.apply_gradients(zip(tape.gradient(loss, variables), variables, strict=True))
         return tf.stack([loss, stop])
@@ -330,7 +360,7 @@ def _set_weights(model, trained: checkpoint.Checkpoint) -> None:
             layer.set_weights(before[layer.name].get_weights())
 
 
-def _refuse_another(recipe_file: Path, asked: dict) -> None:
+def _refuse_another(recipe_file: Path, asked: dict, net: networks.Network) -> None:
     """Raise a `UserError` when the run's folder holds another run than the one that is asked for."""
     if not recipe_file.is_file():
         return
@@ -339,7 +369,8 @@ def _refuse_another(recipe_file: Path, asked: dict) -> None:
         if not all(isinstance(there[part], dict) for part in ("network", "recipe")):
             raise ValueError("no network or recipe in it")
         there["recipe"] = {**dataclasses.asdict(Recipe()), **there["recipe"]}  # what a recipe does not name has its default
-        there["network"].setdefault("bottleneck", 0)  # nor a streaming network of before there was one
+        with contextlib.suppress(TypeError, KeyError, ValueError):  # sizes of another family: they differ from what is asked anyway
+            there["network"] = dataclasses.asdict(networks.from_dict(networks.family_name(net), there["network"]))
     except (ValueError, KeyError, TypeError) as e:
         raise UserError(f"{recipe_file}: not the recipe of a run ({e}); choose another --out") from e
     if there != asked:

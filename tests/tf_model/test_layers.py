@@ -63,6 +63,19 @@ def test_bottleneck_is_its_formula(random):
     np.testing.assert_allclose(layer(x[0, 0]).numpy(), expected[0, 0], atol=1e-5)  # one frame
 
 
+def test_bottleneck_memory_runs_over_time_inside_the_narrow_layer(random):
+    x = random.standard_normal((2, 7, 5, 4)).astype(np.float32)
+    layer = Bottleneck(6, memory=3)
+    np.testing.assert_array_equal(layer(x), x)  # the identity, before training
+    randomize(layer, random)
+    say, say_bias = (w.astype(np.float64) for w in layer.say.get_weights())
+    hear, hear_bias = (w.astype(np.float64) for w in layer.hear.get_weights())
+    narrow = np.maximum(x.reshape(2, 7, 20) @ say + say_bias, 0)
+    states = layer.lstm(narrow.astype(np.float32)).numpy()
+    np.testing.assert_allclose(layer(x).numpy(), x + (states @ hear + hear_bias).reshape(x.shape), atol=1e-5)
+    assert Bottleneck.macs(5, 4, 6, 3) == 20 * 6 + 4 * 3 * (6 + 3) + 3 * 20
+
+
 def test_talk_is_between_groups_and_the_lstm_does_not_talk(random):
     x = random.standard_normal((1, 4, 3, 4)).astype(np.float32)
     changed = x.copy()

@@ -11,7 +11,7 @@ from groupcomm.errors import UserError
 from tf_model import checkpoint, cost
 from tf_model.layers.bottleneck import Bottleneck
 from tf_model.layers.tac import TAC
-from tf_model.networks import STREAMING, find, streaming
+from tf_model.networks import STREAMING, changed, find, streaming
 
 HOPS = 60
 
@@ -25,9 +25,12 @@ def views(net, random):
     return sequence, stream
 
 
-@pytest.mark.parametrize("name", STREAMING)
+NETS = {**STREAMING, "memory": dataclasses.replace(find("enhance-nano"), memory=12)}
+
+
+@pytest.mark.parametrize("name", NETS)
 def test_streaming_equals_sequence_in_keras(name, random):
-    net = find(name)
+    net = NETS[name]
     sequence, stream = views(net, random)
     features = random.uniform(0, 1, (HOPS, net.signal.inputs)).astype(np.float32)
     whole = sequence(features[None]).numpy()[0]
@@ -55,10 +58,10 @@ def test_controls_are_as_large_as_they_say(name):
     assert of["-no-talk"]["macs_per_hop"] == own["macs_per_hop"] - bottleneck - tac > 0.75 * own["macs_per_hop"]
 
 
-@pytest.fixture(scope="module", params=STREAMING)
+@pytest.fixture(scope="module", params=NETS)
 def converted(request, tmp_path_factory):
     """(sizes, sequence view, float `.tflite`) of every network."""
-    net = find(request.param)
+    net = NETS[request.param]
     sequence, _ = views(net, np.random.default_rng(7))
     folder = tmp_path_factory.mktemp("float")
     checkpoint.save(folder / "net", request.param, net, {}, sequence)
@@ -84,7 +87,7 @@ def test_cost_is_what_the_flatbuffer_holds(converted):
     figures = cost.cost(net)
     assert model.macs == figures["macs_per_hop"]
     assert model.parameters == figures["params"]
-    lstms = net.blocks * (3 if net.talk == "blstm" else 1)
+    lstms = net.blocks * (3 if net.talk == "blstm" else 1) + bool(net.memory)
     assert {o.name: o.count for o in model.operators}["UNIDIRECTIONAL_SEQUENCE_LSTM"] == lstms
     assert model.carried == 0
 
@@ -119,7 +122,31 @@ def test_gradients_reach_every_weight(tiny_net, random):
         assert gradient is not None and np.abs(gradient.numpy()).max() > 0, weight.name
 
 
+def test_sizes_can_be_changed_by_name():
+    net = changed(find("enhance-nano"), ["hidden=32", "signal.level=0.5", "talk=none"])
+    assert net == dataclasses.replace(find("enhance-nano"), hidden=32, talk="none", signal=dataclasses.replace(net.signal, level=0.5))
+    assert net.signal.level == 0.5
+    assert changed(find("gc-dprnn"), ["causal=true"]).causal is True
+
+
+@pytest.mark.parametrize(
+    ("size", "message"),
+    [
+        ("hiden=3", "no such field; did you mean hidden"),
+        ("xyz=3", "no such field; choose one of sources, features"),
+        ("hidden", "is not FIELD=VALUE"),
+        ("hidden=many", "'many' is not a value of hidden, which is a int"),
+        ("groups=7", "7 groups do not divide"),
+    ],
+)
+def test_wrong_sizes_are_refused(size, message):
+    with pytest.raises(UserError, match=message):
+        changed(find("enhance-nano"), [size])
+
+
 def test_sizes_that_do_not_fit_are_named(tiny_net):
+    with pytest.raises(UserError, match="memory 8: its LSTM is in the bottleneck"):
+        dataclasses.replace(tiny_net, memory=8)
     with pytest.raises(UserError, match="5 groups do not divide 32 features"):
         dataclasses.replace(tiny_net, groups=5)
     with pytest.raises(UserError, match="groups do not talk by 'gru'; use 'tac', 'blstm' or 'none'"):

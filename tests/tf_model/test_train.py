@@ -49,19 +49,19 @@ def test_it_learns_and_stops_early(tiny_net, tiny_corpus, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("noise", "synthetic", "second", "speeds"), [("recorded", 0.0, 0.25, (0.85, 1.15)), ("varied", 0.3, 0.5, (0.5, 2.0))]
+    ("noise", "changed"), [("recorded", {"room_probability": 0.25}), ("varied", train.mixer.VARIED), ("wide", train.mixer.WIDE)]
 )
-def test_it_does_what_the_recipe_says(noise, synthetic, second, speeds, tiny_net, tiny_corpus, tmp_path, monkeypatch):
-    """Seen from outside: which mixtures are made of what, which objective is asked for, and how the learning rate goes."""
+def test_training_follows_the_recipe(noise, changed, tiny_net, tiny_corpus, tmp_path, monkeypatch):
+    """The mixtures, the objective and the learning rate are those that the recipe names."""
     calls, measures, schedules = [], [], []
 
     def batch(corpus, spec, *, seed, indices, original=train.mixer.batch):
         calls.append((corpus.split, spec, seed, [int(i) for i in indices]))
         return original(corpus, spec, seed=seed, indices=indices)
 
-    def objective(estimates, sources, measure, original=train.objective):
-        measures.append(measure)
-        return original(estimates, sources, measure)
+    def objective(estimates, sources, measure, original=train.objective, **weighting):
+        measures.append((measure, weighting["harm"], weighting["taper"]))
+        return original(estimates, sources, measure, **weighting)
 
     def soap(schedule, *, original=train.OPTIMIZERS["soap"], **kwargs):
         schedules.append(schedule)
@@ -70,20 +70,19 @@ def test_it_does_what_the_recipe_says(noise, synthetic, second, speeds, tiny_net
     monkeypatch.setattr(train.mixer, "batch", batch)
     monkeypatch.setattr(train, "objective", objective)
     monkeypatch.setitem(train.OPTIMIZERS, "soap", soap)
-    recipe = dataclasses.replace(RECIPE, steps=3, seed=5, rooms=0.25, noise=noise, objective="si-sdr", validate_every=3, optimizer="soap")
+    asked = {"steps": 3, "seed": 5, "objective": "si-sdr", "validate_every": 3, "optimizer": "soap", "harm": 0.5, "taper": 20.0}
+    recipe = dataclasses.replace(RECIPE, noise=noise, rooms=changed.get("room_probability", 0.0) if noise == "recorded" else 0.0, **asked)
     train.train("tiny", tiny_net, recipe, tmp_path / "run")
 
     assert sorted(indices for split, *_, indices in calls if split == "train") == [[0, 1], [2, 3], [4, 5]]
     assert [indices for split, *_, indices in calls if split != "train"] == [[0, 1]]
     for split, spec, seed, _ in calls:
         if split == "train":
-            assert (spec.task, spec.seconds, spec.room_probability, seed) == ("enhance", 0.5, 0.25, 5)
-            assert (spec.synthetic_probability, spec.second_noise_probability) == (synthetic, second)
-            assert (spec.noise_speed, spec.speed) == (speeds, train.mixer.ENHANCE.speed)
+            assert spec == dataclasses.replace(train.mixer.ENHANCE, seconds=0.5, **changed)
+            assert seed == 5
         else:
-            assert (split, spec.task, spec.seconds, seed) == ("validation", "enhance", 4.0, 1)
-            assert spec.synthetic_probability == 0
-    assert set(measures) == {"si-sdr"}
+            assert (split, spec, seed) == ("validation", train.mixer.ENHANCE_EVAL, 1)
+    assert set(measures) == {("si-sdr", 0.5, 20.0)}
     # One step of three warms up, the other two are half a cosine from the peak to 1 % of it.
     assert [float(schedules[0](step)) for step in range(4)] == pytest.approx([0, 1e-2, 1e-2 * (1 + 0.01) / 2, 1e-4])
 
@@ -107,6 +106,26 @@ def test_only_snr_minds_the_level(measure, loss, random):
     np.testing.assert_allclose(train.objective(0.5 * sources[:, ::-1], sources, measure), [loss] * 3, atol=0.05)
 
 
+def test_harm_is_penalized_and_easy_mixtures_count_less(random):
+    sources = random.standard_normal((2, 1, 8000)).astype(np.float32)
+    noise = random.standard_normal((2, 8000)).astype(np.float32)
+    mixtures = sources[:, 0] + noise * np.array([[1.0], [0.1]], np.float32)  # 0 dB and 20 dB
+    worse = sources + 2 * (mixtures[:, None] - sources)  # 6 dB worse than the mixture
+    loss = train.objective(worse, sources, "snr", mixtures=mixtures, harm=0.5)
+    np.testing.assert_allclose(loss, [6.0 + 0.5 * 6.0, -14.0 + 0.5 * 6.0], atol=0.4)
+    better = sources + (mixtures[:, None] - sources) / 2
+    np.testing.assert_array_equal(
+        train.objective(better, sources, "snr", mixtures=mixtures, harm=0.5), train.objective(better, sources, "snr")
+    )
+    tapered = train.objective(better, sources, "snr", mixtures=mixtures, taper=10.0) / train.objective(better, sources, "snr")
+    np.testing.assert_allclose(tapered, [1 / (1 + np.exp(-2)), 1 / (1 + np.exp(2))], atol=0.02)
+
+
+def test_rooms_are_a_part_of_wide_conditions_already(tiny_net, tiny_corpus, tmp_path):
+    with pytest.raises(UserError, match="rooms 0.5: .*leave rooms at 0"):
+        train.train("tiny", tiny_net, dataclasses.replace(RECIPE, noise="wide", rooms=0.5), tmp_path / "run")
+
+
 def test_another_recipe_in_the_same_folder_is_refused(tiny_net, tiny_corpus, tmp_path):
     recipe = dataclasses.replace(RECIPE, steps=1)
     train.train("tiny", tiny_net, recipe, tmp_path / "run")
@@ -114,12 +133,12 @@ def test_another_recipe_in_the_same_folder_is_refused(tiny_net, tiny_corpus, tmp
         train.train("tiny", tiny_net, dataclasses.replace(recipe, batch=3), tmp_path / "run")
 
 
-def test_a_run_of_before_there_was_a_bottleneck_goes_on(tiny_net, tiny_corpus, tmp_path):
+def test_an_older_run_resumes_with_defaults_for_new_fields(tiny_net, tiny_corpus, tmp_path):
     recipe = dataclasses.replace(RECIPE, steps=1)
     train.train("tiny", tiny_net, recipe, tmp_path / "run")
     file = tmp_path / "run" / "recipe.json"
     asked = json.loads(file.read_text())
-    del asked["network"]["bottleneck"], asked["recipe"]["optimizer"]
+    del asked["network"]["bottleneck"], asked["network"]["memory"], asked["network"]["signal"]["dc"], asked["recipe"]["optimizer"]
     file.write_text(json.dumps(asked))
     assert train.train("tiny", tiny_net, recipe, tmp_path / "run")["steps"] == 1
 

@@ -5,6 +5,7 @@ training and evaluation call) and ``cost(net, model)``.
 """
 
 import dataclasses
+import difflib
 
 from groupcomm.errors import UserError
 from tf_model.networks import streaming, tasnet
@@ -103,6 +104,39 @@ def find(name: str) -> Network:
     if name not in NETWORKS:
         raise UserError(f"{name}: no such network; choose one of {', '.join(NETWORKS)}")
     return NETWORKS[name]
+
+
+def changed(net: Network, sizes: list[str]) -> Network:
+    """Change sizes of a network.
+
+    Parameters
+    ----------
+    net : Network
+    sizes : list of str
+        ``"FIELD=VALUE"``: a field of the network's dataclass, or ``signal.FIELD`` of its signal path.
+
+    Raises
+    ------
+    UserError
+        When there is no such field, the value is not of its type, or the sizes do not fit together. A near field is suggested.
+    """
+    known = dataclasses.asdict(net)
+    fields = {key: value for key, value in known.items() if key != "signal"}
+    fields |= {f"signal.{key}": value for key, value in known.get("signal", {}).items()}
+    for size in sizes:
+        key, equals, text = size.partition("=")
+        if not equals or key not in fields:
+            near = difflib.get_close_matches(key, fields, 1)
+            hint = f"did you mean {near[0]}?" if near else f"choose one of {', '.join(fields)}"
+            raise UserError(f"--set {size}: {'there is no such field' if equals else 'is not FIELD=VALUE'}; {hint}")
+        kind = type(fields[key])
+        try:
+            value = {"true": True, "false": False}[text] if kind is bool else kind(text)
+        except (ValueError, KeyError):
+            raise UserError(f"--set {size}: {text!r} is not a value of {key}, which is a {kind.__name__} ({fields[key]} now)") from None
+        part, _, field = key.rpartition(".")
+        (known["signal"] if part else known)[field] = value
+    return from_dict(family_name(net), known)
 
 
 def family(net: Network):

@@ -40,6 +40,7 @@ class Streaming:
     blocks : [talk, LSTM] pairs.
     talk : how groups talk: by TAC, by a BLSTM across them, which begins from zero in every frame, or not at all.
     bottleneck : width of the layer in which, at the head of every block, each group speaks and hears in a place of its own; 0: none.
+    memory : units of an LSTM in the bottleneck of the first block; 0: none.
     tac : hidden width of TAC.
     blstm : units of the BLSTM across groups, in each direction.
     hidden : units of the shared LSTM.
@@ -60,14 +61,17 @@ class Streaming:
     blstm: int = 8
     hidden: int = 32
     bottleneck: int = 0
+    memory: int = 0
 
     def __post_init__(self):
-        check.at_least(self, 0, "blocks", "bottleneck")
+        check.at_least(self, 0, "blocks", "bottleneck", "memory")
         check.at_least(self, 1, "sources", "features", "groups", "tac", "blstm", "hidden")
         if self.features % self.groups:
             raise UserError(f"{self.groups} groups do not divide {self.features} features; change one of them")
         if self.signal.bands not in (0, self.groups):
             raise UserError(f"{self.groups} groups, {self.signal.bands} bands: each band is a group; use as many")
+        if self.memory and not (self.bottleneck and self.blocks):
+            raise UserError(f"memory {self.memory}: its LSTM is in the bottleneck; use a bottleneck of 16, or memory 0")
         if self.talk not in ("tac", "blstm", "none"):
             raise UserError(f"groups do not talk by {self.talk!r}; use 'tac', 'blstm' or 'none'")
 
@@ -93,7 +97,8 @@ def build(net: Streaming, view: View = "sequence") -> keras.Model:
     export = view == "export"
     for i in range(net.blocks):
         if net.bottleneck:
-            h = Bottleneck(net.bottleneck, name=f"bottleneck_{i}")(h)
+            memory = 0 if i else net.memory
+            h = Bottleneck(net.bottleneck, memory=memory, stateful=view == "streaming", export=export, name=f"bottleneck_{i}")(h)
         if net.talk == "tac":
             h = TAC(net.tac, name=f"tac_{i}")(h)
         elif net.talk == "blstm":
@@ -127,7 +132,7 @@ def separate(model, mixtures, net: Streaming):
 def reset(model: keras.Model) -> None:
     """Zero the state of a ``"streaming"`` view."""
     for layer in model.layers:
-        if isinstance(layer, GroupedLSTM):
+        if isinstance(layer, GroupedLSTM | Bottleneck):
             layer.reset_states()
 
 
@@ -137,7 +142,8 @@ def macs_per_hop(net: Streaming) -> int:
     talks = {"tac": TAC.macs(net.groups, width, net.tac), "blstm": GroupBLSTM.macs(net.groups, width, net.blstm), "none": 0}
     block = talks[net.talk] + Bottleneck.macs(net.groups, width, net.bottleneck) + GroupedLSTM.macs(net.groups, width, net.hidden)
     ends = net.signal.inputs + net.sources * net.signal.values  # of a band, its own alone, by one group's width
-    return (width if net.signal.bands else net.features) * ends + net.blocks * block
+    memory = Bottleneck.macs(net.groups, width, net.bottleneck, net.memory) - Bottleneck.macs(net.groups, width, net.bottleneck)
+    return (width if net.signal.bands else net.features) * ends + net.blocks * block + memory
 
 
 def state_bytes(net: Streaming) -> int:
@@ -145,7 +151,7 @@ def state_bytes(net: Streaming) -> int:
 
     A BLSTM across groups keeps nothing from hop to hop.
     """
-    return net.blocks * net.groups * net.hidden * 3
+    return (net.blocks * net.groups * net.hidden + net.memory) * 3
 
 
 def cost(net: Streaming, model: keras.Model) -> dict:
