@@ -59,7 +59,8 @@ def exhaust(random: np.random.Generator):
     radiation = random.uniform(40, 200)  # Hz
 
     def response(f):
-        pipe = 1 / (1 + np.float32(reflection) * np.exp(np.complex64(-2j * np.pi * 2 * length / EXHAUST_SPEED) * f))
+        turn = np.float32(2 * np.pi * 2 * length / EXHAUST_SPEED) * f  # phase of the way to the mouth and back
+        pipe = 1 / (1 + np.float32(reflection) * (np.cos(turn) - np.complex64(1j) * np.sin(turn)))
         return pipe * (0.5 + sum(g * dsp.peak(f, hz, s) for g, hz, s in zip(gain, body, q, strict=True))) * f / (f + np.float32(radiation))
 
     return response
@@ -79,7 +80,7 @@ def pass_by(random: np.random.Generator, samples: int) -> np.ndarray:
     c2, v2 = SOUND_SPEED**2, speed**2
     emitted = (c2 * t - np.sqrt(c2 * v2 * t**2 + (c2 - v2) * distance**2)) / (c2 - v2)
     far = np.sqrt(distance**2 + v2 * emitted**2)
-    length = int((emitted[-1] - emitted[0]) * RATE) + 3
+    length = (int((emitted[-1] - emitted[0]) * RATE + 2) // 8000 + 1) * 8000  # a round number, fast to transform
     centre, q = dsp.between(random, 700, 1200), random.uniform(0.6, 1.2)
     tyre = dsp.coloured(random, length, lambda f: dsp.peak(f, centre, q) * dsp.band(f, 50, 3000, 1))
     rpm = dsp.between(random, 1200, 4000)
