@@ -107,7 +107,7 @@ SINE = np.sin(2 * np.pi * np.arange(TABLE) / TABLE).astype(np.float32)
 
 
 def modes(hz, seconds, gain, samples: int) -> np.ndarray:
-    """Impulse responses of modal resonators: sums of decaying sines.
+    """Impulse responses of modal resonators: sums of decaying sines, faded out over the last quarter.
 
     The exponential is factored into a coarse and a fine one, so that the sum over modes is a small matrix product.
 
@@ -126,7 +126,9 @@ def modes(hz, seconds, gain, samples: int) -> np.ndarray:
     coarse = np.exp(pole[..., None, :] * np.arange(0, samples, span, dtype=np.float32)[:, None])
     coarse *= (gain * (hz < 7500))[..., None, :].astype(np.float32)
     x = (coarse @ np.exp(pole[..., None] * np.arange(span, dtype=np.float32))).imag
-    return x.reshape(*x.shape[:-2], -1)[..., :samples]
+    x = x.reshape(*x.shape[:-2], -1)[..., :samples]
+    x[..., -(samples // 4) :] *= np.linspace(1, 0, samples // 4, dtype=np.float32)
+    return x
 
 
 def poisson(random: np.random.Generator, samples: int, hz: float) -> np.ndarray:

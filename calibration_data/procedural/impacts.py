@@ -50,7 +50,7 @@ def mouse(random: np.random.Generator, samples: int) -> np.ndarray:
     at = np.concatenate([press, release, wheel])
     gain = dsp.between(random, 0.6, 1.3, at.size) * np.repeat([1, random.uniform(0.4, 1), 0.25], [press.size, release.size, wheel.size])
     x = _clicks(random, samples, at, gain, (1500, 7000), (0.0005, 0.003))
-    move = np.exp(dsp.curve(1.5 * dsp.wander(random, samples, 3) - 1, samples))
+    move = np.exp(np.minimum(dsp.curve(1.5 * dsp.wander(random, samples, 3) - 1, samples), 0))
     return dsp.unit(x) + dsp.level(random.uniform(-30, -12)) * move * dsp.coloured(random, samples, lambda f: dsp.band(f, 300, 3000))
 
 
@@ -62,7 +62,7 @@ def footsteps(random: np.random.Generator, samples: int) -> np.ndarray:
     at = np.concatenate([heel, heel + int(random.uniform(0.06, 0.16) * RATE)])
     gain = np.concatenate([foot, foot * random.uniform(0.2, 0.8)]) * dsp.between(random, 0.7, 1.3, at.size)
     floor = dsp.between(random, *hz, 7) * np.exp(random.normal(0, 0.04, (at.size, 7)))
-    thump = dsp.modes(floor, dsp.between(random, *seconds, 7), random.normal(0, 1, (at.size, 7)), 2400)
+    thump = dsp.modes(floor, dsp.between(random, *seconds, 7), random.normal(0, 1, (at.size, 7)), 4800)
     thump *= (gain[:, None] / np.abs(thump).max(1, keepdims=True)).astype(np.float32)
     if contact > 1:
         grains = (np.repeat(at, 60) + random.gamma(2, 0.03, 60 * at.size) * RATE).astype(int)
@@ -79,15 +79,18 @@ def dishes(random: np.random.Generator, samples: int) -> np.ndarray:
     kind = random.integers(5, size=at.size)  # which of five objects
     ratios = np.where(random.random(5)[:, None] < 0.5, np.append(BAR, 18.6), SHELL)
     hz = dsp.between(random, 500, 3500, (5, 1)) * ratios * np.exp(random.normal(0, 0.03, (5, 6)))
-    seconds = dsp.between(random, 0.02, 0.25, (5, 1)) / ratios ** random.uniform(0.3, 0.9)
+    seconds = dsp.between(random, 0.02, 0.2, (5, 1)) / ratios ** random.uniform(0.3, 0.9)
     strike = random.normal(0, 1, (at.size, 6))  # where it is hit decides which modes sound
-    ring = dsp.modes(hz[kind], seconds[kind], strike, 6400)
+    ring = dsp.modes(hz[kind], seconds[kind], strike, 9600)
     ring *= (dsp.between(random, 0.1, 1, at.size) / np.abs(ring).max(1))[:, None].astype(np.float32)
     noise = dsp.bursts(random, samples, at, np.abs(strike[:, 0]), 0.001)
     x = dsp.overlay(samples, at, ring) + 0.2 * dsp.shape(noise, lambda f: dsp.band(f, 1500, 7500))
     if random.random() < 0.4:
         scrape = dsp.coloured(random, samples, lambda f: sum(dsp.peak(f, c, 12) for c in hz[0, :3]) + 0.05 * dsp.band(f, 1000, 7000))
-        x = dsp.unit(x) + dsp.level(random.uniform(-20, -6)) * scrape * np.maximum(dsp.curve(dsp.wander(random, samples, 5), samples), 0)
+        x = (
+            dsp.unit(x)
+            + dsp.level(random.uniform(-20, -6)) * scrape * np.maximum(dsp.curve(dsp.wander(random, samples, 5), samples), 0) ** 2
+        )
     return x
 
 

@@ -102,6 +102,4 @@ def _notes(random, samples: int, beats: np.ndarray, beat: float, tonic: float, s
     stretched = order * np.sqrt(1 + dsp.between(random, 1e-5, 1e-3) * order**2)  # stiffness of the string
     pluck = np.abs(np.sin(np.pi * order * random.uniform(0.1, 0.5))) / order ** random.uniform(0.5, 1.5)
     seconds = dsp.between(random, 0.1, 0.8) / (1 + random.uniform(0.05, 0.5) * order)
-    ring = dsp.modes(hz[:, None] * stretched, seconds, pluck * random.uniform(0.4, 1, (at.size, 1)), 8000)
-    fade = np.minimum(1, np.arange(8000, 0, -1, dtype=np.float32) / 1600)
-    return dsp.overlay(samples, at, ring * fade)
+    return dsp.overlay(samples, at, dsp.modes(hz[:, None] * stretched, seconds, pluck * random.uniform(0.4, 1, (at.size, 1)), 8000))
