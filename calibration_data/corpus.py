@@ -1,4 +1,4 @@
-"""A corpus as it lies on disk, opened one split at a time.
+"""A corpus on disk, opened one split at a time.
 
 cache_dir()/corpus/NAME/corpus.json                     what was built from what, hours
 cache_dir()/corpus/NAME/SPLIT/{speech,noise}.i16        clips one after the other: int16 little-endian, 16 kHz mono
@@ -13,11 +13,17 @@ from pathlib import Path
 
 import numpy as np
 
-from calibration_data.sources import SPLITS
+from calibration_data.sources import SPLITS, weights
 from groupcomm.errors import UserError
 from groupcomm.files import cache_dir
 
 SCHEMA = 1
+COMMANDS = {  # what builds the corpora that have a name of their own
+    "open": "groupcomm data",
+    "open-voices": "groupcomm data --voices",
+    "debian": "groupcomm data --debian",
+    "debian-voices": "groupcomm data --debian --voices",
+}
 
 
 @dataclass(frozen=True)
@@ -32,8 +38,8 @@ class Clip:
     sex: str  # "F", "M" or ""
     tier: str  # "core", "minor", "synthetic" or ""
     category: str  # of noise
-    package: str  # or the user's folder
-    path: str  # inside the package or folder
+    package: str  # or the repository, or the user's folder
+    path: str  # inside the package, repository or folder
 
 
 @dataclass(frozen=True)
@@ -83,14 +89,21 @@ class Corpus:
         """float64 [categories]: the same for noise, so that music does not drown the rest."""
         return cumulative(group.samples for group in self.categories)
 
+    @functools.cached_property
+    def balanced_odds(self) -> np.ndarray:
+        """float64 [categories]: cumulative odds of drawing each noise category by its weight in ``sources.toml``, else 1."""
+        known = weights()
+        odds = np.cumsum([known.get(group.name, 1.0) for group in self.categories])
+        return odds / odds[-1] if odds.size else odds
 
-def open_corpus(split: str, *, name: str = "debian") -> Corpus:
-    """Open one split of a corpus that ``groupcomm data`` has laid.
+
+def open_corpus(split: str, *, name: str = "open") -> Corpus:
+    """Open one split of a corpus that ``groupcomm data`` has built.
 
     Parameters
     ----------
-    split : "train", "validation" or "test"
-    name : "debian", "debian-voices", or the name given with ``groupcomm data --source DIR --name NAME``
+    split : "train", "validation", "test", or "test-2026-11": the test split of earlier versions (not of a corpus from own folders)
+    name : "open", "open-voices", "debian", "debian-voices", or the name given with ``groupcomm data --source DIR --name NAME``
 
     Raises
     ------
@@ -98,10 +111,12 @@ def open_corpus(split: str, *, name: str = "debian") -> Corpus:
         When there is no such split, the corpus is not there, or its files do not fit together.
     """
     if split not in SPLITS:
-        raise UserError(f"split {split!r}: there is no such split; use train, validation or test")
-    report(name)
+        raise UserError(f"split {split!r}: there is no such split; use {_either(SPLITS)}")
+    there = tuple(report(name)["hours"])
+    if split not in there:
+        raise UserError(f"corpus {name!r}: has no split {split}; use {_either(there)}, or build it again with `{_command(name)}`")
     folder = corpus_dir(name) / split
-    again = "delete the corpus's folder and run `groupcomm data` again"
+    again = f"delete the corpus's folder and run `{_command(name)}` again"
     try:
         with open(folder / "clips.tsv", encoding="utf-8", newline="") as f:
             rows = list(csv.DictReader(f, delimiter="\t", quoting=csv.QUOTE_NONE))
@@ -123,7 +138,7 @@ def open_corpus(split: str, *, name: str = "debian") -> Corpus:
 
 
 def corpus_dir(name: str) -> Path:
-    """Where the corpus of that name lies, or will."""
+    """The folder of the corpus of that name, whether it is there or not."""
     return cache_dir() / "corpus" / name
 
 
@@ -133,10 +148,9 @@ def report(name: str) -> dict:
     Raises
     ------
     UserError
-        When there is no such corpus, or another version of this program laid it.
+        When there is no such corpus, or another version of this program built it.
     """
-    verbs = {"debian": "groupcomm data", "debian-voices": "groupcomm data --voices"}
-    verb = verbs.get(name, f"groupcomm data --source DIR --name {name}")
+    verb = _command(name)
     path = corpus_dir(name) / "corpus.json"
     try:
         value = json.loads(path.read_text(encoding="utf-8"))
@@ -154,6 +168,15 @@ def cumulative(samples) -> np.ndarray:
     """float64 [n]: cumulative odds in 0..1, each in proportion to the square root of its share."""
     odds = np.cumsum(np.sqrt(np.fromiter(samples, np.float64)))
     return odds / odds[-1] if odds.size else odds
+
+
+def _command(name: str) -> str:
+    """The command that builds a corpus."""
+    return COMMANDS.get(name, f"groupcomm data --source DIR --name {name}")
+
+
+def _either(names: tuple[str, ...]) -> str:
+    return f"{', '.join(names[:-1])} or {names[-1]}"
 
 
 def _memmap(path: Path) -> np.ndarray:

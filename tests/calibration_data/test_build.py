@@ -10,7 +10,7 @@ import pytest
 import soundfile
 
 from calibration_data import build, corpus, sources
-from calibration_data.sources import SPLITS, Entry, Package
+from calibration_data.sources import OLD_TEST, OWN_SPLITS, SPLITS, Entry, Package, Recording, Repository
 from groupcomm.errors import UserError
 
 SPEAKERS = 20
@@ -22,7 +22,7 @@ def _names(split, name="tiny"):
 
 
 def test_folder_splits_are_disjoint(tiny):
-    speakers, noises = zip(*(_names(split) for split in SPLITS), strict=True)
+    speakers, noises = zip(*(_names(split) for split in OWN_SPLITS), strict=True)
     assert [len(names) for names in speakers] == [16, 2, 2]
     assert len(set().union(*speakers)) == SPEAKERS
     assert sum(map(len, noises)) == len(set().union(*noises)) == 15
@@ -34,7 +34,7 @@ def test_folder_split_is_a_function_of_the_names():
     split = build._split(names)
     assert split == build._split(reversed(names))
     assert sorted(split.values()).count("train") == 24
-    assert sorted(build._split("abc").values()) == sorted(SPLITS)
+    assert sorted(build._split("abc").values()) == sorted(OWN_SPLITS)
 
 
 def test_folder_is_not_built_twice(tiny, folders, monkeypatch):
@@ -58,10 +58,10 @@ def test_folder_tells_of_unreadable_files(empty, tmp_path, sound):
     (tmp_path / "s" / "b" / "broken.wav").write_bytes(b"no sound")
     report = build.build_folder(tmp_path / "s", None, "three")
     assert report["missing"] == {"speech-b": 1}
-    assert report["speakers"] == dict.fromkeys(SPLITS, 1) and report["hours"]["train"]["noise"] == 0
+    assert report["speakers"] == dict.fromkeys(OWN_SPLITS, 1) and report["hours"]["train"]["noise"] == 0
 
 
-@pytest.mark.parametrize("name", ["debian", "", "../up", ".hidden", "a b"])
+@pytest.mark.parametrize("name", ["open", "open-voices", "debian", "debian-voices", "", "../up", ".hidden", "a b"])
 def test_folder_refuses_names(folders, name):
     with pytest.raises(UserError, match="corpus name"):
         build.build_folder(folders[0], None, name)
@@ -144,8 +144,26 @@ def test_apt_get_fails(empty):
     assert not list(build.packages_dir().iterdir())
 
 
-@pytest.mark.skipif(shutil.which("dpkg-deb") is None, reason="no dpkg-deb")
-def test_debian_corpus_from_a_tiny_package(empty, tmp_path, monkeypatch, sound):
+def _deb(top, files):
+    """A package of these files; returns what sources.toml would say of it."""
+    (top / "DEBIAN").mkdir(parents=True)
+    (top / "DEBIAN" / "control").write_text("Package: tiny-sounds\nVersion: 1:2-3\nArchitecture: all\nMaintainer: a\nDescription: b\n")
+    for name, data in files.items():
+        (top / name).parent.mkdir(parents=True, exist_ok=True)
+        (top / name).write_bytes(data)
+    path = build.packages_dir() / PACKAGE.file
+    path.parent.mkdir(parents=True)
+    subprocess.run(["dpkg-deb", "--root-owner-group", "-b", top, path], check=True, capture_output=True)
+    return Package("tiny-sounds", "1:2-3", path.stat().st_size, hashlib.sha256(path.read_bytes()).hexdigest(), "CC0", "")
+
+
+@pytest.fixture
+def public(empty, tmp_path, monkeypatch, sound):
+    """Small lists of a package and a repository, and the folder of the recordings.
+
+    The package has a voice and a noise in every split of today, one of each in "test" also in the old test split; the repository
+    has one talker, in training.
+    """
     random = np.random.default_rng(0)
 
     def wav(pitch=None):
@@ -153,47 +171,112 @@ def test_debian_corpus_from_a_tiny_package(empty, tmp_path, monkeypatch, sound):
         soundfile.write(file, sound(random, pitch=pitch), 16000, format="WAV")
         return file.getvalue()
 
-    voices, noises, unlisted = [wav(100), wav(150), wav(200)], [wav() for _ in range(3)], wav(250)
-    top = tmp_path / "package"
-    (top / "DEBIAN").mkdir(parents=True)
-    (top / "DEBIAN" / "control").write_text("Package: tiny-sounds\nVersion: 1:2-3\nArchitecture: all\nMaintainer: a\nDescription: b\n")
-    (top / "usr").mkdir()
-    for i, data in enumerate([*voices, unlisted, voices[0]]):
-        (top / "usr" / f"{i}.wav").write_bytes(data)
-    with zipfile.ZipFile(top / "usr" / "noise.pk3", "w") as inner:
+    voices, noises, unlisted, talk = [wav(100), wav(150), wav(200)], [wav() for _ in range(3)], wav(250), wav(220)
+    archive = io.BytesIO()
+    with zipfile.ZipFile(archive, "w") as inner:
         for i, data in enumerate(noises):
             inner.writestr(f"sound/{i}.wav", data)
-    path = build.packages_dir() / PACKAGE.file
-    path.parent.mkdir(parents=True)
-    subprocess.run(["dpkg-deb", "--root-owner-group", "-b", top, path], check=True, capture_output=True)
-    package = Package("tiny-sounds", "1:2-3", path.stat().st_size, hashlib.sha256(path.read_bytes()).hexdigest(), "CC0", "")
+    files = {f"usr/{i}.wav": data for i, data in enumerate([*voices, unlisted, voices[0]])}
+    package = _deb(tmp_path / "package", files | {"usr/noise.pk3": archive.getvalue()})
     entries = {}
-    for i, split in enumerate(SPLITS):
+    for i, split in enumerate(("train", "validation", f"test,{OLD_TEST}")):
         entries[hashlib.md5(voices[i]).hexdigest()] = Entry(split, package.name, speaker=f"voice{i}", lang="en")
         entries[hashlib.md5(noises[i]).hexdigest()] = Entry(split, package.name, category="rain")
     entries["0" * 32] = Entry("train", package.name, category="rain")
+    entry = Entry("train", "talk", speaker="talker", lang="en")
+    recording = Recording("a/1.wav", "speech/talker/1.wav", hashlib.sha256(talk).hexdigest(), "", entry)
+    folder = tmp_path / "recordings"
+    (folder / "speech" / "talker").mkdir(parents=True)
+    (folder / "speech" / "talker" / "1.wav").write_bytes(talk)
     monkeypatch.setattr(sources, "packages", lambda: {package.name: package})
     monkeypatch.setattr(sources, "listed", lambda: {package.name: entries})
+    monkeypatch.setattr(sources, "repositories", lambda: {"talk": Repository("talk", "https://github.com/a/talk", "abc123", "CC0", "")})
+    monkeypatch.setattr(sources, "recordings", lambda: {"talk": [recording]})
     monkeypatch.setattr(sources, "speakers", lambda: {"voice0": {"tier": "core", "sex": "F"}})
+    return folder
 
-    report = build.build_debian()
+
+needs_dpkg = pytest.mark.skipif(shutil.which("dpkg-deb") is None, reason="no dpkg-deb")
+
+
+@needs_dpkg
+def test_debian_corpus_from_a_tiny_package(public):
+    report = build.build_public(debian=True)
     assert report["missing"] == {"tiny-sounds": 1}
-    train = corpus.open_corpus("train")
+    train = corpus.open_corpus("train", name="debian")
+    assert [group.name for group in train.speakers] == ["voice0"]
     (clip,) = train.speakers[0].clips
     assert (clip.speaker, clip.tier, clip.sex, clip.lang, clip.path) == ("voice0", "core", "F", "en", "usr/0.wav")
     assert train.categories[0].clips[0].path == "usr/noise.pk3/sound/0.wav"
 
+
+@needs_dpkg
+def test_a_file_may_be_in_two_splits(public):
+    build.build_public(debian=True)
+    test, old = (corpus.open_corpus(split, name="debian") for split in ("test", OLD_TEST))
+    assert (test.speakers, test.categories) == (old.speakers, old.categories)
+    assert test.speakers[0].name == "voice2"
+    assert np.array_equal(test.speech, old.speech) and np.array_equal(test.noise, old.noise)
+
+
+@needs_dpkg
+def test_open_corpus_has_the_recordings_too(public, monkeypatch):
+    assert build.build_public(folder=public)["name"] == "open"
+    train = corpus.open_corpus("train")
+    assert [(group.name, group.clips[0].package, group.clips[0].path) for group in train.speakers] == [
+        ("talker", "talk", "a/1.wav"),
+        ("voice0", "tiny-sounds", "usr/0.wav"),
+    ]
+    build.build_public(debian=True)
+    for split in SPLITS[1:]:
+        assert corpus.open_corpus(split).speakers == corpus.open_corpus(split, name="debian").speakers
+    monkeypatch.setattr(build, "decode", None)
+    assert build.build_public() == corpus.report("open")  # built already, so nothing is fetched
+
+
+@needs_dpkg
+def test_open_corpus_fetches_the_recordings(public, monkeypatch):
+    monkeypatch.setenv("GROUPCOMM_RECORDINGS_URL", public.as_uri())
+    served = public / "a" / "talk" / "abc123" / "a" / "1.wav"
+    served.parent.mkdir(parents=True)
+    served.write_bytes((public / "speech" / "talker" / "1.wav").read_bytes())
+    build.build_public()
+    assert corpus.open_corpus("train").speakers[0].name == "talker"
+
+
+@needs_dpkg
+def test_a_missing_recording_stops_the_build(public):
+    with pytest.raises(UserError, match="gone/speech/talker/1.wav: cannot be read"):
+        build.build_public(folder=public / "gone")
+    with pytest.raises(UserError, match="run `groupcomm data`"):
+        corpus.open_corpus("train")
+
+
+@needs_dpkg
+def test_voices_join_the_training_speakers(public, monkeypatch):
+    said = (public / "speech" / "talker" / "1.wav").read_bytes()
+
     def speak(name, check):
-        yield f"{name}/000.wav", wav(180), Entry("train", "a package", speaker=name, lang="it")
+        yield f"{name}/000.wav", said, Entry("train", "a package", speaker=name, lang="it")
 
     monkeypatch.setattr(build.voices, "require", lambda: None)
     monkeypatch.setattr(build.voices, "SENTENCES", 1)
     monkeypatch.setattr(build.voices, "speak", speak)
-    assert build.build_debian(with_voices=True)["name"] == "debian-voices"
+    assert build.build_public(debian=True, with_voices=True)["name"] == "debian-voices"
+    assert build.build_public(folder=public, with_voices=True)["name"] == "open-voices"
+    build.build_public(debian=True)
     more = corpus.open_corpus("train", name="debian-voices")
     assert {group.name for group in more.speakers} == {"voice0", *build.voices.VOICES}
     for group in more.speakers[:-1]:  # the last is voice0
         (clip,) = group.clips
         assert (clip.tier, clip.sex) == ("synthetic", build.voices.VOICES[group.name].sex)
-    for split in ("validation", "test"):
-        assert corpus.open_corpus(split, name="debian-voices").speakers == corpus.open_corpus(split).speakers
+    for split in SPLITS[1:]:
+        assert corpus.open_corpus(split, name="debian-voices").speakers == corpus.open_corpus(split, name="debian").speakers
+    assert len(corpus.open_corpus("train", name="open-voices").speakers) == len(more.speakers) + 1
+
+
+@needs_dpkg
+def test_a_damaged_archive_is_named(empty, tmp_path):
+    package = _deb(tmp_path / "package", {"usr/Sound.ocg": b"no group"})
+    with pytest.raises(UserError, match="tiny-sounds.*usr/Sound.ocg: damaged archive.*delete the package"):
+        list(build._unpack(package, {}, lambda: None))

@@ -1,16 +1,17 @@
 import json
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from calibration_data import corpus
-from calibration_data.sources import SPLITS
+from calibration_data.sources import OWN_SPLITS
 from groupcomm.errors import UserError
 
 
 def test_opens_every_split(tiny):
-    for split in SPLITS:
+    for split in OWN_SPLITS:
         c = corpus.open_corpus(split, name="tiny")
         assert c.speech.dtype == np.dtype("<i2") and c.noise.dtype == np.dtype("<i2")
         assert len(c.speakers) >= 2 and c.categories
@@ -25,12 +26,26 @@ def test_opens_every_split(tiny):
 
 
 def test_no_such_split(tiny):
-    with pytest.raises(UserError, match="'dev'.*train, validation or test"):
+    with pytest.raises(UserError, match="'dev'.*train, validation, test or test-2026-11"):
         corpus.open_corpus("dev", name="tiny")
+    with pytest.raises(UserError, match="'tiny': has no split test-2026-11; use train, validation or test,"):
+        corpus.open_corpus("test-2026-11", name="tiny")  # own folders have three splits
+
+
+def test_balanced_odds_are_the_weights(tiny, monkeypatch):
+    monkeypatch.setattr(corpus, "weights", lambda: {"rain": 3.0, "wind": 0.5, "music": 7.0})
+    c = corpus.open_corpus("train", name="tiny")
+    assert [group.name for group in c.categories] == ["crowd", "rain", "wind"]
+    np.testing.assert_allclose(c.balanced_odds, np.cumsum([1.0, 3.0, 0.5]) / 4.5)  # a crowd has no weight here, so it is 1
+    assert c.balanced_odds[-1] == 1
+    assert replace(c, categories=()).balanced_odds.size == 0
 
 
 def test_no_such_corpus(empty):
-    with pytest.raises(UserError, match="run `groupcomm data`"):
+    for name, command in corpus.COMMANDS.items():
+        with pytest.raises(UserError, match=f"{name!r}.*run `{command}`"):
+            corpus.open_corpus("train", name=name)
+    with pytest.raises(UserError, match="corpus 'open'"):
         corpus.open_corpus("train")
     with pytest.raises(UserError, match="--name mine"):
         corpus.open_corpus("train", name="mine")

@@ -1,9 +1,11 @@
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
+from calibration_data import build
 from groupcomm import cli
 
 
@@ -27,7 +29,11 @@ def _run(monkeypatch, capsys, *args):
         (["--source", "/nowhere", "--name", "x"], "/nowhere: is not a folder"),
         (["--source", ".", "--name", "debian"], "corpus name 'debian'"),
         (["--source", ".", "--name", "debian-voices"], "corpus name 'debian-voices'"),
-        (["--voices", "--clips"], "--voices: goes with the corpus debian alone"),
+        (["--source", ".", "--name", "open"], "corpus name 'open'"),
+        (["--voices", "--clips"], "--voices: belongs to the corpora open and debian"),
+        (["--debian", "--clips"], "--debian: belongs to the corpora open and debian"),
+        (["--recordings", ".", "--source", ".", "--name", "x"], "--recordings: belongs to the corpora open and debian"),
+        (["--debian", "--recordings", "."], "the corpus debian has no recordings"),
         (["--sauce"], "No such option"),
     ],
 )
@@ -45,6 +51,17 @@ def test_own_folders(tiny, folders, monkeypatch, capsys):
     assert json.loads(out)["speakers"] == {"train": 16, "validation": 2, "test": 2}
     code, out, _ = _run(monkeypatch, capsys, *args)
     assert code == 0 and "validation" in out and "16" in out
+
+
+def test_options_choose_the_public_corpus(empty, monkeypatch, capsys):
+    asked = []
+    monkeypatch.setattr(build, "build_public", lambda **options: asked.append(options) or {"name": "x"})
+    assert _run(monkeypatch, capsys, "--recordings", "here", "--json")[0] == 0
+    assert _run(monkeypatch, capsys, "--debian", "--voices", "--json")[0] == 0
+    assert asked == [
+        {"debian": False, "folder": Path("here"), "with_voices": False},
+        {"debian": True, "folder": None, "with_voices": True},
+    ]
 
 
 def test_is_light():

@@ -2,7 +2,24 @@
 
 from collections import defaultdict
 
+import pytest
+
 from calibration_data import sources
+
+
+def _entries():
+    """Every listed file: its checksum, and what is known of it."""
+    packaged = [(md5, entry) for files in sources.listed().values() for md5, entry in files.items()]
+    recorded = [(recording.sha256, recording.entry) for files in sources.recordings().values() for recording in files]
+    return packaged + recorded
+
+
+def _splits(of):
+    """``{of(entry): the splits of such entries, without the old test split}``."""
+    splits = defaultdict(set)
+    for _, entry in _entries():
+        splits[of(entry)].update(split for split in entry.splits if split != sources.OLD_TEST)
+    return splits
 
 
 def test_lists_and_packages_fit():
@@ -14,18 +31,55 @@ def test_lists_and_packages_fit():
         assert all(entry.package == name for entry in listed[name].values())
 
 
-def test_a_file_is_in_one_split_only():
-    entries = [(md5, entry) for files in sources.listed().values() for md5, entry in files.items()]
-    assert len({md5 for md5, _ in entries}) == len(entries)
-    assert {entry.split for _, entry in entries} == set(sources.SPLITS)
+def test_recordings_and_repositories_fit():
+    repositories, recordings = sources.repositories(), sources.recordings()
+    assert set(repositories) == set(recordings)
+    assert not set(repositories) & set(sources.packages())
+    for name, repository in repositories.items():
+        assert repository.address.startswith("https://github.com/") and len(repository.commit) >= 8 and repository.licence
+        assert recordings[name]
+    every = [recording for files in recordings.values() for recording in files]
+    assert len({recording.file for recording in every}) == len({recording.sha256 for recording in every}) == len(every)
+    for recording in every:
+        folder, *_ = recording.file.split("/")
+        assert folder == ("speech" if recording.entry.speaker else "noise")
+        assert len(recording.sha256) == 64 and len(recording.samples) == (0 if recording.path.endswith(".ogg") else 64)
+
+
+def test_a_file_is_listed_once_and_is_speech_or_noise():
+    entries = _entries()
+    assert len({checksum for checksum, _ in entries}) == len(entries)
+    assert {split for _, entry in entries for split in entry.splits} == set(sources.SPLITS)
     assert all(bool(entry.speaker) != bool(entry.category) for _, entry in entries)
 
 
+def test_a_package_is_in_one_split_only():
+    packages = sources.packages()
+    assert all(len(splits) == 1 for name, splits in _splits(lambda entry: entry.package).items() if name in packages)
+
+
 def test_a_speaker_is_in_one_split_only():
-    splits = defaultdict(set)
-    for files in sources.listed().values():
-        for entry in files.values():
-            if entry.speaker:
-                splits[entry.speaker].add(entry.split)
-    assert all(len(where) == 1 for where in splits.values())
+    splits = _splits(lambda entry: entry.speaker)
+    del splits[""]  # noise
     assert set(splits) == set(sources.speakers())
+    assert {name for name, where in splits.items() if not where} == {"nxtut", "ortiz"}  # in the old test split alone
+    assert all(len(where) <= 1 for where in splits.values())
+
+
+def test_what_the_old_test_split_has_is_never_trained_on():
+    for _, entry in _entries():
+        if sources.OLD_TEST in entry.splits:
+            assert set(entry.splits) <= {"test", sources.OLD_TEST}
+
+
+def test_nothing_reserved_is_listed():
+    reserved = sources.reserved()
+    assert len(reserved["packages"]) == 16
+    assert not set(reserved["packages"]) & set(sources.packages())
+    assert not set(reserved["speakers"]) & set(sources.speakers())
+
+
+def test_weights_are_of_known_categories():
+    weights, categories = sources.weights(), {entry.category for _, entry in _entries()} - {""}
+    assert set(weights) == categories
+    assert sum(weights.values()) == pytest.approx(20) and weights["music"] == 1
