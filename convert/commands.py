@@ -12,7 +12,10 @@ from groupcomm.errors import UserError
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 BundleName = Annotated[str, typer.Argument(metavar="BUNDLE", help="A bundle's name (`groupcomm list`) or folder.")]
 Name = Annotated[str, typer.Argument(metavar="NAME", help="A bundle's name or folder (for keras: a trained network's).")]
-Split = Annotated[Literal["validation", "test"], typer.Option(help="Which speakers and noises.")]
+Split = Annotated[
+    Literal["validation", "test", "test-2026-11"],
+    typer.Option(help="Which speakers and noises; test-2026-11: those of the test before November 2026, with its mixtures."),
+]
 RuntimeOption = Annotated[Literal["tflm", "keras"], typer.Option("--runtime", help="tflm: int8 in the official TFLM; keras: float32.")]
 CorpusOption = Annotated[str, typer.Option("--corpus", help="Name of the corpus that `groupcomm data` built.")]
 CheckpointOption = Annotated[
@@ -654,13 +657,16 @@ def evaluate(
     name: Name,
     split: Split = "test",
     runtime: RuntimeOption = "tflm",
-    mixtures: Annotated[int, typer.Option(min=2, help="How many mixtures of 4 s.")] = 200,
+    mixtures: Annotated[int, typer.Option(min=2, help="How many mixtures of 4 s.")] = 300,
     corpus: CorpusOption = "debian",
-    rooms: Annotated[float, typer.Option(min=0.0, max=1.0, help="Part of the mixtures that are in a simulated room.")] = 0.0,
+    rooms: Annotated[
+        float | None,
+        typer.Option(min=0.0, max=1.0, help="Part of the mixtures that are in a simulated room; as the split's mixtures have unless told."),
+    ] = None,
     worst: Annotated[Path | None, typer.Option("--worst", help="Folder for WAVs of the five mixtures that gained least.")] = None,
     json: Json = False,
 ) -> None:
-    """SI-SDR, SDR, PESQ and STOI over unseen speakers and unseen noises, with 95 % intervals, and by SNR, noise, speaker and sex."""
+    """SI-SDR, SDR, PESQ and STOI over unseen speakers and unseen noises, with 95 % intervals, and by SNR, room, noise, speaker and sex."""
     from tf_model import load_tensorflow
 
     load_tensorflow()
@@ -707,10 +713,14 @@ def print_evaluation(result: dict) -> None:
             continue
         digits = 3 if "stoi" in measure else 2
         table.add_row(label, *(f"{found[key]:.{digits}f}" for key in ("in", "out")), interval(found["better"], digits))
-    groups = Table("", "mixtures", "SI-SDR better by, dB, 95 %", title="by SNR, noise, speaker and sex")
-    for kind in result["by"].values():
+    title = "by SNR, room, disturbance, noise, speaker and sex"
+    groups = Table("", "mixtures", "SI-SDR better by, dB, 95 %", "worst twentieth, dB", "harmed", title=title)
+    everything = {"mixtures": result["mixtures"], **result["sisdri_db"]}
+    everything |= {"worst_twentieth": result["worst_twentieth_db"], "harm": result["harm"]}
+    for kind in ({"all": everything}, *result["by"].values()):
         for group, found in kind.items():
-            groups.add_row(group, str(found["mixtures"]), interval(found))
+            spread = (f"{found['worst_twentieth']:.2f}", f"{100 * found['harm']:.0f} %")
+            groups.add_row(group, str(found["mixtures"]), interval(found), *spread)
         groups.add_section()
     for one in (table, groups):
         for column in one.columns[1:]:
@@ -732,7 +742,10 @@ def robustness(
     corpus: CorpusOption = "debian",
     json: Json = False,
 ) -> None:
-    """SI-SDR in rooms, at levels of -50 to 0 dBFS, clipped, resampled, in music; what becomes of clean speech, noise alone, silence."""
+    """SI-SDR at good SNR, in rooms, at levels of -60 to 0 dBFS, clipped, resampled, with an offset, hum, infrasound, a pop, in music.
+
+    Each row is the same mixtures, altered. Also what becomes of clean speech, of noise alone, and of silence.
+    """
     from tf_model import load_tensorflow
 
     load_tensorflow()
@@ -744,11 +757,14 @@ def robustness(
     if json:
         print_json(result)
         return
+    from rich import box
     from rich.table import Table
 
-    table = Table("", "SI-SDR in", "better, 95 %", title="{name} by {runtime}, {split}, {mixtures} mixtures of each, dB".format(**result))
+    title = "{name} by {runtime}, {split}, {mixtures} mixtures of each, SI-SDR in dB, 95 %".format(**result)
+    table = Table("", "in", "better", "change in output", title=title, box=box.SIMPLE_HEAD)
+    table.columns[0].no_wrap = True
     for condition, scores in result["conditions"].items():
-        table.add_row(condition, f"{scores['sisdr_in_db']:.2f}", interval(scores["sisdri_db"]))
+        table.add_row(condition, f"{scores['sisdr_in_db']:.2f}", interval(scores["sisdri_db"]), interval(scores["against_db"]))
     for column in table.columns[1:]:
         column.justify = "right"
     out.print(table)

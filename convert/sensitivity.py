@@ -57,7 +57,7 @@ def sensitivity(
         ranges = integer.choose_ranges(model, observed, method, wide=False)
     fake = qat.FakeQuantized(trained.name, trained.model(), net=trained.net, ranges=ranges, apart=True)
     separate = tf.function(lambda heard: streaming.separate(fake, heard, trained.net))
-    data, spec = corpora.open_corpus(split, name=corpus), evaluate.spec(trained.net.sources)
+    data, spec = corpora.open_corpus(split, name=corpus), evaluate.spec(split, trained.net.sources)
     parts = [range(first, min(first + BATCH, mixtures)) for first in range(0, mixtures, BATCH)]
     made = [mixer.batch(data, spec, seed=evaluate.EVALUATION_SEED, indices=part) for part in parts]
 

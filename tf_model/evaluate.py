@@ -74,7 +74,8 @@ def estoi(estimate: np.ndarray, reference: np.ndarray) -> float:
 
 
 MEASURES = {"sisdr": si_sdr_db, "sdr": sdr_db, "pesq": pesq_wb, "stoi": stoi, "estoi": estoi}
-SNRS = ((-5, 0), (0, 5), (5, 10), (10, 15), (15, 20))  # dB; a mixture belongs to the range whose lower end it reaches
+# dB; a mixture belongs to the range whose lower end it reaches
+SNRS = ((-10, -5), (-5, 0), (0, 5), (5, 10), (10, 15), (15, 20), (20, 25), (25, 30))
 SEXES = {"F": "a woman", "M": "a man", "FM": "a woman and a man", "FF": "two women", "MM": "two men"}
 
 
@@ -95,26 +96,30 @@ class Score:
     after: dict[str, float]
 
 
-def evaluate(separate, *, split: str, sources: int, mixtures: int, corpus: str, rooms: float = 0.0, measures=tuple(MEASURES)) -> dict:
+def evaluate(
+    separate, *, split: str, sources: int, mixtures: int, corpus: str, rooms: float | None = None, measures=tuple(MEASURES)
+) -> dict:
     """Score a separator on the fixed mixtures of a split: speakers and noises of one split are in no other.
 
     Parameters
     ----------
     separate : function, mixture [shape=(samples,), float32] -> estimates [shape=(sources, samples), float32]; called once a mixture
         and starts from a fresh state each time.
-    split : "validation" or "test".
+    split : "validation", "test" or "test-2026-11"; it decides what the mixtures are like, see `spec`.
     sources : 1 scores enhancement mixtures, 2 two-speaker mixtures with the best order of sources.
     mixtures : how many.
     corpus : name of the corpus.
-    rooms : part of the mixtures that are in a simulated room.
+    rooms : part of the mixtures that are in a simulated room; None: as many as the split's mixtures have.
     measures : of `MEASURES`, SI-SDR among them.
 
     Returns
     -------
     dict with ``split``, ``mixtures``, ``sisdr_in_db``, ``sisdr_out_db``, ``sisdri_db`` {``mean``, ``low``, ``high``};
-    ``measures``, for each ``in`` and ``out`` (means), ``better`` {``mean``, ``low``, ``high``} and ``mixtures`` (those for which the
-    measure exists); ``by``, SI-SDR improvement by ``snr``, ``noise``, ``speaker`` and ``sexes``, each group with ``mixtures``,
-    ``mean``, ``low``, ``high``; ``worst``, the five mixtures that gained least, each with ``index``, ``sisdri_db`` and what they are.
+    ``worst_twentieth_db``, the mean SI-SDR improvement of the 5 % that gained least; ``harm``, the part of the mixtures that come out worse
+    than they went in; ``measures``, for each ``in`` and ``out`` (means), ``better`` {``mean``, ``low``, ``high``} and ``mixtures`` (those
+    for which the measure exists); ``by``, SI-SDR improvement by ``snr``, ``room``, ``disturbance``, ``noise``, ``speaker`` and ``sexes``,
+    each group with ``mixtures``, ``mean``, ``low``, ``high``, ``worst_twentieth`` and ``harm``; ``worst``, the five mixtures that gained
+    least, each with ``index``, ``sisdri_db`` and what they are.
     """
     scored = scores(separate, split=split, sources=sources, mixtures=mixtures, corpus=corpus, rooms=rooms, measures=measures)
     better = improvements(scored)
@@ -124,9 +129,13 @@ def evaluate(separate, *, split: str, sources: int, mixtures: int, corpus: str, 
         "sisdr_in_db": float(np.mean([s.before["sisdr"] for s in scored])),
         "sisdr_out_db": float(np.mean([s.after["sisdr"] for s in scored])),
         "sisdri_db": bootstrap(better),
+        "worst_twentieth_db": worst_twentieth(better),
+        "harm": harm(better),
         "measures": {name: _summary(scored, name) for name in measures},
         "by": {
             "snr": _by(better, [[_snr_range(s.meta["snr_db"])] for s in scored]),
+            "room": _by(better, [["no room" if s.meta["rt60"] is None else "in a room"] for s in scored]),
+            "disturbance": _by(better, [_disturbances(s.meta) for s in scored]),
             "noise": _by(better, [s.meta["categories"] or ["none"] for s in scored]),
             "speaker": _by(better, [s.meta["speakers"] for s in scored]),
             "sexes": _by(better, [[SEXES.get(s.meta["sexes"], "sex unknown")] for s in scored]),
@@ -148,20 +157,42 @@ def after(scored: list[Score], measure: str) -> np.ndarray:
     return np.array([s.after[measure] if np.isfinite(s.after[measure]) else s.before[measure] for s in scored])
 
 
-def spec(sources: int, rooms: float = 0.0, level_db: float | None = None) -> mixer.MixtureSpec:
-    """What the mixtures of an evaluation are like; parameters as `evaluate`. ``level_db``: the level of the first speaker, dBFS, in all of
-    them; None: as it comes."""
-    found = dataclasses.replace(mixer.SEPARATE_EVAL if sources == 2 else mixer.ENHANCE_EVAL, room_probability=rooms)
+def worst_twentieth(better: np.ndarray) -> float:
+    """Mean of the lowest 5 % (at least one) of improvements [shape=(mixtures,)], dB."""
+    return float(np.sort(better)[: max(1, round(len(better) / 20))].mean())
+
+
+def harm(better: np.ndarray) -> float:
+    """Part of the mixtures that come out worse than they went in; better [shape=(mixtures,)]: improvements in dB."""
+    return float(np.mean(np.asarray(better) < 0))
+
+
+def spec(split: str, sources: int, rooms: float | None = None, level_db: float | None = None) -> mixer.MixtureSpec:
+    """What the mixtures of a split's evaluation are like.
+
+    Parameters
+    ----------
+    split, sources, rooms : as `evaluate`. "test-2026-11" has the mixtures of the releases before the splits were made by source.
+    level_db : the level of the first speaker in all of them, dBFS; None: as it comes.
+    """
+    if split == "test-2026-11":
+        found = mixer.SEPARATE_EVAL_2026_11 if sources == 2 else mixer.ENHANCE_EVAL_2026_11
+    else:
+        found = mixer.SEPARATE_EVAL if sources == 2 else mixer.ENHANCE_EVAL
+    if rooms is not None:
+        found = dataclasses.replace(found, room_probability=rooms)
     return found if level_db is None else dataclasses.replace(found, level_db=(level_db, level_db))
 
 
-def fixed_mixtures(split: str, sources: int, corpus: str, rooms: float = 0.0, level_db: float | None = None):
+def fixed_mixtures(split: str, sources: int, corpus: str, rooms: float | None = None, level_db: float | None = None):
     """Function index -> the mixture of that index; parameters as `spec`."""
-    data, mixed = corpora.open_corpus(split, name=corpus), spec(sources, rooms, level_db)
+    data, mixed = corpora.open_corpus(split, name=corpus), spec(split, sources, rooms, level_db)
     return lambda index: mixer.mix(data, mixed, seed=EVALUATION_SEED, index=index)
 
 
-def write_worst(separate, worst: list[dict], folder: Path, *, split: str, sources: int, corpus: str, rooms: float = 0.0) -> list[str]:
+def write_worst(
+    separate, worst: list[dict], folder: Path, *, split: str, sources: int, corpus: str, rooms: float | None = None
+) -> list[str]:
     """Write the mixtures that gained least, their sources and what the separator made of them; parameters as `evaluate`, of whose result
     ``worst`` is.
 
@@ -198,7 +229,7 @@ def scores(
     sources: int,
     mixtures: int,
     corpus: str,
-    rooms: float = 0.0,
+    rooms: float | None = None,
     level_db: float | None = None,
     measures=("sisdr",),
 ) -> list[Score]:
@@ -225,7 +256,7 @@ def score(index: int, m: mixer.Mixture, estimates: np.ndarray, measures=("sisdr"
 
 def kept_scores(file: Path, of: dict, separate, **which) -> list[Score]:
     """`scores` with the parameters ``which``; read from a file when it holds these of the same separator, as ``of`` names it."""
-    mixed = spec(which["sources"], which.get("rooms", 0.0), which.get("level_db"))
+    mixed = spec(which["split"], which["sources"], which.get("rooms"), which.get("level_db"))
     asked = json.loads(json.dumps({**of, **which, "spec": dataclasses.asdict(mixed), "seed": EVALUATION_SEED}))
     with contextlib.suppress(OSError, ValueError, TypeError, KeyError):  # not there yet, or damaged
         kept = json.loads(file.read_text())
@@ -252,11 +283,11 @@ def _summary(scored: list[Score], name: str) -> dict:
 
 
 def _by(values: np.ndarray, groups: list[list[str]]) -> dict[str, dict]:
-    """Means over the mixtures that belong to each group; one may belong to several."""
+    """Improvements of the mixtures that belong to each group; one may belong to several."""
     found = {}
     for name in sorted({name for names in groups for name in names}):
         own = np.array([value for value, names in zip(values, groups, strict=True) if name in names])
-        found[name] = {"mixtures": len(own), **bootstrap(own)}
+        found[name] = {"mixtures": len(own), **bootstrap(own), "worst_twentieth": worst_twentieth(own), "harm": harm(own)}
     return found
 
 
@@ -267,3 +298,8 @@ def _snr_range(snr_db: float | None) -> str:
         if low <= snr_db < high:
             return f"{low} to {high} dB"
     return "another"
+
+
+def _disturbances(meta: dict) -> list[str]:
+    """What the microphone adds to the mixture."""
+    return [words for key, words in (("dc", "offset (DC)"), ("hum", "hum")) if meta[key] is not None] or ["neither offset nor hum"]

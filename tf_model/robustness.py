@@ -1,6 +1,7 @@
-"""Where recordings are not as in the mixer's book: rooms, levels, clipping, other sample rates, music, no noise, noise alone, silence.
+"""How robust a separator is: the same mixtures under conditions that change one thing each, clean speech, noise alone, and silence.
 
-Everything is heard as 16-bit PCM, as a board hears it.
+Conditions are good SNR, rooms, levels from a whisper to full scale, clipping, another sample rate, music, an offset (DC), hum of the mains,
+infrasound, and a pop when recording starts. Everything is heard as 16-bit PCM, as a board hears it.
 """
 
 import dataclasses
@@ -10,19 +11,29 @@ import numpy as np
 import soxr
 
 from calibration_data import corpus as corpora
-from calibration_data import mixer
+from calibration_data import microphone, mixer
 from calibration_data.audio import RATE
 from groupcomm.console import progress
 from tf_model import evaluate
 from tf_model.signal import PCM_SCALE, to_pcm
 
-LEVELS = (-50, -40, -30, -20)  # dBFS of the (first) speaker
+PLAIN = "as they are"
+LEVELS = (-60, -50, -40, -30, -20)  # dBFS of the (first) speaker; the first is a whisper's
 CLIPPED = (5, 15)  # dB by which the loudest sample is beyond full scale
+GOOD_SNR = (20.0, 40.0)  # dB
+OFFSETS = (0.03, 0.1, 0.3)  # of full scale
+HUM_DB = -35  # dBFS
+HUM_HARMONICS = 10  # of 1/k times the amplitude of the first
+INFRASOUND = (8, -20)  # Hz, dBFS
+POP = (0.5, 0.02)  # of full scale, and the time constant of its decay in seconds
 Make = Callable[[int], mixer.Mixture]
 
 
 def robustness(separate, *, split: str, sources: int, mixtures: int, corpus: str) -> dict:
-    """Score a separator under each condition, on mixtures that are else those of `evaluate`.
+    """Score a separator under each condition, on mixtures that are those of `tf_model.evaluate.evaluate` but without rooms, offset and hum.
+
+    Mixture i of every condition has the same speech, and the same noise unless the condition is about the noise, so that conditions are
+    compared mixture by mixture.
 
     Parameters
     ----------
@@ -31,7 +42,8 @@ def robustness(separate, *, split: str, sources: int, mixtures: int, corpus: str
 
     Returns
     -------
-    dict with ``split``, ``mixtures``; ``conditions``, for each by name ``sisdr_in_db`` and ``sisdri_db`` {``mean``, ``low``, ``high``};
+    dict with ``split``, ``mixtures``; ``conditions``, for each by name ``sisdr_in_db`` and ``sisdr_out_db`` (means), ``sisdri_db``
+    {``mean``, ``low``, ``high``} and ``against_db`` {the same}: SI-SDR of the output less that of the same mixtures as they are;
     ``without_noise_db``, SI-SDR of what becomes of mixtures without noise (of one speaker: of clean speech), against the speakers;
     ``noise_alone_db``, by how much noise without speech becomes softer; ``silence_dbfs``, the largest sample for digital silence, None
     where all are 0.
@@ -41,19 +53,17 @@ def robustness(separate, *, split: str, sources: int, mixtures: int, corpus: str
     UserError
         When the corpus is missing, or has too little for the task.
     """
-    data, spec = corpora.open_corpus(split, name=corpus), evaluate.spec(sources)
-    found, clean, softer = {}, [], []
+    data, spec = corpora.open_corpus(split, name=corpus), _plain(evaluate.spec(split, sources))
+    scored, clean, softer = {}, [], []
     conditions = _conditions(data, spec)
     with progress() as bar:
         task = bar.add_task("", total=mixtures * (len(conditions) + 2))
         for name, make in conditions.items():
             bar.update(task, description=name)
-            scored = []
+            scored[name] = []
             for i in range(mixtures):
-                scored.append(_score(separate, make(i)))
+                scored[name].append(_score(separate, make(i)))
                 bar.update(task, advance=1)
-            better = evaluate.bootstrap(evaluate.improvements(scored))
-            found[name] = {"sisdr_in_db": float(np.mean([s.before["sisdr"] for s in scored])), "sisdri_db": better}
         bar.update(task, description="without noise, noise alone")
         without = _mixtures(data, dataclasses.replace(spec, noise_probability=0.0))
         noisy = _mixtures(data, dataclasses.replace(spec, noise_probability=1.0))
@@ -66,25 +76,52 @@ def robustness(separate, *, split: str, sources: int, mixtures: int, corpus: str
     return {
         "split": split,
         "mixtures": mixtures,
-        "conditions": found,
+        "conditions": {name: _summary(own, scored[PLAIN]) for name, own in scored.items()},
         "without_noise_db": evaluate.bootstrap(clean),
         "noise_alone_db": evaluate.bootstrap(softer),
         "silence_dbfs": float(20 * np.log10(silence)) if silence else None,
     }
 
 
+def _summary(scored: list[evaluate.Score], plain: list[evaluate.Score]) -> dict:
+    """A condition's figures."""
+    out = evaluate.after(scored, "sisdr")
+    return {
+        "sisdr_in_db": float(np.mean([s.before["sisdr"] for s in scored])),
+        "sisdr_out_db": float(out.mean()),
+        "sisdri_db": evaluate.bootstrap(evaluate.improvements(scored)),
+        "against_db": evaluate.bootstrap(out - evaluate.after(plain, "sisdr")),
+    }
+
+
+def _plain(spec: mixer.MixtureSpec) -> mixer.MixtureSpec:
+    """The same without what conditions add. Rooms, where a condition asks for them, have the noises in them and leave these as they are."""
+    return dataclasses.replace(spec, room_probability=0.0, dc_probability=0.0, hum_probability=0.0, rt60=(0.1, 0.8), noise_in_room=True)
+
+
 def _conditions(data: corpora.Corpus, spec: mixer.MixtureSpec) -> dict[str, Make]:
     plain = _mixtures(data, spec)
-    made = {"as they are": plain, "rooms, RT60 0.1 to 0.5 s": _mixtures(data, dataclasses.replace(spec, room_probability=1.0))}
+    made = {
+        PLAIN: plain,
+        "SNR of 20 to 40 dB": _mixtures(data, dataclasses.replace(spec, snr_db=GOOD_SNR)),
+        "rooms, RT60 0.1 to 0.8 s": _mixtures(data, dataclasses.replace(spec, room_probability=1.0)),
+    }
     for level in LEVELS:
         made[f"speech at {level} dBFS"] = _mixtures(data, dataclasses.replace(spec, level_db=(level, level)))
     # The mixer turns down what would clip.
-    made["as loud as fits into 16 bits"] = _mixtures(data, dataclasses.replace(spec, level_db=(0, 0)))
+    made["loudest without clipping"] = _mixtures(data, dataclasses.replace(spec, level_db=(0, 0)))
     for beyond in CLIPPED:
-        made[f"clipped, {beyond} dB beyond full scale"] = _clipped(plain, beyond)
+        made[f"clipped by {beyond} dB"] = _clipped(plain, beyond)
     made["by way of 44.1 kHz"] = _resampled(plain, 44100)
+    for offset in OFFSETS:
+        made[f"DC of {offset:g} of full scale"] = _added(plain, np.full(spec.samples, offset))
+    for hz in microphone.MAINS:
+        made[f"hum of {hz:g} Hz at {HUM_DB} dBFS"] = _added(plain, _hum(spec.samples, hz))
+    made["{} Hz at {} dBFS".format(*INFRASOUND)] = _added(plain, _tone(spec.samples, *INFRASOUND))
+    made["a pop at the start"] = _added(plain, POP[0] * np.exp(-np.arange(spec.samples) / (POP[1] * RATE)))
     if music := tuple(group for group in data.categories if group.name == "music"):
-        made["music"] = _mixtures(dataclasses.replace(data, categories=music), dataclasses.replace(spec, noise_probability=1.0))
+        only = dataclasses.replace(spec, noise_probability=1.0, babble_probability=0.0)
+        made["music"] = _mixtures(dataclasses.replace(data, categories=music), only)
     return made
 
 
@@ -98,6 +135,27 @@ def _clipped(make: Make, beyond_db: float) -> Make:
         return dataclasses.replace(m, mixture=m.mixture * np.float32(10 ** (beyond_db / 20) / np.abs(m.mixture).max()))
 
     return clipped  # `_pcm` clips
+
+
+def _added(make: Make, sound: np.ndarray) -> Make:
+    """With a sound [shape=(samples,)] in the mixture that belongs to no speaker."""
+
+    def added(index):
+        m = make(index)
+        return dataclasses.replace(m, mixture=m.mixture + sound.astype(np.float32), noise=m.noise + sound.astype(np.float32))
+
+    return added
+
+
+def _hum(samples: int, hz: float) -> np.ndarray:
+    """Hum of the mains with harmonics; float32 [samples]."""
+    harmonics = np.arange(1, HUM_HARMONICS + 1)
+    return microphone.hum(samples, hz, 1 / harmonics, 0.1 * harmonics**2) * 10 ** (HUM_DB / 20)
+
+
+def _tone(samples: int, hz: float, level_db: float) -> np.ndarray:
+    """A sine of that RMS; float64 [samples]."""
+    return np.sqrt(2) * 10 ** (level_db / 20) * np.sin(2 * np.pi * hz / RATE * np.arange(samples))
 
 
 def _resampled(make: Make, rate: int) -> Make:

@@ -65,9 +65,15 @@ def test_groups_and_the_worst(tiny_corpus, tmp_path, monkeypatch):
             assert (found["mixtures"], found["mean"]) == (len(own), pytest.approx(np.mean(own)))
     for sexes, found in result["by"]["sexes"].items():  # a user's folders do not say
         assert (sexes, found["mixtures"]) == ("sex unknown", 8)
-    low = [g for g, m in zip(gained, made, strict=True) if m.meta["snr_db"] < 0]
-    assert result["by"]["snr"]["-5 to 0 dB"]["mean"] == pytest.approx(np.mean(low))
-    assert sum(found["mixtures"] for found in result["by"]["snr"].values()) == 8
+    for name, found in result["by"]["snr"].items():
+        low, high = map(int, name.removesuffix(" dB").split(" to "))
+        assert found["mean"] == pytest.approx(np.mean([g for g, m in zip(gained, made, strict=True) if low <= m.meta["snr_db"] < high]))
+    for kind in ("snr", "room"):
+        assert sum(found["mixtures"] for found in result["by"][kind].values()) == 8
+    inside = [g for g, m in zip(gained, made, strict=True) if m.meta["rt60"] is not None]
+    assert 0 < len(inside) < 8 and result["by"]["room"]["in a room"]["mean"] == pytest.approx(np.mean(inside))
+    humming = sum(m.meta["hum"] is not None for m in made)
+    assert result["by"]["disturbance"].get("hum", {"mixtures": 0})["mixtures"] == humming
 
     # Sexes, of speakers whose are known.
     known = [
@@ -96,3 +102,34 @@ def test_a_measure_that_no_mixture_has():
     scored.append(evaluate.Score(1, {}, {"pesq": 1.0}, {"pesq": 1.5}))
     found = evaluate._summary(scored, "pesq")
     assert (found["in"], found["out"], found["better"]["mean"], found["mixtures"]) == (1.0, 1.5, 0.5, 1)
+
+
+def test_harm_and_the_worst_twentieth(tiny_corpus):
+    better = np.arange(-2.0, 38.0)
+    assert (evaluate.worst_twentieth(better), evaluate.harm(better)) == (-1.5, 0.05)
+    assert (evaluate.worst_twentieth(better[:3]), evaluate.harm(better[2:])) == (-2.0, 0.0)
+
+    def spoil(mixture):
+        return (mixture + 0.1 * np.random.default_rng(0).standard_normal(mixture.size).astype(np.float32))[None]
+
+    result = evaluate.evaluate(spoil, split="test", sources=1, mixtures=3, corpus=tiny_corpus, measures=("sisdr",))
+    assert result["harm"] == 1 and result["worst_twentieth_db"] == pytest.approx(result["worst"][0]["sisdri_db"])
+    for groups in result["by"].values():
+        assert all(found["harm"] == 1 and found["worst_twentieth"] <= found["mean"] for found in groups.values())
+
+
+@pytest.mark.parametrize("sources", [1, 2])
+def test_the_split_decides_what_mixtures_are_like(sources):
+    new, old = evaluate.spec("test", sources), evaluate.spec("test-2026-11", sources)
+    assert evaluate.spec("validation", sources) == new
+    assert new == (mixer.ENHANCE_EVAL if sources == 1 else mixer.SEPARATE_EVAL)
+    assert old == dataclasses.replace(old, room_probability=0, dc_probability=0, hum_probability=0, balanced=False, level_db=(-35, -15))
+    assert evaluate.spec("test", sources, 0.5).room_probability == 0.5
+    assert evaluate.spec("test", sources, level_db=-20).level_db == (-20, -20)
+
+
+def test_ranges_of_snr():
+    assert evaluate._snr_range(24.9) == "20 to 25 dB" and evaluate._snr_range(-5.0) == "-5 to 0 dB"
+    assert evaluate._snr_range(None) == "no noise" and evaluate._snr_range(40.0) == "another"
+    assert evaluate._disturbances({"dc": 0.1, "hum": -30.0}) == ["offset (DC)", "hum"]
+    assert evaluate._disturbances({"dc": None, "hum": None}) == ["neither offset nor hum"]
