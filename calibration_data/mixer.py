@@ -418,9 +418,7 @@ def _recorded_noise(
 
 def _category(random: np.random.Generator, corpus: Corpus, spec: MixtureSpec, ear: _Ear) -> tuple[np.ndarray, str]:
     """float32 [samples] of RMS 1 of a random category, and its name."""
-    category = corpus.categories[
-        _draw(random, getattr(corpus, "balanced_odds" if spec.balanced else "category_odds", corpus.category_odds))
-    ]
+    category = corpus.categories[_draw(random, corpus.balanced_odds if spec.balanced else corpus.category_odds)]
     return ear(_sound(random, corpus.noise, category, spec.samples, NOISE_GAP, spec.noise_speed, spec)), category.name
 
 
