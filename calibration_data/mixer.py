@@ -114,7 +114,7 @@ class MixtureSpec:
 _AUGMENTED = {"level_db": (-45.0, -15.0), "second_noise_probability": 0.25}
 
 ENHANCE = MixtureSpec("enhance", babble_probability=0.1, speed=(0.85, 1.15), noise_speed=(0.85, 1.15), eq_probability=0.5, **_AUGMENTED)
-SEPARATE = MixtureSpec("separate", snr_db=(10.0, 20.0), noise_probability=0.8, **_AUGMENTED)  # voices as they are: docs/experiments.md
+SEPARATE = MixtureSpec("separate", snr_db=(10.0, 20.0), noise_probability=0.8, **_AUGMENTED)  # voices as they are: docs/lab-notebook.md
 VARIED = {"noise_speed": (0.5, 2.0), "second_noise_probability": 0.5, "synthetic_probability": 0.3}  # noises as no recording has them
 WIDE = {  # what ears meet, for `ENHANCE`
     "snr_db": (-10.0, 30.0),

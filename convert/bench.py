@@ -139,7 +139,7 @@ def _limits(bundle: bundles.Bundle, board: str) -> dict[str, int]:
     """The board's part of the budget in bundle.json, which a person writes: checked, {} where there is none."""
     file, budget = bundle.path / "bundle.json", bundle.description.get("budget", {})
     if not isinstance(budget, dict) or not all(isinstance(limits, dict) for limits in budget.values()):
-        raise UserError(f"{file}: budget {budget!r} is not limits by board; docs/architecture.md shows one")
+        raise UserError(f"{file}: budget {budget!r} is not limits by board; docs/reference/bundle.md shows one")
     for kind, found, known in (("board", budget, BOARDS), ("figure", set().union(*budget.values()), BUDGET)):
         if unknown := sorted(set(found) - set(known)):
             raise UserError(f"{file}: budget has the {kind} {unknown[0]!r}, which is not known; use {', '.join(known)}")

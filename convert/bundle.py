@@ -1,6 +1,6 @@
 """The bundle: the one thing that leaves for a board. A folder with model.tflite, bundle.json and golden vectors.
 
-The schema is in docs/architecture.md. The committed bundles are in ``convert/bundles/NAME`` and are addressed by name, any other by
+The schema is in docs/reference/bundle.md. The committed bundles are in ``convert/bundles/NAME`` and are addressed by name, any other by
 its path.
 """
 

@@ -1,6 +1,6 @@
 """The paper's claim on real speech: Group Communication against its baseline, and against that baseline quantized, pruned and narrowed.
 
-The networks are `networks.TWINS`, trained alike (docs/paper.md has the commands) and committed under ``tf_model/trained``. All hear the
+The networks are `networks.TWINS`, trained alike (commands: docs/design/paper.md) and committed under ``tf_model/trained``. All hear the
 same test mixtures, so differences are paired.
 """
 
@@ -104,7 +104,7 @@ def claim(folder: Path, *, mixtures: int = 200, corpus: str = "debian") -> dict:
     wanted = [_name(system, task, seed) for system in SYSTEMS for task in TASKS for seed in SEEDS]
     if missing := sorted(set(wanted) - set(names)):
         raise UserError(
-            f"{missing[0]}: not under tf_model/trained ({len(missing)} of {len(set(wanted))} missing); docs/paper.md trains them"
+            f"{missing[0]}: not under tf_model/trained ({len(missing)} of {len(set(wanted))} missing); docs/design/paper.md trains them"
         )
     rows = []
     for task in TASKS:

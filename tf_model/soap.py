@@ -17,7 +17,7 @@ class SOAP(keras.optimizers.Optimizer):
     same constants. The first gradient only makes the first eigenbasis and moves no matrix.
 
     Where the first gradient has no part in some direction, the basis there is arbitrary: two machines whose linear algebra differs go
-    different ways, both as good. What it is worth here: docs/experiments.md.
+    different ways, both as good. What it is worth here: docs/lab-notebook.md.
 
     Parameters
     ----------

@@ -21,7 +21,7 @@ NETS = {
     "gc-dprnn-causal": find("gc-dprnn-causal"),
     "gc3-dprnn-causal": find("gc3-dprnn-causal"),
 }
-# With two of those above, a small one of every kind that hears all at once (docs/paper.md).
+# With two of those above, a small one of every kind that hears all at once (docs/design/paper.md).
 GC3 = {"talk": "tac", "groups": 2, "tac": 6, "codec_hidden": 3, "codec_tac": 4, "context": 4}
 SEPARATORS = ("dprnn", "tcn", "dptnet", "sudo")
 OTHERS = {name: TasNet(name, **SMALL, depth=3, bottleneck=8) for name in SEPARATORS if name not in NETS}

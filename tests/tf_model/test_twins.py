@@ -1,4 +1,4 @@
-"""The committed twins are what docs/paper.md says of them: the network, seed and recipe of their names, all trained alike."""
+"""The committed twins are what docs/design/paper.md says of them: the network, seed and recipe of their names, all trained alike."""
 
 import dataclasses
 import itertools

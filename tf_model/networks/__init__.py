@@ -29,7 +29,7 @@ STREAMING = {
 }
 
 # What Group Communication buys: the same with TAC alone, without any talk between groups, and without groups, on all bins at once, with as
-# many multiply-accumulates a hop or as many parameters. To be trained alike: docs/experiments.md.
+# many multiply-accumulates a hop or as many parameters. To be trained alike: docs/lab-notebook.md.
 _DENSE = {"signal": Signal(level=1.0), "groups": 1, "talk": "none"}
 _DENSE_SIZES = {  # as many multiply-accumulates, as many parameters
     "enhance": ({"features": 88, "hidden": 130}, {"features": 38, "hidden": 41}),
@@ -78,7 +78,7 @@ CAUSAL = {
     ),
 }
 
-# The paper's claim at a size that two CPU cores train (docs/paper.md): 3 of the 6 blocks, half the hidden units (h = 2 H / K, as there),
+# The paper's claim at a size that two cores train (docs/design/paper.md): 3 of the 6 blocks, half the hidden units (h = 2 H / K, as there),
 # a window four times as long; "narrow" is the baseline with as few parameters as the one with Group Communication.
 _TWIN = {"blocks": 3, "chunk": 32, "window": 128}
 _TWINS = {

@@ -1,4 +1,4 @@
-// Reads a bundle, docs/architecture.md, and checks all of it.
+// Reads a bundle, docs/reference/bundle.md, and checks all of it.
 #pragma once
 
 #include <cstddef>
