@@ -5,7 +5,7 @@ A run is a folder: ``recipe.json`` (what was asked), ``state/`` (weights, optimi
 it stopped, and ends with the same weights as a run that was never stopped.
 
 It runs under `tf.distribute`: one device, all GPUs of a machine, or, with TF_CONFIG set, many machines (see `tf_model.distribution`).
-The batch is the global one, so with Adam the run does not depend on their number (docs/design/training.md, also of SOAP); only the chief writes.
+The batch is the global one, so with Adam the run does not depend on their number (docs/design/training.md); only the chief writes.
 """
 
 import contextlib
