@@ -276,7 +276,7 @@ extern const gc_model groupcomm_{self.name};
     def source(self) -> str:
         """Text of NAME.c."""
         d, signal = self.bundle.description, self.bundle.signal
-        quantizations = [f"{{{_c_float(d[k]['scale'])}, {d[k]['zero_point']}}}" for k in ("features", "masks")]
+        quantizations = [f"{{{c_float(d[k]['scale'])}, {d[k]['zero_point']}}}" for k in ("features", "masks")]
         parts = {"network": self._definitions[: self._of_network], "signal": self._definitions[self._of_network :]}
         joined = {key: "\n".join(lines) for key, lines in (parts | {"r": self._resets, "c": self._calls}).items()}
         return f"""/* {self.bundle.name} as plain C, by `groupcomm compile`.
@@ -312,13 +312,14 @@ const gc_model groupcomm_{self.name} = {{
     .window = {signal.window},
     .hop = {signal.hop},
     .sources = {self.bundle.sources},
-    .exponent = {_c_float(signal.exponent)},
+    .exponent = {c_float(signal.exponent)},
     .features = {quantizations[0]},
     .masks = {quantizations[1]},
-    .kept = {_c_float(signal.kept)},
+    .kept = {c_float(signal.kept)},
     .bands = {signal.bands},
     .pool = {signal.pool},
     .neighbours = {signal.neighbours},
+    .dc_kept = {c_float(signal.dc_kept)},
     .analysis = analysis,
     .steps = steps,
     .inputs = {signal.inputs},
@@ -332,7 +333,7 @@ const gc_model groupcomm_{self.name} = {{
 """
 
 
-def _c_float(x: float) -> str:
+def c_float(x: float) -> str:
     return f"{float(np.float32(x))!r}f"
 
 

@@ -73,6 +73,7 @@ _NETWORK = """/* The network of this package, written by `groupcomm package`. */
 #define GROUPCOMM_BANDS {bands}
 #define GROUPCOMM_POOL {pool}
 #define GROUPCOMM_NEIGHBOURS {neighbours}
+#define GROUPCOMM_DC_KEPT {dc_kept}
 #define GROUPCOMM_INPUTS {inputs}
 #define GROUPCOMM_OUTPUTS {outputs}
 {tflm}
@@ -219,6 +220,7 @@ def _network(bundle: bundles.Bundle, source: Path, include: Path, *, tflm: bool,
         (source / f"{name}_tflite.c").write_text(f'#include "groupcomm_network.h"\n\n{array}')
     sizes = {key: getattr(signal, key) for key in ("window", "hop", "bands", "pool", "neighbours", "inputs")}
     sizes |= {"rate": signal.sample_rate, "sources": bundle.sources, "outputs": bundle.sources * signal.values}
+    sizes["dc_kept"] = compilation.c_float(signal.dc_kept)
     text = _NETWORK.format(name=name, upper=name.upper(), tflm=of_tflm, **sizes)
     (include / "groupcomm_network.h").write_text(first + text)
     return name

@@ -118,6 +118,7 @@ class _Model(ctypes.Structure):
         ("bands", ctypes.c_int32),
         ("pool", ctypes.c_int32),
         ("neighbours", ctypes.c_int32),
+        ("dc_kept", ctypes.c_float),
         ("analysis", ctypes.POINTER(ctypes.c_float)),
         ("steps", ctypes.POINTER(ctypes.c_int32)),
         ("inputs", ctypes.c_int32),

@@ -32,6 +32,8 @@ class Signal:
         0: bin after bin.
     pool : with bands, bins of the upper half of the spectrum count by so many: one mean power, one mask.
     neighbours : with bands, values of the band below and of that above that each band sees too.
+    dc : seconds; time constant of the running mean of the input, which is subtracted from every hop before its frames. 0: the input as
+        it is.
 
     Raises
     ------
@@ -48,6 +50,7 @@ class Signal:
     bands: int = 0
     pool: int = 1
     neighbours: int = 0
+    dc: float = 0.0
 
     def __post_init__(self):
         if self.window < 32 or self.window & (self.window - 1):
@@ -67,6 +70,9 @@ class Signal:
             )
         if not 0 <= self.neighbours <= self.width:
             raise UserError(f"neighbours {self.neighbours}: a band has {self.width} values; use 0 to {self.width}")
+        # A board has `dc_kept` as a float32, in which a constant of microseconds would be 0 and one of days 1.
+        if not 0 <= self.dc < math.inf or (self.dc and not 0 < np.float32(self.dc_kept) < 1):
+            raise UserError(f"dc {self.dc}: no time constant; use seconds, for example 0.5, or 0 for the input as it is")
 
     @property
     def bins(self) -> int:
@@ -92,6 +98,11 @@ class Signal:
     def kept(self) -> float:
         """What the running level keeps of itself from hop to hop; 0 where there is none."""
         return math.exp(-self.hop / self.sample_rate / self.level) if self.level else 0.0
+
+    @property
+    def dc_kept(self) -> float:
+        """What the running mean of the input keeps of itself from hop to hop; 0 where it is not subtracted."""
+        return math.exp(-self.hop / self.sample_rate / self.dc) if self.dc else 0.0
 
     def seen(self) -> np.ndarray:
         """Which value each feature is [shape=(inputs,), int]; `values` where a band has no neighbour, which is silence."""
@@ -130,8 +141,35 @@ def to_pcm(audio: np.ndarray) -> np.ndarray:
     return np.clip(np.rint(audio * PCM_SCALE), -32768, 32767).astype(np.int16)
 
 
+def _running_mean(x: np.ndarray, kept: float) -> np.ndarray:
+    """Mean of all values so far that forgets, of the first value that value [shape=(..., values), float64]."""
+    from scipy.signal import lfilter
+
+    forget = [1], [1, -kept]
+    return lfilter(*forget, x, axis=-1) / lfilter(*forget, np.ones(x.shape[-1]))
+
+
+def remove_dc(x: np.ndarray, signal: Signal) -> np.ndarray:
+    """Subtract from every hop the running mean of the input up to its end. No filter in the samples' path: no delay and no phase shift.
+
+    Parameters
+    ----------
+    x : np.ndarray [shape=(..., hops * hop), float32]
+        From the start of a stream: the running mean knows nothing of what came before.
+
+    Returns
+    -------
+    np.ndarray [shape=(..., hops * hop), float32]
+    """
+    if not signal.dc:
+        return x
+    hops = x.reshape(*x.shape[:-1], -1, signal.hop)
+    means = _running_mean(hops.mean(-1, dtype=np.float64), signal.dc_kept)
+    return (hops - means[..., None].astype(np.float32)).reshape(x.shape)
+
+
 def stft(x: np.ndarray, signal: Signal) -> np.ndarray:
-    """Short-time Fourier transform.
+    """Short-time Fourier transform of what `remove_dc` leaves; the zeros that flush the last sample out are heard like samples.
 
     Parameters
     ----------
@@ -143,13 +181,15 @@ def stft(x: np.ndarray, signal: Signal) -> np.ndarray:
     np.ndarray [shape=(..., frames, bins), complex64]
     """
     x = np.asarray(x, np.float32)
-    padded = np.pad(x, [(0, 0)] * (x.ndim - 1) + [signal.padding(x.shape[-1])])
+    front, back = signal.padding(x.shape[-1])
+    others = [(0, 0)] * (x.ndim - 1)
+    padded = np.pad(remove_dc(np.pad(x, [*others, (0, back)]), signal), [*others, (front, 0)])
     frames = np.lib.stride_tricks.sliding_window_view(padded, signal.window, axis=-1)[..., :: signal.hop, :]
     return np.fft.rfft(frames * signal.analysis_window()).astype(np.complex64)
 
 
 def istft(spectrum: np.ndarray, samples: int, signal: Signal) -> np.ndarray:
-    """Inverse of `stft`: ``istft(stft(x, s), x.shape[-1], s) == x`` but for rounding.
+    """Inverse of `stft`: ``istft(stft(x, s), x.shape[-1], s) == x`` but for rounding and, with ``dc``, for the running mean.
 
     Parameters
     ----------
@@ -183,12 +223,7 @@ def features(spectrum: np.ndarray, signal: Signal) -> np.ndarray:
     """
     power = spectrum.real.astype(np.float32) ** 2 + spectrum.imag.astype(np.float32) ** 2
     if signal.level:
-        from scipy.signal import lfilter
-
-        forget = [1], [1, -signal.kept]
-        sums = lfilter(*forget, power.mean(-1), axis=-1)
-        weights = lfilter(*forget, np.ones(power.shape[-2]))
-        power = power / (sums / weights + LEVEL_FLOOR)[..., None].astype(np.float32)
+        power = power / (_running_mean(power.mean(-1), signal.kept) + LEVEL_FLOOR)[..., None].astype(np.float32)
     if signal.bands:
         low, high = power[..., : signal.window // 4], power[..., signal.window // 4 : -1]
         high = high.reshape(*high.shape[:-1], -1, signal.pool).mean(-1)
@@ -215,11 +250,34 @@ def apply_masks(spectrum: np.ndarray, masks: np.ndarray, sources: int, signal: S
     return masks * spectrum[..., None, :, :]
 
 
+def _tf_running_mean(x, kept: float):
+    """`_running_mean` in TensorFlow, of a batch: float32 [batch, values]."""
+    import tensorflow as tf
+
+    age = np.subtract.outer(*2 * (np.arange(x.shape[-1]),))  # of a value, seen from another
+    weights = np.where(age < 0, 0, kept ** np.maximum(age, 0))
+    return tf.linalg.matvec(tf.constant(weights / weights.sum(1, keepdims=True), tf.float32), x)
+
+
+def tf_remove_dc(x, signal: Signal):
+    """`remove_dc` in TensorFlow: float32 [batch, hops * hop]."""
+    import tensorflow as tf
+
+    if not signal.dc:
+        return x
+    hops = tf.reshape(x, [-1, x.shape[-1] // signal.hop, signal.hop])
+    means = tf.reduce_mean(hops, -1)
+    first = means[:, :1]  # taken out before, so that nothing at all is left of a constant, and little of what a GPU's matvec rounds away
+    means = first + _tf_running_mean(means - first, signal.dc_kept)
+    return tf.reshape(hops - means[..., None], [-1, x.shape[-1]])
+
+
 def tf_stft(x, signal: Signal):
     """`stft` in TensorFlow: float32 [batch, samples] -> complex64 [batch, frames, bins]."""
     import tensorflow as tf
 
-    padded = tf.pad(x, [(0, 0), signal.padding(x.shape[-1])])
+    front, back = signal.padding(x.shape[-1])
+    padded = tf.pad(tf_remove_dc(tf.pad(x, [(0, 0), (0, back)]), signal), [(0, 0), (front, 0)])
     return tf.signal.rfft(tf.signal.frame(padded, signal.window, signal.hop) * signal.analysis_window())
 
 
@@ -238,10 +296,7 @@ def tf_features(spectrum, signal: Signal):
 
     power = tf.math.real(spectrum) ** 2 + tf.math.imag(spectrum) ** 2
     if signal.level:
-        age = np.subtract.outer(*2 * (np.arange(spectrum.shape[-2]),))  # of a frame, seen from another
-        weights = np.where(age < 0, 0, signal.kept ** np.maximum(age, 0))
-        weights = tf.constant(weights / weights.sum(1, keepdims=True), tf.float32)
-        power /= (tf.linalg.matvec(weights, tf.reduce_mean(power, -1)) + LEVEL_FLOOR)[..., None]
+        power /= (_tf_running_mean(tf.reduce_mean(power, -1), signal.kept) + LEVEL_FLOOR)[..., None]
     if signal.bands:
         low, high = power[..., : signal.window // 4], power[..., signal.window // 4 : -1]
         high = tf.reduce_mean(tf.reshape(high, [*tf.unstack(tf.shape(high)[:-1]), -1, signal.pool]), -1)

@@ -22,6 +22,7 @@ typedef struct {
   gc_quantization features, masks;
   float kept;
   int32_t bands, pool, neighbours;
+  float dc_kept;
   const float* analysis; /* (window) */
   const int32_t* steps;  /* (255) */
   int32_t inputs, outputs; /* features in, masks out */

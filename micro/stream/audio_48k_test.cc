@@ -38,7 +38,7 @@ struct Separator {
 
   std::vector<float> analysis = std::vector<float>(kWindow);
   std::vector<int32_t> steps = std::vector<int32_t>(kFeatureSteps);
-  StreamConfig config = {kWindow, kHop, 2, 0.3f, {0.02f, -128}, {1.0f / 128, -1}, 0, 0, 1, 0, nullptr, nullptr};
+  StreamConfig config = {kWindow, kHop, 2, 0.3f, {0.02f, -128}, {1.0f / 128, -1}, 0, 0, 1, 0, 0, nullptr, nullptr};
   OneEngine engine;
   alignas(16) uint8_t memory[16384];
   Stream* stream = nullptr;

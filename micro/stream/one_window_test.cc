@@ -23,7 +23,7 @@ class Ones final : public Engine {
 StreamConfig Config(int window) {
   static float analysis[4096];           // (window)
   static int32_t steps[kFeatureSteps];
-  const StreamConfig config = {window, window / 2, 1, 0.3f, {0.02f, -128}, {1.0f / 128, -1}, 0, 0, 1, 0, analysis, steps};
+  const StreamConfig config = {window, window / 2, 1, 0.3f, {0.02f, -128}, {1.0f / 128, -1}, 0, 0, 1, 0, 0, analysis, steps};
   StreamTables(config, analysis, steps);
   return config;
 }

@@ -17,6 +17,7 @@ inline StreamConfig StreamConfigOf(const gc_model& n) {
           n.bands,
           n.pool,
           n.neighbours,
+          n.dc_kept,
           n.analysis,
           n.steps};
 }

@@ -36,7 +36,7 @@ bool Valid(const StreamConfig& c) {
   if (c.window < 32 || c.window > 4096 || (c.window & (c.window - 1)) != 0 || !HasWindow(c.window)) return false;
   if (c.hop < 1 || (c.window / 2) % c.hop != 0) return false;
   if (c.sources < 1 || c.sources > kMaxSources) return false;
-  if (!(c.kept >= 0 && c.kept < 1) || c.analysis == nullptr || c.steps == nullptr) return false;
+  if (!(c.kept >= 0 && c.kept < 1) || !(c.dc_kept >= 0 && c.dc_kept < 1) || c.analysis == nullptr || c.steps == nullptr) return false;
   if (c.bands < 0 || c.pool < 1 || c.window / 4 % c.pool != 0 || c.neighbours < 0) return false;
   if (c.bands == 0 && (c.pool != 1 || c.neighbours != 0)) return false;
   if (c.bands > 0 && (StreamValues(c) % c.bands != 0 || c.neighbours > StreamValues(c) / c.bands)) return false;
@@ -88,6 +88,7 @@ class Stream {
     spectrum_ = layout->Take<float>(window);
     time_ = layout->Take<float>(window);
     overlap_ = layout->Take<float>(sources * window);
+    means_ = config_.dc_kept > 0 ? layout->Take<float>(window / config_.hop) : nullptr;
     features_ = layout->Take<int8_t>(StreamInputs(config_));
     // Without neighbours, values in their order are the features.
     values_ = config_.neighbours ? layout->Take<int8_t>(values + 2 * config_.neighbours) : features_;
@@ -107,7 +108,8 @@ class Stream {
     std::memset(overlap_, 0, config_.sources * config_.window * sizeof(float));
     std::memset(features_, 0, StreamInputs(config_));
     std::memset(masks_, 0, config_.sources * StreamValues(config_));
-    level_ = frames_ = 0;
+    if (means_ != nullptr) std::memset(means_, 0, config_.window / config_.hop * sizeof(float));
+    level_ = frames_ = hops_ = 0;
     return engine_->Reset();
   }
 
@@ -135,7 +137,15 @@ class Stream {
     std::memmove(history_, history_ + hop, (window - hop) * sizeof(int16_t));
     std::memcpy(history_ + window - hop, in, hop * sizeof(int16_t));
     const float* analysis = config_.analysis;
-    for (int n = 0; n < window; ++n) frame_[n] = history_[n] / kPcmScale * analysis[n];
+    if (means_ == nullptr) {
+      for (int n = 0; n < window; ++n) frame_[n] = history_[n] / kPcmScale * analysis[n];
+    } else {
+      CountMean(in);
+      const float* mean = means_;
+      for (int n = 0; n < window; ++mean) {
+        for (const int end = n + hop; n < end; ++n) frame_[n] = (history_[n] / kPcmScale - *mean) * analysis[n];
+      }
+    }
     arm_rfft_fast_f32(&fft_, frame_, spectrum_, 0);  // overwrites frame_
     float* power = frame_;  // (bins)
     power[0] = spectrum_[0] * spectrum_[0];
@@ -158,6 +168,17 @@ class Stream {
     if (neighbours == 0) return;
     int8_t* band = features_;
     for (int i = 0; i < config_.bands; ++i, band += width + 2 * neighbours) std::memcpy(band, values_ + i * width, width + 2 * neighbours);
+  }
+
+  // The running mean up to the end of this hop, which is subtracted from its samples in every frame that they are in.
+  void CountMean(const int16_t* in /* (hop) */) {
+    const int hop = config_.hop, last = config_.window / hop - 1;
+    int32_t sum = 0;
+    for (int n = 0; n < hop; ++n) sum += in[n];
+    std::memmove(means_, means_ + 1, last * sizeof(float));
+    hops_ = config_.dc_kept * hops_ + 1;
+    // By its difference, so that a constant is met exactly: features make much of the little that is left in silence.
+    means_[last] += (static_cast<float>(sum) / (static_cast<float>(hop) * kPcmScale) - means_[last]) / hops_;
   }
 
   // One over the running level, a mean of what was heard that forgets; counts this frame in.
@@ -222,6 +243,7 @@ class Stream {
   arm_rfft_fast_instance_f32 fft_;
   float one_overlap_ = 0;
   float level_ = 0, frames_ = 0;  // sums of mean power and of ones, both forgetting
+  float hops_ = 0;                // sum of ones that forgets as the running mean of the samples does
 
   // In the caller's memory. A spectrum is in CMSIS-DSP's packing: re of bin 0, re of the last bin, then re, im of bins 1, 2, ...
   int16_t* history_ = nullptr;  // (window) the newest samples, oldest first
@@ -229,6 +251,7 @@ class Stream {
   float* spectrum_ = nullptr;   // (window) of the mixture
   float* time_ = nullptr;       // (window) of one source
   float* overlap_ = nullptr;    // (sources, window) sum of the frames so far, from the next sample to leave
+  float* means_ = nullptr;      // (window / hop) running mean of each hop in the history, oldest first; null where it is not subtracted
   int8_t* values_ = nullptr;    // (neighbours + values + neighbours) features in the order of frequency
   int8_t* features_ = nullptr;  // (bands or 1, neighbours + width + neighbours)
   int8_t* masks_ = nullptr;     // (bands or 1, sources, width)

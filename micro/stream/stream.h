@@ -32,6 +32,7 @@ struct StreamConfig {
   int bands;       // features and masks come in so many bands of equal width; 0: bin after bin
   int pool;        // with bands, bins of the upper half count by so many; 1 without
   int neighbours;  // with bands, values of the band below and of that above that each band sees; 0 without
+  float dc_kept;   // what the running mean, which is subtracted from the samples, keeps of itself from hop to hop; 0: it is not
 
   // `StreamTables` makes them, or `groupcomm compile`; they outlive the stream.
   const float* analysis;  // (window)
@@ -59,7 +60,8 @@ size_t StreamBytes(const StreamConfig& config);
 // No less than that, on any core and before the program runs: for an array. Tables, scales and exponent do not count.
 constexpr size_t StreamMemory(const StreamConfig& config) {
   const size_t window = config.window, values = StreamValues(config), sources = config.sources, neighbours = config.neighbours;
-  const size_t floats = (3 + sources) * window;  // frame, spectrum, time of one source, overlap of each
+  const size_t means = config.dc_kept > 0 ? window / config.hop : 0;
+  const size_t floats = (3 + sources) * window + means;  // frame, spectrum, time of one source, overlap of each
   const size_t bytes = 2 * window /* history */ + StreamInputs(config) + (neighbours ? values + 2 * neighbours : 0) + sources * values;
   constexpr size_t kObject = 256, kAlignments = 8 * 16;
   return (kObject + kAlignments + sizeof(float) * floats + bytes + 15) / 16 * 16;

@@ -58,12 +58,18 @@ StreamConfig WithTables(StreamConfig config) {
 }
 
 StreamConfig Config(int window, int hop, int sources) {
-  return WithTables({window, hop, sources, 0.3f, kFeatures, kMasks, 0, 0, 1, 0, nullptr, nullptr});
+  return WithTables({window, hop, sources, 0.3f, kFeatures, kMasks, 0, 0, 1, 0, 0, nullptr, nullptr});
 }
 
 // In bands: the upper half of the bins in pools, and what each band sees of its neighbours.
 StreamConfig Banded(int sources, int bands, int pool, int neighbours, float kept) {
-  return WithTables({256, 128, sources, 0.3f, {0.01f, -120}, kMasks, kept, bands, pool, neighbours, nullptr, nullptr});
+  return WithTables({256, 128, sources, 0.3f, {0.01f, -120}, kMasks, kept, bands, pool, neighbours, 0, nullptr, nullptr});
+}
+
+// The running mean subtracted.
+StreamConfig WithoutDc(StreamConfig config, float dc_kept) {
+  config.dc_kept = dc_kept;
+  return config;
 }
 
 std::vector<Block> Memory(const StreamConfig& config) { return std::vector<Block>(StreamBytes(config) / sizeof(Block)); }
@@ -80,6 +86,28 @@ std::vector<int16_t> Sound(int samples) {
   pcm[samples / 2] = -32768;
   pcm[samples / 2 + 1] = 32767;
   return pcm;
+}
+
+// The sound at less than half its level, on a DC of 0.1 of full scale.
+std::vector<int16_t> SoundOnDc(int samples) {
+  std::vector<int16_t> pcm = Sound(samples);
+  for (int16_t& x : pcm) x = static_cast<int16_t>(x * 2 / 5 + 3277);
+  return pcm;
+}
+
+// What the definition leaves of whole hops, in double, in steps of int16: each less the running mean up to its end.
+std::vector<double> LessRunningMean(const std::vector<int16_t>& pcm, const StreamConfig& config) {
+  std::vector<double> less(pcm.begin(), pcm.end());
+  if (config.dc_kept == 0) return less;
+  double total = 0, weight = 0;
+  for (size_t at = 0; at < pcm.size(); at += config.hop) {
+    double sum = 0;
+    for (int n = 0; n < config.hop; ++n) sum += pcm[at + n];
+    total = config.dc_kept * total + sum / config.hop;
+    weight = config.dc_kept * weight + 1;
+    for (int n = 0; n < config.hop; ++n) less[at + n] -= total / weight;
+  }
+  return less;
 }
 
 // (sources, samples) for whole hops of pcm
@@ -115,6 +143,34 @@ void PerfectReconstruction() {
       for (size_t i = latency; i < pcm.size(); ++i) worst = std::max(worst, std::abs(out[i] - pcm[i - latency]));
       CHECK_LE(worst, 1);
     }
+    StreamDestroy(stream);
+  }
+}
+
+// Masks of one give the input less its running mean, and a constant input leaves nothing, from its first hop on.
+void SubtractsTheRunningMean() {
+  for (const StreamConfig& config : {WithoutDc(Config(256, 128, 1), 0.92f), WithoutDc(Config(256, 32, 2), 0.996f),
+                                     WithoutDc(Config(32, 1, 1), 0.999f), WithoutDc(Banded(1, 12, 2, 4, 0.99f), 0.984f)}) {
+    FixedEngine engine(StreamInputs(config), std::vector<int8_t>(config.sources * StreamValues(config), 127));
+    std::vector<Block> memory = Memory(config);
+    Stream* stream;
+    CHECK_STATUS(StreamCreate(config, &engine, memory.data(), StreamBytes(config), &stream), Status::kOk);
+    CHECK_LE(StreamBytes(config), StreamMemory(config));
+    CHECK_LE(StreamMemory(config), StreamBytes(config) + 448);
+    const int latency = StreamLatency(stream);
+    const std::vector<int16_t> pcm = SoundOnDc(100 * config.hop);
+    const std::vector<double> expected = LessRunningMean(pcm, config);
+    for (const std::vector<int16_t>& out : Run(stream, config, pcm)) {
+      for (int i = 0; i < latency; ++i) CHECK_EQ(out[i], 0);
+      double worst = 0;
+      for (size_t i = latency; i < pcm.size(); ++i) worst = std::max(worst, std::abs(out[i] - expected[i - latency]));
+      CHECK_LE(worst, 0.51);
+    }
+    CHECK_STATUS(StreamReset(stream), Status::kOk);
+    for (const std::vector<int16_t>& out : Run(stream, config, std::vector<int16_t>(50 * config.hop, 3277))) {
+      for (const int16_t sample : out) CHECK_EQ(sample, 0);
+    }
+    for (int i = 0; i < StreamInputs(config); ++i) CHECK_EQ(StreamFeatures(stream)[i], config.features.zero_point);
     StreamDestroy(stream);
   }
 }
@@ -193,8 +249,7 @@ void Saturates() {
 }
 
 // A stream that was reset is a new stream, bit for bit.
-void ResetStartsAnew() {
-  const StreamConfig config = Config(256, 64, 1);
+void ResetStartsAnew(const StreamConfig& config) {
   FixedEngine engine(StreamBins(config), std::vector<int8_t>(StreamBins(config), 93));
   std::vector<Block> memory = Memory(config);
   Stream* stream;
@@ -219,10 +274,11 @@ void FeaturesByDefinition(StreamConfig config, float exponent, const Quantizatio
   std::vector<Block> memory = Memory(config);
   Stream* stream;
   CHECK_STATUS(StreamCreate(config, &engine, memory.data(), StreamBytes(config), &stream), Status::kOk);
-  std::vector<int16_t> pcm = Sound(40 * config.hop);
+  std::vector<int16_t> pcm = config.dc_kept ? SoundOnDc(40 * config.hop) : Sound(40 * config.hop), out(config.hop);
   std::fill(pcm.end() - 3 * config.hop, pcm.end(), int16_t{0});  // a power of 0 is a feature of 0
-  std::vector<int16_t> padded(window - config.hop, 0), out(config.hop);
-  padded.insert(padded.end(), pcm.begin(), pcm.end());
+  const std::vector<double> heard = LessRunningMean(pcm, config);
+  std::vector<double> padded(window - config.hop, 0.0);
+  padded.insert(padded.end(), heard.begin(), heard.end());
   int different = 0;
   double level = 0, frames = 0;
   for (int hop = 0; hop < 40; ++hop) {
@@ -267,7 +323,7 @@ void Errors() {
   FixedEngine engine(129, std::vector<int8_t>(129, 127));
   std::vector<Block> memory = Memory(good);
   Stream* stream;
-  std::vector<StreamConfig> bad(25, good);
+  std::vector<StreamConfig> bad(28, good);
   bad[0].window = 250;
   bad[1].window = 16;
   bad[2].window = 8192;
@@ -295,6 +351,9 @@ void Errors() {
   bad[23].neighbours = 9;
   bad[24] = bad[23];
   bad[24].pool = 3;  // of 64
+  bad[25].dc_kept = 1;
+  bad[26].dc_kept = -0.5f;
+  bad[27].dc_kept = NAN;
   for (const StreamConfig& config : bad) {
     CHECK_EQ(StreamBytes(config), size_t{0});
     CHECK_STATUS(StreamCreate(config, &engine, memory.data(), memory.size() * 16, &stream), Status::kBadConfig);
@@ -330,7 +389,9 @@ void Errors() {
 int main() {
   groupcomm::PerfectReconstruction();
   groupcomm::SourcesAreApart();
-  groupcomm::ResetStartsAnew();
+  groupcomm::SubtractsTheRunningMean();
+  groupcomm::ResetStartsAnew(groupcomm::Config(256, 64, 1));
+  groupcomm::ResetStartsAnew(groupcomm::WithoutDc(groupcomm::Config(256, 64, 1), 0.99f));
   groupcomm::MasksOfBands();
   groupcomm::Saturates();
   const groupcomm::StreamConfig bins = groupcomm::Config(256, 128, 1);
@@ -342,5 +403,8 @@ int main() {
   groupcomm::FeaturesByDefinition(groupcomm::Banded(1, 12, 2, 4, 0.992f), 0.3f, {0.01f, -120});
   groupcomm::FeaturesByDefinition(groupcomm::Banded(1, 16, 1, 0, 0.9f), 0.5f, {0.02f, -128});
   groupcomm::FeaturesByDefinition(groupcomm::Banded(1, 5, 4, 16, 0), 0.3f, {0.01f, 5});
+  groupcomm::FeaturesByDefinition(groupcomm::WithoutDc(bins, 0.984f), 0.3f, groupcomm::kFeatures);
+  groupcomm::FeaturesByDefinition(groupcomm::WithoutDc(groupcomm::Banded(1, 12, 2, 4, 0.992f), 0.92f), 0.3f, {0.01f, -120});
+  groupcomm::FeaturesByDefinition(groupcomm::WithoutDc(groupcomm::Config(512, 64, 1), 0.996f), 0.5f, {0.03f, 10});
   groupcomm::Errors();
 }

@@ -1,5 +1,6 @@
 """A bundle is what the network gave, and a damaged one says what is wrong."""
 
+import dataclasses
 import json
 
 import numpy as np
@@ -65,6 +66,13 @@ def edit(folder, change):
     file.write_text(json.dumps(d))
 
 
+def test_a_bundle_from_before_there_was_dc_removal_has_none(bundle_copy):
+    edit(bundle_copy, lambda d: d["signal"].pop("dc", None))
+    assert bundle.load(str(bundle_copy)).signal.dc == 0
+    edit(bundle_copy, lambda d: d["signal"].update(dc=0.5))
+    assert bundle.load(str(bundle_copy)).signal == dataclasses.replace(bundle.load("enhance").signal, dc=0.5)
+
+
 DAMAGE = {
     "no bundle of this name": lambda f: (f / "bundle.json").unlink(),
     "model.tflite: missing": lambda f: (f / "model.tflite").unlink(),
@@ -74,6 +82,7 @@ DAMAGE = {
     "bundle.json: not a bundle description": lambda f: (f / "bundle.json").write_text("not json"),
     "bundle.json: not a bundle description.*'model'": lambda f: edit(f, lambda d: d.pop("model")),
     r"hop 120 does not divide half the window of 256; use 128 or 64": lambda f: edit(f, lambda d: d["signal"].update(hop=120)),
+    "dc -1: no time constant": lambda f: edit(f, lambda d: d["signal"].update(dc=-1)),
     "bundle.json: masks .* are not 192 values": lambda f: edit(f, lambda d: d.update(sources=2)),
 }
 

@@ -43,7 +43,7 @@ class Program(runtimes.Static):
 @pytest.fixture(scope="module")
 def banded(tmp_path_factory):
     """A bundle of a small network for two speakers whose groups are bands, with random weights."""
-    signal = Signal(level=0.5, bands=5, pool=4, neighbours=3)
+    signal = Signal(level=0.5, bands=5, pool=4, neighbours=3, dc=0.25)
     net = Streaming(signal=signal, sources=2, features=40, groups=5, blocks=2, tac=7, hidden=8, bottleneck=6)
     folder = tmp_path_factory.mktemp("banded")
     model, random = streaming.build(net), np.random.default_rng(0)
@@ -60,8 +60,9 @@ def compiled(request, tmp_path_factory):
 
 
 def test_the_stream_of_bands_is_that_of_python(banded):
-    """PCM through the C++ stream: features of a running level and of neighbours, masks of two sources in every band."""
-    pcm = bundle.golden_pcm(800, 128)
+    """PCM on a DC of 0.1 through the C++ stream: features without it, of a running level and of neighbours; masks of two sources in every
+    band."""
+    pcm = bundle.to_pcm(bundle.golden_pcm(800, 128) / np.float32(sig.PCM_SCALE) + np.float32(0.1))
     seen, given, sound = runner.separate_pcm(banded, pcm)
     audio = pcm / np.float32(sig.PCM_SCALE)
     difference = np.abs(seen.astype(int) - banded.quantize_features(sig.features(sig.stft(audio, banded.signal), banded.signal)))
@@ -72,6 +73,7 @@ def test_the_stream_of_bands_is_that_of_python(banded):
     expected = bundle.to_pcm(sig.istft(masked, len(audio), banded.signal))
     assert np.abs(sound.astype(int) - expected).max() <= 1
     assert np.abs(expected[0].astype(int) - expected[1]).max() > 100
+    assert pcm.mean() > 3000 and np.abs(sound[:, 8000:].mean(1)).max() < 33  # 1e-3
 
 
 def test_every_byte_is_tflms(compiled):
@@ -174,6 +176,7 @@ def test_the_program_says_what_the_bundle_says(compiled):
     signal = opened.signal
     assert (model.exponent, model.kept) == (np.float32(signal.exponent), np.float32(signal.kept))
     assert (model.bands, model.pool, model.neighbours) == (signal.bands, signal.pool, signal.neighbours)
+    assert model.dc_kept == np.float32(signal.dc_kept)
     assert (model.inputs, model.outputs) == (signal.inputs, opened.sources * signal.values)
     np.testing.assert_array_equal(model.analysis[: signal.window], signal.analysis_window())
     for ours, theirs in ((model.features, d["features"]), (model.masks, d["masks"])):

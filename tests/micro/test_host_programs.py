@@ -13,6 +13,7 @@ import pytest
 import soundfile
 from ai_edge_litert import schema_py_generated as schema
 
+from calibration_data import clips
 from convert import bundle, flatbuffer, runner, runtimes
 from groupcomm.files import REPO
 from tf_model import signal as sig
@@ -172,6 +173,17 @@ def test_separate_equals_python(wav, tmp_path):
 def test_separate_equals_python_with_two_sources(two_sources, wav, tmp_path):
     wavs = check_stream(two_sources, wav, tmp_path)
     assert [p.name for p in wavs] == ["a.b_speaker1.wav", "a.b_speaker2.wav"]
+
+
+def test_separate_equals_python_on_a_dc(copy, tmp_path):
+    """Speech on a DC of 0.1, whose running mean is subtracted."""
+    description = json.loads((copy / "bundle.json").read_text())
+    description["signal"]["dc"] = 0.5
+    (copy / "bundle.json").write_text(json.dumps(description))
+    speech = clips.demo_mixtures()[0].references[0, :40001]
+    soundfile.write(tmp_path / "a.wav", bundle.to_pcm(speech + np.float32(0.1)), 16000, subtype="PCM_16")
+    wavs = check_stream(bundle.load(str(copy)), tmp_path / "a.wav", tmp_path)
+    assert abs(soundfile.read(wavs[0])[0][8000:].mean()) < 1e-3
 
 
 @pytest.mark.parametrize("samples", [1, 127, 128, 129, 256])

@@ -4,6 +4,7 @@ import librosa
 import numpy as np
 import pytest
 
+from calibration_data import clips
 from groupcomm.errors import UserError
 from tf_model import signal as sig
 
@@ -14,6 +15,18 @@ BANDED = [
     sig.Signal(level=0.5, bands=12, pool=2, neighbours=4),
     sig.Signal(window=128, hop=64, level=2.0, bands=5, pool=4, neighbours=8),
 ]
+WITHOUT_DC = [
+    sig.Signal(dc=0.1),
+    sig.Signal(dc=0.5, hop=32),
+    sig.Signal(dc=2.0, window=512, hop=128),
+    sig.Signal(dc=0.25, window=128, hop=64, level=2.0, bands=5, pool=4, neighbours=8),
+]
+
+
+@pytest.fixture(scope="module")
+def speech():
+    """Clean speech of 3 s [shape=(48000,), float32]."""
+    return clips.demo_mixtures()[0].references[0, :48000]
 
 
 @pytest.mark.parametrize(("window", "hop"), SIZES)
@@ -99,6 +112,81 @@ def test_masks_of_bands(random, s):
     np.testing.assert_allclose(sig.tf_apply_masks(spectrum, masks, 3, s).numpy(), got, rtol=1e-6)
 
 
+@pytest.mark.parametrize("s", WITHOUT_DC, ids=repr)
+def test_dc_by_definition(random, s):
+    """Hop by hop in float64, with the zeros that flush the last sample; the twin in TensorFlow; and the way back to samples."""
+    samples = 20 * s.hop + 5
+    x = (random.uniform(-0.5, 0.5, (2, samples)) + [[0.1], [-0.3]]).astype(np.float32)
+    padded = np.pad(x, [(0, 0), (0, s.frames(samples) * s.hop - samples)])
+    expected = padded.astype(np.float64)
+    kept = np.exp(-s.hop / s.sample_rate / s.dc)
+    for row in range(2):
+        total = weight = 0.0
+        for start in range(0, padded.shape[1], s.hop):
+            total, weight = kept * total + padded[row, start : start + s.hop].astype(np.float64).mean(), kept * weight + 1
+            expected[row, start : start + s.hop] -= total / weight
+    np.testing.assert_allclose(sig.remove_dc(padded, s), expected, atol=1e-7)
+    np.testing.assert_allclose(sig.tf_remove_dc(padded, s).numpy(), expected, atol=5e-7)
+
+    # The zeros that a stream begins with are no part of it: nothing is subtracted from them.
+    front = s.window - s.hop
+    whole = np.pad(expected, [(0, 0), (front, 0)])
+    frames = np.stack([whole[:, i * s.hop : i * s.hop + s.window] for i in range(s.frames(samples))], 1)
+    spectrum = sig.stft(x, s)
+    np.testing.assert_allclose(spectrum, np.fft.rfft(frames * s.analysis_window()), atol=2e-5)
+    np.testing.assert_allclose(sig.tf_stft(x, s).numpy(), spectrum, atol=2e-5)
+    np.testing.assert_allclose(sig.istft(spectrum, samples, s), expected[:, :samples], atol=1e-6)
+    np.testing.assert_allclose(sig.tf_istft(spectrum, samples, s).numpy(), expected[:, :samples], atol=2e-6)
+    np.testing.assert_allclose(sig.tf_features(sig.tf_stft(x, s), s).numpy(), sig.features(spectrum, s), rtol=1e-3, atol=1e-4)
+
+
+def test_without_dc_removal_nothing_is_touched(random):
+    x = random.uniform(-1, 1, (2, 1280)).astype(np.float32)
+    assert sig.Signal().dc == 0
+    assert sig.remove_dc(x, sig.Signal()) is x and sig.tf_remove_dc(x, sig.Signal()) is x
+
+
+@pytest.mark.parametrize("s", WITHOUT_DC, ids=repr)
+def test_a_stream_without_dc_is_the_whole_without_dc(random, s):
+    """What comes later changes no hop that has been."""
+    x = (random.uniform(-0.5, 0.5, 40 * s.hop) + 0.1).astype(np.float32)
+    whole = sig.stft(x, s)
+    for hops in (1, 2, 17):
+        np.testing.assert_array_equal(sig.stft(x[: hops * s.hop], s)[:hops], whole[:hops])
+
+
+@pytest.mark.parametrize("dc", [0.1, 0.5, 2.0])
+def test_of_a_dc_of_a_tenth_little_is_left(speech, dc):
+    """Under speech, from half a second on, at the worst hop: 8.6e-4, 1.8e-4 and 1.1e-4."""
+    s = sig.Signal(dc=dc)
+    taken = speech + np.float32(0.1) - sig.remove_dc(speech + np.float32(0.1), s)
+    assert np.abs(taken[8000:] - 0.1).max() < 1e-3
+
+
+def test_a_dc_that_comes_later_settles_as_fast_as_its_time_constant():
+    s = sig.Signal(dc=0.1)
+    x = np.zeros(32000, np.float32)
+    x[16000:] = 0.1
+    left = sig.remove_dc(x, s)
+    assert left[16000] == pytest.approx(0.1, rel=0.1)
+    assert np.abs(left[16000 + 1600 * 7 :]).max() < 0.1 * np.exp(-6.9) < 1.1e-4
+    constant = np.full((2, 16000), 3277 / 32768, np.float32)  # from the start of a stream it is gone at once, all of it
+    assert not sig.remove_dc(constant, s).any() and not sig.tf_remove_dc(constant, s).numpy().any()
+
+
+def test_speech_keeps_its_phase(speech):
+    """What is subtracted is 50 dB below the speech; a first-order high-pass at 20 Hz leaves some 20 dB, by its phase."""
+    from scipy.signal import lfilter
+
+    def si_sdr(estimate):
+        target = (estimate @ speech) / (speech @ speech) * speech
+        return 10 * np.log10((target @ target) / ((estimate - target) @ (estimate - target)))
+
+    pole = np.exp(-2 * np.pi * 20 / 16000)
+    assert si_sdr(lfilter([(1 + pole) / 2, -(1 + pole) / 2], [1, -pole], speech)) < 25
+    assert si_sdr(sig.remove_dc(speech, sig.Signal(dc=0.5))) > 50
+
+
 def test_a_frame_needs_no_sample_that_comes_later(random):
     s = sig.Signal()
     x = random.uniform(-1, 1, 1280).astype(np.float32)
@@ -129,6 +217,11 @@ def test_sizes_that_do_not_fit_are_named(window, hop, says):
     [
         ({"level": -1.0}, "level -1.0"),
         ({"level": float("nan")}, "level nan"),
+        ({"dc": -0.1}, "dc -0.1: no time constant"),
+        ({"dc": float("nan")}, "dc nan: no time constant"),
+        ({"dc": float("inf")}, "dc inf: no time constant"),
+        ({"dc": 1e-5}, "dc 1e-05: no time constant"),
+        ({"dc": 1e9}, "dc 1000000000.0: no time constant"),
         ({"pool": 2}, "pool 2 and neighbours 0 are of bands"),
         ({"neighbours": 1}, "pool 1 and neighbours 1 are of bands"),
         ({"bands": 7}, "7 bands, pool 1: 128 values do not divide"),

@@ -14,7 +14,7 @@ constexpr int kEchoHop = 128, kEchoInputs = 96;
 inline StreamConfig EchoConfig() {
   static float analysis[2 * kEchoHop];   // (window)
   static int32_t steps[kFeatureSteps];
-  StreamConfig config = {2 * kEchoHop, kEchoHop, 1, 0.3f, {0.01f, -128}, {1.0f / 255, -128}, 0.99203f, 12, 2, 0, analysis, steps};
+  StreamConfig config = {2 * kEchoHop, kEchoHop, 1, 0.3f, {0.01f, -128}, {1.0f / 255, -128}, 0.99203f, 12, 2, 0, 0, analysis, steps};
   StreamTables(config, analysis, steps);
   return config;
 }

@@ -64,6 +64,8 @@ class Fields {
     return number;
   }
 
+  bool Has(const char* key) const { return object_.contains(key); }
+
   float NotNegative(const char* key) const {
     const json& value = Get(key, &json::is_number, "a number");
     const float number = value.is_number() ? static_cast<float>(value.get<double>()) : 0.0f;
@@ -210,6 +212,11 @@ bool LoadBundle(const std::string& folder, Bundle* bundle, std::string* error) {
   stream.exponent = exponent;
   const float level = signal.NotNegative("level");
   if (level > 0) stream.kept = static_cast<float>(std::exp(-1.0 * hop / bundle->sample_rate / level));
+  const float dc = signal.Has("dc") ? signal.NotNegative("dc") : 0;  // bundles from before there was one have none
+  if (dc > 0) stream.dc_kept = static_cast<float>(std::exp(-1.0 * hop / bundle->sample_rate / dc));
+  if (dc > 0 && !(stream.dc_kept > 0 && stream.dc_kept < 1)) {  // as a float32
+    signal.Fail("dc", "is " + Fields::Text(signal.Get("dc", &json::is_number, "a number")) + ", no time constant");
+  }
   stream.bands = static_cast<int>(signal.Integer("bands", 0, window / 4));
   stream.pool = static_cast<int>(signal.Integer("pool", 1, stream.bands ? window / 4 : 1));
   if (!signal.ok()) return false;

@@ -3,6 +3,7 @@
 
 #include <zlib.h>
 
+#include <cmath>
 #include <cstdlib>
 #include <filesystem>
 #include <functional>
@@ -54,12 +55,16 @@ void Refuses(const fs::path& folder, const std::string& words) {
   CHECK_TRUE(testing::Contains(error, "; "));  // the way out
 }
 
-void RefusesJson(const std::string& words, const std::function<void(json*)>& change) {
-  const fs::path folder = Copy();
+void ChangeJson(const fs::path& folder, const std::function<void(json*)>& change) {
   json description = json::parse(Read(folder / "bundle.json"));
   change(&description);
   const std::string text = description.dump();
   Write(folder / "bundle.json", text.data(), text.size());
+}
+
+void RefusesJson(const std::string& words, const std::function<void(json*)>& change) {
+  const fs::path folder = Copy();
+  ChangeJson(folder, change);
   Refuses(folder, words);
 }
 
@@ -70,6 +75,22 @@ void Good() {
   CHECK_EQ(error, "");
   CHECK_TRUE(!bundle.operators.empty() && bundle.golden.hops > 0);
   CHECK_EQ(bundle.golden.features.size(), static_cast<size_t>(bundle.golden.hops * StreamInputs(bundle.stream)));
+}
+
+// Bundles that were made before there was a running mean to subtract say nothing of one.
+void Dc() {
+  const fs::path folder = Copy();
+  Bundle bundle;
+  std::string error;
+  ChangeJson(folder, [](json* d) { (*d)["signal"].erase("dc"); });
+  CHECK_TRUE(LoadBundle(folder.string(), &bundle, &error));
+  CHECK_EQ(bundle.stream.dc_kept, 0.0f);
+  ChangeJson(folder, [](json* d) { (*d)["signal"]["dc"] = 0; });
+  CHECK_TRUE(LoadBundle(folder.string(), &bundle, &error));
+  CHECK_EQ(bundle.stream.dc_kept, 0.0f);
+  ChangeJson(folder, [](json* d) { (*d)["signal"]["dc"] = 0.5; });
+  CHECK_TRUE(LoadBundle(folder.string(), &bundle, &error));
+  CHECK_EQ(bundle.stream.dc_kept, static_cast<float>(std::exp(-1.0 * bundle.stream.hop / bundle.sample_rate / 0.5)));
 }
 
 void Files() {
@@ -114,6 +135,10 @@ void Descriptions() {
   RefusesJson("signal.exponent is 0.0, not a positive float32", [](json* d) { (*d)["signal"]["exponent"] = 0.0; });
   RefusesJson("signal.level is -1.0, not a float32 of 0 or more", [](json* d) { (*d)["signal"]["level"] = -1.0; });
   RefusesJson("signal.level is missing", [](json* d) { (*d)["signal"].erase("level"); });
+  RefusesJson("signal.dc is -0.5, not a float32 of 0 or more", [](json* d) { (*d)["signal"]["dc"] = -0.5; });
+  RefusesJson("signal.dc is null, not a number", [](json* d) { (*d)["signal"]["dc"] = nullptr; });
+  RefusesJson("signal.dc is 1e-05, no time constant", [](json* d) { (*d)["signal"]["dc"] = 1e-5; });
+  RefusesJson("signal.dc is 1000000000.0, no time constant", [](json* d) { (*d)["signal"]["dc"] = 1e9; });
   RefusesJson("signal.bands is 65, not in 0..64", [](json* d) { (*d)["signal"]["bands"] = 65; });
   RefusesJson("signal.bands is 7, not a divisor of the 128 values", [](json* d) { (*d)["signal"]["bands"] = 7; });
   RefusesJson("signal.pool is 2, not in 1..1", [](json* d) { (*d)["signal"]["pool"] = 2; });
@@ -147,6 +172,7 @@ void Descriptions() {
 
 int main() {
   groupcomm::host::Good();
+  groupcomm::host::Dc();
   groupcomm::host::Files();
   groupcomm::host::Descriptions();
 }

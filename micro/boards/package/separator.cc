@@ -12,8 +12,8 @@
 namespace groupcomm {
 namespace {
 
-constexpr StreamConfig kSizes = {
-    GROUPCOMM_WINDOW, GROUPCOMM_HOP, GROUPCOMM_SOURCES, 0, {}, {}, 0, GROUPCOMM_BANDS, GROUPCOMM_POOL, GROUPCOMM_NEIGHBOURS, nullptr, nullptr};
+constexpr StreamConfig kSizes = {GROUPCOMM_WINDOW, GROUPCOMM_HOP,  GROUPCOMM_SOURCES,    0,                 {},      {},     0,
+                                 GROUPCOMM_BANDS,  GROUPCOMM_POOL, GROUPCOMM_NEIGHBOURS, GROUPCOMM_DC_KEPT, nullptr, nullptr};
 
 alignas(16) uint8_t stream_memory[StreamMemory(kSizes)];
 Stream* stream = nullptr;
