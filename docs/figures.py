@@ -1,11 +1,11 @@
-"""Measure the tables of the docs again and write them into their pages.
+"""Measure the tables of the documents again and write them into their pages.
 
-    .venv/bin/python docs/figures.py            # all of them: hours
-    .venv/bin/python docs/figures.py parity     # those whose name begins so
+    .venv/bin/python docs/figures.py            # all tables: this takes hours
+    .venv/bin/python docs/figures.py parity     # the tables whose name begins with "parity"
 
-A table stands between ``<!-- figures: NAME ARGUMENT ... -->`` and ``<!-- end -->``; NAME is a function below. Each command that is named
-there is run with ``--json``. What it said is kept in build/figures under the command and the bundles that it is about, so a run that was
-stopped goes on, and nothing is taken of a bundle that is no more.
+A table stands between ``<!-- figures: NAME ARGUMENT ... -->`` and ``<!-- end -->``. NAME is a function in this file. The function runs
+commands of ``groupcomm`` with ``--json``. Each result is cached in build/figures, under a key of the command and the bundles that it
+names. A run that was stopped therefore continues, and no result of a bundle that has changed is used.
 """
 
 import hashlib
@@ -17,29 +17,33 @@ from pathlib import Path
 
 REPO = Path(__file__).resolve().parents[1]
 KEPT = REPO / "build" / "figures"
-PAGES = [REPO / "README.md", *sorted((REPO / "docs").glob("*.md"))]
+PAGES = [REPO / "README.md", *sorted((REPO / "docs").rglob("*.md"))]
 MARK = re.compile(r"(<!-- figures: ([^>]*?) -->\n).*?(<!-- end -->)", re.DOTALL)
-AWARE = {"enhance-nano": ["--qat", "build/qat/enhance-nano/best", "--qat", "build/qat/enhance-nano-int4/best"]}  # docs/quantization.md
+# The runs of `groupcomm qat` in docs/design/quantization.md.
+AWARE = {"enhance-nano": ["--qat", "build/qat/enhance-nano/best", "--qat", "build/qat/enhance-nano-int4/best"]}
 VARIANTS = {
-    "ptq-min-max": "PTQ, all that was seen (min-max)",
-    "ptq-percentile": "PTQ, all but 0.01 % (percentile)",
-    "ptq-error": "PTQ, smallest error",
+    "ptq-min-max": "PTQ, min-max ranges",
+    "ptq-percentile": "PTQ, percentile ranges",
+    "ptq-error": "PTQ, minimum-error ranges",
     "qat": "QAT",
-    "int4": "PTQ (percentile), 4-bit weights",
+    "int4": "PTQ, percentile ranges, 4-bit weights",
     "int4-qat": "QAT, 4-bit weights",
 }
 BOARDS = {"cortex-m4": "M4", "cortex-m33": "M33", "cortex-m55": "M55"}
-MEASURES = {"sisdr": ("SI-SDR, dB", 2), "sdr": ("SDR, dB", 2), "pesq": ("PESQ-WB", 2), "stoi": ("STOI", 3), "estoi": ("eSTOI", 3)}
+CONDITIONS = {"as they are": "unmodified", "by way of 44.1 kHz": "resampled to 44.1 kHz and back"}
+# The split and the number of mixtures of the released results. Before 0.2.0 this split was called "test".
+TEST = ("--split", "test-2026-11", "--mixtures", "200")
+MEASURES = {"sisdr": ("SI-SDR (dB)", 2), "sdr": ("SDR (dB)", 2), "pesq": ("PESQ-WB", 2), "stoi": ("STOI", 3), "estoi": ("eSTOI", 3)}
 
 
 def _bundle(name: str) -> bytes:
-    """What a bundle says of itself, its model's checksum too; not the budget, which changes nothing that is measured."""
+    """Return the description of a bundle without its budget, which changes no measurement."""
     described = json.loads((REPO / "convert" / "bundles" / name / "bundle.json").read_text())
     return json.dumps({key: value for key, value in described.items() if key != "budget"}).encode()
 
 
 def ask(*command: str) -> dict:
-    """What ``groupcomm COMMAND --json`` says, from build/figures if it said it before of the same bundles."""
+    """Return the output of ``groupcomm COMMAND --json``, from the cache if the bundles have not changed."""
     about = [_bundle(word) for word in command if (REPO / "convert" / "bundles" / word).is_dir()]
     key = hashlib.sha256(b"\0".join([" ".join(command).encode(), *about])).hexdigest()[:12]
     file = KEPT / f"{re.sub(r'[^a-z0-9.]+', '-', ' '.join(command))}-{key}.json"
@@ -57,13 +61,13 @@ def ask(*command: str) -> dict:
 
 
 def interval(found: dict, digits: int = 2, sign: str = "") -> str:
-    """A mean and its 95 % interval."""
+    """Format a mean and its 95 % confidence interval."""
     mean, low, high = (f"{found[key]:{sign}.{digits}f}" for key in ("mean", "low", "high"))
     return f"{mean} ({low} to {high})"
 
 
 def rows(header: list[str], body: list[list], *, left: int = 1) -> str:
-    """A table in Markdown, numbers to the right after ``left`` columns."""
+    """Format a Markdown table; all columns after the first ``left`` are aligned to the right."""
     lines = [header, ["---"] * left + ["---:"] * (len(header) - left), *body]
     return "".join("| " + " | ".join(str(cell) for cell in line) + " |\n" for line in lines)
 
@@ -75,48 +79,50 @@ def _macs(hop_macs: int, name: str) -> str:
 
 
 def networks(*names: str) -> str:
-    """What each bundle is, in one line."""
+    """List the sizes, the load on two chips and the quality of each bundle."""
     body = []
     for name in names:
         inspected, bench, counted = ask("inspect", name), ask("bench", name, "--board", "cortex-m4"), ask("cost", name)
         flash, ram = sum(bench["flash_bytes"].values()), bench["ram_bytes"]["total"]
-        better = ask("evaluate", name, "--split", "test")["measures"]["sisdr"]["better"]
+        loads = [f"{100 * ask('fit', name, '--board', board)['load']:.0f} %" for board in ("nano33ble", "nrf5340dk")]
+        better = ask("evaluate", name, *TEST)["measures"]["sisdr"]["better"]
         body.append(
             [f"`{name}`", f"{counted['latency_ms']:g} ms", f"{inspected['parameters']:,}", _macs(inspected["macs"], name),
-             f"{inspected['model_bytes'] / 1000:.0f} KB", f"{flash / 1000:.0f} KB", f"{ram / 1000:.1f} KB",
-             f"**{better['mean']:.2f} dB** ({better['low']:.2f} to {better['high']:.2f})"]
+             f"{inspected['model_bytes'] / 1000:.0f} KB", f"{flash / 1000:.0f} KB", f"{ram / 1000:.1f} KB", *loads,
+             f"**{better['mean']:.2f}** ({better['low']:.2f} to {better['high']:.2f})"]
         )  # fmt: skip
-    return rows(["", "latency", "parameters", "MACs a hop", "model.tflite", "flash, all", "RAM, all", "SI-SDR better by, 95 %"], body)
+    header = ["network", "latency", "parameters", "MACs per hop", "model.tflite", "flash", "RAM", "load, nRF52840", "load, nRF5340"]
+    return rows([*header, "SI-SDR improvement (dB), 95 % CI"], body)
 
 
-def peers(*names: str) -> str:
-    """All systems on the same mixtures, the best first."""
+def baselines(*names: str) -> str:
+    """Score all systems on the same mixtures, the best first."""
     body = []
-    for s in sorted(ask("peers", *names)["systems"], key=lambda s: -s["sisdri_db"]["mean"]):
+    for s in sorted(ask("baselines", *names, *TEST)["systems"], key=lambda s: -s["sisdri_db"]["mean"]):
         body.append(
             [f"**{s['name']}, int8**" if s["ours"] else s["name"], f"{s['params']:,}" if s["params"] else "-",
              f"{s['macs_per_second'] / 1e6:.1f}" if s["macs_per_second"] else "-", f"{s['latency_ms']:.0f}", interval(s["sisdri_db"]),
              interval(s["pesq"]), f"{s['stoi']['mean']:.3f}", interval(s["estoi"], 3)]
         )  # fmt: skip
-    header = ["system", "parameters", "MMAC/s", "latency, ms", "SI-SDR improvement, dB", "PESQ-WB", "STOI", "eSTOI"]
+    header = ["system", "parameters", "MMAC/s", "latency (ms)", "SI-SDR improvement (dB)", "PESQ-WB", "STOI", "eSTOI"]
     return rows(header, body)
 
 
 def against(*names: str) -> str:
-    """Paired differences of each bundle and each peer."""
-    found = ask("peers", *names)["against"]
-    compared = (("sisdr", "SI-SDR, dB", 2), ("pesq", "PESQ-WB", 2), ("estoi", "eSTOI", 3))
+    """Paired differences between each bundle and each baseline."""
+    found = ask("baselines", *names, *TEST)["against"]
+    compared = (("sisdr", "SI-SDR (dB)", 2), ("pesq", "PESQ-WB", 2), ("estoi", "eSTOI", 3))
     header = [f"`{name}`: {title}" if measure == "sisdr" else title for name in names for measure, title, _ in compared]
-    peers = {peer: [interval(found[name][peer][m], n, "+") for name in names for m, _, n in compared] for peer in found[names[0]]}
-    return rows(["less that of", *header], [[peer, *cells] for peer, cells in peers.items()])
+    body = [[other, *(interval(found[name][other][m], n, "+") for name in names for m, _, n in compared)] for other in found[names[0]]]
+    return rows(["minus the baseline", *header], body)
 
 
 def measures(*names: str) -> str:
-    """Every measure on the test split, int8 in TFLM and float in Keras."""
-    header, body = ["", "in"], [[title] for title, _ in MEASURES.values()]
+    """Every metric on the test split: int8 in TFLM and float32 in Keras."""
+    header, body = ["metric", "input"], [[title] for title, _ in MEASURES.values()]
     for name in names:
-        header += [f"`{name}`, int8", "better, 95 %", "float32", "better, 95 %"]
-        found = [ask("evaluate", name, "--split", "test"), ask("evaluate", name, "--split", "test", "--runtime", "keras")]
+        header += [f"`{name}`, int8", "improvement, 95 % CI", "float32", "improvement, 95 % CI"]
+        found = [ask("evaluate", name, *TEST), ask("evaluate", name, *TEST, "--runtime", "keras")]
         for line, (measure, (_, digits)) in zip(body, MEASURES.items(), strict=True):
             if len(line) == 1:
                 line.append(f"{found[0]['measures'][measure]['in']:.{digits}f}")
@@ -127,57 +133,63 @@ def measures(*names: str) -> str:
 
 
 def groups(*names: str) -> str:
-    """SI-SDR improvement by SNR, speaker and sexes."""
-    found = [ask("evaluate", name, "--split", "test")["by"] for name in names]
+    """SI-SDR improvement by input SNR, speaker and sex of the speakers."""
+    found = [ask("evaluate", name, *TEST)["by"] for name in names]
     body = [
         [group, one["mixtures"], *(interval(by[kind][group]) for by in found)]
         for kind in ("snr", "speaker", "sexes")
         for group, one in found[0][kind].items()
     ]
-    return rows(["SI-SDR better by, dB, int8", "mixtures", *(f"`{name}`" for name in names)], body)
+    return rows(["SI-SDR improvement (dB), int8", "mixtures", *(f"`{name}`" for name in names)], body)
 
 
 def noises(*names: str) -> str:
-    """SI-SDR improvement by category of noise, the best first."""
-    found = [ask("evaluate", name, "--split", "test")["by"]["noise"] for name in names]
+    """SI-SDR improvement (dB) by noise category, the largest first."""
+    found = [ask("evaluate", name, *TEST)["by"]["noise"] for name in names]
     order = sorted(found[0].items(), key=lambda pair: -pair[1]["mean"])
     body = [[kind, one["mixtures"], *(f"{by[kind]['mean']:.1f}" for by in found)] for kind, one in order]
-    return rows(["noise", "mixtures", *(f"`{name}`" for name in names)], body)
+    return rows(["noise category", "mixtures", *(f"`{name}`" for name in names)], body)
 
 
 def robustness(*names: str) -> str:
-    """Conditions that are not in the mixer's book."""
-    found = [ask("robustness", name) for name in names]
+    """Robustness to conditions that differ from those of training."""
+    found = [ask("robustness", name, *TEST[:2]) for name in names]
     body = [
-        [condition, f"{one['sisdr_in_db']:.2f}", *(interval(f["conditions"][condition]["sisdri_db"]) for f in found)]
+        [
+            CONDITIONS.get(condition, condition),
+            f"{one['sisdr_in_db']:.2f}",
+            *(interval(f["conditions"][condition]["sisdri_db"]) for f in found),
+        ]
         for condition, one in found[0]["conditions"].items()
     ]
-    body.append(["without noise comes out at, dB SI-SDR", "", *(interval(f["without_noise_db"], 1) for f in found)])
-    body.append(["noise alone becomes softer by, dB", "", *(interval(f["noise_alone_db"], 1) for f in found)])
+    body.append(["clean speech: SI-SDR of the output (dB)", "", *(interval(f["without_noise_db"], 1) for f in found)])
+    body.append(["noise alone: attenuation (dB)", "", *(interval(f["noise_alone_db"], 1) for f in found)])
     silences = ["silence" if f["silence_dbfs"] is None else f"{f['silence_dbfs']:.0f} dBFS" for f in found]
-    body.append(["digital silence becomes", "", *silences])
-    return rows([f"condition, {found[0]['mixtures']} mixtures", "SI-SDR in", *(f"`{name}`, improvement, dB" for name in names)], body)
+    body.append(["digital silence: output", "", *silences])
+    return rows(
+        [f"condition, {found[0]['mixtures']} mixtures", "input SI-SDR (dB)", *(f"`{name}`, improvement (dB)" for name in names)], body
+    )
 
 
 def demo(name: str = "enhance") -> str:
-    """The demo's mixtures."""
+    """Scores of the demo mixtures."""
     keys = ("sisdr_in_db", "sisdr_float_db", "sisdr_int8_db")
     body = [[m["name"], *(f"{m[key]:.2f}" for key in keys)] for m in ask("demo", "--bundle", name)["mixtures"]]
-    return rows(["mixture", "SI-SDR in", "float (Keras)", "int8 (TFLM, C++)"], body)
+    return rows(["mixture", "input SI-SDR (dB)", "float32 (Keras)", "int8 (TFLM, C++)"], body)
 
 
 def parity(name: str) -> str:
-    """Every runtime against another."""
+    """Compare each runtime with its reference."""
     body = []
     for r in ask("parity", name)["runtimes"]:
         equal = "all" if r["equal_bytes"] == 1 else f"{100 * r['equal_bytes']:.3f} %"
         held = [r["reference"], equal, f"{r['max_steps']:.3g}"] if r["reference"] else ["-"] * 3
         body.append([r["name"], *held, "-" if r["snr_db"] is None else f"{r['snr_db']:.1f}"])
-    return rows(["runtime", "held against", "equal", "steps off", "SNR, dB"], body, left=2)
+    return rows(["runtime", "reference", "equal values", "largest difference", "SNR (dB)"], body, left=2)
 
 
 def cost(*names: str) -> str:
-    """Sizes of bundles."""
+    """Sizes of the bundles."""
     body = []
     for name in names:
         counted, inspected = ask("cost", name), ask("inspect", name)
@@ -186,42 +198,42 @@ def cost(*names: str) -> str:
              f"{counted['state_bytes']:,} bytes", f"{inspected['model_bytes']:,} bytes",
              f"{inspected['model_bytes'] / counted['params']:.2f}", f"{inspected['arena_bytes']:,} bytes"]
         )  # fmt: skip
-    header = ["", "parameters", "MACs a hop (8 ms)", "MACs a second", "state, int8", "model.tflite", "bytes a parameter"]
+    header = ["network", "parameters", "MACs per hop (8 ms)", "MACs per second", "state, int8", "model.tflite", "bytes per parameter"]
     return rows([*header, "arena (TFLM, 64-bit host)"], body)
 
 
 def bench(*names: str) -> str:
-    """Instructions and bytes on the emulated boards."""
+    """Instructions and bytes on the emulated cores."""
     columns = [(name, board, ask("bench", name, "--board", board)) for name in names for board in BOARDS]
     lines = {
-        "whole hop, instructions (the worst)": lambda f: f"{f['instructions']['hop']['worst']:,}",
-        "network": lambda f: f"{f['instructions']['network']['mean']:,.0f}",
-        "STFT, features, masks, inverse": lambda f: f"{f['instructions']['signal']['mean']:,.0f}",
-        "network, for each MAC": lambda f: f"{f['instructions']['network_per_mac']:.2f}",
-        "flash: weights (int8) and biases (int32), bytes": lambda f: f"{f['flash_bytes']['weights']:,}",
-        "flash: the rest (code, tables, quantization), bytes": lambda f: f"{f['flash_bytes']['rest']:,}",
-        "RAM: state, bytes": lambda f: f"{f['ram_bytes']['state']:,}",
-        "RAM: activations, overlapped, bytes": lambda f: f"{f['ram_bytes']['activations']:,}",
-        "RAM: stream, bytes": lambda f: f"{f['ram_bytes']['stream']:,}",
-        "RAM: stack, at most, bytes": lambda f: f"{f['ram_bytes']['stack']:,}",
-        "RAM: all, bytes": lambda f: f"{f['ram_bytes']['total']:,}",
+        "whole hop, worst case (instructions)": lambda f: f"{f['instructions']['hop']['worst']:,}",
+        "network, mean (instructions)": lambda f: f"{f['instructions']['network']['mean']:,.0f}",
+        "STFT, features, masks, inverse STFT (instructions)": lambda f: f"{f['instructions']['signal']['mean']:,.0f}",
+        "network, instructions per MAC": lambda f: f"{f['instructions']['network_per_mac']:.2f}",
+        "flash: weights (int8) and biases (int32) (bytes)": lambda f: f"{f['flash_bytes']['weights']:,}",
+        "flash: code, tables, quantization parameters (bytes)": lambda f: f"{f['flash_bytes']['rest']:,}",
+        "RAM: state (bytes)": lambda f: f"{f['ram_bytes']['state']:,}",
+        "RAM: activations, overlapped (bytes)": lambda f: f"{f['ram_bytes']['activations']:,}",
+        "RAM: stream (bytes)": lambda f: f"{f['ram_bytes']['stream']:,}",
+        "RAM: deepest stack (bytes)": lambda f: f"{f['ram_bytes']['stack']:,}",
+        "RAM: total (bytes)": lambda f: f"{f['ram_bytes']['total']:,}",
     }
     body = [[title, *(line(found) for *_, found in columns)] for title, line in lines.items()]
-    return rows(["", *(f"`{name}`, {BOARDS[board]}" for name, board, _ in columns)], body)
+    return rows(["quantity", *(f"`{name}`, {BOARDS[board]}" for name, board, _ in columns)], body)
 
 
 def loads(*names: str) -> str:
-    """The estimate of `fit`: how much of its time a board is busy."""
+    """Estimated load of each board by ``groupcomm fit``."""
     boards = ("nano33ble", "nrf52840dk", "nrf5340dk", "nrf5340_audio_dk")
     body = []
     for name in names:
         found = [ask("fit", name, "--board", board) for board in boards]
-        body.append([f"`{name}`", *(f"{100 * f['load']:.0f} % (up to {f['most_cycles_per_instruction']:.2f})" for f in found)])
-    return rows(["", *boards], body)
+        body.append([f"`{name}`", *(f"{100 * f['load']:.0f} % ({f['most_cycles_per_instruction']:.2f})" for f in found)])
+    return rows(["network", *boards], body)
 
 
 def operators(name: str) -> str:
-    """Where the instructions go, by operator."""
+    """Instructions per hop by kind of operator."""
     found = {board: {kind["name"]: kind for kind in ask("bench", name, "--board", board)["kinds"]} for board in BOARDS}
     body = []
     for kind in sorted(found["cortex-m4"].values(), key=lambda k: -k["instructions"]):
@@ -232,11 +244,11 @@ def operators(name: str) -> str:
             one = kinds[kind["name"]]
             cells.append(f"{one['instructions']:,.0f}" + (f" ({one['instructions'] / one['macs']:.2f})" if one["macs"] else ""))
         body.append([kind["name"], kind["count"], f"{kind['macs']:,}" if kind["macs"] else "", *cells])
-    return rows(["operator", "of", "MACs", *BOARDS], body)
+    return rows(["operator", "count", "MACs", *BOARDS], body)
 
 
 def portable(name: str) -> str:
-    """The fast bodies against portable C, by operator."""
+    """Optimized kernels compared with portable C, by kind of operator."""
     body: dict[str, list[str]] = {}
     for board in BOARDS:
         found = [ask("bench", name, "--board", board, *more) for more in (["--portable"], [])]
@@ -245,7 +257,7 @@ def portable(name: str) -> str:
         )
         for kind in filter(slow.get, slow):
             body.setdefault(kind, []).append(f"{slow[kind]:,.0f} to {fast[kind]:,.0f} ({slow[kind] / fast[kind]:.1f} x)")
-    return rows(["instructions a hop", *BOARDS.values()], [[kind, *cells] for kind, cells in body.items()])
+    return rows(["instructions per hop", *BOARDS.values()], [[kind, *cells] for kind, cells in body.items()])
 
 
 def _variants(name: str) -> list[dict]:
@@ -254,7 +266,7 @@ def _variants(name: str) -> list[dict]:
 
 
 def variants(name: str) -> str:
-    """Quality and cost of every way to integers."""
+    """Quality and cost of each quantization variant."""
     body = []
     for row in _variants(name):
         line = [row["name"], f"{row['sisdri_db']['mean']:.2f}", f"{row['pesq']['mean']:.3f}", f"{row['estoi']['mean']:.3f}"]
@@ -265,12 +277,12 @@ def variants(name: str) -> str:
         line += [interval(row["lost"][m], 3, "+") for m in ("sisdr", "pesq", "estoi")]
         line += [f"{row['model_bytes']:,}", f"{row['arena_bytes']:,}", *("-" if n is None else f"{n:,.0f}" for n in counts)]
         body.append(line)
-    header = [f"`{name}`", "SI-SDR improvement, dB", "PESQ-WB", "eSTOI", "SI-SDR lost, dB", "PESQ lost", "eSTOI lost"]
-    return rows([*header, "model, bytes", "arena, bytes", "on M4", "on M55"], body)
+    header = [f"`{name}`", "SI-SDR improvement (dB)", "PESQ-WB", "eSTOI", "SI-SDR loss (dB)", "PESQ loss", "eSTOI loss"]
+    return rows([*header, "model (bytes)", "arena (bytes)", "instructions, M4", "instructions, M55"], body)
 
 
 def levels(name: str) -> str:
-    """SI-SDR lost by every variant at every level of the speech."""
+    """SI-SDR loss of each variant at each speech level."""
     found = [row for row in _variants(name) if row["lost"]]
     at = list(found[0]["lost"]["levels"])
     body = [[row["name"], *(interval(row["lost"]["levels"][level], 3, "+") for level in at)] for row in found]
@@ -278,28 +290,19 @@ def levels(name: str) -> str:
 
 
 def drift(*names: str) -> str:
-    """A stream of half an hour, minute by minute."""
+    """SI-SDR improvement in the first and last minutes of a stream of half an hour."""
     body = []
     for name in names:
         f = ask("drift", name)
         int8 = [f"{f['int8_db'][i]:.3f}" for i in (0, 1, -2, -1)]
         settled = "never" if f["settled"] is None else f"minute {f['settled']}"
         body.append([f"`{name}`", *int8, f"{f['drift_db']:+.4f}", f"{f['float_db'][1]:.3f}", f"{f['float_db'][-1]:.3f}", settled])
-    header = [
-        "SI-SDR improvement, dB",
-        "int8, first minute",
-        "second",
-        "second to last",
-        "last",
-        "last less second",
-        "float, second",
-        "last",
-    ]
-    return rows([*header, "masks repeat from"], body)
+    header = ["SI-SDR improvement (dB)", "int8, minute 1", "minute 2", "second to last", "last", "last minus minute 2"]
+    return rows([*header, "float32, minute 2", "last", "masks repeat from"], body)
 
 
 def main(asked: list[str]) -> None:
-    """Write the tables whose names begin with one of these, or all."""
+    """Write the tables whose marks begin with one of the given words, or all tables."""
     for page in PAGES:
         text = page.read_text()
 

@@ -1,4 +1,4 @@
-"""The tables of the docs: every mark names one, and a page is changed between its marks only."""
+"""The generated tables: each mark names a table, and a page changes only between its marks."""
 
 import functools
 import importlib.util
@@ -18,7 +18,7 @@ inspected_once = functools.cache(inspection.inspect)
 MARKED = [(page, found[2]) for page in figures.PAGES for found in figures.MARK.finditer(page.read_text())]
 
 
-def test_there_are_marks_and_each_has_its_end():
+def test_every_mark_has_an_end():
     assert len(MARKED) >= 15
     for page in figures.PAGES:
         text = page.read_text()
@@ -27,14 +27,14 @@ def test_there_are_marks_and_each_has_its_end():
 
 
 @pytest.mark.parametrize("mark", sorted({mark for _, mark in MARKED}))
-def test_a_mark_names_a_table_and_bundles_that_are_there(mark):
+def test_every_mark_names_a_table_and_existing_bundles(mark):
     name, *arguments = mark.split()
     inspect.signature(getattr(figures, name)).bind(*arguments)
     assert all((REPO / "convert" / "bundles" / argument / "bundle.json").is_file() for argument in arguments)
 
 
 @pytest.mark.parametrize(("page", "table"), [("README.md", "networks"), ("docs/results.md", "cost")])
-def test_sizes_in_tables_are_those_of_the_bundles(page, table):
+def test_table_sizes_match_the_bundles(page, table):
     found = next(m for m in figures.MARK.finditer((REPO / page).read_text()) if m[2].startswith(table))
     names = found[2].split()[1:]
     rows = [[cell.strip(" `") for cell in line.strip("|").split("|")] for line in found[0].splitlines() if line.startswith("| `")]
@@ -46,19 +46,19 @@ def test_sizes_in_tables_are_those_of_the_bundles(page, table):
         assert {f"{inspected['model_bytes']:,} bytes", f"{inspected['model_bytes'] / 1000:.0f} KB"} & set(row), row
 
 
-def test_a_table_is_written_between_its_marks(tmp_path, monkeypatch):
+def test_main_writes_only_between_the_marks(tmp_path, monkeypatch):
     page = tmp_path / "page.md"
     page.write_text(
         "before\n<!-- figures: cost one -->\nold\n<!-- end -->\nbetween\n<!-- figures: parity one -->\nkept\n<!-- end -->\nafter\n"
     )
-    said = {
+    results = {
         "cost": {"params": 1000, "macs_per_hop": 20000, "macs_per_second": 2500000, "state_bytes": 30},
         "inspect": {"model_bytes": 1500, "arena_bytes": 4000},
     }
     bundle = tmp_path / "convert" / "bundles" / "one" / "bundle.json"
     bundle.parent.mkdir(parents=True)
     bundle.write_text(json.dumps({"signal": {"hop": 128, "sample_rate": 16000}}))
-    for name, value in {"PAGES": [page], "REPO": tmp_path, "ask": lambda *command: said[command[0]]}.items():
+    for name, value in {"PAGES": [page], "REPO": tmp_path, "ask": lambda *command: results[command[0]]}.items():
         monkeypatch.setattr(figures, name, value)
     figures.main(["cost"])
     first, kept = page.read_text().split("between")
@@ -67,15 +67,15 @@ def test_a_table_is_written_between_its_marks(tmp_path, monkeypatch):
     assert kept == "\n<!-- figures: parity one -->\nkept\n<!-- end -->\nafter\n"
 
 
-def test_what_was_said_is_kept_for_the_same_bundle_only(tmp_path, monkeypatch):
-    asked = []
+def test_results_are_cached_until_the_bundle_changes(tmp_path, monkeypatch):
+    commands = []
 
-    class Said:
+    class Done:
         returncode, stdout = 0, '{"ok": true}'
 
     def run(command, **_):
-        asked.append(command[1:])
-        return Said
+        commands.append(command[1:])
+        return Done
 
     bundle = tmp_path / "convert" / "bundles" / "one" / "bundle.json"
     bundle.parent.mkdir(parents=True)
@@ -84,10 +84,24 @@ def test_what_was_said_is_kept_for_the_same_bundle_only(tmp_path, monkeypatch):
         monkeypatch.setattr(figures, name, value)
     monkeypatch.setattr(figures.subprocess, "run", run)
     assert figures.ask("inspect", "one") == figures.ask("inspect", "one") == {"ok": True}
-    assert asked == [["inspect", "one", "--json"]]
-    bundle.write_text('{"model": 1, "budget": 2}')  # says nothing of the network
+    assert commands == [["inspect", "one", "--json"]]
+    bundle.write_text('{"model": 1, "budget": 2}')  # the budget does not affect measurements
     figures.ask("inspect", "one")
-    assert len(asked) == 1
+    assert len(commands) == 1
     bundle.write_text('{"model": 2, "budget": 1}')
     figures.ask("inspect", "one")
-    assert len(asked) == 2
+    assert len(commands) == 2
+
+
+def test_load_columns_of_the_readme_match_the_loads_table():
+    tables = {mark.split()[0]: page.read_text() for page, mark in MARKED if mark.split()[0] in ("networks", "loads")}
+
+    def cells(name):
+        found = next(m for m in figures.MARK.finditer(tables[name]) if m[2].split()[0] == name)
+        return {
+            line.split("|")[1].strip(): [c.strip() for c in line.split("|")[2:-1]] for line in found[0].splitlines() if line[:3] == "| `"
+        }
+
+    for network, row in cells("networks").items():
+        estimated = cells("loads")[network]
+        assert row[6:8] == [estimated[0].split(" (")[0], estimated[2].split(" (")[0]]
