@@ -344,8 +344,11 @@ def _first(start: str, name: str, net: networks.Network) -> checkpoint.Checkpoin
     if not start:
         return None
     trained = checkpoint.load(start)
-    without = dataclasses.replace(net, bottleneck=0) if isinstance(net, networks.Streaming) else net
-    if trained.net not in (net, without):
+    allowed = [net]
+    if isinstance(net, networks.Streaming) and isinstance(trained.net, networks.Streaming):
+        here = dataclasses.replace(net, signal=dataclasses.replace(net.signal, dc=trained.net.signal.dc))  # it has no weights
+        allowed += [here, dataclasses.replace(here, bottleneck=0)]
+    if trained.net not in allowed:
         raise UserError(
             f"start {start}: its sizes are not those of {name}; start with one of the same sizes, or the same without a bottleneck"
         )

@@ -89,7 +89,7 @@ def test_training_follows_the_recipe(noise, changed, tiny_net, tiny_corpus, tmp_
 
 def test_it_goes_on_from_a_network_without_the_bottleneck(tiny_net, tiny_corpus, tmp_path):
     train.train("tiny", tiny_net, RECIPE, tmp_path / "first")
-    wider = dataclasses.replace(tiny_net, bottleneck=3)
+    wider = dataclasses.replace(tiny_net, bottleneck=3, signal=dataclasses.replace(tiny_net.signal, dc=1.0))
     still = dataclasses.replace(RECIPE, learning_rate=0.0, steps=1, start=str(tmp_path / "first" / "best"))
     train.train("tiny", wider, still, tmp_path / "second")
     first, second = (checkpoint.load(str(tmp_path / run / "best")).model() for run in ("first", "second"))
