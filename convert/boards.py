@@ -3,9 +3,9 @@
 import dataclasses
 import tomllib
 
-from groupcomm.files import REPO
+from groupcomm.files import resource
 
-FILE = REPO / "micro" / "boards" / "boards.toml"
+FILE = resource("micro/boards/boards.toml")
 
 
 @dataclasses.dataclass(frozen=True)

@@ -19,14 +19,14 @@ import numpy as np
 from calibration_data import clips
 from convert import flatbuffer, quantize, ranges, runtimes
 from groupcomm.errors import UserError
-from groupcomm.files import REPO, atomic_folder, sha256
+from groupcomm.files import atomic_folder, resource, sha256
 from tf_model import signal as sig
 from tf_model.signal import to_pcm
 
 if TYPE_CHECKING:  # a checkpoint's module takes TensorFlow, which reading a bundle does not need
     from tf_model import checkpoint
 
-BUNDLES = REPO / "convert" / "bundles"
+BUNDLES = resource("convert/bundles")
 SCHEMA = 2
 GOLDEN_HOPS = 500
 

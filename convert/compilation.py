@@ -13,10 +13,10 @@ import textwrap
 from pathlib import Path
 
 import numpy as np
-from ai_edge_litert import schema_py_generated as schema
 
 from convert import flatbuffer, kernels
 from convert.bundle import Bundle
+from convert.tflite_schema import schema
 from groupcomm.errors import UserError
 from groupcomm.files import atomic_folder
 

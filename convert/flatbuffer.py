@@ -5,8 +5,7 @@ import dataclasses
 import math
 from pathlib import Path
 
-from ai_edge_litert import schema_py_generated as schema
-
+from convert.tflite_schema import schema
 from groupcomm.errors import UserError
 
 _OPERATOR_NAMES = {v: k for k, v in vars(schema.BuiltinOperator).items() if not k.startswith("_")}

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import flatbuffers
 import numpy as np
-from ai_edge_litert import schema_py_generated as schema
 
 from convert import bundle as bundles
 from convert import flatbuffer
+from convert.tflite_schema import schema
 from groupcomm.console import quiet
 from groupcomm.errors import UserError
 

@@ -11,10 +11,10 @@ import math
 
 import flatbuffers
 import numpy as np
-from ai_edge_litert import schema_py_generated as schema
 
 from convert import flatbuffer
 from convert.ranges import Method, Observed, choose, together
+from convert.tflite_schema import schema
 from groupcomm.errors import UserError
 
 _FLOAT, _INT4, _INT8, _INT16, _INT32, _INT64 = (

@@ -9,9 +9,9 @@ import math
 import re
 
 import numpy as np
-from ai_edge_litert import schema_py_generated as schema
 
 from convert import flatbuffer
+from convert.tflite_schema import schema
 from groupcomm.errors import UserError
 
 _INT8, _INT16, _INT32, _INT64 = (getattr(schema.TensorType, name) for name in ("INT8", "INT16", "INT32", "INT64"))

@@ -17,9 +17,9 @@ import dataclasses
 import numpy as np
 import tensorflow as tf
 import tf_keras as keras
-from ai_edge_litert import schema_py_generated as schema
 
 from convert import flatbuffer, integer, quantize
+from convert.tflite_schema import schema
 from groupcomm.errors import UserError
 from tf_model.networks import streaming
 

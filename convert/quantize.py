@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 import flatbuffers
 import numpy as np
-from ai_edge_litert import schema_py_generated as schema
 
 from calibration_data import clips
 from convert import flatbuffer, integer, ranges
+from convert.tflite_schema import schema
 from groupcomm.console import quiet
 from groupcomm.errors import UserError
 from tf_model import signal as sig

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from groupcomm.errors import UserError
-from groupcomm.files import REPO
+from groupcomm.files import resource
 
 
 class Runtime:
@@ -138,8 +138,10 @@ class Static(Runtime):
 
     def __init__(self, source: Path, *flags: str):
         library = source.with_suffix(".so")
-        sources = [source, *(REPO / "micro" / "kernels").glob("*.c")]
-        command = ["cc", "-std=c11", "-O2", *flags, "-shared", "-fPIC", f"-I{REPO}", f"-I{source.parent}", *sources, "-o", library]
+        micro = resource("micro")
+        sources = [source, *sorted((micro / "kernels").glob("*.c"))]
+        includes = (f"-I{micro.parent}", f"-I{source.parent}")
+        command = ["cc", "-std=c11", "-O2", *flags, "-shared", "-fPIC", *includes, *sources, "-o", library]
         try:
             done = subprocess.run(command, capture_output=True, text=True)
         except FileNotFoundError as e:

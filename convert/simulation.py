@@ -8,11 +8,11 @@ import functools
 import re
 
 import numpy as np
-from ai_edge_litert import schema_py_generated as schema
 
 from convert import kernels, runtimes
 from convert.kernels import rescale, wrap
-from groupcomm.files import REPO
+from convert.tflite_schema import schema
+from groupcomm.files import resource
 
 _DTYPES = {schema.TensorType.INT8: np.int8, schema.TensorType.INT16: np.int16, schema.TensorType.INT32: np.int32}
 
@@ -161,7 +161,7 @@ def copy(parts: list[kernels.Copy], inputs: list[np.ndarray], shape: tuple[int, 
 def _curve() -> tuple[np.ndarray, np.ndarray]:
     """tanh(k / 48) * 2^15 for k in -256..255 and the step to the next, each [shape=(512,), int64]. TFLM's table rounds no formula that we
     know of; this is the one that the kernels have."""
-    text = (REPO / "micro" / "kernels" / "tanh_table.h").read_text()
+    text = resource("micro/kernels/tanh_table.h").read_text()
     table = text.partition("gc_tanh_table[512] = {")[2].partition("};")[0]
     points = np.array(re.findall(r"\{(-?\d+), (-?\d+)\}", table), np.int64)
     return points[:, 0], points[:, 1]

@@ -2,6 +2,7 @@
 
 import contextlib
 import hashlib
+import importlib.resources
 import os
 import shutil
 import sys
@@ -10,7 +11,35 @@ from pathlib import Path
 
 from groupcomm.errors import UserError
 
-REPO = Path(__file__).resolve().parent.parent
+REPO = Path(__file__).resolve().parent.parent  # the checkout, for what only a checkout has: Bazel's workspace and the tests
+
+
+def resource(path: str) -> Path:
+    """Path of a file or folder that the project ships, in a checkout and in an installation.
+
+    The folders of the Python packages (``convert/bundles`` for example) are where the packages are. Everything else, such as
+    ``micro`` and ``LICENSE``, is in the root of a checkout; the wheel has it in ``groupcomm/_data``.
+
+    Parameters
+    ----------
+    path : str
+        Relative to the root of the repository.
+
+    Returns
+    -------
+    Path
+        It exists.
+
+    Raises
+    ------
+    FileNotFoundError
+        When the project does not ship it.
+    """
+    package = Path(str(importlib.resources.files("groupcomm") / "files.py")).resolve().parent  # Bazel's folders hold links
+    for root in (package / "_data", package.parent):
+        if (root / path).exists():
+            return root / path
+    raise FileNotFoundError(f"{path}: not in {package.parent}; install groupcomm-micro again")
 
 
 def cache_dir() -> Path:

@@ -10,10 +10,10 @@ from pathlib import Path
 import numpy as np
 
 from groupcomm.errors import UserError
-from groupcomm.files import REPO, atomic_folder, sha256
+from groupcomm.files import atomic_folder, resource, sha256
 from tf_model import networks
 
-TRAINED = REPO / "tf_model" / "trained"
+TRAINED = resource("tf_model/trained")
 SCHEMA = 1
 
 
