@@ -125,8 +125,8 @@ def train(
             "varied: noises at half to twice their speed, two at once, and synthetic ones."
         ),
     ] = "recorded",
+    ceiling: Annotated[float, typer.Option(min=0.0, help="Of the objective, dB; lower, and noisy mixtures count more.")] = 30.0,
     harm: Annotated[float, typer.Option(min=0.0, help="Weight of the penalty on estimates worse than the mixture.")] = 0.0,
-    taper: Annotated[float, typer.Option(min=0.0, help="Mixtures above this SNR (dB) count less in the loss; 0: never.")] = 0.0,
     sizes: Annotated[
         list[str] | None, typer.Option("--set", metavar="FIELD=VALUE", help="Change a size of the network, e.g. hidden=32, signal.pool=8.")
     ] = None,
@@ -149,7 +149,7 @@ def train(
     recipe = training.Recipe(
         steps=steps, batch=batch, seconds=seconds, learning_rate=learning_rate, optimizer=optimizer, seed=seed,
         validate_every=validate_every, patience=patience, corpus=corpus, objective=objective, rooms=rooms, noise=noise,
-        harm=harm, taper=taper, start=start, keep=keep,
+        ceiling=ceiling, harm=harm, start=start, keep=keep,
     )  # fmt: skip
     result = training.train(name, net, recipe, folder)
     if json:

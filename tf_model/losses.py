@@ -31,17 +31,17 @@ def si_sdr(estimate, reference, *, floor: float = 1e-8):
     return 10.0 / np.log(10.0) * tf.math.log((t + floor * energy[..., 0]) / (d + floor * energy[..., 0]))
 
 
-def snr(estimate, reference, *, floor: float = 1e-3):
+def snr(estimate, reference, *, ceiling_db: float = 30.0):
     """Signal-to-noise ratio in dB: like `si_sdr`, but the level of the estimate counts too.
 
-    ``floor`` is relative to the reference's energy: 1e-3 stops the reward at 30 dB, so that easy mixtures do not take over a
-    batch (Wisdom et al., "Unsupervised sound separation using mixture invariant training", NeurIPS 2020, section 3.2).
+    The value approaches ``ceiling_db`` and never passes it, so that easy mixtures do not take over a batch (Wisdom et al.,
+    "Unsupervised sound separation using mixture invariant training", NeurIPS 2020, section 3.2).
     """
     e = tf.convert_to_tensor(estimate, tf.float32)
     r = tf.convert_to_tensor(reference, tf.float32)
     energy = tf.reduce_sum(r * r, -1) + 1e-8
     d = tf.reduce_sum((e - r) ** 2, -1)
-    return 10.0 / np.log(10.0) * tf.math.log(energy / (d + floor * energy))
+    return 10.0 / np.log(10.0) * tf.math.log(energy / (d + 10 ** (-ceiling_db / 10) * energy))
 
 
 def limited_si_sdr(estimate, reference, *, ceiling_db: float = 30.0):
@@ -54,12 +54,11 @@ SPECTRAL_WINDOW = 512  # samples
 COMPRESSION = 0.3
 
 
-def spectral_snr(estimate, reference, *, floor: float = 1e-3):
+def spectral_snr(estimate, reference, *, ceiling_db: float = 30.0):
     """Signal-to-noise ratio in dB of compressed magnitude spectra, ``|X| ** 0.3``: quiet sounds count beside loud ones, as they do for ears
     (Braun and Tashev, "A consolidated view of loss functions for supervised deep learning-based speech enhancement", arXiv 2009.12286).
 
-    Magnitudes that are more than 40 dB below the speech's mean count as that. ``floor`` is relative to the energy of the reference's
-    compressed spectrum, as in `snr`.
+    Magnitudes that are more than 40 dB below the speech's mean count as that. The value approaches ``ceiling_db``, as that of `snr`.
 
     Parameters
     ----------
@@ -73,7 +72,8 @@ def spectral_snr(estimate, reference, *, floor: float = 1e-3):
     least = 1e-4 * tf.reduce_mean(r**2, -1)[..., None, None] + 1e-10
     e, r = _compressed(e, least), _compressed(r, least)
     energy = tf.reduce_sum(r**2, (-2, -1))
-    return 10.0 / np.log(10.0) * tf.math.log(energy / (tf.reduce_sum((e - r) ** 2, (-2, -1)) + floor * energy))
+    d = tf.reduce_sum((e - r) ** 2, (-2, -1))
+    return 10.0 / np.log(10.0) * tf.math.log(energy / (d + 10 ** (-ceiling_db / 10) * energy))
 
 
 def _compressed(x, least):

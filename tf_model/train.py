@@ -10,6 +10,7 @@ The batch is the global one, so with Adam the run does not depend on their numbe
 
 import contextlib
 import dataclasses
+import functools
 import json
 import signal
 import time
@@ -28,7 +29,7 @@ from groupcomm.files import atomic_path
 from tf_model import checkpoint, distribution, losses, networks, pruning
 from tf_model.soap import SOAP
 
-TAPER_WIDTH = 5.0  # dB
+HARM_CEILING = 30.0  # dB
 VALIDATION_BATCH = 16  # mixtures of 4 s that a replica takes at once
 
 
@@ -54,9 +55,8 @@ class Recipe:
         a part, it must be 0.
     noise : conditions of the training mixtures. ``"varied"``: noises much faster and slower, more often two, and synthetic ones
         (`mixer.VARIED`). ``"wide"``: SNR, level, rooms, microphones and noises as devices meet them (`mixer.WIDE`).
+    ceiling : dB; estimates that come near it are rewarded less and less. Lower, and noisy mixtures count more than good ones.
     harm : weight of a penalty of 1 dB for each dB by which an estimate is worse than the mixture; 0: none.
-    taper : dB; mixtures whose own measure is above it count less, by a logistic function 5 dB wide, because little can be gained there;
-        0: all count alike.
     start : a trained network (name or folder) whose weights are the first, of the same sizes or the same without a bottleneck; "" starts at
         random.
     ranges : in quantization-aware training, how the ranges of activations are found to begin with; "" in float.
@@ -77,8 +77,8 @@ class Recipe:
     objective: Literal["snr", "si-sdr", "spectral"] = "snr"
     rooms: float = 0.0
     noise: Literal["recorded", "varied", "wide"] = "recorded"
+    ceiling: float = 30.0
     harm: float = 0.0
-    taper: float = 0.0
     start: str = ""
     ranges: str = ""
     weights: int = 8
@@ -86,36 +86,39 @@ class Recipe:
 
 
 OPTIMIZERS = {"adam": keras.optimizers.Adam, "soap": SOAP}
-MEASURES = {
-    "snr": losses.snr,
-    "si-sdr": losses.limited_si_sdr,
-    "spectral": lambda estimate, reference: (losses.snr(estimate, reference) + losses.spectral_snr(estimate, reference)) / 2,
-}
 
 
-def objective(estimates, sources, measure: str = "snr", *, mixtures=None, harm: float = 0.0, taper: float = 0.0):
-    """Loss of each mixture: minus the measure in dB with the best order of sources, weighted, plus a penalty of harm.
+def _spectral(estimate, reference, *, ceiling_db: float):
+    measures = (losses.snr, losses.spectral_snr)
+    return sum(measure(estimate, reference, ceiling_db=ceiling_db) for measure in measures) / len(measures)
+
+
+MEASURES = {"snr": losses.snr, "si-sdr": losses.limited_si_sdr, "spectral": _spectral}
+
+
+def objective(estimates, sources, measure: str = "snr", *, mixtures=None, ceiling: float = 30.0, harm: float = 0.0):
+    """Loss of each mixture: minus the measure in dB with the best order of sources, plus a penalty of harm.
 
     Parameters
     ----------
     estimates, sources : tensor [shape=(batch, sources, samples), float32]
     measure : str
-        A key of `MEASURES`; each stops at 30 dB.
+        A key of `MEASURES`.
     mixtures : tensor [shape=(batch, samples), float32] or None
-        Needed where ``harm`` or ``taper`` is not 0.
-    harm, taper : float
-        See `Recipe`.
+        Needed where ``harm`` is not 0.
+    ceiling, harm : float
+        See `Recipe`. Harm is measured up to 30 dB.
 
     Returns
     -------
     tensor [shape=(batch,), float32]
     """
-    after = losses.pit(MEASURES[measure], estimates, sources)
-    if not harm and not taper:
-        return -after
-    before = tf.reduce_mean(MEASURES[measure](mixtures[:, None], sources), 1)
-    weight = tf.sigmoid((taper - before) / TAPER_WIDTH) if taper else 1.0
-    return -weight * after + harm * tf.nn.relu(before - after)
+    loss = -losses.pit(functools.partial(MEASURES[measure], ceiling_db=ceiling), estimates, sources)
+    if not harm:
+        return loss
+    fine = functools.partial(MEASURES[measure], ceiling_db=HARM_CEILING)
+    before = tf.reduce_mean(fine(mixtures[:, None], sources), 1)
+    return loss + harm * tf.nn.relu(before - losses.pit(fine, estimates, sources))
 
 
 def _dataset(corpus, spec, recipe: Recipe, first_step: int, context: tf.distribute.InputContext):
@@ -258,7 +261,7 @@ def train(name: str, net: networks.Network, recipe: Recipe, folder: Path, *, aro
     def learn(mixtures, sources, stop):
         with tf.GradientTape() as tape:
             estimates = family.separate(forward, mixtures, net)
-            each = objective(estimates, sources, recipe.objective, mixtures=mixtures, harm=recipe.harm, taper=recipe.taper)
+            each = objective(estimates, sources, recipe.objective, mixtures=mixtures, ceiling=recipe.ceiling, harm=recipe.harm)
             loss = tf.nn.compute_average_loss(each, global_batch_size=recipe.batch)
         optimizer.apply_gradients(zip(tape.gradient(loss, variables), variables, strict=True))
         return tf.stack([loss, stop])
