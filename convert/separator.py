@@ -16,16 +16,63 @@ if TYPE_CHECKING:  # a checkpoint's module takes TensorFlow, which reading a bun
     from tf_model.networks.tasnet import TasNet
 
 
+class Stream:
+    """A network in a stream: sound in, the sound of every source out, in parts of whole hops.
+
+    Parameters
+    ----------
+    bundle : Bundle
+    runtime : runtimes.Runtime
+        Runs the model of the bundle; the stream owns its state.
+    """
+
+    def __init__(self, bundle: Bundle, runtime: runtimes.Runtime):
+        self._bundle, self._runtime = bundle, runtime
+        self._path = sig.SignalStream(bundle.signal, bundle.sources)
+        self.reset()
+
+    def reset(self) -> None:
+        """Go back to the start of a stream, the state of the network included."""
+        self._path.reset()
+        self._runtime.reset()
+
+    def process(self, x: np.ndarray) -> np.ndarray:
+        """Process the next hops.
+
+        Parameters
+        ----------
+        x : np.ndarray [shape=(hops * hop,), float32]
+            Samples in -1..1 at the sample rate of the bundle.
+
+        Returns
+        -------
+        np.ndarray [shape=(sources, hops * hop), float32]
+            ``window - hop`` samples behind the input.
+        """
+        spectrum, features = self._path.analyze(x)
+        masks = self._runtime(self._bundle.quantize_features(features))
+        return self._path.synthesize(spectrum, self._bundle.dequantize_masks(masks))
+
+    def process_whole(self, x: np.ndarray) -> np.ndarray:
+        """Process a whole sound from a fresh state; the result is aligned with it.
+
+        Parameters
+        ----------
+        x : np.ndarray [shape=(samples,), float32]
+
+        Returns
+        -------
+        np.ndarray [shape=(sources, samples), float32]
+        """
+        self.reset()
+        front, back = self._bundle.signal.padding(len(x))
+        out = self.process(np.pad(np.asarray(x, np.float32), (0, back)))
+        return out[:, front : front + len(x)]
+
+
 def from_runtime(bundle: Bundle, runtime: runtimes.Runtime):
     """Function mixture [shape=(samples,), float32] -> estimates [shape=(sources, samples), float32], int8 hop by hop from a fresh state."""
-
-    def separate(mixture: np.ndarray) -> np.ndarray:
-        spectrum = sig.stft(mixture, bundle.signal)
-        runtime.reset()
-        masks = bundle.dequantize_masks(runtime(bundle.quantize_features(sig.features(spectrum, bundle.signal))))
-        return sig.istft(sig.apply_masks(spectrum, masks, bundle.sources, bundle.signal), len(mixture), bundle.signal)
-
-    return separate
+    return Stream(bundle, runtime).process_whole
 
 
 def from_float(net: TasNet, runtime: runtimes.Runtime):

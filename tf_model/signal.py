@@ -141,21 +141,54 @@ def to_pcm(audio: np.ndarray) -> np.ndarray:
     return np.clip(np.rint(audio * PCM_SCALE), -32768, 32767).astype(np.int16)
 
 
-def _running_mean(x: np.ndarray, kept: float) -> np.ndarray:
-    """Mean of all values so far that forgets, of the first value that value [shape=(..., values), float64]."""
-    from scipy.signal import lfilter
+class RunningMean:
+    """Exponentially weighted mean of a sequence that arrives in parts, without bias at its start.
 
-    forget = [1], [1, -kept]
-    return lfilter(*forget, x, axis=-1) / lfilter(*forget, np.ones(x.shape[-1]))
+    Parameters
+    ----------
+    decay : float
+        What the mean keeps of a value from one step to the next, in 0..1.
+    """
+
+    def __init__(self, decay: float):
+        self._decay = decay
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget all values."""
+        self._sum, self._weight = 0.0, 0.0
+
+    def __call__(self, x: np.ndarray) -> np.ndarray:
+        """Mean after each of the next values.
+
+        Parameters
+        ----------
+        x : np.ndarray [shape=(..., values), float]
+
+        Returns
+        -------
+        np.ndarray [shape=(..., values), float64]
+        """
+        x = np.asarray(x, np.float64)
+        means = np.empty(x.shape)
+        for i in range(x.shape[-1]):
+            self._sum = x[..., i] + self._decay * self._sum
+            self._weight = 1 + self._decay * self._weight
+            means[..., i] = self._sum / self._weight
+        return means
 
 
-def remove_dc(x: np.ndarray, signal: Signal) -> np.ndarray:
-    """Subtract from every hop the running mean of the input up to its end. No filter in the samples' path: no delay and no phase shift.
+def remove_dc(x: np.ndarray, signal: Signal, mean: RunningMean | None = None) -> np.ndarray:
+    """Subtract from every hop the running mean of the input up to its end.
+
+    No filter lies in the path of the samples: there is no delay and no phase shift.
 
     Parameters
     ----------
     x : np.ndarray [shape=(..., hops * hop), float32]
-        From the start of a stream: the running mean knows nothing of what came before.
+    signal : Signal
+    mean : RunningMean or None
+        The state of the stream that `x` continues; None: `x` begins a stream.
 
     Returns
     -------
@@ -163,9 +196,17 @@ def remove_dc(x: np.ndarray, signal: Signal) -> np.ndarray:
     """
     if not signal.dc:
         return x
+    mean = mean or RunningMean(signal.dc_kept)
     hops = x.reshape(*x.shape[:-1], -1, signal.hop)
-    means = _running_mean(hops.mean(-1, dtype=np.float64), signal.dc_kept)
+    means = mean(hops.mean(-1, dtype=np.float64))
     return (hops - means[..., None].astype(np.float32)).reshape(x.shape)
+
+
+def _spectra(x: np.ndarray, signal: Signal) -> np.ndarray:
+    """Spectra of all frames that lie in `x` as a whole [shape=(..., frames, bins), complex64]."""
+    frames = np.lib.stride_tricks.sliding_window_view(x, signal.window, axis=-1)
+    frames = frames[..., :: signal.hop, :] * signal.analysis_window()
+    return np.fft.rfft(frames).astype(np.complex64)
 
 
 def stft(x: np.ndarray, signal: Signal) -> np.ndarray:
@@ -183,9 +224,23 @@ def stft(x: np.ndarray, signal: Signal) -> np.ndarray:
     x = np.asarray(x, np.float32)
     front, back = signal.padding(x.shape[-1])
     others = [(0, 0)] * (x.ndim - 1)
-    padded = np.pad(remove_dc(np.pad(x, [*others, (0, back)]), signal), [*others, (front, 0)])
-    frames = np.lib.stride_tricks.sliding_window_view(padded, signal.window, axis=-1)[..., :: signal.hop, :]
-    return np.fft.rfft(frames * signal.analysis_window()).astype(np.complex64)
+    x = remove_dc(np.pad(x, [*others, (0, back)]), signal)
+    return _spectra(np.pad(x, [*others, (front, 0)]), signal)
+
+
+def _overlap_add(spectrum: np.ndarray, signal: Signal, before: np.ndarray | None = None):
+    """Sum of all frames' sounds [shape=(..., (frames - 1) * hop + window), float32].
+
+    ``before`` is added to the first ``window - hop`` samples: what earlier frames left there.
+    """
+    frames = np.fft.irfft(spectrum, signal.window).astype(np.float32) * signal.synthesis_window()
+    count = frames.shape[-2]
+    out = np.zeros((*frames.shape[:-2], (count - 1) * signal.hop + signal.window), np.float32)
+    if before is not None:
+        out[..., : signal.window - signal.hop] = before
+    for i in range(count):
+        out[..., i * signal.hop : i * signal.hop + signal.window] += frames[..., i, :]
+    return out
 
 
 def istft(spectrum: np.ndarray, samples: int, signal: Signal) -> np.ndarray:
@@ -200,22 +255,19 @@ def istft(spectrum: np.ndarray, samples: int, signal: Signal) -> np.ndarray:
     -------
     np.ndarray [shape=(..., samples), float32]
     """
-    frames = np.fft.irfft(spectrum, signal.window).astype(np.float32) * signal.synthesis_window()
-    count = frames.shape[-2]
-    out = np.zeros((*frames.shape[:-2], (count - 1) * signal.hop + signal.window), np.float32)
-    for i in range(count):
-        out[..., i * signal.hop : i * signal.hop + signal.window] += frames[..., i, :]
     front = signal.window - signal.hop
-    return out[..., front : front + samples]
+    return _overlap_add(spectrum, signal)[..., front : front + samples]
 
 
-def features(spectrum: np.ndarray, signal: Signal) -> np.ndarray:
+def features(spectrum: np.ndarray, signal: Signal, level: RunningMean | None = None) -> np.ndarray:
     """What the network sees: compressed magnitudes ``power ** (exponent / 2)``, of bins or bands, relative to the running level.
 
     Parameters
     ----------
     spectrum : np.ndarray [shape=(..., frames, bins), complex]
-        From the start of a stream: the running level knows nothing of what came before.
+    signal : Signal
+    level : RunningMean or None
+        The state of the stream that `spectrum` continues; None: `spectrum` begins a stream.
 
     Returns
     -------
@@ -223,7 +275,8 @@ def features(spectrum: np.ndarray, signal: Signal) -> np.ndarray:
     """
     power = spectrum.real.astype(np.float32) ** 2 + spectrum.imag.astype(np.float32) ** 2
     if signal.level:
-        power = power / (_running_mean(power.mean(-1), signal.kept) + LEVEL_FLOOR)[..., None].astype(np.float32)
+        level = level or RunningMean(signal.kept)
+        power = power / (level(power.mean(-1)) + LEVEL_FLOOR)[..., None].astype(np.float32)
     if signal.bands:
         low, high = power[..., : signal.window // 4], power[..., signal.window // 4 : -1]
         high = high.reshape(*high.shape[:-1], -1, signal.pool).mean(-1)
@@ -248,6 +301,69 @@ def apply_masks(spectrum: np.ndarray, masks: np.ndarray, sources: int, signal: S
     masks = np.moveaxis(masks, -2, -4)  # (..., sources, frames, bands, width)
     masks = masks.reshape(*masks.shape[:-2], signal.values)[..., signal.value_of_bin()]
     return masks * spectrum[..., None, :, :]
+
+
+class SignalStream:
+    """The signal path of a stream, whose samples arrive in parts of whole hops.
+
+    The output lies ``window - hop`` samples behind the input. All parts together give what `stft`,
+    `features`, `apply_masks` and `istft` give of the whole.
+
+    Parameters
+    ----------
+    signal : Signal
+    sources : int
+        Number of masks that the network makes.
+    """
+
+    def __init__(self, signal: Signal, sources: int):
+        self.signal, self.sources = signal, sources
+        self._mean, self._level = RunningMean(signal.dc_kept), RunningMean(signal.kept)
+        self.reset()
+
+    def reset(self) -> None:
+        """Go back to the start of a stream."""
+        kept = self.signal.window - self.signal.hop
+        self._mean.reset()
+        self._level.reset()
+        self._history = np.zeros(kept, np.float32)
+        self._overlap = np.zeros((self.sources, kept), np.float32)
+
+    def analyze(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Spectrum and features of the next hops.
+
+        Parameters
+        ----------
+        x : np.ndarray [shape=(hops * hop,), float32]
+            Samples in -1..1.
+
+        Returns
+        -------
+        spectrum : np.ndarray [shape=(hops, bins), complex64]
+        features : np.ndarray [shape=(hops, inputs), float32]
+        """
+        heard = np.concatenate([self._history, remove_dc(x, self.signal, self._mean)])
+        self._history = heard[len(x) :]
+        spectrum = _spectra(heard, self.signal)
+        return spectrum, features(spectrum, self.signal, self._level)
+
+    def synthesize(self, spectrum: np.ndarray, masks: np.ndarray) -> np.ndarray:
+        """Samples of every source.
+
+        Parameters
+        ----------
+        spectrum : np.ndarray [shape=(hops, bins), complex64]
+        masks : np.ndarray [shape=(hops, sources * values), float32]
+
+        Returns
+        -------
+        np.ndarray [shape=(sources, hops * hop), float32]
+        """
+        masked = apply_masks(spectrum, masks, self.sources, self.signal)
+        out = _overlap_add(masked, self.signal, self._overlap)
+        samples = len(spectrum) * self.signal.hop
+        self._overlap = out[:, samples:]
+        return out[:, :samples]
 
 
 def _tf_running_mean(x, kept: float):
