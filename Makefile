@@ -20,7 +20,7 @@ lint: setup
 	cppcheck --quiet -j2 --error-exitcode=1 --enable=warning,performance,portability,style --inline-suppr --suppressions-list=micro/cppcheck.txt \
 	  --std=c11 --std=c++17 -I. micro
 
-# Measures every table of the docs again: hours. The corpus (`groupcomm data`), the peers' packages (convert/peers.txt) and `groupcomm qat` first.
+# Measures every table of the docs again: hours. The corpus (`groupcomm data`), the packages of the baselines (convert/baselines.txt) and `groupcomm qat` first.
 figures: setup
 	.venv/bin/python docs/figures.py
 

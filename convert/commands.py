@@ -38,10 +38,10 @@ def register(app: typer.Typer) -> None:
         package,
         inspect,
         parity,
-        separate,
+        process,
         evaluate,
         robustness,
-        peers,
+        baselines,
         demo,
     ):
         app.command()(verb)
@@ -633,7 +633,7 @@ def print_parity(result: dict) -> None:
     )  # fmt: skip
 
 
-def separate(
+def process(
     wav: Annotated[Path, typer.Argument(help="A sound file; other than 16 kHz mono 16-bit is converted.")],
     folder: Annotated[Path, typer.Option("--out", help="Folder for the WAVs.")],
     name: Annotated[str, typer.Option("--bundle", help="A bundle's name or folder.")] = "enhance",
@@ -774,11 +774,11 @@ def robustness(
     out.print("silence stays silence" if silence is None else f"silence: the largest sample is {silence:.1f} dBFS", soft_wrap=True)
 
 
-def peers(
+def baselines(
     names: Annotated[
         list[str] | None, typer.Argument(metavar="[BUNDLE]...", help="Enhancement bundles; all that are committed unless told.")
     ] = None,
-    folder: Annotated[Path, typer.Option("--out", help="Folder for scores, peers.json and peers.png.")] = Path("build/peers"),
+    folder: Annotated[Path, typer.Option("--out", help="Folder for scores, baselines.json and baselines.png.")] = Path("build/baselines"),
     split: Split = "test",
     mixtures: Annotated[int, typer.Option(min=2, help="How many mixtures of 4 s.")] = 200,
     corpus: CorpusOption = "debian",
@@ -788,8 +788,8 @@ def peers(
     from tf_model import load_tensorflow
 
     load_tensorflow()
+    from convert import baselines as others
     from convert import bundle
-    from convert import peers as others
 
     names = names or [name for name in bundle.names() if bundle.load(name).sources == 1]
     result = others.compare(names, folder, split=split, mixtures=mixtures, corpus=corpus)
@@ -819,12 +819,12 @@ def peers(
     out.print(table)
     out.print("paired differences with 95 % intervals; above 0: ours is better")
     for ours, against in result["against"].items():
-        for peer, found in against.items():
+        for other, found in against.items():
             differences = (interval(found["sisdr"]), interval(found["pesq"]), interval(found["estoi"], 3))
-            out.print(f"{ours} against {peer}: SI-SDR {differences[0]} dB, PESQ {differences[1]}, eSTOI {differences[2]}", soft_wrap=True)
-    for peer, why in result["skipped"].items():
-        out.print(f"{peer}: skipped, {why}; {others.INSTALL}", soft_wrap=True)
-    out.print(f"{folder / 'peers.json'}, {folder / 'peers.png'}", soft_wrap=True)
+            out.print(f"{ours} against {other}: SI-SDR {differences[0]} dB, PESQ {differences[1]}, eSTOI {differences[2]}", soft_wrap=True)
+    for other, why in result["skipped"].items():
+        out.print(f"{other}: skipped, {why}; {others.INSTALL}", soft_wrap=True)
+    out.print(f"{folder / 'baselines.json'}, {folder / 'baselines.png'}", soft_wrap=True)
 
 
 def demo(
@@ -837,9 +837,9 @@ def demo(
     from tf_model import load_tensorflow
 
     load_tensorflow()
-    from convert import demonstration
+    from convert.demo import run_demo
 
-    result = demonstration.demonstrate(name, checkpoint_name, folder)
+    result = run_demo(name, checkpoint_name, folder)
     if json:
         print_json(result)
     else:

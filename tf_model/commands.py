@@ -30,7 +30,7 @@ def register(app: typer.Typer) -> None:
     """Add this room's verbs to the front door."""
     app.command(name="cost")(cost)
     app.command(name="train", cls=_WithNetworks)(train)
-    app.command(name="claim")(claim)
+    app.command(name="reproduce")(reproduce)
 
 
 def cost(
@@ -158,19 +158,21 @@ def train(
     err.print(f"best at step {result['best_step']}: {result['sisdri_db']:.2f} dB; {result['checkpoint']}, {folder / 'curve.png'}")
 
 
-def claim(
-    folder: Annotated[Path, typer.Option("--out", help="Folder for scores, claim.json and claim.png.")] = Path("build/claim"),
+def reproduce(
+    folder: Annotated[Path, typer.Option("--out", help="Folder for scores, reproduction.json and reproduction.png.")] = Path(
+        "build/reproduction"
+    ),
     mixtures: Annotated[int, typer.Option(min=2, help="Test mixtures of each task.")] = 200,
     corpus: Annotated[str, typer.Option(help="Name of the corpus that `groupcomm data` built.")] = "debian",
     json: Json = False,
 ) -> None:
-    """The paper's claim on real speech: Group Communication against its baseline, quantized, pruned and narrow ones too."""
+    """Reproduce the paper's comparison on real speech: Group Communication against its baseline, also quantized, pruned and narrow."""
     from tf_model import load_tensorflow
 
     load_tensorflow()
-    from tf_model import claim as claims
+    from tf_model import reproduction
 
-    result = claims.claim(folder, mixtures=mixtures, corpus=corpus)
+    result = reproduction.reproduce(folder, mixtures=mixtures, corpus=corpus)
     if json:
         print_json(result)
         return
@@ -192,4 +194,7 @@ def claim(
                 ),
                 soft_wrap=True,
             )
-    out.print(f"{mixtures} test mixtures of each task, mean of the seeds; {folder / 'claim.json'}, {folder / 'claim.png'}", soft_wrap=True)
+    out.print(
+        f"{mixtures} test mixtures of each task, mean of the seeds; {folder / 'reproduction.json'}, {folder / 'reproduction.png'}",
+        soft_wrap=True,
+    )

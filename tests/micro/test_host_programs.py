@@ -202,7 +202,7 @@ def other_format(path, **how):
     [
         (lambda p: None, "cannot read (No such file or directory)"),
         (lambda p: p.mkdir(), "not a file"),
-        (lambda p: p.write_text("This is a text, and no sound.\n" * 9), "not a WAV file; `groupcomm separate` converts"),
+        (lambda p: p.write_text("This is a text, and no sound.\n" * 9), "not a WAV file; `groupcomm process` converts"),
         (lambda p: p.write_bytes(b""), "not a WAV file"),
         (lambda p: other_format(p, samplerate=44100), "44100 Hz, 1 channels, 16 bits"),
         (lambda p: other_format(p, channels=2), "16000 Hz, 2 channels"),

@@ -78,8 +78,8 @@ CAUSAL = {
     ),
 }
 
-# The paper's claim at a size that two cores train (docs/design/paper.md): 3 of the 6 blocks, half the hidden units (h = 2 H / K, as there),
-# a window four times as long; "narrow" is the baseline with as few parameters as the one with Group Communication.
+# The paper's comparison at a size that two cores train (docs/design/paper.md): 3 of the 6 blocks, half the hidden units
+# (h = 2 H / K, as there), a window four times as long; "narrow" is the baseline with as few parameters as the one with Group Communication.
 _TWIN = {"blocks": 3, "chunk": 32, "window": 128}
 _TWINS = {
     "dprnn": _TWIN | {"bottleneck": 64, "hidden": 64},

@@ -15,7 +15,7 @@ namespace {
 
 constexpr uint16_t kPcm = 1, kExtensible = 0xFFFE;
 constexpr uint32_t kUnknownLength = 0xFFFFFFFF;  // what programs write that could not seek back to the header
-constexpr const char* kWayOut = "`groupcomm separate` converts other sound files";
+constexpr const char* kWayOut = "`groupcomm process` converts other sound files";
 
 struct Chunk {
   char id[4];

@@ -85,7 +85,7 @@ int main() {
   Reads(extensible.Text("data").U32(4).U16(1).U16(2), {1, 2});
   RoundTrip();
 
-  Refuses(Bytes(), "not a WAV file; `groupcomm separate` converts");
+  Refuses(Bytes(), "not a WAV file; `groupcomm process` converts");
   Refuses(Bytes().Text("This").Text(" is ").Text("text"), "not a WAV file");
   Refuses(Riff(), "without sound");
   Refuses(Riff().Text("data").U32(2).U16(1), "sound before its format");

@@ -1,4 +1,4 @@
-"""The claim's table: what counts as a parameter and a byte, and that every line is of the network it names."""
+"""The table of `groupcomm reproduce`: what counts as a parameter and a byte, and that every line is of the network it names."""
 
 import json
 
@@ -7,7 +7,7 @@ import pytest
 import tf_keras as keras
 
 from groupcomm.errors import UserError
-from tf_model import checkpoint, claim, evaluate
+from tf_model import checkpoint, evaluate, reproduction
 from tf_model.networks import tasnet
 from tf_model.networks.tasnet import TasNet
 
@@ -16,21 +16,21 @@ def test_rounded_weights_are_on_a_grid_of_their_column(random):
     w = random.standard_normal((6, 5)).astype(np.float32) * [1, 10, 0.1, 1, 0]
     bias = random.standard_normal(5).astype(np.float32)
     for bits in (2, 4, 8):
-        rounded, same = claim.round_weights([w.astype(np.float32), bias], bits)
+        rounded, same = reproduction.round_weights([w.astype(np.float32), bias], bits)
         np.testing.assert_array_equal(same, bias)
         step = np.abs(w).max(0) / (2 ** (bits - 1) - 1)
         assert (np.abs(rounded - w) <= step / 2 + 1e-6).all()
         assert all(len(np.unique(column)) <= 2**bits - 1 for column in rounded.T)
-    np.testing.assert_array_equal(claim.round_weights([w], 32)[0], w)
+    np.testing.assert_array_equal(reproduction.round_weights([w], 32)[0], w)
 
 
 def test_size_counts_what_is_kept():
     dense, bias = np.ones((10, 8), np.float32), np.zeros(8, np.float32)
-    assert claim.size([dense, bias], 32) == (88, 4 * 88)
-    assert claim.size([dense, bias], 8) == (88, 80 + 4 * 8 + 4 * 8)
+    assert reproduction.size([dense, bias], 32) == (88, 4 * 88)
+    assert reproduction.size([dense, bias], 8) == (88, 80 + 4 * 8 + 4 * 8)
     sparse = np.zeros((10, 8), np.float32)
     sparse[0, :4] = 1
-    assert claim.size([sparse, bias], 32) == (12, 4 * 4 + 80 // 8 + 4 * 8)
+    assert reproduction.size([sparse, bias], 32) == (12, 4 * 4 + 80 // 8 + 4 * 8)
 
 
 def macs_per_second(net):
@@ -50,27 +50,27 @@ def weight_bytes(net, bits):
 def twins(tmp_path, monkeypatch):
     """Untrained twins without blocks under the names of the trained ones."""
     monkeypatch.setattr(checkpoint, "TRAINED", tmp_path / "trained")
-    for number, (kind, name) in enumerate({s.kind: s for s in claim.SYSTEMS}.items()):
+    for number, (kind, name) in enumerate({s.kind: s for s in reproduction.SYSTEMS}.items()):
         for task, sources in (("separate", 2), ("enhance", 1)):
-            for seed in claim.SEEDS:
+            for seed in reproduction.SEEDS:
                 keras.utils.set_random_seed(100 * number + seed)
                 net = TasNet(blocks=0, features=8 + 2 * number, window=64, sources=sources)
-                checkpoint.save(tmp_path / "trained" / claim._name(name, task, seed), kind, net, {}, tasnet.build(net))
+                checkpoint.save(tmp_path / "trained" / reproduction._name(name, task, seed), kind, net, {}, tasnet.build(net))
     return tmp_path
 
 
 def test_every_line_is_scored_and_a_second_run_scores_nothing(twins, tiny_corpus, monkeypatch):
-    result = claim.claim(twins / "out", mixtures=3, corpus=tiny_corpus)
-    assert [(r["task"], r["system"]) for r in result["rows"]] == [(t, s.label) for t in claim.TASKS for s in claim.SYSTEMS]
-    assert json.loads((twins / "out" / "claim.json").read_text()) == result
-    assert (twins / "out" / "claim.png").read_bytes().startswith(b"\x89PNG")
+    result = reproduction.reproduce(twins / "out", mixtures=3, corpus=tiny_corpus)
+    assert [(r["task"], r["system"]) for r in result["rows"]] == [(t, s.label) for t in reproduction.TASKS for s in reproduction.SYSTEMS]
+    assert json.loads((twins / "out" / "reproduction.json").read_text()) == result
+    assert (twins / "out" / "reproduction.png").read_bytes().startswith(b"\x89PNG")
     for row in result["rows"]:
         assert row["sisdri_db"]["low"] <= row["sisdri_db"]["mean"] <= row["sisdri_db"]["high"]
         assert row["sisdri_db"]["mean"] == pytest.approx(np.mean(row["seeds_db"]))
         assert row["seeds_db"][0] != row["seeds_db"][1]
-        assert (row["against_baseline_db"]["mean"] == 0) == (row["system"] == claim.BASELINE.label)
-        kind = next(s for s in claim.SYSTEMS if s.label == row["system"]).kind
-        net = checkpoint.load(claim._name(next(s for s in claim.SYSTEMS if s.kind == kind), row["task"], 0)).net
+        assert (row["against_baseline_db"]["mean"] == 0) == (row["system"] == reproduction.BASELINE.label)
+        kind = next(s for s in reproduction.SYSTEMS if s.label == row["system"]).kind
+        net = checkpoint.load(reproduction._name(next(s for s in reproduction.SYSTEMS if s.kind == kind), row["task"], 0)).net
         assert row["params"] == tasnet.build(net).count_params()
         assert row["macs_per_second"] == macs_per_second(net)
         assert row["weight_bytes"] == weight_bytes(net, bits=8 if "8-bit" in row["system"] else 4 if "4-bit" in row["system"] else 32)
@@ -79,7 +79,7 @@ def test_every_line_is_scored_and_a_second_run_scores_nothing(twins, tiny_corpus
         """As a user would score a committed network: unseen speakers, what came out less what went in."""
         trained = checkpoint.load(name)
         model = trained.model()
-        model.set_weights(claim.round_weights(model.get_weights(), bits))
+        model.set_weights(reproduction.round_weights(model.get_weights(), bits))
         scored = evaluate.scores(lambda m: model(m[None]).numpy()[0], split="test", sources=2, mixtures=3, corpus=tiny_corpus)
         return np.array([s.after["sisdr"] - s.before["sisdr"] for s in scored])
 
@@ -94,13 +94,13 @@ def test_every_line_is_scored_and_a_second_run_scores_nothing(twins, tiny_corpus
     def again(*args, **kwargs):
         raise AssertionError("scored twice")
 
-    monkeypatch.setattr(claim.evaluate, "scores", again)
-    assert claim.claim(twins / "out", mixtures=3, corpus=tiny_corpus) == result
+    monkeypatch.setattr(reproduction.evaluate, "scores", again)
+    assert reproduction.reproduce(twins / "out", mixtures=3, corpus=tiny_corpus) == result
     with pytest.raises(AssertionError, match="scored twice"):
-        claim.claim(twins / "out", mixtures=2, corpus=tiny_corpus)
+        reproduction.reproduce(twins / "out", mixtures=2, corpus=tiny_corpus)
 
 
 def test_a_twin_that_is_not_trained_is_named(tmp_path, monkeypatch):
     monkeypatch.setattr(checkpoint, "TRAINED", tmp_path)
     with pytest.raises(UserError, match="twin-dprnn-enhance-pruned-seed0: not under tf_model/trained .16 of 16 missing"):
-        claim.claim(tmp_path / "out")
+        reproduction.reproduce(tmp_path / "out")

@@ -1,7 +1,8 @@
-"""What users pick today: enhancers of others, run from their registry packages on our mixtures, beside our bundles.
+"""Enhancers of other projects, run from their registry packages on our mixtures, beside our bundles.
 
-Every peer hears a mixture block by block as on a device, or whole where its graph keeps no state from call to call. Its delay (the median
-of the peaks of the cross-correlation with the clean speech) is taken out before it is scored.
+A baseline processes a mixture block by block as on a device, or whole where its graph keeps no state
+from call to call. Its delay (the median of the peaks of the cross-correlation with the clean speech)
+is removed before it is scored.
 """
 
 import ctypes
@@ -26,15 +27,15 @@ from groupcomm.files import atomic_path, cache_dir
 from tf_model import evaluate
 from tf_model import signal as sig
 
-INSTALL = "pip install --no-deps -r convert/peers.txt"
+INSTALL = "pip install --no-deps -r convert/baselines.txt"
 COMPARED = ("sisdr", "pesq", "estoi")
-ALIGNED = 8  # mixtures that a peer's delay is taken from
+ALIGNED = 8  # mixtures that a baseline's delay is taken from
 SLACK = RATE // 4  # samples after a mixture, so that a late output is whole
-Run = Callable[[np.ndarray], np.ndarray]  # float64 [samples] in -1..1 -> as many or a little more, late by the peer's delay
+Run = Callable[[np.ndarray], np.ndarray]  # float64 [samples] in -1..1 -> as many or a little more, late by the baseline's delay
 
 
 @dataclasses.dataclass(frozen=True)
-class Peer:
+class Baseline:
     """An enhancer of somebody else.
 
     Parameters
@@ -52,18 +53,18 @@ class Peer:
     latency_ms: float
 
 
-class Missing(Exception):
-    """A peer's package is not installed; its text says which."""
+class BaselineUnavailable(Exception):
+    """A baseline's package is not installed; its text says which."""
 
 
-# --------------------------------------------------------------------------------------------------------------------- peers
+# --------------------------------------------------------------------------------------------------------------------- baselines
 
 
 def _file(package: str, *path: str) -> Path:
     """A file of an installed package, without importing the package: some import what is not needed here."""
     spec = importlib.util.find_spec(package)
     if spec is None:
-        raise Missing(f"{package} is not installed")
+        raise BaselineUnavailable(f"{package} is not installed")
     return Path(spec.submodule_search_locations[0], *path)
 
 
@@ -71,7 +72,7 @@ def _session(path: Path):
     try:
         import onnxruntime
     except ImportError:
-        raise Missing("onnxruntime is not installed") from None
+        raise BaselineUnavailable("onnxruntime is not installed") from None
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
@@ -117,7 +118,7 @@ def _rnnoise_2018() -> Run:
     try:
         import wasmtime
     except ImportError:
-        raise Missing("wasmtime is not installed") from None
+        raise BaselineUnavailable("wasmtime is not installed") from None
     store = wasmtime.Store()
     module = wasmtime.Module(store.engine, _rnnoise_2018_wasm())
 
@@ -145,19 +146,19 @@ def _rnnoise_2018() -> Run:
 
 
 def _rnnoise_2018_wasm() -> bytes:
-    kept = cache_dir() / "peers" / Path(RNNOISE_2018).name
+    kept = cache_dir() / "baselines" / Path(RNNOISE_2018).name
     if not kept.is_file():
         try:
             with urllib.request.urlopen(RNNOISE_2018, timeout=60) as answer:
                 content = answer.read()
         except OSError as e:
-            raise Missing(f"{RNNOISE_2018} cannot be fetched ({e})") from None
+            raise BaselineUnavailable(f"{RNNOISE_2018} cannot be fetched ({e})") from None
         with atomic_path(kept) as part:
             part.write_bytes(content)
     content = kept.read_bytes()
     if hashlib.sha256(content).hexdigest() != RNNOISE_2018_SHA256:
         kept.unlink()
-        raise Missing(f"{kept}: another sha256 than expected, the file is deleted; run again to fetch it")
+        raise BaselineUnavailable(f"{kept}: another sha256 than expected, the file is deleted; run again to fetch it")
     with tarfile.open(fileobj=io.BytesIO(content)) as archive:
         return archive.extractfile("package/rnnoise.wasm").read()
 
@@ -250,7 +251,7 @@ def _speex() -> Run:
     try:
         from speexdsp_ns import NoiseSuppression
     except ImportError:
-        raise Missing("speexdsp_ns is not installed") from None
+        raise BaselineUnavailable("speexdsp_ns is not installed") from None
 
     def run(x):
         suppressor = NoiseSuppression.create(256, RATE)
@@ -260,14 +261,14 @@ def _speex() -> Run:
     return run
 
 
-PEERS = (
-    Peer("Speex", _speex, None, None, 32),
-    Peer("RNNoise (2018)", _rnnoise_2018, 87_503, 8_695_200, 20),
-    Peer("RNNoise 0.2", _rnnoise_0_2, 2_888_225, 288_076_800, 30),
-    Peer("NSNet2", _nsnet2, 2_687_561, 268_100_000, 20),
-    Peer("GTCRN", _gtcrn, 48_210, 31_061_000, 32),
-    Peer("DTLN", _dtln, 987_777, 122_960_000, 32),
-    Peer("DeepFilterNet 3", _deepfilternet_3, 2_134_638, 330_764_800, 40),
+BASELINES = (
+    Baseline("Speex", _speex, None, None, 32),
+    Baseline("RNNoise (2018)", _rnnoise_2018, 87_503, 8_695_200, 20),
+    Baseline("RNNoise 0.2", _rnnoise_0_2, 2_888_225, 288_076_800, 30),
+    Baseline("NSNet2", _nsnet2, 2_687_561, 268_100_000, 20),
+    Baseline("GTCRN", _gtcrn, 48_210, 31_061_000, 32),
+    Baseline("DTLN", _dtln, 987_777, 122_960_000, 32),
+    Baseline("DeepFilterNet 3", _deepfilternet_3, 2_134_638, 330_764_800, 40),
 )
 
 
@@ -283,7 +284,7 @@ def delay(output: np.ndarray, clean: np.ndarray) -> int:
 
 
 def aligned(run: Run, late: int):
-    """Separator, mixture [shape=(samples,), float32] -> estimate [shape=(1, samples), float32], of a peer ``late`` samples behind."""
+    """Separator, mixture [shape=(samples,), float32] -> estimate [shape=(1, samples), float32], of a baseline ``late`` samples behind."""
 
     def separate(mixture: np.ndarray) -> np.ndarray:
         y = run(np.pad(mixture.astype(np.float64), (0, SLACK)))
@@ -294,20 +295,20 @@ def aligned(run: Run, late: int):
 
 
 def compare(names: list[str], folder: Path, *, split: str, mixtures: int, corpus: str) -> dict:
-    """Score peers and bundles on the same mixtures.
+    """Score baselines and bundles on the same mixtures.
 
     Parameters
     ----------
     names : enhancement bundles, names or folders.
-    folder : where scores are kept (a second run goes on with what is missing) and ``peers.json`` and ``peers.png`` are written.
+    folder : where scores are kept (a second run goes on with what is missing) and ``baselines.json`` and ``baselines.png`` are written.
     split, mixtures, corpus : as `tf_model.evaluate.evaluate`.
 
     Returns
     -------
     dict with ``split``, ``mixtures``, ``corpus``; ``systems``, for each ``name``, ``ours``, ``params``, ``macs_per_second``,
     ``latency_ms``, ``sisdri_db`` and, for every other measure of `tf_model.evaluate.MEASURES`, its mean at the output, all with 95 %
-    intervals; ``against``, for each bundle and each peer the paired differences of SI-SDR, PESQ and eSTOI (above 0: ours is better);
-    ``skipped``, peers that are not installed, and why.
+    intervals; ``against``, for each bundle and each baseline the paired differences of SI-SDR, PESQ and eSTOI (above 0: ours is better);
+    ``skipped``, baselines that are not installed, and why.
 
     Raises
     ------
@@ -319,21 +320,21 @@ def compare(names: list[str], folder: Path, *, split: str, mixtures: int, corpus
     opened = [bundles.load(name) for name in names]
     for bundle in opened:
         if bundle.sources != 1:
-            raise UserError(f"{bundle.path}: separates {bundle.sources} sources, the peers enhance one; name an enhancement bundle")
+            raise UserError(f"{bundle.path}: separates {bundle.sources} sources, the baselines enhance one; name an enhancement bundle")
 
     def score(label, of, ours, separate, sizes):
         err.print(f"{label}:")
         scored[label] = evaluate.kept_scores(folder / f"{label}.json", of, separate, **which)
         systems.append({"name": label, "ours": ours, **sizes, **_summary(scored[label])})
 
-    for peer in PEERS:
+    for baseline in BASELINES:
         try:
-            run = peer.make()
-        except Missing as e:
-            skipped[peer.label] = str(e)
+            run = baseline.make()
+        except BaselineUnavailable as e:
+            skipped[baseline.label] = str(e)
             continue
-        sizes = {key: getattr(peer, key) for key in ("params", "macs_per_second", "latency_ms")}
-        score(peer.label, {"peer": peer.label}, False, _align(run, split, corpus), sizes)
+        sizes = {key: getattr(baseline, key) for key in ("params", "macs_per_second", "latency_ms")}
+        score(baseline.label, {"baseline": baseline.label}, False, _align(run, split, corpus), sizes)
     for bundle in opened:
         graph, signal = flatbuffer.read(bundle.path / bundle.description["model"]["file"]), bundle.signal
         sizes = {"params": graph.parameters, "macs_per_second": graph.macs * signal.sample_rate // signal.hop}
@@ -342,25 +343,27 @@ def compare(names: list[str], folder: Path, *, split: str, mixtures: int, corpus
         score(bundle.name, {"model_sha256": hashlib.sha256(bundle.model).hexdigest()}, True, runtime, sizes)
     against = {
         ours["name"]: {
-            peer["name"]: {
-                measure: evaluate.bootstrap(evaluate.after(scored[ours["name"]], measure) - evaluate.after(scored[peer["name"]], measure))
+            baseline["name"]: {
+                measure: evaluate.bootstrap(
+                    evaluate.after(scored[ours["name"]], measure) - evaluate.after(scored[baseline["name"]], measure)
+                )
                 for measure in COMPARED
             }
-            for peer in systems
-            if not peer["ours"]
+            for baseline in systems
+            if not baseline["ours"]
         }
         for ours in systems
         if ours["ours"]
     }
     result = {"split": split, "mixtures": mixtures, "corpus": corpus, "systems": systems, "against": against, "skipped": skipped}
-    with atomic_path(folder / "peers.json") as part:
+    with atomic_path(folder / "baselines.json") as part:
         part.write_text(json.dumps(result, indent=2) + "\n")
-    _plot(systems, folder / "peers.png")
+    _plot(systems, folder / "baselines.png")
     return result
 
 
 def _align(run: Run, split: str, corpus: str):
-    """A peer's separator without its delay, found on the first mixtures."""
+    """A baseline's separator without its delay, found on the first mixtures."""
     mixture = evaluate.fixed_mixtures(split, 1, corpus)
     made = [mixture(i) for i in range(ALIGNED)]
     lags = [delay(run(np.pad(m.mixture.astype(np.float64), (0, SLACK))), m.sources[0]) for m in made]

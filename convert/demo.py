@@ -14,7 +14,7 @@ from tf_model import checkpoint, evaluate
 from tf_model.signal import PCM_SCALE
 
 
-def demonstrate(name: str, checkpoint_name: str | None, folder: Path) -> dict:
+def run_demo(name: str, checkpoint_name: str | None, folder: Path) -> dict:
     """Separate the demo mixtures and write them, with what the float network makes of them, as WAVs and spectrograms; all in ``demo.png``.
 
     Parameters

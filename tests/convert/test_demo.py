@@ -7,8 +7,9 @@ import pytest
 import soundfile
 
 from calibration_data import clips
-from convert import bundle, demonstration, parity
-from tests.convert.test_commands import ok
+from convert import bundle, parity
+from convert.demo import run_demo
+from tests.helpers.cli import ok
 from tf_model import checkpoint, evaluate
 
 
@@ -35,7 +36,7 @@ def test_two_speakers(tmp_path, tiny_net, monkeypatch):
     checkpoint.save(tmp_path / "net", "two", net, {}, checkpoint.Checkpoint("two", net, {}, None).model())
     bundle.write(checkpoint.load(str(tmp_path / "net")), tmp_path / "bundle")
     monkeypatch.setattr(parity, "parity", lambda *_, **__: {"ok": True})  # tests/convert/test_parity.py
-    found = demonstration.demonstrate(str(tmp_path / "bundle"), str(tmp_path / "net"), tmp_path / "out")
+    found = run_demo(str(tmp_path / "bundle"), str(tmp_path / "net"), tmp_path / "out")
     assert [m["name"] for m in found["mixtures"]] == ["duet", "duet_market"]
     for demo in clips.demo_mixtures(2):
         for kind in ("float", "int8", "clean"):

@@ -1,4 +1,4 @@
-"""The paper's claim on real speech: Group Communication against its baseline, and against that baseline quantized, pruned and narrowed.
+"""The comparison of the paper on real speech: Group Communication against its baseline, and that baseline quantized, pruned and narrowed.
 
 The networks are `networks.TWINS`, trained alike (commands: docs/design/paper.md) and committed under ``tf_model/trained``. All hear the
 same test mixtures, so differences are paired.
@@ -80,12 +80,13 @@ def size(weights: list[np.ndarray], bits: int) -> tuple[int, int]:
     return parameters, total
 
 
-def claim(folder: Path, *, mixtures: int = 200, corpus: str = "debian") -> dict:
+def reproduce(folder: Path, *, mixtures: int = 200, corpus: str = "debian") -> dict:
     """Score all systems on the test split, both tasks, all seeds.
 
     Parameters
     ----------
-    folder : where scores are kept (a second run goes on with what is missing) and ``claim.json`` and ``claim.png`` are written.
+    folder : where scores are kept, so that a second run goes on with what is missing; ``reproduction.json`` and ``reproduction.png``
+        are written there too.
     mixtures : of each task.
     corpus : name of the corpus.
 
@@ -132,9 +133,9 @@ def claim(folder: Path, *, mixtures: int = 200, corpus: str = "debian") -> dict:
                 }
             )
     result = {"mixtures": mixtures, "corpus": corpus, "rows": rows}
-    with atomic_path(folder / "claim.json") as part:
+    with atomic_path(folder / "reproduction.json") as part:
         part.write_text(json.dumps(result, indent=2) + "\n")
-    _plot(rows, folder / "claim.png")
+    _plot(rows, folder / "reproduction.png")
     return result
 
 

@@ -7,42 +7,42 @@ import numpy as np
 import pytest
 
 from calibration_data import clips
-from convert import peers
+from convert import baselines
 from groupcomm.errors import UserError
 from tf_model import evaluate
 
 
 def late_copy(samples):
-    """A peer that does nothing but come late."""
+    """A baseline that does nothing but come late."""
     return lambda x: np.pad(x, (samples, 0))[: len(x)] if samples >= 0 else np.pad(x[-samples:], (0, -samples))
 
 
-def absent():
-    raise peers.Missing("nothing is not installed")
+def unavailable():
+    raise baselines.BaselineUnavailable("nothing is not installed")
 
 
 @pytest.fixture
-def three_peers(monkeypatch):
-    copy = peers.Peer("copy", lambda: late_copy(700), 10, 1000, 20)
-    louder = peers.Peer("early", lambda: lambda x: 2 * late_copy(-31)(x), 20, 2000, 20)
-    monkeypatch.setattr(peers, "PEERS", (copy, louder, peers.Peer("nothing", absent, None, None, 0)))
+def three_baselines(monkeypatch):
+    copy = baselines.Baseline("copy", lambda: late_copy(700), 10, 1000, 20)
+    louder = baselines.Baseline("early", lambda: lambda x: 2 * late_copy(-31)(x), 20, 2000, 20)
+    monkeypatch.setattr(baselines, "BASELINES", (copy, louder, baselines.Baseline("nothing", unavailable, None, None, 0)))
 
 
 @pytest.mark.parametrize("samples", [0, 1, 384, 1500, -100])
 def test_delay_is_found_and_taken_out(random, samples):
     clean = random.standard_normal(16000)
     noisy = clean + random.standard_normal(16000)
-    assert peers.delay(late_copy(samples)(noisy), clean) == samples
+    assert baselines.delay(late_copy(samples)(noisy), clean) == samples
     x = noisy.astype(np.float32)
-    out = peers.aligned(late_copy(samples), samples)(x)
+    out = baselines.aligned(late_copy(samples), samples)(x)
     assert out.shape == (1, 16000) and out.dtype == np.float32
     start = max(0, -samples)
     np.testing.assert_array_equal(out[0, start:], x[start:])
 
 
-def test_table(three_peers, tiny_corpus, tmp_path):
+def test_table(three_baselines, tiny_corpus, tmp_path):
     asked = {"split": "test", "mixtures": 3, "corpus": tiny_corpus}
-    result = peers.compare(["enhance"], tmp_path, **asked)
+    result = baselines.compare(["enhance"], tmp_path, **asked)
     assert result["skipped"] == {"nothing": "nothing is not installed"}
     by_name = {s["name"]: s for s in result["systems"]}
     assert by_name.keys() == {"copy", "early", "enhance"}
@@ -52,20 +52,20 @@ def test_table(three_peers, tiny_corpus, tmp_path):
     ours = np.array([s.after["sisdr"] - s.before["sisdr"] for s in kept(tmp_path, "enhance")])
     assert by_name["enhance"]["sisdri_db"]["mean"] == pytest.approx(ours.mean())
     assert result["against"]["enhance"]["copy"]["sisdr"]["mean"] == pytest.approx(ours.mean(), abs=1e-3)
-    assert json.loads((tmp_path / "peers.json").read_text()) == result
-    assert (tmp_path / "peers.png").stat().st_size > 10_000
+    assert json.loads((tmp_path / "baselines.json").read_text()) == result
+    assert (tmp_path / "baselines.png").stat().st_size > 10_000
 
 
-@pytest.mark.parametrize("peer", peers.PEERS, ids=lambda peer: peer.label)
-def test_a_real_peer_takes_noise_away(peer):
+@pytest.mark.parametrize("baseline", baselines.BASELINES, ids=lambda baseline: baseline.label)
+def test_a_real_baseline_reduces_noise(baseline):
     demo = clips.demo_mixtures()[0]
     try:
-        run = peer.make()
-    except peers.Missing as error:
+        run = baseline.make()
+    except baselines.BaselineUnavailable as error:
         pytest.skip(str(error))
-    late = peers.delay(run(np.pad(demo.mixture.astype(np.float64), (0, peers.SLACK))), demo.references[0])
-    out = peers.aligned(run, late)(demo.mixture)
-    assert out.shape == (1, len(demo.mixture)) and 0 <= late <= peers.RATE * peer.latency_ms / 1000 + 16
+    late = baselines.delay(run(np.pad(demo.mixture.astype(np.float64), (0, baselines.SLACK))), demo.references[0])
+    out = baselines.aligned(run, late)(demo.mixture)
+    assert out.shape == (1, len(demo.mixture)) and 0 <= late <= baselines.RATE * baseline.latency_ms / 1000 + 16
     assert evaluate.si_sdr_db(out[0], demo.references[0]) > evaluate.si_sdr_db(demo.mixture, demo.references[0]) + 0.2
 
 
@@ -73,37 +73,37 @@ def kept(folder, name):
     return [evaluate.Score(**s) for s in json.loads((folder / f"{name}.json").read_text())["scores"]]
 
 
-def test_second_run_goes_on_with_what_is_missing(three_peers, tiny_corpus, tmp_path, monkeypatch):
+def test_second_run_goes_on_with_what_is_missing(three_baselines, tiny_corpus, tmp_path, monkeypatch):
     asked = {"split": "test", "corpus": tiny_corpus}
-    first = peers.compare([], tmp_path, mixtures=2, **asked)
+    first = baselines.compare([], tmp_path, mixtures=2, **asked)
     runs = []
     score = evaluate.score
     monkeypatch.setattr(evaluate, "score", lambda *a, **k: runs.append(a[0]) or score(*a, **k))
-    assert peers.compare([], tmp_path, mixtures=2, **asked) == first and not runs
+    assert baselines.compare([], tmp_path, mixtures=2, **asked) == first and not runs
     (tmp_path / "early.json").write_text("half a fi")
-    again = peers.compare([], tmp_path, mixtures=2, **asked)
+    again = baselines.compare([], tmp_path, mixtures=2, **asked)
     assert [s["sisdri_db"] for s in again["systems"]] == [s["sisdri_db"] for s in first["systems"]] and runs == [0, 1]
-    peers.compare([], tmp_path, mixtures=3, **asked)
+    baselines.compare([], tmp_path, mixtures=3, **asked)
     assert runs == [0, 1] + [0, 1, 2] * 2
 
 
-def test_one_peer_without_a_network_has_a_table_and_a_picture(tiny_corpus, tmp_path, monkeypatch):
-    monkeypatch.setattr(peers, "PEERS", (peers.Peer("copy", lambda: late_copy(0), None, None, 20),))
-    result = peers.compare([], tmp_path, split="test", mixtures=2, corpus=tiny_corpus)
-    assert [s["name"] for s in result["systems"]] == ["copy"] and (tmp_path / "peers.png").is_file()
+def test_one_baseline_without_a_network_has_a_table_and_a_picture(tiny_corpus, tmp_path, monkeypatch):
+    monkeypatch.setattr(baselines, "BASELINES", (baselines.Baseline("copy", lambda: late_copy(0), None, None, 20),))
+    result = baselines.compare([], tmp_path, split="test", mixtures=2, corpus=tiny_corpus)
+    assert [s["name"] for s in result["systems"]] == ["copy"] and (tmp_path / "baselines.png").is_file()
 
 
-def test_a_bundle_of_two_sources_is_refused(three_peers, tiny_corpus, tmp_path, monkeypatch):
-    monkeypatch.setattr(peers.bundles, "load", lambda name: types.SimpleNamespace(path=name, sources=2))
+def test_a_bundle_of_two_sources_is_refused(three_baselines, tiny_corpus, tmp_path, monkeypatch):
+    monkeypatch.setattr(baselines.bundles, "load", lambda name: types.SimpleNamespace(path=name, sources=2))
     with pytest.raises(UserError, match="separates 2 sources"):
-        peers.compare(["enhance"], tmp_path, split="test", mixtures=2, corpus=tiny_corpus)
+        baselines.compare(["enhance"], tmp_path, split="test", mixtures=2, corpus=tiny_corpus)
 
 
 def test_a_damaged_download_is_deleted(monkeypatch, tmp_path):
     monkeypatch.setenv("GROUPCOMM_CACHE", str(tmp_path))
-    file = tmp_path / "peers" / "rnnoise-wasm-0.2.0.tgz"
+    file = tmp_path / "baselines" / "rnnoise-wasm-0.2.0.tgz"
     file.parent.mkdir()
     file.write_bytes(b"something else")
-    with pytest.raises(peers.Missing, match="another sha256"):
-        peers._rnnoise_2018_wasm()
+    with pytest.raises(baselines.BaselineUnavailable, match="another sha256"):
+        baselines._rnnoise_2018_wasm()
     assert not file.exists()
