@@ -1,5 +1,6 @@
 """The runtimes that can run a streaming network from Python, behind one function each: hops in, masks out, state carried along."""
 
+import copy
 import ctypes
 import subprocess
 import warnings
@@ -152,6 +153,13 @@ class Static(Runtime):
         self.width = self.model.inputs
         self._memory = self._allocate(self.model.memory_bytes)
         self.reset()
+
+    def with_own_state(self) -> "Static":
+        """The same program with a state of its own, which is fresh."""
+        other = copy.copy(self)
+        other._memory = self._allocate(self.model.memory_bytes)
+        other.reset()
+        return other
 
     def _allocate(self, size: int) -> np.ndarray:
         """Bytes [shape=(size,), uint8] that begin at a multiple of 16."""

@@ -1,13 +1,41 @@
-"""The one exception that a user is meant to see."""
+"""The exception that a user is meant to see."""
+
+# Packages that the core does not require, and the extra that installs each.
+_EXTRAS = {
+    **dict.fromkeys(("soundfile", "soxr"), "audio"),
+    **dict.fromkeys(("tensorflow", "tf_keras", "librosa", "scipy", "G722", "pyroomacoustics"), "train"),
+    **dict.fromkeys(("tflite_runtime", "ai_edge_litert"), "convert"),
+    **dict.fromkeys(("fast_bss_eval", "pesq", "pystoi", "matplotlib", "serial"), "measure"),
+}
 
 
 class UserError(Exception):
-    """Bad input, said in one line that names the value and the way out.
+    """An error that the user can correct.
 
-    The command line prints the message without a traceback and exits with code 2. Anything else that escapes is a defect
-    of this program and keeps its traceback.
+    The message is one line that names the value and the way out. The command line prints it without
+    a traceback and exits with code 2. Any other exception is a defect of this program and keeps its
+    traceback.
 
     Examples
     --------
     ``raise UserError("bundle.json: hop 120 does not divide window 256; use 64 or 128")``
     """
+
+
+def missing_package(error: ModuleNotFoundError) -> Exception:
+    """Say which extra installs a package that an import did not find.
+
+    Parameters
+    ----------
+    error : ModuleNotFoundError
+
+    Returns
+    -------
+    UserError
+        Or `error` itself, when no extra has the package.
+    """
+    package = (error.name or "").partition(".")[0]
+    if package not in _EXTRAS:
+        return error
+    install = f"pip install 'groupcomm-micro[{_EXTRAS[package]}]'"
+    return UserError(f"the package {package} is not installed; {install}")

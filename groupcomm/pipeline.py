@@ -1,0 +1,232 @@
+"""Training, conversion, evaluation and parity as functions. The commands call them."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import difflib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+from groupcomm.errors import UserError, missing_package
+from groupcomm.network import Network, load
+from groupcomm.results import Conversion, Evaluation, Parity, RuntimeComparison, Training
+
+
+@contextlib.contextmanager
+def _extras(*, tensorflow: bool = True) -> Iterator[None]:
+    """Load TensorFlow; name the extra of a package that is missing."""
+    try:
+        if tensorflow:
+            from tf_model import load_tensorflow
+
+            load_tensorflow()
+        yield
+    except ModuleNotFoundError as e:
+        raise missing_package(e) from e
+
+
+def convert(
+    checkpoint: str | Path,
+    out: str | Path | None = None,
+    *,
+    ranges: Literal["min-max", "percentile", "error"] | None = None,
+    activations: Literal[8, 16] = 8,
+    weights: Literal[8, 4] | None = None,
+) -> Conversion:
+    """Quantize a trained network and write its bundle. Needs the extra ``convert``.
+
+    Parameters
+    ----------
+    checkpoint : str or Path
+        Name of a released network, or the folder of a trained one.
+    out : str or Path or None
+        Folder of the bundle; None: ``build/bundles/NAME``. It appears whole or not at all.
+    ranges : {"min-max", "percentile", "error"} or None
+        How the ranges of activations are chosen; None: as they were trained, or else by percentile
+        for 8 bits and by minimum and maximum for 16.
+    activations : {8, 16}
+        Bits of activations. 16 is TFLite's 16x8.
+    weights : {8, 4} or None
+        Bits of the weights of FULLY_CONNECTED; None: as they were trained, or else 8.
+
+    Returns
+    -------
+    Conversion
+
+    Raises
+    ------
+    UserError
+        When there is no such network, `out` cannot be written, or a package is missing.
+
+    Examples
+    --------
+    >>> groupcomm.convert("enhance-nano", "build/nano").model_bytes  # doctest: +SKIP
+    35448
+    """
+    with _extras():
+        from convert import bundle
+        from tf_model import checkpoint as checkpoints
+
+        trained = checkpoints.load(str(checkpoint))
+        folder = Path(out) if out is not None else Path("build") / "bundles" / trained.name
+        written = bundle.write(trained, folder, method=ranges, activations=activations, weights=weights)
+    d = written.description
+    sizes = {"model_bytes": d["model"]["bytes"], "arena_bytes": d["arena_bytes"]}
+    return Conversion(bundle=str(folder), **sizes, **d["quantization"])
+
+
+def train(
+    network: str,
+    out: str | Path | None = None,
+    *,
+    sizes: Mapping[str, Any] | None = None,
+    **recipe: Any,
+) -> Training:
+    """Train a network, or continue a run that was stopped. Needs the extra ``train``.
+
+    Parameters
+    ----------
+    network : str
+        Name of a network (``groupcomm list``).
+    out : str or Path or None
+        Folder of the run; None: ``build/train/NETWORK``.
+    sizes : mapping of str to value or None
+        Sizes of the network to change: ``{"hidden": 24, "signal.pool": 4}``.
+    **recipe
+        Fields of `tf_model.train.Recipe`, for example ``steps=8000``, ``batch=24``,
+        ``corpus="open"`` or ``seed=0``. Without them, the optimizer is SOAP with a learning rate of
+        0.004, as in ``groupcomm train``.
+
+    Returns
+    -------
+    Training
+
+    Raises
+    ------
+    UserError
+        When there is no such network, size or field of the recipe, when the corpus is missing, or
+        when `out` holds a run of another recipe.
+
+    Examples
+    --------
+    >>> run = groupcomm.train("enhance-nano", sizes={"hidden": 16}, steps=60)  # doctest: +SKIP
+    >>> groupcomm.convert(run.checkpoint, "build/bundles/mine")  # doctest: +SKIP
+    """
+    with _extras():
+        from tf_model import networks
+        from tf_model import train as training
+
+        fields = {field.name for field in dataclasses.fields(training.Recipe)}
+        for name in recipe.keys() - fields:
+            near = difflib.get_close_matches(name, fields, 1) or sorted(fields)
+            raise UserError(f"{name}: a recipe has no such field; use {', '.join(near)}")
+        changes = [f"{field}={value}" for field, value in (sizes or {}).items()]
+        net = networks.changed(networks.find(network), changes)
+        folder = Path(out) if out is not None else Path("build") / "train" / network
+        asked = training.Recipe(**{"optimizer": "soap", "learning_rate": 4e-3} | recipe)
+        return Training(**training.train(network, net, asked, folder))
+
+
+def evaluate(
+    network: str | Path | Network,
+    *,
+    runtime: Literal["tflm", "keras"] = "tflm",
+    split: Literal["validation", "test", "test-2026-11"] = "test",
+    mixtures: int = 300,
+    corpus: str = "debian",
+    rooms: float | None = None,
+) -> Evaluation:
+    """Score a network on mixtures of unseen speakers and noises. Needs the extra ``measure``.
+
+    Parameters
+    ----------
+    network : Network or str or Path
+        An open network; or a bundle by name or folder; with ``runtime="keras"`` a trained network
+        by name or folder.
+    runtime : {"tflm", "keras"}
+        int8 in the official TFLM, or float32 in Keras (needs the extra ``train``). An open network
+        is run by its own engine.
+    split : {"validation", "test", "test-2026-11"}
+        Which speakers and noises.
+    mixtures : int
+        How many mixtures of 4 s, at least 2.
+    corpus : str
+        Name of a corpus that ``groupcomm data`` built.
+    rooms : float or None
+        Share of the mixtures that are in a simulated room, 0..1; None: as the split has them.
+
+    Returns
+    -------
+    Evaluation
+
+    Raises
+    ------
+    UserError
+        When the network or the corpus is missing, or `mixtures` is less than 2.
+
+    Examples
+    --------
+    >>> found = groupcomm.evaluate("enhance-nano", mixtures=50)  # doctest: +SKIP
+    >>> found.sisdri_db.mean, found.measures["pesq"].after  # doctest: +SKIP
+    """
+    if mixtures < 2:
+        raise UserError(f"mixtures {mixtures}: an interval needs at least 2")
+    with _extras(tensorflow=runtime == "keras"):
+        from tf_model import evaluate as evaluation
+
+        if runtime == "keras" and not isinstance(network, Network):
+            from convert import separator
+            from tf_model import checkpoint
+
+            trained = checkpoint.load(str(network))
+            name, sources, separate = str(network), trained.net.sources, separator.from_keras(trained)
+        else:
+            opened = network if isinstance(network, Network) else load(network)
+            name = opened.name if isinstance(network, Network) else str(network)
+            runtime = opened.engine if isinstance(network, Network) else runtime
+            sources, separate = opened.sources, opened.process
+        which = {"split": split, "sources": sources, "mixtures": mixtures, "corpus": corpus}
+        scores = evaluation.evaluate(separate, **which, rooms=rooms)
+    return Evaluation.of({"name": name, "runtime": runtime, "corpus": corpus, **scores})
+
+
+def parity(bundle: str | Path, checkpoint: str | Path | None = None, *, hops: int = 1000) -> Parity:
+    """Compare every runtime with its reference on the same real sound.
+
+    It needs the extra ``convert``, and a checkout with Bazel for the runtimes in C++.
+
+    Parameters
+    ----------
+    bundle : str or Path
+        Name or folder of a bundle.
+    checkpoint : str or Path or None
+        The network that the bundle was made from; None: the released one of the same name.
+    hops : int
+        Hops of a pass; there are two passes, with a reset between them.
+
+    Returns
+    -------
+    Parity
+
+    Raises
+    ------
+    UserError
+        When the bundle was not made from this network, or Bazel is missing.
+
+    Examples
+    --------
+    >>> groupcomm.parity("enhance-nano").exact  # doctest: +SKIP
+    True
+    """
+    with _extras():
+        from convert import bundle as bundles
+        from convert import parity as comparison
+        from tf_model import checkpoint as checkpoints
+
+        opened = bundles.load(str(bundle))
+        trained = checkpoints.load(str(checkpoint or opened.name))
+        found = comparison.parity(opened, trained, hops=hops)
+    runtimes = tuple(RuntimeComparison(**row) for row in found["runtimes"])
+    return Parity(**found | {"runtimes": runtimes})
