@@ -87,12 +87,15 @@ def build_public(*, debian: bool = False, folder: Path | None = None, with_voice
         return done
     if with_voices:
         voices.require()
+    for repository in repositories.values():  # before the packages, which take longer, so that what is missing is told soon
+        if folder is None:
+            recordings.fetch(repository, recorded[repository.name])
+        else:
+            recordings.require(recorded[repository.name], folder)
     fetch([package for package in packages.values() if not (_parts_dir(name, key) / package.name).exists()])
     parts = [_Part(name, len(listed[name]), functools.partial(_unpack, package, listed[name])) for name, package in packages.items()]
     for repository in repositories.values():
         files = recorded[repository.name]
-        if folder is None:
-            recordings.fetch(repository, files)
         parts.append(_Part(repository.name, len(files), functools.partial(recordings.sounds, repository, files, folder)))
     # The biggest first, so that the two workers end together.
     order = sorted(parts, key=lambda part: -packages[part.name].bytes if part.name in packages else 0)

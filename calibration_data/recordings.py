@@ -52,6 +52,20 @@ def fetch(repository: Repository, recordings: list[Recording]) -> None:
             raise
 
 
+def require(recordings: list[Recording], folder: Path) -> None:
+    """Look whether a folder holds every recording, without reading them.
+
+    Raises
+    ------
+    UserError
+        When one is not there.
+    """
+    missing = [path for recording in recordings if not (path := _in_folder(folder, recording)).exists()]
+    if missing:
+        others = f" and {len(missing) - 1} more" if missing[1:] else ""
+        raise UserError(f"{missing[0]}{others}: not there; --recordings needs the folder that holds every recording of recordings.tsv.gz")
+
+
 def sounds(
     repository: Repository, recordings: list[Recording], folder: Path | None, check: Callable[[], None]
 ) -> Iterator[tuple[str, bytes, Entry]]:

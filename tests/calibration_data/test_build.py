@@ -246,7 +246,7 @@ def test_open_corpus_fetches_the_recordings(public, monkeypatch):
 
 @needs_dpkg
 def test_a_missing_recording_stops_the_build(public):
-    with pytest.raises(UserError, match="gone/speech/talker/1.wav: cannot be read"):
+    with pytest.raises(UserError, match="gone/speech/talker/1.wav: not there"):
         build.build_public(folder=public / "gone")
     with pytest.raises(UserError, match="run `groupcomm data`"):
         corpus.open_corpus("train")

@@ -98,6 +98,15 @@ def test_a_missing_or_wrong_file_in_the_folder_is_named(folder):
         _read(folder)
 
 
+def test_a_folder_is_looked_through_before_anything_is_read(folder, tmp_path):
+    recordings.require(LISTED, folder)
+    with pytest.raises(UserError, match="elsewhere/speech/anna/smart_mirror_1.flac and 1 more: not there"):
+        recordings.require(LISTED, tmp_path / "elsewhere")
+    (folder / LISTED[1].file).unlink()
+    with pytest.raises(UserError, match="here/noise/rain.ogg: not there; --recordings needs"):
+        recordings.require(LISTED, folder)
+
+
 @pytest.mark.parametrize("suffix", [".wav", ".flac"])
 def test_from_the_server(empty, server, suffix):
     _write((server / LISTED[0].path).with_suffix(suffix), _file(0, suffix[1:].upper()))
