@@ -1,18 +1,16 @@
-"""Shared by all rooms' tests."""
+"""Fixtures of all tests, and the markers that a test gets by what it uses."""
 
 import os
 
 import numpy as np
 import pytest
-import soundfile
 
 import tf_model
 
+pytest.register_assert_rewrite("tests.helpers")
 if "PYTEST_XDIST_WORKER" in os.environ:  # as many workers as cores
     os.environ |= {"TF_NUM_INTRAOP_THREADS": "1", "TF_NUM_INTEROP_THREADS": "1"}
 tf_model.load_tensorflow()
-
-from tf_model.networks.streaming import Streaming  # noqa: E402
 
 
 @pytest.fixture
@@ -21,32 +19,20 @@ def random() -> np.random.Generator:
 
 
 @pytest.fixture(scope="session")
-def tiny_net() -> Streaming:
+def tiny_net():
     """A network small enough to build and convert in seconds."""
+    from tf_model.networks.streaming import Streaming
+
     return Streaming(features=32, groups=4, blocks=2, tac=6, hidden=8)
 
 
 @pytest.fixture(scope="session")
 def tiny_corpus(tmp_path_factory) -> str:
-    """Name of a corpus of six buzzing 'speakers' and three noises, under a cache folder of its own."""
-    from calibration_data import build
+    """Name of a corpus of six buzzing "speakers" and six noises, under a cache folder of its own."""
+    from tests.helpers import corpora
 
     root = tmp_path_factory.mktemp("corpus")
-    patch = pytest.MonkeyPatch()
-    patch.setenv("GROUPCOMM_CACHE", str(root / "cache"))
-    random = np.random.default_rng(0)
-    t = np.arange(3 * 16000) / 16000
-    for speaker in range(6):
-        folder = root / "speech" / f"speaker{speaker}"
-        folder.mkdir(parents=True)
-        for take in range(2):
-            pitch = 90 + 30 * speaker + 5 * take
-            buzz = sum(np.sin(2 * np.pi * pitch * h * t) / h for h in range(1, 12)) * (1 + np.sin(2 * np.pi * 3 * t)) * 0.1
-            soundfile.write(folder / f"{take}.wav", buzz, 16000)
-    for kind in range(6):
-        folder = root / "noise" / f"kind{kind}"
-        folder.mkdir(parents=True)
-        soundfile.write(folder / "0.wav", np.convolve(random.standard_normal(4 * 16000) * 0.1, np.ones(kind + 1), "same"), 16000)
-    build.build_folder(root / "speech", root / "noise", "tiny")
-    yield "tiny"
-    patch.undo()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("GROUPCOMM_CACHE", str(root / "cache"))
+        corpora.build_buzzing_corpus(root)
+        yield "tiny"

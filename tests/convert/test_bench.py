@@ -6,7 +6,7 @@ import pytest
 
 from convert import bench, bundle, commands, runner, runtimes
 from groupcomm.errors import UserError
-from tests.convert.test_commands import groupcomm, ok, refused
+from tests.helpers.cli import groupcomm, ok, refused
 from tf_model import checkpoint
 
 

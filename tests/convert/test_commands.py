@@ -1,9 +1,5 @@
 """The command line: names, JSON keys, exit codes, one line for bad input and no partial output."""
 
-import json
-import os
-import subprocess
-import sys
 import time
 
 import numpy as np
@@ -11,19 +7,8 @@ import pytest
 import soundfile
 
 from calibration_data import clips
-from groupcomm.files import REPO
+from tests.helpers.cli import groupcomm, ok, refused
 from tf_model.checkpoint import TRAINED
-
-
-def groupcomm(*arguments, cwd=None):
-    command = [sys.executable, "-m", "groupcomm.cli", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, cwd=cwd, env={**os.environ, "PYTHONPATH": str(REPO)})
-
-
-def ok(*arguments, code=0):
-    done = groupcomm(*arguments)
-    assert done.returncode == code, done.stderr
-    return json.loads(done.stdout)
 
 
 def test_help_is_fast_and_names_every_verb():
@@ -43,10 +28,10 @@ def test_help_is_fast_and_names_every_verb():
         "bench",
         "inspect",
         "parity",
-        "separate",
+        "process",
         "evaluate",
         "robustness",
-        "peers",
+        "baselines",
         "demo",
     ):
         assert verb in done.stdout
@@ -106,12 +91,12 @@ def test_convert_to_16x8(tmp_path):
     assert rows["tflm_cpp"]["snr_db"] > 27  # 29.0; int8: 23.8
 
 
-def test_separate_improves_a_demo_mixture_given_in_another_format(tmp_path):
+def test_process_improves_a_demo_mixture_given_in_another_format(tmp_path):
     from tf_model.evaluate import si_sdr_db
 
     demo = clips.demo_mixtures()[0]
     soundfile.write(tmp_path / "noisy.wav", np.stack([demo.mixture, demo.mixture], 1), 16000, subtype="PCM_24")
-    found = ok("separate", tmp_path / "noisy.wav", "--out", tmp_path / "out", "--plot", tmp_path / "out" / "p.png", "--json")
+    found = ok("process", tmp_path / "noisy.wav", "--out", tmp_path / "out", "--plot", tmp_path / "out" / "p.png", "--json")
     assert found["conversions"] == ["2 channels mixed to mono", "PCM 24 to 16-bit PCM"]
     got, rate = soundfile.read(found["outputs"][0], dtype="float32")
     assert rate == 16000 and got.shape == demo.mixture.shape
@@ -120,29 +105,22 @@ def test_separate_improves_a_demo_mixture_given_in_another_format(tmp_path):
     assert sorted(p.name for p in (tmp_path / "out").iterdir()) == ["noisy_speech.wav", "p.png"]
 
 
-def refused(done, says):
-    assert done.returncode == 2
-    assert says in done.stderr and "Traceback" not in done.stderr
-    assert len(done.stderr.strip().splitlines()) == 1
-    assert done.stdout == ""
-
-
-def test_separate_refuses_text_and_leaves_nothing(tmp_path):
+def test_process_refuses_text_and_leaves_nothing(tmp_path):
     (tmp_path / "a.wav").write_text("text")
-    refused(groupcomm("separate", tmp_path / "a.wav", "--out", tmp_path / "out"), "a.wav: not a sound file")
+    refused(groupcomm("process", tmp_path / "a.wav", "--out", tmp_path / "out"), "a.wav: not a sound file")
     assert not (tmp_path / "out").exists()
 
 
-def test_separate_refuses_a_folder_that_cannot_be(tmp_path):
+def test_process_refuses_a_folder_that_cannot_be(tmp_path):
     soundfile.write(tmp_path / "a.wav", np.zeros(2000), 16000)
     (tmp_path / "file").write_text("")
-    refused(groupcomm("separate", tmp_path / "a.wav", "--out", tmp_path / "file" / "out"), "cannot write here")
+    refused(groupcomm("process", tmp_path / "a.wav", "--out", tmp_path / "file" / "out"), "cannot write here")
 
 
-def test_separate_writes_nothing_when_the_plot_cannot_be_written(tmp_path):
+def test_process_writes_nothing_when_the_plot_cannot_be_written(tmp_path):
     soundfile.write(tmp_path / "a.wav", np.zeros(2000), 16000)
     (tmp_path / "file").write_text("")
-    done = groupcomm("separate", tmp_path / "a.wav", "--out", tmp_path / "out", "--plot", tmp_path / "file" / "p.png")
+    done = groupcomm("process", tmp_path / "a.wav", "--out", tmp_path / "out", "--plot", tmp_path / "file" / "p.png")
     refused(done, "cannot write here")
     assert not list((tmp_path / "out").glob("*"))
 
@@ -157,6 +135,6 @@ def test_a_truncated_model_is_refused_by_every_verb(bundle_copy, verb):
 def test_unknown_names_are_refused():
     refused(groupcomm("cost", "nosuch"), "nosuch: no such network; choose one of enhance")
     refused(
-        groupcomm("separate", "a.wav", "--bundle", "nosuch", "--out", "x"),
+        groupcomm("process", "a.wav", "--bundle", "nosuch", "--out", "x"),
         "nosuch: no bundle of this name (enhance, enhance-blstm, enhance-fast, enhance-nano, separate)",
     )

@@ -13,8 +13,7 @@ from convert import bundle, compilation, flatbuffer, kernels, runner, runtimes
 from convert.compilation import Buffer, plan
 from groupcomm.errors import UserError
 from groupcomm.files import REPO
-from tests.micro import test_kernels as one
-from tests.micro.test_kernels import INT16, INT32, INT64, Tensor
+from tests.helpers.tflite_models import INT8, INT16, INT32, INT64, Official, Tensor, model_of, network_of
 from tf_model import checkpoint
 from tf_model import signal as sig
 from tf_model.networks import streaming
@@ -144,14 +143,14 @@ def wide_network(random) -> bytes:
     both = reshape(to((16, 16), 1 / 32768, "CONCATENATION", product, product, options=options), (1, 256))
     logits = to((1, 129), 5 / 32768, "RELU", dense(both, 129, 4 / 32768))
     mask = to((1, 129), 2.0**-15, "LOGISTIC", logits)
-    to((1, 129), 1 / 256, "QUANTIZE", mask, options=schema.QuantizeOptionsT(), zero_point=-128, type=one.INT8)
-    return one.network_of(operators)
+    to((1, 129), 1 / 256, "QUANTIZE", mask, options=schema.QuantizeOptionsT(), zero_point=-128, type=INT8)
+    return network_of(operators)
 
 
 def test_int16_activations_are_tflms(tmp_path, random):
     model = wide_network(random)
     program = Program(dataclasses.replace(bundle.load("enhance-blstm"), model=model), tmp_path)
-    official = one.Official(model)
+    official = Official(model)
     features = random.integers(-128, 128, (100, 129), dtype=np.int8)
     for _ in range(2):
         expected = np.concatenate([official(f[None]) for f in features])
@@ -163,7 +162,7 @@ def test_int16_activations_are_tflms(tmp_path, random):
 
 
 def test_int16_features_are_refused(tmp_path):
-    model = one.model_of("LOGISTIC", [Tensor((1, 129), 1 / 4096, type=INT16)], [Tensor((1, 129), 2.0**-15, type=INT16)])
+    model = model_of("LOGISTIC", [Tensor((1, 129), 1 / 4096, type=INT16)], [Tensor((1, 129), 2.0**-15, type=INT16)])
     with pytest.raises(UserError, match="features are not int8; let it have int16 inside"):
         compilation.compile_bundle(dataclasses.replace(bundle.load("enhance-blstm"), model=model), tmp_path / "c")
 

@@ -6,7 +6,7 @@ import pytest
 
 from convert import bench, boards, bundle, fit
 from groupcomm.errors import UserError
-from tests.convert.test_commands import groupcomm
+from tests.helpers.cli import groupcomm
 
 
 @pytest.fixture

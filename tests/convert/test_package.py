@@ -9,8 +9,8 @@ import pytest
 
 from convert import bench, bundle, package
 from groupcomm.files import REPO
-from tests.convert.test_commands import groupcomm, ok
-from tests.convert.test_serial import Line, emulator, equal, prove
+from tests.helpers.cli import groupcomm, ok
+from tests.helpers.serial_line import Line, emulator, equal, prove
 
 # What arduino:mbed_nano's platform gives the compiler for a Nano 33 BLE, as far as it is not of Mbed itself.
 FLAGS = [

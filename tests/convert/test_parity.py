@@ -9,7 +9,7 @@ import pytest
 
 from convert import bundle, parity, quantize, runner, runtimes
 from groupcomm.errors import UserError
-from tests.convert.test_quantize import carrying
+from tests.helpers.tflite_models import carrying
 from tf_model import checkpoint
 
 

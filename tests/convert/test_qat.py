@@ -9,8 +9,8 @@ from ai_edge_litert import schema_py_generated as schema
 
 from convert import bundle, flatbuffer, integer, qat, quantize, runtimes
 from groupcomm.errors import UserError
-from tests.convert.test_commands import groupcomm, ok
-from tests.convert.test_integer import NETS, run, snr
+from tests.helpers.cli import groupcomm, ok
+from tests.helpers.streaming_models import NETS, run, snr
 from tf_model import checkpoint
 from tf_model.networks import streaming
 

@@ -12,7 +12,8 @@ from ai_edge_litert import schema_py_generated as schema
 from convert import bundle, flatbuffer, inspection, quantize, runtimes
 from groupcomm.errors import UserError
 from groupcomm.files import sha256
-from tests.micro import test_kernels as one
+from tests.helpers.random_operators import random_lstm
+from tests.helpers.tflite_models import Official, carrying
 from tf_model import checkpoint
 
 KINDS = [runtimes.Tflm, runtimes.LiteRT, runtimes.TfliteRuntime]
@@ -36,11 +37,11 @@ def test_no_cell_is_clipped():
 
 def test_a_sequence_begins_from_zero_in_the_official_tflm():
     """As if all state were reset before every call, whatever the state's zero point is."""
-    drawn = [one.random_lstm(np.random.default_rng([seed, 5])) for seed in range(40)]
+    drawn = [random_lstm(np.random.default_rng([seed, 5])) for seed in range(40)]
     sequences = [(model, cases) for model, cases in drawn if quantize.from_zero(model) is not model]
     assert len(sequences) > 5
     for model, cases in sequences:
-        plain, from_zero = one.Official(model), one.Official(quantize.from_zero(model))
+        plain, from_zero = Official(model), Official(quantize.from_zero(model))
         carried = 0
         for (x,) in (case for case in cases if case != "reset"):
             carried += np.count_nonzero(plain(x) != from_zero(x))
@@ -58,14 +59,6 @@ def opened(tmp_path_factory, tiny_net):
     net = dataclasses.replace(tiny_net, talk="blstm", blstm=5)
     checkpoint.save(folder / "net", "tiny", net, {}, checkpoint.Checkpoint("tiny", net, {}, None).model())
     return bundle.write(checkpoint.load(str(folder / "net")), folder / "tiny")
-
-
-def carrying(content):
-    """The same model as the converter leaves it: the LSTMs across the groups keep their state."""
-    model = schema.ModelT.InitFromPackedBuf(content, 0)
-    [graph] = model.subgraphs
-    graph.operators = [op for op in graph.operators if flatbuffer.operator_name(model.operatorCodes[op.opcodeIndex]) != "SQUEEZE"]
-    return one.packed(model)
 
 
 def test_a_time_step_is_left_alone(opened):

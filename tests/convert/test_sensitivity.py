@@ -7,7 +7,7 @@ import pytest
 import tensorflow as tf
 
 from convert import bundle, integer, qat, quantize, sensitivity
-from tests.convert.test_integer import NETS
+from tests.helpers.streaming_models import NETS
 from tf_model import checkpoint
 from tf_model.networks import streaming
 

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from convert import bundle, kernels, runtimes, simulation
-from tests.micro.test_kernels import OPERATORS, Official, fully_connected_at_ties
+from tests.helpers.random_operators import OPERATORS, fully_connected_at_ties
+from tests.helpers.tflite_models import Official
 
 
 def difference(model: bytes, cases, change=lambda prepared: prepared) -> int:

@@ -7,7 +7,7 @@ import pytest
 
 from convert import integer, quantize, variants
 from groupcomm.errors import UserError
-from tests.convert.test_integer import NETS
+from tests.helpers.streaming_models import NETS
 from tf_model import checkpoint
 from tf_model.networks import streaming
 

@@ -11,8 +11,8 @@ from devicetree import edtlib
 
 from convert import bench, bundle, package
 from groupcomm.files import REPO
-from tests.convert.test_commands import groupcomm
-from tests.convert.test_serial import Line, emulator, equal, prove
+from tests.helpers.cli import groupcomm
+from tests.helpers.serial_line import Line, emulator, equal, prove
 
 STAND_IN = REPO / "tests" / "convert" / "zephyr"
 CORTEX_M = REPO / "micro" / "boards" / "cortex_m"

@@ -7,7 +7,8 @@ import pytest
 from ai_edge_litert import schema_py_generated as schema
 
 from convert import runner
-from tests.micro import test_kernels as one
+from tests.helpers.random_operators import OPERATORS, fully_connected_at_ties, random_fully_connected, random_lstm
+from tests.helpers.tflite_models import INT8, INT16, Official, batch_before_time, fuse, packed, peephole, wide_bias
 
 
 def ours(folder, name, model: bytes, cases, arena=2**20):
@@ -19,7 +20,7 @@ def ours(folder, name, model: bytes, cases, arena=2**20):
 
 
 def library(model: bytes, cases) -> bytes:
-    official, outputs = one.Official(model), []
+    official, outputs = Official(model), []
     for case in cases:
         if isinstance(case, str):
             official.reset()
@@ -28,11 +29,11 @@ def library(model: bytes, cases) -> bytes:
     return b"".join(outputs)
 
 
-@pytest.mark.parametrize("type", [one.INT8, one.INT16])
+@pytest.mark.parametrize("type", [INT8, INT16])
 @pytest.mark.parametrize("name", ["FULLY_CONNECTED", "UNIDIRECTIONAL_SEQUENCE_LSTM"])
 def test_our_kernels_in_tflm_equal_the_librarys(name, type, tmp_path):
-    make = {"FULLY_CONNECTED": one.random_fully_connected, "UNIDIRECTIONAL_SEQUENCE_LSTM": one.random_lstm}[name]
-    for seed in range(100 if type == one.INT8 else 40):
+    make = {"FULLY_CONNECTED": random_fully_connected, "UNIDIRECTIONAL_SEQUENCE_LSTM": random_lstm}[name]
+    for seed in range(100 if type == INT8 else 40):
         model, cases = make(np.random.default_rng([seed, 1]), type)
         done = ours(tmp_path, name, model, cases)
         assert done.returncode == 0, f"seed {seed}: {done.stderr}"
@@ -41,14 +42,14 @@ def test_our_kernels_in_tflm_equal_the_librarys(name, type, tmp_path):
 
 def test_scales_are_multiplied_as_tflm_does(tmp_path):
     for seed in range(10):
-        model, cases = one.fully_connected_at_ties(np.random.default_rng(seed))
+        model, cases = fully_connected_at_ties(np.random.default_rng(seed))
         assert ours(tmp_path, "FULLY_CONNECTED", model, cases).stdout == library(model, cases), f"seed {seed}"
 
 
 @pytest.mark.parametrize("name", ["FULLY_CONNECTED", "UNIDIRECTIONAL_SEQUENCE_LSTM"])
 def test_an_arena_that_is_too_small_gives_nothing_and_never_other_bytes(name, tmp_path):
     """Some kernels and allocations of TFLM itself crash there; what they do not do is go on with parameters that were overwritten."""
-    make = {"FULLY_CONNECTED": one.random_fully_connected, "UNIDIRECTIONAL_SEQUENCE_LSTM": one.random_lstm}[name]
+    make = {"FULLY_CONNECTED": random_fully_connected, "UNIDIRECTIONAL_SEQUENCE_LSTM": random_lstm}[name]
     for seed in range(2):
         model, cases = make(np.random.default_rng([seed, 3]))
         expected = library(model, cases)
@@ -58,10 +59,10 @@ def test_an_arena_that_is_too_small_gives_nothing_and_never_other_bytes(name, tm
 
 @pytest.mark.parametrize("name", ["FULLY_CONNECTED", "UNIDIRECTIONAL_SEQUENCE_LSTM"])
 def test_a_bias_beyond_32_bits_is_refused(name, tmp_path):
-    made = (one.OPERATORS[f"{name} 16"][0](np.random.default_rng([seed, 2]))[0] for seed in range(100))
+    made = (OPERATORS[f"{name} 16"][0](np.random.default_rng([seed, 2]))[0] for seed in range(100))
     model = next(m for m in (schema.ModelT.InitFromPackedBuf(m, 0) for m in made) if m.subgraphs[0].operators[0].inputs[2] >= 0)
-    one.wide_bias(model)
-    done = ours(tmp_path, name, one.packed(model), [])
+    wide_bias(model)
+    done = ours(tmp_path, name, packed(model), [])
     assert done.returncode == 1 and b"its bias needs more than 32 bits" in done.stderr, done.stderr
 
 
@@ -115,13 +116,13 @@ FC, LSTM = "FULLY_CONNECTED", "UNIDIRECTIONAL_SEQUENCE_LSTM"
         (FC, lambda m: quantize(tensor(m, 0), [-0.1]), "its scales are no scales or too far apart"),
         (FC, lambda m: quantize(output(m), [0]), "its scales are no scales or too far apart"),
         (FC, lambda m: quantize(output(m), [np.nan]), "its scales are no scales or too far apart"),
-        (FC, lambda m: one.fuse(m, ACTIVATION.TANH), "fused activation"),
-        (LSTM, one.peephole, "it has peepholes"),
+        (FC, lambda m: fuse(m, ACTIVATION.TANH), "fused activation"),
+        (LSTM, peephole, "it has peepholes"),
         (LSTM, lambda m: leave_out(m, 12), "or lacks a bias"),
         (LSTM, lambda m: setattr(tensor(m, 0), "type", INT16), "its input or output is not int16 with one scale and zero point 0"),
-        (LSTM, lambda m: one.fuse(m, ACTIVATION.NONE), "its activation is not TANH"),
+        (LSTM, lambda m: fuse(m, ACTIVATION.NONE), "its activation is not TANH"),
         (LSTM, lambda m: setattr(tensor(m, 0), "shape", [7, 7]), "its input has not three dimensions"),
-        (LSTM, one.batch_before_time, "it has time steps for each of a batch that is not behind time"),
+        (LSTM, batch_before_time, "it has time steps for each of a batch that is not behind time"),
         (LSTM, lambda m: setattr(output(m), "shape", [1, 1, 7]), "its output is not one row of units"),
         (LSTM, lambda m: setattr(tensor(m, 18), "isVariable", False), "its hidden state is not a variable tensor"),
         (LSTM, lambda m: setattr(tensor(m, 19), "isVariable", False), "its cell state is not a variable"),
@@ -137,7 +138,7 @@ FC, LSTM = "FULLY_CONNECTED", "UNIDIRECTIONAL_SEQUENCE_LSTM"
     ],
 )
 def test_what_our_kernels_do_not_do_is_refused(name, hurt, words, tmp_path):
-    make = {FC: one.random_fully_connected, LSTM: one.random_lstm}[name]
+    make = {FC: random_fully_connected, LSTM: random_lstm}[name]
     # The first random operator with a bias, more outputs than two, one scale for all weights, and the batch first.
     for seed in range(1000):
         model = schema.ModelT.InitFromPackedBuf(make(np.random.default_rng([seed, 2]))[0], 0)
@@ -146,5 +147,5 @@ def test_what_our_kernels_do_not_do_is_refused(name, hurt, words, tmp_path):
         if usual and not getattr(operator.builtinOptions, "timeMajor", False):
             break
     hurt(model)
-    done = ours(tmp_path, name, one.packed(model), [])
+    done = ours(tmp_path, name, packed(model), [])
     assert done.returncode == 1 and words in done.stderr.decode(), done.stderr

@@ -5,39 +5,14 @@ import dataclasses
 import numpy as np
 import pytest
 import tensorflow as tf
-import tf_keras as keras
 
 from groupcomm.errors import UserError
+from tests.helpers.tasnet_models import NETS, SMALL, randomized
 from tf_model import checkpoint, networks, train
 from tf_model.cost import cost, paper_params
 from tf_model.layers import chunks
 from tf_model.networks import CAUSAL, find, tasnet
 from tf_model.networks.tasnet import TasNet
-
-SMALL = {"blocks": 2, "chunk": 6, "features": 16, "hidden": 5, "window": 8}
-TAC = {"talk": "tac", "groups": 2, "tac": 6, "codec_hidden": 3, "codec_tac": 4}
-NETS = {
-    "plain": TasNet(**SMALL, bottleneck=8),
-    "flstm": TasNet(**SMALL | {"hidden": 6}, bottleneck=8, talk="flstm", groups=2),
-    "gc": TasNet(**SMALL, talk="blstm", groups=2),
-    "one source": TasNet(**SMALL, talk="blstm", groups=2, sources=1),
-    "gc3": TasNet(**SMALL, **TAC, context=4),
-    "tcn": TasNet("tcn", **SMALL, bottleneck=8),
-    "gc3-tcn": TasNet("tcn", **SMALL, **TAC, context=4),
-    "dptnet": TasNet("dptnet", **SMALL, bottleneck=8),
-    "gc3-dptnet": TasNet("dptnet", **SMALL, **TAC, context=4),
-    "sudo": TasNet("sudo", **SMALL, depth=3, bottleneck=8),
-    "gc3-sudo": TasNet("sudo", **SMALL, **TAC, depth=3, context=4),
-    "gc-causal": TasNet(**SMALL | {"chunk": 4}, talk="blstm", groups=2, causal=True),
-    "gc3-causal": TasNet(**SMALL | {"chunk": 1}, **TAC, context=4, causal=True),
-}
-
-
-def randomized(net, random):
-    keras.utils.set_random_seed(0)  # the first weights are drawn too, and not by ``random``
-    model = tasnet.build(net)
-    model.set_weights([w + 0.3 * random.standard_normal(w.shape).astype(np.float32) for w in model.get_weights()])
-    return model
 
 
 @pytest.mark.parametrize("name", NETS)
@@ -73,7 +48,7 @@ def test_counts_are_of_the_shapes_that_run(name, random, monkeypatch):
     assert len(blocks) == net.blocks
     outer = tasnet.build(dataclasses.replace(net, blocks=0)).macs(133)
     assert model.macs(133) == sum(blocks, outer)
-    frames = model.encoder(np.zeros((1, 133 + sum(tasnet._padding(net, 133))))).shape[1]
+    frames = model.encoder(np.zeros((1, 133 + sum(tasnet.padding(net, 133))))).shape[1]
     assert net.frames(133) == frames
     for _, shape in [s for s in shapes if isinstance(s[0], tasnet._Codec)]:
         assert shape == (1, chunks.count(frames, 4, overlap=not net.causal), 4, net.groups, net.width)

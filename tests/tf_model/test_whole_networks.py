@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from tests.tf_model.test_family_layers import along, blstm, dense, depthwise, norm, prelu, weights
-from tests.tf_model.test_tasnet import NETS, SMALL, TAC, randomized
+from tests.helpers.numpy_layers import along, blstm, dense, depthwise, norm, prelu, weights
+from tests.helpers.tasnet_models import NETS, SMALL, TAC, randomized
 from tf_model.networks.tasnet import TasNet
 
 WHOLE = {name: NETS[name] for name in ("plain", "flstm", "gc", "one source", "gc3")} | {

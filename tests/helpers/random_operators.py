@@ -1,0 +1,255 @@
+"""Models of one operator each, random and extreme, with inputs for them."""
+
+import functools
+
+import numpy as np
+from ai_edge_litert import schema_py_generated as schema
+
+from tests.helpers.tflite_models import DTYPES, INT8, INT16, INT32, INT64, Tensor, model_of
+
+
+def log_uniform(random, low, high, size=None):
+    """Powers of two now and then: with those, sums fall exactly between two steps."""
+    drawn = np.exp(random.uniform(np.log(low), np.log(high), size))
+    return power_of_two(drawn) if random.random() < 0.5 else np.float32(drawn)
+
+
+def power_of_two(x):
+    return np.float32(2.0 ** np.round(np.log2(x)))
+
+
+def zero_point(random) -> int:
+    return int(random.choice([-128, 127, *np.round(random.normal(0, 30, 6)).clip(-128, 127)]))
+
+
+def values(random, shape, type=INT8) -> np.ndarray:
+    """Numbers of some character: noise, one extreme everywhere, only extremes, small."""
+    kind, dtype = random.integers(0, 10), DTYPES[type]
+    low, high = np.iinfo(dtype).min, np.iinfo(dtype).max
+    if kind == 0:
+        return np.full(shape, random.choice([low, high]), dtype)
+    if kind == 1:
+        return random.choice(np.array([low, high], dtype), shape)
+    if kind == 2:
+        return random.integers(-3, 4, shape, dtype=dtype)
+    return random.integers(low, high, shape, dtype=dtype, endpoint=True)
+
+
+def cases_for(random, *shapes, count=6, type=INT8):
+    limits = np.iinfo(DTYPES[type])
+    every = [tuple(np.full(s, v, DTYPES[type]) for s in shapes) for v in (limits.min, limits.max)]
+    return every + [tuple(values(random, s, type) for s in shapes) for _ in range(count)]
+
+
+def activation(random, shape, scale, type=INT8) -> Tensor:
+    """An input or output of some zero point, which is 0 for int16; of int16 of 256 times smaller steps."""
+    return Tensor(shape, scale, zero_point(random)) if type == INT8 else Tensor(shape, np.float32(scale / 256), type=type)
+
+
+def random_fully_connected(random, type=INT8):
+    rows, inputs, outputs = (int(n) for n in random.integers(1, [20, 70, 40]))
+    if random.random() < 0.3:  # the committed network's
+        rows, inputs, outputs = ((16, 8, 16), (16, 16, 8), (16, 32, 8), (1, 16, 16), (1, 129, 128), (1, 128, 129))[random.integers(0, 6)]
+    x = activation(random, (rows, inputs), log_uniform(random, 1e-3, 0.1), type)
+    scales = log_uniform(random, 1e-3, 0.1, outputs if random.random() < 0.6 and outputs > 1 else None)
+    w = Tensor((outputs, inputs), scales, data=values(random, (outputs, inputs)))
+    reach = 2**31 - 1 if random.random() < 0.1 else 2 ** random.integers(1, 14)
+    if type == INT16 and reach < 2**30:
+        reach *= 2**8
+    bias_type = INT32 if type == INT8 else INT64
+    bias = Tensor((outputs,), x.scale * np.float32(scales), type=bias_type, data=random.integers(-reach, reach + 1, outputs))
+    cases = cases_for(random, x.shape, type=type)
+    # An output scale that lets most values through, sometimes one that saturates or nearly extinguishes them.
+    sums = [(case[0].astype(int) - x.zero_point) @ w.data.T.astype(int) for case in cases[2:]]
+    usual = power_of_two(np.median(np.abs(np.concatenate(sums) + bias.data) * x.scale * scales) / 50 + 1e-6)
+    y = activation(random, (rows, outputs), usual * log_uniform(random, *random.choice([(0.5, 2), (0.5, 2), (1e-4, 1e4)])), type)
+    if type == INT16:
+        y.scale = max(y.scale, np.float32(x.scale * np.max(scales) / 100))  # TFLM shifts by 7 bits at the most
+    options = schema.FullyConnectedOptionsT()
+    options.fusedActivationFunction = int(random.choice([0, 0, 1, 2, 3]))
+    return model_of("FULLY_CONNECTED", [x, w, bias if random.random() < 0.8 else None], [y], options), cases
+
+
+def fully_connected_at_ties(random):
+    """One scale for all weights, and biases so large that sums fall next to the middle of two steps: the last bits of the product of
+    the scales decide."""
+    x, w = (np.float32(random.uniform(0.01, 0.1)) for _ in range(2))
+    y = np.float32(2.0**22 * float(x) * float(w))
+    ties = (np.arange(-120, 120) + 0.5) * float(y) / (float(x) * float(w))
+    near = np.concatenate([np.round(ties) + i for i in (-8, -4, -2, -1, 0, 1, 2, 4, 8)])
+    weights = Tensor((len(near), 1), w, data=np.ones((len(near), 1)))
+    bias = Tensor((len(near),), x * w, type=INT32, data=near)
+    options = schema.FullyConnectedOptionsT()
+    model = model_of("FULLY_CONNECTED", [Tensor((1, 1), x), weights, bias], [Tensor((1, len(near)), y)], options)
+    return model, [(np.zeros((1, 1), np.int8),)]
+
+
+def random_lstm(random, type=INT8, **fixed):
+    batch, inputs, units = (int(n) for n in random.integers(1, [6, 20, 34]))
+    if random.random() < 0.3:
+        batch, inputs, units = 16, 8, 32  # the committed network's
+    steps = 1
+    if random.random() < 0.3:
+        steps, batch = int(random.integers(2, 18)), batch if random.random() < 0.3 else 1
+    x = activation(random, (batch, steps, inputs), log_uniform(random, 1e-3, 0.1), type)
+    hidden = activation(random, (batch, units), log_uniform(random, 1 / 256, 1 / 100), type)
+    hidden.variable = True
+    cell = Tensor((batch, units), 2.0 ** -int(random.integers(9, 17)), type=INT16, variable=True)
+    gain = float(log_uniform(random, 0.3, 10))  # of a usual sum before the activation
+    weights = [
+        Tensor(
+            (units, n),
+            log_uniform(random, 0.5, 2) * gain / (np.sqrt(n) * 70 * 70 * scale * (1 if type == INT8 else 256)),
+            data=values(random, (units, n)),
+        )
+        for n, scale in [(inputs, x.scale)] * 4 + [(units, hidden.scale)] * 4
+    ]
+    bias_type, bias_unit = (INT32, 1) if type == INT8 else (INT64, 256)
+    biases = [
+        Tensor((units,), x.scale * w.scale, type=bias_type, data=random.integers(-99, 100, units) * 2 ** random.integers(1, 14) * bias_unit)
+        for w in weights[:4]
+    ]
+    y = Tensor((batch, steps, units), hidden.scale, hidden.zero_point, type)
+    options = schema.UnidirectionalSequenceLSTMOptionsT()
+    options.fusedActivationFunction = schema.ActivationFunctionType.TANH
+    options.cellClip = float(random.choice([0, 0, 0.5, 2, 10]))
+    options.timeMajor = bool(random.random() < 0.3 or (steps > 1 and batch > 1))
+    if options.timeMajor:
+        x.shape, y.shape = (steps, batch, inputs), (steps, batch, units)
+    for key, value in fixed.items():
+        setattr(options, key, value)
+    inputs = [x, *weights, *[None] * 3, *biases, None, None, hidden, cell, *[None] * 4]
+    cases = cases_for(random, x.shape, count=8, type=type)
+    steady = values(random, x.shape, type)  # the same for long drives the cells to their limits
+    return model_of("UNIDIRECTIONAL_SEQUENCE_LSTM", inputs, [y], options), [*cases, "reset", *[(steady,)] * 12, "reset", *cases]
+
+
+SHAPES = [
+    ((16, 8), (1, 8)),
+    ((16, 8), (16, 8)),
+    ((5, 7), (5, 1)),
+    ((3, 4, 5), (1,)),
+    ((1, 6), (9, 6)),
+    ((1,), (2, 3)),
+    ((2, 3, 5), (3, 5)),
+    ((4, 1), (1, 5)),
+]
+
+
+def random_pair(random, name, type=INT8):
+    shapes = SHAPES[random.integers(0, len(SHAPES))]
+    a, b = (activation(random, s, log_uniform(random, 1e-3, 0.1), type) for s in shapes)
+    if name == "ADD":
+        scale = max(a.scale, b.scale) * log_uniform(random, *random.choice([(0.5, 2), (0.05, 20)]))
+        options = schema.AddOptionsT()
+    else:
+        scale = a.scale * b.scale * (1 if type == INT8 else 256) * log_uniform(random, *random.choice([(30, 200), (0.05, 1000)]))
+        options = schema.MulOptionsT()
+    y = activation(random, np.broadcast_shapes(*shapes), scale * (1 if type == INT8 else 256), type)
+    options.fusedActivationFunction = int(random.integers(0, 4))
+    return model_of(name, [a, b], [y], options), cases_for(random, *shapes, type=type)
+
+
+def random_mean(random, type=INT8):
+    shape = tuple(int(n) for n in random.integers(1, 20, random.integers(2, 4)))
+    first = int(random.integers(0, len(shape)))
+    axes = list(range(first, int(random.integers(first + 1, len(shape) + 1))))
+    x = activation(random, shape, log_uniform(random, 1e-3, 0.1), type)
+    options = schema.ReducerOptionsT()
+    options.keepDims = True
+    scale = x.scale * log_uniform(random, 0.1, 2) * (1 if type == INT8 else 256)
+    y = activation(random, tuple(1 if i in axes else n for i, n in enumerate(shape)), scale, type)
+    axis = Tensor((len(axes),), type=INT32, data=np.array([a - len(shape) * random.integers(0, 2) for a in axes]))
+    return model_of("MEAN", [x, axis], [y], options), cases_for(random, shape, type=type)
+
+
+def all_bytes(random, type=INT8):
+    limits = np.iinfo(DTYPES[type])
+    return [(np.arange(limits.min, limits.max + 1).astype(DTYPES[type]).reshape(1, -1),)]
+
+
+def random_lookup(random, name):
+    x = Tensor((1, 256), log_uniform(random, 1e-4, 1), zero_point(random))
+    y = Tensor(x.shape, 1 / 256, -128) if name == "LOGISTIC" else Tensor(x.shape, 1 / 128, 0)
+    return model_of(name, [x], [y]), all_bytes(random)
+
+
+def random_curve16(random, name):
+    scale = log_uniform(random, 1e-6, 1) if random.random() < 0.7 else 2.0 ** -int(random.integers(9, 15))
+    x = Tensor((1, 65536), scale, type=INT16)
+    return model_of(name, [x], [Tensor(x.shape, 2.0**-15, type=INT16)]), all_bytes(random, INT16)
+
+
+def random_requantize(random, name, types=(INT8, INT8)):
+    x = activation(random, (1, 256 if types[0] == INT8 else 65536), log_uniform(random, 1e-3, 0.1), types[0])
+    real = x.scale * (1 if types[0] == INT8 else 256) * log_uniform(random, *random.choice([(0.2, 5), (1e-4, 1e4)]))
+    y = activation(random, x.shape, real, types[1])
+    return model_of(name, [x], [y], schema.QuantizeOptionsT() if name == "QUANTIZE" else None), all_bytes(random, types[0])
+
+
+def random_concatenation(random, type=INT8):
+    first, last = (int(n) for n in random.integers(1, 9, 2))
+    axis = int(random.integers(0, 3))
+    shapes = [tuple(int(random.integers(1, 9)) if i == axis else n for i, n in enumerate((first, 3, last))) for _ in range(3)]
+    total = tuple(sum(s[i] for s in shapes) if i == axis else n for i, n in enumerate(shapes[0]))
+    options = schema.ConcatenationOptionsT()
+    options.axis = axis - 3 * int(random.integers(0, 2))
+    inputs = [Tensor(s, 0.1, type=type) for s in shapes]
+    return model_of("CONCATENATION", inputs, [Tensor(total, 0.1, type=type)], options), cases_for(random, *shapes, type=type)
+
+
+def random_reshape(random, type=INT8):
+    options = schema.ReshapeOptionsT()
+    options.newShape = [1, 24]
+    shape = Tensor((2,), type=INT32, data=np.array([1, 24]))
+    x, y = Tensor((4, 6), 0.1, type=type), Tensor((1, 24), 0.1, type=type)
+    return model_of("RESHAPE", [x, shape], [y], options), cases_for(random, (4, 6), type=type)
+
+
+def random_squeeze(random, type=INT8):
+    options = schema.SqueezeOptionsT()
+    options.squeezeDims = [0]
+    shape = tuple(int(n) for n in random.integers(1, 20, 2))
+    x, y = Tensor((1, *shape), 0.1, type=type), Tensor(shape, 0.1, type=type)
+    return model_of("SQUEEZE", [x], [y], options), cases_for(random, (1, *shape), type=type)
+
+
+def random_gather(random):
+    shape = tuple(int(n) for n in random.integers(1, 20, 3))
+    axis = int(random.integers(0, 3))
+    shape = (1,) * axis + shape[axis:]
+    options = schema.GatherOptionsT()
+    options.axis = axis - 3 * int(random.integers(0, 2))
+    last_first = Tensor((shape[axis],), type=INT32, data=np.arange(shape[axis])[::-1])
+    return model_of("GATHER", [Tensor(shape, 0.1), last_first], [Tensor(shape, 0.1)], options), cases_for(random, shape)
+
+
+OPERATORS = {
+    "FULLY_CONNECTED": (random_fully_connected, 400),
+    "FULLY_CONNECTED 16": (functools.partial(random_fully_connected, type=INT16), 400),
+    "UNIDIRECTIONAL_SEQUENCE_LSTM": (random_lstm, 100),
+    "UNIDIRECTIONAL_SEQUENCE_LSTM 16": (functools.partial(random_lstm, type=INT16), 100),
+    "ADD": (functools.partial(random_pair, name="ADD"), 200),
+    "MUL": (functools.partial(random_pair, name="MUL"), 200),
+    "MEAN": (random_mean, 200),
+    "LOGISTIC": (functools.partial(random_lookup, name="LOGISTIC"), 30),
+    "TANH": (functools.partial(random_lookup, name="TANH"), 30),
+    "QUANTIZE": (functools.partial(random_requantize, name="QUANTIZE"), 40),
+    "RELU": (functools.partial(random_requantize, name="RELU"), 40),
+    "CONCATENATION": (random_concatenation, 20),
+    "RESHAPE": (random_reshape, 2),
+    "SQUEEZE": (random_squeeze, 2),
+    "GATHER": (random_gather, 20),
+    "ADD 16": (functools.partial(random_pair, name="ADD", type=INT16), 200),
+    "MUL 16": (functools.partial(random_pair, name="MUL", type=INT16), 200),
+    "MEAN 16": (functools.partial(random_mean, type=INT16), 200),
+    "LOGISTIC 16": (functools.partial(random_curve16, name="LOGISTIC"), 40),
+    "TANH 16": (functools.partial(random_curve16, name="TANH"), 40),
+    "QUANTIZE 8 to 16": (functools.partial(random_requantize, name="QUANTIZE", types=(INT8, INT16)), 40),
+    "QUANTIZE 16 to 8": (functools.partial(random_requantize, name="QUANTIZE", types=(INT16, INT8)), 40),
+    "QUANTIZE 16": (functools.partial(random_requantize, name="QUANTIZE", types=(INT16, INT16)), 40),
+    "RELU 16": (functools.partial(random_requantize, name="RELU", types=(INT16, INT16)), 40),
+    "CONCATENATION 16": (functools.partial(random_concatenation, type=INT16), 20),
+    "RESHAPE 16": (functools.partial(random_reshape, type=INT16), 2),
+    "SQUEEZE 16": (functools.partial(random_squeeze, type=INT16), 2),
+}

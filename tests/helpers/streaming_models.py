@@ -1,0 +1,44 @@
+"""Small streaming networks with random weights, their quantization, and runs of the result."""
+
+import numpy as np
+from ai_edge_litert import schema_py_generated as schema
+
+from convert import integer, quantize
+from tf_model import checkpoint
+from tf_model import signal as sig
+from tf_model.networks.streaming import Streaming
+
+
+def floating(tmp_path_factory, net, name):
+    """Float `.tflite` of a network with weights as large as trained ones, and features."""
+    folder = tmp_path_factory.mktemp("float")
+    random = np.random.default_rng(1)
+    model = checkpoint.Checkpoint("net", net, {}, None).model()
+    model.set_weights([random.normal(0, 0.8 / np.sqrt(w.shape[0]) if w.ndim > 1 else 0.1, w.shape) for w in model.get_weights()])
+    checkpoint.save(folder / name, name, net, {}, model)
+    return quantize.to_float(checkpoint.load(str(folder / name))), random.uniform(0, 1, (300, net.signal.inputs)).astype(np.float32)
+
+
+BANDS = sig.Signal(level=1.0, bands=6, pool=2, window=128, hop=64, neighbours=2)
+NETS = {
+    "tac": Streaming(signal=BANDS, features=48, groups=6, blocks=2, tac=6, hidden=8, bottleneck=5),
+    "blstm": Streaming(features=32, groups=4, blocks=2, talk="blstm", blstm=5, hidden=8),
+}
+
+
+def run(kind, model, features):
+    """Masks as real numbers, and as integers."""
+    graph = schema.ModelT.InitFromPackedBuf(model, 0).subgraphs[0]
+    (scale, zero), (out_scale, out_zero) = (
+        (float(q.scale[0]), int(q.zeroPoint[0])) for q in (graph.tensors[i].quantization for i in (graph.inputs[0], graph.outputs[0]))
+    )
+    masks = kind(model)(quantize.quantize(features, scale, zero))
+    return quantize.dequantize(masks, out_scale, out_zero), masks
+
+
+def quantized(model, observed, method, *, wide=False):
+    return integer.quantize(model, integer.choose_ranges(model, observed, method, wide=wide), wide=wide)
+
+
+def snr(got, truth):
+    return 10 * np.log10(np.sum(truth**2) / np.sum((got - truth) ** 2))
