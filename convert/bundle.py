@@ -18,6 +18,7 @@ import numpy as np
 
 from calibration_data import clips
 from convert import flatbuffer, quantize, ranges, runtimes
+from groupcomm import __version__
 from groupcomm.errors import UserError
 from groupcomm.files import atomic_folder, resource, sha256
 from tf_model import signal as sig
@@ -234,6 +235,7 @@ def write(
         description = {
             "schema": SCHEMA,
             "name": trained.name,
+            "producer": f"groupcomm-micro {__version__}",
             "signal": dataclasses.asdict(net.signal),
             "sources": net.sources,
             "network": {k: v for k, v in dataclasses.asdict(net).items() if k not in ("signal", "sources")},

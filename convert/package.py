@@ -3,15 +3,20 @@
 import re
 import shutil
 import subprocess
+import sys
+import tarfile
 import tempfile
 from pathlib import Path
 
 from convert import bundle as bundles
-from convert import compilation, flatbuffer, runner
+from convert import compilation, flatbuffer
+from groupcomm import __version__
 from groupcomm.errors import UserError
-from groupcomm.files import REPO, atomic_folder
+from groupcomm.files import atomic_folder, cache_dir, resource
 
-_BOARDS, _STREAM = REPO / "micro" / "boards", REPO / "micro" / "stream"
+_MICRO = resource("micro")
+_ROOT = _MICRO.parent  # of the paths in #include
+_BOARDS, _STREAM = _MICRO / "boards", _MICRO / "stream"
 _KERNELS = ("add", "copy", "fully_connected", "lookup", "lstm", "mean", "mul", "requantize")
 _HEADERS = (
     "micro/boards/package/dwt.h",
@@ -48,7 +53,7 @@ _DSP = '#include "groupcomm_dsp.h"\n'
 # Options that a sketch cannot give.
 _FLOATS = '#pragma GCC optimize("O2", "fp-contract=off")\n'
 _PROPERTIES = """name={name}
-version=1.0.0
+version={version}
 author=The GroupComm Micro authors
 maintainer=The GroupComm Micro authors
 sentence={sentence}
@@ -97,7 +102,7 @@ def arduino(bundle: bundles.Bundle, folder: Path, *, engine: str = "static") -> 
     """Write an Arduino library ("Arduino library specification", revision 2.2): the network as plain C, the kernels, the stream, the FFT.
 
     It needs no other library, or with TFLM's interpreter as its engine Arduino_TensorFlowLite. The FFT is CMSIS-DSP's (Apache-2.0), from
-    the package that WORKSPACE names.
+    the package that micro/third_party/cmsis_dsp.bzl pins.
 
     Parameters
     ----------
@@ -112,7 +117,7 @@ def arduino(bundle: bundles.Bundle, folder: Path, *, engine: str = "static") -> 
     Raises
     ------
     UserError
-        When the bundle has an operator without a kernel, Bazel cannot fetch CMSIS-DSP, or the folder cannot be written.
+        When the bundle has an operator without a kernel, pip cannot fetch CMSIS-DSP, or the folder cannot be written.
     """
     tflm = engine == "tflm"
     dsp = _cmsis_dsp()
@@ -120,7 +125,7 @@ def arduino(bundle: bundles.Bundle, folder: Path, *, engine: str = "static") -> 
         source = part / "src"
         shutil.copytree(_BOARDS / "arduino" / "examples", part / "examples")
         shutil.copy(_BOARDS / "arduino" / "keywords.txt", part)
-        shutil.copy(REPO / "LICENSE", part)
+        shutil.copy(resource("LICENSE"), part)
         _network(bundle, source, source, tflm=tflm, first="#define GROUPCOMM_ENGINE_TFLM\n" if tflm else "")
         _repository(source, source, ".cpp", tflm=bundle if tflm else None)
         window = f"#define GROUPCOMM_WINDOW {bundle.signal.window}\n"
@@ -130,7 +135,9 @@ def arduino(bundle: bundles.Bundle, folder: Path, *, engine: str = "static") -> 
         _transforms(dsp, source, source / "cmsis_dsp", source, _FFT, [_STREAM / "stream.cc"], _FLOATS)
         sentence, paragraph = _words(bundle)
         title = "GroupComm " + re.sub(r"[^A-Za-z0-9_.-]", "_", bundle.name) + (" TFLM" if tflm else "")
-        (part / "library.properties").write_text(_PROPERTIES.format(name=title, sentence=sentence, paragraph=paragraph))
+        (part / "library.properties").write_text(
+            _PROPERTIES.format(name=title, version=__version__, sentence=sentence, paragraph=paragraph)
+        )
         return _files(part)
 
 
@@ -146,7 +153,7 @@ def zephyr(bundle: bundles.Bundle, folder: Path) -> list[str]:
         source, include = part / "src", part / "include"
         for name in ("app", "zephyr"):
             shutil.copytree(_BOARDS / "zephyr" / name, part / name)
-        shutil.copy(REPO / "LICENSE", part)
+        shutil.copy(resource("LICENSE"), part)
         name = _network(bundle, source, include, tflm=True)
         _repository(source, include, ".cc", tflm=bundle)
         _copy(_BOARDS / "zephyr" / "groupcomm.h", include / "groupcomm.h")
@@ -156,7 +163,14 @@ def zephyr(bundle: bundles.Bundle, folder: Path) -> list[str]:
         folders = (part / "cmsis_dsp" / "include", part / "cmsis_dsp")
         _transforms(dsp, *folders, source, _FFT + _FIR, [_STREAM / "stream.cc", _STREAM / "audio_48k.cc"], "")
         names = [[Path(file).name for file in files] for files in (_FFT, _FIR)]
-        lists = {"NAME": [name], "WINDOW": [str(bundle.signal.window)], "KERNELS": _KERNELS, "FFT": names[0], "FIR": names[1]}
+        lists = {
+            "VERSION": [__version__],
+            "NAME": [name],
+            "WINDOW": [str(bundle.signal.window)],
+            "KERNELS": _KERNELS,
+            "FFT": names[0],
+            "FIR": names[1],
+        }
         (part / "network.cmake").write_text("".join(f"set(GROUPCOMM_{key} {' '.join(values)})\n" for key, values in lists.items()))
         sentence, paragraph = _words(bundle)
         readme = (_BOARDS / "zephyr" / "README.md").read_text()
@@ -167,16 +181,49 @@ def zephyr(bundle: bundles.Bundle, folder: Path) -> list[str]:
 
 
 def _cmsis_dsp() -> Path:
-    """Folder of CMSIS-DSP's sources, fetched when it is not there."""
-    runner.build("//micro/stream:audio_48k")
-    return REPO / f"bazel-{REPO.name}" / "external" / "cmsis_dsp"
+    """Folder of the sources of CMSIS-DSP, fetched with pip on first use.
+
+    They are those that the rule of Bazel uses: the source distribution of a package at PyPI, with a
+    pinned checksum.
+
+    Returns
+    -------
+    Path
+
+    Raises
+    ------
+    UserError
+        When pip cannot fetch them.
+    """
+    rule = (_MICRO / "third_party" / "cmsis_dsp.bzl").read_text()
+    version, sha256 = (re.search(rf'^{key} = "(.+)"$', rule, re.M)[1] for key in ("VERSION", "SHA256"))
+    folder = cache_dir() / f"cmsis-dsp-{version}"
+    if not folder.is_dir():
+        with tempfile.TemporaryDirectory() as name:
+            scratch = Path(name)
+            wanted = scratch / "requirements.txt"
+            wanted.write_text(f"cmsisdsp=={version} --hash=sha256:{sha256}\n")
+            # As in the rule: pip runs the package's setup.py, which needs the setuptools and NumPy of this environment.
+            pip = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--no-binary=cmsisdsp", "--no-build-isolation"]
+            pip += ["--require-hashes", f"--dest={scratch}", f"--requirement={wanted}"]
+            done = subprocess.run(pip, capture_output=True, text=True)
+            if done.returncode:
+                reason = (done.stderr.strip().splitlines() or ["no message"])[-1]
+                raise UserError(f"cmsisdsp {version}: pip cannot fetch its sources ({reason}); check that pip can reach its index")
+            with tarfile.open(scratch / f"cmsisdsp-{version}.tar.gz") as archive:
+                archive.extractall(scratch, filter="data")
+            with atomic_folder(folder) as part:
+                for kept in ("Include", "PrivateInclude", "Source"):
+                    shutil.copytree(scratch / f"cmsisdsp-{version}" / kept, part / kept)
+                shutil.copy(scratch / f"cmsisdsp-{version}" / "LICENSE", part)
+    return folder
 
 
 def _transforms(dsp: Path, include: Path, source: Path, names: Path, files: tuple[str, ...], users: list[Path], first: str) -> None:
     """CMSIS-DSP's ``files`` into ``source`` with its licence, headers that they and ``users`` include into ``include``, and into ``names``
     what all of them begin with, ``groupcomm_dsp.h``."""
     given = [dsp / "Source" / f"{file}.c" for file in files]
-    options = [f"-D{define}" for define in _DSP_DEFINES] + [f"-I{folder}" for folder in (dsp / "Include", dsp / "PrivateInclude", REPO)]
+    options = [f"-D{define}" for define in _DSP_DEFINES] + [f"-I{folder}" for folder in (dsp / "Include", dsp / "PrivateInclude", _ROOT)]
     with tempfile.TemporaryDirectory() as scratch:
         objects = [Path(scratch) / f"{file.stem}.o" for file in given]
         for file, made in zip(given, objects, strict=True):
@@ -229,15 +276,15 @@ def _network(bundle: bundles.Bundle, source: Path, include: Path, *, tflm: bool,
 def _repository(source: Path, include: Path, suffix: str, *, tflm: bundles.Bundle | None) -> None:
     """This repository's files that every package has; with TFLM, its engine with the operators of the bundle alone."""
     for header in _HEADERS + (_TFLM_HEADERS if tflm else ()):
-        _copy(REPO / header, include / header)
+        _copy(_ROOT / header, include / header)
     for kernel in _KERNELS:
-        _copy(REPO / "micro" / "kernels" / f"{kernel}.c", source / "micro" / "kernels" / f"{kernel}.c")
+        _copy(_MICRO / "kernels" / f"{kernel}.c", source / "micro" / "kernels" / f"{kernel}.c")
     for file in _SOURCES + (_TFLM_SOURCES if tflm else ()):
-        _copy(REPO / file, (source / file).with_suffix(suffix))
+        _copy(_ROOT / file, (source / file).with_suffix(suffix))
     if tflm:
-        methods = dict(re.findall(r"X\((\w+), (\w+)\)", (REPO / "micro" / "engine" / "operators.h").read_text()))
+        methods = dict(re.findall(r"X\((\w+), (\w+)\)", (_MICRO / "engine" / "operators.h").read_text()))
         used = " ".join(f"X({operator}, {methods[operator]})" for operator in _operators(tflm))
-        _copy(REPO / _OPERATORS, (source / _OPERATORS).with_suffix(suffix), f"#define GROUPCOMM_OPERATORS(X) {used}\n")
+        _copy(_ROOT / _OPERATORS, (source / _OPERATORS).with_suffix(suffix), f"#define GROUPCOMM_OPERATORS(X) {used}\n")
 
 
 def _operators(bundle: bundles.Bundle) -> list[str]:
