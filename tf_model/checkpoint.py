@@ -1,6 +1,7 @@
 """Trained networks on disk: a folder with ``network.json`` (sizes, recipe, validation) and ``weights.h5``.
 
-The committed ones are in ``tf_model/trained/NAME`` and are addressed by name; any other by its path.
+The committed ones are in ``tf_model/trained/NAME`` and are addressed by name, any other by its path.
+The folder of a training run stands for its best checkpoint. This module does not import TensorFlow.
 """
 
 import dataclasses
@@ -11,10 +12,12 @@ import numpy as np
 
 from groupcomm.errors import UserError
 from groupcomm.files import atomic_folder, resource, sha256
+from groupcomm.suggest import suggest
 from tf_model import networks
 
 TRAINED = resource("tf_model/trained")
 SCHEMA = 1
+RUNS = (Path("build/train"), Path("build/qat"))  # where `groupcomm train` and `qat` write unless told
 
 
 @dataclasses.dataclass(frozen=True)
@@ -57,21 +60,75 @@ def names() -> list[str]:
     return sorted(p.parent.name for p in TRAINED.glob("*/network.json"))
 
 
+def runs() -> list[Path]:
+    """Return the folders of the training runs under ``build`` that have a best checkpoint."""
+    return sorted(file.parents[1] for folder in RUNS for file in folder.glob("*/best/network.json"))
+
+
+def find(name_or_path: str) -> Path | None:
+    """Return the folder of a checkpoint.
+
+    Parameters
+    ----------
+    name_or_path : str
+        A committed name, the folder of a checkpoint, or the folder of a run, which stands for its
+        best checkpoint.
+
+    Returns
+    -------
+    Path or None
+        None when there is no such checkpoint.
+    """
+    folder = TRAINED / name_or_path if name_or_path in names() else Path(name_or_path)
+    found = (one for one in (folder, folder / "best") if (one / "network.json").is_file())
+    return next(found, None)
+
+
+def find_by_checksum(weights_sha256: str) -> Path | None:
+    """Return the folder of the checkpoint with these weights.
+
+    Parameters
+    ----------
+    weights_sha256 : str
+        As the description of a bundle has it: ``checkpoint_sha256``.
+
+    Returns
+    -------
+    Path or None
+        None when it is neither a committed checkpoint nor the best one of a run under ``build``.
+    """
+    for folder in (*(TRAINED / name for name in names()), *(run / "best" for run in runs())):
+        try:
+            found = json.loads((folder / "network.json").read_text())["weights_sha256"]
+        except (OSError, ValueError, KeyError, TypeError):
+            continue  # `load` says what is wrong with it
+        if found == weights_sha256:
+            return folder
+    return None
+
+
 def load(name_or_path: str) -> Checkpoint:
-    """Open a checkpoint by committed name or by path.
+    """Open a checkpoint.
+
+    Parameters
+    ----------
+    name_or_path : str
+        As for `find`.
+
+    Returns
+    -------
+    Checkpoint
 
     Raises
     ------
     UserError
-        When there is none, or ``network.json`` can't be read.
+        When there is none, or ``network.json`` cannot be read.
     """
-    folder = TRAINED / name_or_path if name_or_path in names() else Path(name_or_path)
+    folder = find(name_or_path)
+    if folder is None:
+        hint = suggest(name_or_path, [*names(), *map(str, runs())], "train one with `groupcomm train`")
+        raise UserError(f"{name_or_path}: no trained network of this name and no folder with a network.json; {hint}")
     description = folder / "network.json"
-    if not description.is_file():
-        known = ", ".join(names()) or "none yet"
-        raise UserError(
-            f"{name_or_path}: no trained network of this name ({known}) and no folder with a network.json; train one with `groupcomm train`"
-        )
     try:
         d = json.loads(description.read_text())
         if d["schema"] != SCHEMA:

@@ -1,24 +1,121 @@
-"""What a network costs."""
+"""Parameters, multiply-accumulates and state of a network.
 
-import tf_keras as keras
+Those of the streaming family are computed from its sizes, without TensorFlow. A network of the
+papers' family is built, and its layers are counted.
+"""
 
-from tf_model import networks
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tf_model import macs, networks
+from tf_model.networks import Streaming
+
+if TYPE_CHECKING:
+    import tf_keras as keras
 
 
 def paper_params(model: keras.Model) -> int:
-    """Parameters as PyTorch, and so the papers, count them: its LSTMs have two bias vectors, Keras' have one."""
+    """Count parameters as PyTorch, and so the papers, do: an LSTM has two bias vectors, not one.
+
+    Parameters
+    ----------
+    model : keras.Model
+
+    Returns
+    -------
+    int
+    """
+    import tf_keras as keras
+
     lstms = (part for part in model.submodules if isinstance(part, keras.layers.LSTM) and part.weights)
     return model.count_params() + sum(4 * lstm.units for lstm in lstms)
 
 
 def cost(net: networks.Network) -> dict:
-    """Parameters, multiply-accumulates and state of a network.
+    """Count the parameters, the multiply-accumulates and the state of a network.
+
+    Parameters
+    ----------
+    net : Network
+        Sizes of a network.
 
     Returns
     -------
-    dict with ``params``, ``params_paper`` (as PyTorch counts), ``macs_per_second``; ``macs_per_hop``, ``state_bytes`` (int8) and
-    ``latency_ms`` of what streams; ``macs_4s`` and ``macs_4s_thop`` of the papers' family.
+    dict
+        ``params``, ``params_paper`` (as PyTorch counts) and ``macs_per_second``. A network that
+        streams also has ``macs_per_hop``, ``state_bytes`` (int8) and ``latency_ms``; one of the
+        papers' family has ``macs_4s`` and ``macs_4s_thop``.
     """
+    if isinstance(net, Streaming):
+        params, lstm_units = _streaming_params(net)
+        hop = macs_per_hop(net)
+        return {
+            "params": params,
+            "params_paper": params + 4 * lstm_units,
+            "macs_per_hop": hop,
+            "macs_per_second": hop * net.signal.sample_rate // net.signal.hop,
+            "state_bytes": state_bytes(net),
+            "latency_ms": 1000 * net.signal.window / net.signal.sample_rate,
+        }
     family = networks.family(net)
     model = family.build(net)
     return {"params": model.count_params(), "params_paper": paper_params(model), **family.cost(net, model)}
+
+
+def macs_per_hop(net: Streaming) -> int:
+    """Count the multiply-accumulates of one hop: the matrix products of a streaming network.
+
+    The STFT, biases and activations are not counted.
+    """
+    width = net.features // net.groups
+    group_comm = {
+        "tac": macs.tac(net.groups, width, net.tac),
+        "blstm": macs.group_blstm(net.groups, width, net.blstm),
+        "none": 0,
+    }[net.talk]
+    narrow = macs.bottleneck(net.groups, width, net.bottleneck)
+    block = group_comm + narrow + macs.grouped_lstm(net.groups, width, net.hidden)
+    memory = macs.bottleneck(net.groups, width, net.bottleneck, net.memory) - narrow
+    ends = net.signal.inputs + net.sources * net.signal.values  # with bands, each of one group's width
+    return (width if net.signal.bands else net.features) * ends + net.blocks * block + memory
+
+
+def state_bytes(net: Streaming) -> int:
+    """Bytes of recurrent state in int8: hidden states int8, cell states int16.
+
+    Every group of every block has its own state. A BLSTM across groups keeps none between hops.
+    """
+    return (net.blocks * net.groups * net.hidden + net.memory) * 3
+
+
+def _dense(inputs: int, outputs: int) -> int:
+    return inputs * outputs + outputs
+
+
+def _lstm(inputs: int, units: int) -> int:
+    return 4 * units * (inputs + units + 1)
+
+
+def _streaming_params(net: Streaming) -> tuple[int, int]:
+    """Parameters of a streaming network, and the units of all its LSTMs."""
+    signal, width = net.signal, net.features // net.groups
+    if signal.bands:
+        total = _dense(signal.inputs // net.groups, width) + net.groups * width  # and the groups' biases
+        total += _dense(width, net.sources * signal.width)
+    else:
+        total = _dense(signal.inputs, net.features) + _dense(net.features, net.sources * signal.bins)
+    units = net.blocks * net.hidden
+    total += net.blocks * (_lstm(width, net.hidden) + _dense(net.hidden, width))
+    if net.talk == "tac":
+        total += net.blocks * (_dense(width, net.tac) + _dense(net.tac, net.tac) + _dense(net.tac, width) + net.tac * width)
+    elif net.talk == "blstm":
+        total += net.blocks * (2 * _lstm(width, net.blstm) + _dense(net.blstm, width) + net.blstm * width)
+        units += net.blocks * 2 * net.blstm
+    for block in range(net.blocks if net.bottleneck else 0):
+        memory = 0 if block else net.memory
+        total += _dense(net.features, net.bottleneck) + _dense(memory or net.bottleneck, net.features)
+        if memory:
+            total += _lstm(net.bottleneck, memory)
+            units += memory
+    return total, units

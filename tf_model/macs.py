@@ -32,3 +32,26 @@ def lstm(steps: int, inputs: int, units: int, *, directions: int = 1) -> Macs:
     """An LSTM. For each step and direction thop adds 12 for biases and 4 for elementwise products to every unit."""
     true = steps * directions * 4 * units * (inputs + units)
     return Macs(true, true + steps * directions * 16 * units)
+
+
+# The layers of the streaming family, for one frame: matrix products only.
+
+
+def tac(groups: int, width: int, hidden: int) -> int:
+    """Count for `layers.tac.TAC`."""
+    return groups * 2 * width * hidden + hidden * hidden + hidden * width
+
+
+def group_blstm(groups: int, width: int, hidden: int) -> int:
+    """Count for `layers.group_blstm.GroupBLSTM`."""
+    return groups * (2 * 4 * hidden * (width + hidden) + 2 * hidden * width)
+
+
+def bottleneck(groups: int, features: int, width: int, memory: int = 0) -> int:
+    """Count for `layers.bottleneck.Bottleneck`."""
+    return groups * features * (width + (memory or width)) + 4 * memory * (width + memory)
+
+
+def grouped_lstm(groups: int, width: int, hidden: int) -> int:
+    """Count for `layers.grouped_lstm.GroupedLSTM`."""
+    return groups * (4 * hidden * (width + hidden) + hidden * width)

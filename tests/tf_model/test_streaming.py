@@ -11,7 +11,7 @@ from groupcomm.errors import UserError
 from tf_model import checkpoint, cost
 from tf_model.layers.bottleneck import Bottleneck
 from tf_model.layers.tac import TAC
-from tf_model.networks import STREAMING, changed, find, streaming
+from tf_model.networks import STREAMING, Streaming, changed, find, streaming
 
 HOPS = 60
 
@@ -111,7 +111,7 @@ def test_networks_for_boards_are_within_their_budgets(name, params, macs_per_sec
 
 
 def test_state_is_of_the_recurrence_in_time_alone():
-    assert streaming.state_bytes(streaming.Streaming(talk="blstm")) == streaming.state_bytes(streaming.Streaming()) == 4 * 16 * 32 * 3
+    assert cost.state_bytes(Streaming(talk="blstm")) == cost.state_bytes(Streaming()) == 4 * 16 * 32 * 3
 
 
 def test_gradients_reach_every_weight(tiny_net, random):

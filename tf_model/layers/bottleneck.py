@@ -3,6 +3,7 @@
 import tensorflow as tf
 import tf_keras as keras
 
+from tf_model import macs
 from tf_model.layers.lstm import LSTM
 
 
@@ -58,7 +59,4 @@ class Bottleneck(keras.layers.Layer):
         if self.lstm is not None:
             self.lstm.reset_states()
 
-    @staticmethod
-    def macs(groups: int, features: int, width: int, memory: int = 0) -> int:
-        """Multiply-accumulates for one frame."""
-        return groups * features * (width + (memory or width)) + 4 * memory * (width + memory)
+    macs = staticmethod(macs.bottleneck)

@@ -3,6 +3,7 @@
 import tensorflow as tf
 import tf_keras as keras
 
+from tf_model import macs
 from tf_model.layers.lstm import LSTM
 
 
@@ -45,10 +46,7 @@ class GroupBLSTM(keras.layers.Layer):
         # In the shape of x before the product: TFLM of 2024 reads the output of a fully connected layer as a matrix, whatever its shape.
         return tf.reshape(h, [*tf.unstack(tf.shape(x)[:-2]), groups, self.hidden])
 
-    @staticmethod
-    def macs(groups: int, width: int, hidden: int) -> int:
-        """Multiply-accumulates for one frame, matrix products only."""
-        return groups * (2 * 4 * hidden * (width + hidden) + 2 * hidden * width)
+    macs = staticmethod(macs.group_blstm)
 
 
 def _turn(x):

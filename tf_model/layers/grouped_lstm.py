@@ -3,6 +3,7 @@
 import tensorflow as tf
 import tf_keras as keras
 
+from tf_model import macs
 from tf_model.layers.lstm import LSTM
 
 
@@ -44,7 +45,4 @@ class GroupedLSTM(keras.layers.Layer):
         """Forget what was heard (only with ``stateful=True``)."""
         self.lstm.reset_states()
 
-    @staticmethod
-    def macs(groups: int, width: int, hidden: int) -> int:
-        """Multiply-accumulates for one frame, matrix products only."""
-        return groups * (4 * hidden * (width + hidden) + hidden * width)
+    macs = staticmethod(macs.grouped_lstm)

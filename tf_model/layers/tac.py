@@ -2,6 +2,8 @@
 
 import tf_keras as keras
 
+from tf_model import macs
+
 
 class TAC(keras.layers.Layer):
     """Let the groups talk: every group hears the mean of all (TAC, arXiv 2012.07291, section 2.2).
@@ -40,7 +42,4 @@ class TAC(keras.layers.Layer):
         mean = keras.backend.mean(own, axis=-2, keepdims=True)
         return x + self.own(own) + self.common(self.average(mean))
 
-    @staticmethod
-    def macs(groups: int, width: int, hidden: int) -> int:
-        """Multiply-accumulates for one frame."""
-        return groups * (width * hidden + hidden * width) + hidden * hidden + hidden * width
+    macs = staticmethod(macs.tac)

@@ -1,16 +1,20 @@
-"""The networks by name, and the families they belong to.
+"""The networks by name, and the families that they belong to.
 
-A family is a module: a frozen dataclass of sizes, ``build(net, view)``, ``separate(model, mixtures, net)`` (sound in, sound out; what
-training and evaluation call) and ``cost(net, model)``.
+A family is a module: ``build(net, view)``, ``separate(model, mixtures, net)`` (sound in, sound out;
+what training and evaluation call) and, for the papers' family, ``cost(net, model)``. Its sizes are
+a frozen dataclass in `tf_model.networks.sizes`. Importing this module does not import TensorFlow;
+`family` does.
 """
 
 import dataclasses
-import difflib
+import importlib
+import tomllib
+from pathlib import Path
+from types import ModuleType
 
 from groupcomm.errors import UserError
-from tf_model.networks import streaming, tasnet
-from tf_model.networks.streaming import Streaming
-from tf_model.networks.tasnet import TasNet
+from groupcomm.suggest import suggest
+from tf_model.networks.sizes import Streaming, TasNet
 from tf_model.signal import Signal
 
 Network = Streaming | TasNet
@@ -94,15 +98,23 @@ NETWORKS = {**STREAMING, **CONTROLS, **PAPER, **CAUSAL, **TWINS}
 
 
 def find(name: str) -> Network:
-    """Sizes of a network by name.
+    """Return the sizes of a network by name.
+
+    Parameters
+    ----------
+    name : str
+
+    Returns
+    -------
+    Network
 
     Raises
     ------
     UserError
-        When there is none of this name.
+        When there is no network of this name. A near name is suggested.
     """
     if name not in NETWORKS:
-        raise UserError(f"{name}: no such network; choose one of {', '.join(NETWORKS)}")
+        raise UserError(f"{name}: no such network; {suggest(name, NETWORKS)}")
     return NETWORKS[name]
 
 
@@ -115,33 +127,108 @@ def changed(net: Network, sizes: list[str]) -> Network:
     sizes : list of str
         ``"FIELD=VALUE"``: a field of the network's dataclass, or ``signal.FIELD`` of its signal path.
 
+    Returns
+    -------
+    Network
+
     Raises
     ------
     UserError
-        When there is no such field, the value is not of its type, or the sizes do not fit together. A near field is suggested.
+        When there is no such field, the value is not of its type, or the sizes do not fit together.
+        A near field is suggested.
     """
-    known = dataclasses.asdict(net)
-    fields = {key: value for key, value in known.items() if key != "signal"}
-    fields |= {f"signal.{key}": value for key, value in known.get("signal", {}).items()}
+    fields = _fields(net)
+    values = {}
     for size in sizes:
         key, equals, text = size.partition("=")
-        if not equals or key not in fields:
-            near = difflib.get_close_matches(key, fields, 1)
-            hint = f"did you mean {near[0]}?" if near else f"choose one of {', '.join(fields)}"
-            raise UserError(f"--set {size}: {'there is no such field' if equals else 'is not FIELD=VALUE'}; {hint}")
+        if not equals:
+            raise UserError(f"--set {size}: is not FIELD=VALUE; {suggest(key, fields)}")
+        values[key] = _parse(text, type(fields[key])) if key in fields else text
+    return _with_values(net, values, "--set ")
+
+
+def _parse(text: str, kind: type):
+    """Read a value of this type from a text; the text itself when it is none."""
+    try:
+        return {"true": True, "false": False}[text] if kind is bool else kind(text)
+    except (ValueError, KeyError):
+        return text
+
+
+def _fields(net: Network) -> dict:
+    """All sizes of a network by name, those of its signal path as ``signal.FIELD``."""
+    known = dataclasses.asdict(net)
+    fields = {key: value for key, value in known.items() if key != "signal"}
+    return fields | {f"signal.{key}": value for key, value in known.get("signal", {}).items()}
+
+
+def _with_values(net: Network, values: dict, where: str) -> Network:
+    """Change sizes of a network; ``where`` says in an error message where they were given."""
+    fields = _fields(net)
+    known = dataclasses.asdict(net)
+    for key, value in values.items():
+        said = f"{where}{key}={str(value).lower() if isinstance(value, bool) else value}"
+        if key not in fields:
+            raise UserError(f"{said}: there is no such field; {suggest(key, fields)}")
         kind = type(fields[key])
-        try:
-            value = {"true": True, "false": False}[text] if kind is bool else kind(text)
-        except (ValueError, KeyError):
-            raise UserError(f"--set {size}: {text!r} is not a value of {key}, which is a {kind.__name__} ({fields[key]} now)") from None
+        value = float(value) if kind is float and type(value) is int else value
+        if type(value) is not kind:
+            raise UserError(f"{said}: {value!r} is not a value of {key}, which is a {kind.__name__} ({fields[key]} now)")
         part, _, field = key.rpartition(".")
         (known["signal"] if part else known)[field] = value
     return from_dict(family_name(net), known)
 
 
-def family(net: Network):
-    """The module of a network's family."""
-    return tasnet if isinstance(net, TasNet) else streaming
+def from_config(net: Network, file: Path, recipe_fields: dict | None = None) -> tuple[Network, dict]:
+    """Read sizes of a network, and parts of a recipe, from a TOML file.
+
+    Parameters
+    ----------
+    net : Network
+        Has the value of every field that the file does not set.
+    file : Path
+        Fields of the network's dataclass at the top level, those of its signal path in the table
+        ``[signal]``, and fields of the recipe in the table ``[recipe]``.
+    recipe_fields : dict or None
+        Fields that the table ``[recipe]`` may have, with values of their types.
+
+    Returns
+    -------
+    (Network, dict)
+        The network, and the table ``[recipe]``.
+
+    Raises
+    ------
+    UserError
+        When the file cannot be read, has an unknown field or a value of another type, or the sizes
+        do not fit together. A near field is suggested.
+    """
+    try:
+        content = tomllib.loads(Path(file).read_text())
+    except OSError as e:
+        raise UserError(f"{file}: cannot be read ({e.strerror}); name a TOML file") from e
+    except ValueError as e:
+        raise UserError(f"{file}: is not TOML ({e}); correct it") from e
+    recipe = content.pop("recipe", {})
+    signal = content.pop("signal", {})
+    for name, table in (("recipe", recipe), ("signal", signal)):
+        if not isinstance(table, dict):
+            raise UserError(f"{file}: {name} is not a table; write [{name}] and its fields below")
+    for key, value in recipe.items():
+        known = recipe_fields or {}
+        if key not in known:
+            raise UserError(f"{file}: [recipe] {key}: there is no such field; {suggest(key, known)}")
+        kind = type(known[key])
+        recipe[key] = value = float(value) if kind is float and type(value) is int else value
+        if type(value) is not kind:
+            raise UserError(f"{file}: [recipe] {key}: {value!r} is not a {kind.__name__}; correct it")
+    values = content | {f"signal.{key}": value for key, value in signal.items()}
+    return _with_values(net, values, f"{file}: "), recipe
+
+
+def family(net: Network) -> ModuleType:
+    """Import the module of a network's family; this imports TensorFlow."""
+    return importlib.import_module(f"tf_model.networks.{family_name(net)}")
 
 
 def family_name(net: Network) -> str:

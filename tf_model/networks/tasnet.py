@@ -12,9 +12,7 @@ The recurrence across groups starts from zero in every frame, in all of them.
 Sources: arXiv 2011.08397 ("GroupComm"), arXiv 2012.07291 ("GC3"); where they are silent, the GC3 authors' published program.
 """
 
-import dataclasses
 import math
-from typing import Literal
 
 import tensorflow as tf
 import tf_keras as keras
@@ -32,107 +30,10 @@ from tf_model.layers.transformer import Transformer
 from tf_model.layers.u_block import UBlock
 from tf_model.layers.waveform import Decoder, Encoder
 from tf_model.macs import Macs, product
-from tf_model.networks import check
+from tf_model.networks.sizes import TasNet, padding
 
-SEPARATORS = ("dprnn", "tcn", "dptnet", "sudo")
-TALKS = ("none", "blstm", "tac", "flstm")
 CODEC_LAYERS = 2  # [Group Communication, BLSTM] pairs in the context encoder, and in the decoder
 STACK = 6  # a TCN's dilations are 1, 2, 4 ... 32, again and again
-
-
-@dataclasses.dataclass(frozen=True)
-class TasNet:
-    """Sizes of a network of the family. All widths are those of one group.
-
-    Parameters
-    ----------
-    separator : what is between the filterbank and the masks.
-    talk : how groups talk: not at all (plain); by a BLSTM across them; by TAC; or, in the sub-band F-LSTM that came before, by a BLSTM
-        across sub-bands whose outputs are concatenated for a time recurrence of full width.
-    groups : K; for ``"flstm"`` the sub-bands.
-    blocks : blocks of the separator.
-    hidden : units of each LSTM direction; for TCN and Sudo rm -rf the inner width.
-    tac : hidden width of TAC.
-    chunk : frames in a chunk of the dual path (dprnn, dptnet).
-    context : frames in a context; 0: no context codec.
-    codec_hidden, codec_tac : like ``hidden`` and ``tac``, of the context codec.
-    depth : levels of Sudo rm -rf.
-    features : N, of the filterbank.
-    bottleneck : width that the features are reduced to before a plain separator; 0: none.
-    window : samples in a frame; frames are half over each other.
-    sources : estimates that come out.
-    sample_rate : samples a second.
-    causal : the form that streams.
-
-    Raises
-    ------
-    UserError
-        For sizes that do not fit, or a causal form that does not exist.
-    """
-
-    separator: Literal[SEPARATORS] = "dprnn"
-    talk: Literal[TALKS] = "none"
-    groups: int = 1
-    blocks: int = 6
-    hidden: int = 128
-    tac: int = 0
-    chunk: int = 100
-    context: int = 0
-    codec_hidden: int = 16
-    codec_tac: int = 48
-    depth: int = 5
-    features: int = 128
-    bottleneck: int = 0
-    window: int = 32
-    sources: int = 2
-    sample_rate: int = 16000
-    causal: bool = False
-
-    def __post_init__(self):
-        for field, kinds in (("separator", SEPARATORS), ("talk", TALKS)):
-            if getattr(self, field) not in kinds:
-                raise UserError(f"{field} {getattr(self, field)!r}: there is no such one; use {', '.join(kinds)}")
-        check.at_least(self, 0, "blocks", "tac", "context", "codec_tac", "depth", "bottleneck")
-        check.at_least(self, 1, "groups", "hidden", "chunk", "codec_hidden", "features", "window", "sources", "sample_rate")
-        features = self.bottleneck or self.features
-        if features % self.groups:
-            raise UserError(f"{self.groups} groups do not divide {features} features; change one of them")
-        if self.bottleneck and self.grouped:
-            raise UserError("a bottleneck is for plain networks: grouped ones keep their groups from the features to the masks; use 0")
-        for name, size in (("window", self.window), ("chunk", self.chunk), ("context", self.context)):
-            if size % 2 and not (self.causal and size == 1):
-                raise UserError(f"{name} {size} is odd, but its halves overlap; use {size + 1}")
-        if self.causal and self.separator != "dprnn":
-            raise UserError(f"there is no causal form of {self.separator}; use dprnn")
-        if self.causal and self.context and self.chunk != 1:
-            raise UserError(f"chunk {self.chunk}: a causal GC3 has one frame a hop for its separator; use chunk 1")
-
-    @property
-    def grouped(self) -> bool:
-        """Whether features stay in groups all the way."""
-        return self.talk in ("blstm", "tac")
-
-    @property
-    def width(self) -> int:
-        """Features of one group inside the separator."""
-        return (self.bottleneck or self.features) // (self.groups if self.grouped else 1)
-
-    @property
-    def hop(self) -> int:
-        """Samples that a causal network takes at a time."""
-        return (self.context or self.chunk) * self.window // 2
-
-    def frames(self, samples: int) -> int:
-        """Frames of the filterbank for so many samples."""
-        return (samples + sum(_padding(self, samples))) // (self.window // 2) - 1
-
-
-def _padding(net: TasNet, samples):
-    """Zeros before and after: a whole number of frames, and every sample in two of them (causal: a whole number of hops)."""
-    stride = net.window // 2
-    if net.causal:
-        return stride, -samples % net.hop
-    return stride, net.window - (stride + samples % net.window) % net.window + stride
 
 
 class _Block(keras.layers.Layer):
@@ -256,7 +157,7 @@ class Model(keras.Model):
         if self.export and self.net.causal:
             return self._hear(x, None)[0]  # the one recurrence from hop to hop is fused, and the runtime keeps its state
         samples = tf.shape(x)[1]
-        before, after = _padding(self.net, samples)
+        before, after = padding(self.net, samples)
         y, _ = self._hear(tf.pad(x, [[0, 0], [before, after]]), None)
         return y[..., before : before + samples]
 
