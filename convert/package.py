@@ -1,5 +1,6 @@
 """A bundle as a library for a board's own tools: `groupcomm package`."""
 
+import importlib.util
 import re
 import shutil
 import subprocess
@@ -203,9 +204,11 @@ def _cmsis_dsp() -> Path:
             scratch = Path(name)
             wanted = scratch / "requirements.txt"
             wanted.write_text(f"cmsisdsp=={version} --hash=sha256:{sha256}\n")
-            # As in the rule: pip runs the package's setup.py, which needs the setuptools and NumPy of this environment.
-            pip = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--no-binary=cmsisdsp", "--no-build-isolation"]
-            pip += ["--require-hashes", f"--dest={scratch}", f"--requirement={wanted}"]
+            pip = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--no-binary=cmsisdsp", "--require-hashes"]
+            # pip asks the package's setup.py for metadata, and fetches what that needs unless it is here.
+            if all(importlib.util.find_spec(needed) for needed in ("setuptools", "wheel", "numpy")):
+                pip.append("--no-build-isolation")
+            pip += [f"--dest={scratch}", f"--requirement={wanted}"]
             done = subprocess.run(pip, capture_output=True, text=True)
             if done.returncode:
                 reason = (done.stderr.strip().splitlines() or ["no message"])[-1]

@@ -10,7 +10,6 @@ import tempfile
 from pathlib import Path
 
 import numpy as np
-import soundfile
 
 from convert.bundle import Bundle
 from groupcomm.console import err
@@ -24,8 +23,10 @@ def build(target: str) -> Path:
     Raises
     ------
     UserError
-        When Bazel is missing or the build fails.
+        When this is not a checkout, Bazel is missing or the build fails.
     """
+    if not (REPO / "WORKSPACE").is_file():
+        raise UserError(f"{target}: Bazel builds it in a checkout only, and this is an installation; clone the repository")
     if not shutil.which("bazel"):
         raise UserError("bazel is not installed, and the C++ runner needs it; run `make setup` (Debian: apt-get install bazel-bootstrap)")
     built = REPO / "bazel-bin" / target.removeprefix("//").replace(":", "/")
@@ -123,6 +124,8 @@ def separate_pcm(bundle: Bundle, pcm: np.ndarray) -> tuple[np.ndarray, np.ndarra
     (features, masks, estimates) : what the engine saw [shape=(hops, inputs), int8] and gave [shape=(hops, sources * values), int8] at
         every hop, those that flush the stream included, and the sound [shape=(sources, samples), int16], aligned with the input.
     """
+    import soundfile
+
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         given, seen, masks = folder / "in.wav", folder / "features.i8", folder / "masks.i8"

@@ -1,50 +1,64 @@
-"""A sound file through the C++ runner."""
+"""Process a sound file with a network."""
 
 import contextlib
-import shutil
 import tempfile
 from pathlib import Path
 
-import soundfile
-
-from convert import bundle, runner, sound
+from convert import sound
 from groupcomm.console import err
 from groupcomm.files import atomic_path
+from groupcomm.network import load
+from tf_model.signal import to_pcm
 
 
 def separate(wav: Path, name: str, folder: Path, plot: Path | None = None) -> dict:
-    """Separate a sound file with an int8 bundle in TFLM, hop by hop, in C++.
+    """Process a sound file with the int8 network of a bundle in TFLM, hop by hop.
 
     Parameters
     ----------
-    wav : a sound file; other than 16 kHz mono 16-bit PCM is converted first.
-    name : a bundle's name or folder.
-    folder : where the WAVs go, ``STEM_speech.wav`` or ``STEM_speaker1.wav`` and so on, as long as the input and aligned with it.
-    plot : PNG of the spectrograms, if any.
+    wav : Path
+        A sound file. What is not 16 kHz mono 16-bit PCM is converted first.
+    name : str
+        A bundle's name or folder.
+    folder : Path
+        Where the WAV files go, ``STEM_speech.wav`` or ``STEM_speaker1.wav`` and so on, as long as
+        the input and aligned with it.
+    plot : Path or None
+        PNG file for the spectrograms of input and outputs.
 
     Returns
     -------
-    dict with ``input``, ``bundle``, ``seconds``, ``conversions`` (what was done to the input, in words), ``outputs`` (paths).
+    dict
+        ``input``, ``bundle``, ``seconds``, ``conversions`` (what was done to the input, in words)
+        and ``outputs`` (paths).
 
     Raises
     ------
     UserError
-        For a file that cannot be used, a damaged bundle, or a folder that cannot be written; nothing is written then.
+        For a file that cannot be used, a damaged bundle, or a folder that cannot be written;
+        nothing is written then.
     """
-    opened = bundle.load(name)
-    rate = opened.signal.sample_rate
-    pcm, conversions = sound.read(wav, rate)
-    with tempfile.TemporaryDirectory() as scratch, err.status(f"separate {wav}"):
-        given = Path(scratch) / f"{Path(wav).stem}.wav"
-        soundfile.write(given, pcm, rate, subtype="PCM_16")
-        results = runner.separate_wav(opened, given, Path(scratch) / "out")
-        finished = {Path(folder) / result.name: result for result in results}
-        outputs = [str(path) for path in finished]
+    wav, folder = Path(wav), Path(folder)
+    network = load(name)
+    pcm, conversions = sound.read(wav, network.sample_rate)
+    with err.status(f"process {wav}"):
+        estimates = to_pcm(network.process(pcm))  # (sources, samples)
+    sources = ["speech"] if network.sources == 1 else [f"speaker{i + 1}" for i in range(network.sources)]
+    names = [f"{wav.stem}_{source}.wav" for source in sources]
+    with tempfile.TemporaryDirectory() as scratch:
         if plot:
-            sounds = {Path(wav).name: pcm} | {result.name: soundfile.read(result, dtype="int16")[0] for result in results}
-            finished[Path(plot)] = Path(scratch) / "plot.png"
-            sound.plot_spectrograms(finished[Path(plot)], sounds, opened.signal)
+            sounds = {wav.name: pcm} | dict(zip(names, estimates, strict=True))
+            drawn = Path(scratch) / "plot.png"
+            sound.plot_spectrograms(drawn, sounds, network.signal)
         with contextlib.ExitStack() as stack:  # all of them or none
-            for path, made in finished.items():
-                shutil.copyfile(made, stack.enter_context(atomic_path(path)))
-    return {"input": str(wav), "bundle": str(opened.path), "seconds": len(pcm) / rate, "conversions": conversions, "outputs": outputs}
+            for file, estimate in zip(names, estimates, strict=True):
+                sound.write(stack.enter_context(atomic_path(folder / file)), estimate, network.sample_rate)
+            if plot:
+                stack.enter_context(atomic_path(Path(plot))).write_bytes(drawn.read_bytes())
+    return {
+        "input": str(wav),
+        "bundle": str(network.path),
+        "seconds": len(pcm) / network.sample_rate,
+        "conversions": conversions,
+        "outputs": [str(folder / file) for file in names],
+    }

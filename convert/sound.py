@@ -1,13 +1,11 @@
 """Sound for people: their own files made into what the runner takes (16 kHz mono 16-bit PCM), and spectrograms."""
 
+import wave
 from pathlib import Path
 
 import numpy as np
-import soundfile
-import soxr
 
-from convert import bundle as bundles
-from groupcomm.errors import UserError
+from groupcomm.errors import UserError, missing_package
 from tf_model import signal as sig
 
 
@@ -33,12 +31,8 @@ def read(path: Path, rate: int) -> tuple[np.ndarray, list[str]]:
         raise UserError(f"{path}: no such file; name a WAV file")
     if path.stat().st_size == 0:
         raise UserError(f"{path}: the file is empty; name a WAV file with sound")
-    try:
-        with soundfile.SoundFile(path) as file:
-            subtype, channels, given = file.subtype, file.channels, file.samplerate
-            audio = file.read(dtype="float64", always_2d=True)  # [samples, channels]; 24-bit and 32-bit PCM keep all bits
-    except (soundfile.LibsndfileError, OSError, TypeError) as e:  # TypeError: a headerless format, for soundfile
-        raise UserError(f"{path}: not a sound file that can be read ({e}); name a WAV file") from e
+    audio, given, subtype = _samples(path)
+    channels = audio.shape[1]
     if not len(audio):
         raise UserError(f"{path}: holds no samples; name a WAV file with sound")
     if not np.isfinite(audio).all():
@@ -55,12 +49,54 @@ def read(path: Path, rate: int) -> tuple[np.ndarray, list[str]]:
     mono = audio[:, 0]
     if given != rate:
         conversions.append(f"{given} Hz resampled to {rate} Hz")
+        try:
+            import soxr
+        except ModuleNotFoundError as e:
+            raise UserError(f"{path}: {given} Hz, the network runs at {rate} Hz, and {missing_package(e)}") from e
         mono = soxr.resample(mono, given, rate, quality="VHQ")
         if not len(mono):
             raise UserError(f"{path}: {len(audio)} samples at {given} Hz are less than one at {rate} Hz; name a longer file")
     if subtype != "PCM_16":
         conversions.append(f"{subtype.replace('_', ' ')} to 16-bit PCM")
-    return bundles.to_pcm(mono), conversions
+    return sig.to_pcm(mono), conversions
+
+
+def _samples(path: Path) -> tuple[np.ndarray, int, str]:
+    """Samples [shape=(samples, channels), float64], sample rate in Hz and subtype, as soundfile names it.
+
+    Without soundfile, WAV files of 16-bit PCM only.
+    """
+    try:
+        import soundfile
+    except ModuleNotFoundError as missing:
+        try:
+            with wave.open(str(path)) as file:
+                if file.getsampwidth() != 2:
+                    raise wave.Error(f"{8 * file.getsampwidth()}-bit samples")
+                pcm = np.frombuffer(file.readframes(file.getnframes()), "<i2")
+                return pcm.reshape(-1, file.getnchannels()) / sig.PCM_SCALE, file.getframerate(), "PCM_16"
+        except (wave.Error, EOFError, ValueError) as e:
+            raise UserError(f"{path}: not a WAV file of 16-bit PCM ({e}); for others, {missing_package(missing)}") from e
+    try:
+        with soundfile.SoundFile(path) as file:  # in float64, 24-bit and 32-bit PCM keep all bits
+            return file.read(dtype="float64", always_2d=True), file.samplerate, file.subtype
+    except (soundfile.LibsndfileError, OSError, TypeError) as e:  # TypeError: a headerless format, for soundfile
+        raise UserError(f"{path}: not a sound file that can be read ({e}); name a WAV file") from e
+
+
+def write(path: Path, pcm: np.ndarray, rate: int) -> None:
+    """Write a mono WAV file of 16-bit PCM.
+
+    Parameters
+    ----------
+    path : Path
+    pcm : np.ndarray [shape=(samples,), int16]
+    rate : int
+        Hz.
+    """
+    with wave.open(str(path), "wb") as file:
+        file.setparams((1, 2, rate, len(pcm), "NONE", ""))
+        file.writeframes(pcm.astype("<i2").tobytes())
 
 
 def _missing_bytes(path: Path) -> int:

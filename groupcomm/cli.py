@@ -10,7 +10,7 @@ import sys
 import typer
 
 from groupcomm.console import err
-from groupcomm.errors import UserError
+from groupcomm.errors import UserError, missing_package
 
 app = typer.Typer(
     help="Group Communication speech networks, from Keras to a microcontroller.",
@@ -28,7 +28,10 @@ for room in ("calibration_data", "tf_model", "convert"):
 def main() -> None:
     """Console script. Turns a `UserError` into one line on stderr and exit code 2, Ctrl-C into 130."""
     try:
-        app()
+        try:
+            app()
+        except ModuleNotFoundError as e:
+            raise missing_package(e) from e
     except UserError as e:
         err.print(f"groupcomm: {e}", style="red", soft_wrap=True, markup=False)
         sys.exit(2)

@@ -3,9 +3,10 @@
 # Packages that the core does not require, and the extra that installs each.
 _EXTRAS = {
     **dict.fromkeys(("soundfile", "soxr"), "audio"),
-    **dict.fromkeys(("tensorflow", "tf_keras", "librosa", "scipy", "G722", "pyroomacoustics"), "train"),
+    **dict.fromkeys(("tensorflow", "tf_keras"), "train"),
     **dict.fromkeys(("tflite_runtime", "ai_edge_litert"), "convert"),
-    **dict.fromkeys(("fast_bss_eval", "pesq", "pystoi", "matplotlib", "serial"), "measure"),
+    **dict.fromkeys(("librosa", "scipy", "G722", "pyroomacoustics", "matplotlib"), "measure"),
+    **dict.fromkeys(("fast_bss_eval", "pesq", "pystoi", "serial"), "measure"),
 }
 
 

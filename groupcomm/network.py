@@ -15,6 +15,7 @@ from groupcomm.errors import UserError, missing_package
 if TYPE_CHECKING:
     from convert.bundle import Bundle
     from convert.runtimes import Runtime
+    from tf_model.signal import Signal
 
 Engine = Literal["tflm", "compiled"]
 
@@ -79,6 +80,10 @@ class Network:
         wait for a full hop, a stream delays sound by ``latency + hop`` samples.
     description : dict
         The content of ``bundle.json``.
+    path : Path
+        Folder of the bundle.
+    signal : tf_model.signal.Signal
+        Sizes of the signal path.
 
     Examples
     --------
@@ -99,6 +104,8 @@ class Network:
         self.sample_rate: int = signal.sample_rate
         self.hop: int = signal.hop
         self.latency: int = signal.window - signal.hop
+        self.path: Path = bundle.path
+        self.signal: Signal = signal
         self.description: dict = copy.deepcopy(bundle.description)
         self._stream = self._new_stream()
 

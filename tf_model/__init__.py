@@ -4,6 +4,7 @@ TensorFlow's own Keras 3 does not convert an LSTM to the fused, stateful TFLite 
 selects it, before TensorFlow is imported anywhere.
 """
 
+import contextlib
 import os
 
 os.environ["TF_USE_LEGACY_KERAS"] = "1"
@@ -16,7 +17,8 @@ def load_tensorflow() -> None:
 
     with quiet():
         # tflite-runtime first: loaded after TensorFlow, its native module binds to TensorFlow's symbols and throws bad_alloc.
-        import tflite_runtime.interpreter  # noqa: F401, I001
+        with contextlib.suppress(ModuleNotFoundError):  # training does without it
+            import tflite_runtime.interpreter  # noqa: F401
         import tensorflow as tf
 
         if not os.environ.get("TF_CONFIG"):  # many workers set up their collectives first: tf_model.distribution
