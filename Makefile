@@ -6,7 +6,7 @@ PACKAGES += cppcheck valgrind
 # For the emulated boards.
 PACKAGES += gcc-arm-none-eabi libnewlib-arm-none-eabi libstdc++-arm-none-eabi-newlib qemu-system-arm
 
-.PHONY: demo test lint figures setup clean
+.PHONY: demo test lint dist figures setup clean
 
 demo: setup
 	.venv/bin/groupcomm demo
@@ -23,6 +23,10 @@ lint: setup
 # Measures every table of the docs again: hours. The corpus (`groupcomm data`), the packages of the baselines (convert/baselines.txt) and `groupcomm qat` first.
 figures: setup
 	.venv/bin/python docs/figures.py
+
+# The release, from the last commit, in build/dist: wheel, Arduino libraries, Zephyr modules, bundles, checksums.
+dist: setup
+	.venv/bin/python tools/dist.py
 
 setup: .venv/ready
 

@@ -1,0 +1,56 @@
+"""The release is the same bytes when it is made twice."""
+
+import importlib.util
+import os
+import re
+import subprocess
+import tomllib
+import zipfile
+
+import pytest
+
+import groupcomm
+from groupcomm.files import REPO
+
+SPEC = importlib.util.spec_from_file_location("dist", REPO / "tools" / "dist.py")
+dist = importlib.util.module_from_spec(SPEC)
+SPEC.loader.exec_module(dist)
+
+
+def test_an_archive_depends_on_names_and_contents_only(tmp_path):
+    archives = []
+    for time, mode, order in ((10**9, 0o600, ("a", "b/c")), (10**9 + 5, 0o755, ("b/c", "a"))):
+        folder = tmp_path / str(time) / "folder"
+        for name in order:
+            file = folder / name
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text(name)
+            file.chmod(mode)
+            os.utime(file, (time, time))
+        archives.append(tmp_path / f"{time}.zip")
+        dist.pack(dist.folder_files(folder), archives[-1], 10**9)
+    assert archives[0].read_bytes() == archives[1].read_bytes()
+    with zipfile.ZipFile(archives[0]) as archive:
+        assert archive.namelist() == ["folder/a", "folder/b/c"]
+
+
+def test_the_version_has_one_source():
+    assert re.fullmatch(r"\d+\.\d+\.\d+", groupcomm.__version__)
+    project = tomllib.loads((REPO / "pyproject.toml").read_text())
+    assert project["project"]["dynamic"] == ["version"] and "version" not in project["project"]
+    assert f"version: {groupcomm.__version__}\n" in (REPO / "CITATION.cff").read_text()
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not (REPO / ".git").exists(), reason="the release is made from a commit")
+def test_the_release_is_reproducible(tmp_path):
+    sums = []
+    for folder in (tmp_path / "first", tmp_path / "second"):
+        dist.write(folder, ("enhance-nano",))
+        sums.append((folder / "SHA256SUMS").read_text())
+    assert sums[0] == sums[1] and len(sums[0].splitlines()) == 4
+    subprocess.run(["sha256sum", "--quiet", "--check", "SHA256SUMS"], cwd=folder, check=True)
+    [library] = folder.glob("*-arduino-*.zip")
+    with zipfile.ZipFile(library) as archive:
+        properties = archive.read("groupcomm-enhance-nano/library.properties").decode()
+    assert f"version={groupcomm.__version__}\n" in properties
