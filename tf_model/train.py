@@ -27,6 +27,7 @@ from groupcomm.console import err, progress
 from groupcomm.errors import UserError
 from groupcomm.files import atomic_path
 from tf_model import checkpoint, distribution, losses, networks, pruning
+from tf_model.layers.grouped_lstm import GroupedLSTM
 from tf_model.soap import SOAP
 
 HARM_CEILING = 30.0  # dB
@@ -57,8 +58,8 @@ class Recipe:
         (`mixer.VARIED`). ``"wide"``: SNR, level, rooms, microphones and noises as devices meet them (`mixer.WIDE`).
     ceiling : dB; estimates that come near it are rewarded less and less. Lower, and noisy mixtures count more than good ones.
     harm : weight of a penalty of 1 dB for each dB by which an estimate is worse than the mixture; 0: none.
-    start : a trained network (name or folder) whose weights are the first, of the same sizes or the same without a bottleneck; "" starts at
-        random.
+    start : a trained network (name or folder) whose weights are the first; "" starts at random. It has the same sizes, or no bottleneck, or
+        more hidden units, of which those with the largest outgoing weights are taken.
     ranges : in quantization-aware training, how the ranges of activations are found to begin with; "" in float.
     weights : there, bits of a FULLY_CONNECTED's weights.
     keep : parameters that are left; all others are pruned away over the first half of the steps (see `tf_model.pruning`). 0 keeps all.
@@ -347,23 +348,43 @@ def _first(start: str, name: str, net: networks.Network) -> checkpoint.Checkpoin
     if not start:
         return None
     trained = checkpoint.load(start)
-    allowed = [net]
+    expected = net
     if isinstance(net, networks.Streaming) and isinstance(trained.net, networks.Streaming):
-        here = dataclasses.replace(net, signal=dataclasses.replace(net.signal, dc=trained.net.signal.dc))  # it has no weights
-        allowed += [here, dataclasses.replace(here, bottleneck=0)]
-    if trained.net not in allowed:
+        expected = dataclasses.replace(
+            net,
+            signal=dataclasses.replace(net.signal, dc=trained.net.signal.dc),  # it has no weights
+            bottleneck=trained.net.bottleneck and net.bottleneck,
+            hidden=max(net.hidden, trained.net.hidden),
+        )
+    if trained.net != expected:
         raise UserError(
-            f"start {start}: its sizes are not those of {name}; start with one of the same sizes, or the same without a bottleneck"
+            f"start {start}: its sizes are not those of {name}; start from a network of the same sizes, one without a bottleneck, or one "
+            "with more hidden units"
         )
     return trained
 
 
 def _set_weights(model, trained: checkpoint.Checkpoint) -> None:
-    """Begin with what was trained; a layer that was not there begins as the identity."""
+    """Begin with what was trained. A layer that was not there begins as the identity; a wider LSTM gives its strongest units."""
     before = {layer.name: layer for layer in trained.model().layers}
     for layer in model.layers:
-        if layer.name in before:
+        if layer.name not in before:
+            continue
+        if isinstance(layer, GroupedLSTM) and layer.hidden < before[layer.name].hidden:
+            _narrow(before[layer.name], layer)
+        else:
             layer.set_weights(before[layer.name].get_weights())
+
+
+def _narrow(wide: GroupedLSTM, narrow: GroupedLSTM) -> None:
+    """Copy the units whose outgoing weights are largest by their norm."""
+    kernel, recurrent, bias = wide.lstm.get_weights()
+    project, project_bias = wide.project.get_weights()
+    outgoing = np.linalg.norm(np.concatenate([project, recurrent], 1), axis=1)
+    units = np.sort(np.argsort(-outgoing, kind="stable")[: narrow.hidden])
+    gates = (np.arange(4)[:, None] * wide.hidden + units).ravel()  # columns of the four gates
+    narrow.lstm.set_weights([kernel[:, gates], recurrent[units][:, gates], bias[gates]])
+    narrow.project.set_weights([project[units], project_bias])
 
 
 def _refuse_another(recipe_file: Path, asked: dict, net: networks.Network) -> None:

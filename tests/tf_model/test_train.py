@@ -8,6 +8,10 @@ import pytest
 
 from groupcomm.errors import UserError
 from tf_model import checkpoint, train
+from tf_model.layers.grouped_lstm import GroupedLSTM
+from tf_model.networks import streaming
+
+pytestmark = [pytest.mark.tensorflow, pytest.mark.train]
 
 RECIPE = train.Recipe(steps=6, batch=2, seconds=0.5, learning_rate=1e-2, validate_every=2, validation_mixtures=2, patience=9, corpus="tiny")
 
@@ -98,6 +102,26 @@ def test_it_goes_on_from_a_network_without_the_bottleneck(tiny_net, tiny_corpus,
     assert second.count_params() > first.count_params()
     with pytest.raises(UserError, match="its sizes are not those of tiny"):
         train.train("tiny", dataclasses.replace(wider, hidden=9), still, tmp_path / "third")
+
+
+def test_a_run_starts_from_the_strongest_units_of_a_wider_network(tiny_net, tiny_corpus, tmp_path, random):
+    """Units without outgoing weights are the weakest: without them, the network is the same."""
+    wide = streaming.build(tiny_net)
+    for layer in wide.layers:
+        if isinstance(layer, GroupedLSTM):
+            kernel, recurrent, bias = layer.lstm.get_weights()
+            project, project_bias = layer.project.get_weights()
+            recurrent[[1, 5]] = 0
+            project[[1, 5]] = 0
+            layer.lstm.set_weights([kernel, recurrent, bias])
+            layer.project.set_weights([project, project_bias])
+    checkpoint.save(tmp_path / "wide", "tiny", tiny_net, {}, wide)
+    narrow = dataclasses.replace(tiny_net, hidden=tiny_net.hidden - 2)
+    still = dataclasses.replace(RECIPE, learning_rate=0.0, steps=1, start=str(tmp_path / "wide"))
+    train.train("tiny", narrow, still, tmp_path / "narrow")
+    features = random.uniform(0, 1, (1, 20, tiny_net.signal.inputs)).astype(np.float32)
+    trained = checkpoint.load(str(tmp_path / "narrow" / "best")).model()
+    np.testing.assert_allclose(trained(features), wide(features), atol=1e-6)
 
 
 @pytest.mark.parametrize(("measure", "loss"), [("snr", 20 * np.log10(0.5)), ("si-sdr", -30)])
