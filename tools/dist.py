@@ -57,7 +57,7 @@ def folder_files(folder: Path) -> dict[str, bytes]:
     return {file.relative_to(folder.parent).as_posix(): file.read_bytes() for file in files}
 
 
-def write(out: Path, bundles: tuple[str, ...] = RELEASED) -> None:
+def write(out: Path, bundles: tuple[str, ...] = RELEASED, commit: str = "HEAD") -> None:
     """Write the release.
 
     Parameters
@@ -66,16 +66,18 @@ def write(out: Path, bundles: tuple[str, ...] = RELEASED) -> None:
         Folder; it appears whole or not at all.
     bundles : tuple of str
         Names of released networks.
+    commit : str
+        What the release is made from.
 
     Raises
     ------
     UserError
         When this is not a git repository, or a command fails.
     """
-    seconds = int(_run("git", "log", "-1", "--format=%ct", cwd=REPO))
+    seconds = int(_run("git", "log", "-1", "--format=%ct", commit, cwd=REPO))
     with atomic_folder(out) as part, tempfile.TemporaryDirectory() as name:
         scratch, source = Path(name), Path(name) / "source"
-        committed = _run("git", "archive", "HEAD", cwd=REPO)
+        committed = _run("git", "archive", commit, cwd=REPO)
         with tarfile.open(fileobj=io.BytesIO(committed)) as archive:
             archive.extractall(source, filter="data")
         environment = os.environ | {"SOURCE_DATE_EPOCH": str(seconds), "PYTHONPATH": str(source)}
