@@ -1,16 +1,48 @@
-"""Fixtures of all tests, and the markers that a test gets by what it uses."""
+"""Fixtures of all tests, and two rules about the markers (pyproject.toml lists them).
+
+A module whose ``pytestmark`` has a marker that ``-m`` excludes with ``not`` is not imported. So ``-m "not tensorflow"``
+does not import TensorFlow at all, and then a test that imports it without the marker fails.
+"""
 
 import os
+import re
+import sys
 
 import numpy as np
 import pytest
 
-import tf_model
+# Loaded after TensorFlow, its native module binds to TensorFlow's symbols and throws bad_alloc.
+import tflite_runtime.interpreter  # noqa: F401, I001
+
+import tf_model  # noqa: F401  selects Keras 2, before anything imports TensorFlow
 
 pytest.register_assert_rewrite("tests.helpers")
 if "PYTEST_XDIST_WORKER" in os.environ:  # as many workers as cores
     os.environ |= {"TF_NUM_INTRAOP_THREADS": "1", "TF_NUM_INTEROP_THREADS": "1"}
-tf_model.load_tensorflow()
+
+
+def pytest_ignore_collect(collection_path, config):
+    """Leave out a test module all of whose tests the expression of ``-m`` excludes."""
+    excluded = set(re.findall(r"\bnot (\w+)", config.option.markexpr or ""))
+    if excluded and collection_path.name.startswith("test_"):
+        marks = re.search(r"^pytestmark = .*$", collection_path.read_text(), re.MULTILINE)
+        if marks and excluded & set(re.findall(r"pytest\.mark\.(\w+)", marks[0])):
+            return True
+    return None
+
+
+def pytest_collection_finish(session):
+    if "not tensorflow" in (session.config.option.markexpr or "") and "tensorflow" in sys.modules:
+        raise pytest.UsageError("a test module without the marker `tensorflow` imports TensorFlow")
+
+
+@pytest.fixture(autouse=True)
+def _tensorflow_is_marked(request):
+    """Fail a test that is the first to import TensorFlow and lacks the marker."""
+    loaded = "tensorflow" in sys.modules
+    yield
+    if not loaded and not request.node.get_closest_marker("tensorflow"):
+        assert "tensorflow" not in sys.modules, "this test imports TensorFlow: mark it `tensorflow`"
 
 
 @pytest.fixture

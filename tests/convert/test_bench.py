@@ -9,6 +9,8 @@ from groupcomm.errors import UserError
 from tests.helpers.cli import groupcomm, ok, refused
 from tf_model import checkpoint
 
+pytestmark = [pytest.mark.bazel, pytest.mark.board]
+
 
 @pytest.fixture(scope="module")
 def m4():

@@ -9,10 +9,12 @@ import pytest
 from convert import bundle, flatbuffer, quantize, runtimes
 from groupcomm.errors import UserError
 from tf_model import checkpoint
-from tf_model.networks import streaming
 
 
+@pytest.mark.tensorflow
 def test_a_new_bundle_holds_what_it_says(tmp_path, tiny_net, monkeypatch):
+    from tf_model.networks import streaming
+
     model = streaming.build(tiny_net)
     checkpoint.save(tmp_path / "net", "tiny", tiny_net, {}, model)
     trained = checkpoint.load(str(tmp_path / "net"))

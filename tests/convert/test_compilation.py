@@ -16,8 +16,6 @@ from groupcomm.files import REPO
 from tests.helpers.tflite_models import INT8, INT16, INT32, INT64, Official, Tensor, model_of, network_of
 from tf_model import checkpoint
 from tf_model import signal as sig
-from tf_model.networks import streaming
-from tf_model.networks.streaming import Streaming
 from tf_model.signal import Signal
 
 
@@ -42,6 +40,9 @@ class Program(runtimes.Static):
 @pytest.fixture(scope="module")
 def banded(tmp_path_factory):
     """A bundle of a small network for two speakers whose groups are bands, with random weights."""
+    from tf_model.networks import streaming
+    from tf_model.networks.streaming import Streaming
+
     signal = Signal(level=0.5, bands=5, pool=4, neighbours=3, dc=0.25)
     net = Streaming(signal=signal, sources=2, features=40, groups=5, blocks=2, tac=7, hidden=8, bottleneck=6)
     folder = tmp_path_factory.mktemp("banded")
@@ -51,13 +52,15 @@ def banded(tmp_path_factory):
     return bundle.write(checkpoint.load(str(folder / "net")), folder / "bundle")
 
 
-@pytest.fixture(scope="module", params=[*bundle.names(), "banded"])
+@pytest.fixture(scope="module", params=[*bundle.names(), pytest.param("banded", marks=pytest.mark.tensorflow)])
 def compiled(request, tmp_path_factory):
     """(bundle, program) of every committed bundle, and of one in bands."""
     opened = request.getfixturevalue("banded") if request.param == "banded" else bundle.load(request.param)
     return opened, Program(opened, tmp_path_factory.mktemp(request.param))
 
 
+@pytest.mark.tensorflow
+@pytest.mark.bazel
 def test_the_stream_of_bands_is_that_of_python(banded):
     """PCM on a DC of 0.1 through the C++ stream: features without it, of a running level and of neighbours; masks of two sources in every
     band."""

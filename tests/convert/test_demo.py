@@ -12,6 +12,8 @@ from convert.demo import run_demo
 from tests.helpers.cli import ok
 from tf_model import checkpoint, evaluate
 
+pytestmark = [pytest.mark.tensorflow, pytest.mark.bazel]
+
 
 def test_demo(tmp_path):
     found = ok("demo", "--out", tmp_path, "--json")

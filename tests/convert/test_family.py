@@ -14,6 +14,8 @@ from tf_model.layers.blstm import BLSTM
 from tf_model.networks import find, tasnet
 from tf_model.networks.tasnet import TasNet
 
+pytestmark = pytest.mark.tensorflow
+
 SMALL = {"blocks": 1, "chunk": 6, "features": 16, "hidden": 5, "window": 8}
 NETS = {
     "gc": TasNet(**SMALL, talk="blstm", groups=2),

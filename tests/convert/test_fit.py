@@ -56,6 +56,8 @@ def test_a_board_that_is_not_known_is_named():
         fit.fit(bundle.load("enhance-nano"), "nano")
 
 
+@pytest.mark.bazel
+@pytest.mark.board
 @pytest.mark.parametrize(("name", "board", "fits"), [("enhance-nano", "nano33ble", True), ("enhance-fast", "nrf5340_audio_dk", False)])
 def test_the_verb_says_yes_and_no(name, board, fits):
     """And what it counts is inside the budget of that bundle."""
@@ -68,6 +70,8 @@ def test_the_verb_says_yes_and_no(name, board, fits):
         assert 0.9 * most < used[key] <= most
 
 
+@pytest.mark.bazel
+@pytest.mark.board
 def test_a_slower_core_is_told_by_how_much():
     slow = groupcomm("fit", "enhance-nano", "--board", "nano33ble", "--cycles-per-instruction", "3")
     assert slow.returncode == 1 and "cycles a hop too many" in slow.stdout

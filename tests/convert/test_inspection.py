@@ -5,6 +5,8 @@ import tensorflow as tf
 
 from convert import inspection
 
+pytestmark = pytest.mark.tensorflow
+
 
 def test_the_committed_bundle():
     found = inspection.inspect("enhance")

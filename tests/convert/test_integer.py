@@ -10,6 +10,8 @@ from groupcomm.errors import UserError
 from tests.helpers.streaming_models import NETS, floating, quantized, run, snr
 from tests.helpers.tflite_models import Tensor, model_of
 
+pytestmark = pytest.mark.tensorflow
+
 
 @pytest.fixture(scope="module", params=NETS)
 def network(request, tmp_path_factory):

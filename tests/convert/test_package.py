@@ -12,6 +12,8 @@ from groupcomm.files import REPO
 from tests.helpers.cli import groupcomm, ok
 from tests.helpers.serial_line import Line, emulator, equal, prove
 
+pytestmark = [pytest.mark.bazel, pytest.mark.board]
+
 # What arduino:mbed_nano's platform gives the compiler for a Nano 33 BLE, as far as it is not of Mbed itself.
 FLAGS = [
     "-c",

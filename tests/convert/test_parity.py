@@ -12,6 +12,8 @@ from groupcomm.errors import UserError
 from tests.helpers.tflite_models import carrying
 from tf_model import checkpoint
 
+pytestmark = [pytest.mark.tensorflow, pytest.mark.bazel]
+
 
 @pytest.fixture(scope="module")
 def result():

@@ -16,6 +16,8 @@ from tests.helpers.random_operators import random_lstm
 from tests.helpers.tflite_models import Official, carrying
 from tf_model import checkpoint
 
+pytestmark = pytest.mark.tensorflow
+
 KINDS = [runtimes.Tflm, runtimes.LiteRT, runtimes.TfliteRuntime]
 
 

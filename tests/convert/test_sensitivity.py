@@ -11,6 +11,8 @@ from tests.helpers.streaming_models import NETS
 from tf_model import checkpoint
 from tf_model.networks import streaming
 
+pytestmark = pytest.mark.tensorflow
+
 HOPS = 40
 
 

@@ -1,17 +1,16 @@
 """The board's proof over a serial port: frames, and the whole protocol against the emulated boards with faults on the line."""
 
 import json
-import os
-import time
 
 import numpy as np
 import pytest
-import serial
 
 from convert import bundle, runner, serial_parity
 from groupcomm.errors import UserError
-from tests.helpers.cli import groupcomm, refused
+from tests.helpers.cli import groupcomm
 from tests.helpers.serial_line import HOPS, Line, equal, prove
+
+pytestmark = [pytest.mark.bazel, pytest.mark.board]
 
 
 @pytest.mark.parametrize("name", ["enhance-nano", "enhance-fast"])
@@ -19,20 +18,6 @@ def test_the_sound_is_loud_enough_to_prove_something(name):
     opened = bundle.load(name)
     out = runner.separate_pcm(opened, serial_parity.speech(HOPS, opened.signal.hop))[2]
     assert np.abs(out).max() > 1000 and np.mean(out != 0) > 0.9
-
-
-@pytest.mark.parametrize(
-    "frame", [b"", b"\0", b"a", b"\0\0a\0", bytes(range(256)) * 3, b"x" * 253, b"x" * 254, b"x" * 255, b"x" * 508 + b"\0"]
-)
-def test_frames(frame):
-    stuffed = serial_parity.stuff(frame)
-    assert 0 not in stuffed and len(stuffed) <= len(frame) + len(frame) // 254 + 1
-    assert serial_parity.unstuff(stuffed) == frame
-    whole = serial_parity.encode(serial_parity.RUN, 65535, frame)
-    assert whole.count(0) == 1 and serial_parity.decode(whole[:-1]) == (serial_parity.RUN, 65535, frame)
-    for at in range(0, len(whole) - 1, 7):
-        assert serial_parity.decode(whole[:at] + whole[at + 1 : -1]) is None
-        assert serial_parity.decode(whole[:at] + bytes([whole[at] ^ 4]) + whole[at + 1 : -1]) is None
 
 
 @pytest.mark.parametrize(
@@ -149,17 +134,3 @@ def test_the_verb():
         done = groupcomm("parity", "enhance-nano", "--port", line.name, "--hops", "20", "--json")
     found = json.loads(done.stdout)
     assert done.returncode == 0 and found["ok"] and found["port"] == line.name and found["sound"]["hops"] == 20
-
-
-def test_a_port_that_is_not_there_is_named():
-    refused(groupcomm("parity", "enhance-nano", "--port", "/dev/nothing"), "/dev/nothing: cannot be opened")
-
-
-def test_a_silent_port_is_named():
-    master, slave = os.openpty()
-    with serial_parity.open_port(os.ttyname(slave), 115200) as port, pytest.raises(UserError, match="no answer to 2 requests in 0.1 s"):
-        start = time.monotonic()
-        serial_parity.Link(port, timeout=0.05, tries=2).hello()
-    assert time.monotonic() - start < 1 and isinstance(port, serial.Serial)
-    os.close(master)
-    os.close(slave)

@@ -14,6 +14,8 @@ from groupcomm.files import REPO
 from tests.helpers.cli import groupcomm
 from tests.helpers.serial_line import Line, emulator, equal, prove
 
+pytestmark = [pytest.mark.bazel, pytest.mark.board]
+
 STAND_IN = REPO / "tests" / "convert" / "zephyr"
 CORTEX_M = REPO / "micro" / "boards" / "cortex_m"
 # The board, its core, and the emulated board of that core.

@@ -9,6 +9,8 @@ import pytest
 
 from groupcomm.files import REPO
 
+pytestmark = [pytest.mark.bazel, pytest.mark.board]
+
 BOARDS = ["cortex_m4", "cortex_m33", "cortex_m55"]
 # What a linked program has of them, by the names of its symbols.
 FORBIDDEN = {

@@ -18,6 +18,8 @@ from convert import bundle, flatbuffer, runner, runtimes
 from groupcomm.files import REPO
 from tf_model import signal as sig
 
+pytestmark = pytest.mark.bazel
+
 ENHANCE = bundle.BUNDLES / "enhance"
 
 

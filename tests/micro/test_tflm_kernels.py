@@ -10,6 +10,8 @@ from convert import runner
 from tests.helpers.random_operators import OPERATORS, fully_connected_at_ties, random_fully_connected, random_lstm
 from tests.helpers.tflite_models import INT8, INT16, Official, batch_before_time, fuse, packed, peephole, wide_bias
 
+pytestmark = pytest.mark.bazel
+
 
 def ours(folder, name, model: bytes, cases, arena=2**20):
     """Every output of a model of one operator of one input, in TFLM with our kernels. A case is a tuple of inputs, or "reset"."""

@@ -3,14 +3,14 @@ import itertools
 
 import pytest
 
-from tf_model import train
-
 
 @pytest.fixture
 def train_and_stop(monkeypatch):
     """Function: `train.train` with these arguments, stopped after so many steps as Ctrl-C does it."""
 
     def run(steps, *arguments):
+        from tf_model import train
+
         answers = itertools.chain([False] * (steps - 1), itertools.repeat(True))  # it is asked once a step
 
         class Asked:

@@ -9,6 +9,8 @@ from groupcomm.errors import UserError
 from tf_model import checkpoint
 from tf_model.networks import streaming
 
+pytestmark = pytest.mark.tensorflow
+
 
 @pytest.fixture
 def folder(tmp_path, tiny_net):

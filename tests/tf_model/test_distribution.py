@@ -19,6 +19,8 @@ from groupcomm.errors import UserError
 from groupcomm.files import REPO
 from tf_model import distribution, train
 
+pytestmark = [pytest.mark.tensorflow, pytest.mark.train]
+
 RECIPE = train.Recipe(steps=4, batch=4, seconds=0.5, learning_rate=1e-2, validate_every=1, validation_mixtures=3, patience=9, corpus="tiny")
 WORKER = """
 import json, pathlib, sys

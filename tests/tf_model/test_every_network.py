@@ -11,6 +11,8 @@ from typer.testing import CliRunner
 from groupcomm.cli import app
 from tf_model import networks, train
 
+pytestmark = [pytest.mark.tensorflow, pytest.mark.train]
+
 SAMPLES = 700  # two chunks of 100 frames; a sample more in a third costs half as much again
 
 

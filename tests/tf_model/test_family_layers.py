@@ -17,6 +17,8 @@ from tf_model.layers.u_block import UBlock
 from tf_model.layers.waveform import Decoder, Encoder
 from tf_model.macs import Macs
 
+pytestmark = pytest.mark.tensorflow
+
 
 def randomize(layer, random):
     layer.set_weights([random.standard_normal(w.shape).astype(np.float32) * 0.5 for w in layer.get_weights()])

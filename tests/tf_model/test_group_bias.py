@@ -1,8 +1,11 @@
 """GroupBias against its formula."""
 
 import numpy as np
+import pytest
 
 from tf_model.layers.group_bias import GroupBias
+
+pytestmark = pytest.mark.tensorflow
 
 
 def test_it_is_its_formula(random):

@@ -9,6 +9,8 @@ from tf_model.layers.group_blstm import GroupBLSTM
 from tf_model.layers.grouped_lstm import GroupedLSTM
 from tf_model.layers.tac import TAC
 
+pytestmark = pytest.mark.tensorflow
+
 
 def randomize(layer, random):
     layer.set_weights([random.standard_normal(w.shape).astype(np.float32) * 0.5 for w in layer.get_weights()])

@@ -6,6 +6,8 @@ import tensorflow as tf
 
 from tf_model import evaluate, losses
 
+pytestmark = pytest.mark.tensorflow
+
 
 def orthogonal(random, samples=4000):
     """Two zero-mean signals of energy 1 at right angles."""

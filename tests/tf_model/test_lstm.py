@@ -6,6 +6,8 @@ import tensorflow as tf
 
 from tf_model.layers.lstm import LSTM
 
+pytestmark = pytest.mark.tensorflow
+
 
 @pytest.mark.parametrize("backwards", (False, True))
 @pytest.mark.parametrize("given", (False, True))

@@ -9,6 +9,8 @@ import tensorflow as tf
 from groupcomm.errors import UserError
 from tf_model import checkpoint, pruning, train
 
+pytestmark = pytest.mark.tensorflow
+
 RECIPE = train.Recipe(steps=6, batch=2, seconds=0.5, learning_rate=1e-2, validate_every=1, validation_mixtures=2, patience=9, corpus="tiny")
 KEEP = 2000
 

@@ -11,6 +11,8 @@ from tf_model import checkpoint, evaluate, reproduction
 from tf_model.networks import tasnet
 from tf_model.networks.tasnet import TasNet
 
+pytestmark = pytest.mark.tensorflow
+
 
 def test_rounded_weights_are_on_a_grid_of_their_column(random):
     w = random.standard_normal((6, 5)).astype(np.float32) * [1, 10, 0.1, 1, 0]

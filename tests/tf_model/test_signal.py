@@ -50,6 +50,7 @@ def test_stft_is_librosas(random, window, hop):
     np.testing.assert_allclose(sig.stft(x, s), expected, atol=2e-5)
 
 
+@pytest.mark.tensorflow
 @pytest.mark.parametrize(("window", "hop"), SIZES)
 def test_tensorflow_twin(random, window, hop):
     s = sig.Signal(window=window, hop=hop)

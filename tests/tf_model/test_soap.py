@@ -1,10 +1,13 @@
 """SOAP against its paper's algorithm in float64 NumPy."""
 
 import numpy as np
+import pytest
 import tensorflow as tf
 import tf_keras as keras
 
 from tf_model.soap import SOAP
+
+pytestmark = pytest.mark.tensorflow
 
 
 def reference(start, gradients, rate):

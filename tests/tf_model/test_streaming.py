@@ -13,6 +13,8 @@ from tf_model.layers.bottleneck import Bottleneck
 from tf_model.layers.tac import TAC
 from tf_model.networks import STREAMING, Streaming, changed, find, streaming
 
+pytestmark = pytest.mark.tensorflow
+
 HOPS = 60
 
 

@@ -14,6 +14,8 @@ from tf_model.layers import chunks
 from tf_model.networks import CAUSAL, find, tasnet
 from tf_model.networks.tasnet import TasNet
 
+pytestmark = pytest.mark.tensorflow
+
 
 @pytest.mark.parametrize("name", NETS)
 def test_estimates_are_as_long_as_the_mixture_and_gradients_reach_every_weight(name, random):

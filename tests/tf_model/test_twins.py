@@ -8,6 +8,8 @@ import pytest
 
 from tf_model import checkpoint, networks, train
 
+pytestmark = pytest.mark.tensorflow
+
 KINDS, TASKS, SEEDS = ("dprnn", "gc", "narrow"), ("separate", "enhance"), (0, 1)
 DENSE = {f"twin-{kind}-{task}-seed{seed}": (kind, task, seed) for kind, task, seed in itertools.product(KINDS, TASKS, SEEDS)}
 PRUNED = {f"twin-dprnn-{task}-pruned-seed{seed}": ("dprnn", task, seed) for task, seed in itertools.product(TASKS, SEEDS)}

@@ -7,6 +7,8 @@ from tests.helpers.numpy_layers import along, blstm, dense, depthwise, norm, pre
 from tests.helpers.tasnet_models import NETS, SMALL, TAC, randomized
 from tf_model.networks.tasnet import TasNet
 
+pytestmark = pytest.mark.tensorflow
+
 WHOLE = {name: NETS[name] for name in ("plain", "flstm", "gc", "one source", "gc3")} | {
     "tcn": TasNet("tcn", **SMALL | {"blocks": 8}, bottleneck=8),  # more blocks than dilations
     "gc3-tcn": TasNet("tcn", **SMALL, **TAC, context=4),
