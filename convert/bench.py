@@ -24,7 +24,9 @@ BUDGET = ("instructions", "flash_bytes", "ram_bytes")  # of the worst hop; all o
 HOPS = 200
 COUNTED_HOPS = 20  # on the host, where valgrind takes 50 times as long
 WINDOWS = (128, 256, 512)  # samples; for which micro/stream has a library of its own
-CYCLES_PER_INSTRUCTION = 1.5  # assumed: most take 1, loads and taken branches 2 to 4, and flash has wait states
+CYCLES_PER_INSTRUCTION = (
+    1.5  # assumed: most take 1, loads and taken branches 2 to 4, and flash has wait states
+)
 _BUILD = """load("//micro/boards/cortex_m:network.bzl", "network_firmware")
 
 network_firmware(
@@ -70,7 +72,9 @@ def bench(bundle: bundles.Bundle, board: str, *, portable: bool = False) -> dict
     with atomic_path(folder / "BUILD") as part:
         parts = {
             "kernels": "kernels_portable" if portable else "kernels",
-            "stream": f"stream_{bundle.signal.window}" if bundle.signal.window in WINDOWS else "stream",
+            "stream": f"stream_{bundle.signal.window}"
+            if bundle.signal.window in WINDOWS
+            else "stream",
         }
         part.write_text(_BUILD.format(name=written["name"], **parts))
     label = f"//build/bench/{folder.name}:firmware_{board.replace('-', '_')}"
@@ -79,27 +83,40 @@ def bench(bundle: bundles.Bundle, board: str, *, portable: bool = False) -> dict
         scratch = Path(name)
         bundles.golden_pcm(HOPS, bundle.signal.hop).tofile(scratch / "pcm")
         files = [scratch / kind for kind in ("pcm", "sound", "features", "masks")]
-        done = subprocess.run([program, "--count", scratch / "count", "--within", "run", "stream", *files], capture_output=True, text=True)
+        done = subprocess.run(
+            [program, "--count", scratch / "count", "--within", "run", "stream", *files],
+            capture_output=True,
+            text=True,
+        )
         if done.returncode:
-            raise UserError(f"{label}: {done.stderr.strip() or f'ended with code {done.returncode}'}")
+            raise UserError(
+                f"{label}: {done.stderr.strip() or f'ended with code {done.returncode}'}"
+            )
         said, counted = json.loads(done.stdout), json.loads((scratch / "count").read_text())
         features, masks = (np.fromfile(path, np.int8).reshape(HOPS, -1) for path in files[2:])
     if not np.array_equal(masks, runtimes.Tflm(bundle.model)(features)):
-        raise UserError(f"{label}: its masks are not TFLM's; its cost means nothing before that is mended")
+        raise UserError(
+            f"{label}: its masks are not TFLM's; its cost means nothing before that is mended"
+        )
     hop, network = counted["spans"]
     model = flatbuffer.read(bundle.path / bundle.description["model"]["file"])
     macs = model.macs
     instructions = {
-        kind: {"mean": span["instructions"] / HOPS, "worst": span["worst"]} for kind, span in (("hop", hop), ("network", network))
+        kind: {"mean": span["instructions"] / HOPS, "worst": span["worst"]}
+        for kind, span in (("hop", hop), ("network", network))
     }
-    instructions["signal"] = {key: instructions["hop"][key] - instructions["network"][key] for key in ("mean", "worst")}
+    instructions["signal"] = {
+        key: instructions["hop"][key] - instructions["network"][key] for key in ("mean", "worst")
+    }
     ram = {
         "state": written["state_bytes"],
         "activations": written["arena_bytes"],
         "stream": said["stream_bytes"],
         "stack": said["stack_used"],
     }
-    operators = _operators(model.steps, Path(f"{program}.elf"), folder / f"{written['name']}.c", counted["within"])
+    operators = _operators(
+        model.steps, Path(f"{program}.elf"), folder / f"{written['name']}.c", counted["within"]
+    )
     flash = _flash(Path(f"{program}.elf"), written["weight_bytes"])
     figures = {
         "instructions": instructions["hop"]["worst"],
@@ -131,18 +148,30 @@ def bench(bundle: bundles.Bundle, board: str, *, portable: bool = False) -> dict
             for real in boards.boards().values()
             if real.core == board
         },
-        "budget": {key: {"limit": limit, "used": figures[key], "ok": figures[key] <= limit} for key, limit in limits.items()},
+        "budget": {
+            key: {"limit": limit, "used": figures[key], "ok": figures[key] <= limit}
+            for key, limit in limits.items()
+        },
     }
 
 
 def _limits(bundle: bundles.Bundle, board: str) -> dict[str, int]:
     """The board's part of the budget in bundle.json, which a person writes: checked, {} where there is none."""
     file, budget = bundle.path / "bundle.json", bundle.description.get("budget", {})
-    if not isinstance(budget, dict) or not all(isinstance(limits, dict) for limits in budget.values()):
-        raise UserError(f"{file}: budget {budget!r} is not limits by board; docs/reference/bundle.md shows one")
-    for kind, found, known in (("board", budget, BOARDS), ("figure", set().union(*budget.values()), BUDGET)):
+    if not isinstance(budget, dict) or not all(
+        isinstance(limits, dict) for limits in budget.values()
+    ):
+        raise UserError(
+            f"{file}: budget {budget!r} is not limits by board; docs/reference/bundle.md shows one"
+        )
+    for kind, found, known in (
+        ("board", budget, BOARDS),
+        ("figure", set().union(*budget.values()), BUDGET),
+    ):
         if unknown := sorted(set(found) - set(known)):
-            raise UserError(f"{file}: budget has the {kind} {unknown[0]!r}, which is not known; use {', '.join(known)}")
+            raise UserError(
+                f"{file}: budget has the {kind} {unknown[0]!r}, which is not known; use {', '.join(known)}"
+            )
     for key, limit in (limits := budget.get(board, {})).items():
         if not isinstance(limit, int):
             raise UserError(f"{file}: budget {key} {limit!r} is not a whole number")
@@ -170,19 +199,34 @@ def bench_host(bundle: bundles.Bundle) -> dict:
     for kernels in ("library", "ours"):
         masks, microseconds = runner.timed_replay(bundle, features, kernels=kernels)
         if not np.array_equal(masks, expected):
-            raise UserError(f"{bundle.path}: the masks of kernels {kernels} are not TFLM's; their cost means nothing before that is mended")
-        described = json.loads(runner.run("describe", "--bundle", bundle.path, "--kernels", kernels))
+            raise UserError(
+                f"{bundle.path}: the masks of kernels {kernels} are not TFLM's; their cost means nothing before that is mended"
+            )
+        described = json.loads(
+            runner.run("describe", "--bundle", bundle.path, "--kernels", kernels)
+        )
         count = runner.count_replay(bundle, features[:COUNTED_HOPS], kernels=kernels)
         found[kernels] = {
             "instructions": count and count / COUNTED_HOPS,
             "per_mac": count and count / COUNTED_HOPS / macs,
-            "microseconds": {"median": float(np.median(microseconds)), "worst": float(microseconds.max())},
+            "microseconds": {
+                "median": float(np.median(microseconds)),
+                "worst": float(microseconds.max()),
+            },
             "arena_bytes": {key: described["arena"][key] for key in ("used", "smallest")},
         }
-    return {"bundle": bundle.name, "engine": "tflm-host", "hops": len(features), "macs": macs, "kernels": found}
+    return {
+        "bundle": bundle.name,
+        "engine": "tflm-host",
+        "hops": len(features),
+        "macs": macs,
+        "kernels": found,
+    }
 
 
-def _operators(steps: tuple[flatbuffer.Step, ...], elf: Path, source: Path, within: dict[str, int]) -> list[dict]:
+def _operators(
+    steps: tuple[flatbuffer.Step, ...], elf: Path, source: Path, within: dict[str, int]
+) -> list[dict]:
     """Instructions a hop by operator, from those by place in the function that calls all kernels (counter.c's ``within``).
 
     A place belongs to a line of the C file, by the ELF file's line numbers; a line belongs to the operator in the comment above it.
@@ -195,12 +239,21 @@ def _operators(steps: tuple[flatbuffer.Step, ...], elf: Path, source: Path, with
             owner = None
         owners[f"{source.name}:{number}"] = owner
     listed = "\n".join(within)
-    done = subprocess.run(["arm-none-eabi-addr2line", "-s", "-e", elf], input=listed, capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        ["arm-none-eabi-addr2line", "-s", "-e", elf],
+        input=listed,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
     counts = [0] * len(steps)
     for place, count in zip(done.stdout.splitlines(), within.values(), strict=True):
         if (owner := owners.get(place.split(" ")[0])) is not None:
             counts[owner] += count
-    return [dataclasses.asdict(step) | _cost(count / HOPS, step.macs) for step, count in zip(steps, counts, strict=True)]
+    return [
+        dataclasses.asdict(step) | _cost(count / HOPS, step.macs)
+        for step, count in zip(steps, counts, strict=True)
+    ]
 
 
 def _kinds(operators: list[dict]) -> list[dict]:
@@ -220,13 +273,29 @@ def _cost(instructions: float, macs: int) -> dict:
 def _readable(functions: dict[str, int]) -> dict[str, float]:
     """Instructions a hop by function, the most first; C++ names as in the source, without parameters."""
     listed = "\n".join(functions)
-    done = subprocess.run(["arm-none-eabi-c++filt", "-p"], input=listed, capture_output=True, text=True, check=True)
-    names = [re.sub(r"groupcomm::|\(anonymous namespace\)::", "", name) for name in done.stdout.splitlines()]
-    return {name: count / HOPS for name, count in sorted(zip(names, functions.values(), strict=True), key=lambda pair: -pair[1])}
+    done = subprocess.run(
+        ["arm-none-eabi-c++filt", "-p"], input=listed, capture_output=True, text=True, check=True
+    )
+    names = [
+        re.sub(r"groupcomm::|\(anonymous namespace\)::", "", name)
+        for name in done.stdout.splitlines()
+    ]
+    return {
+        name: count / HOPS
+        for name, count in sorted(
+            zip(names, functions.values(), strict=True), key=lambda pair: -pair[1]
+        )
+    }
 
 
 def _flash(elf: Path, weights: int) -> dict:
     """Bytes of the firmware in flash: weights and biases; code, tables, quantization and initial values."""
-    done = subprocess.run(["arm-none-eabi-size", "-A", elf], capture_output=True, text=True, check=True)
-    sections = {line.split()[0]: int(line.split()[1]) for line in done.stdout.splitlines() if line.startswith((".text", ".data"))}
+    done = subprocess.run(
+        ["arm-none-eabi-size", "-A", elf], capture_output=True, text=True, check=True
+    )
+    sections = {
+        line.split()[0]: int(line.split()[1])
+        for line in done.stdout.splitlines()
+        if line.startswith((".text", ".data"))
+    }
     return {"weights": weights, "rest": sum(sections.values()) - weights}

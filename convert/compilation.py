@@ -21,8 +21,19 @@ from groupcomm.errors import UserError
 from groupcomm.files import atomic_folder
 
 ALIGNMENT = 8  # of every tensor in memory: Helium and the LSTM's scratch read words
-_WEIGHTS = ("weights", "bias", "input_weights", "recurrent_weights", "input_bias")  # in the parameters of kernels
-_C_TYPES = {np.dtype(np.int8): "int8_t", np.dtype(np.int16): "int16_t", np.dtype(np.int32): "int32_t", np.dtype(np.float32): "float"}
+_WEIGHTS = (
+    "weights",
+    "bias",
+    "input_weights",
+    "recurrent_weights",
+    "input_bias",
+)  # in the parameters of kernels
+_C_TYPES = {
+    np.dtype(np.int8): "int8_t",
+    np.dtype(np.int16): "int16_t",
+    np.dtype(np.int32): "int32_t",
+    np.dtype(np.float32): "float",
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -103,30 +114,54 @@ class _Program:
         self._definitions: list[str] = []
         model = schema.ModelT.InitFromPackedBuf(bundle.model, 0)
         if len(model.subgraphs) != 1:
-            raise UserError(f"{bundle.path}: the model has {len(model.subgraphs)} graphs; a network without control flow has one")
+            raise UserError(
+                f"{bundle.path}: the model has {len(model.subgraphs)} graphs; a network without control flow has one"
+            )
         graph = model.subgraphs[0]
         self._tensors, self._data = graph.tensors, model.buffers
         steps = []
         for op in graph.operators:
-            name, kernel = flatbuffer.operator_name(model.operatorCodes[op.opcodeIndex]), kernels.prepare(model, op)
-            steps.append(_Step(name, list(op.inputs), list(op.outputs), kernel, kernels.function(model, op, kernel)))
+            name, kernel = (
+                flatbuffer.operator_name(model.operatorCodes[op.opcodeIndex]),
+                kernels.prepare(model, op),
+            )
+            steps.append(
+                _Step(
+                    name,
+                    list(op.inputs),
+                    list(op.outputs),
+                    kernel,
+                    kernels.function(model, op, kernel),
+                )
+            )
         self._same = {}  # a reshaped tensor is the tensor that it was made of
         for step in steps:
             if step.name == "RESHAPE":
                 self._same[step.outputs[0]] = self._root(step.inputs[0])
-        self._outside = {self._root(graph.inputs[0]): "features", self._root(graph.outputs[0]): "masks"}
+        self._outside = {
+            self._root(graph.inputs[0]): "features",
+            self._root(graph.outputs[0]): "masks",
+        }
         if len(self._outside) != 2 or len(graph.inputs) != 1 or len(graph.outputs) != 1:
-            raise UserError(f"{bundle.path}: the model does not make one tensor of one other; convert the network again")
+            raise UserError(
+                f"{bundle.path}: the model does not make one tensor of one other; convert the network again"
+            )
         for tensor, what in ((graph.inputs[0], "features"), (graph.outputs[0], "masks")):
             if self._tensors[tensor].type != schema.TensorType.INT8:
-                raise UserError(f"{bundle.path}: the model's {what} are not int8; let it have int16 inside, with QUANTIZE at both ends")
+                raise UserError(
+                    f"{bundle.path}: the model's {what} are not int8; let it have int16 inside, with QUANTIZE at both ends"
+                )
         self._kept = flatbuffer.kept_states(model)
         self._place(steps)
-        self._calls = [line for number, step in enumerate(steps) for line in self._call(number, step)]
+        self._calls = [
+            line for number, step in enumerate(steps) for line in self._call(number, step)
+        ]
         self._of_network = len(self._definitions)
         self._array("analysis", bundle.signal.analysis_window())
         self._array("steps", _feature_steps(bundle))
-        self._resets = [line for number, step in enumerate(steps) for line in self._reset(number, step)]
+        self._resets = [
+            line for number, step in enumerate(steps) for line in self._reset(number, step)
+        ]
 
     def _root(self, tensor: int) -> int:
         return self._same.get(tensor, tensor)
@@ -146,7 +181,12 @@ class _Program:
             if lstm:
                 self._scratch[number] = Buffer(lstm.scratch_bytes, number, number)
             for tensor in map(self._root, step.inputs + step.outputs):
-                if tensor < 0 or tensor in states or tensor in self._outside or self._values(tensor) is not None:
+                if (
+                    tensor < 0
+                    or tensor in states
+                    or tensor in self._outside
+                    or self._values(tensor) is not None
+                ):
                     continue
                 lives.setdefault(tensor, Buffer(self._bytes(tensor), number, number)).last = number
         self.state_bytes = at
@@ -217,20 +257,35 @@ class _Program:
         if step.name == "RESHAPE":
             return []
         p, out = step.kernel, self._argument(step.outputs[0])
-        shapes = " x ".join(str(self._shape(t)) for t in step.inputs[: 2 if isinstance(p, kernels.Add | kernels.Mul) else 1])
+        shapes = " x ".join(
+            str(self._shape(t))
+            for t in step.inputs[: 2 if isinstance(p, kernels.Add | kernels.Mul) else 1]
+        )
         lines = [f"  /* {number} {step.name}: {shapes} to {self._shape(step.outputs[0])} */"]
         if isinstance(p, list):  # copies
             for tensor, copy in zip(step.inputs[: len(p)], p, strict=True):
                 of, to = self._at(tensor), f"{self._at(step.outputs[0])} + {copy.offset}"
-                of = f"(const int8_t*){of}" if of.startswith("tensor_") and self._wide(tensor) else of
-                lines.append(f"  gc_copy_s8({copy.rows}, {copy.columns}, {of}, {to}, {copy.stride});")
+                of = (
+                    f"(const int8_t*){of}"
+                    if of.startswith("tensor_") and self._wide(tensor)
+                    else of
+                )
+                lines.append(
+                    f"  gc_copy_s8({copy.rows}, {copy.columns}, {of}, {to}, {copy.stride});"
+                )
             return lines
         name = f"{step.name.lower()}_{number}"
         if isinstance(p, kernels.Lookup):
-            return [*lines, f"  gc_lookup_s8({self._array(name, p.table)}, {p.count}, {self._at(step.inputs[0])}, {out});"]
+            return [
+                *lines,
+                f"  gc_lookup_s8({self._array(name, p.table)}, {p.count}, {self._at(step.inputs[0])}, {out});",
+            ]
         kind = re.sub(r"(?<!^)(?=[A-Z])", "_", type(p).__name__).lower()
         self._definitions.append(f"static const gc_{kind} {name} = {self._struct(name, p)};")
-        arguments = [self._argument(t) for t in step.inputs[: 2 if isinstance(p, kernels.Add | kernels.Mul) else 1]]
+        arguments = [
+            self._argument(t)
+            for t in step.inputs[: 2 if isinstance(p, kernels.Add | kernels.Mul) else 1]
+        ]
         if isinstance(p, kernels.Lstm):
             arguments += [self._argument(t) for t in step.inputs[18:20]]
         arguments.append(out)
@@ -241,8 +296,14 @@ class _Program:
     def _reset(self, number: int, step: _Step) -> list[str]:
         lines = []
         for tensor in self._kept[number]:
-            value, what = (step.kernel.zero_point, "hidden") if tensor == step.inputs[18] else (0, "cells, int16")
-            lines.append(f"  memset({self._at(tensor)}, {value}, {self._bytes(tensor)}); /* {self._shape(tensor)} {what} */")
+            value, what = (
+                (step.kernel.zero_point, "hidden")
+                if tensor == step.inputs[18]
+                else (0, "cells, int16")
+            )
+            lines.append(
+                f"  memset({self._at(tensor)}, {value}, {self._bytes(tensor)}); /* {self._shape(tensor)} {what} */"
+            )
         return lines
 
     def header(self) -> str:
@@ -276,9 +337,17 @@ extern const gc_model groupcomm_{self.name};
     def source(self) -> str:
         """Text of NAME.c."""
         d, signal = self.bundle.description, self.bundle.signal
-        quantizations = [f"{{{c_float(d[k]['scale'])}, {d[k]['zero_point']}}}" for k in ("features", "masks")]
-        parts = {"network": self._definitions[: self._of_network], "signal": self._definitions[self._of_network :]}
-        joined = {key: "\n".join(lines) for key, lines in (parts | {"r": self._resets, "c": self._calls}).items()}
+        quantizations = [
+            f"{{{c_float(d[k]['scale'])}, {d[k]['zero_point']}}}" for k in ("features", "masks")
+        ]
+        parts = {
+            "network": self._definitions[: self._of_network],
+            "signal": self._definitions[self._of_network :],
+        }
+        joined = {
+            key: "\n".join(lines)
+            for key, lines in (parts | {"r": self._resets, "c": self._calls}).items()
+        }
         return f"""/* {self.bundle.name} as plain C, by `groupcomm compile`.
    Memory: {self.state_bytes} bytes of state, then {self.arena_bytes} of activations; those that are never alive together share a place.
    With GROUPCOMM_ENGINE_TFLM, the signal path alone: the network is in the .tflite. */
@@ -340,7 +409,9 @@ def c_float(x: float) -> str:
 def _feature_steps(bundle: Bundle) -> np.ndarray:
     """`StreamTables` of micro/stream/tables.h: the power from which a feature is i - 127 or more, as bits [shape=(255,), int32]."""
     d = bundle.description["features"]
-    scales = np.arange(255) - 127 - d["zero_point"]  # of the feature's real value, which is rounded to them
+    scales = (
+        np.arange(255) - 127 - d["zero_point"]
+    )  # of the feature's real value, which is rounded to them
     power = np.maximum(scales - 0.5, 0) * np.float64(np.float32(d["scale"]))
     power **= 2 / np.float64(np.float32(bundle.signal.exponent))
     near = power.astype(np.float32)

@@ -10,7 +10,13 @@ from groupcomm.errors import UserError
 
 _OPERATOR_NAMES = {v: k for k, v in vars(schema.BuiltinOperator).items() if not k.startswith("_")}
 _TYPE_NAMES = {v: k.lower() for k, v in vars(schema.TensorType).items() if not k.startswith("_")}
-_WITH_WEIGHTS = ("FULLY_CONNECTED", "ADD", "UNIDIRECTIONAL_SEQUENCE_LSTM", "CONV_2D", "DEPTHWISE_CONV_2D")
+_WITH_WEIGHTS = (
+    "FULLY_CONNECTED",
+    "ADD",
+    "UNIDIRECTIONAL_SEQUENCE_LSTM",
+    "CONV_2D",
+    "DEPTHWISE_CONV_2D",
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -71,13 +77,19 @@ def read(path: Path) -> Model:
     try:
         content = Path(path).read_bytes()
     except OSError as e:
-        raise UserError(f"{path}: cannot read ({e.strerror}); make it with `groupcomm convert`") from e
+        raise UserError(
+            f"{path}: cannot read ({e.strerror}); make it with `groupcomm convert`"
+        ) from e
     if content[4:8] != b"TFL3":
-        raise UserError(f"{path}: not a TFLite model (no TFL3 mark at byte 4); make it with `groupcomm convert`")
+        raise UserError(
+            f"{path}: not a TFLite model (no TFL3 mark at byte 4); make it with `groupcomm convert`"
+        )
     try:
         return _parse(schema.ModelT.InitFromPackedBuf(content, 0))
     except Exception as e:  # the generated reader fails in many ways on damaged offsets; all mean the same to the user
-        raise UserError(f"{path}: damaged TFLite model ({type(e).__name__} while reading); convert it again") from e
+        raise UserError(
+            f"{path}: damaged TFLite model ({type(e).__name__} while reading); convert it again"
+        ) from e
 
 
 def _parse(model) -> Model:
@@ -88,7 +100,10 @@ def _parse(model) -> Model:
     for op in graph.operators:
         code = model.operatorCodes[op.opcodeIndex]
         name = operator_name(code)
-        shapes = (_shape(graph.tensors[of[0]]) if of is not None and len(of) else () for of in (op.inputs, op.outputs))
+        shapes = (
+            _shape(graph.tensors[of[0]]) if of is not None and len(of) else ()
+            for of in (op.inputs, op.outputs)
+        )
         steps.append(Step(name, *shapes, _macs(name, op, graph.tensors)))
         operators[name, code.version] += 1
         macs[name, code.version] += steps[-1].macs
@@ -108,7 +123,10 @@ def _parse(model) -> Model:
         outputs=tuple(_tensor(graph.tensors[i]) for i in graph.outputs),
         parameters=sum(_size(graph.tensors[i]) for i in weights),
         macs=sum(macs.values()),
-        carried=sum(bool(kept) and sequence_steps(model, op) > 1 for op, kept in zip(graph.operators, kept_states(model), strict=True)),
+        carried=sum(
+            bool(kept) and sequence_steps(model, op) > 1
+            for op, kept in zip(graph.operators, kept_states(model), strict=True)
+        ),
     )
 
 
@@ -124,14 +142,20 @@ def sequence_steps(model: schema.ModelT, op: schema.OperatorT) -> int:
     """Time steps that a fused LSTM reads in one Invoke; 0 for any other operator."""
     if operator_name(model.operatorCodes[op.opcodeIndex]) != "UNIDIRECTIONAL_SEQUENCE_LSTM":
         return 0
-    return int(model.subgraphs[0].tensors[op.inputs[0]].shape[0 if op.builtinOptions.timeMajor else 1])
+    return int(
+        model.subgraphs[0].tensors[op.inputs[0]].shape[0 if op.builtinOptions.timeMajor else 1]
+    )
 
 
 def kept_states(model: schema.ModelT) -> list[list[int]]:
     """For each operator what it keeps from Invoke to Invoke: an LSTM's hidden state and cells, where no operator before it sets them."""
     made, kept = set(), []
     for op in model.subgraphs[0].operators:
-        kept.append([int(tensor) for tensor in op.inputs[18:20] if tensor not in made] if sequence_steps(model, op) else [])
+        kept.append(
+            [int(tensor) for tensor in op.inputs[18:20] if tensor not in made]
+            if sequence_steps(model, op)
+            else []
+        )
         made.update(() if op.outputs is None else op.outputs)
     return kept
 
@@ -165,7 +189,9 @@ def _macs(name: str, op, tensors) -> int:
         steps = _size(tensors[op.inputs[0]]) // int(tensors[op.inputs[0]].shape[-1])
         return steps * sum(_size(tensors[i]) for i in op.inputs[1:9] if i >= 0)
     if name == "BATCH_MATMUL":
-        return _size(tensors[op.outputs[0]]) * int(tensors[op.inputs[0]].shape[-2 if op.builtinOptions.adjX else -1])
+        return _size(tensors[op.outputs[0]]) * int(
+            tensors[op.inputs[0]].shape[-2 if op.builtinOptions.adjX else -1]
+        )
     if name in ("CONV_2D", "DEPTHWISE_CONV_2D"):
         weights, output = tensors[op.inputs[1]], tensors[op.outputs[0]]
         if name == "CONV_2D":

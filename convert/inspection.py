@@ -76,7 +76,10 @@ def inspect(name_or_path: str) -> dict:
         "macs": parsed.macs,
         "inputs": [t.as_dict() for t in parsed.inputs],
         "outputs": [t.as_dict() for t in parsed.outputs],
-        "operators": [{"name": o.name, "version": o.version, "count": o.count, "macs": o.macs} for o in parsed.operators],
+        "operators": [
+            {"name": o.name, "version": o.version, "count": o.count, "macs": o.macs}
+            for o in parsed.operators
+        ],
         "arena_bytes": None if unsupported else _arena(file),
         "unsupported": unsupported,
         "notes": _notes(content),
@@ -110,7 +113,10 @@ def _begins_from_zero(model, op) -> bool:
     gates = [model.subgraphs[0].tensors[i] for i in op.inputs[1:3]]
     if any(gate.type != schema.TensorType.FLOAT32 for gate in gates):
         return False
-    weights = [np.frombuffer(model.buffers[gate.buffer].data.tobytes(), np.float32).reshape(gate.shape) for gate in gates]
+    weights = [
+        np.frombuffer(model.buffers[gate.buffer].data.tobytes(), np.float32).reshape(gate.shape)
+        for gate in gates
+    ]
     return all((w[:, -1] <= _SHUT).all() for w in weights)
 
 
@@ -126,7 +132,9 @@ def _unsupported(content: bytes) -> list[dict]:
     for graph in model.subgraphs:
         for op in graph.operators:
             inputs = [graph.tensors[i] for i in op.inputs if i >= 0]
-            kinds.setdefault((op.opcodeIndex, *((t.type, len(t.shape)) for t in inputs)), (graph, op))
+            kinds.setdefault(
+                (op.opcodeIndex, *((t.type, len(t.shape)) for t in inputs)), (graph, op)
+            )
     found = {}
     for graph, op in kinds.values():
         one, alone = copy.copy(model), copy.copy(graph)
@@ -140,7 +148,10 @@ def _unsupported(content: bytes) -> list[dict]:
             found[name] = None
         elif "failed to prepare" in log:
             found.setdefault(name, log.partition("Node ")[0].strip().replace("\n", "; "))
-    return [{"name": name, "reason": reason, "way_out": WAYS_OUT.get(name, _ELSE)} for name, reason in found.items()]
+    return [
+        {"name": name, "reason": reason, "way_out": WAYS_OUT.get(name, _ELSE)}
+        for name, reason in found.items()
+    ]
 
 
 def _allocation_log(model: bytes) -> str:

@@ -18,18 +18,28 @@ from convert.tflite_schema import schema
 from groupcomm.errors import UserError
 
 _FLOAT, _INT4, _INT8, _INT16, _INT32, _INT64 = (
-    getattr(schema.TensorType, name) for name in ("FLOAT32", "INT4", "INT8", "INT16", "INT32", "INT64")
+    getattr(schema.TensorType, name)
+    for name in ("FLOAT32", "INT4", "INT8", "INT16", "INT32", "INT64")
 )
 _DTYPES = {_INT8: np.int8, _INT16: np.int16, _INT32: np.int32, _INT64: np.int64}
-_SAME = {"RESHAPE", "SQUEEZE", "GATHER", "CONCATENATION"}  # move values: inputs and output have one scale
+_SAME = {
+    "RESHAPE",
+    "SQUEEZE",
+    "GATHER",
+    "CONCATENATION",
+}  # move values: inputs and output have one scale
 _FIXED = {  # outputs as (scale, zero point) in int8 and in int16
     "LOGISTIC": ((2.0**-8, -128), (2.0**-15, 0)),
     "TANH": ((2.0**-7, 0), (2.0**-15, 0)),
 }
 # Of operators that take int8, for TFLite; TFLM does not read them.
-_VERSIONS = {"FULLY_CONNECTED": 4} | dict.fromkeys(("ADD", "MUL", "MEAN", "LOGISTIC", "TANH", "GATHER"), 2)
+_VERSIONS = {"FULLY_CONNECTED": 4} | dict.fromkeys(
+    ("ADD", "MUL", "MEAN", "LOGISTIC", "TANH", "GATHER"), 2
+)
 Ranges = dict[int, tuple[float, float]]  # lowest and highest value of each activation, 0 among them
-CELL_SCALE = 2.0**-11  # at most: a cell beyond 16 saturates. Its tanh is 1 long before; fine steps of usual cells matter more
+CELL_SCALE = (
+    2.0**-11
+)  # at most: a cell beyond 16 saturates. Its tanh is 1 long before; fine steps of usual cells matter more
 
 
 def activations(model: bytes) -> list[int]:
@@ -37,7 +47,11 @@ def activations(model: bytes) -> list[int]:
     parsed = schema.ModelT.InitFromPackedBuf(model, 0)
     [graph] = parsed.subgraphs
     used = {int(i) for op in graph.operators for i in (*op.inputs, *op.outputs) if i >= 0}
-    return sorted(i for i in used if graph.tensors[i].type == _FLOAT and parsed.buffers[graph.tensors[i].buffer].data is None)
+    return sorted(
+        i
+        for i in used
+        if graph.tensors[i].type == _FLOAT and parsed.buffers[graph.tensors[i].buffer].data is None
+    )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -66,7 +80,10 @@ def shared(model: bytes) -> list[Shared]:
         return i
 
     for op in parsed.subgraphs[0].operators:
-        name, out = flatbuffer.operator_name(parsed.operatorCodes[op.opcodeIndex]), int(op.outputs[0])
+        name, out = (
+            flatbuffer.operator_name(parsed.operatorCodes[op.opcodeIndex]),
+            int(op.outputs[0]),
+        )
         if name in _SAME:
             for i in op.inputs:
                 if i in leader:
@@ -79,10 +96,15 @@ def shared(model: bytes) -> list[Shared]:
     members: dict[int, list[int]] = {}
     for i in leader:
         members.setdefault(first(i), []).append(i)
-    return [Shared(tuple(several), next((kinds[i] for i in several if i in kinds), "")) for several in members.values()]
+    return [
+        Shared(tuple(several), next((kinds[i] for i in several if i in kinds), ""))
+        for several in members.values()
+    ]
 
 
-def choose_ranges(model: bytes, observed: dict[int, Observed], method: Method, *, wide: bool) -> Ranges:
+def choose_ranges(
+    model: bytes, observed: dict[int, Observed], method: Method, *, wide: bool
+) -> Ranges:
     """Ranges from what every one of a model's `activations` reaches; of cells all that was seen.
 
     Parameters
@@ -96,7 +118,9 @@ def choose_ranges(model: bytes, observed: dict[int, Observed], method: Method, *
     for group in shared(model):
         values = together([observed[i] for i in group.tensors])
         of_cell = group.kind == "cell"
-        found |= dict.fromkeys(group.tensors, choose(values, "min-max" if of_cell else method, 65535 if wide else 255))
+        found |= dict.fromkeys(
+            group.tensors, choose(values, "min-max" if of_cell else method, 65535 if wide else 255)
+        )
     return found
 
 
@@ -140,12 +164,16 @@ class _Writer:
         [given], [result] = self._graph.inputs, self._graph.outputs
         graph.inputs = [self._outside(given) if wide else self._tensor(given)]
         if wide:
-            self._operator("QUANTIZE", graph.inputs, [self._tensor(given)], schema.QuantizeOptionsT())
+            self._operator(
+                "QUANTIZE", graph.inputs, [self._tensor(given)], schema.QuantizeOptionsT()
+            )
         for op in self._graph.operators:
             self._quantized(op)
         graph.outputs = [self._outside(result) if wide else self._tensor(result)]
         if wide:
-            self._operator("QUANTIZE", [self._tensor(result)], graph.outputs, schema.QuantizeOptionsT())
+            self._operator(
+                "QUANTIZE", [self._tensor(result)], graph.outputs, schema.QuantizeOptionsT()
+            )
 
     def content(self) -> bytes:
         return pack(self._model)
@@ -178,15 +206,29 @@ class _Writer:
 
     # Tensors
 
-    def _add(self, shape, kind: int, scale=None, zero_point: int = 0, data: np.ndarray | None = None, variable: bool = False) -> int:
+    def _add(
+        self,
+        shape,
+        kind: int,
+        scale=None,
+        zero_point: int = 0,
+        data: np.ndarray | None = None,
+        variable: bool = False,
+    ) -> int:
         tensor = schema.TensorT()
         tensor.shape, tensor.type, tensor.isVariable, tensor.buffer = list(shape), kind, variable, 0
         if scale is not None:
             tensor.quantization = schema.QuantizationParametersT()
             tensor.quantization.scale = np.atleast_1d(np.asarray(scale, np.float32))
-            tensor.quantization.zeroPoint = np.full(tensor.quantization.scale.size, zero_point, np.int64)
+            tensor.quantization.zeroPoint = np.full(
+                tensor.quantization.scale.size, zero_point, np.int64
+            )
         if data is not None:
-            content = _nibbles(data) if kind == _INT4 else np.ascontiguousarray(data, _DTYPES[kind]).tobytes()
+            content = (
+                _nibbles(data)
+                if kind == _INT4
+                else np.ascontiguousarray(data, _DTYPES[kind]).tobytes()
+            )
             if content not in self._constants:
                 self._constants[content] = len(self._model.buffers)
                 self._model.buffers.append(schema.BufferT())
@@ -202,7 +244,9 @@ class _Writer:
             tensor = self._graph.tensors[index]
             if index in self._parameters:
                 kind = _INT16 if index in self._cells else self._type
-                made = self._add(_shape(tensor), kind, *self._parameters[index], variable=tensor.isVariable)
+                made = self._add(
+                    _shape(tensor), kind, *self._parameters[index], variable=tensor.isVariable
+                )
             else:
                 made = self._add(_shape(tensor), tensor.type, data=self._data(index))
             self._made[index] = made
@@ -216,7 +260,14 @@ class _Writer:
 
     # Operators
 
-    def _operator(self, name: str, inputs: list[int], outputs: list[int], options, intermediates: list[int] | None = None) -> None:
+    def _operator(
+        self,
+        name: str,
+        inputs: list[int],
+        outputs: list[int],
+        options,
+        intermediates: list[int] | None = None,
+    ) -> None:
         if name not in self._codes:
             code = schema.OperatorCodeT()
             builtin = getattr(schema.BuiltinOperator, name)
@@ -228,7 +279,9 @@ class _Writer:
         op.opcodeIndex, op.inputs, op.outputs = self._codes[name], inputs, outputs
         if options is not None:
             op.builtinOptions = options
-            op.builtinOptionsType = getattr(schema.BuiltinOptions, type(options).__name__.removesuffix("T"))
+            op.builtinOptionsType = getattr(
+                schema.BuiltinOptions, type(options).__name__.removesuffix("T")
+            )
         if intermediates:
             op.intermediates = intermediates
         self._model.subgraphs[0].operators.append(op)
@@ -236,9 +289,13 @@ class _Writer:
     def _quantized(self, op: schema.OperatorT) -> None:
         name = self._name(op)
         if name not in _OPERATORS:
-            raise UserError(f"operator {name} is not quantized; {', '.join(sorted(_OPERATORS))} are")
+            raise UserError(
+                f"operator {name} is not quantized; {', '.join(sorted(_OPERATORS))} are"
+            )
         if name == "GATHER" and self._type == _INT16:
-            raise UserError("operator GATHER: TFLM has none for int16; let groups talk by TAC, or quantize to int8")
+            raise UserError(
+                "operator GATHER: TFLM has none for int16; let groups talk by TAC, or quantize to int8"
+            )
         intermediates = None
         if name == "FULLY_CONNECTED":
             inputs = self._fully_connected(op)
@@ -246,10 +303,18 @@ class _Writer:
             inputs = self._lstm(op)
             # Five that TFLite wants: those of layer normalization, which are not there, and the output before a projection.
             scale, zero_point = self._parameters[op.outputs[0]]
-            intermediates = [self._add((0,), _FLOAT) for _ in range(4)] + [self._add((0,), _INT8, scale, zero_point)]
+            intermediates = [self._add((0,), _FLOAT) for _ in range(4)] + [
+                self._add((0,), _INT8, scale, zero_point)
+            ]
         else:
             inputs = [self._operand(int(i), int(op.outputs[0]), name) for i in op.inputs]
-        self._operator(name, inputs, [self._tensor(int(i)) for i in op.outputs], op.builtinOptions, intermediates)
+        self._operator(
+            name,
+            inputs,
+            [self._tensor(int(i)) for i in op.outputs],
+            op.builtinOptions,
+            intermediates,
+        )
 
     def _operand(self, index: int, output: int, name: str) -> int:
         """An input; a constant one of a sum or product has a scale of its own, one that is moved that of where it goes."""
@@ -259,14 +324,20 @@ class _Writer:
         kind = _INT16 if output in self._cells else self._type
         low, high = min(float(values.min()), 0.0), max(float(values.max()), 0.0)
         scale, zero_point = self._parameters[output] if name in _SAME else scale_of(low, high, kind)
-        return self._add(values.shape, kind, scale, zero_point, data=_rounded(values, scale, zero_point, kind))
+        return self._add(
+            values.shape, kind, scale, zero_point, data=_rounded(values, scale, zero_point, kind)
+        )
 
     def _weights(self, index: int, *, by_output: bool) -> tuple[int, np.ndarray]:
         """A symmetric matrix, int8 or that of a FULLY_CONNECTED int4, and its scales."""
         w = self._data(index)
         kind = self._of_matrix if by_output else _INT8
         top = most_of(4 if kind == _INT4 else 8)
-        most = np.abs(w).max(1) if by_output and kind == _INT8 else np.abs(w).max(keepdims=True).ravel()
+        most = (
+            np.abs(w).max(1)
+            if by_output and kind == _INT8
+            else np.abs(w).max(keepdims=True).ravel()
+        )
         scales = (np.where(most > 0, most, top) / top).astype(np.float32)
         made = self._add(w.shape, kind, scales, data=_rounded(w, scales[:, None], 0, _INT8))
         return made, scales
@@ -275,13 +346,22 @@ class _Writer:
         """Integers of the scale of the products; that scale is written where TFLM asks for it, which is beside int4."""
         values = self._data(index)
         kind = _INT64 if self._type == _INT16 else _INT32
-        return self._add(values.shape, kind, scales if self._of_matrix == _INT4 else None, data=_rounded(values, scales, 0, kind))
+        return self._add(
+            values.shape,
+            kind,
+            scales if self._of_matrix == _INT4 else None,
+            data=_rounded(values, scales, 0, kind),
+        )
 
     def _fully_connected(self, op: schema.OperatorT) -> list[int]:
         x, w, *bias = (int(i) for i in op.inputs)
         weights, scales = self._weights(w, by_output=True)
         products = np.float64(self._parameters[x][0]) * scales
-        return [self._tensor(x), weights, *(self._bias(i, products) if i >= 0 else -1 for i in bias)]
+        return [
+            self._tensor(x),
+            weights,
+            *(self._bias(i, products) if i >= 0 else -1 for i in bias),
+        ]
 
     def _lstm(self, op: schema.OperatorT) -> list[int]:
         inputs = [int(i) for i in op.inputs]
@@ -290,13 +370,19 @@ class _Writer:
         for i in range(1, 9):
             made[i], scales = self._weights(inputs[i], by_output=False)
             if i < 5:
-                made[11 + i] = self._bias(inputs[11 + i], np.float64(self._parameters[inputs[0]][0]) * scales)
+                made[11 + i] = self._bias(
+                    inputs[11 + i], np.float64(self._parameters[inputs[0]][0]) * scales
+                )
         for i in (18, 19):
             made[i] = self._tensor(inputs[i])
         return made
 
 
-_OPERATORS = {"FULLY_CONNECTED", "UNIDIRECTIONAL_SEQUENCE_LSTM", "ADD", "MUL", "MEAN"} | _SAME | _FIXED.keys()
+_OPERATORS = (
+    {"FULLY_CONNECTED", "UNIDIRECTIONAL_SEQUENCE_LSTM", "ADD", "MUL", "MEAN"}
+    | _SAME
+    | _FIXED.keys()
+)
 
 
 def pack(model: schema.ModelT) -> bytes:
@@ -341,17 +427,29 @@ def pack(model: schema.ModelT) -> bytes:
 
     def scales(q: schema.QuantizationParametersT) -> int:
         parts = vector(q.scale, np.float32), vector(q.zeroPoint, np.int64)
-        return once(("scales", *parts), lambda: table("QuantizationParameters", Scale=parts[0], ZeroPoint=parts[1]))
+        return once(
+            ("scales", *parts),
+            lambda: table("QuantizationParameters", Scale=parts[0], ZeroPoint=parts[1]),
+        )
 
     def tensor(t: schema.TensorT) -> int:
         shape = vector(t.shape, np.int32)
         quantization = None if t.quantization is None else scales(t.quantization)
-        return table("Tensor", Shape=shape, Type=t.type, Buffer=t.buffer, Quantization=quantization, IsVariable=t.isVariable)
+        return table(
+            "Tensor",
+            Shape=shape,
+            Type=t.type,
+            Buffer=t.buffer,
+            Quantization=quantization,
+            IsVariable=t.isVariable,
+        )
 
     def operator(op: schema.OperatorT) -> int:
         options = op.builtinOptions
         if options is not None:
-            packed = once((type(options), *map(str, vars(options).values())), lambda: options.Pack(builder))
+            packed = once(
+                (type(options), *map(str, vars(options).values())), lambda: options.Pack(builder)
+            )
         return table(
             "Operator",
             OpcodeIndex=op.opcodeIndex,
@@ -367,9 +465,16 @@ def pack(model: schema.ModelT) -> bytes:
     tensors = offsets([tensor(t) for t in graph.tensors])
     operators = offsets([operator(op) for op in graph.operators])
     ends = vector(graph.inputs, np.int32), vector(graph.outputs, np.int32)
-    subgraph = table("SubGraph", Tensors=tensors, Inputs=ends[0], Outputs=ends[1], Operators=operators)
+    subgraph = table(
+        "SubGraph", Tensors=tensors, Inputs=ends[0], Outputs=ends[1], Operators=operators
+    )
     codes = [
-        table("OperatorCode", DeprecatedBuiltinCode=c.deprecatedBuiltinCode, Version=c.version, BuiltinCode=c.builtinCode)
+        table(
+            "OperatorCode",
+            DeprecatedBuiltinCode=c.deprecatedBuiltinCode,
+            Version=c.version,
+            BuiltinCode=c.builtinCode,
+        )
         for c in model.operatorCodes
     ]
     parts = {"OperatorCodes": offsets(codes), "Subgraphs": offsets([subgraph]), "Buffers": buffers}
@@ -402,7 +507,9 @@ def cell_scale(low: float, high: float) -> np.float32:
 
 def _rounded(x: np.ndarray, scale, zero_point: int, kind: int) -> np.ndarray:
     limits = np.iinfo(_DTYPES[kind])
-    return np.clip(np.rint(x / np.asarray(scale, np.float64)) + zero_point, limits.min, limits.max).astype(_DTYPES[kind])
+    return np.clip(
+        np.rint(x / np.asarray(scale, np.float64)) + zero_point, limits.min, limits.max
+    ).astype(_DTYPES[kind])
 
 
 def _nibbles(values: np.ndarray) -> bytes:

@@ -14,10 +14,14 @@ from convert import flatbuffer
 from convert.tflite_schema import schema
 from groupcomm.errors import UserError
 
-_INT8, _INT16, _INT32, _INT64 = (getattr(schema.TensorType, name) for name in ("INT8", "INT16", "INT32", "INT64"))
+_INT8, _INT16, _INT32, _INT64 = (
+    getattr(schema.TensorType, name) for name in ("INT8", "INT16", "INT32", "INT64")
+)
 _LIMITS = {_INT8: (-128, 127), _INT16: (-32768, 32767)}
 _BITS = {_INT8: 8, _INT16: 16}
-_ACTIVATION = {v: k for k, v in vars(schema.ActivationFunctionType).items() if not k.startswith("_")}
+_ACTIVATION = {
+    v: k for k, v in vars(schema.ActivationFunctionType).items() if not k.startswith("_")
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -230,13 +234,17 @@ def prepare(model: schema.ModelT, op: schema.OperatorT):
     """
     name = flatbuffer.operator_name(model.operatorCodes[op.opcodeIndex])
     if name not in _PREPARE:
-        raise UserError(f"operator {name} has no kernel in micro/kernels; it has {', '.join(sorted(_PREPARE))}")
+        raise UserError(
+            f"operator {name} has no kernel in micro/kernels; it has {', '.join(sorted(_PREPARE))}"
+        )
     return _PREPARE[name](_Operator(model, op, name))
 
 
 def function(model: schema.ModelT, op: schema.OperatorT, prepared) -> str:
     """Name of the C function for a prepared operator, by its types."""
-    types = dict.fromkeys(f"s{_BITS[model.subgraphs[0].tensors[i].type]}" for i in (op.inputs[0], op.outputs[0]))
+    types = dict.fromkeys(
+        f"s{_BITS[model.subgraphs[0].tensors[i].type]}" for i in (op.inputs[0], op.outputs[0])
+    )
     kind = re.sub(r"(?<!^)(?=[A-Z])", "_", type(prepared).__name__).lower()
     return "_".join(["gc", kind, *types])
 
@@ -251,7 +259,9 @@ class _Tensor:
         q = tensor.quantization
         quantized = q is not None and q.scale is not None and len(q.scale) > 0
         self.scales = np.asarray(q.scale, np.float32) if quantized else np.zeros(0, np.float32)
-        self.zero_points = [int(z) for z in q.zeroPoint] if quantized and q.zeroPoint is not None else [0]
+        self.zero_points = (
+            [int(z) for z in q.zeroPoint] if quantized and q.zeroPoint is not None else [0]
+        )
         self.axis = int(q.quantizedDimension) if quantized else 0
         self._data = model.buffers[tensor.buffer].data
 
@@ -292,7 +302,9 @@ class _Operator:
         self.output = self.outputs[0]
 
     def refuse(self, what: str):
-        raise UserError(f"{self.name} to tensor {self.output.name!r}: {what}; micro/kernels has no kernel for that, TFLM may have one")
+        raise UserError(
+            f"{self.name} to tensor {self.output.name!r}: {what}; micro/kernels has no kernel for that, TFLM may have one"
+        )
 
     def need_int8(self, *tensors: _Tensor) -> None:
         for t in tensors:
@@ -329,22 +341,30 @@ class _Operator:
 
     def range(self, activation: int | None = None) -> tuple[int, int]:
         """Lowest and highest output under the fused activation."""
-        name = _ACTIVATION[self.options.fusedActivationFunction if activation is None else activation]
+        name = _ACTIVATION[
+            self.options.fusedActivationFunction if activation is None else activation
+        ]
         bounds = {"NONE": (None, None), "RELU": (0, None), "RELU6": (0, 6), "RELU_N1_TO_1": (-1, 1)}
         if name not in bounds:
             self.refuse(f"fused activation {name}")
 
         def quantized(x):
-            return self.output.zero_point + math.floor(abs(np.float32(x) / self.output.scale) + np.float32(0.5)) * (-1 if x < 0 else 1)
+            return self.output.zero_point + math.floor(
+                abs(np.float32(x) / self.output.scale) + np.float32(0.5)
+            ) * (-1 if x < 0 else 1)
 
         low, high = bounds[name]
         lowest, highest = _LIMITS[self.output.type]
-        return max(lowest, quantized(low)) if low is not None else lowest, min(highest, quantized(high)) if high is not None else highest
+        return max(lowest, quantized(low)) if low is not None else lowest, min(
+            highest, quantized(high)
+        ) if high is not None else highest
 
 
 def _folded(bias: np.ndarray, zero_point: int, weights: np.ndarray) -> np.ndarray:
     """bias - zero_point * sum(weights): what the zero point of the inputs adds to every sum."""
-    return wrap(bias.astype(np.int64) - zero_point * weights.astype(np.int64).sum(1)).astype(np.int32)
+    return wrap(bias.astype(np.int64) - zero_point * weights.astype(np.int64).sum(1)).astype(
+        np.int32
+    )
 
 
 def _fully_connected(op: _Operator) -> FullyConnected:
@@ -368,7 +388,9 @@ def _fully_connected(op: _Operator) -> FullyConnected:
         inputs=inputs,
         outputs=outputs,
         weights=weights,
-        bias=_folded(bias.values().ravel() if bias is not None else np.zeros(outputs), x.zero_point, weights),
+        bias=_folded(
+            bias.values().ravel() if bias is not None else np.zeros(outputs), x.zero_point, weights
+        ),
         multiplier=np.array([s.multiplier for s in scales], np.int32),
         shift=np.array([s.shift for s in scales], np.int8),
         zero_point=op.output.zero_point,
@@ -381,7 +403,9 @@ def _lstm(op: _Operator) -> Lstm:
     # Inputs: 0 the input; 1-4 input weights and 5-8 recurrent weights of the input, forget, cell and output gates; 9-11 peepholes;
     # 12-15 biases; 16, 17 projection; 18 hidden state; 19 cell state; 20-23 layer norm.
     x, hidden, cell = op.inputs[0], op.inputs[18], op.inputs[19]
-    if any(t is not None for t in op.inputs[9:12] + op.inputs[16:18] + op.inputs[20:]) or any(t is None for t in op.inputs[1:9]):
+    if any(t is not None for t in op.inputs[9:12] + op.inputs[16:18] + op.inputs[20:]) or any(
+        t is None for t in op.inputs[1:9]
+    ):
         op.refuse("it has peepholes, a projection, layer normalization or coupled gates")
     wide = op.wide(x, hidden, op.output)
     if cell.type != _INT16 or cell.zero_point != 0:
@@ -392,8 +416,13 @@ def _lstm(op: _Operator) -> Lstm:
         op.refuse("its activation is not TANH")
     batch, steps = (x.shape[1], x.shape[0]) if op.options.timeMajor else x.shape[:2]
     if steps != 1 and batch != 1 and not op.options.timeMajor:
-        op.refuse(f"it has {steps} time steps for each of {batch} in a batch that is not behind time")
-    gates = [_gate(op, x, hidden, op.inputs[1 + i], op.inputs[5 + i], op.inputs[12 + i], wide) for i in range(4)]
+        op.refuse(
+            f"it has {steps} time steps for each of {batch} in a batch that is not behind time"
+        )
+    gates = [
+        _gate(op, x, hidden, op.inputs[1 + i], op.inputs[5 + i], op.inputs[12 + i], wide)
+        for i in range(4)
+    ]
     units, inputs = gates[0].input_weights.shape
 
     power = math.floor(math.log2(cell.scale) + 0.5)  # the scale is a power of two
@@ -419,7 +448,9 @@ def _lstm(op: _Operator) -> Lstm:
     )
 
 
-def _gate(op: _Operator, x: _Tensor, hidden: _Tensor, w: _Tensor, r: _Tensor, bias: _Tensor, wide: bool) -> LstmGate:
+def _gate(
+    op: _Operator, x: _Tensor, hidden: _Tensor, w: _Tensor, r: _Tensor, bias: _Tensor, wide: bool
+) -> LstmGate:
     op.need_int8(w, r)
     op.need_bias(bias, wide)
     if bias is None or w.zero_point or r.zero_point:
@@ -429,7 +460,9 @@ def _gate(op: _Operator, x: _Tensor, hidden: _Tensor, w: _Tensor, r: _Tensor, bi
         input_weights=w.values(),
         recurrent_weights=r.values(),
         input_bias=_folded(bias.values().ravel(), x.zero_point, w.values()),
-        recurrent_bias=None if wide else _folded(np.zeros(len(r.values())), hidden.zero_point, r.values()),
+        recurrent_bias=None
+        if wide
+        else _folded(np.zeros(len(r.values())), hidden.zero_point, r.values()),
         input=op.sum_scale(float(x.scale) * float(w.scale) / before, wide),
         recurrent=op.sum_scale(float(hidden.scale) * float(r.scale) / before, wide),
     )
@@ -452,15 +485,24 @@ def _broadcast(op: _Operator) -> tuple[int, int, Operand, Operand]:
     for n, a, b in zip(out, *strides, strict=True):
         if n == 1:
             continue
-        if axes and all(before == n * now for before, now in zip(axes[-1][1:], (a, b), strict=True)):
+        if axes and all(
+            before == n * now for before, now in zip(axes[-1][1:], (a, b), strict=True)
+        ):
             axes[-1] = [axes[-1][0] * n, a, b]
         else:
             axes.append([n, a, b])
     if len(axes) > 2:
-        op.refuse(f"shapes {op.inputs[0].shape} and {op.inputs[1].shape} broadcast along more than one axis")
+        op.refuse(
+            f"shapes {op.inputs[0].shape} and {op.inputs[1].shape} broadcast along more than one axis"
+        )
     axes = [[1, 0, 0]] * (2 - len(axes)) + axes
     (rows, a_row, b_row), (columns, a_step, b_step) = axes
-    return rows, columns, Operand(a_row, a_step, op.inputs[0].zero_point), Operand(b_row, b_step, op.inputs[1].zero_point)
+    return (
+        rows,
+        columns,
+        Operand(a_row, a_step, op.inputs[0].zero_point),
+        Operand(b_row, b_step, op.inputs[1].zero_point),
+    )
 
 
 def _add(op: _Operator) -> Add:
@@ -524,7 +566,9 @@ def _activation(op: _Operator) -> Lookup | Logistic:
             multiplier, shift = multiplier * 2, shift + 1
     if multiplier >= 2**15 or shift > 30:
         op.refuse(f"the scale {x.scale} of its input is too far from 1 / 4096")
-    return (Logistic if op.name == "LOGISTIC" else Tanh)(count=x.size, multiplier=int(multiplier), shift=shift)
+    return (Logistic if op.name == "LOGISTIC" else Tanh)(
+        count=x.size, multiplier=int(multiplier), shift=shift
+    )
 
 
 def _lookup(op: _Operator) -> Lookup:
@@ -622,7 +666,14 @@ def _requantize(op: _Operator) -> Requantize:
     activation = {"QUANTIZE": kinds.NONE, "RELU": kinds.RELU}[op.name]
     low, high = op.range(activation)
     scale = quantize_multiplier(float(x.scale) / float(out.scale))
-    return Requantize(count=x.size, input_zero_point=x.zero_point, scale=scale, zero_point=out.zero_point, low=low, high=high)
+    return Requantize(
+        count=x.size,
+        input_zero_point=x.zero_point,
+        scale=scale,
+        zero_point=out.zero_point,
+        low=low,
+        high=high,
+    )
 
 
 def _move(op: _Operator) -> list[Copy]:
@@ -654,7 +705,14 @@ def _concatenate(op: _Operator) -> list[Copy]:
     offset, copies = 0, []
     for t in op.inputs:
         columns = t.shape[axis] * inner
-        copies.append(Copy(rows=math.prod(shape[:axis]), columns=columns, stride=shape[axis] * inner, offset=offset))
+        copies.append(
+            Copy(
+                rows=math.prod(shape[:axis]),
+                columns=columns,
+                stride=shape[axis] * inner,
+                offset=offset,
+            )
+        )
         offset += columns
     return copies
 

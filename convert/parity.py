@@ -18,7 +18,9 @@ from tf_model import checkpoint
 from tf_model import signal as sig
 from tf_model.networks import streaming
 
-STREAMING_TOLERANCE = 1e-5  # of a mask in 0..1: float32 rounding over a stream, in another order of operations
+STREAMING_TOLERANCE = (
+    1e-5  # of a mask in 0..1: float32 rounding over a stream, in another order of operations
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -43,13 +45,19 @@ class Row:
 
 def _snr_db(got: np.ndarray, reference: np.ndarray) -> float | None:
     noise = float(np.sum((got.astype(np.float64) - reference) ** 2))
-    return None if noise == 0 else round(10 * np.log10(float(np.sum(reference.astype(np.float64) ** 2)) / noise), 2)
+    return (
+        None
+        if noise == 0
+        else round(10 * np.log10(float(np.sum(reference.astype(np.float64) ** 2)) / noise), 2)
+    )
 
 
 def check_pair(bundle: bundles.Bundle, trained: checkpoint.Checkpoint) -> None:
     """Raise a `UserError` unless the bundle was made from this checkpoint."""
     if bundle.description["checkpoint_sha256"] != trained.sha256():
-        raise UserError(f"{bundle.path}: made from other weights than {trained.weights}; convert again or name its --checkpoint")
+        raise UserError(
+            f"{bundle.path}: made from other weights than {trained.weights}; convert again or name its --checkpoint"
+        )
 
 
 def parity(bundle: bundles.Bundle, trained: checkpoint.Checkpoint, *, hops: int) -> dict:
@@ -99,30 +107,59 @@ def parity(bundle: bundles.Bundle, trained: checkpoint.Checkpoint, *, hops: int)
         sequence = np.concatenate([one, one])  # (hops, sources * bins)
         row("keras_sequence", sequence, None, sequence, step=masks_scale)
         stream = twice(*_keras_streaming(trained, features))
-        row("keras_streaming", stream, "keras_sequence", sequence, step=masks_scale, value=stream, ideal=sequence)
+        row(
+            "keras_streaming",
+            stream,
+            "keras_sequence",
+            sequence,
+            step=masks_scale,
+            value=stream,
+            ideal=sequence,
+        )
         float_model = quantize.to_float(trained)
-        for name, kind in (("tflite_runtime_float", runtimes.TfliteRuntime), ("litert_float", runtimes.LiteRT)):
+        for name, kind in (
+            ("tflite_runtime_float", runtimes.TfliteRuntime),
+            ("litert_float", runtimes.LiteRT),
+        ):
             runtime = kind(float_model)
             got = twice(lambda r=runtime: r(features), runtime.reset)
             row(name, got, "keras_sequence", sequence, step=masks_scale, value=got, ideal=sequence)
 
         def int8_row(name, got, against, reference):
-            row(name, got, against, reference, value=bundle.dequantize_masks(got), ideal=sequence[: len(got)])
+            row(
+                name,
+                got,
+                against,
+                reference,
+                value=bundle.dequantize_masks(got),
+                ideal=sequence[: len(got)],
+            )
 
         tflm = runtimes.Tflm(bundle.model)
         truth = twice(lambda: tflm(quantized), tflm.reset)
         cpp = runner.replay(bundle, quantized, passes=2)
         int8_row("tflm_python", truth, "tflm_cpp", cpp)
         int8_row("tflm_cpp", cpp, "tflm_python", truth)
-        int8_row("tflm_cpp_kernels", runner.replay(bundle, quantized, passes=2, kernels="ours"), "tflm_python", truth)
+        int8_row(
+            "tflm_cpp_kernels",
+            runner.replay(bundle, quantized, passes=2, kernels="ours"),
+            "tflm_python",
+            truth,
+        )
         static = _static(bundle)
         int8_row("static_c", twice(lambda: static(quantized), static.reset), "tflm_python", truth)
         simulated = simulation.Simulation(bundle.model)
-        int8_row("simulation", twice(lambda: simulated(quantized), simulated.reset), "tflm_python", truth)
+        int8_row(
+            "simulation", twice(lambda: simulated(quantized), simulated.reset), "tflm_python", truth
+        )
         golden_features, golden_masks = bundle.golden()
         golden_got = runner.replay(bundle, golden_features, passes=1)
         row("tflm_cpp_golden", golden_got, "golden", golden_masks)
-        in_tflite = (("tflite_runtime", runtimes.TfliteRuntime), ("litert", runtimes.LiteRT)) if bundle.activations == 8 else ()
+        in_tflite = (
+            (("tflite_runtime", runtimes.TfliteRuntime), ("litert", runtimes.LiteRT))
+            if bundle.activations == 8
+            else ()
+        )
         for name, kind in in_tflite:  # it has no LSTM of int16
             runtime = kind(bundle.model)
             got = twice(lambda r=runtime: r(quantized), runtime.reset)
@@ -131,16 +168,35 @@ def parity(bundle: bundles.Bundle, trained: checkpoint.Checkpoint, *, hops: int)
         # The whole C++ stream, PCM to PCM: its own FFT and features, the engine, masks and overlap-add.
         seen, given, out = runner.separate_pcm(bundle, pcm)
         tflm.reset()
-        scale, zero_point = bundle.description["features"]["scale"], bundle.description["features"]["zero_point"]
+        scale, zero_point = (
+            bundle.description["features"]["scale"],
+            bundle.description["features"]["zero_point"],
+        )
         row("stream_cpp_features", seen, "python_features", quantized,
             value=quantize.dequantize(seen, scale, zero_point), ideal=features)  # fmt: skip
         int8_row("stream_cpp", given, "tflm_python", tflm(seen))
         expected = bundles.to_pcm(separator.from_runtime(bundle, tflm)(audio))  # (sources, samples)
         ideal = separator.from_keras(trained)(audio)
-        row("stream_cpp_pcm", out, "python_pcm", expected, value=out / np.float32(sig.PCM_SCALE), ideal=ideal)
+        row(
+            "stream_cpp_pcm",
+            out,
+            "python_pcm",
+            expected,
+            value=out / np.float32(sig.PCM_SCALE),
+            ideal=ideal,
+        )
     equal = {r.name: r.equal_bytes == 1.0 for r in rows}
     exact = all(
-        equal[name] for name in ("tflm_python", "tflm_cpp", "tflm_cpp_kernels", "static_c", "simulation", "tflm_cpp_golden", "stream_cpp")
+        equal[name]
+        for name in (
+            "tflm_python",
+            "tflm_cpp",
+            "tflm_cpp_kernels",
+            "static_c",
+            "simulation",
+            "tflm_cpp_golden",
+            "stream_cpp",
+        )
     )
     difference = float(np.abs(stream - sequence).max())
     return {
@@ -167,4 +223,6 @@ def _keras_streaming(trained: checkpoint.Checkpoint, features: np.ndarray):
 
     model = trained.model("streaming")
     hop = tf.function(lambda frame: model(frame))
-    return lambda: np.concatenate([hop(f[None]).numpy() for f in features]), lambda: streaming.reset(model)
+    return lambda: np.concatenate(
+        [hop(f[None]).numpy() for f in features]
+    ), lambda: streaming.reset(model)

@@ -24,7 +24,11 @@ from groupcomm.errors import UserError
 from tf_model.networks import streaming
 
 GATE = 4096.0  # steps of 1 in an LSTM's gate before its curve
-_DTYPES = {schema.TensorType.FLOAT32: np.float32, schema.TensorType.INT32: np.int32, schema.TensorType.INT64: np.int64}
+_DTYPES = {
+    schema.TensorType.FLOAT32: np.float32,
+    schema.TensorType.INT32: np.int32,
+    schema.TensorType.INT64: np.int64,
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -60,26 +64,48 @@ class FakeQuantized(tf.Module):
         When the converter computed with weights, so that a constant of the `.tflite` is none of them.
     """
 
-    def __init__(self, name: str, model: keras.Model, *, net, ranges: integer.Ranges, weights: int = 8, apart: bool = False):
+    def __init__(
+        self,
+        name: str,
+        model: keras.Model,
+        *,
+        net,
+        ranges: integer.Ranges,
+        weights: int = 8,
+        apart: bool = False,
+    ):
         super().__init__(name="qat")
         self._weights, self._bits = model.weights, weights
         content, self._places = _trace(name, model, net)
         parsed = schema.ModelT.InitFromPackedBuf(content, 0)
         [self._graph] = parsed.subgraphs
-        self._names = [flatbuffer.operator_name(parsed.operatorCodes[op.opcodeIndex]) for op in self._graph.operators]
+        self._names = [
+            flatbuffer.operator_name(parsed.operatorCodes[op.opcodeIndex])
+            for op in self._graph.operators
+        ]
         self._constants = {
-            i: np.frombuffer(np.asarray(parsed.buffers[t.buffer].data, np.uint8).tobytes(), _DTYPES[t.type]).reshape(t.shape)
+            i: np.frombuffer(
+                np.asarray(parsed.buffers[t.buffer].data, np.uint8).tobytes(), _DTYPES[t.type]
+            ).reshape(t.shape)
             for i, t in enumerate(self._graph.tensors)
             if parsed.buffers[t.buffer].data is not None and t.type in _DTYPES
         }
         self._groups = integer.shared(content)
         self._of = {i: n for n, group in enumerate(self._groups) for i in group.tensors}
         self._cell_scales = {
-            i: float(integer.cell_scale(*ranges[i])) for group in self._groups if group.kind == "cell" for i in group.tensors
+            i: float(integer.cell_scale(*ranges[i]))
+            for group in self._groups
+            if group.kind == "cell"
+            for i in group.tensors
         }
         self.lows, self.highs = (
             [
-                tf.Variable(ranges[group.tensors[0]][end], dtype=tf.float32, trainable=not group.kind, name=f"{side}_{n}")
+                tf.Variable(
+                    ranges[group.tensors[0]][end],
+                    dtype=tf.float32,
+                    trainable=not group.kind,
+                    name=f"{side}_{n}",
+                )
                 for n, group in enumerate(self._groups)
             ]
             for end, side in ((0, "low"), (1, "high"))
@@ -87,7 +113,9 @@ class FakeQuantized(tf.Module):
 
         self.places = self._list_places()
         self._index = {(place.what, place.number): i for i, place in enumerate(self.places)}
-        self._switches = tf.Variable(tf.zeros(len(self.places), tf.bool), trainable=False) if apart else None
+        self._switches = (
+            tf.Variable(tf.zeros(len(self.places), tf.bool), trainable=False) if apart else None
+        )
         self._seen: dict[tuple[str, int], tf.Tensor] | None = None
 
     def _list_places(self) -> list[Place]:
@@ -116,7 +144,9 @@ class FakeQuantized(tf.Module):
         """What part of its range each place uses on these features [shape=(places,)]: beyond 1 is cut off, NaN has no range of its own."""
         self._seen = {}
         self(features)
-        seen = [self._seen.get((place.what, place.number), np.float32(np.nan)) for place in self.places]
+        seen = [
+            self._seen.get((place.what, place.number), np.float32(np.nan)) for place in self.places
+        ]
         self._seen = None
         return tf.stack(seen)
 
@@ -128,11 +158,18 @@ class FakeQuantized(tf.Module):
 
     def _rounded(self, what: str, number: int, rounded: tf.Tensor, exact: tf.Tensor) -> tf.Tensor:
         """Which of the two this place has now."""
-        return rounded if self._switches is None else tf.where(self._switches[self._index[what, number]], rounded, exact)
+        return (
+            rounded
+            if self._switches is None
+            else tf.where(self._switches[self._index[what, number]], rounded, exact)
+        )
 
     def notes(self) -> dict:
         """What `quantize.integers` reads: ``ranges`` as they are now, [tensor, low, high] of each activation; ``weights``, see above."""
-        return {"ranges": [[i, *map(float, self._trained(n))] for i, n in sorted(self._of.items())], "weights": self._bits}
+        return {
+            "ranges": [[i, *map(float, self._trained(n))] for i, n in sorted(self._of.items())],
+            "weights": self._bits,
+        }
 
     def _trained(self, n: int) -> tuple[tf.Tensor, tf.Tensor]:
         """A group's range, 0 in it."""
@@ -156,7 +193,13 @@ class FakeQuantized(tf.Module):
         def value(i: int) -> tf.Tensor:
             """An activation [shape=(batch * frames, ...)], or a constant without that axis."""
             i = int(i)
-            return values[i] if i in values else weights[i] if i in weights else tf.constant(self._constants[i])
+            return (
+                values[i]
+                if i in values
+                else weights[i]
+                if i in weights
+                else tf.constant(self._constants[i])
+            )
 
         for k, (name, op) in enumerate(zip(self._names, self._graph.operators, strict=True)):
             out = int(op.outputs[0])
@@ -165,16 +208,22 @@ class FakeQuantized(tf.Module):
             options = op.builtinOptions
             if name == "FULLY_CONNECTED":
                 w, scale = self._matrix(k, value(inputs[1]), by_output=True)
-                y = tf.linalg.matmul(tf.reshape(value(inputs[0]), [-1, w.shape[1]]), w, transpose_b=True)
+                y = tf.linalg.matmul(
+                    tf.reshape(value(inputs[0]), [-1, w.shape[1]]), w, transpose_b=True
+                )
                 if len(inputs) > 2 and inputs[2] >= 0:
                     y += self._bias(k, value(inputs[2]), self._scale(inputs[0]) * scale[:, 0])
                 y = self._first_rounding(y, self._scale(inputs[0]) * scale[:, 0], out)
             elif name == "UNIDIRECTIONAL_SEQUENCE_LSTM":
                 y = self._lstm(k, op, value, values, batch, frames)
             elif name in ("ADD", "MUL"):
-                y = (tf.add if name == "ADD" else tf.multiply)(*(self._operand(k, value(i), i in values, shape) for i in inputs))
+                y = (tf.add if name == "ADD" else tf.multiply)(
+                    *(self._operand(k, value(i), i in values, shape) for i in inputs)
+                )
             elif name == "MEAN":
-                axes = [int(a) % len(self._shape(inputs[0])) for a in self._constants[inputs[1]].ravel()]
+                axes = [
+                    int(a) % len(self._shape(inputs[0])) for a in self._constants[inputs[1]].ravel()
+                ]
                 count = np.prod([self._shape(inputs[0])[a] for a in axes])
                 y = tf.reduce_mean(value(inputs[0]), [a + 1 for a in axes])
                 y = self._first_rounding(y, self._scale(inputs[0]), out, int(np.log2(count)))
@@ -185,7 +234,11 @@ class FakeQuantized(tf.Module):
                 if inputs[0] not in values:  # a state is set from a constant, in every frame
                     y = tf.broadcast_to(y[None], [batch * frames, *y.shape])
             elif name == "GATHER":
-                y = tf.gather(value(inputs[0]), self._constants[inputs[1]], axis=options.axis % (len(shape) - 1) + 1)
+                y = tf.gather(
+                    value(inputs[0]),
+                    self._constants[inputs[1]],
+                    axis=options.axis % (len(shape) - 1) + 1,
+                )
             elif name == "CONCATENATION":
                 y = tf.concat([value(i) for i in inputs], options.axis % (len(shape) - 1) + 1)
             else:
@@ -196,7 +249,11 @@ class FakeQuantized(tf.Module):
             # What only moves has been rounded; so has what an LSTM gives.
             if out in self._of and self._groups[self._of[out]].kind != "cell":
                 self._see("values", self._of[out], y, *self._limits(out))
-            values[out] = y if name in ("RESHAPE", "SQUEEZE", "GATHER", "UNIDIRECTIONAL_SEQUENCE_LSTM") else self._fake(out, y)
+            values[out] = (
+                y
+                if name in ("RESHAPE", "SQUEEZE", "GATHER", "UNIDIRECTIONAL_SEQUENCE_LSTM")
+                else self._fake(out, y)
+            )
         return tf.reshape(values[int(result)], [batch, frames, -1])
 
     def _shape(self, index: int) -> list[int]:
@@ -237,8 +294,13 @@ class FakeQuantized(tf.Module):
         """Of a sum or product: a constant has steps of its own."""
         if activation:
             return tf.reshape(x, [-1, *[1] * (len(shape) - len(x.shape)), *x.shape[1:]])
-        low, high = (tf.stop_gradient(r) for r in (tf.minimum(tf.reduce_min(x), 0.0), tf.maximum(tf.reduce_max(x), 0.0)))
-        return self._rounded("weights", k, tf.quantization.fake_quant_with_min_max_vars(x, low, high), x)[None]
+        low, high = (
+            tf.stop_gradient(r)
+            for r in (tf.minimum(tf.reduce_min(x), 0.0), tf.maximum(tf.reduce_max(x), 0.0))
+        )
+        return self._rounded(
+            "weights", k, tf.quantization.fake_quant_with_min_max_vars(x, low, high), x
+        )[None]
 
     def _lstm(self, k, op, value, values, batch, frames) -> tf.Tensor:
         inputs = [int(i) for i in op.inputs]
@@ -246,18 +308,33 @@ class FakeQuantized(tf.Module):
         x, (units, width) = value(inputs[0]), self._shape(inputs[1])
         shape = self._shape(inputs[0])
         rows, steps = (shape[1], shape[0]) if op.builtinOptions.timeMajor else (shape[0], shape[1])
-        within = hidden in values  # a recurrence across the groups of a frame, from what was written into its state
+        within = (
+            hidden in values
+        )  # a recurrence across the groups of a frame, from what was written into its state
         if within:
             order = [1, 0, 2, 3] if op.builtinOptions.timeMajor else [2, 0, 1, 3]
             x = tf.reshape(tf.transpose(tf.reshape(x, [-1, *shape]), order), [steps, -1, width])
             begin = [tf.reshape(value(i), [-1, units]) for i in (hidden, cell)]
         else:
-            x = tf.reshape(tf.transpose(tf.reshape(x, [batch, frames, rows, width]), [1, 0, 2, 3]), [frames, -1, width])
+            x = tf.reshape(
+                tf.transpose(tf.reshape(x, [batch, frames, rows, width]), [1, 0, 2, 3]),
+                [frames, -1, width],
+            )
             begin = [tf.zeros([batch * rows, units])] * 2
-        kernels, scales = zip(*(self._matrix(k, value(i), by_output=False) for i in inputs[1:5]), strict=True)
-        recurrent = tf.transpose(tf.concat([self._matrix(k, value(i), by_output=False)[0] for i in inputs[5:9]], 0))
+        kernels, scales = zip(
+            *(self._matrix(k, value(i), by_output=False) for i in inputs[1:5]), strict=True
+        )
+        recurrent = tf.transpose(
+            tf.concat([self._matrix(k, value(i), by_output=False)[0] for i in inputs[5:9]], 0)
+        )
         each = self._scale(inputs[0])
-        bias = tf.concat([self._bias(k, value(i), each * scale[0, 0]) for i, scale in zip(inputs[12:16], scales, strict=True)], 0)
+        bias = tf.concat(
+            [
+                self._bias(k, value(i), each * scale[0, 0])
+                for i, scale in zip(inputs[12:16], scales, strict=True)
+            ],
+            0,
+        )
         scale = self._cell_scales[cell]
 
         def gate(x):
@@ -270,7 +347,9 @@ class FakeQuantized(tf.Module):
             summed = gates + gate(tf.matmul(h, recurrent))
             i, f, g, o = tf.split(self._rounded("gates", k, _clipped(summed), summed), 4, axis=-1)
             kept, new = tf.sigmoid(f) * c, tf.sigmoid(i) * tf.tanh(g)
-            rounded = tf.clip_by_value(_steps(kept, scale) + _steps(new, scale), -32768 * scale, 32767 * scale)
+            rounded = tf.clip_by_value(
+                _steps(kept, scale) + _steps(new, scale), -32768 * scale, 32767 * scale
+            )
             c = self._rounded("cell", k, rounded, kept + new)
             h = self._fake(out, tf.sigmoid(o) * tf.tanh(c))
             return tf.concat([h, c], -1), [h, c]
@@ -292,9 +371,12 @@ def _trace(name: str, model: keras.Model, net) -> tuple[bytes, dict[int, np.ndar
     sizes = [int(np.prod(w.shape)) for w in model.weights]
     starts = np.cumsum([0, *sizes])
     if starts[-1] >= 2**24:
-        raise UserError(f"{name}: {starts[-1]} weights; float32 counts to {2**24 - 1} exactly, and so far goes quantization-aware training")
+        raise UserError(
+            f"{name}: {starts[-1]} weights; float32 counts to {2**24 - 1} exactly, and so far goes quantization-aware training"
+        )
     numbered = [
-        np.arange(a + 1, b + 1, dtype=np.float32).reshape(w.shape) for a, b, w in zip(starts, starts[1:], model.weights, strict=False)
+        np.arange(a + 1, b + 1, dtype=np.float32).reshape(w.shape)
+        for a, b, w in zip(starts, starts[1:], model.weights, strict=False)
     ]
     exported = streaming.build(net, "export")
     exported.set_weights(numbered)
@@ -306,19 +388,30 @@ def _trace(name: str, model: keras.Model, net) -> tuple[bytes, dict[int, np.ndar
         for i in map(int, op.inputs):
             tensor = graph.tensors[i]
             data = parsed.buffers[tensor.buffer].data
-            if i < 0 or data is None or tensor.type != schema.TensorType.FLOAT32 or not np.any(data):  # zeros: what a state is set to
+            if (
+                i < 0
+                or data is None
+                or tensor.type != schema.TensorType.FLOAT32
+                or not np.any(data)
+            ):  # zeros: what a state is set to
                 continue
-            found = np.frombuffer(np.asarray(data, np.uint8).tobytes(), np.float32).reshape(tensor.shape)
+            found = np.frombuffer(np.asarray(data, np.uint8).tobytes(), np.float32).reshape(
+                tensor.shape
+            )
             place = np.rint(found).astype(np.int64) - 1
             if not np.array_equal(place + 1, found) or place.min() < 0 or place.max() >= starts[-1]:
-                raise UserError(f"{name}: tensor {i} of its .tflite holds values that are no weights; it cannot be trained in integers")
+                raise UserError(
+                    f"{name}: tensor {i} of its .tflite holds values that are no weights; it cannot be trained in integers"
+                )
             places[i] = place.astype(np.int32)
     return content, places
 
 
 def _steps(x: tf.Tensor, scale, part=1.0) -> tf.Tensor:
     """Rounded to multiples of ``part * scale`` and then of ``scale``, halves away from zero; gradients pass straight through."""
-    parts = tf.floor(tf.abs(x) / (part * scale) + 0.5)  # whole numbers: a half of a step is exactly that
+    parts = tf.floor(
+        tf.abs(x) / (part * scale) + 0.5
+    )  # whole numbers: a half of a step is exactly that
     return x + tf.stop_gradient(tf.sign(x) * tf.floor(parts * part + 0.5) * scale - x)
 
 

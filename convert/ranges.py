@@ -38,8 +38,12 @@ def observe(model: bytes, tensors: Iterable[int], streams: list[np.ndarray]) -> 
     from ai_edge_litert import interpreter
 
     with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "Warning: Enabling `experimental_preserve_all_tensors`")  # to watch them is what it is for
-        runtime = interpreter.Interpreter(model_content=model, experimental_preserve_all_tensors=True)
+        warnings.filterwarnings(
+            "ignore", "Warning: Enabling `experimental_preserve_all_tensors`"
+        )  # to watch them is what it is for
+        runtime = interpreter.Interpreter(
+            model_content=model, experimental_preserve_all_tensors=True
+        )
     runtime.allocate_tensors()
     given = runtime.get_input_details()[0]["index"]
     low, high = dict.fromkeys(tensors, np.inf), dict.fromkeys(tensors, -np.inf)
@@ -68,7 +72,11 @@ def observe(model: bytes, tensors: Iterable[int], streams: list[np.ndarray]) -> 
 
 def together(several: list[Observed]) -> Observed:
     """As if they were one tensor: for those that must have one scale."""
-    return Observed(min(o.low for o in several), max(o.high for o in several), np.concatenate([o.values for o in several]))
+    return Observed(
+        min(o.low for o in several),
+        max(o.high for o in several),
+        np.concatenate([o.values for o in several]),
+    )
 
 
 def choose(observed: Observed, method: Method, levels: int) -> tuple[float, float]:
@@ -88,7 +96,10 @@ def choose(observed: Observed, method: Method, levels: int) -> tuple[float, floa
         tail = (100 - PERCENTILE) / 2
         low, high = np.percentile(observed.values, [tail, 100 - tail])
         return max(whole[0], min(float(low), 0.0)), min(whole[1], max(float(high), 0.0))
-    return min(((whole[0] * part, whole[1] * part) for part in PARTS), key=lambda bounds: _error(observed.values, *bounds, levels))
+    return min(
+        ((whole[0] * part, whole[1] * part) for part in PARTS),
+        key=lambda bounds: _error(observed.values, *bounds, levels),
+    )
 
 
 def _error(values: np.ndarray, low: float, high: float, levels: int) -> float:

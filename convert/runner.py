@@ -26,16 +26,28 @@ def build(target: str) -> Path:
         When this is not a checkout, Bazel is missing or the build fails.
     """
     if not (REPO / "WORKSPACE").is_file():
-        raise UserError(f"{target}: Bazel builds it in a checkout only, and this is an installation; clone the repository")
+        raise UserError(
+            f"{target}: Bazel builds it in a checkout only, and this is an installation; clone the repository"
+        )
     if not shutil.which("bazel"):
-        raise UserError("bazel is not installed, and the C++ runner needs it; run `make setup` (Debian: apt-get install bazel-bootstrap)")
+        raise UserError(
+            "bazel is not installed, and the C++ runner needs it; run `make setup` (Debian: apt-get install bazel-bootstrap)"
+        )
     built = REPO / "bazel-bin" / target.removeprefix("//").replace(":", "/")
     if not built.exists():
         err.print(f"building {target} ...")
     command = ["bazel", "build", "--noshow_progress", "--ui_event_filters=-info", target]
-    done = subprocess.run(command, cwd=REPO, env={**os.environ, "GROUPCOMM_PYTHON": sys.executable}, capture_output=True, text=True)
+    done = subprocess.run(
+        command,
+        cwd=REPO,
+        env={**os.environ, "GROUPCOMM_PYTHON": sys.executable},
+        capture_output=True,
+        text=True,
+    )
     if done.returncode:
-        raise UserError(f"bazel build {target} failed; run it in {REPO} to see all of it:\n{done.stderr.strip()[-2000:]}")
+        raise UserError(
+            f"bazel build {target} failed; run it in {REPO} to see all of it:\n{done.stderr.strip()[-2000:]}"
+        )
     return built
 
 
@@ -56,11 +68,16 @@ def run(name: str, *arguments) -> str:
     done = subprocess.run([program(name), *map(str, arguments)], capture_output=True, text=True)
     if done.returncode:
         message = done.stderr.strip().removeprefix(f"{name}: ")
-        raise UserError(message or f"{name} ended with code {done.returncode} and said nothing; run it by hand: {program(name)}")
+        raise UserError(
+            message
+            or f"{name} ended with code {done.returncode} and said nothing; run it by hand: {program(name)}"
+        )
     return done.stdout
 
 
-def replay(bundle: Bundle, features: np.ndarray, *, passes: int = 1, kernels: str = "library") -> np.ndarray:
+def replay(
+    bundle: Bundle, features: np.ndarray, *, passes: int = 1, kernels: str = "library"
+) -> np.ndarray:
     """Stream quantized features through the C++ engine, hop by hop.
 
     Parameters
@@ -76,12 +93,23 @@ def replay(bundle: Bundle, features: np.ndarray, *, passes: int = 1, kernels: st
     return timed_replay(bundle, features, passes=passes, kernels=kernels)[0]
 
 
-def timed_replay(bundle: Bundle, features: np.ndarray, *, passes: int = 1, kernels: str = "library") -> tuple[np.ndarray, np.ndarray]:
+def timed_replay(
+    bundle: Bundle, features: np.ndarray, *, passes: int = 1, kernels: str = "library"
+) -> tuple[np.ndarray, np.ndarray]:
     """`replay`, and how long the engine took over every hop in microseconds [shape=(passes * hops,), float32]."""
     with tempfile.TemporaryDirectory() as folder:
         times, masks = Path(folder) / "times.f32", Path(folder) / "masks.i8"
-        run("replay", *_replay_arguments(bundle, features, Path(folder), kernels), "--repeat", passes, "--times", times)
-        return np.fromfile(masks, np.int8).reshape(passes * len(features), -1), np.fromfile(times, "<f4")
+        run(
+            "replay",
+            *_replay_arguments(bundle, features, Path(folder), kernels),
+            "--repeat",
+            passes,
+            "--times",
+            times,
+        )
+        return np.fromfile(masks, np.int8).reshape(passes * len(features), -1), np.fromfile(
+            times, "<f4"
+        )
 
 
 def count_replay(bundle: Bundle, features: np.ndarray, *, kernels: str = "library") -> int | None:
@@ -95,13 +123,20 @@ def count_replay(bundle: Bundle, features: np.ndarray, *, kernels: str = "librar
     if not shutil.which("valgrind"):
         return None
     with tempfile.TemporaryDirectory() as folder:
-        command = ["valgrind", "--tool=callgrind", "--callgrind-out-file=/dev/null", "--toggle-collect=groupcomm::TflmEngine::Run(*"]
+        command = [
+            "valgrind",
+            "--tool=callgrind",
+            "--callgrind-out-file=/dev/null",
+            "--toggle-collect=groupcomm::TflmEngine::Run(*",
+        ]
         command += [program("replay"), *_replay_arguments(bundle, features, Path(folder), kernels)]
         done = subprocess.run(command, capture_output=True, text=True)
     # The last is the program's; before it come the processes in which it tries arenas.
     collected = [int(count) for count in re.findall(r"Collected : (\d+)", done.stderr)]
     if done.returncode or not collected or not collected[-1]:
-        raise UserError(f"valgrind does not count the runner's instructions:\n{done.stderr.strip()[-1000:]}")
+        raise UserError(
+            f"valgrind does not count the runner's instructions:\n{done.stderr.strip()[-1000:]}"
+        )
     return collected[-1]
 
 
@@ -109,7 +144,16 @@ def _replay_arguments(bundle: Bundle, features: np.ndarray, folder: Path, kernel
     """Of a replay that reads these features from a file in ``folder`` and writes ``masks.i8`` there."""
     given = folder / "features.i8"
     given.write_bytes(features.tobytes())
-    return ["--bundle", bundle.path, "--features", given, "--masks", folder / "masks.i8", "--kernels", kernels]
+    return [
+        "--bundle",
+        bundle.path,
+        "--features",
+        given,
+        "--masks",
+        folder / "masks.i8",
+        "--kernels",
+        kernels,
+    ]
 
 
 def separate_pcm(bundle: Bundle, pcm: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -141,5 +185,7 @@ def separate_pcm(bundle: Bundle, pcm: np.ndarray) -> tuple[np.ndarray, np.ndarra
 def separate_wav(bundle: Bundle, wav: Path, folder: Path, *options) -> list[Path]:
     """Run a 16 kHz mono 16-bit WAV through the C++ runner; returns the WAVs that it wrote into ``folder``, one a source."""
     run("separate", "--bundle", bundle.path, "--input", wav, "--output", folder, *options)
-    sources = ["speech"] if bundle.sources == 1 else [f"speaker{i + 1}" for i in range(bundle.sources)]
+    sources = (
+        ["speech"] if bundle.sources == 1 else [f"speaker{i + 1}" for i in range(bundle.sources)]
+    )
     return [folder / f"{wav.stem}_{source}.wav" for source in sources]

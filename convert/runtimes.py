@@ -48,7 +48,9 @@ class Tflm(Runtime):
         try:
             self._interpreter = runtime.Interpreter.from_bytes(model, arena_size=arena_bytes)
         except (RuntimeError, ValueError) as e:
-            raise UserError(f"TFLM does not take this model ({e}); `groupcomm inspect` names what it lacks") from e
+            raise UserError(
+                f"TFLM does not take this model ({e}); `groupcomm inspect` names what it lacks"
+            ) from e
         self.width = int(self._interpreter.get_input_details(0)["shape"][1])
 
     def _invoke(self, frame):
@@ -142,13 +144,28 @@ class Static(Runtime):
         micro = resource("micro")
         sources = [source, *sorted((micro / "kernels").glob("*.c"))]
         includes = (f"-I{micro.parent}", f"-I{source.parent}")
-        command = ["cc", "-std=c11", "-O2", *flags, "-shared", "-fPIC", *includes, *sources, "-o", library]
+        command = [
+            "cc",
+            "-std=c11",
+            "-O2",
+            *flags,
+            "-shared",
+            "-fPIC",
+            *includes,
+            *sources,
+            "-o",
+            library,
+        ]
         try:
             done = subprocess.run(command, capture_output=True, text=True)
         except FileNotFoundError as e:
-            raise UserError("there is no C compiler `cc`, and plain C needs one; run `make setup` (Debian: apt-get install g++)") from e
+            raise UserError(
+                "there is no C compiler `cc`, and plain C needs one; run `make setup` (Debian: apt-get install g++)"
+            ) from e
         if done.returncode:
-            raise UserError(f"{source}: the C compiler does not take it:\n{done.stderr.strip()[-2000:]}")
+            raise UserError(
+                f"{source}: the C compiler does not take it:\n{done.stderr.strip()[-2000:]}"
+            )
         self.model = _Model.in_dll(ctypes.CDLL(library), f"groupcomm_{source.stem}")
         self.width = self.model.inputs
         self._memory = self._allocate(self.model.memory_bytes)

@@ -25,7 +25,14 @@ STREAM = 30  # seconds of a stream that ranges are watched on
 
 
 def sensitivity(
-    trained: checkpoint.Checkpoint, folder: Path, *, method: Method | None, split: str, mixtures: int, minutes: int, corpus: str
+    trained: checkpoint.Checkpoint,
+    folder: Path,
+    *,
+    method: Method | None,
+    split: str,
+    mixtures: int,
+    minutes: int,
+    corpus: str,
 ) -> dict:
     """Quantize one place of a network at a time, by `qat.FakeQuantized`.
 
@@ -55,7 +62,9 @@ def sensitivity(
     else:
         model, _, observed = quantize.observe(trained)
         ranges = integer.choose_ranges(model, observed, method, wide=False)
-    fake = qat.FakeQuantized(trained.name, trained.model(), net=trained.net, ranges=ranges, apart=True)
+    fake = qat.FakeQuantized(
+        trained.name, trained.model(), net=trained.net, ranges=ranges, apart=True
+    )
     separate = tf.function(lambda heard: streaming.separate(fake, heard, trained.net))
     data, spec = corpora.open_corpus(split, name=corpus), evaluate.spec(split, trained.net.sources)
     parts = [range(first, min(first + BATCH, mixtures)) for first in range(0, mixtures, BATCH)]
@@ -63,7 +72,9 @@ def sensitivity(
 
     def scores(places: set[qat.Place]) -> np.ndarray:
         fake.switch(places)
-        return np.concatenate([losses.pit(losses.si_sdr, separate(mixed), sources).numpy() for mixed, sources in made])
+        return np.concatenate(
+            [losses.pit(losses.si_sdr, separate(mixed), sources).numpy() for mixed, sources in made]
+        )
 
     with progress() as bar:
         task = bar.add_task("sensitivity", total=len(fake.places) + 2)
@@ -86,7 +97,12 @@ def sensitivity(
         "minutes": minutes,
         "all": whole,
         "places": [
-            {"what": place.what, "operator": place.name, "loss_db": found, "used": float(u) if np.isfinite(u) else None}
+            {
+                "what": place.what,
+                "operator": place.name,
+                "loss_db": found,
+                "used": float(u) if np.isfinite(u) else None,
+            }
             for place, found, u in zip(fake.places, each, used, strict=True)
         ],
     }
@@ -96,16 +112,31 @@ def sensitivity(
     return result
 
 
-def _used(fake: qat.FakeQuantized, trained: checkpoint.Checkpoint, data: corpora.Corpus, spec: mixer.MixtureSpec, minutes: int):
+def _used(
+    fake: qat.FakeQuantized,
+    trained: checkpoint.Checkpoint,
+    data: corpora.Corpus,
+    spec: mixer.MixtureSpec,
+    minutes: int,
+):
     """The largest part of its range that each place uses [shape=(places,)]."""
     import tensorflow as tf
 
     signal = trained.net.signal
-    reach = tf.function(lambda heard: fake.reached(sig.tf_features(sig.tf_stft(heard, signal), signal)))
+    reach = tf.function(
+        lambda heard: fake.reached(sig.tf_features(sig.tf_stft(heard, signal), signal))
+    )
     spec = dataclasses.replace(spec, seconds=STREAM)
     streams = minutes * 60 // STREAM
     used = [
-        reach(mixer.batch(data, spec, seed=evaluate.EVALUATION_SEED, indices=range(first, min(first + BATCH, streams)))[0]).numpy()
+        reach(
+            mixer.batch(
+                data,
+                spec,
+                seed=evaluate.EVALUATION_SEED,
+                indices=range(first, min(first + BATCH, streams)),
+            )[0]
+        ).numpy()
         for first in range(0, streams, BATCH)
     ]
     return np.max(used, 0)
@@ -117,19 +148,36 @@ def _plot(result: dict, path: Path) -> None:
     matplotlib.use("Agg")
     import matplotlib.pyplot as plt
 
-    colours = {"weights": "tab:blue", "values": "tab:green", "gates": "tab:orange", "cell": "tab:red"}
+    colours = {
+        "weights": "tab:blue",
+        "values": "tab:green",
+        "gates": "tab:orange",
+        "cell": "tab:red",
+    }
     places = result["places"]
-    figure, (left, right) = plt.subplots(1, 2, figsize=(11, 1 + 0.2 * len(places)), sharey=True, layout="constrained")
+    figure, (left, right) = plt.subplots(
+        1, 2, figsize=(11, 1 + 0.2 * len(places)), sharey=True, layout="constrained"
+    )
     for y, place in enumerate(places):
         found, colour = place["loss_db"], colours[place["what"]]
         error = [[found["mean"] - found["low"]], [found["high"] - found["mean"]]]
-        left.barh(y, found["mean"], xerr=error, color=colour, error_kw={"ecolor": "0.4", "elinewidth": 0.8})
+        left.barh(
+            y,
+            found["mean"],
+            xerr=error,
+            color=colour,
+            error_kw={"ecolor": "0.4", "elinewidth": 0.8},
+        )
         if place["used"] is not None:
             right.barh(y, place["used"], color=colour)
-    left.set_yticks(range(len(places)), [f"{p['operator']}: {p['what']}" for p in places], fontsize=7)
+    left.set_yticks(
+        range(len(places)), [f"{p['operator']}: {p['what']}" for p in places], fontsize=7
+    )
     left.invert_yaxis()
     left.set_xlabel(f"SI-SDR lost (dB); everywhere at once {result['all']['mean']:.3f}")
-    right.set_xlabel(f"part of its range in use in {result['minutes']} minutes; beyond 1 is cut off")
+    right.set_xlabel(
+        f"part of its range in use in {result['minutes']} minutes; beyond 1 is cut off"
+    )
     right.axvline(1, color="0.4", linewidth=0.8)
     for axis in (left, right):
         axis.margins(y=0.01)
@@ -140,7 +188,9 @@ def _plot(result: dict, path: Path) -> None:
     plt.close(figure)
 
 
-def drift(bundle: bundles.Bundle, trained: checkpoint.Checkpoint, *, minutes: int, split: str, corpus: str) -> dict:
+def drift(
+    bundle: bundles.Bundle, trained: checkpoint.Checkpoint, *, minutes: int, split: str, corpus: str
+) -> dict:
     """One continuous stream: the same minute of mixtures again and again, in the float network and in int8.
 
     Parameters
@@ -177,9 +227,22 @@ def drift(bundle: bundles.Bundle, trained: checkpoint.Checkpoint, *, minutes: in
     def improvement(masks: np.ndarray) -> float:
         """Masks [shape=(hops, sources * values), float32] of a minute that is not the first."""
         both = np.concatenate([masks, masks, masks[: len(spectrum) - 2 * hops]])
-        sound = sig.istft(sig.apply_masks(spectrum, both, bundle.sources, bundle.signal), around.size, bundle.signal)[:, mixed.size :]
+        sound = sig.istft(
+            sig.apply_masks(spectrum, both, bundle.sources, bundle.signal),
+            around.size,
+            bundle.signal,
+        )[:, mixed.size :]
         pieces = np.split(sound, len(made), axis=1)
-        return float(np.mean(evaluate.improvements([evaluate.score(i, m, x) for i, (m, x) in enumerate(zip(made, pieces, strict=True))])))
+        return float(
+            np.mean(
+                evaluate.improvements(
+                    [
+                        evaluate.score(i, m, x)
+                        for i, (m, x) in enumerate(zip(made, pieces, strict=True))
+                    ]
+                )
+            )
+        )
 
     rows, masks = {"int8": [], "float": []}, []
     with progress() as bar:

@@ -43,7 +43,9 @@ def separate(wav: Path, name: str, folder: Path, plot: Path | None = None) -> di
     pcm, conversions = sound.read(wav, network.sample_rate)
     with err.status(f"process {wav}"):
         estimates = to_pcm(network.process(pcm))  # (sources, samples)
-    sources = ["speech"] if network.sources == 1 else [f"speaker{i + 1}" for i in range(network.sources)]
+    sources = (
+        ["speech"] if network.sources == 1 else [f"speaker{i + 1}" for i in range(network.sources)]
+    )
     names = [f"{wav.stem}_{source}.wav" for source in sources]
     with tempfile.TemporaryDirectory() as scratch:
         if plot:
@@ -52,7 +54,9 @@ def separate(wav: Path, name: str, folder: Path, plot: Path | None = None) -> di
             sound.plot_spectrograms(drawn, sounds, network.signal)
         with contextlib.ExitStack() as stack:  # all of them or none
             for file, estimate in zip(names, estimates, strict=True):
-                sound.write(stack.enter_context(atomic_path(folder / file)), estimate, network.sample_rate)
+                sound.write(
+                    stack.enter_context(atomic_path(folder / file)), estimate, network.sample_rate
+                )
             if plot:
                 stack.enter_context(atomic_path(Path(plot))).write_bytes(drawn.read_bytes())
     return {

@@ -93,9 +93,13 @@ def from_float(net: TasNet, runtime: runtimes.Runtime):
         hops = -(-len(mixture) // hop)
         heard = np.pad(mixture, (half, hops * hop - len(mixture)))
         runtime.reset()
-        parts = runtime(np.stack([heard[i * hop : (i + 1) * hop + half] for i in range(hops)]))  # (hops, sources, hop + half)
+        parts = runtime(
+            np.stack([heard[i * hop : (i + 1) * hop + half] for i in range(hops)])
+        )  # (hops, sources, hop + half)
         parts[1:, :, :half] += parts[:-1, :, hop:]
-        estimates = np.concatenate([*parts[..., :hop], parts[-1, :, hop:]], axis=-1)  # half a window behind the mixture
+        estimates = np.concatenate(
+            [*parts[..., :hop], parts[-1, :, hop:]], axis=-1
+        )  # half a window behind the mixture
         return estimates[:, half : half + len(mixture)]
 
     return hop_by_hop if net.causal else whole

@@ -66,7 +66,12 @@ def encode(kind: int, number: int, payload: bytes) -> bytes:
 def decode(stuffed: bytes) -> tuple[int, int, bytes] | None:
     """(kind, number, payload) of a frame without the 0 at its end; None when it is damaged."""
     frame = unstuff(stuffed)
-    if frame is None or len(frame) < 8 or zlib.crc32(frame[:-4]) != struct.unpack("<I", frame[-4:])[0] or frame[1] != VERSION:
+    if (
+        frame is None
+        or len(frame) < 8
+        or zlib.crc32(frame[:-4]) != struct.unpack("<I", frame[-4:])[0]
+        or frame[1] != VERSION
+    ):
         return None
     kind, _, number = _HEAD.unpack(frame[:4])
     return kind, number, frame[4:-4]
@@ -108,7 +113,9 @@ class Link:
         keys = ("model_crc32", "clock_hz", "inputs", "outputs", "window", "hop", "sources")
         payload = self.ask(HELLO, session)
         if len(payload) != _HELLO.size:
-            raise UserError(f"{self.port.name}: the board's greeting has {len(payload)} bytes and not {_HELLO.size}: other firmware")
+            raise UserError(
+                f"{self.port.name}: the board's greeting has {len(payload)} bytes and not {_HELLO.size}: other firmware"
+            )
         return dict(zip(keys, _HELLO.unpack(payload), strict=False))
 
     def ask(self, kind: int, payload: bytes = b"") -> bytes:
@@ -154,7 +161,9 @@ class Link:
                 # Out of turn: it was reset, and a session that is not ours began; or answers crossed. Both need a new beginning.
                 if payload[0] in (_NO_SESSION, _OUT_OF_TURN):
                     raise WasReset
-                raise UserError(f"{self.port.name}: the board refuses a request: {REASONS.get(payload[0], payload[0])}")
+                raise UserError(
+                    f"{self.port.name}: the board refuses a request: {REASONS.get(payload[0], payload[0])}"
+                )
         return None
 
     def _frame(self, seconds: float) -> bytes:
@@ -201,10 +210,19 @@ def open_port(name: str, baud: int) -> serial.Serial:
         from serial.tools import list_ports
 
         there = ", ".join(sorted(found.device for found in list_ports.comports())) or "none"
-        raise UserError(f"{name}: cannot be opened ({refused}); ports on this machine: {there}") from None
+        raise UserError(
+            f"{name}: cannot be opened ({refused}); ports on this machine: {there}"
+        ) from None
 
 
-def parity(bundle: bundles.Bundle, port: serial.Serial, *, hops: int = 250, timeout: float = 1.0, resets: int = 3) -> dict:
+def parity(
+    bundle: bundles.Bundle,
+    port: serial.Serial,
+    *,
+    hops: int = 250,
+    timeout: float = 1.0,
+    resets: int = 3,
+) -> dict:
     """Hold a board against the official TFLM (its network) and the C++ stream of this machine (PCM to PCM), after a reset each.
 
     Parameters
@@ -230,7 +248,9 @@ def parity(bundle: bundles.Bundle, port: serial.Serial, *, hops: int = 250, time
     features, masks = (values[:hops] for values in bundle.golden())
     latency = bundle.signal.window - bundle.signal.hop
     # Silence as long as the delay: what a stream gives before its first sample is heard, this machine's drops.
-    pcm = np.concatenate([np.zeros(latency, np.int16), speech(hops, bundle.signal.hop)])[: hops * bundle.signal.hop]
+    pcm = np.concatenate([np.zeros(latency, np.int16), speech(hops, bundle.signal.hop)])[
+        : hops * bundle.signal.hop
+    ]
     expected = runner.separate_pcm(bundle, pcm)[2]  # (sources, samples), aligned with the input
     with progress() as bar:
         task = bar.add_task("parity on the board")
@@ -239,9 +259,13 @@ def parity(bundle: bundles.Bundle, port: serial.Serial, *, hops: int = 250, time
                 bar.reset(task, total=len(features) + hops)
                 said = _greet(link, bundle)
                 tick = lambda: bar.update(task, advance=1)  # noqa: E731
-                got_masks, network_cycles = _hops(link, RUN, features, np.int8, bundle.sources * bundle.signal.values, tick)
+                got_masks, network_cycles = _hops(
+                    link, RUN, features, np.int8, bundle.sources * bundle.signal.values, tick
+                )
                 frames = pcm.reshape(hops, bundle.signal.hop)
-                out, sound_cycles = _hops(link, SOUND, frames, np.dtype("<i2"), bundle.sources * bundle.signal.hop, tick)
+                out, sound_cycles = _hops(
+                    link, SOUND, frames, np.dtype("<i2"), bundle.sources * bundle.signal.hop, tick
+                )
                 break
             except WasReset:
                 link.faults.resets += 1
@@ -249,8 +273,14 @@ def parity(bundle: bundles.Bundle, port: serial.Serial, *, hops: int = 250, time
                     raise UserError(
                         f"{port.name}: the board was reset {link.faults.resets} times; see to its power, and that no watchdog runs"
                     ) from None
-    sound = out.reshape(hops, bundle.sources, bundle.signal.hop).swapaxes(0, 1).reshape(bundle.sources, -1)
-    shifted = np.concatenate([np.zeros((bundle.sources, latency), np.int16), expected], axis=1)[:, : sound.shape[1]]
+    sound = (
+        out.reshape(hops, bundle.sources, bundle.signal.hop)
+        .swapaxes(0, 1)
+        .reshape(bundle.sources, -1)
+    )
+    shifted = np.concatenate([np.zeros((bundle.sources, latency), np.int16), expected], axis=1)[
+        :, : sound.shape[1]
+    ]
     truth = shifted.reshape(bundle.sources, hops, -1).swapaxes(0, 1).reshape(hops, -1)
     clock = said["clock_hz"] or None
     most = clock and clock * bundle.signal.hop / bundle.signal.sample_rate
@@ -262,7 +292,9 @@ def parity(bundle: bundles.Bundle, port: serial.Serial, *, hops: int = 250, time
         "sound": _compare(out, truth, sound_cycles, most),
         "faults": dataclasses.asdict(link.faults),
     }
-    return result | {"ok": result["network"]["equal_bytes"] == result["sound"]["equal_bytes"] == 1.0}
+    return result | {
+        "ok": result["network"]["equal_bytes"] == result["sound"]["equal_bytes"] == 1.0
+    }
 
 
 def speech(hops: int, hop: int) -> np.ndarray:
@@ -276,7 +308,9 @@ def speech(hops: int, hop: int) -> np.ndarray:
     """
     held = np.concatenate([demo.mixture[16_000:] for demo in clips.demo_mixtures()])
     if hops * hop > len(held):
-        raise UserError(f"{hops} hops asked, the demo mixtures hold {len(held) // hop} of {hop} samples; ask fewer")
+        raise UserError(
+            f"{hops} hops asked, the demo mixtures hold {len(held) // hop} of {hop} samples; ask fewer"
+        )
     return to_pcm(held[: hops * hop])
 
 
@@ -294,14 +328,18 @@ def _greet(link: Link, bundle: bundles.Bundle) -> dict:
     return said
 
 
-def _hops(link: Link, kind: int, inputs: np.ndarray, dtype, values: int, tick) -> tuple[np.ndarray, np.ndarray]:
+def _hops(
+    link: Link, kind: int, inputs: np.ndarray, dtype, values: int, tick
+) -> tuple[np.ndarray, np.ndarray]:
     """(outputs [shape=(hops, values)], cycles [shape=(hops,)]) of a stream from silence."""
     link.ask(RESET)
     outputs, cycles = np.empty((len(inputs), values), dtype), np.empty(len(inputs), np.int64)
     for hop, given in enumerate(inputs):
         answer = link.ask(kind, given.tobytes())
         if len(answer) != 4 + outputs[hop].nbytes:
-            raise UserError(f"{link.port.name}: an answer of {len(answer)} bytes and not {4 + outputs[hop].nbytes}: other firmware")
+            raise UserError(
+                f"{link.port.name}: an answer of {len(answer)} bytes and not {4 + outputs[hop].nbytes}: other firmware"
+            )
         cycles[hop] = struct.unpack("<I", answer[:4])[0]
         outputs[hop] = np.frombuffer(answer[4:], dtype)
         tick()
@@ -310,7 +348,15 @@ def _hops(link: Link, kind: int, inputs: np.ndarray, dtype, values: int, tick) -
 
 def _compare(got: np.ndarray, truth: np.ndarray, cycles: np.ndarray, most: float | None) -> dict:
     different = np.flatnonzero(np.any(got != truth, axis=1))
-    counted = {"mean": float(cycles.mean()), "worst": int(cycles.max()), "load": float(cycles.max() / most)} if most else None
+    counted = (
+        {
+            "mean": float(cycles.mean()),
+            "worst": int(cycles.max()),
+            "load": float(cycles.max() / most),
+        }
+        if most
+        else None
+    )
     return {
         "hops": len(got),
         "equal_bytes": float(np.mean(got == truth)),

@@ -14,7 +14,11 @@ from convert.kernels import rescale, wrap
 from convert.tflite_schema import schema
 from groupcomm.files import resource
 
-_DTYPES = {schema.TensorType.INT8: np.int8, schema.TensorType.INT16: np.int16, schema.TensorType.INT32: np.int32}
+_DTYPES = {
+    schema.TensorType.INT8: np.int8,
+    schema.TensorType.INT16: np.int16,
+    schema.TensorType.INT32: np.int32,
+}
 
 
 class Simulation(runtimes.Runtime):
@@ -32,7 +36,9 @@ class Simulation(runtimes.Runtime):
         self._tensors = graph.tensors
         self._steps = [(op, kernels.prepare(parsed, op)) for op in graph.operators]
         self._constants = {
-            i: np.frombuffer(np.asarray(parsed.buffers[t.buffer].data, np.uint8).tobytes(), _DTYPES[t.type]).reshape(t.shape)
+            i: np.frombuffer(
+                np.asarray(parsed.buffers[t.buffer].data, np.uint8).tobytes(), _DTYPES[t.type]
+            ).reshape(t.shape)
             for i, t in enumerate(graph.tensors)
             if parsed.buffers[t.buffer].data is not None and t.type in _DTYPES
         }
@@ -49,10 +55,17 @@ class Simulation(runtimes.Runtime):
     def run(self, *inputs: np.ndarray) -> np.ndarray:
         """Inputs of the graph [shape=(hops, ...)] in their order -> its output [shape=(hops, ...)]; the state goes on, as in a call."""
         hops = len(inputs[0])
-        values = {i: x.reshape(hops, *self._tensors[i].shape) for i, x in zip(self._inputs, inputs, strict=True)}
+        values = {
+            i: x.reshape(hops, *self._tensors[i].shape)
+            for i, x in zip(self._inputs, inputs, strict=True)
+        }
 
         def value(i: int) -> np.ndarray:
-            return values[i] if i in values else np.broadcast_to(self._constants[i], (hops, *self._constants[i].shape))
+            return (
+                values[i]
+                if i in values
+                else np.broadcast_to(self._constants[i], (hops, *self._constants[i].shape))
+            )
 
         for op, prepared in self._steps:
             out = self._tensors[op.outputs[0]]
@@ -70,19 +83,25 @@ class Simulation(runtimes.Runtime):
             values[op.outputs[0]] = made.reshape(shape).astype(dtype)
         return values[self._output]
 
-    def _lstm(self, p: kernels.Lstm, op: schema.OperatorT, x: np.ndarray, values: dict[int, np.ndarray]) -> np.ndarray:
+    def _lstm(
+        self, p: kernels.Lstm, op: schema.OperatorT, x: np.ndarray, values: dict[int, np.ndarray]
+    ) -> np.ndarray:
         """From hop to hop, or, where operators before it have written its state anew in every hop, each hop from that."""
         hidden, cell = op.inputs[18], op.inputs[19]
         x = x.reshape(len(x), p.steps, p.batch, p.inputs)
         if hidden in values:
             start = (values[i].reshape(-1, p.units) for i in (hidden, cell))
-            out, *_ = lstm(p, np.moveaxis(x, 0, 1).reshape(p.steps, -1, p.inputs), *start)  # hops side by side, like a batch
+            out, *_ = lstm(
+                p, np.moveaxis(x, 0, 1).reshape(p.steps, -1, p.inputs), *start
+            )  # hops side by side, like a batch
             return np.moveaxis(out.reshape(p.steps, len(x), p.batch, p.units), 1, 0)
         start = (
             self._states.get(hidden, np.full((p.batch, p.units), p.zero_point)),
             self._states.get(cell, np.zeros((p.batch, p.units), np.int64)),
         )
-        out, self._states[hidden], self._states[cell] = lstm(p, x.reshape(-1, p.batch, p.inputs), *start)
+        out, self._states[hidden], self._states[cell] = lstm(
+            p, x.reshape(-1, p.batch, p.inputs), *start
+        )
         return out
 
 
@@ -117,8 +136,14 @@ def fully_connected(p: kernels.FullyConnected, x: np.ndarray) -> np.ndarray:
 def add(p: kernels.Add, a: np.ndarray, b: np.ndarray) -> np.ndarray:
     """ADD: a, b [shape=(hops, ...), int8 or int16] that broadcast."""
     left = 15 if a.dtype == np.int16 else 20
-    x, y = ((v.astype(np.int64) - operand.zero_point) << left for v, operand in ((a, p.a), (b, p.b)))
-    return np.clip(rescale(rescale(x, p.a_scale) + rescale(y, p.b_scale), p.scale) + p.zero_point, p.low, p.high)
+    x, y = (
+        (v.astype(np.int64) - operand.zero_point) << left for v, operand in ((a, p.a), (b, p.b))
+    )
+    return np.clip(
+        rescale(rescale(x, p.a_scale) + rescale(y, p.b_scale), p.scale) + p.zero_point,
+        p.low,
+        p.high,
+    )
 
 
 def mul(p: kernels.Mul, a: np.ndarray, b: np.ndarray) -> np.ndarray:
@@ -140,10 +165,14 @@ def lookup(p: kernels.Lookup, x: np.ndarray) -> np.ndarray:
 
 def requantize(p: kernels.Requantize, x: np.ndarray) -> np.ndarray:
     """QUANTIZE, RELU."""
-    return np.clip(rescale(x.astype(np.int64) - p.input_zero_point, p.scale) + p.zero_point, p.low, p.high)
+    return np.clip(
+        rescale(x.astype(np.int64) - p.input_zero_point, p.scale) + p.zero_point, p.low, p.high
+    )
 
 
-def copy(parts: list[kernels.Copy], inputs: list[np.ndarray], shape: tuple[int, ...], dtype) -> np.ndarray:
+def copy(
+    parts: list[kernels.Copy], inputs: list[np.ndarray], shape: tuple[int, ...], dtype
+) -> np.ndarray:
     """CONCATENATION, GATHER, RESHAPE, SQUEEZE: bytes as they are, row by row."""
     out = np.zeros((shape[0], int(np.prod(shape[1:])) * np.dtype(dtype).itemsize), np.int8)
     for p, x in zip(parts, inputs, strict=True):
@@ -203,7 +232,9 @@ def _clamp16(x: np.ndarray) -> np.ndarray:
     return np.clip(x, -32768, 32767)
 
 
-def lstm(p: kernels.Lstm, x: np.ndarray, hidden: np.ndarray, cell: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def lstm(
+    p: kernels.Lstm, x: np.ndarray, hidden: np.ndarray, cell: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """UNIDIRECTIONAL_SEQUENCE_LSTM over steps of a sequence or hops of a stream.
 
     Parameters
@@ -220,11 +251,19 @@ def lstm(p: kernels.Lstm, x: np.ndarray, hidden: np.ndarray, cell: np.ndarray) -
 
     def summed(products, bias, scale):
         if wide:
-            return _clamp16(_rescale_wide(products + (0 if bias is None else bias), scale.multiplier, scale.shift))
+            return _clamp16(
+                _rescale_wide(
+                    products + (0 if bias is None else bias), scale.multiplier, scale.shift
+                )
+            )
         return _clamp16(rescale(products + bias, scale))
 
-    from_input = [summed(_products(x, g.input_weights), g.input_bias, g.input) for g in gates]  # (steps, batch, units) each
-    recurrent = np.concatenate([g.recurrent_weights for g in gates]).T.astype(np.float64)  # (units, 4 units)
+    from_input = [
+        summed(_products(x, g.input_weights), g.input_bias, g.input) for g in gates
+    ]  # (steps, batch, units) each
+    recurrent = np.concatenate([g.recurrent_weights for g in gates]).T.astype(
+        np.float64
+    )  # (units, 4 units)
     half = 1 << (p.tanh_shift - 1) if p.tanh_shift else 0
     hidden, cell = hidden.astype(np.int64), cell.astype(np.int64)
     out = np.empty((*x.shape[:2], p.units), np.int64)

@@ -36,11 +36,15 @@ def read(path: Path, rate: int) -> tuple[np.ndarray, list[str]]:
     if not len(audio):
         raise UserError(f"{path}: holds no samples; name a WAV file with sound")
     if not np.isfinite(audio).all():
-        raise UserError(f"{path}: sample {int(np.argmin(np.isfinite(audio).all(1)))} is not a finite number; export it again")
+        raise UserError(
+            f"{path}: sample {int(np.argmin(np.isfinite(audio).all(1)))} is not a finite number; export it again"
+        )
     conversions = []
     if missing := _missing_bytes(path):
         conversions.append(f"cut short: the header promises {missing} bytes more")
-    if clipped := int((np.abs(audio) > 1).any(1).sum()):  # before anything is summed: huge values would overflow
+    if clipped := int(
+        (np.abs(audio) > 1).any(1).sum()
+    ):  # before anything is summed: huge values would overflow
         conversions.append(f"{clipped} samples beyond full scale clipped")
         audio = np.clip(audio, -1, 1)
     if channels > 1:
@@ -52,10 +56,14 @@ def read(path: Path, rate: int) -> tuple[np.ndarray, list[str]]:
         try:
             import soxr
         except ModuleNotFoundError as e:
-            raise UserError(f"{path}: {given} Hz, the network runs at {rate} Hz, and {missing_package(e)}") from e
+            raise UserError(
+                f"{path}: {given} Hz, the network runs at {rate} Hz, and {missing_package(e)}"
+            ) from e
         mono = soxr.resample(mono, given, rate, quality="VHQ")
         if not len(mono):
-            raise UserError(f"{path}: {len(audio)} samples at {given} Hz are less than one at {rate} Hz; name a longer file")
+            raise UserError(
+                f"{path}: {len(audio)} samples at {given} Hz are less than one at {rate} Hz; name a longer file"
+            )
     if subtype != "PCM_16":
         conversions.append(f"{subtype.replace('_', ' ')} to 16-bit PCM")
     return sig.to_pcm(mono), conversions
@@ -74,13 +82,23 @@ def _samples(path: Path) -> tuple[np.ndarray, int, str]:
                 if file.getsampwidth() != 2:
                     raise wave.Error(f"{8 * file.getsampwidth()}-bit samples")
                 pcm = np.frombuffer(file.readframes(file.getnframes()), "<i2")
-                return pcm.reshape(-1, file.getnchannels()) / sig.PCM_SCALE, file.getframerate(), "PCM_16"
+                return (
+                    pcm.reshape(-1, file.getnchannels()) / sig.PCM_SCALE,
+                    file.getframerate(),
+                    "PCM_16",
+                )
         except (wave.Error, EOFError, ValueError) as e:
-            raise UserError(f"{path}: not a WAV file of 16-bit PCM ({e}); for others, {missing_package(missing)}") from e
+            raise UserError(
+                f"{path}: not a WAV file of 16-bit PCM ({e}); for others, {missing_package(missing)}"
+            ) from e
     try:
         with soundfile.SoundFile(path) as file:  # in float64, 24-bit and 32-bit PCM keep all bits
             return file.read(dtype="float64", always_2d=True), file.samplerate, file.subtype
-    except (soundfile.LibsndfileError, OSError, TypeError) as e:  # TypeError: a headerless format, for soundfile
+    except (
+        soundfile.LibsndfileError,
+        OSError,
+        TypeError,
+    ) as e:  # TypeError: a headerless format, for soundfile
         raise UserError(f"{path}: not a sound file that can be read ({e}); name a WAV file") from e
 
 
@@ -128,7 +146,12 @@ def plot_table(path: Path, rows: dict[str, dict[str, np.ndarray]], signal: sig.S
     _plot_rows(path, rows, signal, (4.2, 1.8))
 
 
-def _plot_rows(path: Path, rows: dict[str, dict[str, np.ndarray]], signal: sig.Signal, size: tuple[float, float]) -> None:
+def _plot_rows(
+    path: Path,
+    rows: dict[str, dict[str, np.ndarray]],
+    signal: sig.Signal,
+    size: tuple[float, float],
+) -> None:
     import matplotlib
 
     matplotlib.use("Agg")
@@ -136,7 +159,13 @@ def _plot_rows(path: Path, rows: dict[str, dict[str, np.ndarray]], signal: sig.S
 
     columns = max(map(len, rows.values()))
     figure, axes = plt.subplots(
-        len(rows), columns, figsize=(columns * size[0], len(rows) * size[1]), sharex=True, sharey=True, squeeze=False, layout="constrained"
+        len(rows),
+        columns,
+        figsize=(columns * size[0], len(rows) * size[1]),
+        sharex=True,
+        sharey=True,
+        squeeze=False,
+        layout="constrained",
     )
     for line, (name, sounds) in zip(axes, rows.items(), strict=True):
         for axis, (title, pcm) in zip(line, sounds.items(), strict=True):

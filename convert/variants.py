@@ -50,47 +50,81 @@ def compare(
     """
     for one in aware:
         if one.net != trained.net:
-            raise UserError(f"{one.weights}: its sizes are not those of {trained.name}; train it on with `groupcomm qat {trained.name}`")
+            raise UserError(
+                f"{one.weights}: its sizes are not those of {trained.name}; train it on with `groupcomm qat {trained.name}`"
+            )
     sources = trained.net.sources
-    which = {"split": split, "sources": sources, "mixtures": mixtures, "corpus": corpus, "measures": COMPARED}
+    which = {
+        "split": split,
+        "sources": sources,
+        "mixtures": mixtures,
+        "corpus": corpus,
+        "measures": COMPARED,
+    }
 
-    def scored(name: str, of: dict, run) -> tuple[list[evaluate.Score], dict[str, list[evaluate.Score]]]:
+    def scored(
+        name: str, of: dict, run
+    ) -> tuple[list[evaluate.Score], dict[str, list[evaluate.Score]]]:
         err.print(f"{trained.name}: {name}")
         whole = evaluate.kept_scores(folder / f"{name}.json", of, run, **which)
         at = {
             f"{level:g}": evaluate.kept_scores(
-                folder / f"{name}{level:g}dBFS.json", of, run, split=split, sources=sources, mixtures=levels, corpus=corpus, level_db=level
+                folder / f"{name}{level:g}dBFS.json",
+                of,
+                run,
+                split=split,
+                sources=sources,
+                mixtures=levels,
+                corpus=corpus,
+                level_db=level,
             )
             for level in LEVELS
             if levels
         }
         return whole, at
 
-    float_whole, float_at = scored("float", {"checkpoint_sha256": trained.sha256()}, separator.from_keras(trained))
+    float_whole, float_at = scored(
+        "float", {"checkpoint_sha256": trained.sha256()}, separator.from_keras(trained)
+    )
     rows = [_row("float", float_whole, None, {})]
     made = [(f"ptq-{method}", trained, {"method": method}) for method in METHODS]
     made.append(("int4", trained, {"weights": 4}))
-    made += [("qat" if one.training.get("weights", 8) == 8 else "int4-qat", one, {}) for one in aware]
+    made += [
+        ("qat" if one.training.get("weights", 8) == 8 else "int4-qat", one, {}) for one in aware
+    ]
     if trained.net.talk != "blstm":  # whose GATHER TFLM has not for int16
         made.append(("16x8", trained, {"activations": 16}))
     for name, network, options in made:
         one = bundle.write(network, folder / name, **options)
         of = {"model_sha256": hashlib.sha256(one.model).hexdigest()}
         whole, at = scored(name, of, separator.from_runtime(one, runtimes.Tflm(one.model)))
-        lost = {m: evaluate.bootstrap(evaluate.after(float_whole, m) - evaluate.after(whole, m)) for m in COMPARED}
+        lost = {
+            m: evaluate.bootstrap(evaluate.after(float_whole, m) - evaluate.after(whole, m))
+            for m in COMPARED
+        }
         lost["levels"] = {
-            level: evaluate.bootstrap(evaluate.after(float_at[level], "sisdr") - evaluate.after(found, "sisdr"))
+            level: evaluate.bootstrap(
+                evaluate.after(float_at[level], "sisdr") - evaluate.after(found, "sisdr")
+            )
             for level, found in at.items()
         }
         cost = {
             "model_bytes": len(one.model),
             "arena_bytes": one.description["arena_bytes"],
             "instructions": {
-                board: bench.bench(one, board)["instructions"]["hop"]["mean"] for board in BOARDS if not name.startswith("int4")
+                board: bench.bench(one, board)["instructions"]["hop"]["mean"]
+                for board in BOARDS
+                if not name.startswith("int4")
             },
         }
         rows.append(_row(name, whole, lost, cost))
-    result = {"network": trained.name, "split": split, "mixtures": mixtures, "levels": levels, "variants": rows}
+    result = {
+        "network": trained.name,
+        "split": split,
+        "mixtures": mixtures,
+        "levels": levels,
+        "variants": rows,
+    }
     with atomic_path(folder / "variants.json") as part:
         part.write_text(json.dumps(result, indent=2) + "\n")
     _plot(result, folder / "variants.png")
@@ -99,7 +133,13 @@ def compare(
 
 def _row(name: str, scored: list[evaluate.Score], lost: dict | None, cost: dict) -> dict:
     quality = {m: evaluate.bootstrap(evaluate.after(scored, m)) for m in COMPARED if m != "sisdr"}
-    return {"name": name, "sisdri_db": evaluate.bootstrap(evaluate.improvements(scored)), **quality, "lost": lost, **cost}
+    return {
+        "name": name,
+        "sisdri_db": evaluate.bootstrap(evaluate.improvements(scored)),
+        **quality,
+        "lost": lost,
+        **cost,
+    }
 
 
 def _plot(result: dict, path: Path) -> None:
@@ -111,7 +151,9 @@ def _plot(result: dict, path: Path) -> None:
     rows = [row for row in result["variants"] if row["lost"]]
     figure, (left, right) = plt.subplots(1, 2, figsize=(11, 4), sharey=True, layout="constrained")
     for i, row in enumerate(rows):
-        left.errorbar(i, row["lost"]["sisdr"]["mean"], _error(row["lost"]["sisdr"]), marker="o", capsize=4)
+        left.errorbar(
+            i, row["lost"]["sisdr"]["mean"], _error(row["lost"]["sisdr"]), marker="o", capsize=4
+        )
         levels = row["lost"]["levels"]
         if levels:
             right.errorbar(
@@ -122,7 +164,9 @@ def _plot(result: dict, path: Path) -> None:
             )  # fmt: skip
     left.set_xticks(range(len(rows)), [row["name"] for row in rows], rotation=20)
     left.set(ylabel="SI-SDR lost against float (dB), 95 %", title=f"{result['mixtures']} mixtures")
-    right.set(xlabel="level of the speech (dBFS)", title=f"{result['levels']} mixtures at each level")
+    right.set(
+        xlabel="level of the speech (dBFS)", title=f"{result['levels']} mixtures at each level"
+    )
     for axis in (left, right):
         axis.axhline(0, color="0.4", linewidth=0.8)
         axis.grid(alpha=0.3)

@@ -14,7 +14,9 @@ from tf_model import evaluate
 
 def late_copy(samples):
     """A baseline that does nothing but come late."""
-    return lambda x: np.pad(x, (samples, 0))[: len(x)] if samples >= 0 else np.pad(x[-samples:], (0, -samples))
+    return lambda x: (
+        np.pad(x, (samples, 0))[: len(x)] if samples >= 0 else np.pad(x[-samples:], (0, -samples))
+    )
 
 
 def unavailable():
@@ -25,7 +27,11 @@ def unavailable():
 def three_baselines(monkeypatch):
     copy = baselines.Baseline("copy", lambda: late_copy(700), 10, 1000, 20)
     louder = baselines.Baseline("early", lambda: lambda x: 2 * late_copy(-31)(x), 20, 2000, 20)
-    monkeypatch.setattr(baselines, "BASELINES", (copy, louder, baselines.Baseline("nothing", unavailable, None, None, 0)))
+    monkeypatch.setattr(
+        baselines,
+        "BASELINES",
+        (copy, louder, baselines.Baseline("nothing", unavailable, None, None, 0)),
+    )
 
 
 @pytest.mark.parametrize("samples", [0, 1, 384, 1500, -100])
@@ -46,12 +52,18 @@ def test_table(three_baselines, tiny_corpus, tmp_path):
     assert result["skipped"] == {"nothing": "nothing is not installed"}
     by_name = {s["name"]: s for s in result["systems"]}
     assert by_name.keys() == {"copy", "early", "enhance"}
-    assert by_name["copy"]["sisdri_db"]["mean"] == pytest.approx(0, abs=1e-3)  # the delay is gone: it is the mixture
-    assert by_name["early"]["sisdri_db"]["mean"] == pytest.approx(0, abs=0.5)  # its first samples are lost
+    assert by_name["copy"]["sisdri_db"]["mean"] == pytest.approx(
+        0, abs=1e-3
+    )  # the delay is gone: it is the mixture
+    assert by_name["early"]["sisdri_db"]["mean"] == pytest.approx(
+        0, abs=0.5
+    )  # its first samples are lost
     assert (by_name["enhance"]["ours"], by_name["enhance"]["latency_ms"]) == (True, 16)
     ours = np.array([s.after["sisdr"] - s.before["sisdr"] for s in kept(tmp_path, "enhance")])
     assert by_name["enhance"]["sisdri_db"]["mean"] == pytest.approx(ours.mean())
-    assert result["against"]["enhance"]["copy"]["sisdr"]["mean"] == pytest.approx(ours.mean(), abs=1e-3)
+    assert result["against"]["enhance"]["copy"]["sisdr"]["mean"] == pytest.approx(
+        ours.mean(), abs=1e-3
+    )
     assert json.loads((tmp_path / "baselines.json").read_text()) == result
     assert (tmp_path / "baselines.png").stat().st_size > 10_000
 
@@ -63,17 +75,29 @@ def test_a_real_baseline_reduces_noise(baseline):
         run = baseline.make()
     except baselines.BaselineUnavailable as error:
         pytest.skip(str(error))
-    late = baselines.delay(run(np.pad(demo.mixture.astype(np.float64), (0, baselines.SLACK))), demo.references[0])
+    late = baselines.delay(
+        run(np.pad(demo.mixture.astype(np.float64), (0, baselines.SLACK))), demo.references[0]
+    )
     out = baselines.aligned(run, late)(demo.mixture)
-    assert out.shape == (1, len(demo.mixture)) and 0 <= late <= baselines.RATE * baseline.latency_ms / 1000 + 16
-    assert evaluate.si_sdr_db(out[0], demo.references[0]) > evaluate.si_sdr_db(demo.mixture, demo.references[0]) + 0.2
+    assert (
+        out.shape == (1, len(demo.mixture))
+        and 0 <= late <= baselines.RATE * baseline.latency_ms / 1000 + 16
+    )
+    assert (
+        evaluate.si_sdr_db(out[0], demo.references[0])
+        > evaluate.si_sdr_db(demo.mixture, demo.references[0]) + 0.2
+    )
 
 
 def kept(folder, name):
-    return [evaluate.Score(**s) for s in json.loads((folder / f"{name}.json").read_text())["scores"]]
+    return [
+        evaluate.Score(**s) for s in json.loads((folder / f"{name}.json").read_text())["scores"]
+    ]
 
 
-def test_second_run_goes_on_with_what_is_missing(three_baselines, tiny_corpus, tmp_path, monkeypatch):
+def test_second_run_goes_on_with_what_is_missing(
+    three_baselines, tiny_corpus, tmp_path, monkeypatch
+):
     asked = {"split": "test", "corpus": tiny_corpus}
     first = baselines.compare([], tmp_path, mixtures=2, **asked)
     runs = []
@@ -82,19 +106,29 @@ def test_second_run_goes_on_with_what_is_missing(three_baselines, tiny_corpus, t
     assert baselines.compare([], tmp_path, mixtures=2, **asked) == first and not runs
     (tmp_path / "early.json").write_text("half a fi")
     again = baselines.compare([], tmp_path, mixtures=2, **asked)
-    assert [s["sisdri_db"] for s in again["systems"]] == [s["sisdri_db"] for s in first["systems"]] and runs == [0, 1]
+    assert [s["sisdri_db"] for s in again["systems"]] == [
+        s["sisdri_db"] for s in first["systems"]
+    ] and runs == [0, 1]
     baselines.compare([], tmp_path, mixtures=3, **asked)
     assert runs == [0, 1] + [0, 1, 2] * 2
 
 
-def test_one_baseline_without_a_network_has_a_table_and_a_picture(tiny_corpus, tmp_path, monkeypatch):
-    monkeypatch.setattr(baselines, "BASELINES", (baselines.Baseline("copy", lambda: late_copy(0), None, None, 20),))
+def test_one_baseline_without_a_network_has_a_table_and_a_picture(
+    tiny_corpus, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(
+        baselines, "BASELINES", (baselines.Baseline("copy", lambda: late_copy(0), None, None, 20),)
+    )
     result = baselines.compare([], tmp_path, split="test", mixtures=2, corpus=tiny_corpus)
-    assert [s["name"] for s in result["systems"]] == ["copy"] and (tmp_path / "baselines.png").is_file()
+    assert [s["name"] for s in result["systems"]] == ["copy"] and (
+        tmp_path / "baselines.png"
+    ).is_file()
 
 
 def test_a_bundle_of_two_sources_is_refused(three_baselines, tiny_corpus, tmp_path, monkeypatch):
-    monkeypatch.setattr(baselines.bundles, "load", lambda name: types.SimpleNamespace(path=name, sources=2))
+    monkeypatch.setattr(
+        baselines.bundles, "load", lambda name: types.SimpleNamespace(path=name, sources=2)
+    )
     with pytest.raises(UserError, match="separates 2 sources"):
         baselines.compare(["enhance"], tmp_path, split="test", mixtures=2, corpus=tiny_corpus)
 

@@ -23,7 +23,9 @@ def test_two_runs_count_the_same(m4):
 
 def test_the_fast_kernels_are_the_faster_ones(m4):
     portable = bench.bench(bundle.load("enhance"), "cortex-m4", portable=True)
-    assert portable["instructions"]["network"]["worst"] > 2.5 * m4["instructions"]["network"]["worst"]
+    assert (
+        portable["instructions"]["network"]["worst"] > 2.5 * m4["instructions"]["network"]["worst"]
+    )
 
 
 def test_the_figures_add_up(m4):
@@ -36,28 +38,48 @@ def test_the_figures_add_up(m4):
     assert m4["ram_bytes"]["total"] == sum(v for k, v in m4["ram_bytes"].items() if k != "total")
     # int8 weights and int32 biases, those of the half of TAC's last layer that has none too: its kernel takes zeros.
     weights = checkpoint.load("enhance").model().get_weights()
-    assert m4["flash_bytes"]["weights"] == sum(w.size if w.ndim > 1 else 4 * w.size for w in weights) + 3 * 4 * 16
+    assert (
+        m4["flash_bytes"]["weights"]
+        == sum(w.size if w.ndim > 1 else 4 * w.size for w in weights) + 3 * 4 * 16
+    )
     load = m4["estimates"]["nRF52840"]["load"]
     assert load == pytest.approx(i["hop"]["worst"] * 1.5 / 64e6 / 0.008)
 
 
 def test_the_operators_add_up(m4):
     """Each operator has what its own kernel and the functions below it take, and nobody else's."""
-    operators, kinds, functions = m4["operators"], {kind["name"]: kind for kind in m4["kinds"]}, m4["functions"]
+    operators, kinds, functions = (
+        m4["operators"],
+        {kind["name"]: kind for kind in m4["kinds"]},
+        m4["functions"],
+    )
     network = m4["instructions"]["network"]["mean"]
     taken = sum(o["instructions"] for o in operators)
     assert network - 50 < taken < network
     assert sum(kind["instructions"] for kind in kinds.values()) == pytest.approx(taken)
-    assert sum(o["macs"] for o in operators) == sum(kind["macs"] for kind in kinds.values()) == m4["macs"]
+    assert (
+        sum(o["macs"] for o in operators)
+        == sum(kind["macs"] for kind in kinds.values())
+        == m4["macs"]
+    )
     assert {name: kind["count"] for name, kind in kinds.items()} == {
         o["name"]: o["count"] for o in bundle.load("enhance").description["operators"]
     }
     assert all((o["instructions"] == 0) == (o["name"] == "RESHAPE") for o in operators)
     # The call in the network's C file takes a few instructions more than the kernel.
-    for name, kernel in (("ADD", "gc_add_s8"), ("MEAN", "gc_mean_s8"), ("LOGISTIC", "gc_lookup_s8")):
+    for name, kernel in (
+        ("ADD", "gc_add_s8"),
+        ("MEAN", "gc_mean_s8"),
+        ("LOGISTIC", "gc_lookup_s8"),
+    ):
         assert 0 < kinds[name]["instructions"] - functions[kernel] < 10 * kinds[name]["count"]
     lstm = [o for o in operators if o["name"] == "UNIDIRECTIONAL_SEQUENCE_LSTM"]
-    assert (len(lstm), lstm[0]["input"], lstm[0]["output"], lstm[0]["macs"]) == (3, (12, 1, 16), (12, 1, 40), 12 * 4 * 40 * (16 + 40))
+    assert (len(lstm), lstm[0]["input"], lstm[0]["output"], lstm[0]["macs"]) == (
+        3,
+        (12, 1, 16),
+        (12, 1, 40),
+        12 * 4 * 40 * (16 + 40),
+    )
     # Of one shape; but where a product is shifted left by two bits or more, its weights take two instructions a word more.
     assert max(o["instructions"] for o in lstm) < 1.05 * min(o["instructions"] for o in lstm)
     assert lstm[0]["per_mac"] == lstm[0]["instructions"] / lstm[0]["macs"]
@@ -67,7 +89,10 @@ def test_tflm_on_this_machine():
     found = ok("bench", "enhance", "--engine", "tflm-host", "--json")
     library, ours = found["kernels"]["library"], found["kernels"]["ours"]
     assert (found["engine"], found["hops"], found["macs"]) == ("tflm-host", 500, 399168)
-    assert 0.4 < ours["instructions"] / library["instructions"] < 0.8 and library["per_mac"] == library["instructions"] / found["macs"]
+    assert (
+        0.4 < ours["instructions"] / library["instructions"] < 0.8
+        and library["per_mac"] == library["instructions"] / found["macs"]
+    )
     for kernels in (library, ours):
         assert 0 < kernels["microseconds"]["median"] <= kernels["microseconds"]["worst"]
         assert 20_000 < kernels["arena_bytes"]["used"] < kernels["arena_bytes"]["smallest"] < 64_000
@@ -85,7 +110,10 @@ def test_tflm_on_this_machine_without_valgrind(monkeypatch):
 
 @pytest.mark.parametrize("option", [("--board", "cortex-m4"), ("--portable",)])
 def test_what_is_of_a_board_is_not_of_this_machine(option):
-    refused(groupcomm("bench", "enhance", "--engine", "tflm-host", *option), f"{option[0]} is for --engine static")
+    refused(
+        groupcomm("bench", "enhance", "--engine", "tflm-host", *option),
+        f"{option[0]} is for --engine static",
+    )
 
 
 def test_masks_that_are_not_tflms_have_no_cost(monkeypatch):
@@ -138,7 +166,10 @@ def test_a_budget_is_kept_or_the_answer_is_no(bundle_copy, m4, over):
     path = bundle_copy / "bundle.json"
     path.write_text(json.dumps(json.loads(path.read_text()) | {"budget": {"cortex-m4": limits}}))
     budget = ok("bench", bundle_copy, "--json", code=int(over is not None))["budget"]
-    assert budget == {key: {"limit": limits[key], "used": count, "ok": key != over} for key, count in used(m4).items()}
+    assert budget == {
+        key: {"limit": limits[key], "used": count, "ok": key != over}
+        for key, count in used(m4).items()
+    }
 
 
 def test_a_board_that_is_not_known_is_refused():
@@ -148,8 +179,14 @@ def test_a_board_that_is_not_known_is_refused():
 @pytest.mark.parametrize(
     ("budget", "words"),
     [
-        ({"cortex-m4": {"cycles": 1}}, "the figure 'cycles', which is not known; use instructions, flash_bytes, ram_bytes"),
-        ({"cortex_m4": {"instructions": 1}}, "the board 'cortex_m4', which is not known; use cortex-m4, cortex-m33, cortex-m55"),
+        (
+            {"cortex-m4": {"cycles": 1}},
+            "the figure 'cycles', which is not known; use instructions, flash_bytes, ram_bytes",
+        ),
+        (
+            {"cortex_m4": {"instructions": 1}},
+            "the board 'cortex_m4', which is not known; use cortex-m4, cortex-m33, cortex-m55",
+        ),
         ({"cortex-m4": {"instructions": "few"}}, "budget instructions 'few' is not a whole number"),
         ({"cortex-m4": 840000}, "is not limits by board"),
         ([840000], "is not limits by board"),
@@ -162,12 +199,18 @@ def test_what_is_no_budget_is_refused(bundle_copy, budget, words):
         bench.bench(bundle.load(str(bundle_copy)), "cortex-m4")
 
 
-BUDGETS = [(name, board) for name in bundle.names() for board in bundle.load(name).description.get("budget", {})]
+BUDGETS = [
+    (name, board)
+    for name in bundle.names()
+    for board in bundle.load(name).description.get("budget", {})
+]
 
 
 @pytest.mark.parametrize(("name", "board"), BUDGETS)
 def test_committed_bundles_keep_their_budgets(name, board, m4):
-    found = m4 if (name, board) == ("enhance", "cortex-m4") else bench.bench(bundle.load(name), board)
+    found = (
+        m4 if (name, board) == ("enhance", "cortex-m4") else bench.bench(bundle.load(name), board)
+    )
     assert list(found["budget"]) == list(bench.BUDGET)
     assert all(b["ok"] for b in found["budget"].values()), found["budget"]
 

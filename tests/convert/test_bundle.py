@@ -28,11 +28,15 @@ def test_a_new_bundle_holds_what_it_says(tmp_path, tiny_net, monkeypatch):
     assert features.shape == (d["golden"]["hops"], 129) and masks.shape == features.shape
     np.testing.assert_array_equal(runtimes.Tflm(made.model)(features), masks)
     pcm = np.fromfile(made.path / d["golden"]["pcm"]["file"], "<i2")
-    np.testing.assert_array_equal(made.quantize_features(bundle.stream_features(pcm, made.signal)), features)
+    np.testing.assert_array_equal(
+        made.quantize_features(bundle.stream_features(pcm, made.signal)), features
+    )
 
     # A budget is a person's; converting again keeps it. (The same model and arena: both take long, and a model is never twice the same.)
     assert "budget" not in d
-    monkeypatch.setattr(quantize, "integers", lambda *_, **__: (made.model, d["quantization"]["calibration_hops"]))
+    monkeypatch.setattr(
+        quantize, "integers", lambda *_, **__: (made.model, d["quantization"]["calibration_hops"])
+    )
     monkeypatch.setattr(bundle, "smallest_arena", lambda _: d["arena_bytes"])
     budget = {"cortex-m4": {"instructions": 1000}}
     edit(made.path, lambda d: d.update(budget=budget, sources=7))
@@ -72,18 +76,24 @@ def test_a_bundle_from_before_there_was_dc_removal_has_none(bundle_copy):
     edit(bundle_copy, lambda d: d["signal"].pop("dc", None))
     assert bundle.load(str(bundle_copy)).signal.dc == 0
     edit(bundle_copy, lambda d: d["signal"].update(dc=0.5))
-    assert bundle.load(str(bundle_copy)).signal == dataclasses.replace(bundle.load("enhance").signal, dc=0.5)
+    assert bundle.load(str(bundle_copy)).signal == dataclasses.replace(
+        bundle.load("enhance").signal, dc=0.5
+    )
 
 
 DAMAGE = {
     "no bundle of this name": lambda f: (f / "bundle.json").unlink(),
     "model.tflite: missing": lambda f: (f / "model.tflite").unlink(),
-    r"model.tflite: 1000 bytes, bundle.json says \d+": lambda f: (f / "model.tflite").write_bytes((f / "model.tflite").read_bytes()[:1000]),
+    r"model.tflite: 1000 bytes, bundle.json says \d+": lambda f: (f / "model.tflite").write_bytes(
+        (f / "model.tflite").read_bytes()[:1000]
+    ),
     "model.tflite: checksum differs": lambda f: flip(f / "model.tflite", 5000),
     "bundle.json: schema 1, this program reads 2": lambda f: edit(f, lambda d: d.update(schema=1)),
     "bundle.json: not a bundle description": lambda f: (f / "bundle.json").write_text("not json"),
     "bundle.json: not a bundle description.*'model'": lambda f: edit(f, lambda d: d.pop("model")),
-    r"hop 120 does not divide half the window of 256; use 128 or 64": lambda f: edit(f, lambda d: d["signal"].update(hop=120)),
+    r"hop 120 does not divide half the window of 256; use 128 or 64": lambda f: edit(
+        f, lambda d: d["signal"].update(hop=120)
+    ),
     "dc -1: no time constant": lambda f: edit(f, lambda d: d["signal"].update(dc=-1)),
     "bundle.json: masks .* are not 192 values": lambda f: edit(f, lambda d: d.update(sources=2)),
 }

@@ -26,7 +26,9 @@ NETS = {
 # With two of those above, a small one of every kind that hears all at once (docs/design/paper.md).
 GC3 = {"talk": "tac", "groups": 2, "tac": 6, "codec_hidden": 3, "codec_tac": 4, "context": 4}
 SEPARATORS = ("dprnn", "tcn", "dptnet", "sudo")
-OTHERS = {name: TasNet(name, **SMALL, depth=3, bottleneck=8) for name in SEPARATORS if name not in NETS}
+OTHERS = {
+    name: TasNet(name, **SMALL, depth=3, bottleneck=8) for name in SEPARATORS if name not in NETS
+}
 OTHERS |= {f"gc3-{name}": TasNet(name, **SMALL, **GC3, depth=3) for name in SEPARATORS}
 OTHERS |= {"flstm": TasNet(**SMALL | {"hidden": 6}, bottleneck=8, talk="flstm", groups=2)}
 KINDS = [runtimes.LiteRT, runtimes.TfliteRuntime, runtimes.Tflm]
@@ -97,7 +99,9 @@ def test_a_plain_blstm_falls_into_the_trap_and_inspect_says_so(random, tmp_path)
         (tmp_path / "m.tflite").write_bytes(content)
         found = inspection.inspect(str(tmp_path / "m.tflite"))
         assert found["unsupported"] == []
-        assert found["notes"] == ([] if layer.export else [f"2 LSTMs {inspection.CARRIES_OVER_SEQUENCES}"])
+        assert found["notes"] == (
+            [] if layer.export else [f"2 LSTMs {inspection.CARRIES_OVER_SEQUENCES}"]
+        )
 
 
 def test_tflm_takes_it(converted, tmp_path):
@@ -105,7 +109,9 @@ def test_tflm_takes_it(converted, tmp_path):
     (tmp_path / "m.tflite").write_bytes(content)
     found = inspection.inspect(str(tmp_path / "m.tflite"))
     assert found["unsupported"] == [] and found["arena_bytes"] < (2**18 if net.causal else 2**24)
-    assert found["notes"] == ([f"state of {net.blocks} LSTMs: {inspection.CARRIES_TO_THE_NEXT}"] if net.causal else [])
+    assert found["notes"] == (
+        [f"state of {net.blocks} LSTMs: {inspection.CARRIES_TO_THE_NEXT}"] if net.causal else []
+    )
     assert "WHILE" not in {o["name"] for o in found["operators"]}
     samples = net.window // 2 + net.hop if net.causal else SAMPLES
     assert found["inputs"][0]["shape"] == [1, samples]
@@ -114,7 +120,9 @@ def test_tflm_takes_it(converted, tmp_path):
 
 @pytest.mark.parametrize("name", OTHERS)
 def test_one_of_every_kind_converts(name, tmp_path, monkeypatch):
-    monkeypatch.setattr(tasnet, "CODEC_LAYERS", 1)  # a second pair is as the first, and the converter takes a second for every LSTM
+    monkeypatch.setattr(
+        tasnet, "CODEC_LAYERS", 1
+    )  # a second pair is as the first, and the converter takes a second for every LSTM
     network = checkpoint.Checkpoint(name, OTHERS[name], {}, None)
     mixture = np.random.default_rng(3).normal(0, 0.5, 133).astype(np.float32)
     expected = network.model()(mixture[None]).numpy()[0]
@@ -124,7 +132,9 @@ def test_one_of_every_kind_converts(name, tmp_path, monkeypatch):
     assert np.abs(got - expected).max() < 1e-5 * np.abs(expected).max()
     assert np.abs(expected).mean() > 1e-2 * np.abs(expected).max()
     codes = schema.ModelT.InitFromPackedBuf(file.read_bytes(), 0).operatorCodes
-    assert not {schema.BuiltinOperator.CUSTOM, schema.BuiltinOperator.WHILE} & {code.builtinCode for code in codes}
+    assert not {schema.BuiltinOperator.CUSTOM, schema.BuiltinOperator.WHILE} & {
+        code.builtinCode for code in codes
+    }
     lacking = [operator["name"] for operator in inspection.inspect(str(file))["unsupported"]]
     assert lacking == (["TILE"] if "sudo" in name else [])
 
@@ -139,7 +149,12 @@ def test_a_mixture_of_another_length_is_refused(converted):
 
 def test_what_does_not_convert_is_named():
     network = checkpoint.untrained("gc-dprnn")
-    with pytest.raises(UserError, match="0.001 s are 16 samples, a window is 32; use 0.002 s or more"):
+    with pytest.raises(
+        UserError, match="0.001 s are 16 samples, a window is 32; use 0.002 s or more"
+    ):
         quantize.to_float(network, seconds=0.001)
-    with pytest.raises(UserError, match="gc-dprnn: time-domain networks are not quantized yet; convert with --float"):
+    with pytest.raises(
+        UserError,
+        match="gc-dprnn: time-domain networks are not quantized yet; convert with --float",
+    ):
         quantize.integers(network, method="min-max", wide=False)

@@ -58,14 +58,19 @@ def test_a_board_that_is_not_known_is_named():
 
 @pytest.mark.bazel
 @pytest.mark.board
-@pytest.mark.parametrize(("name", "board", "fits"), [("enhance-nano", "nano33ble", True), ("enhance-fast", "nrf5340_audio_dk", False)])
+@pytest.mark.parametrize(
+    ("name", "board", "fits"),
+    [("enhance-nano", "nano33ble", True), ("enhance-fast", "nrf5340_audio_dk", False)],
+)
 def test_the_verb_says_yes_and_no(name, board, fits):
     """And what it counts is inside the budget of that bundle."""
     said = groupcomm("fit", name, "--board", board, "--json")
     found = json.loads(said.stdout)
     assert said.returncode == int(not fits) and found["ok"] == fits
     budget = bundle.load(name).description["budget"][found["core"]]
-    used = {key: found["checks"][key]["used"] for key in ("flash_bytes", "ram_bytes")} | {"instructions": found["instructions"]}
+    used = {key: found["checks"][key]["used"] for key in ("flash_bytes", "ram_bytes")} | {
+        "instructions": found["instructions"]
+    }
     for key, most in budget.items():
         assert 0.9 * most < used[key] <= most
 

@@ -13,7 +13,10 @@ def test_the_committed_bundle():
     assert found["unsupported"] == []
     assert found["macs"] <= 400_000 and found["parameters"] <= 60_000
     assert found["arena_bytes"] % 16 == 0 and 10_000 < found["arena_bytes"] < 100_000
-    assert {o["name"] for o in found["operators"]} >= {"FULLY_CONNECTED", "UNIDIRECTIONAL_SEQUENCE_LSTM"}
+    assert {o["name"] for o in found["operators"]} >= {
+        "FULLY_CONNECTED",
+        "UNIDIRECTIONAL_SEQUENCE_LSTM",
+    }
     assert sum(o["macs"] for o in found["operators"]) == found["macs"]
 
 
@@ -25,7 +28,10 @@ def test_what_tflm_lacks_is_named_with_the_way_out(tmp_path):
     converter = tf.lite.TFLiteConverter.from_concrete_functions([f.get_concrete_function()])
     (tmp_path / "m.tflite").write_bytes(converter.convert())
     found = inspection.inspect(str(tmp_path / "m.tflite"))
-    assert {o["name"] for o in found["unsupported"]} == {"GELU", "ATAN2"}  # and not CUMSUM or ADD, which TFLM has
+    assert {o["name"] for o in found["unsupported"]} == {
+        "GELU",
+        "ATAN2",
+    }  # and not CUMSUM or ADD, which TFLM has
     assert {o["name"]: o["way_out"] for o in found["unsupported"]}["GELU"].startswith("use ReLU")
     assert found["arena_bytes"] is None
 
@@ -35,9 +41,13 @@ def test_what_tflm_refuses_has_its_reason(tmp_path):
     def f(x):
         return x[:, :, :, 1:] * 2
 
-    (tmp_path / "m.tflite").write_bytes(tf.lite.TFLiteConverter.from_concrete_functions([f.get_concrete_function()]).convert())
+    (tmp_path / "m.tflite").write_bytes(
+        tf.lite.TFLiteConverter.from_concrete_functions([f.get_concrete_function()]).convert()
+    )
     [refused] = inspection.inspect(str(tmp_path / "m.tflite"))["unsupported"]
-    assert refused["name"] == "STRIDED_SLICE" and refused["reason"].endswith("input dim should not exceed 4")
+    assert refused["name"] == "STRIDED_SLICE" and refused["reason"].endswith(
+        "input dim should not exceed 4"
+    )
     assert refused["way_out"].startswith("slice a view of 4 axes")
 
 
@@ -50,7 +60,9 @@ def test_arena_is_the_smallest_that_runs(tmp_path):
     def f(x):
         return x * tf.nn.relu(x) + 1
 
-    (tmp_path / "m.tflite").write_bytes(tf.lite.TFLiteConverter.from_concrete_functions([f.get_concrete_function()]).convert())
+    (tmp_path / "m.tflite").write_bytes(
+        tf.lite.TFLiteConverter.from_concrete_functions([f.get_concrete_function()]).convert()
+    )
     size = inspection.inspect(str(tmp_path / "m.tflite"))["arena_bytes"]
     content = (tmp_path / "m.tflite").read_bytes()
     runtime.Interpreter.from_bytes(content, arena_size=size).invoke()

@@ -16,7 +16,12 @@ pytestmark = pytest.mark.tensorflow
 @pytest.fixture(scope="module", params=NETS)
 def network(request, tmp_path_factory):
     model, features = floating(tmp_path_factory, NETS[request.param], request.param)
-    return request.param, model, features, ranges.observe(model, integer.activations(model), [features])
+    return (
+        request.param,
+        model,
+        features,
+        ranges.observe(model, integer.activations(model), [features]),
+    )
 
 
 @pytest.mark.parametrize("method", ranges.METHODS)
@@ -27,14 +32,20 @@ def test_int8_is_near_float_and_the_same_everywhere(network, method):
     masks, exact = run(runtimes.Tflm, made, features)
     assert snr(masks, truth) > 30
     assert np.array_equal(run(simulation.Simulation, made, features)[1], exact)
-    for kind in (runtimes.LiteRT, runtimes.TfliteRuntime):  # another integer LSTM: other bytes, as near
+    for kind in (
+        runtimes.LiteRT,
+        runtimes.TfliteRuntime,
+    ):  # another integer LSTM: other bytes, as near
         assert snr(run(kind, made, features)[0], truth) > 30
 
 
 def test_16x8_is_nearer(network):
     name, model, features, observed = network
     if name == "blstm":
-        with pytest.raises(UserError, match="operator GATHER: TFLM has none for int16; let groups talk by TAC, or quantize to int8"):
+        with pytest.raises(
+            UserError,
+            match="operator GATHER: TFLM has none for int16; let groups talk by TAC, or quantize to int8",
+        ):
             quantized(model, observed, "min-max", wide=True)
         return
     truth = runtimes.LiteRT(model)(features)
@@ -55,17 +66,25 @@ def test_ranges_are_those_of_the_tensors(network):
     masks = runtimes.LiteRT(model)
     masks(features[: ranges.WARM_UP])
     out = masks(features)
-    assert (observed[graph.outputs[0]].low, observed[graph.outputs[0]].high) == (out.min(), out.max())
+    assert (observed[graph.outputs[0]].low, observed[graph.outputs[0]].high) == (
+        out.min(),
+        out.max(),
+    )
     seen = observed[graph.inputs[0]]
     assert (seen.low, seen.high) == (features.min(), features.max())
     np.testing.assert_array_equal(seen.values, features[:: ranges.EVERY].ravel())
-    made = schema.ModelT.InitFromPackedBuf(quantized(model, observed, "min-max", wide=False), 0).subgraphs[0]
+    made = schema.ModelT.InitFromPackedBuf(
+        quantized(model, observed, "min-max", wide=False), 0
+    ).subgraphs[0]
     given = made.tensors[made.inputs[0]].quantization
     assert given.scale[0] == pytest.approx(features.max() / 255) and given.zeroPoint[0] == -128
     cells = [made.tensors[op.inputs[19]] for op in made.operators if len(op.inputs) > 20]
     assert {t.type for t in cells} == {schema.TensorType.INT16}
     for t in cells:
-        assert np.log2(t.quantization.scale[0]) % 1 == 0 and t.quantization.scale[0] <= integer.CELL_SCALE
+        assert (
+            np.log2(t.quantization.scale[0]) % 1 == 0
+            and t.quantization.scale[0] <= integer.CELL_SCALE
+        )
 
 
 def test_names_and_metadata_are_gone(network):
@@ -85,7 +104,10 @@ def test_packed_is_the_same_model_aligned_and_each_thing_once(network, wide):
     parsed, reader = schema.ModelT.InitFromPackedBuf(content, 0), schema.Model.GetRootAs(content)
     again = integer.pack(parsed)
     assert again == content
-    starts = [reader.Buffers(i)._tab.Vector(reader.Buffers(i)._tab.Offset(4)) for i in range(1, reader.BuffersLength())]
+    starts = [
+        reader.Buffers(i)._tab.Vector(reader.Buffers(i)._tab.Offset(4))
+        for i in range(1, reader.BuffersLength())
+    ]
     assert len(starts) > 20 and not any(start % 16 for start in starts)
     builder = flatbuffers.Builder(1024)
     builder.Finish(parsed.Pack(builder), b"TFL3")
@@ -94,7 +116,11 @@ def test_packed_is_the_same_model_aligned_and_each_thing_once(network, wide):
 
     def plain(o):
         return (
-            {k: plain(v) for k, v in sorted(vars(o).items())} if hasattr(o, "__dict__") else np.asarray(o).tolist() if o is not None else o
+            {k: plain(v) for k, v in sorted(vars(o).items())}
+            if hasattr(o, "__dict__")
+            else np.asarray(o).tolist()
+            if o is not None
+            else o
         )
 
     other = schema.ModelT.InitFromPackedBuf(generated, 0)
@@ -110,8 +136,12 @@ def test_choosing_a_range(random):
     low, high = ranges.choose(observed, "percentile", 255)
     assert low == pytest.approx(-3.9, abs=0.2) and high == pytest.approx(3.9, abs=0.2)
     low, high = ranges.choose(observed, "error", 255)
-    assert high < 35 and ranges._error(values, low, high, 255) < ranges._error(values, observed.low, 40.0, 255)
-    assert ranges.choose(observed, "error", 65535)[1] == 40.0  # with so many steps nothing is gained by clipping
+    assert high < 35 and ranges._error(values, low, high, 255) < ranges._error(
+        values, observed.low, 40.0, 255
+    )
+    assert (
+        ranges.choose(observed, "error", 65535)[1] == 40.0
+    )  # with so many steps nothing is gained by clipping
     positive = ranges.Observed(2.0, 3.0, np.linspace(2, 3, 100, dtype=np.float32))
     for method in ranges.METHODS:
         low, high = ranges.choose(positive, method, 255)
@@ -126,9 +156,9 @@ def test_scales():
     for low, high in ((-1.0, 1.0), (0.0, 6.0), (-3.0, 0.0), (-0.01, 100.0)):
         scale, zero = integer.scale_of(low, high)
         assert -128 <= zero <= 127
-        assert (-128 - zero) * scale == pytest.approx(low, abs=float(scale)) and (127 - zero) * scale == pytest.approx(
-            high, abs=float(scale)
-        )
+        assert (-128 - zero) * scale == pytest.approx(low, abs=float(scale)) and (
+            127 - zero
+        ) * scale == pytest.approx(high, abs=float(scale))
     assert integer.scale_of(-2.0, 1.0, schema.TensorType.INT16) == (np.float32(2 / 32767), 0)
     for most, power in ((1.0, -14), (0.99, -15), (0.01, -15), (15.9, -11), (16.0, -10)):
         assert integer.power_of_two(most) == 2.0**power, most
@@ -137,6 +167,8 @@ def test_scales():
 def test_an_operator_that_is_not_known_is_named():
     x, y = (Tensor((1, 4), type=schema.TensorType.FLOAT32) for _ in range(2))
     model = model_of("NEG", [x], [y], schema.NegOptionsT())
-    observed = {i: ranges.Observed(0.0, 1.0, np.zeros(1, np.float32)) for i in integer.activations(model)}
+    observed = {
+        i: ranges.Observed(0.0, 1.0, np.zeros(1, np.float32)) for i in integer.activations(model)
+    }
     with pytest.raises(UserError, match="operator NEG is not quantized; ADD, "):
         quantized(model, observed, "min-max", wide=False)

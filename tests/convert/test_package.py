@@ -28,14 +28,32 @@ FLAGS = [
     "-ffunction-sections",
     "-fdata-sections",
 ]
-FLAGS += ["-fmessage-length=0", "-fno-exceptions", "-funsigned-char", "-DARDUINO=10819", "-DARDUINO_ARCH_MBED_NANO"]
+FLAGS += [
+    "-fmessage-length=0",
+    "-fno-exceptions",
+    "-funsigned-char",
+    "-DARDUINO=10819",
+    "-DARDUINO_ARCH_MBED_NANO",
+]
 CPP = ["-std=gnu++14", "-fno-rtti"]
-LINK = ["-mcpu=cortex-m4", "-mfloat-abi=softfp", "-mfpu=fpv4-sp-d16", "-mthumb", "-Wl,--gc-sections", "--specs=nano.specs"]
+LINK = [
+    "-mcpu=cortex-m4",
+    "-mfloat-abi=softfp",
+    "-mfpu=fpv4-sp-d16",
+    "-mthumb",
+    "-Wl,--gc-sections",
+    "--specs=nano.specs",
+]
 CORTEX_M = REPO / "micro" / "boards" / "cortex_m"
 EXAMPLES = ["Benchmark", "EnhanceMicrophone", "EnhanceSerial"]
 
 
-LIBRARIES = [("enhance-nano", "static"), ("enhance-fast", "static"), ("enhance-nano", "tflm"), ("enhance-nano-dc", "static")]
+LIBRARIES = [
+    ("enhance-nano", "static"),
+    ("enhance-fast", "static"),
+    ("enhance-nano", "tflm"),
+    ("enhance-nano-dc", "static"),
+]
 
 
 @pytest.fixture(scope="module", params=LIBRARIES, ids="-".join)
@@ -61,8 +79,19 @@ def compiled(source, out, folder):
     compiler = "arm-none-eabi-gcc" if source.suffix == ".c" else "arm-none-eabi-g++"
     extra = [] if source.suffix == ".c" else CPP
     before = ["-x", "c++", "-include", "Arduino.h"] if source.suffix == ".ino" else []
-    includes = ["-I", folder / "src", "-I", REPO / "tests" / "convert" / "arduino", "-I", REPO / "micro" / "testing" / "upstream"]
-    done = subprocess.run([compiler, *FLAGS, *extra, *includes, *before, source, "-o", out], capture_output=True, text=True)
+    includes = [
+        "-I",
+        folder / "src",
+        "-I",
+        REPO / "tests" / "convert" / "arduino",
+        "-I",
+        REPO / "micro" / "testing" / "upstream",
+    ]
+    done = subprocess.run(
+        [compiler, *FLAGS, *extra, *includes, *before, source, "-o", out],
+        capture_output=True,
+        text=True,
+    )
     assert done.returncode == 0, done.stderr
     return out
 
@@ -70,58 +99,127 @@ def compiled(source, out, folder):
 def test_the_specifications_rules(library):
     """https://docs.arduino.cc/arduino-cli/library-specification, revision 2.2."""
     _, _, folder, files = library
-    pairs = [line.split("=", 1) for line in (folder / "library.properties").read_text().splitlines()]
+    pairs = [
+        line.split("=", 1) for line in (folder / "library.properties").read_text().splitlines()
+    ]
     said = dict(pairs)
     assert len(said) == len(pairs)
-    assert set(said) == {"name", "version", "author", "maintainer", "sentence", "paragraph", "category", "url", "architectures", "includes"}
+    assert set(said) == {
+        "name",
+        "version",
+        "author",
+        "maintainer",
+        "sentence",
+        "paragraph",
+        "category",
+        "url",
+        "architectures",
+        "includes",
+    }
     assert all(said.values()) and re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9 _.-]{0,62}", said["name"])
-    assert re.fullmatch(r"\d+\.\d+\.\d+", said["version"]) and said["category"] == "Signal Input/Output"
+    assert (
+        re.fullmatch(r"\d+\.\d+\.\d+", said["version"])
+        and said["category"] == "Signal Input/Output"
+    )
     assert (folder / "src" / said["includes"]).is_file() and (folder / "LICENSE").is_file()
     assert not {"extras", "utility", "lib"} & {path.name for path in folder.iterdir()}
     for example in (folder / "examples").iterdir():
         assert (example / f"{example.name}.ino").is_file()
     for line in (folder / "keywords.txt").read_text().splitlines():
         assert re.fullmatch(r"\w+\t(KEYWORD[123]|LITERAL[12])", line)
-    assert files == sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
-    assert {path.suffix for path in (folder / "src").rglob("*") if path.is_file()} <= {".c", ".cpp", ".h", ""}
-    assert str(REPO) not in "".join(path.read_text() for path in folder.rglob("*") if path.is_file())
+    assert files == sorted(
+        str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()
+    )
+    assert {path.suffix for path in (folder / "src").rglob("*") if path.is_file()} <= {
+        ".c",
+        ".cpp",
+        ".h",
+        "",
+    }
+    assert str(REPO) not in "".join(
+        path.read_text() for path in folder.rglob("*") if path.is_file()
+    )
 
 
 def test_every_example_compiles_and_links(library, tmp_path):
     name, engine, folder, _ = library
     sources = sorted(path for path in (folder / "src").rglob("*") if path.suffix in (".c", ".cpp"))
-    objects = [compiled(source, tmp_path / f"{i}_{source.stem}.o", folder) for i, source in enumerate(sources)]
-    objects.append(compiled(REPO / "tests" / "convert" / "arduino" / "core.cpp", tmp_path / "core.o", folder))
+    objects = [
+        compiled(source, tmp_path / f"{i}_{source.stem}.o", folder)
+        for i, source in enumerate(sources)
+    ]
+    objects.append(
+        compiled(REPO / "tests" / "convert" / "arduino" / "core.cpp", tmp_path / "core.o", folder)
+    )
     elfs = {}
     for example in EXAMPLES:
-        sketch = compiled(folder / "examples" / example / f"{example}.ino", tmp_path / f"{example}.o", folder)
+        sketch = compiled(
+            folder / "examples" / example / f"{example}.ino", tmp_path / f"{example}.o", folder
+        )
         elfs[example] = tmp_path / f"{example}.elf"
-        said("arm-none-eabi-g++", *LINK, "--specs=nosys.specs", sketch, *objects, "-lm", "-o", elfs[example])
+        said(
+            "arm-none-eabi-g++",
+            *LINK,
+            "--specs=nosys.specs",
+            sketch,
+            *objects,
+            "-lm",
+            "-o",
+            elfs[example],
+        )
     sizes = {}
     for example, elf in elfs.items():
         text, data, bss = map(int, said("arm-none-eabi-size", elf).split()[6:9])
         sizes[example] = {"flash": text + data, "ram": data + bss}
     assert all(one["flash"] < 983_040 and one["ram"] < 262_144 for one in sizes.values())
-    if engine == "tflm":  # headers of upstream's shape, an interpreter that runs no model: its size says nothing
+    if (
+        engine == "tflm"
+    ):  # headers of upstream's shape, an interpreter that runs no model: its size says nothing
         return
     # Floats as on the host: the compiler's default is to fuse.
-    assert "vfma" not in said("arm-none-eabi-objdump", "-d", *(path for path in objects if path.stem.endswith(("stream", "_f32"))))
+    assert "vfma" not in said(
+        "arm-none-eabi-objdump",
+        "-d",
+        *(path for path in objects if path.stem.endswith(("stream", "_f32"))),
+    )
     foretold = bench.bench(bundle.load(name), "cortex-m4")  # what `groupcomm fit` goes by
     flash = sum(foretold["flash_bytes"].values())
-    assert {key: one["flash"] for key, one in sizes.items()} == pytest.approx(dict.fromkeys(EXAMPLES, flash), rel=0.05)
+    assert {key: one["flash"] for key, one in sizes.items()} == pytest.approx(
+        dict.fromkeys(EXAMPLES, flash), rel=0.05
+    )
     lines = said("arm-none-eabi-nm", "-SC", elfs["Benchmark"]).splitlines()
-    held = {fields[3]: int(fields[1], 16) for fields in (line.split(maxsplit=3) for line in lines) if len(fields) == 4}
-    memory = sum(held[f"groupcomm::(anonymous namespace)::{kind}_memory"] for kind in ("network", "stream"))
-    assert memory == pytest.approx(sum(foretold["ram_bytes"][kind] for kind in ("state", "activations", "stream")), rel=0.05)
+    held = {
+        fields[3]: int(fields[1], 16)
+        for fields in (line.split(maxsplit=3) for line in lines)
+        if len(fields) == 4
+    }
+    memory = sum(
+        held[f"groupcomm::(anonymous namespace)::{kind}_memory"] for kind in ("network", "stream")
+    )
+    assert memory == pytest.approx(
+        sum(foretold["ram_bytes"][kind] for kind in ("state", "activations", "stream")), rel=0.05
+    )
 
     # On the emulated M4, with its startup in place of Arduino's: the bytes of TFLM and of the host's stream.
     for file in ("startup.c", "board.cc"):
         objects.append(tmp_path / f"{file}.o")
         compiler = "arm-none-eabi-gcc" if file.endswith(".c") else "arm-none-eabi-g++"
         said(compiler, *LINK[:4], "-O2", "-c", "-I", REPO, CORTEX_M / file, "-o", objects[-1])
-    scripts = ["-nostartfiles", *(f"-T{CORTEX_M / script}" for script in ("cortex_m4.ld", "sections.ld"))]
+    scripts = [
+        "-nostartfiles",
+        *(f"-T{CORTEX_M / script}" for script in ("cortex_m4.ld", "sections.ld")),
+    ]
     firmware = tmp_path / "firmware.elf"
-    said("arm-none-eabi-g++", *LINK, *scripts, tmp_path / "EnhanceSerial.o", *objects, "-lm", "-o", firmware)
+    said(
+        "arm-none-eabi-g++",
+        *LINK,
+        *scripts,
+        tmp_path / "EnhanceSerial.o",
+        *objects,
+        "-lm",
+        "-o",
+        firmware,
+    )
     with Line(emulator("mps2-an386", firmware)) as line:
         assert equal(prove(line, name, timeout=20))
 
@@ -134,10 +232,20 @@ def said(*command) -> str:
 
 def test_the_verb(tmp_path):
     found = ok("package", "arduino", "enhance-nano", "--out", tmp_path / "library", "--json")
-    assert found["bundle"] == "enhance-nano" and all((tmp_path / "library" / file).is_file() for file in found["files"])
+    assert found["bundle"] == "enhance-nano" and all(
+        (tmp_path / "library" / file).is_file() for file in found["files"]
+    )
     assert not (tmp_path / "library" / "src" / "micro" / "engine" / "tflm_engine.cpp").exists()
-    assert ok("package", "arduino", "enhance-nano", "--out", tmp_path / "library", "--json") == found
+    assert (
+        ok("package", "arduino", "enhance-nano", "--out", tmp_path / "library", "--json") == found
+    )
     done = groupcomm("package", "zephyr", "enhance-nano", "--out", tmp_path / "library")
-    assert done.returncode == 2 and "which would be lost; choose another output folder" in done.stderr
+    assert (
+        done.returncode == 2 and "which would be lost; choose another output folder" in done.stderr
+    )
     done = groupcomm("package", "arduino", "enhance-nano", "--out", "/proc/library")
-    assert done.returncode == 2 and "Traceback" not in done.stderr and "cannot write here" in done.stderr
+    assert (
+        done.returncode == 2
+        and "Traceback" not in done.stderr
+        and "cannot write here" in done.stderr
+    )

@@ -27,7 +27,15 @@ def rows(result):
 
 def test_tflm_is_exact_over_a_thousand_hops_and_a_reset(result, rows):
     assert result["hops"] >= 1000 and result["passes"] == 2 and result["ok"] and result["exact"]
-    for name in ("tflm_python", "tflm_cpp", "tflm_cpp_kernels", "static_c", "simulation", "tflm_cpp_golden", "stream_cpp"):
+    for name in (
+        "tflm_python",
+        "tflm_cpp",
+        "tflm_cpp_kernels",
+        "static_c",
+        "simulation",
+        "tflm_cpp_golden",
+        "stream_cpp",
+    ):
         assert (rows[name]["equal_bytes"], rows[name]["max_steps"]) == (1.0, 0.0)
 
 
@@ -40,12 +48,18 @@ def test_float_views_agree(result, rows):
 def test_int8_stays_near_float(rows):
     assert rows["tflm_python"]["snr_db"] > 25.5  # 26.6
     for name in ("tflite_runtime", "litert"):  # another integer LSTM: other bytes, as near to float
-        assert rows[name]["snr_db"] > rows["tflm_python"]["snr_db"] - 1 and rows[name]["max_steps"] <= 64
+        assert (
+            rows[name]["snr_db"] > rows["tflm_python"]["snr_db"] - 1
+            and rows[name]["max_steps"] <= 64
+        )
 
 
 def test_the_c_plus_plus_stream_is_the_python_stream(rows):
     """Its FFT rounds otherwise than NumPy's: rarely a feature falls on the other side of a step, and the state carries that on."""
-    assert rows["stream_cpp_features"]["equal_bytes"] > 0.9999 and rows["stream_cpp_features"]["max_steps"] <= 1
+    assert (
+        rows["stream_cpp_features"]["equal_bytes"] > 0.9999
+        and rows["stream_cpp_features"]["max_steps"] <= 1
+    )
     assert rows["stream_cpp_pcm"]["snr_db"] > 30  # 31.3
 
 
@@ -87,7 +101,11 @@ def test_it_fails_when_only_plain_c_differs(monkeypatch):
     monkeypatch.setattr(runtimes.Static, "_invoke", broken)
     result = parity.parity(bundle.load("enhance"), checkpoint.load("enhance"), hops=20)
     equal = {r["name"]: r["equal_bytes"] for r in result["runtimes"]}
-    assert not result["exact"] and equal["tflm_cpp"] == equal["tflm_cpp_kernels"] == 1 and equal["static_c"] < 1
+    assert (
+        not result["exact"]
+        and equal["tflm_cpp"] == equal["tflm_cpp_kernels"] == 1
+        and equal["static_c"] < 1
+    )
 
 
 def test_it_fails_when_the_state_is_forgotten(monkeypatch):
@@ -105,25 +123,41 @@ def test_it_fails_when_the_state_is_forgotten(monkeypatch):
     monkeypatch.setattr(bundle.Bundle, "golden", lambda self: (features[:8], masks[:8]))
     result = parity.parity(opened, checkpoint.load("enhance"), hops=8)
     equal = {r["name"]: r["equal_bytes"] for r in result["runtimes"]}
-    assert not result["ok"] and all(equal[name] < 1 for name in ("tflm_cpp", "tflm_cpp_kernels", "tflm_cpp_golden"))
+    assert not result["ok"] and all(
+        equal[name] < 1 for name in ("tflm_cpp", "tflm_cpp_kernels", "tflm_cpp_golden")
+    )
 
 
-def test_a_talk_that_begins_from_zero_is_exact_in_every_runtime_and_one_that_does_not_is_seen(monkeypatch):
+def test_a_talk_that_begins_from_zero_is_exact_in_every_runtime_and_one_that_does_not_is_seen(
+    monkeypatch,
+):
     """A BLSTM across the groups: with its state carried from hop to hop it is right at the first hop, wrong ever after."""
     opened, trained = bundle.load("enhance-blstm"), checkpoint.load("enhance-blstm")
     # Keras hop by hop takes long and has a test of its own; the float conversion is the same for both.
     sequence, float_model = trained.model("sequence"), quantize.to_float(trained)
-    monkeypatch.setattr(parity, "_keras_streaming", lambda _, features: (lambda: sequence(features[None]).numpy()[0], lambda: None))
+    monkeypatch.setattr(
+        parity,
+        "_keras_streaming",
+        lambda _, features: (lambda: sequence(features[None]).numpy()[0], lambda: None),
+    )
     monkeypatch.setattr(quantize, "to_float", lambda _: float_model)
     result = parity.parity(opened, trained, hops=40)
     assert result["ok"] and result["exact"]
     snr = {r["name"]: r["snr_db"] for r in result["runtimes"]}
-    assert all(snr[name] is None or snr[name] > 90 for name in ("tflite_runtime_float", "litert_float"))
+    assert all(
+        snr[name] is None or snr[name] > 90 for name in ("tflite_runtime_float", "litert_float")
+    )
     assert all(snr[name] > 20 for name in ("tflm_python", "tflite_runtime", "litert"))
-    wrong = parity.parity(dataclasses.replace(opened, model=carrying(opened.model)), trained, hops=40)
+    wrong = parity.parity(
+        dataclasses.replace(opened, model=carrying(opened.model)), trained, hops=40
+    )
     equal = {r["name"]: r["equal_bytes"] for r in wrong["runtimes"]}
-    assert not wrong["ok"] and not wrong["exact"] and equal["tflm_cpp"] < 1 and equal["stream_cpp"] < 1
-    assert {r["name"]: r["snr_db"] for r in wrong["runtimes"]}["tflm_python"] < snr["tflm_python"] - 3
+    assert (
+        not wrong["ok"] and not wrong["exact"] and equal["tflm_cpp"] < 1 and equal["stream_cpp"] < 1
+    )
+    assert {r["name"]: r["snr_db"] for r in wrong["runtimes"]}["tflm_python"] < snr[
+        "tflm_python"
+    ] - 3
 
 
 def test_a_bundle_of_other_weights_is_refused(tmp_path):

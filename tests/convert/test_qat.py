@@ -24,7 +24,12 @@ def network(request, tmp_path_factory):
     """A network with weights as large as trained ones: checkpoint, ranges of its activations."""
     folder, random = tmp_path_factory.mktemp("qat"), np.random.default_rng(1)
     model = streaming.build(NETS[request.param])
-    model.set_weights([random.normal(0, 0.8 / np.sqrt(w.shape[0]) if w.ndim > 1 else 0.1, w.shape) for w in model.get_weights()])
+    model.set_weights(
+        [
+            random.normal(0, 0.8 / np.sqrt(w.shape[0]) if w.ndim > 1 else 0.1, w.shape)
+            for w in model.get_weights()
+        ]
+    )
     checkpoint.save(folder / "net", request.param, NETS[request.param], {}, model)
     trained = checkpoint.load(str(folder / "net"))
     content, _, observed = quantize.observe(trained)
@@ -33,7 +38,9 @@ def network(request, tmp_path_factory):
 
 def given(trained) -> int:
     """The tensor that features go into."""
-    return int(schema.ModelT.InitFromPackedBuf(quantize.to_float(trained), 0).subgraphs[0].inputs[0])
+    return int(
+        schema.ModelT.InitFromPackedBuf(quantize.to_float(trained), 0).subgraphs[0].inputs[0]
+    )
 
 
 @pytest.mark.parametrize("weights", [8, 4])
@@ -43,14 +50,22 @@ def test_it_rounds_where_tflm_rounds(network, random, weights):
     features = random.uniform(0, 1, (HOPS, trained.net.signal.inputs)).astype(np.float32)
     scale, zero_point = integer.scale_of(*ranges[given(trained)])
     heard = quantize.dequantize(quantize.quantize(features, scale, zero_point), scale, zero_point)
-    exact, _ = run(runtimes.Tflm, integer.quantize(quantize.to_float(trained), ranges, wide=False, weights=weights), features)
+    exact, _ = run(
+        runtimes.Tflm,
+        integer.quantize(quantize.to_float(trained), ranges, wide=False, weights=weights),
+        features,
+    )
     model = trained.model()
     fake = qat.FakeQuantized("net", model, net=trained.net, ranges=ranges, weights=weights)
-    got = fake(tf.constant(np.stack([heard, heard[::-1]]))).numpy()  # sounds of a batch do not touch
+    got = fake(
+        tf.constant(np.stack([heard, heard[::-1]]))
+    ).numpy()  # sounds of a batch do not touch
     plain = model(heard[None]).numpy()[0]
     assert snr(got[0], exact) > snr(plain, exact) + 6
     assert np.mean(np.rint(256 * got[0]) == np.rint(256 * exact)) > 0.8
-    np.testing.assert_allclose(got[1], fake(tf.constant(heard[None, ::-1])).numpy()[0], atol=1 / 256)
+    np.testing.assert_allclose(
+        got[1], fake(tf.constant(heard[None, ::-1])).numpy()[0], atol=1 / 256
+    )
 
 
 def test_without_rounding_it_is_the_network(network, random, monkeypatch):
@@ -60,21 +75,33 @@ def test_without_rounding_it_is_the_network(network, random, monkeypatch):
     features = random.uniform(0, 1, (2, HOPS, trained.net.signal.inputs)).astype(np.float32)
     model = trained.model()
     fake = qat.FakeQuantized("net", model, net=trained.net, ranges=ranges)
-    np.testing.assert_allclose(fake(tf.constant(features)).numpy(), model(features).numpy(), atol=1e-4)
+    np.testing.assert_allclose(
+        fake(tf.constant(features)).numpy(), model(features).numpy(), atol=1e-4
+    )
 
 
 def test_gradients_reach_every_weight_and_range(network, random):
     trained, ranges = network
-    narrow = {i: (low / 4, high / 4) for i, (low, high) in ranges.items()}  # so that every range cuts something off
+    narrow = {
+        i: (low / 4, high / 4) for i, (low, high) in ranges.items()
+    }  # so that every range cuts something off
     fake = qat.FakeQuantized("net", trained.model(), net=trained.net, ranges=narrow)
     features = random.uniform(0, 1, (2, HOPS, trained.net.signal.inputs)).astype(np.float32)
     with tf.GradientTape() as tape:
         loss = tf.reduce_sum(fake(tf.constant(features)) ** 2)
-    gradients = dict(zip([v.name for v in fake.trainable_variables], tape.gradient(loss, fake.trainable_variables), strict=True))
+    gradients = dict(
+        zip(
+            [v.name for v in fake.trainable_variables],
+            tape.gradient(loss, fake.trainable_variables),
+            strict=True,
+        )
+    )
     silent = [name for name, gradient in gradients.items() if np.abs(gradient.numpy()).max() == 0]
     assert not [name for name in silent if not name.startswith(("low", "high"))]
     highs = [name for name in gradients if name.startswith("high")]
-    assert len(set(highs) & set(silent)) < len(highs) / 3  # not every one is reached in so short a sound
+    assert (
+        len(set(highs) & set(silent)) < len(highs) / 3
+    )  # not every one is reached in so short a sound
 
 
 def test_the_ranges_that_were_trained_are_in_the_bundle(network, tmp_path):
@@ -85,10 +112,19 @@ def test_the_ranges_that_were_trained_are_in_the_bundle(network, tmp_path):
         variable.assign(variable * 1.25)
     checkpoint.save(tmp_path / "net", trained.name, trained.net, fake.notes(), trained.model())
     written = bundle.write(checkpoint.load(str(tmp_path / "net")), tmp_path / "bundle")
-    assert written.description["quantization"] == {"method": "qat", "ranges": "trained", "activations": 8, "calibration_hops": 0}
+    assert written.description["quantization"] == {
+        "method": "qat",
+        "ranges": "trained",
+        "activations": 8,
+        "calibration_hops": 0,
+    }
     low, high = ranges[given(trained)]
-    assert written.description["features"]["scale"] == pytest.approx((1.25 * high - low) / 255, rel=1e-6)
-    chosen = bundle.write(checkpoint.load(str(tmp_path / "net")), tmp_path / "ptq", method="percentile")
+    assert written.description["features"]["scale"] == pytest.approx(
+        (1.25 * high - low) / 255, rel=1e-6
+    )
+    chosen = bundle.write(
+        checkpoint.load(str(tmp_path / "net")), tmp_path / "ptq", method="percentile"
+    )
     assert chosen.description["quantization"]["method"] == "ptq" and chosen.model != written.model
 
 
@@ -100,12 +136,17 @@ def test_weights_of_four_bits(network, tmp_path):
     written = bundle.write(checkpoint.load(str(tmp_path / "net")), tmp_path / "bundle")
     assert written.description["quantization"]["weights"] == 4
     four = schema.ModelT.InitFromPackedBuf(written.model, 0)
-    eight = schema.ModelT.InitFromPackedBuf(bundle.write(trained, tmp_path / "eight", method="percentile").model, 0)
+    eight = schema.ModelT.InitFromPackedBuf(
+        bundle.write(trained, tmp_path / "eight", method="percentile").model, 0
+    )
     matrices = 0
     for a, b in zip(four.subgraphs[0].operators, eight.subgraphs[0].operators, strict=True):
         if len(a.inputs) < 2 or four.subgraphs[0].tensors[a.inputs[1]].buffer == 0:
             continue
-        narrow, full = four.subgraphs[0].tensors[a.inputs[1]], eight.subgraphs[0].tensors[b.inputs[1]]
+        narrow, full = (
+            four.subgraphs[0].tensors[a.inputs[1]],
+            eight.subgraphs[0].tensors[b.inputs[1]],
+        )
         name = flatbuffer.operator_name(four.operatorCodes[a.opcodeIndex])
         assert (narrow.type == schema.TensorType.INT4) == (name == "FULLY_CONNECTED")
         if name != "FULLY_CONNECTED":
@@ -115,9 +156,13 @@ def test_weights_of_four_bits(network, tmp_path):
         assert len(packed) == -(-size // 2) and len(narrow.quantization.scale) == 1
         nibbles = np.stack([packed & 15, packed >> 4], 1).ravel()[:size].astype(np.int8)
         values = (nibbles - 16 * (nibbles > 7)).reshape(narrow.shape) * narrow.quantization.scale[0]
-        exact = np.asarray(eight.buffers[full.buffer].data, np.uint8).view(np.int8).reshape(full.shape)
+        exact = (
+            np.asarray(eight.buffers[full.buffer].data, np.uint8).view(np.int8).reshape(full.shape)
+        )
         steps = np.asarray(full.quantization.scale)[:, None]
-        assert np.all(np.abs(values - exact * steps) <= 0.501 * (narrow.quantization.scale[0] + steps))
+        assert np.all(
+            np.abs(values - exact * steps) <= 0.501 * (narrow.quantization.scale[0] + steps)
+        )
         matrices += 1
     assert matrices > 5
 
@@ -127,18 +172,43 @@ def test_ranges_that_were_not_trained_are_asked_for(network):
         quantize.integers(network[0], method=None, wide=False)
 
 
-@pytest.mark.parametrize("network", ["tac"], indirect=True)  # the verb goes the same way with every talk
+@pytest.mark.parametrize(
+    "network", ["tac"], indirect=True
+)  # the verb goes the same way with every talk
 def test_the_verb_trains_resumes_and_converts(network, tiny_corpus, tmp_path):
     trained, _ = network
     where = tmp_path / "start"
     checkpoint.save(
-        where, trained.name, trained.net, {"recipe": {"corpus": tiny_corpus, "objective": "spectral", "noise": "varied"}}, trained.model()
+        where,
+        trained.name,
+        trained.net,
+        {"recipe": {"corpus": tiny_corpus, "objective": "spectral", "noise": "varied"}},
+        trained.model(),
     )
-    asked = ("qat", where, "--steps", 4, "--batch", 2, "--seconds", 1, "--validate-every", 2, "--out", tmp_path / "run")
+    asked = (
+        "qat",
+        where,
+        "--steps",
+        4,
+        "--batch",
+        2,
+        "--seconds",
+        1,
+        "--validate-every",
+        2,
+        "--out",
+        tmp_path / "run",
+    )
     found = ok(*asked, "--json")
     assert found["steps"] == 4
     training = json.loads((tmp_path / "run" / "best" / "network.json").read_text())["training"]
-    assert (training["recipe"]["objective"], training["recipe"]["noise"]) == ("spectral", "varied") and len(training["ranges"]) > 10
+    assert (training["recipe"]["objective"], training["recipe"]["noise"]) == (
+        "spectral",
+        "varied",
+    ) and len(training["ranges"]) > 10
     assert "going on at step 4 of 4" in groupcomm(*asked).stderr
     assert "ranges percentile there, error asked" in groupcomm(*asked, "--ranges", "error").stderr
-    assert ok("convert", tmp_path / "run" / "best", "--out", tmp_path / "bundle", "--json")["method"] == "qat"
+    assert (
+        ok("convert", tmp_path / "run" / "best", "--out", tmp_path / "bundle", "--json")["method"]
+        == "qat"
+    )

@@ -31,8 +31,12 @@ def test_no_cell_is_clipped():
     """The trained cells go beyond 10 on real sound: with the converter's clip, float TFLite would leave Keras by far more."""
     trained = checkpoint.load("enhance")
     content = quantize.to_float(trained)
-    assert cell_clips(content) == [0] * trained.net.blocks == cell_clips(bundle.load("enhance").model)
-    features = bundle.stream_features(bundle.golden_pcm(400, trained.net.signal.hop), trained.net.signal)
+    assert (
+        cell_clips(content) == [0] * trained.net.blocks == cell_clips(bundle.load("enhance").model)
+    )
+    features = bundle.stream_features(
+        bundle.golden_pcm(400, trained.net.signal.hop), trained.net.signal
+    )
     expected = trained.model("sequence")(features[None]).numpy()[0]
     np.testing.assert_allclose(runtimes.LiteRT(content)(features), expected, atol=1e-5)
 
@@ -59,7 +63,9 @@ def opened(tmp_path_factory, tiny_net):
     """A bundle of a small network with a BLSTM across its groups, and random weights."""
     folder = tmp_path_factory.mktemp("talk")
     net = dataclasses.replace(tiny_net, talk="blstm", blstm=5)
-    checkpoint.save(folder / "net", "tiny", net, {}, checkpoint.Checkpoint("tiny", net, {}, None).model())
+    checkpoint.save(
+        folder / "net", "tiny", net, {}, checkpoint.Checkpoint("tiny", net, {}, None).model()
+    )
     return bundle.write(checkpoint.load(str(folder / "net")), folder / "tiny")
 
 
@@ -68,7 +74,11 @@ def test_a_time_step_is_left_alone(opened):
     assert quantize.from_zero(model) is model
     found = flatbuffer.read(opened.path / "model.tflite")
     counts = {o.name: o.count for o in found.operators}
-    assert counts["UNIDIRECTIONAL_SEQUENCE_LSTM"] == 3 * 2 and counts["SQUEEZE"] == 2 * 2 * 2 and found.carried == 0
+    assert (
+        counts["UNIDIRECTIONAL_SEQUENCE_LSTM"] == 3 * 2
+        and counts["SQUEEZE"] == 2 * 2 * 2
+        and found.carried == 0
+    )
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -93,7 +103,9 @@ def test_no_caller_has_to_reset_the_talk_between_hops(opened, kind):
     for frame in features:
         for state in (state for op in talks for state in op.inputs[18:20]):
             zero = model.subgraphs[0].tensors[state].quantization.zeroPoint[0]
-            runtime._interpreter.set_tensor(state, np.full_like(runtime._interpreter.get_tensor(state), zero))
+            runtime._interpreter.set_tensor(
+                state, np.full_like(runtime._interpreter.get_tensor(state), zero)
+            )
         by_hand.append(runtime(frame[None])[0])
     np.testing.assert_array_equal(by_hand, masks)
 
@@ -106,11 +118,15 @@ def test_a_bundle_that_carries_the_talk_on_is_refused(opened, tmp_path):
     d = json.loads((folder / "bundle.json").read_text())
     d["model"] |= {"bytes": len(content), "sha256": sha256(model), "crc32": zlib.crc32(content)}
     (folder / "bundle.json").write_text(json.dumps(d))
-    with pytest.raises(UserError, match="model.tflite: 4 LSTMs begin a sequence with the state of the hop before"):
+    with pytest.raises(
+        UserError, match="model.tflite: 4 LSTMs begin a sequence with the state of the hop before"
+    ):
         bundle.load(str(folder))
 
 
 def test_inspect_tells_of_the_talks_state(opened):
     carries, streams = inspection._notes(carrying(opened.model))
-    assert carries == f"4 LSTMs {inspection.CARRIES_OVER_SEQUENCES}" and streams.startswith("state of 2 LSTMs")
+    assert carries == f"4 LSTMs {inspection.CARRIES_OVER_SEQUENCES}" and streams.startswith(
+        "state of 2 LSTMs"
+    )
     assert inspection._notes(opened.model) == [f"4 LSTMs {inspection.SET_BY_OPERATORS}", streams]

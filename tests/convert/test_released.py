@@ -51,7 +51,9 @@ def test_quality(name):
     separate = separator.from_runtime(opened, runtimes.Tflm(opened.model))
     scored = []
     for i, demo in enumerate(clips.demo_mixtures(opened.sources)):
-        mixture = mixer.Mixture(demo.mixture, demo.references, demo.mixture - demo.references.sum(0), {})
+        mixture = mixer.Mixture(
+            demo.mixture, demo.references, demo.mixture - demo.references.sum(0), {}
+        )
         scored.append(evaluate.score(i, mixture, separate(demo.mixture)))
     better = evaluate.improvements(scored)
     assert len(better) >= 2 and min(better) > 0 and np.mean(better) >= LINES[name].sisdri_db, better

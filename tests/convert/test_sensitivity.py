@@ -21,7 +21,12 @@ def network(tmp_path_factory):
     """A network with weights as large as trained ones: checkpoint, ranges of its activations."""
     folder, random = tmp_path_factory.mktemp("sensitivity"), np.random.default_rng(1)
     model = streaming.build(NETS["tac"])
-    model.set_weights([random.normal(0, 0.8 / np.sqrt(w.shape[0]) if w.ndim > 1 else 0.1, w.shape) for w in model.get_weights()])
+    model.set_weights(
+        [
+            random.normal(0, 0.8 / np.sqrt(w.shape[0]) if w.ndim > 1 else 0.1, w.shape)
+            for w in model.get_weights()
+        ]
+    )
     checkpoint.save(folder / "net", "tac", NETS["tac"], {}, model)
     trained = checkpoint.load(str(folder / "net"))
     content, _, observed = quantize.observe(trained)
@@ -35,12 +40,16 @@ def made(network, tmp_path_factory):
 
 def fake(network, ranges=None, **options):
     trained, chosen = network
-    return qat.FakeQuantized("net", trained.model(), net=trained.net, ranges=ranges or chosen, **options)
+    return qat.FakeQuantized(
+        "net", trained.model(), net=trained.net, ranges=ranges or chosen, **options
+    )
 
 
 @pytest.fixture
 def features(network, random):
-    return tf.constant(random.uniform(0, 1, (2, HOPS, network[0].net.signal.inputs)).astype(np.float32))
+    return tf.constant(
+        random.uniform(0, 1, (2, HOPS, network[0].net.signal.inputs)).astype(np.float32)
+    )
 
 
 def test_no_place_is_the_network_and_all_are_int8(network, features):
@@ -62,7 +71,9 @@ def test_every_place_counts_and_is_listed_once(network, features):
 def test_a_range_of_half_the_size_is_used_twice_as_much(network, features):
     narrow = {i: (low / 2, high / 2) for i, (low, high) in network[1].items()}
     once, twice = fake(network, apart=True), fake(network, narrow, apart=True)
-    ratios = dict(zip(once.places, (twice.reached(features) / once.reached(features)).numpy(), strict=True))
+    ratios = dict(
+        zip(once.places, (twice.reached(features) / once.reached(features)).numpy(), strict=True)
+    )
     for place, ratio in ratios.items():
         if place.what == "values" and "LOGISTIC" not in place.name:
             assert ratio == pytest.approx(2, rel=1e-4), place
@@ -72,10 +83,19 @@ def test_a_range_of_half_the_size_is_used_twice_as_much(network, features):
 
 def test_the_place_that_is_cut_off_hurts_most(network, tiny_corpus, tmp_path, monkeypatch):
     trained, ranges = network
-    group = max((g for g in integer.shared(quantize.to_float(trained)) if not g.kind), key=lambda g: len(g.tensors))
+    group = max(
+        (g for g in integer.shared(quantize.to_float(trained)) if not g.kind),
+        key=lambda g: len(g.tensors),
+    )
     bad = ranges | {i: tuple(end / 50 for end in ranges[i]) for i in group.tensors}
     monkeypatch.setattr(quantize, "trained_ranges", lambda trained: bad)
-    options = {"method": None, "split": "validation", "mixtures": 3, "minutes": 1, "corpus": tiny_corpus}
+    options = {
+        "method": None,
+        "split": "validation",
+        "mixtures": 3,
+        "minutes": 1,
+        "corpus": tiny_corpus,
+    }
     found = sensitivity.sensitivity(trained, tmp_path, **options)
     assert json.loads((tmp_path / "sensitivity.json").read_text()) == found
     assert (tmp_path / "sensitivity.png").read_bytes().startswith(b"\x89PNG")

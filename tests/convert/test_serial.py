@@ -36,13 +36,23 @@ def test_a_board_proves_itself(firmware, name):
         assert found["clock_hz"] == 25_000_000
         for part in ("network", "sound"):
             cycles = found[part]["cycles"]
-            assert 0 < cycles["mean"] <= cycles["worst"] and cycles["load"] == pytest.approx(cycles["worst"] / (25e6 * 0.008))
+            assert 0 < cycles["mean"] <= cycles["worst"] and cycles["load"] == pytest.approx(
+                cycles["worst"] / (25e6 * 0.008)
+            )
     else:
-        assert found["clock_hz"] is None and found["network"]["cycles"] is None and found["sound"]["cycles"] is None
+        assert (
+            found["clock_hz"] is None
+            and found["network"]["cycles"] is None
+            and found["sound"]["cycles"] is None
+        )
     assert found["faults"] == {"repeated": 0, "damaged": 0, "resets": 0}
 
 
-@pytest.mark.parametrize("faults", [{"drop": 3e-4}, {"flip": 3e-4}, {"drop": 2e-4, "flip": 2e-4}], ids=["drop", "flip", "both"])
+@pytest.mark.parametrize(
+    "faults",
+    [{"drop": 3e-4}, {"flip": 3e-4}, {"drop": 2e-4, "flip": 2e-4}],
+    ids=["drop", "flip", "both"],
+)
 def test_lost_and_wrong_bytes_are_mended(faults):
     with Line("enhance_nano_serial_cortex_m4", **faults) as line:
         found = prove(line)
@@ -104,14 +114,21 @@ def test_one_wrong_weight_is_seen(monkeypatch):
     monkeypatch.setattr(bundle.Bundle, "golden", other)
     with Line("enhance_nano_serial_cortex_m4") as line:
         found = prove(line, timeout=5)
-    assert not found["ok"] and found["network"]["first_different_hop"] == 7 and found["sound"]["equal_bytes"] == 1
+    assert (
+        not found["ok"]
+        and found["network"]["first_different_hop"] == 7
+        and found["sound"]["equal_bytes"] == 1
+    )
 
 
 def test_requests_run_once_and_in_turn():
     """The same number again gives the same answer and no second run; a number out of turn and a wrong length are refused."""
     opened = bundle.load("enhance-nano")
     features, masks = opened.golden()
-    with Line("enhance_nano_serial_cortex_m4") as line, serial_parity.open_port(line.name, 115200) as port:
+    with (
+        Line("enhance_nano_serial_cortex_m4") as line,
+        serial_parity.open_port(line.name, 115200) as port,
+    ):
         link = serial_parity.Link(port, timeout=5)
         with pytest.raises(serial_parity.WasReset):
             link.ask(serial_parity.RESET)
@@ -122,7 +139,9 @@ def test_requests_run_once_and_in_turn():
             link._number -= 1
             assert link.ask(serial_parity.RUN, features[hop].tobytes()) == first
             assert first[4:] == masks[hop].tobytes()
-        with pytest.raises(UserError, match="the board refuses a request: a length that is not its network's"):
+        with pytest.raises(
+            UserError, match="the board refuses a request: a length that is not its network's"
+        ):
             link.ask(serial_parity.RUN, b"123")
         link._number += 5
         with pytest.raises(serial_parity.WasReset):
@@ -133,4 +152,9 @@ def test_the_verb():
     with Line("enhance_nano_serial_cortex_m4") as line:
         done = groupcomm("parity", "enhance-nano", "--port", line.name, "--hops", "20", "--json")
     found = json.loads(done.stdout)
-    assert done.returncode == 0 and found["ok"] and found["port"] == line.name and found["sound"]["hops"] == 20
+    assert (
+        done.returncode == 0
+        and found["ok"]
+        and found["port"] == line.name
+        and found["sound"]["hops"] == 20
+    )

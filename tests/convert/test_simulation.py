@@ -33,7 +33,9 @@ def test_operator_equals_the_official_tflm(name):
 
 def test_scales_are_multiplied_as_tflm_does():
     for seed in range(3):
-        assert difference(*fully_connected_at_ties(np.random.default_rng(seed))) == 0, f"seed {seed}"
+        assert difference(*fully_connected_at_ties(np.random.default_rng(seed))) == 0, (
+            f"seed {seed}"
+        )
 
 
 @pytest.mark.parametrize("name", bundle.names())
@@ -72,7 +74,10 @@ def more(field: str, by: int = 1):
 
 def gate_scale(prepared):
     gate = dataclasses.replace(
-        prepared.forget, recurrent=kernels.Scale(prepared.forget.recurrent.multiplier, prepared.forget.recurrent.shift - 1)
+        prepared.forget,
+        recurrent=kernels.Scale(
+            prepared.forget.recurrent.multiplier, prepared.forget.recurrent.shift - 1
+        ),
     )
     return dataclasses.replace(prepared, forget=gate)
 
@@ -80,8 +85,19 @@ def gate_scale(prepared):
 CHANGES = {
     "FULLY_CONNECTED": [more("zero_point"), more("shift", -1), more("bias")],
     "FULLY_CONNECTED 16": [more("shift", -1), more("bias", 2**14)],
-    "UNIDIRECTIONAL_SEQUENCE_LSTM": [more("zero_point"), more("update", -1), more("hidden", -1), more("tanh_multiplier"), gate_scale],
-    "UNIDIRECTIONAL_SEQUENCE_LSTM 16": [more("update", -1), more("hidden", -1), more("tanh_multiplier"), gate_scale],
+    "UNIDIRECTIONAL_SEQUENCE_LSTM": [
+        more("zero_point"),
+        more("update", -1),
+        more("hidden", -1),
+        more("tanh_multiplier"),
+        gate_scale,
+    ],
+    "UNIDIRECTIONAL_SEQUENCE_LSTM 16": [
+        more("update", -1),
+        more("hidden", -1),
+        more("tanh_multiplier"),
+        gate_scale,
+    ],
     "ADD": [more("zero_point"), more("scale", -1), more("a_scale", -1)],
     "MUL": [more("zero_point"), more("scale", -1)],
     "MEAN": [more("zero_point"), more("scale", -1), more("bias")],
@@ -92,10 +108,15 @@ CHANGES = {
 }
 
 
-@pytest.mark.parametrize(("name", "index"), [(name, i) for name, changes in CHANGES.items() for i in range(len(changes))])
+@pytest.mark.parametrize(
+    ("name", "index"), [(name, i) for name, changes in CHANGES.items() for i in range(len(changes))]
+)
 def test_a_changed_number_is_seen(name, index):
     make, _ = OPERATORS[name]
-    assert any(difference(*make(np.random.default_rng([seed, 2])), CHANGES[name][index]) for seed in range(20))
+    assert any(
+        difference(*make(np.random.default_rng([seed, 2])), CHANGES[name][index])
+        for seed in range(20)
+    )
 
 
 def halves_up(x, scale):
@@ -105,19 +126,43 @@ def halves_up(x, scale):
 
 
 def rounded_once(x, scale):
-    return (kernels.wrap(x) * scale.multiplier + (np.int64(1) << (30 - scale.shift))) >> (31 - scale.shift)
+    return (kernels.wrap(x) * scale.multiplier + (np.int64(1) << (30 - scale.shift))) >> (
+        31 - scale.shift
+    )
 
 
 ROUNDINGS = {
-    "rescale": (halves_up, ["FULLY_CONNECTED", "ADD", "MUL", "MEAN", "QUANTIZE", "UNIDIRECTIONAL_SEQUENCE_LSTM", "ADD 16"]),
-    "_rescale_wide": (lambda x, m, shift: (x * (m >> 16)) >> (15 - shift), ["FULLY_CONNECTED 16", "UNIDIRECTIONAL_SEQUENCE_LSTM 16"]),
+    "rescale": (
+        halves_up,
+        [
+            "FULLY_CONNECTED",
+            "ADD",
+            "MUL",
+            "MEAN",
+            "QUANTIZE",
+            "UNIDIRECTIONAL_SEQUENCE_LSTM",
+            "ADD 16",
+        ],
+    ),
+    "_rescale_wide": (
+        lambda x, m, shift: (x * (m >> 16)) >> (15 - shift),
+        ["FULLY_CONNECTED 16", "UNIDIRECTIONAL_SEQUENCE_LSTM 16"],
+    ),
     "_clamp16": (lambda x: x, ["UNIDIRECTIONAL_SEQUENCE_LSTM", "UNIDIRECTIONAL_SEQUENCE_LSTM 16"]),
     "wrap": (lambda x: x, ["FULLY_CONNECTED 16"]),
-    "tanh16": (lambda x: (lambda v, s: (v * 256 + s * (x & 255) + 128) >> 8)(*simulation._point(np.clip(x >> 8, -256, 255))), ["TANH 16"]),
+    "tanh16": (
+        lambda x: (lambda v, s: (v * 256 + s * (x & 255) + 128) >> 8)(
+            *simulation._point(np.clip(x >> 8, -256, 255))
+        ),
+        ["TANH 16"],
+    ),
 }
 
 
-@pytest.mark.parametrize(("function", "name"), [(function, name) for function, (_, names) in ROUNDINGS.items() for name in names])
+@pytest.mark.parametrize(
+    ("function", "name"),
+    [(function, name) for function, (_, names) in ROUNDINGS.items() for name in names],
+)
 def test_another_rounding_is_seen(function, name, monkeypatch):
     monkeypatch.setattr(simulation, function, ROUNDINGS[function][0])
     make, _ = OPERATORS[name]

@@ -31,11 +31,18 @@ def test_what_needs_no_conversion_passes_unchanged(tmp_path, random):
         (16000, 1, "PCM_U8", ["PCM U8 to 16-bit PCM"]),
         (16000, 1, "PCM_24", ["PCM 24 to 16-bit PCM"]),
         (16000, 1, "PCM_32", ["PCM 32 to 16-bit PCM"]),
-        (48000, 2, "FLOAT", ["2 channels mixed to mono", "48000 Hz resampled to 16000 Hz", "FLOAT to 16-bit PCM"]),
+        (
+            48000,
+            2,
+            "FLOAT",
+            ["2 channels mixed to mono", "48000 Hz resampled to 16000 Hz", "FLOAT to 16-bit PCM"],
+        ),
     ],
 )
 def test_conversions_keep_the_sound_and_are_named(tmp_path, rate, channels, subtype, says):
-    soundfile.write(tmp_path / "a.wav", np.repeat(tone(rate)[:, None], channels, 1), rate, subtype=subtype)
+    soundfile.write(
+        tmp_path / "a.wav", np.repeat(tone(rate)[:, None], channels, 1), rate, subtype=subtype
+    )
     got, conversions = sound.read(tmp_path / "a.wav", RATE)
     assert conversions == says
     assert abs(len(got) - RATE // 2) <= 1

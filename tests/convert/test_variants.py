@@ -21,19 +21,32 @@ def network(tmp_path_factory):
     """A network as trained, and after training in integers with ranges of its own."""
     folder, random = tmp_path_factory.mktemp("variants"), np.random.default_rng(1)
     model = streaming.build(NETS["tac"])
-    model.set_weights([random.normal(0, 0.8 / np.sqrt(w.shape[0]) if w.ndim > 1 else 0.1, w.shape) for w in model.get_weights()])
+    model.set_weights(
+        [
+            random.normal(0, 0.8 / np.sqrt(w.shape[0]) if w.ndim > 1 else 0.1, w.shape)
+            for w in model.get_weights()
+        ]
+    )
     checkpoint.save(folder / "net", "tac", NETS["tac"], {}, model)
     trained = checkpoint.load(str(folder / "net"))
     content, _, observed = quantize.observe(trained)
     ranges = integer.choose_ranges(content, observed, "min-max", wide=False)
-    checkpoint.save(folder / "qat", "tac", NETS["tac"], {"ranges": [[i, 3 * low, 3 * high] for i, (low, high) in ranges.items()]}, model)
+    checkpoint.save(
+        folder / "qat",
+        "tac",
+        NETS["tac"],
+        {"ranges": [[i, 3 * low, 3 * high] for i, (low, high) in ranges.items()]},
+        model,
+    )
     return trained, [checkpoint.load(str(folder / "qat"))]
 
 
 def test_every_variant_is_held_against_float(network, tiny_corpus, tmp_path, monkeypatch):
     monkeypatch.setattr(variants, "BOARDS", ("cortex-m4",))
     monkeypatch.setattr(variants, "LEVELS", (-30.0,))
-    monkeypatch.setattr(variants.bundle, "smallest_arena", lambda model: 1024)  # seconds for each bundle, and tested elsewhere
+    monkeypatch.setattr(
+        variants.bundle, "smallest_arena", lambda model: 1024
+    )  # seconds for each bundle, and tested elsewhere
     bench, counted = variants.bench.bench, {}
 
     def once(one, board):
@@ -46,15 +59,29 @@ def test_every_variant_is_held_against_float(network, tiny_corpus, tmp_path, mon
     assert json.loads((tmp_path / "variants.json").read_text()) == found
     assert (tmp_path / "variants.png").read_bytes().startswith(b"\x89PNG")
     rows = {row["name"]: row for row in found["variants"]}
-    assert list(rows) == ["float", "ptq-min-max", "ptq-percentile", "ptq-error", "int4", "qat", "16x8"]
+    assert list(rows) == [
+        "float",
+        "ptq-min-max",
+        "ptq-percentile",
+        "ptq-error",
+        "int4",
+        "qat",
+        "16x8",
+    ]
     for name, row in rows.items():
         if name != "float":
             lost = rows["float"]["sisdri_db"]["mean"] - row["sisdri_db"]["mean"]
             assert row["lost"]["sisdr"]["mean"] == pytest.approx(lost, abs=1e-9)
             assert list(row["lost"]["levels"]) == ["-30"]
             assert row["model_bytes"] > 1000
-            assert row["instructions"] == {} if name == "int4" else row["instructions"]["cortex-m4"] > 1000
-    losses = {name: abs(row["lost"]["sisdr"]["mean"]) for name, row in rows.items() if name != "float"}
+            assert (
+                row["instructions"] == {}
+                if name == "int4"
+                else row["instructions"]["cortex-m4"] > 1000
+            )
+    losses = {
+        name: abs(row["lost"]["sisdr"]["mean"]) for name, row in rows.items() if name != "float"
+    }
     assert rows["int4"]["model_bytes"] < rows["ptq-percentile"]["model_bytes"]
     assert losses["16x8"] < losses["qat"]  # its ranges are three times too wide here
 
@@ -67,4 +94,6 @@ def test_every_variant_is_held_against_float(network, tiny_corpus, tmp_path, mon
 
 def test_another_network_is_refused(network, tmp_path):
     with pytest.raises(UserError, match="its sizes are not those of tac"):
-        variants.compare(network[0], [checkpoint.load("enhance-nano")], tmp_path, corpus="tiny", **OPTIONS)
+        variants.compare(
+            network[0], [checkpoint.load("enhance-nano")], tmp_path, corpus="tiny", **OPTIONS
+        )

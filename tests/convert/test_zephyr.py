@@ -20,9 +20,24 @@ STAND_IN = REPO / "tests" / "convert" / "zephyr"
 CORTEX_M = REPO / "micro" / "boards" / "cortex_m"
 # The board, its core, and the emulated board of that core.
 BOARDS = {
-    "nrf52840dk": ("nrf52840dk_nrf52840", "cortex-m4", "mps2-an386", "-mcpu=cortex-m4 -mfpu=fpv4-sp-d16"),
-    "nrf5340_audio_dk": ("nrf5340_audio_dk_nrf5340_cpuapp", "cortex-m33", "mps2-an505", "-mcpu=cortex-m33 -mfpu=fpv5-sp-d16"),
-    "nrf5340dk": ("nrf5340dk_nrf5340_cpuapp", "cortex-m33", "mps2-an505", "-mcpu=cortex-m33 -mfpu=fpv5-sp-d16"),
+    "nrf52840dk": (
+        "nrf52840dk_nrf52840",
+        "cortex-m4",
+        "mps2-an386",
+        "-mcpu=cortex-m4 -mfpu=fpv4-sp-d16",
+    ),
+    "nrf5340_audio_dk": (
+        "nrf5340_audio_dk_nrf5340_cpuapp",
+        "cortex-m33",
+        "mps2-an505",
+        "-mcpu=cortex-m33 -mfpu=fpv5-sp-d16",
+    ),
+    "nrf5340dk": (
+        "nrf5340dk_nrf5340_cpuapp",
+        "cortex-m33",
+        "mps2-an505",
+        "-mcpu=cortex-m33 -mfpu=fpv5-sp-d16",
+    ),
 }
 FLAGS = "-mthumb -mfloat-abi=hard -O2 -ffunction-sections -fdata-sections -Wall -Werror"
 
@@ -47,7 +62,11 @@ def configured(folder, confs, tmp_path, monkeypatch, *, board="nrf5340dk", modul
         kconfig.load_config(str(folder / "app" / conf), replace=i == 0)
     for symbol in kconfig.unique_defined_syms:
         if symbol.user_value is not None and symbol.choice is None:
-            wanted = symbol.user_value if isinstance(symbol.user_value, str) else "nmy"[symbol.user_value]
+            wanted = (
+                symbol.user_value
+                if isinstance(symbol.user_value, str)
+                else "nmy"[symbol.user_value]
+            )
             assert symbol.str_value == wanted, symbol.name
     assert kconfig.warnings == []
     kconfig.write_config(str(tmp_path / ".config"))
@@ -57,7 +76,10 @@ def configured(folder, confs, tmp_path, monkeypatch, *, board="nrf5340dk", modul
 
 def devicetree(folder, overlay, tmp_path):
     tree = tmp_path / "board.dts"
-    tree.write_text((STAND_IN / "board.dts").read_text() + (folder / "app" / "boards" / f"{overlay}.overlay").read_text())
+    tree.write_text(
+        (STAND_IN / "board.dts").read_text()
+        + (folder / "app" / "boards" / f"{overlay}.overlay").read_text()
+    )
     return edtlib.EDT(str(tree), [str(STAND_IN / "bindings")])
 
 
@@ -67,7 +89,9 @@ def built(folder, tmp_path, monkeypatch, board, confs=("prj.conf",), modules=())
     tmp_path.mkdir(parents=True, exist_ok=True)
     configured(folder, confs, tmp_path, monkeypatch, board=board, modules=modules)
     node = devicetree(folder, overlay, tmp_path).chosen_node("groupcomm,parity-uart")
-    (tmp_path / "devicetree_generated.h").write_text(f"#define DT_CHOSEN_groupcomm_parity_uart {node.labels[0]}\n")
+    (tmp_path / "devicetree_generated.h").write_text(
+        f"#define DT_CHOSEN_groupcomm_parity_uart {node.labels[0]}\n"
+    )
     flags = f"{core_flags} {FLAGS} -I{tmp_path}"
     scripts = [f"-T{CORTEX_M / name}" for name in (f"{core.replace('-', '_')}.ld", "sections.ld")]
     sources = [STAND_IN / "stand_in.cc", CORTEX_M / "startup.c", CORTEX_M / "board.cc"]
@@ -85,7 +109,14 @@ def built(folder, tmp_path, monkeypatch, board, confs=("prj.conf",), modules=())
     }
     cmake = Path(sys.executable).with_name("cmake")
     for command in (
-        [cmake, "-S", folder / "app", "-B", tmp_path / "build", *(f"-D{key}={value}" for key, value in options.items())],
+        [
+            cmake,
+            "-S",
+            folder / "app",
+            "-B",
+            tmp_path / "build",
+            *(f"-D{key}={value}" for key, value in options.items()),
+        ],
         [cmake, "--build", tmp_path / "build", "--parallel", "2"],
     ):
         done = subprocess.run(command, capture_output=True, text=True)
@@ -94,13 +125,24 @@ def built(folder, tmp_path, monkeypatch, board, confs=("prj.conf",), modules=())
 
 
 def sizes(elf):
-    text, data, bss = map(int, subprocess.run(["arm-none-eabi-size", elf], capture_output=True, text=True).stdout.split()[6:9])
+    text, data, bss = map(
+        int,
+        subprocess.run(["arm-none-eabi-size", elf], capture_output=True, text=True).stdout.split()[
+            6:9
+        ],
+    )
     return text + data, data + bss
 
 
 def symbols(elf):
-    lines = subprocess.run(["arm-none-eabi-nm", "-SC", elf], capture_output=True, text=True).stdout.splitlines()
-    return {fields[3]: int(fields[1], 16) for fields in (line.split(maxsplit=3) for line in lines) if len(fields) == 4}
+    lines = subprocess.run(
+        ["arm-none-eabi-nm", "-SC", elf], capture_output=True, text=True
+    ).stdout.splitlines()
+    return {
+        fields[3]: int(fields[1], 16)
+        for fields in (line.split(maxsplit=3) for line in lines)
+        if len(fields) == 4
+    }
 
 
 def test_the_modules_file(module):
@@ -108,8 +150,12 @@ def test_the_modules_file(module):
     _, folder, files = module
     said = yaml.safe_load((folder / "zephyr" / "module.yml").read_text())
     assert set(said) == {"name", "build"} and set(said["build"]) == {"cmake", "kconfig"}
-    assert (folder / said["build"]["cmake"] / "CMakeLists.txt").is_file() and (folder / said["build"]["kconfig"]).is_file()
-    assert files == sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
+    assert (folder / said["build"]["cmake"] / "CMakeLists.txt").is_file() and (
+        folder / said["build"]["kconfig"]
+    ).is_file()
+    assert files == sorted(
+        str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()
+    )
     text = "".join(path.read_text() for path in folder.rglob("*") if path.is_file())
     assert str(REPO) not in text and "@NAME@" not in text
 
@@ -122,16 +168,31 @@ def test_kconfig(module, tmp_path, monkeypatch):
         return {name for name, symbol in kconfig.syms.items() if symbol.str_value == "y"}
 
     plain = on("prj.conf")
-    assert {"GROUPCOMM", "GROUPCOMM_ENGINE_STATIC", "GROUPCOMM_APP_PARITY", "UART_INTERRUPT_DRIVEN", "RING_BUFFER"} <= plain
-    assert {"REQUIRES_FULL_LIBCPP", "FPU", "FPU_SHARING", "STD_CPP17"} <= plain and not {"CONSOLE", "PRINTK"} & plain
+    assert {
+        "GROUPCOMM",
+        "GROUPCOMM_ENGINE_STATIC",
+        "GROUPCOMM_APP_PARITY",
+        "UART_INTERRUPT_DRIVEN",
+        "RING_BUFFER",
+    } <= plain
+    assert {"REQUIRES_FULL_LIBCPP", "FPU", "FPU_SHARING", "STD_CPP17"} <= plain and not {
+        "CONSOLE",
+        "PRINTK",
+    } & plain
     benchmark = on("prj.conf", "benchmark.conf")
-    assert {"GROUPCOMM_APP_BENCHMARK", "PRINTK", "UART_CONSOLE"} <= benchmark and "GROUPCOMM_APP_PARITY" not in benchmark
+    assert {
+        "GROUPCOMM_APP_BENCHMARK",
+        "PRINTK",
+        "UART_CONSOLE",
+    } <= benchmark and "GROUPCOMM_APP_PARITY" not in benchmark
     tflm = on("prj.conf", "tflm.conf", modules=[STAND_IN / "tflite-micro"])
     assert "GROUPCOMM_ENGINE_TFLM" in tflm and "GROUPCOMM_ENGINE_STATIC" not in tflm
     with pytest.raises(AssertionError, match="undefined symbol TENSORFLOW_LITE_MICRO"):
         on("prj.conf", "tflm.conf")  # without the module: Zephyr stops there
     for missing, named in (("CONFIG_CPP=y", "GROUPCOMM"), ("CONFIG_STD_CPP17=y", "GROUPCOMM")):
-        (folder / "app" / "less.conf").write_text((folder / "app" / "prj.conf").read_text().replace(missing, ""))
+        (folder / "app" / "less.conf").write_text(
+            (folder / "app" / "prj.conf").read_text().replace(missing, "")
+        )
         with pytest.raises(AssertionError, match=named):
             on("less.conf")
         (folder / "app" / "less.conf").unlink()
@@ -140,7 +201,11 @@ def test_kconfig(module, tmp_path, monkeypatch):
 def test_devicetree(module, tmp_path):
     _, folder, _ = module
     overlays = sorted(path.stem for path in (folder / "app" / "boards").glob("*.overlay"))
-    assert overlays == ["nrf52840dk_nrf52840", "nrf5340_audio_dk_nrf5340_cpuapp", "nrf5340dk_nrf5340_cpuapp"]
+    assert overlays == [
+        "nrf52840dk_nrf52840",
+        "nrf5340_audio_dk_nrf5340_cpuapp",
+        "nrf5340dk_nrf5340_cpuapp",
+    ]
     for overlay in overlays:
         node = devicetree(folder, overlay, tmp_path).chosen_node("groupcomm,parity-uart")
         assert node.labels == ["uart0"] and node.status == "okay"
@@ -157,9 +222,16 @@ def test_the_application_proves_itself(module, tmp_path, monkeypatch, board):
     foretold = bench.bench(bundle.load(name), BOARDS[board][1])
     assert sizes(elf)[0] == pytest.approx(sum(foretold["flash_bytes"].values()), rel=0.05)
     held = symbols(elf)
-    memory = held["groupcomm::(anonymous namespace)::network_memory"] + held["groupcomm::(anonymous namespace)::stream_memory"]
-    assert memory == pytest.approx(sum(foretold["ram_bytes"][kind] for kind in ("state", "activations", "stream")), rel=0.05)
-    print(f"{name} on {board}: flash {sizes(elf)[0]:,}, foretold {sum(foretold['flash_bytes'].values()):,}; memory {memory:,}")
+    memory = (
+        held["groupcomm::(anonymous namespace)::network_memory"]
+        + held["groupcomm::(anonymous namespace)::stream_memory"]
+    )
+    assert memory == pytest.approx(
+        sum(foretold["ram_bytes"][kind] for kind in ("state", "activations", "stream")), rel=0.05
+    )
+    print(
+        f"{name} on {board}: flash {sizes(elf)[0]:,}, foretold {sum(foretold['flash_bytes'].values()):,}; memory {memory:,}"
+    )
 
 
 @pytest.mark.parametrize("clock", ["CONFIG_CLOCK_CONTROL_NRF=y", "CONFIG_CLOCK_CONTROL_NRF=n"])
@@ -167,22 +239,42 @@ def test_the_benchmark_prints(module, tmp_path, monkeypatch, clock):
     """With either of nrfx's ways to the clock."""
     name, folder, _ = module
     (folder / "app" / "clock.conf").write_text(clock + "\n")
-    elf = built(folder, tmp_path, monkeypatch, "nrf5340dk", ("prj.conf", "benchmark.conf", "clock.conf"))
+    elf = built(
+        folder, tmp_path, monkeypatch, "nrf5340dk", ("prj.conf", "benchmark.conf", "clock.conf")
+    )
     (folder / "app" / "clock.conf").unlink()
-    done = subprocess.run(emulator(BOARDS["nrf5340dk"][2], elf, "none"), capture_output=True, text=True, timeout=120)
+    done = subprocess.run(
+        emulator(BOARDS["nrf5340dk"][2], elf, "none"), capture_output=True, text=True, timeout=120
+    )
     # The emulator's counter of cycles stands still.
     most = 128_000_000 * bundle.load(name).signal.hop // 16_000
-    assert done.stdout == f"128 MHz, cycles a hop: mean 0, worst 0 of {most}, load 0.0 %\n" and done.returncode == 0
+    assert (
+        done.stdout == f"128 MHz, cycles a hop: mean 0, worst 0 of {most}, load 0.0 %\n"
+        and done.returncode == 0
+    )
 
 
 def test_tflms_engine_builds(module, tmp_path, monkeypatch):
     """Against headers of upstream's shape: with the model in it, and without the network as plain C."""
     name, folder, _ = module
-    elf = built(folder, tmp_path, monkeypatch, "nrf5340dk", ("prj.conf", "tflm.conf"), [STAND_IN / "tflite-micro"])
+    elf = built(
+        folder,
+        tmp_path,
+        monkeypatch,
+        "nrf5340dk",
+        ("prj.conf", "tflm.conf"),
+        [STAND_IN / "tflite-micro"],
+    )
     held = symbols(elf)
     assert held["groupcomm_tflite"] == len(bundle.load(name).model)
-    assert held["groupcomm::(anonymous namespace)::arena"] == bundle.load(name).description["arena_bytes"]
-    assert not {"run", "reset"} & set(held) and "groupcomm::(anonymous namespace)::network_memory" not in held
+    assert (
+        held["groupcomm::(anonymous namespace)::arena"]
+        == bundle.load(name).description["arena_bytes"]
+    )
+    assert (
+        not {"run", "reset"} & set(held)
+        and "groupcomm::(anonymous namespace)::network_memory" not in held
+    )
 
 
 def test_audio_of_48_khz_builds(module, tmp_path, monkeypatch):
@@ -191,13 +283,25 @@ def test_audio_of_48_khz_builds(module, tmp_path, monkeypatch):
     elf = built(folder, tmp_path, monkeypatch, "nrf5340dk", ("prj.conf", "audio.conf"))
     (folder / "app" / "audio.conf").unlink()
     library = elf.parent / "modules" / folder.name / "libgroupcomm.a"
-    lines = subprocess.run(["arm-none-eabi-nm", "-gC", "--defined-only", library], capture_output=True, text=True).stdout.splitlines()
+    lines = subprocess.run(
+        ["arm-none-eabi-nm", "-gC", "--defined-only", library], capture_output=True, text=True
+    ).stdout.splitlines()
     names = {line.split(maxsplit=2)[2] for line in lines if len(line.split(maxsplit=2)) == 3}
     assert {"groupcomm_audio_48k", "groupcomm_arm_fir_decimate_f32"} <= names
     # An application may have a CMSIS-DSP of its own.
-    assert not [name for name in names if not name.removeprefix("vtable for ").startswith(("groupcomm", "gc_"))]
+    assert not [
+        name
+        for name in names
+        if not name.removeprefix("vtable for ").startswith(("groupcomm", "gc_"))
+    ]
 
 
 def test_the_engine_of_a_module_is_no_option(tmp_path):
-    done = groupcomm("package", "zephyr", "enhance-nano", "--out", tmp_path / "out", "--engine", "tflm")
-    assert done.returncode == 2 and "CONFIG_GROUPCOMM_ENGINE_TFLM" in done.stderr and not (tmp_path / "out").exists()
+    done = groupcomm(
+        "package", "zephyr", "enhance-nano", "--out", tmp_path / "out", "--engine", "tflm"
+    )
+    assert (
+        done.returncode == 2
+        and "CONFIG_GROUPCOMM_ENGINE_TFLM" in done.stderr
+        and not (tmp_path / "out").exists()
+    )
