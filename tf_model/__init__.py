@@ -21,5 +21,7 @@ def load_tensorflow() -> None:
             import tflite_runtime.interpreter  # noqa: F401
         import tensorflow as tf
 
-        if not os.environ.get("TF_CONFIG"):  # many workers set up their collectives first: tf_model.distribution
+        if not os.environ.get(
+            "TF_CONFIG"
+        ):  # many workers set up their collectives first: tf_model.distribution
             tf.config.list_logical_devices()

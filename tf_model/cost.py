@@ -28,7 +28,9 @@ def paper_params(model: keras.Model) -> int:
     """
     import tf_keras as keras
 
-    lstms = (part for part in model.submodules if isinstance(part, keras.layers.LSTM) and part.weights)
+    lstms = (
+        part for part in model.submodules if isinstance(part, keras.layers.LSTM) and part.weights
+    )
     return model.count_params() + sum(4 * lstm.units for lstm in lstms)
 
 
@@ -60,7 +62,11 @@ def cost(net: networks.Network) -> dict:
         }
     family = networks.family(net)
     model = family.build(net)
-    return {"params": model.count_params(), "params_paper": paper_params(model), **family.cost(net, model)}
+    return {
+        "params": model.count_params(),
+        "params_paper": paper_params(model),
+        **family.cost(net, model),
+    }
 
 
 def macs_per_hop(net: Streaming) -> int:
@@ -77,7 +83,9 @@ def macs_per_hop(net: Streaming) -> int:
     narrow = macs.bottleneck(net.groups, width, net.bottleneck)
     block = group_comm + narrow + macs.grouped_lstm(net.groups, width, net.hidden)
     memory = macs.bottleneck(net.groups, width, net.bottleneck, net.memory) - narrow
-    ends = net.signal.inputs + net.sources * net.signal.values  # with bands, each of one group's width
+    ends = (
+        net.signal.inputs + net.sources * net.signal.values
+    )  # with bands, each of one group's width
     return (width if net.signal.bands else net.features) * ends + net.blocks * block + memory
 
 
@@ -101,20 +109,33 @@ def _streaming_params(net: Streaming) -> tuple[int, int]:
     """Parameters of a streaming network, and the units of all its LSTMs."""
     signal, width = net.signal, net.features // net.groups
     if signal.bands:
-        total = _dense(signal.inputs // net.groups, width) + net.groups * width  # and the groups' biases
+        total = (
+            _dense(signal.inputs // net.groups, width) + net.groups * width
+        )  # and the groups' biases
         total += _dense(width, net.sources * signal.width)
     else:
-        total = _dense(signal.inputs, net.features) + _dense(net.features, net.sources * signal.bins)
+        total = _dense(signal.inputs, net.features) + _dense(
+            net.features, net.sources * signal.bins
+        )
     units = net.blocks * net.hidden
     total += net.blocks * (_lstm(width, net.hidden) + _dense(net.hidden, width))
     if net.talk == "tac":
-        total += net.blocks * (_dense(width, net.tac) + _dense(net.tac, net.tac) + _dense(net.tac, width) + net.tac * width)
+        total += net.blocks * (
+            _dense(width, net.tac)
+            + _dense(net.tac, net.tac)
+            + _dense(net.tac, width)
+            + net.tac * width
+        )
     elif net.talk == "blstm":
-        total += net.blocks * (2 * _lstm(width, net.blstm) + _dense(net.blstm, width) + net.blstm * width)
+        total += net.blocks * (
+            2 * _lstm(width, net.blstm) + _dense(net.blstm, width) + net.blstm * width
+        )
         units += net.blocks * 2 * net.blstm
     for block in range(net.blocks if net.bottleneck else 0):
         memory = 0 if block else net.memory
-        total += _dense(net.features, net.bottleneck) + _dense(memory or net.bottleneck, net.features)
+        total += _dense(net.features, net.bottleneck) + _dense(
+            memory or net.bottleneck, net.features
+        )
         if memory:
             total += _lstm(net.bottleneck, memory)
             units += memory

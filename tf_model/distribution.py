@@ -20,22 +20,34 @@ def strategy() -> tf.distribute.Strategy:
         When TF_CONFIG does not say who the workers are and which of them this is, or its port is taken.
     """
     if not os.environ.get("TF_CONFIG"):
-        return tf.distribute.MirroredStrategy() if len(tf.config.list_logical_devices("GPU")) > 1 else tf.distribute.get_strategy()
+        return (
+            tf.distribute.MirroredStrategy()
+            if len(tf.config.list_logical_devices("GPU")) > 1
+            else tf.distribute.get_strategy()
+        )
     example = '{"cluster": {"worker": ["host0:12345", "host1:12345"]}, "task": {"type": "worker", "index": 0}}'
     try:
         config = json.loads(os.environ["TF_CONFIG"])
         workers, task = config["cluster"]["worker"], config["task"]
-        known = set(config["cluster"]) == {"worker"} and task["type"] == "worker" and 0 <= task["index"] < len(workers)
+        known = (
+            set(config["cluster"]) == {"worker"}
+            and task["type"] == "worker"
+            and 0 <= task["index"] < len(workers)
+        )
     except (ValueError, KeyError, TypeError, AttributeError):
         known = False
     if not known:
-        raise UserError(f"TF_CONFIG {os.environ['TF_CONFIG']}: not a list of workers and which of them this is; use the form {example}")
+        raise UserError(
+            f"TF_CONFIG {os.environ['TF_CONFIG']}: not a list of workers and which of them this is; use the form {example}"
+        )
     err.print(f"worker {task['index']} of {len(workers)}: waiting for the others")
     try:
         with quiet():
             return tf.distribute.MultiWorkerMirroredStrategy()
     except (tf.errors.OpError, RuntimeError, ValueError) as e:
-        raise UserError(f"TF_CONFIG, worker {task['index']} at {workers[task['index']]}: {str(e).splitlines()[0]}") from e
+        raise UserError(
+            f"TF_CONFIG, worker {task['index']} at {workers[task['index']]}: {str(e).splitlines()[0]}"
+        ) from e
 
 
 def is_chief(strategy: tf.distribute.Strategy) -> bool:
@@ -55,8 +67,14 @@ def agree(strategy: tf.distribute.Strategy, value: int, what: str) -> None:
 
     @tf.function
     def moments():
-        return strategy.reduce("SUM", strategy.run(lambda: tf.constant([value, value**2], tf.int64)), axis=None)
+        return strategy.reduce(
+            "SUM", strategy.run(lambda: tf.constant([value, value**2], tf.int64)), axis=None
+        )
 
     total, squares = moments().numpy()
-    if total**2 != squares * strategy.num_replicas_in_sync:  # no spread; all workers come to the same verdict
-        raise UserError(f"{what} is {value} for this worker, not for all; give all workers the same --out on a disk that all of them see")
+    if (
+        total**2 != squares * strategy.num_replicas_in_sync
+    ):  # no spread; all workers come to the same verdict
+        raise UserError(
+            f"{what} is {value} for this worker, not for all; give all workers the same --out on a disk that all of them see"
+        )

@@ -48,7 +48,11 @@ def sdr_db(estimate: np.ndarray, reference: np.ndarray) -> float:
     blind audio source separation", TASLP 2006)."""
     import fast_bss_eval
 
-    return float(fast_bss_eval.sdr(reference[None].astype(np.float64), estimate[None].astype(np.float64), clamp_db=80)[0])
+    return float(
+        fast_bss_eval.sdr(
+            reference[None].astype(np.float64), estimate[None].astype(np.float64), clamp_db=80
+        )[0]
+    )
 
 
 def pesq_wb(estimate: np.ndarray, reference: np.ndarray) -> float:
@@ -76,7 +80,13 @@ def estoi(estimate: np.ndarray, reference: np.ndarray) -> float:
 MEASURES = {"sisdr": si_sdr_db, "sdr": sdr_db, "pesq": pesq_wb, "stoi": stoi, "estoi": estoi}
 # dB; a mixture belongs to the range whose lower end it reaches
 SNRS = ((-10, -5), (-5, 0), (0, 5), (5, 10), (10, 15), (15, 20), (20, 25), (25, 30))
-SEXES = {"F": "a woman", "M": "a man", "FM": "a woman and a man", "FF": "two women", "MM": "two men"}
+SEXES = {
+    "F": "a woman",
+    "M": "a man",
+    "FM": "a woman and a man",
+    "FF": "two women",
+    "MM": "two men",
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -97,7 +107,14 @@ class Score:
 
 
 def evaluate(
-    separate, *, split: str, sources: int, mixtures: int, corpus: str, rooms: float | None = None, measures=tuple(MEASURES)
+    separate,
+    *,
+    split: str,
+    sources: int,
+    mixtures: int,
+    corpus: str,
+    rooms: float | None = None,
+    measures=tuple(MEASURES),
 ) -> dict:
     """Score a separator on the fixed mixtures of a split: speakers and noises of one split are in no other.
 
@@ -121,7 +138,15 @@ def evaluate(
     each group with ``mixtures``, ``mean``, ``low``, ``high``, ``worst_twentieth`` and ``harm``; ``worst``, the five mixtures that gained
     least, each with ``index``, ``sisdri_db`` and what they are.
     """
-    scored = scores(separate, split=split, sources=sources, mixtures=mixtures, corpus=corpus, rooms=rooms, measures=measures)
+    scored = scores(
+        separate,
+        split=split,
+        sources=sources,
+        mixtures=mixtures,
+        corpus=corpus,
+        rooms=rooms,
+        measures=measures,
+    )
     better = improvements(scored)
     return {
         "split": split,
@@ -134,14 +159,17 @@ def evaluate(
         "measures": {name: _summary(scored, name) for name in measures},
         "by": {
             "snr": _by(better, [[_snr_range(s.meta["snr_db"])] for s in scored]),
-            "room": _by(better, [["no room" if s.meta["rt60"] is None else "in a room"] for s in scored]),
+            "room": _by(
+                better, [["no room" if s.meta["rt60"] is None else "in a room"] for s in scored]
+            ),
             "disturbance": _by(better, [_disturbances(s.meta) for s in scored]),
             "noise": _by(better, [s.meta["categories"] or ["none"] for s in scored]),
             "speaker": _by(better, [s.meta["speakers"] for s in scored]),
             "sexes": _by(better, [[SEXES.get(s.meta["sexes"], "sex unknown")] for s in scored]),
         },
         "worst": [
-            {"index": scored[i].index, "sisdri_db": float(better[i]), **scored[i].meta} for i in np.argsort(better, kind="stable")[:WORST]
+            {"index": scored[i].index, "sisdri_db": float(better[i]), **scored[i].meta}
+            for i in np.argsort(better, kind="stable")[:WORST]
         ],
     }
 
@@ -154,7 +182,9 @@ def improvements(scored: list[Score]) -> np.ndarray:
 def after(scored: list[Score], measure: str) -> np.ndarray:
     """A measure of every output [shape=(mixtures,)]; where it does not exist (PESQ without an utterance) that of the mixture, for all
     alike."""
-    return np.array([s.after[measure] if np.isfinite(s.after[measure]) else s.before[measure] for s in scored])
+    return np.array(
+        [s.after[measure] if np.isfinite(s.after[measure]) else s.before[measure] for s in scored]
+    )
 
 
 def worst_twentieth(better: np.ndarray) -> float:
@@ -167,7 +197,9 @@ def harm(better: np.ndarray) -> float:
     return float(np.mean(np.asarray(better) < 0))
 
 
-def spec(split: str, sources: int, rooms: float | None = None, level_db: float | None = None) -> mixer.MixtureSpec:
+def spec(
+    split: str, sources: int, rooms: float | None = None, level_db: float | None = None
+) -> mixer.MixtureSpec:
     """What the mixtures of a split's evaluation are like.
 
     Parameters
@@ -184,14 +216,23 @@ def spec(split: str, sources: int, rooms: float | None = None, level_db: float |
     return found if level_db is None else dataclasses.replace(found, level_db=(level_db, level_db))
 
 
-def fixed_mixtures(split: str, sources: int, corpus: str, rooms: float | None = None, level_db: float | None = None):
+def fixed_mixtures(
+    split: str, sources: int, corpus: str, rooms: float | None = None, level_db: float | None = None
+):
     """Function index -> the mixture of that index; parameters as `spec`."""
     data, mixed = corpora.open_corpus(split, name=corpus), spec(split, sources, rooms, level_db)
     return lambda index: mixer.mix(data, mixed, seed=EVALUATION_SEED, index=index)
 
 
 def write_worst(
-    separate, worst: list[dict], folder: Path, *, split: str, sources: int, corpus: str, rooms: float | None = None
+    separate,
+    worst: list[dict],
+    folder: Path,
+    *,
+    split: str,
+    sources: int,
+    corpus: str,
+    rooms: float | None = None,
 ) -> list[str]:
     """Write the mixtures that gained least, their sources and what the separator made of them; parameters as `evaluate`, of whose result
     ``worst`` is.
@@ -246,10 +287,19 @@ def score(index: int, m: mixer.Mixture, estimates: np.ndarray, measures=("sisdr"
     """Score estimates [shape=(sources, samples), float32] of a mixture."""
     sources = len(m.sources)
     orders = itertools.permutations(range(sources))
-    order = max(orders, key=lambda o: sum(si_sdr_db(estimates[k], s) for k, s in zip(o, m.sources, strict=True)))
+    order = max(
+        orders,
+        key=lambda o: sum(si_sdr_db(estimates[k], s) for k, s in zip(o, m.sources, strict=True)),
+    )
     given = ([m.mixture] * sources, [estimates[k] for k in order])
     before, after = (
-        {name: float(np.mean([MEASURES[name](e, s) for e, s in zip(got, m.sources, strict=True)])) for name in measures} for got in given
+        {
+            name: float(
+                np.mean([MEASURES[name](e, s) for e, s in zip(got, m.sources, strict=True)])
+            )
+            for name in measures
+        }
+        for got in given
     )
     return Score(index, m.meta, before, after)
 
@@ -257,14 +307,18 @@ def score(index: int, m: mixer.Mixture, estimates: np.ndarray, measures=("sisdr"
 def kept_scores(file: Path, of: dict, separate, **which) -> list[Score]:
     """`scores` with the parameters ``which``; read from a file when it holds these of the same separator, as ``of`` names it."""
     mixed = spec(which["split"], which["sources"], which.get("rooms"), which.get("level_db"))
-    asked = json.loads(json.dumps({**of, **which, "spec": dataclasses.asdict(mixed), "seed": EVALUATION_SEED}))
+    asked = json.loads(
+        json.dumps({**of, **which, "spec": dataclasses.asdict(mixed), "seed": EVALUATION_SEED})
+    )
     with contextlib.suppress(OSError, ValueError, TypeError, KeyError):  # not there yet, or damaged
         kept = json.loads(file.read_text())
         if kept["asked"] == asked:
             return [Score(**score) for score in kept["scores"]]
     scored = scores(separate, **which)
     with atomic_path(file) as part:
-        part.write_text(json.dumps({"asked": asked, "scores": [dataclasses.asdict(s) for s in scored]}) + "\n")
+        part.write_text(
+            json.dumps({"asked": asked, "scores": [dataclasses.asdict(s) for s in scored]}) + "\n"
+        )
     return scored
 
 
@@ -286,8 +340,15 @@ def _by(values: np.ndarray, groups: list[list[str]]) -> dict[str, dict]:
     """Improvements of the mixtures that belong to each group; one may belong to several."""
     found = {}
     for name in sorted({name for names in groups for name in names}):
-        own = np.array([value for value, names in zip(values, groups, strict=True) if name in names])
-        found[name] = {"mixtures": len(own), **bootstrap(own), "worst_twentieth": worst_twentieth(own), "harm": harm(own)}
+        own = np.array(
+            [value for value, names in zip(values, groups, strict=True) if name in names]
+        )
+        found[name] = {
+            "mixtures": len(own),
+            **bootstrap(own),
+            "worst_twentieth": worst_twentieth(own),
+            "harm": harm(own),
+        }
     return found
 
 
@@ -302,4 +363,6 @@ def _snr_range(snr_db: float | None) -> str:
 
 def _disturbances(meta: dict) -> list[str]:
     """What the microphone adds to the mixture."""
-    return [words for key, words in (("dc", "offset (DC)"), ("hum", "hum")) if meta[key] is not None] or ["neither offset nor hum"]
+    return [
+        words for key, words in (("dc", "offset (DC)"), ("hum", "hum")) if meta[key] is not None
+    ] or ["neither offset nor hum"]

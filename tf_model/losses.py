@@ -28,7 +28,11 @@ def si_sdr(estimate, reference, *, floor: float = 1e-8):
     distortion = e - target
     t = tf.reduce_sum(target * target, -1)
     d = tf.reduce_sum(distortion * distortion, -1)
-    return 10.0 / np.log(10.0) * tf.math.log((t + floor * energy[..., 0]) / (d + floor * energy[..., 0]))
+    return (
+        10.0
+        / np.log(10.0)
+        * tf.math.log((t + floor * energy[..., 0]) / (d + floor * energy[..., 0]))
+    )
 
 
 def snr(estimate, reference, *, ceiling_db: float = 30.0):
@@ -47,7 +51,9 @@ def snr(estimate, reference, *, ceiling_db: float = 30.0):
 def limited_si_sdr(estimate, reference, *, ceiling_db: float = 30.0):
     """`si_sdr` that comes near ``ceiling_db`` and never beyond, for the reason that `snr` has a floor. It ignores the level too."""
     ln = np.log(10.0) / 10.0
-    return -tf.math.log(tf.exp(-ln * si_sdr(estimate, reference)) + np.float32(np.exp(-ln * ceiling_db))) / np.float32(ln)
+    return -tf.math.log(
+        tf.exp(-ln * si_sdr(estimate, reference)) + np.float32(np.exp(-ln * ceiling_db))
+    ) / np.float32(ln)
 
 
 SPECTRAL_WINDOW = 512  # samples
@@ -80,8 +86,12 @@ def _compressed(x, least):
     """Compressed magnitudes of half overlapping frames. Not by `tf.signal.frame`, whose gradient is slow."""
     half = SPECTRAL_WINDOW // 2
     blocks = tf.reshape(x[..., : x.shape[-1] // half * half], [*x.shape[:-1], -1, half])
-    frames = tf.concat([blocks[..., :-1, :], blocks[..., 1:, :]], -1) * tf.signal.hann_window(SPECTRAL_WINDOW)
-    spectrum = tf.signal.rfft(frames) / np.float32(np.sqrt(SPECTRAL_WINDOW * 3 / 8))  # the power of a bin is that of a sample
+    frames = tf.concat([blocks[..., :-1, :], blocks[..., 1:, :]], -1) * tf.signal.hann_window(
+        SPECTRAL_WINDOW
+    )
+    spectrum = tf.signal.rfft(frames) / np.float32(
+        np.sqrt(SPECTRAL_WINDOW * 3 / 8)
+    )  # the power of a bin is that of a sample
     power = tf.math.real(spectrum) ** 2 + tf.math.imag(spectrum) ** 2 + least
     return tf.exp(COMPRESSION / 2 * tf.math.log(power))
 
@@ -101,6 +111,7 @@ def pit(measure, estimates, references):
     """
     sources = references.shape[1]
     means = [
-        tf.reduce_mean(measure(tf.gather(estimates, order, axis=1), references), 1) for order in itertools.permutations(range(sources))
+        tf.reduce_mean(measure(tf.gather(estimates, order, axis=1), references), 1)
+        for order in itertools.permutations(range(sources))
     ]
     return tf.reduce_max(tf.stack(means), 0)

@@ -51,17 +51,32 @@ ROWS = (
     Row("gc-dprnn-k32", ONE, None, None, 26_004, "5.688G"),
     Row("flstm-dprnn", ONE, note="described, no figure printed; sub-bands of 4 features, 8 units"),
     Row("tac-dprnn", TWO, note="no figure known; as gc-dprnn with TAC for the BLSTM"),
-    Row("dprnn", TWO, "2.6M", "22.1G", note="chunk 100 as in arXiv 2011.08397; 84 or 98 would print 22.1G"),
+    Row(
+        "dprnn",
+        TWO,
+        "2.6M",
+        "22.1G",
+        note="chunk 100 as in arXiv 2011.08397; 84 or 98 would print 22.1G",
+    ),
     Row("gc3-dprnn", TWO, "123.8K", "3.9G", 123_772),
     Row("tcn", TWO, "2.5M", "10.3G"),
     Row("gc3-tcn", TWO, "191.2K", "3.4G", 191_168),
     Row("dptnet", TWO, "2.8M", "21.8G", note="chunk 100 as for dprnn; 50 would print 21.8G"),
     Row("gc3-dptnet", TWO, "128.6K", "3.9G", 128_636),
     Row("sudo", TWO, note="no figure known; sizes are the defaults of its authors' program"),
-    Row("gc3-sudo", TWO, "60.0K", None, note="blocks not printed; 7 of the authors' blocks come closest (6: 56.5K, 8: 62.9K)"),
+    Row(
+        "gc3-sudo",
+        TWO,
+        "60.0K",
+        None,
+        note="blocks not printed; 7 of the authors' blocks come closest (6: 56.5K, 8: 62.9K)",
+    ),
 )
 
-RATIOS = (("params", "35.60", "params_paper"), ("macs", "2.29", "macs_4s_thop"))  # dprnn : gc-dprnn, [1], abstract: 35.6 and 2.3
+RATIOS = (
+    ("params", "35.60", "params_paper"),
+    ("macs", "2.29", "macs_4s_thop"),
+)  # dprnn : gc-dprnn, [1], abstract: 35.6 and 2.3
 
 
 def value(printed: str) -> float:
@@ -101,7 +116,10 @@ def judge(row: Row, figures: dict) -> dict:
     for key, ours in ((row.required_macs_thop, "macs_4s_thop"), (row.required_macs, "macs_4s")):
         if key:
             checks.append((ours, prints_as(figures[ours], key)))
-    compared = [("params", row.params, figures["params_paper"]), ("MACs", row.macs, figures["macs_4s_thop"])]
+    compared = [
+        ("params", row.params, figures["params_paper"]),
+        ("MACs", row.macs, figures["macs_4s_thop"]),
+    ]
     for what, printed, ours in compared:
         if printed and not prints_as(ours, printed):
             differing.append(f"{what} {_difference(ours, printed):+.2f} %")
@@ -109,7 +127,13 @@ def judge(row: Row, figures: dict) -> dict:
     if failed or differing:
         verdict = "differs: " + ", ".join([f"{name} not exact" for name in failed] + differing)
     else:
-        verdict = ("exact" if row.params else "as the formulas") if checks else "as printed" if row.params else "no published figure known"
+        verdict = (
+            ("exact" if row.params else "as the formulas")
+            if checks
+            else "as printed"
+            if row.params
+            else "no published figure known"
+        )
     return {
         "network": row.name,
         "source": row.source,
@@ -118,9 +142,16 @@ def judge(row: Row, figures: dict) -> dict:
         "required_params": row.required_params,
         "required_macs_4s_thop": row.required_macs_thop,
         "required_macs_4s": row.required_macs,
-        **{key: figures[key] for key in ("params", "params_paper", "macs_4s", "macs_4s_thop", "macs_per_second")},
-        "params_difference_percent": _difference(figures["params_paper"], row.params) if row.params else None,
-        "macs_difference_percent": _difference(figures["macs_4s_thop"], row.macs) if row.macs else None,
+        **{
+            key: figures[key]
+            for key in ("params", "params_paper", "macs_4s", "macs_4s_thop", "macs_per_second")
+        },
+        "params_difference_percent": _difference(figures["params_paper"], row.params)
+        if row.params
+        else None,
+        "macs_difference_percent": _difference(figures["macs_4s_thop"], row.macs)
+        if row.macs
+        else None,
         "must_be_exact": bool(checks),
         "exact": not failed if checks else None,
         "verdict": verdict,
@@ -148,5 +179,16 @@ def table(report=lambda name: None) -> dict:
     ratios = []
     for quantity, published, key in RATIOS:
         ours = figures["dprnn"][key] / figures["gc-dprnn"][key]
-        ratios.append({"quantity": quantity, "published": published, "ours": round(ours, 4), "exact": prints_as(ours, published)})
-    return {"ok": all(r["exact"] is not False for r in rows + ratios), "ratios": ratios, "rows": rows}
+        ratios.append(
+            {
+                "quantity": quantity,
+                "published": published,
+                "ours": round(ours, 4),
+                "exact": prints_as(ours, published),
+            }
+        )
+    return {
+        "ok": all(r["exact"] is not False for r in rows + ratios),
+        "ratios": ratios,
+        "rows": rows,
+    }

@@ -96,7 +96,14 @@ def _summary(scored: list[evaluate.Score], plain: list[evaluate.Score]) -> dict:
 
 def _plain(spec: mixer.MixtureSpec) -> mixer.MixtureSpec:
     """The same without what conditions add. Rooms, where a condition asks for them, have the noises in them and leave these as they are."""
-    return dataclasses.replace(spec, room_probability=0.0, dc_probability=0.0, hum_probability=0.0, rt60=(0.1, 0.8), noise_in_room=True)
+    return dataclasses.replace(
+        spec,
+        room_probability=0.0,
+        dc_probability=0.0,
+        hum_probability=0.0,
+        rt60=(0.1, 0.8),
+        noise_in_room=True,
+    )
 
 
 def _conditions(data: corpora.Corpus, spec: mixer.MixtureSpec) -> dict[str, Make]:
@@ -104,10 +111,14 @@ def _conditions(data: corpora.Corpus, spec: mixer.MixtureSpec) -> dict[str, Make
     made = {
         PLAIN: plain,
         "SNR of 20 to 40 dB": _mixtures(data, dataclasses.replace(spec, snr_db=GOOD_SNR)),
-        "rooms, RT60 0.1 to 0.8 s": _mixtures(data, dataclasses.replace(spec, room_probability=1.0)),
+        "rooms, RT60 0.1 to 0.8 s": _mixtures(
+            data, dataclasses.replace(spec, room_probability=1.0)
+        ),
     }
     for level in LEVELS:
-        made[f"speech at {level} dBFS"] = _mixtures(data, dataclasses.replace(spec, level_db=(level, level)))
+        made[f"speech at {level} dBFS"] = _mixtures(
+            data, dataclasses.replace(spec, level_db=(level, level))
+        )
     # The mixer turns down what would clip.
     made["loudest without clipping"] = _mixtures(data, dataclasses.replace(spec, level_db=(0, 0)))
     for beyond in CLIPPED:
@@ -118,7 +129,9 @@ def _conditions(data: corpora.Corpus, spec: mixer.MixtureSpec) -> dict[str, Make
     for hz in microphone.MAINS:
         made[f"hum of {hz:g} Hz at {HUM_DB} dBFS"] = _added(plain, _hum(spec.samples, hz))
     made["{} Hz at {} dBFS".format(*INFRASOUND)] = _added(plain, _tone(spec.samples, *INFRASOUND))
-    made["a pop at the start"] = _added(plain, POP[0] * np.exp(-np.arange(spec.samples) / (POP[1] * RATE)))
+    made["a pop at the start"] = _added(
+        plain, POP[0] * np.exp(-np.arange(spec.samples) / (POP[1] * RATE))
+    )
     if music := tuple(group for group in data.categories if group.name == "music"):
         only = dataclasses.replace(spec, noise_probability=1.0, babble_probability=0.0)
         made["music"] = _mixtures(dataclasses.replace(data, categories=music), only)
@@ -132,7 +145,9 @@ def _mixtures(data: corpora.Corpus, spec: mixer.MixtureSpec) -> Make:
 def _clipped(make: Make, beyond_db: float) -> Make:
     def clipped(index):
         m = make(index)
-        return dataclasses.replace(m, mixture=m.mixture * np.float32(10 ** (beyond_db / 20) / np.abs(m.mixture).max()))
+        return dataclasses.replace(
+            m, mixture=m.mixture * np.float32(10 ** (beyond_db / 20) / np.abs(m.mixture).max())
+        )
 
     return clipped  # `_pcm` clips
 
@@ -142,7 +157,11 @@ def _added(make: Make, sound: np.ndarray) -> Make:
 
     def added(index):
         m = make(index)
-        return dataclasses.replace(m, mixture=m.mixture + sound.astype(np.float32), noise=m.noise + sound.astype(np.float32))
+        return dataclasses.replace(
+            m,
+            mixture=m.mixture + sound.astype(np.float32),
+            noise=m.noise + sound.astype(np.float32),
+        )
 
     return added
 

@@ -54,25 +54,39 @@ class Signal:
 
     def __post_init__(self):
         if self.window < 32 or self.window & (self.window - 1):
-            raise UserError(f"window {self.window} is not a power of two of at least 32; use 128, 256 or 512")
+            raise UserError(
+                f"window {self.window} is not a power of two of at least 32; use 128, 256 or 512"
+            )
         if self.hop < 1 or (self.window // 2) % self.hop:
             half = self.window // 2
-            raise UserError(f"hop {self.hop} does not divide half the window of {self.window}; use {half} or {half // 2}")
+            raise UserError(
+                f"hop {self.hop} does not divide half the window of {self.window}; use {half} or {half // 2}"
+            )
         if not 0 <= self.level < math.inf:
-            raise UserError(f"level {self.level}: no time constant; use seconds, or 0 for the spectrum as it is")
+            raise UserError(
+                f"level {self.level}: no time constant; use seconds, or 0 for the spectrum as it is"
+            )
         if not self.bands and (self.pool, self.neighbours) != (1, 0):
-            raise UserError(f"pool {self.pool} and neighbours {self.neighbours} are of bands; say how many bands, or use 1 and 0")
+            raise UserError(
+                f"pool {self.pool} and neighbours {self.neighbours} are of bands; say how many bands, or use 1 and 0"
+            )
         if self.bands and (self.bands < 0 or self.pool < 1 or self.window // 4 % self.pool):
-            raise UserError(f"{self.bands} bands, pool {self.pool}: there are none of such sizes; use {self.window // 16} bands and pool 1")
+            raise UserError(
+                f"{self.bands} bands, pool {self.pool}: there are none of such sizes; use {self.window // 16} bands and pool 1"
+            )
         if self.bands and self.values % self.bands:
             raise UserError(
                 f"{self.bands} bands, pool {self.pool}: {self.values} values do not divide into them; use {self.values // 8} bands"
             )
         if not 0 <= self.neighbours <= self.width:
-            raise UserError(f"neighbours {self.neighbours}: a band has {self.width} values; use 0 to {self.width}")
+            raise UserError(
+                f"neighbours {self.neighbours}: a band has {self.width} values; use 0 to {self.width}"
+            )
         # A board has `dc_kept` as a float32, in which a constant of microseconds would be 0 and one of days 1.
         if not 0 <= self.dc < math.inf or (self.dc and not 0 < np.float32(self.dc_kept) < 1):
-            raise UserError(f"dc {self.dc}: no time constant; use seconds, for example 0.5, or 0 for the input as it is")
+            raise UserError(
+                f"dc {self.dc}: no time constant; use seconds, for example 0.5, or 0 for the input as it is"
+            )
 
     @property
     def bins(self) -> int:
@@ -115,7 +129,9 @@ class Signal:
         if not self.bands:
             return np.arange(self.bins)
         half = self.window // 4
-        return np.concatenate([np.arange(half), half + np.arange(half) // self.pool, [self.values - 1]])
+        return np.concatenate(
+            [np.arange(half), half + np.arange(half) // self.pool, [self.values - 1]]
+        )
 
     def analysis_window(self) -> np.ndarray:
         """Periodic square-root Hann [shape=(window,), float32]."""
@@ -284,7 +300,9 @@ def features(spectrum: np.ndarray, signal: Signal, level: RunningMean | None = N
     return power ** np.float32(signal.exponent / 2)
 
 
-def apply_masks(spectrum: np.ndarray, masks: np.ndarray, sources: int, signal: Signal) -> np.ndarray:
+def apply_masks(
+    spectrum: np.ndarray, masks: np.ndarray, sources: int, signal: Signal
+) -> np.ndarray:
     """Multiply the mixture's spectrum by each source's mask.
 
     Parameters
@@ -383,7 +401,9 @@ def tf_remove_dc(x, signal: Signal):
         return x
     hops = tf.reshape(x, [-1, x.shape[-1] // signal.hop, signal.hop])
     means = tf.reduce_mean(hops, -1)
-    first = means[:, :1]  # taken out before, so that nothing at all is left of a constant, and little of what a GPU's matvec rounds away
+    first = means[
+        :, :1
+    ]  # taken out before, so that nothing at all is left of a constant, and little of what a GPU's matvec rounds away
     means = first + _tf_running_mean(means - first, signal.dc_kept)
     return tf.reshape(hops - means[..., None], [-1, x.shape[-1]])
 
@@ -394,7 +414,9 @@ def tf_stft(x, signal: Signal):
 
     front, back = signal.padding(x.shape[-1])
     padded = tf.pad(tf_remove_dc(tf.pad(x, [(0, 0), (0, back)]), signal), [(0, 0), (front, 0)])
-    return tf.signal.rfft(tf.signal.frame(padded, signal.window, signal.hop) * signal.analysis_window())
+    return tf.signal.rfft(
+        tf.signal.frame(padded, signal.window, signal.hop) * signal.analysis_window()
+    )
 
 
 def tf_istft(spectrum, samples: int, signal: Signal):
@@ -407,7 +429,10 @@ def tf_istft(spectrum, samples: int, signal: Signal):
     parts = tf.split(frames, overlap, axis=-1)
     none = [(0, 0)] * (len(frames.shape) - 2)
     padded = [tf.pad(part, [*none, (i, overlap - 1 - i), (0, 0)]) for i, part in enumerate(parts)]
-    flat = tf.reshape(tf.add_n(padded), [*tf.unstack(tf.shape(frames)[:-2]), (tf.shape(frames)[-2] + overlap - 1) * signal.hop])
+    flat = tf.reshape(
+        tf.add_n(padded),
+        [*tf.unstack(tf.shape(frames)[:-2]), (tf.shape(frames)[-2] + overlap - 1) * signal.hop],
+    )
     front = signal.window - signal.hop
     return flat[..., front : front + samples]
 
@@ -421,8 +446,12 @@ def tf_features(spectrum, signal: Signal):
         power /= (_tf_running_mean(tf.reduce_mean(power, -1), signal.kept) + LEVEL_FLOOR)[..., None]
     if signal.bands:
         low, high = power[..., : signal.window // 4], power[..., signal.window // 4 : -1]
-        high = tf.reduce_mean(tf.reshape(high, [*tf.unstack(tf.shape(high)[:-1]), -1, signal.pool]), -1)
-        power = tf.gather(tf.concat([low, high, tf.zeros_like(low[..., :1])], -1), signal.seen(), axis=-1)
+        high = tf.reduce_mean(
+            tf.reshape(high, [*tf.unstack(tf.shape(high)[:-1]), -1, signal.pool]), -1
+        )
+        power = tf.gather(
+            tf.concat([low, high, tf.zeros_like(low[..., :1])], -1), signal.seen(), axis=-1
+        )
     return tf.exp(signal.exponent / 2 * tf.math.log(tf.maximum(power, 1e-30)))  # faster than `**`
 
 
@@ -432,6 +461,8 @@ def tf_apply_masks(spectrum, masks, sources: int, signal: Signal):
 
     batch, frames = tf.shape(masks)[0], tf.shape(masks)[1]
     masks = tf.reshape(masks, [batch, frames, max(1, signal.bands), sources, signal.width])
-    masks = tf.reshape(tf.transpose(masks, [0, 3, 1, 2, 4]), [batch, sources, frames, signal.values])
+    masks = tf.reshape(
+        tf.transpose(masks, [0, 3, 1, 2, 4]), [batch, sources, frames, signal.values]
+    )
     masks = tf.gather(masks, signal.value_of_bin(), axis=-1) if signal.bands else masks
     return tf.complex(masks, tf.zeros_like(masks)) * spectrum[:, None]

@@ -43,7 +43,10 @@ class SOAP(keras.optimizers.Optimizer):
             for size in v.shape if len(v.shape) == 2 else ():
                 zero, one = tf.zeros([size, size], v.dtype), tf.eye(size, dtype=v.dtype)
                 sides.append(
-                    [self.add_variable_from_reference(v, what, initial_value=x) for what, x in (("shampoo", zero), ("basis", one))]
+                    [
+                        self.add_variable_from_reference(v, what, initial_value=x)
+                        for what, x in (("shampoo", zero), ("basis", one))
+                    ]
                 )
             self._sides.append(sides)
 
@@ -57,8 +60,12 @@ class SOAP(keras.optimizers.Optimizer):
         turned, direction = gradient, mean
         if sides:
             (left, right), (q_left, q_right) = zip(*sides, strict=True)
-            left.assign(MOMENTUM * left + (1 - MOMENTUM) * tf.matmul(gradient, gradient, transpose_b=True))
-            right.assign(MOMENTUM * right + (1 - MOMENTUM) * tf.matmul(gradient, gradient, transpose_a=True))
+            left.assign(
+                MOMENTUM * left + (1 - MOMENTUM) * tf.matmul(gradient, gradient, transpose_b=True)
+            )
+            right.assign(
+                MOMENTUM * right + (1 - MOMENTUM) * tf.matmul(gradient, gradient, transpose_a=True)
+            )
             for shampoo, basis in sides:
                 basis.assign(self._basis(shampoo, basis))
             turned = tf.matmul(tf.matmul(q_left, gradient, transpose_a=True), q_right)
@@ -80,7 +87,10 @@ class SOAP(keras.optimizers.Optimizer):
         return tf.case(
             [
                 (self.iterations == 0, lambda: tf.reverse(tf.linalg.eigh(shampoo)[1], [1])),
-                ((self.iterations + 1) % REFRESH == 0, lambda: tf.linalg.qr(tf.matmul(shampoo, basis))[0]),
+                (
+                    (self.iterations + 1) % REFRESH == 0,
+                    lambda: tf.linalg.qr(tf.matmul(shampoo, basis))[0],
+                ),
             ],
             default=lambda: tf.identity(basis),
         )

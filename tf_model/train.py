@@ -91,13 +91,23 @@ OPTIMIZERS = {"adam": keras.optimizers.Adam, "soap": SOAP}
 
 def _spectral(estimate, reference, *, ceiling_db: float):
     measures = (losses.snr, losses.spectral_snr)
-    return sum(measure(estimate, reference, ceiling_db=ceiling_db) for measure in measures) / len(measures)
+    return sum(measure(estimate, reference, ceiling_db=ceiling_db) for measure in measures) / len(
+        measures
+    )
 
 
 MEASURES = {"snr": losses.snr, "si-sdr": losses.limited_si_sdr, "spectral": _spectral}
 
 
-def objective(estimates, sources, measure: str = "snr", *, mixtures=None, ceiling: float = 30.0, harm: float = 0.0):
+def objective(
+    estimates,
+    sources,
+    measure: str = "snr",
+    *,
+    mixtures=None,
+    ceiling: float = 30.0,
+    harm: float = 0.0,
+):
     """Loss of each mixture: minus the measure in dB with the best order of sources, plus a penalty of harm.
 
     Parameters
@@ -141,7 +151,9 @@ def _dataset(corpus, spec, recipe: Recipe, first_step: int, context: tf.distribu
         return mixer.batch(corpus, spec, seed=recipe.seed, indices=indices)
 
     def to_tensors(indices):
-        mixtures, references = tf.numpy_function(make, [indices], (tf.float32, tf.float32), stateful=False)
+        mixtures, references = tf.numpy_function(
+            make, [indices], (tf.float32, tf.float32), stateful=False
+        )
         mixtures.set_shape([size, spec.samples])
         references.set_shape([size, spec.sources, spec.samples])
         return mixtures, references
@@ -162,7 +174,9 @@ def _validation(corpus, spec, mixtures: int, strategy: tf.distribute.Strategy) -
         return tuple(map(tf.constant, (*made, (rows < mixtures).astype(np.float32))))
 
     return [
-        strategy.experimental_distribute_values_from_function(lambda context, round=round: part(context, round))
+        strategy.experimental_distribute_values_from_function(
+            lambda context, round=round: part(context, round)
+        )
         for round in range(-(-mixtures // (replicas * size)))
     ]
 
@@ -190,7 +204,10 @@ def _plot(history: list[dict], path: Path) -> None:
 def _finish_step_first():
     """Let Ctrl-C or a terminate signal wait for the end of the step, so that weights and step count agree; yields the flag."""
     asked: list[int] = []
-    handlers = {s: signal.signal(s, lambda number, frame: asked.append(number)) for s in (signal.SIGINT, signal.SIGTERM)}
+    handlers = {
+        s: signal.signal(s, lambda number, frame: asked.append(number))
+        for s in (signal.SIGINT, signal.SIGTERM)
+    }
     try:
         yield asked
     finally:
@@ -218,23 +235,37 @@ def train(name: str, net: networks.Network, recipe: Recipe, folder: Path, *, aro
     UserError
         When the folder holds a run of another recipe, the corpus is missing, ``start`` is another network, or ``keep`` cannot be.
     """
-    asked = json.loads(json.dumps({"name": name, "network": dataclasses.asdict(net), "recipe": dataclasses.asdict(recipe)}))
+    asked = json.loads(
+        json.dumps(
+            {"name": name, "network": dataclasses.asdict(net), "recipe": dataclasses.asdict(recipe)}
+        )
+    )
     recipe_file = folder / "recipe.json"
     _refuse_another(recipe_file, asked, net)
     strategy = distribution.strategy()
     replicas = strategy.num_replicas_in_sync
     if recipe.batch % replicas:
         below = recipe.batch - recipe.batch % replicas
-        raise UserError(f"batch {recipe.batch}: {replicas} replicas cannot share it evenly; use {below or replicas} or {below + replicas}")
+        raise UserError(
+            f"batch {recipe.batch}: {replicas} replicas cannot share it evenly; use {below or replicas} or {below + replicas}"
+        )
     chief = distribution.is_chief(strategy)
     first = _first(recipe.start, name, net)
 
     separation = net.sources == 2
     training_spec = mixer.SEPARATE if separation else mixer.ENHANCE
-    training_spec = dataclasses.replace(training_spec, seconds=recipe.seconds, room_probability=recipe.rooms)
+    training_spec = dataclasses.replace(
+        training_spec, seconds=recipe.seconds, room_probability=recipe.rooms
+    )
     if recipe.noise == "wide" and recipe.rooms:
-        raise UserError(f"rooms {recipe.rooms}: with noise wide, a part of the mixtures is in rooms already; leave rooms at 0")
-    conditions = {"recorded": {}, "varied": mixer.VARIED, "wide": mixer.WIDE_SEPARATE if separation else mixer.WIDE}
+        raise UserError(
+            f"rooms {recipe.rooms}: with noise wide, a part of the mixtures is in rooms already; leave rooms at 0"
+        )
+    conditions = {
+        "recorded": {},
+        "varied": mixer.VARIED,
+        "wide": mixer.WIDE_SEPARATE if separation else mixer.WIDE,
+    }
     training_spec = dataclasses.replace(training_spec, **conditions[recipe.noise])
     validation_spec = mixer.SEPARATE_EVAL if separation else mixer.ENHANCE_EVAL
     training_corpus = corpora.open_corpus("train", name=recipe.corpus)
@@ -246,7 +277,11 @@ def train(name: str, net: networks.Network, recipe: Recipe, folder: Path, *, aro
     with strategy.scope():
         model = family.build(net)
         schedule = keras.optimizers.schedules.CosineDecay(
-            0.0, max(1, recipe.steps - warmup), alpha=0.01, warmup_target=recipe.learning_rate, warmup_steps=warmup
+            0.0,
+            max(1, recipe.steps - warmup),
+            alpha=0.01,
+            warmup_target=recipe.learning_rate,
+            warmup_steps=warmup,
         )
         optimizer = OPTIMIZERS[recipe.optimizer](schedule, global_clipnorm=5.0)
         if first:
@@ -254,7 +289,11 @@ def train(name: str, net: networks.Network, recipe: Recipe, folder: Path, *, aro
         forward = around(model) if around else model
         variables = forward.trainable_variables
         optimizer.build(variables)
-        pruner = pruning.Pruner(model.trainable_variables, recipe.keep, recipe.steps) if recipe.keep else None
+        pruner = (
+            pruning.Pruner(model.trainable_variables, recipe.keep, recipe.steps)
+            if recipe.keep
+            else None
+        )
     if chief:
         with atomic_path(recipe_file) as part:
             part.write_text(json.dumps(asked, indent=2) + "\n")
@@ -262,7 +301,14 @@ def train(name: str, net: networks.Network, recipe: Recipe, folder: Path, *, aro
     def learn(mixtures, sources, stop):
         with tf.GradientTape() as tape:
             estimates = family.separate(forward, mixtures, net)
-            each = objective(estimates, sources, recipe.objective, mixtures=mixtures, ceiling=recipe.ceiling, harm=recipe.harm)
+            each = objective(
+                estimates,
+                sources,
+                recipe.objective,
+                mixtures=mixtures,
+                ceiling=recipe.ceiling,
+                harm=recipe.harm,
+            )
             loss = tf.nn.compute_average_loss(each, global_batch_size=recipe.batch)
         optimizer.apply_gradients(zip(tape.gradient(loss, variables), variables, strict=True))
         return tf.stack([loss, stop])
@@ -277,11 +323,25 @@ def train(name: str, net: networks.Network, recipe: Recipe, folder: Path, *, aro
         """Run on every replica; the sum, which all workers see."""
         return strategy.reduce("SUM", strategy.run(function, arguments), axis=None)
 
-    validation = _validation(validation_corpus, validation_spec, recipe.validation_mixtures, strategy)
-    done, best_step, waited = tf.Variable(0, dtype=tf.int64), tf.Variable(0, dtype=tf.int64), tf.Variable(0, dtype=tf.int64)
+    validation = _validation(
+        validation_corpus, validation_spec, recipe.validation_mixtures, strategy
+    )
+    done, best_step, waited = (
+        tf.Variable(0, dtype=tf.int64),
+        tf.Variable(0, dtype=tf.int64),
+        tf.Variable(0, dtype=tf.int64),
+    )
     best = tf.Variable(-np.inf, dtype=tf.float64)
     kept = {"around": forward} if around else {}
-    state = tf.train.Checkpoint(model=model, optimizer=optimizer, done=done, best=best, best_step=best_step, waited=waited, **kept)
+    state = tf.train.Checkpoint(
+        model=model,
+        optimizer=optimizer,
+        done=done,
+        best=best,
+        best_step=best_step,
+        waited=waited,
+        **kept,
+    )
     manager = tf.train.CheckpointManager(state, folder / "state", max_to_keep=2)
     if manager.latest_checkpoint:
         state.restore(manager.latest_checkpoint).assert_consumed()
@@ -289,7 +349,11 @@ def train(name: str, net: networks.Network, recipe: Recipe, folder: Path, *, aro
     distribution.agree(strategy, int(done), f"{folder}: the step to go on from")
 
     history_file = folder / "history.jsonl"
-    history = [json.loads(line) for line in history_file.read_text().splitlines()] if history_file.is_file() else []
+    history = (
+        [json.loads(line) for line in history_file.read_text().splitlines()]
+        if history_file.is_file()
+        else []
+    )
     history = [h for h in history if h["step"] <= int(done)]
     recent: list[float] = []
     start = time.monotonic()
@@ -301,24 +365,41 @@ def train(name: str, net: networks.Network, recipe: Recipe, folder: Path, *, aro
         for mixtures, sources in batches:
             if int(waited) >= recipe.patience:
                 break
-            loss, stopping = everywhere(learn, mixtures, sources, tf.constant(float(bool(stop)))).numpy()
+            loss, stopping = everywhere(
+                learn, mixtures, sources, tf.constant(float(bool(stop)))
+            ).numpy()
             recent.append(float(loss))
             done.assign_add(1)
             if pruner:
                 pruner(int(done))
-            bar.update(task, advance=1, description=f"train {name}: loss {np.mean(recent[-50:]):.2f} dB, best {float(best):.2f} dB")
+            bar.update(
+                task,
+                advance=1,
+                description=f"train {name}: loss {np.mean(recent[-50:]):.2f} dB, best {float(best):.2f} dB",
+            )
             if int(done) % recipe.validate_every == 0 or int(done) == recipe.steps:
-                improvement = sum(float(everywhere(score, *part)) for part in validation) / recipe.validation_mixtures
-                history.append({"step": int(done), "loss": float(np.mean(recent)), "sisdri_db": improvement})
+                improvement = (
+                    sum(float(everywhere(score, *part)) for part in validation)
+                    / recipe.validation_mixtures
+                )
+                history.append(
+                    {"step": int(done), "loss": float(np.mean(recent)), "sisdri_db": improvement}
+                )
                 recent.clear()
-                final = pruner is None or int(done) >= pruner.end  # before, there is more left than was asked for
+                final = (
+                    pruner is None or int(done) >= pruner.end
+                )  # before, there is more left than was asked for
                 waited.assign_add(int(final))
                 if final and improvement > float(best):
                     best.assign(improvement)
                     best_step.assign(done)
                     waited.assign(0)
                     if chief:
-                        training = {"recipe": asked["recipe"], "step": int(done), "validation_sisdri_db": improvement}
+                        training = {
+                            "recipe": asked["recipe"],
+                            "step": int(done),
+                            "validation_sisdri_db": improvement,
+                        }
                         training |= forward.notes() if around else {}
                         checkpoint.save(folder / "best", name, net, training, model)
                 if chief:
@@ -395,11 +476,20 @@ def _refuse_another(recipe_file: Path, asked: dict, net: networks.Network) -> No
         there = json.loads(recipe_file.read_text())
         if not all(isinstance(there[part], dict) for part in ("network", "recipe")):
             raise ValueError("no network or recipe in it")
-        there["recipe"] = {**dataclasses.asdict(Recipe()), **there["recipe"]}  # what a recipe does not name has its default
-        with contextlib.suppress(TypeError, KeyError, ValueError):  # sizes of another family: they differ from what is asked anyway
-            there["network"] = dataclasses.asdict(networks.from_dict(networks.family_name(net), there["network"]))
+        there["recipe"] = {
+            **dataclasses.asdict(Recipe()),
+            **there["recipe"],
+        }  # what a recipe does not name has its default
+        with contextlib.suppress(
+            TypeError, KeyError, ValueError
+        ):  # sizes of another family: they differ from what is asked anyway
+            there["network"] = dataclasses.asdict(
+                networks.from_dict(networks.family_name(net), there["network"])
+            )
     except (ValueError, KeyError, TypeError) as e:
-        raise UserError(f"{recipe_file}: not the recipe of a run ({e}); choose another --out") from e
+        raise UserError(
+            f"{recipe_file}: not the recipe of a run ({e}); choose another --out"
+        ) from e
     if there != asked:
         differing = [
             f"{k} {there[part].get(k)} there, {v} asked"

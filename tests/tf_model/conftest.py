@@ -11,7 +11,9 @@ def train_and_stop(monkeypatch):
     def run(steps, *arguments):
         from tf_model import train
 
-        answers = itertools.chain([False] * (steps - 1), itertools.repeat(True))  # it is asked once a step
+        answers = itertools.chain(
+            [False] * (steps - 1), itertools.repeat(True)
+        )  # it is asked once a step
 
         class Asked:
             def __bool__(self):

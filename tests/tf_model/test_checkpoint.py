@@ -21,7 +21,9 @@ def folder(tmp_path, tiny_net):
 def test_round_trip(folder, tiny_net):
     loaded = checkpoint.load(str(folder))
     assert (loaded.name, loaded.net, loaded.training) == ("tiny", tiny_net, {"step": 3})
-    for a, b in zip(loaded.model("sequence").get_weights(), loaded.model("streaming").get_weights(), strict=True):
+    for a, b in zip(
+        loaded.model("sequence").get_weights(), loaded.model("streaming").get_weights(), strict=True
+    ):
         np.testing.assert_array_equal(a, b)
 
 
@@ -40,7 +42,11 @@ def test_a_flipped_bit_in_the_weights(folder):
 
 @pytest.mark.parametrize(
     ("change", "says"),
-    [({"schema": 9}, "schema 9"), ({"network": {"groups": 3}}, "not a network description"), ({"weights_sha256": 1}, "checksum differs")],
+    [
+        ({"schema": 9}, "schema 9"),
+        ({"network": {"groups": 3}}, "not a network description"),
+        ({"weights_sha256": 1}, "checksum differs"),
+    ],
 )
 def test_a_wrong_description(folder, change, says):
     file = folder / "network.json"

@@ -21,7 +21,16 @@ from tf_model import distribution, train
 
 pytestmark = [pytest.mark.tensorflow, pytest.mark.train]
 
-RECIPE = train.Recipe(steps=4, batch=4, seconds=0.5, learning_rate=1e-2, validate_every=1, validation_mixtures=3, patience=9, corpus="tiny")
+RECIPE = train.Recipe(
+    steps=4,
+    batch=4,
+    seconds=0.5,
+    learning_rate=1e-2,
+    validate_every=1,
+    validation_mixtures=3,
+    patience=9,
+    corpus="tiny",
+)
 WORKER = """
 import json, pathlib, sys
 import tf_model
@@ -48,7 +57,9 @@ def start(net, recipe, folders):
         arguments = json.dumps([dataclasses.asdict(net), dataclasses.asdict(recipe), str(folder)])
         environment = os.environ | {"TF_CONFIG": json.dumps(config)}
         command = [sys.executable, "-c", WORKER, arguments]
-        running.append(subprocess.Popen(command, env=environment, cwd=REPO, stderr=subprocess.PIPE, text=True))
+        running.append(
+            subprocess.Popen(command, env=environment, cwd=REPO, stderr=subprocess.PIPE, text=True)
+        )
     return running
 
 
@@ -61,14 +72,18 @@ def history(folder):
     return [json.loads(line) for line in (folder / "history.jsonl").read_text().splitlines()]
 
 
-def test_two_workers_have_the_loss_of_one_and_go_on_where_they_stopped(tiny_net, tiny_corpus, tmp_path):
+def test_two_workers_have_the_loss_of_one_and_go_on_where_they_stopped(
+    tiny_net, tiny_corpus, tmp_path
+):
     train.train("tiny", tiny_net, RECIPE, tmp_path / "one")
     said = ends(start(tiny_net, RECIPE, [tmp_path / "two"] * 2))
     assert [code for _, code in said] == [0, 0], said
     one, two = history(tmp_path / "one"), history(tmp_path / "two")
     assert [h["step"] for h in two] == [1, 2, 3, 4]
     for key in ("loss", "sisdri_db"):
-        np.testing.assert_allclose([h[key] for h in two], [h[key] for h in one], rtol=1e-4, atol=1e-4, err_msg=key)
+        np.testing.assert_allclose(
+            [h[key] for h in two], [h[key] for h in one], rtol=1e-4, atol=1e-4, err_msg=key
+        )
     assert one[0]["loss"] != one[3]["loss"]
     done = [path.stat().st_mtime_ns for path in (tmp_path / "two" / "state").iterdir()]
     said = ends(start(tiny_net, RECIPE, [tmp_path / "two"] * 2))
@@ -79,7 +94,9 @@ def test_two_workers_have_the_loss_of_one_and_go_on_where_they_stopped(tiny_net,
 def test_a_signal_to_one_stops_all_with_the_state_saved(tiny_net, tiny_corpus, tmp_path):
     recipe = dataclasses.replace(RECIPE, steps=100_000, validate_every=50)
     running = start(tiny_net, recipe, [tmp_path / "run"] * 2)
-    while not (tmp_path / "run" / "history.jsonl").exists() and all(process.poll() is None for process in running):
+    while not (tmp_path / "run" / "history.jsonl").exists() and all(
+        process.poll() is None for process in running
+    ):
         time.sleep(0.2)
     running[1].send_signal(signal.SIGTERM)
     assert all("KeyboardInterrupt" in text for text, _ in ends(running))
@@ -101,7 +118,9 @@ def test_no_worker_sees_anothers_mixtures(workers, local, tiny_corpus, monkeypat
 
     def spy(corpus, spec, *, seed, indices):
         seen[worker].append(list(indices))
-        return np.zeros((len(indices), spec.samples), np.float32), np.zeros((len(indices), 1, spec.samples), np.float32)
+        return np.zeros((len(indices), spec.samples), np.float32), np.zeros(
+            (len(indices), 1, spec.samples), np.float32
+        )
 
     monkeypatch.setattr(mixer, "batch", spy)
     corpus = corpora.open_corpus("train", name="tiny")
@@ -113,13 +132,23 @@ def test_no_worker_sees_anothers_mixtures(workers, local, tiny_corpus, monkeypat
             pass
         assert len(seen[worker]) == local * 3
     for step in range(3):  # from step 2 on, as after a resume
-        rows = [row for worker in range(workers) for part in sorted(seen[worker])[step * local : (step + 1) * local] for row in part]
+        rows = [
+            row
+            for worker in range(workers)
+            for part in sorted(seen[worker])[step * local : (step + 1) * local]
+            for row in part
+        ]
         assert rows == list(range((2 + step) * 12, (3 + step) * 12))
 
 
 @pytest.mark.parametrize(
     "config",
-    ["no json", "[]", '{"cluster": {"worker": ["a:1"]}}', '{"cluster": {"worker": ["a:1"]}, "task": {"type": "worker", "index": 1}}'],
+    [
+        "no json",
+        "[]",
+        '{"cluster": {"worker": ["a:1"]}}',
+        '{"cluster": {"worker": ["a:1"]}, "task": {"type": "worker", "index": 1}}',
+    ],
 )
 def test_a_tf_config_that_says_nothing_is_named(config, monkeypatch):
     monkeypatch.setenv("TF_CONFIG", config)

@@ -11,20 +11,31 @@ from tf_model import evaluate
 
 
 def test_doing_nothing_improves_nothing(tiny_corpus):
-    result = evaluate.evaluate(lambda m: m[None], split="test", sources=1, mixtures=3, corpus=tiny_corpus)
+    result = evaluate.evaluate(
+        lambda m: m[None], split="test", sources=1, mixtures=3, corpus=tiny_corpus
+    )
     assert result["sisdri_db"] == {"mean": 0, "low": 0, "high": 0}
     assert result["sisdr_in_db"] == result["sisdr_out_db"]
     assert (result["split"], result["mixtures"]) == ("test", 3)
     for name, found in result["measures"].items():
-        assert found["out"] == pytest.approx(found["in"], abs=1e-9) and found["mixtures"] == 3, name  # eSTOI has some noise of its own
+        assert found["out"] == pytest.approx(found["in"], abs=1e-9) and found["mixtures"] == 3, (
+            name
+        )  # eSTOI has some noise of its own
         assert np.abs(list(found["better"].values())).max() < 1e-9, name
 
 
 def test_two_speakers_are_scored_in_their_best_order(tiny_corpus):
     data = corpus.open_corpus("train", name=tiny_corpus)
-    made = [mixer.mix(data, mixer.SEPARATE_EVAL, seed=evaluate.EVALUATION_SEED, index=i) for i in range(2)]
-    by_sum = {m.mixture.tobytes(): m.sources[::-1] for m in made}  # the right answer, the wrong way round
-    result = evaluate.evaluate(lambda m: by_sum[m.tobytes()], split="train", sources=2, mixtures=2, corpus=tiny_corpus)
+    made = [
+        mixer.mix(data, mixer.SEPARATE_EVAL, seed=evaluate.EVALUATION_SEED, index=i)
+        for i in range(2)
+    ]
+    by_sum = {
+        m.mixture.tobytes(): m.sources[::-1] for m in made
+    }  # the right answer, the wrong way round
+    result = evaluate.evaluate(
+        lambda m: by_sum[m.tobytes()], split="train", sources=2, mixtures=2, corpus=tiny_corpus
+    )
     assert result["sisdr_out_db"] == pytest.approx(80, abs=1)
     assert np.isfinite(result["sisdr_in_db"])
 
@@ -32,30 +43,50 @@ def test_two_speakers_are_scored_in_their_best_order(tiny_corpus):
 def test_each_measure_rises_with_less_noise(random):
     """And is at its best for the reference itself; level and, for SDR, a fixed filter do not count."""
     t = np.arange(3 * 16000) / 16000
-    speech = sum(np.sin(2 * np.pi * 140 * h * t) / h for h in range(1, 20)) * np.maximum(0, np.sin(2 * np.pi * 3 * t)) * 0.1
-    speech, noise = speech.astype(np.float32), (0.05 * random.standard_normal(len(t))).astype(np.float32)
+    speech = (
+        sum(np.sin(2 * np.pi * 140 * h * t) / h for h in range(1, 20))
+        * np.maximum(0, np.sin(2 * np.pi * 3 * t))
+        * 0.1
+    )
+    speech, noise = (
+        speech.astype(np.float32),
+        (0.05 * random.standard_normal(len(t))).astype(np.float32),
+    )
     for name, measure in evaluate.MEASURES.items():
         values = [measure(speech + gain * noise, speech) for gain in (1, 0.3, 0.1, 0.01)]
         assert np.all(np.diff(values) > 0), (name, values)
-    assert evaluate.sdr_db(speech + noise, speech) == pytest.approx(10 * np.log10(np.sum(speech**2) / np.sum(noise**2)), abs=0.3)
+    assert evaluate.sdr_db(speech + noise, speech) == pytest.approx(
+        10 * np.log10(np.sum(speech**2) / np.sum(noise**2)), abs=0.3
+    )
     late = np.concatenate([np.zeros(3, np.float32), speech[:-3]])
     assert evaluate.sdr_db(late, speech) > 40 > 20 > evaluate.si_sdr_db(late, speech)
-    assert evaluate.pesq_wb(speech, speech) > 4.5 and evaluate.stoi(speech, speech) == pytest.approx(1, abs=1e-6)
+    assert evaluate.pesq_wb(speech, speech) > 4.5 and evaluate.stoi(
+        speech, speech
+    ) == pytest.approx(1, abs=1e-6)
     assert np.isnan(evaluate.pesq_wb(speech * 0, speech * 0))
 
 
 def test_groups_and_the_worst(tiny_corpus, tmp_path, monkeypatch):
     """By SNR, noise and speaker: each group is the mean of its mixtures; the worst are those that gained least, with their sounds."""
     data = corpus.open_corpus("test", name=tiny_corpus)
-    made = [mixer.mix(data, mixer.ENHANCE_EVAL, seed=evaluate.EVALUATION_SEED, index=i) for i in range(8)]
-    left = {m.mixture.tobytes(): m.sources + (0.9 - 0.1 * i) * m.noise for i, m in enumerate(made)}  # the later, the better
+    made = [
+        mixer.mix(data, mixer.ENHANCE_EVAL, seed=evaluate.EVALUATION_SEED, index=i)
+        for i in range(8)
+    ]
+    left = {
+        m.mixture.tobytes(): m.sources + (0.9 - 0.1 * i) * m.noise for i, m in enumerate(made)
+    }  # the later, the better
 
     def separate(mixture):
         return left[mixture.tobytes()].astype(np.float32)
 
     where = {"split": "test", "sources": 1, "corpus": tiny_corpus}
     result = evaluate.evaluate(separate, mixtures=8, measures=("sisdr",), **where)
-    gained = [evaluate.si_sdr_db(separate(m.mixture)[0], m.sources[0]) - evaluate.si_sdr_db(m.mixture, m.sources[0]) for m in made]
+    gained = [
+        evaluate.si_sdr_db(separate(m.mixture)[0], m.sources[0])
+        - evaluate.si_sdr_db(m.mixture, m.sources[0])
+        for m in made
+    ]
     assert result["measures"].keys() == {"sisdr"}
     assert [w["index"] for w in result["worst"]] == [0, 1, 2, 3, 4]
     assert [w["sisdri_db"] for w in result["worst"]] == pytest.approx(gained[:5])
@@ -67,11 +98,17 @@ def test_groups_and_the_worst(tiny_corpus, tmp_path, monkeypatch):
         assert (sexes, found["mixtures"]) == ("sex unknown", 8)
     for name, found in result["by"]["snr"].items():
         low, high = map(int, name.removesuffix(" dB").split(" to "))
-        assert found["mean"] == pytest.approx(np.mean([g for g, m in zip(gained, made, strict=True) if low <= m.meta["snr_db"] < high]))
+        assert found["mean"] == pytest.approx(
+            np.mean(
+                [g for g, m in zip(gained, made, strict=True) if low <= m.meta["snr_db"] < high]
+            )
+        )
     for kind in ("snr", "room"):
         assert sum(found["mixtures"] for found in result["by"][kind].values()) == 8
     inside = [g for g, m in zip(gained, made, strict=True) if m.meta["rt60"] is not None]
-    assert 0 < len(inside) < 8 and result["by"]["room"]["in a room"]["mean"] == pytest.approx(np.mean(inside))
+    assert 0 < len(inside) < 8 and result["by"]["room"]["in a room"]["mean"] == pytest.approx(
+        np.mean(inside)
+    )
     humming = sum(m.meta["hum"] is not None for m in made)
     assert result["by"]["disturbance"].get("hum", {"mixtures": 0})["mixtures"] == humming
 
@@ -82,9 +119,17 @@ def test_groups_and_the_worst(tiny_corpus, tmp_path, monkeypatch):
     ]
     monkeypatch.setattr(evaluate, "fixed_mixtures", lambda *_: known.__getitem__)
     by = evaluate.evaluate(separate, mixtures=8, measures=("sisdr",), **where)["by"]["sexes"]
-    groups = {"a woman": [0, 5], "a man": [1, 6], "a woman and a man": [2], "two women": [3], "two men": [4], "sex unknown": [7]}
+    groups = {
+        "a woman": [0, 5],
+        "a man": [1, 6],
+        "a woman and a man": [2],
+        "two women": [3],
+        "two men": [4],
+        "sex unknown": [7],
+    }
     assert {name: (found["mixtures"], found["mean"]) for name, found in by.items()} == {
-        name: (len(own), pytest.approx(np.mean([gained[i] for i in own]))) for name, own in groups.items()
+        name: (len(own), pytest.approx(np.mean([gained[i] for i in own])))
+        for name, own in groups.items()
     }
     monkeypatch.undo()
 
@@ -98,10 +143,20 @@ def test_groups_and_the_worst(tiny_corpus, tmp_path, monkeypatch):
 
 def test_a_measure_that_no_mixture_has():
     scored = [evaluate.Score(0, {}, {"pesq": 1.2}, {"pesq": np.nan})]
-    assert evaluate._summary(scored, "pesq") == {"in": None, "out": None, "better": None, "mixtures": 0}
+    assert evaluate._summary(scored, "pesq") == {
+        "in": None,
+        "out": None,
+        "better": None,
+        "mixtures": 0,
+    }
     scored.append(evaluate.Score(1, {}, {"pesq": 1.0}, {"pesq": 1.5}))
     found = evaluate._summary(scored, "pesq")
-    assert (found["in"], found["out"], found["better"]["mean"], found["mixtures"]) == (1.0, 1.5, 0.5, 1)
+    assert (found["in"], found["out"], found["better"]["mean"], found["mixtures"]) == (
+        1.0,
+        1.5,
+        0.5,
+        1,
+    )
 
 
 def test_harm_and_the_worst_twentieth(tiny_corpus):
@@ -110,12 +165,22 @@ def test_harm_and_the_worst_twentieth(tiny_corpus):
     assert (evaluate.worst_twentieth(better[:3]), evaluate.harm(better[2:])) == (-2.0, 0.0)
 
     def spoil(mixture):
-        return (mixture + 0.1 * np.random.default_rng(0).standard_normal(mixture.size).astype(np.float32))[None]
+        return (
+            mixture
+            + 0.1 * np.random.default_rng(0).standard_normal(mixture.size).astype(np.float32)
+        )[None]
 
-    result = evaluate.evaluate(spoil, split="test", sources=1, mixtures=3, corpus=tiny_corpus, measures=("sisdr",))
-    assert result["harm"] == 1 and result["worst_twentieth_db"] == pytest.approx(result["worst"][0]["sisdri_db"])
+    result = evaluate.evaluate(
+        spoil, split="test", sources=1, mixtures=3, corpus=tiny_corpus, measures=("sisdr",)
+    )
+    assert result["harm"] == 1 and result["worst_twentieth_db"] == pytest.approx(
+        result["worst"][0]["sisdri_db"]
+    )
     for groups in result["by"].values():
-        assert all(found["harm"] == 1 and found["worst_twentieth"] <= found["mean"] for found in groups.values())
+        assert all(
+            found["harm"] == 1 and found["worst_twentieth"] <= found["mean"]
+            for found in groups.values()
+        )
 
 
 @pytest.mark.parametrize("sources", [1, 2])
@@ -123,7 +188,14 @@ def test_the_split_decides_what_mixtures_are_like(sources):
     new, old = evaluate.spec("test", sources), evaluate.spec("test-2026-11", sources)
     assert evaluate.spec("validation", sources) == new
     assert new == (mixer.ENHANCE_EVAL if sources == 1 else mixer.SEPARATE_EVAL)
-    assert old == dataclasses.replace(old, room_probability=0, dc_probability=0, hum_probability=0, balanced=False, level_db=(-35, -15))
+    assert old == dataclasses.replace(
+        old,
+        room_probability=0,
+        dc_probability=0,
+        hum_probability=0,
+        balanced=False,
+        level_db=(-35, -15),
+    )
     assert evaluate.spec("test", sources, 0.5).room_probability == 0.5
     assert evaluate.spec("test", sources, level_db=-20).level_db == (-20, -20)
 

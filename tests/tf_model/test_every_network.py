@@ -40,7 +40,13 @@ def test_it_trains(name, random):
     def step():
         with tf.GradientTape() as tape:
             loss = tf.reduce_mean(train.objective(family.separate(model, mixtures, net), sources))
-        optimizer.apply_gradients(zip(tape.gradient(loss, model.trainable_variables), model.trainable_variables, strict=True))
+        optimizer.apply_gradients(
+            zip(
+                tape.gradient(loss, model.trainable_variables),
+                model.trainable_variables,
+                strict=True,
+            )
+        )
         return loss
 
     losses = [float(step()) for _ in range(40 if name in networks.CONTROLS else 20)]

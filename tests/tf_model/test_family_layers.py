@@ -21,7 +21,9 @@ pytestmark = pytest.mark.tensorflow
 
 
 def randomize(layer, random):
-    layer.set_weights([random.standard_normal(w.shape).astype(np.float32) * 0.5 for w in layer.get_weights()])
+    layer.set_weights(
+        [random.standard_normal(w.shape).astype(np.float32) * 0.5 for w in layer.get_weights()]
+    )
 
 
 def made(layer, x, random):
@@ -46,13 +48,17 @@ def flat(random):
 
 
 def test_prelu(random, flat):
-    np.testing.assert_allclose(PReLU()(flat).numpy(), np.where(flat > 0, flat, 0.25 * flat), atol=1e-6)
+    np.testing.assert_allclose(
+        PReLU()(flat).numpy(), np.where(flat > 0, flat, 0.25 * flat), atol=1e-6
+    )
 
 
 @pytest.mark.parametrize(("per_frame", "axes"), [(False, (1, 2, 4)), (True, -1)])
 def test_norm(per_frame, axes, random, chunked):
     layer = made(Norm(per_frame=per_frame), chunked, random)
-    np.testing.assert_allclose(layer(chunked).numpy(), norm(layer, chunked.astype(np.float64), axes), atol=1e-5)
+    np.testing.assert_allclose(
+        layer(chunked).numpy(), norm(layer, chunked.astype(np.float64), axes), atol=1e-5
+    )
 
 
 @pytest.mark.parametrize("axis", [1, 2, 3])
@@ -60,8 +66,14 @@ def test_norm(per_frame, axes, random, chunked):
 def test_residual_rnn(axis, bidirectional, random, chunked):
     layer = made(ResidualRNN(5, axis, bidirectional=bidirectional), chunked, random)
     x = chunked.astype(np.float64)
-    run = (lambda s: dense(layer.project, blstm(layer.rnn, s))) if bidirectional else (lambda s: dense(layer.project, lstm(layer.rnn, s)))
-    np.testing.assert_allclose(layer(chunked).numpy(), x + norm(layer.norm, along(x, axis, run), (1, 2, 4)), atol=1e-4)
+    run = (
+        (lambda s: dense(layer.project, blstm(layer.rnn, s)))
+        if bidirectional
+        else (lambda s: dense(layer.project, lstm(layer.rnn, s)))
+    )
+    np.testing.assert_allclose(
+        layer(chunked).numpy(), x + norm(layer.norm, along(x, axis, run), (1, 2, 4)), atol=1e-4
+    )
 
 
 def test_residual_rnn_goes_on_from_its_state(random, chunked):
@@ -77,10 +89,14 @@ def test_group_tac(random, chunked):
     x = chunked.astype(np.float64)
     u = prelu(layer.slopes[0], dense(layer.transform, x))
     m = prelu(layer.slopes[1], dense(layer.average, u.mean(-2, keepdims=True)))
-    both = np.concatenate([u, np.broadcast_to(m, u.shape)], -1)  # the docstring's [u_k, m], by one matrix
+    both = np.concatenate(
+        [u, np.broadcast_to(m, u.shape)], -1
+    )  # the docstring's [u_k, m], by one matrix
     w3 = np.concatenate([weights(layer.own)[0], weights(layer.common)[0]])
     y = prelu(layer.slopes[2], both @ w3 + weights(layer.own)[1])
-    np.testing.assert_allclose(layer(chunked).numpy(), x + norm(layer.norm, y, (1, 2, 4)), atol=1e-4)
+    np.testing.assert_allclose(
+        layer(chunked).numpy(), x + norm(layer.norm, y, (1, 2, 4)), atol=1e-4
+    )
 
 
 def test_transformer(random):
@@ -95,7 +111,9 @@ def test_transformer(random):
             e = np.exp(q[..., s] @ np.swapaxes(k[..., s], -1, -2) / np.sqrt(2))
             heads.append(e / e.sum(-1, keepdims=True) @ v[..., s])
         u = norm(layer.norms[0], x + dense(layer.join, np.concatenate(heads, -1)), -1)
-        return norm(layer.norms[1], u + dense(layer.project, np.maximum(blstm(layer.rnn, u), 0)), -1)
+        return norm(
+            layer.norms[1], u + dense(layer.project, np.maximum(blstm(layer.rnn, u), 0)), -1
+        )
 
     x = x32.astype(np.float64)
     np.testing.assert_allclose(layer(x32).numpy(), x + along(x, 2, sequence), atol=1e-4)
@@ -181,7 +199,9 @@ GROUP_BLIND = {
 def test_the_order_of_groups_does_not_matter(name, random, chunked):
     layer = made(GROUP_BLIND[name](), chunked, random)
     order = random.permutation(5)
-    np.testing.assert_allclose(layer(chunked[:, :, :, order]).numpy(), layer(chunked).numpy()[:, :, :, order], atol=1e-5)
+    np.testing.assert_allclose(
+        layer(chunked[:, :, :, order]).numpy(), layer(chunked).numpy()[:, :, :, order], atol=1e-5
+    )
 
 
 @pytest.mark.parametrize("name", GROUP_BLIND)
@@ -208,4 +228,6 @@ def test_counts_add_up():
     assert rnn.macs((2, 3, 4)).true == 6 * (2 * 4 * 5 * (4 + 5) + 2 * 5 * 4)
     assert rnn.macs((2, 3, 4)).thop - rnn.macs((2, 3, 4)).true == 6 * 2 * 16 * 5
     assert GroupTAC(7).macs((2, 3, 4)).true == 6 * (4 * 7 + 7 * 4) + 2 * (7 * 7 + 7 * 4)
-    assert Transformer(1).macs((2, 3, 4)).true == 6 * (3 * 16 + 16 + 2 * 3 * 4 + 2 * 4 * 8 * 12 + 16 * 4)
+    assert Transformer(1).macs((2, 3, 4)).true == 6 * (
+        3 * 16 + 16 + 2 * 3 * 4 + 2 * 4 * 8 * 12 + 16 * 4
+    )

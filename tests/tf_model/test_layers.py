@@ -13,7 +13,9 @@ pytestmark = pytest.mark.tensorflow
 
 
 def randomize(layer, random):
-    layer.set_weights([random.standard_normal(w.shape).astype(np.float32) * 0.5 for w in layer.get_weights()])
+    layer.set_weights(
+        [random.standard_normal(w.shape).astype(np.float32) * 0.5 for w in layer.get_weights()]
+    )
 
 
 def test_split_keeps_neighbours_together_and_merge_undoes_it(random):
@@ -36,9 +38,14 @@ def test_tac_is_its_formula(random):
     layer = TAC(6)
     layer(x)
     randomize(layer, random)
-    by_name = {"/".join(w.name.removesuffix(":0").split("/")[-2:]): w.numpy().astype(np.float64) for w in layer.weights}
+    by_name = {
+        "/".join(w.name.removesuffix(":0").split("/")[-2:]): w.numpy().astype(np.float64)
+        for w in layer.weights
+    }
     u = np.maximum(x @ by_name["transform/kernel"] + by_name["transform/bias"], 0)
-    m = np.maximum(u.mean(-2, keepdims=True) @ by_name["average/kernel"] + by_name["average/bias"], 0)
+    m = np.maximum(
+        u.mean(-2, keepdims=True) @ by_name["average/kernel"] + by_name["average/bias"], 0
+    )
     expected = x + u @ by_name["own/kernel"] + by_name["own/bias"] + m @ by_name["common/kernel"]
     np.testing.assert_allclose(layer(x).numpy(), expected, atol=1e-5)
     np.testing.assert_allclose(layer(x[0, 0]).numpy(), expected[0, 0], atol=1e-5)  # one frame
@@ -50,7 +57,9 @@ def test_tac_does_not_care_for_the_order_of_groups(random):
     layer(x)
     randomize(layer, random)
     order = random.permutation(6)
-    np.testing.assert_allclose(layer(x[:, :, order]).numpy(), layer(x).numpy()[:, :, order], atol=1e-5)
+    np.testing.assert_allclose(
+        layer(x[:, :, order]).numpy(), layer(x).numpy()[:, :, order], atol=1e-5
+    )
 
 
 def test_bottleneck_is_its_formula(random):
@@ -74,7 +83,9 @@ def test_bottleneck_memory_runs_over_time_inside_the_narrow_layer(random):
     hear, hear_bias = (w.astype(np.float64) for w in layer.hear.get_weights())
     narrow = np.maximum(x.reshape(2, 7, 20) @ say + say_bias, 0)
     states = layer.lstm(narrow.astype(np.float32)).numpy()
-    np.testing.assert_allclose(layer(x).numpy(), x + (states @ hear + hear_bias).reshape(x.shape), atol=1e-5)
+    np.testing.assert_allclose(
+        layer(x).numpy(), x + (states @ hear + hear_bias).reshape(x.shape), atol=1e-5
+    )
     assert Bottleneck.macs(5, 4, 6, 3) == 20 * 6 + 4 * 3 * (6 + 3) + 3 * 20
 
 
@@ -82,7 +93,12 @@ def test_talk_is_between_groups_and_the_lstm_does_not_talk(random):
     x = random.standard_normal((1, 4, 3, 4)).astype(np.float32)
     changed = x.copy()
     changed[:, :, 2] += 1
-    for layer, talks in ((TAC(6), True), (Bottleneck(6), True), (GroupBLSTM(5), True), (GroupedLSTM(5), False)):
+    for layer, talks in (
+        (TAC(6), True),
+        (Bottleneck(6), True),
+        (GroupBLSTM(5), True),
+        (GroupedLSTM(5), False),
+    ):
         layer(x)
         randomize(layer, random)
         moved = np.abs(layer(x).numpy() - layer(changed).numpy())[:, :, :2].max()
@@ -107,7 +123,9 @@ def lstm(x, kernel, recurrent, bias):
     h = c = np.zeros((*x[:, 0].shape[:-1], len(recurrent)))
     states = []
     for t in range(x.shape[1]):
-        i, f, g, o = np.split(x[:, t] @ kernel + h @ recurrent + bias, 4, axis=-1)  # Keras' order of gates
+        i, f, g, o = np.split(
+            x[:, t] @ kernel + h @ recurrent + bias, 4, axis=-1
+        )  # Keras' order of gates
         c = sigmoid(f) * c + sigmoid(i) * np.tanh(g)
         h = sigmoid(o) * np.tanh(c)
         states.append(h)
@@ -120,7 +138,9 @@ def test_grouped_lstm_is_its_formula(random):
     layer(x)
     randomize(layer, random)
     *weights, project, project_bias = (w.astype(np.float64) for w in layer.get_weights())
-    np.testing.assert_allclose(layer(x).numpy(), x + lstm(x, *weights) @ project + project_bias, atol=1e-5)
+    np.testing.assert_allclose(
+        layer(x).numpy(), x + lstm(x, *weights) @ project + project_bias, atol=1e-5
+    )
 
 
 def test_group_blstm_is_its_formula_in_every_frame_by_itself(random):
@@ -133,7 +153,10 @@ def test_group_blstm_is_its_formula_in_every_frame_by_itself(random):
         return [w.numpy().astype(np.float64) for w in part.weights]
 
     for i in range(2):  # the frames of one mixture as the batch: there is nothing between them
-        h, back = lstm(x[i], *of(layer.forwards)), lstm(x[i][:, ::-1], *of(layer.backwards))[:, ::-1]
+        h, back = (
+            lstm(x[i], *of(layer.forwards)),
+            lstm(x[i][:, ::-1], *of(layer.backwards))[:, ::-1],
+        )
         (project, bias), (project_back,) = of(layer.project), of(layer.project_back)
         expected = x[i] + h @ project + bias + back @ project_back
         np.testing.assert_allclose(layer(x).numpy()[i], expected, atol=1e-5)

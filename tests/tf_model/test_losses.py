@@ -65,25 +65,37 @@ def test_limited_si_sdr_stops_at_its_ceiling_and_ignores_the_level(random, db):
     estimate = signal + 10 ** (-db / 20) * noise
     expected = -10 * np.log10(10 ** (-db / 10) + 1e-3)
     for level in (0.03, 1.0):  # an estimate that is nearly silent is no way out
-        assert float(losses.limited_si_sdr(level * estimate, signal)) == pytest.approx(expected, abs=0.05)
+        assert float(losses.limited_si_sdr(level * estimate, signal)) == pytest.approx(
+            expected, abs=0.05
+        )
 
 
 def test_spectral_snr_counts_quiet_sounds(random):
     t = np.arange(16000) / 16000
     loud, quiet = np.sin(2 * np.pi * 500 * t), 0.03 * np.sin(2 * np.pi * 3000 * t)
-    without_quiet, without_part = losses.spectral_snr([loud, loud * 0.97 + quiet], [loud + quiet] * 2).numpy()
-    assert float(losses.snr(loud, loud + quiet)) == pytest.approx(float(losses.snr(0.97 * loud + quiet, loud + quiet)), abs=1)  # as large
+    without_quiet, without_part = losses.spectral_snr(
+        [loud, loud * 0.97 + quiet], [loud + quiet] * 2
+    ).numpy()
+    assert float(losses.snr(loud, loud + quiet)) == pytest.approx(
+        float(losses.snr(0.97 * loud + quiet, loud + quiet)), abs=1
+    )  # as large
     assert without_quiet < without_part - 10
     noise = random.standard_normal((3, 16000))
-    values = losses.spectral_snr(noise[0] + np.array([[1], [0.1], [0]]) * noise[1], np.stack([noise[0]] * 3)).numpy()
+    values = losses.spectral_snr(
+        noise[0] + np.array([[1], [0.1], [0]]) * noise[1], np.stack([noise[0]] * 3)
+    ).numpy()
     assert np.all(np.diff(values) > 3) and values[-1] == pytest.approx(30, abs=0.01)
     louder = losses.spectral_snr(3e-3 * (noise[0] + noise[1]), 3e-3 * noise[0]).numpy()
-    assert louder == pytest.approx(values[0], abs=0.01)  # the level does not count when it is that of both
+    assert louder == pytest.approx(
+        values[0], abs=0.01
+    )  # the level does not count when it is that of both
 
 
 def test_spectral_snr_has_a_gradient_at_silence():
     estimate = tf.Variable(tf.zeros([2, 4000]))
     with tf.GradientTape() as tape:
-        loss = tf.reduce_sum(losses.spectral_snr(estimate, np.stack([np.ones(4000), np.zeros(4000)])))
+        loss = tf.reduce_sum(
+            losses.spectral_snr(estimate, np.stack([np.ones(4000), np.zeros(4000)]))
+        )
     gradient = tape.gradient(loss, estimate).numpy()
     assert np.isfinite(gradient).all() and np.isfinite(float(loss))

@@ -14,9 +14,18 @@ pytestmark = pytest.mark.tensorflow
 def test_it_is_the_lstm_of_keras(random, backwards, given):
     """Also its gradients: that of TensorFlow's BlockLSTMV2 is wrong."""
     x = tf.constant(random.standard_normal((3, 7, 4)), tf.float32)
-    start = [tf.constant(random.standard_normal((3, 5)), tf.float32) for _ in range(2)] if given else None
-    weigh = [random.standard_normal(shape).astype(np.float32) for shape in ((3, 7, 5), (3, 5), (3, 5))]
-    block, loop = (LSTM(5, export=export, return_state=True, go_backwards=backwards) for export in (False, True))
+    start = (
+        [tf.constant(random.standard_normal((3, 5)), tf.float32) for _ in range(2)]
+        if given
+        else None
+    )
+    weigh = [
+        random.standard_normal(shape).astype(np.float32) for shape in ((3, 7, 5), (3, 5), (3, 5))
+    ]
+    block, loop = (
+        LSTM(5, export=export, return_state=True, go_backwards=backwards)
+        for export in (False, True)
+    )
     block(x), loop(x)
     weights = [random.standard_normal(w.shape).astype(np.float32) for w in block.get_weights()]
     results = []
@@ -37,4 +46,8 @@ def test_there_is_no_loop_in_its_graph(random):
     x = tf.constant(random.standard_normal((2, 3, 4)), tf.float32)
     layer = LSTM(5)
     operators = {o.type for o in tf.function(layer).get_concrete_function(x).graph.get_operations()}
-    assert "BlockLSTM" in operators and not operators & {"While", "StatelessWhile", "TensorListReserve"}
+    assert "BlockLSTM" in operators and not operators & {
+        "While",
+        "StatelessWhile",
+        "TensorListReserve",
+    }

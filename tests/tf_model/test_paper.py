@@ -36,7 +36,10 @@ def test_exact_counts(table):
     assert {name: rows[name]["params_paper"] for name in EXACT} == EXACT
     assert set(rows) == set(EXACT) and all(row["exact"] for row in rows.values())
     assert table["ok"]
-    assert [(r["quantity"], r["published"], r["exact"]) for r in table["ratios"]] == [("params", "35.60", True), ("macs", "2.29", True)]
+    assert [(r["quantity"], r["published"], r["exact"]) for r in table["ratios"]] == [
+        ("params", "35.60", True),
+        ("macs", "2.29", True),
+    ]
 
 
 def test_keras_has_one_bias_vector_less_for_each_lstm(table):
@@ -50,7 +53,11 @@ def test_keras_has_one_bias_vector_less_for_each_lstm(table):
 
 def test_what_does_not_reproduce_is_said(table):
     verdicts = {(row["network"], row["source"]): row["verdict"] for row in table["rows"]}
-    differing = {network: verdict for (network, _), verdict in verdicts.items() if verdict.startswith("differs")}
+    differing = {
+        network: verdict
+        for (network, _), verdict in verdicts.items()
+        if verdict.startswith("differs")
+    }
     assert differing == {
         "dprnn": "differs: MACs -0.30 %",
         "dptnet": "differs: MACs +1.31 %",
@@ -60,11 +67,20 @@ def test_what_does_not_reproduce_is_said(table):
 
 def test_a_wrong_count_is_noticed():
     row = paper.Row("x", "nowhere", "1.2K", "3.0G", 1234)
-    figures = {"params": 1200, "params_paper": 1234, "macs_4s": 1, "macs_4s_thop": 3_049_999_999, "macs_per_second": 1}
+    figures = {
+        "params": 1200,
+        "params_paper": 1234,
+        "macs_4s": 1,
+        "macs_4s_thop": 3_049_999_999,
+        "macs_per_second": 1,
+    }
     assert paper.judge(row, figures)["verdict"] == "exact"
     wrong = paper.judge(row, figures | {"params_paper": 1235})
     assert wrong["exact"] is False and wrong["verdict"] == "differs: params not exact"
-    assert paper.judge(row, figures | {"macs_4s_thop": 3_060_000_000})["verdict"] == "differs: MACs +2.00 %"
+    assert (
+        paper.judge(row, figures | {"macs_4s_thop": 3_060_000_000})["verdict"]
+        == "differs: MACs +2.00 %"
+    )
 
 
 SHORT = ("dprnn", "gc-dprnn")  # the ratios are of these two
@@ -85,7 +101,11 @@ def test_exit_code_1_when_one_count_is_wrong(name, wrong, ratio, code, table, mo
     monkeypatch.setattr(networks, "find", kept.get)
     monkeypatch.setattr(paper, "cost", lambda figures: figures)  # counted once is enough
     rows = [row for row in paper.ROWS if row.name in SHORT and row.source == paper.ONE]
-    monkeypatch.setattr(paper, "ROWS", [dataclasses.replace(row, **wrong) if row.name == name else row for row in rows])
+    monkeypatch.setattr(
+        paper,
+        "ROWS",
+        [dataclasses.replace(row, **wrong) if row.name == name else row for row in rows],
+    )
     monkeypatch.setattr(paper, "RATIOS", [("params", ratio, "params_paper")])
     result = CliRunner().invoke(app, ["cost", "--paper", "--json"])
     assert (result.exit_code, json.loads(result.stdout)["ok"]) == (code, code == 0)
@@ -94,7 +114,14 @@ def test_exit_code_1_when_one_count_is_wrong(name, wrong, ratio, code, table, mo
 def test_cost_of_one_network():
     result = CliRunner().invoke(app, ["cost", "gc-dprnn-causal", "--json"])
     figures = json.loads(result.stdout)
-    assert set(figures) >= {"name", "params", "params_paper", "macs_per_second", "macs_per_hop", "state_bytes"}
+    assert set(figures) >= {
+        "name",
+        "params",
+        "params_paper",
+        "macs_per_second",
+        "macs_per_hop",
+        "state_bytes",
+    }
     assert "exact" not in figures
     result = CliRunner().invoke(app, ["cost"])
     assert isinstance(result.exception, UserError)

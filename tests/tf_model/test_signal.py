@@ -45,7 +45,11 @@ def test_stft_is_librosas(random, window, hop):
     x = random.uniform(-1, 1, 3000).astype(np.float32)
     padded = np.pad(x, s.padding(len(x)))
     expected = librosa.stft(
-        padded, n_fft=window, hop_length=hop, window=np.sqrt(librosa.filters.get_window("hann", window)), center=False
+        padded,
+        n_fft=window,
+        hop_length=hop,
+        window=np.sqrt(librosa.filters.get_window("hann", window)),
+        center=False,
     ).T
     np.testing.assert_allclose(sig.stft(x, s), expected, atol=2e-5)
 
@@ -58,7 +62,9 @@ def test_tensorflow_twin(random, window, hop):
     spectrum = sig.tf_stft(x, s).numpy()
     np.testing.assert_allclose(spectrum, sig.stft(x, s), atol=2e-5)
     np.testing.assert_allclose(sig.tf_istft(spectrum, 2000, s).numpy(), x, atol=2e-6)
-    np.testing.assert_allclose(sig.tf_features(spectrum, s).numpy(), sig.features(spectrum, s), atol=1e-5)
+    np.testing.assert_allclose(
+        sig.tf_features(spectrum, s).numpy(), sig.features(spectrum, s), atol=1e-5
+    )
 
 
 @pytest.mark.parametrize("s", BANDED, ids=repr)
@@ -83,7 +89,12 @@ def test_features_by_definition(random, s):
                 width, near = len(values) // s.bands, s.neighbours
                 silence = [0.0] * near
                 values = [*silence, *values, *silence]
-                power = np.concatenate([values[band * width : (band + 1) * width + 2 * near] for band in range(s.bands)])
+                power = np.concatenate(
+                    [
+                        values[band * width : (band + 1) * width + 2 * near]
+                        for band in range(s.bands)
+                    ]
+                )
             np.testing.assert_allclose(got[row, frame], power**0.15, rtol=2e-4, atol=1e-6)
     np.testing.assert_allclose(sig.tf_features(spectrum, s).numpy(), got, rtol=1e-4, atol=4e-5)
 
@@ -100,7 +111,9 @@ def test_a_level_is_heard_no_more(random):
 @pytest.mark.parametrize("s", BANDED[1:], ids=repr)
 def test_masks_of_bands(random, s):
     """Band by band, source by source; a pool has one mask, and the last bin that of the last value."""
-    spectrum = (random.standard_normal((2, 7, s.bins)) + 1j * random.standard_normal((2, 7, s.bins))).astype(np.complex64)
+    spectrum = (
+        random.standard_normal((2, 7, s.bins)) + 1j * random.standard_normal((2, 7, s.bins))
+    ).astype(np.complex64)
     masks = random.uniform(0, 1, (2, 7, 3 * s.values)).astype(np.float32)
     got = sig.apply_masks(spectrum, masks, 3, s)
     assert got.shape == (2, 3, 7, s.bins)
@@ -109,7 +122,9 @@ def test_masks_of_bands(random, s):
         for bin in range(s.bins):
             value = min(bin if bin < quarter else quarter + (bin - quarter) // s.pool, s.values - 1)
             at = (value // s.width * 3 + source) * s.width + value % s.width
-            np.testing.assert_allclose(got[:, source, :, bin], spectrum[..., bin] * masks[..., at], rtol=1e-6)
+            np.testing.assert_allclose(
+                got[:, source, :, bin], spectrum[..., bin] * masks[..., at], rtol=1e-6
+            )
     np.testing.assert_allclose(sig.tf_apply_masks(spectrum, masks, 3, s).numpy(), got, rtol=1e-6)
 
 
@@ -124,7 +139,10 @@ def test_dc_by_definition(random, s):
     for row in range(2):
         total = weight = 0.0
         for start in range(0, padded.shape[1], s.hop):
-            total, weight = kept * total + padded[row, start : start + s.hop].astype(np.float64).mean(), kept * weight + 1
+            total, weight = (
+                kept * total + padded[row, start : start + s.hop].astype(np.float64).mean(),
+                kept * weight + 1,
+            )
             expected[row, start : start + s.hop] -= total / weight
     np.testing.assert_allclose(sig.remove_dc(padded, s), expected, atol=1e-7)
     np.testing.assert_allclose(sig.tf_remove_dc(padded, s).numpy(), expected, atol=5e-7)
@@ -132,13 +150,22 @@ def test_dc_by_definition(random, s):
     # The zeros that a stream begins with are no part of it: nothing is subtracted from them.
     front = s.window - s.hop
     whole = np.pad(expected, [(0, 0), (front, 0)])
-    frames = np.stack([whole[:, i * s.hop : i * s.hop + s.window] for i in range(s.frames(samples))], 1)
+    frames = np.stack(
+        [whole[:, i * s.hop : i * s.hop + s.window] for i in range(s.frames(samples))], 1
+    )
     spectrum = sig.stft(x, s)
     np.testing.assert_allclose(spectrum, np.fft.rfft(frames * s.analysis_window()), atol=2e-5)
     np.testing.assert_allclose(sig.tf_stft(x, s).numpy(), spectrum, atol=2e-5)
     np.testing.assert_allclose(sig.istft(spectrum, samples, s), expected[:, :samples], atol=1e-6)
-    np.testing.assert_allclose(sig.tf_istft(spectrum, samples, s).numpy(), expected[:, :samples], atol=2e-6)
-    np.testing.assert_allclose(sig.tf_features(sig.tf_stft(x, s), s).numpy(), sig.features(spectrum, s), rtol=1e-3, atol=1e-4)
+    np.testing.assert_allclose(
+        sig.tf_istft(spectrum, samples, s).numpy(), expected[:, :samples], atol=2e-6
+    )
+    np.testing.assert_allclose(
+        sig.tf_features(sig.tf_stft(x, s), s).numpy(),
+        sig.features(spectrum, s),
+        rtol=1e-3,
+        atol=1e-4,
+    )
 
 
 def test_without_dc_removal_nothing_is_touched(random):
@@ -171,7 +198,9 @@ def test_a_dc_that_comes_later_settles_as_fast_as_its_time_constant():
     left = sig.remove_dc(x, s)
     assert left[16000] == pytest.approx(0.1, rel=0.1)
     assert np.abs(left[16000 + 1600 * 7 :]).max() < 0.1 * np.exp(-6.9) < 1.1e-4
-    constant = np.full((2, 16000), 3277 / 32768, np.float32)  # from the start of a stream it is gone at once, all of it
+    constant = np.full(
+        (2, 16000), 3277 / 32768, np.float32
+    )  # from the start of a stream it is gone at once, all of it
     assert not sig.remove_dc(constant, s).any() and not sig.tf_remove_dc(constant, s).numpy().any()
 
 
@@ -198,7 +227,9 @@ def test_a_frame_needs_no_sample_that_comes_later(random):
 
 
 def test_masks_go_to_their_sources(random):
-    spectrum = (random.standard_normal((3, 129)) + 1j * random.standard_normal((3, 129))).astype(np.complex64)
+    spectrum = (random.standard_normal((3, 129)) + 1j * random.standard_normal((3, 129))).astype(
+        np.complex64
+    )
     masks = np.concatenate([np.full((3, 129), 0.25), np.full((3, 129), 0.5)], 1).astype(np.float32)
     parts = sig.apply_masks(spectrum, masks, 2, sig.Signal())
     np.testing.assert_array_equal(parts[0], spectrum * 0.25)
@@ -206,7 +237,8 @@ def test_masks_go_to_their_sources(random):
 
 
 @pytest.mark.parametrize(
-    ("window", "hop", "says"), [(250, 125, "window 250"), (256, 120, "hop 120"), (256, 0, "hop 0"), (16, 8, "window 16")]
+    ("window", "hop", "says"),
+    [(250, 125, "window 250"), (256, 120, "hop 120"), (256, 0, "hop 0"), (16, 8, "window 16")],
 )
 def test_sizes_that_do_not_fit_are_named(window, hop, says):
     with pytest.raises(UserError, match=says):

@@ -60,10 +60,15 @@ def test_a_refresh_follows_the_basis_and_does_not_swap_it(random):
     variable, optimizer = tf.Variable(np.zeros((5, 5))), SOAP(0.0)
     bases = []
     for _ in range(10):
-        optimizer.apply_gradients([(tf.constant(random.standard_normal((5, 5)) * scale[:, None]), variable)])
+        optimizer.apply_gradients(
+            [(tf.constant(random.standard_normal((5, 5)) * scale[:, None]), variable)]
+        )
         bases.append(optimizer._sides[0][0][1].numpy())
     np.testing.assert_array_equal(bases[0], bases[8])
-    assert np.abs((bases[0] * bases[9]).sum(0)).mean() > 0.5 and np.abs(bases[0] - bases[9]).max() > 1e-3
+    assert (
+        np.abs((bases[0] * bases[9]).sum(0)).mean() > 0.5
+        and np.abs(bases[0] - bases[9]).max() > 1e-3
+    )
 
 
 def loss_after(optimizer, steps=300):
@@ -88,4 +93,6 @@ def loss_after(optimizer, steps=300):
 
 def test_it_goes_down_valleys_that_adam_does_not():
     rates = (0.003, 0.01, 0.03)
-    assert min(loss_after(SOAP(r)) for r in rates) < 0.2 * min(loss_after(keras.optimizers.Adam(r)) for r in rates)
+    assert min(loss_after(SOAP(r)) for r in rates) < 0.2 * min(
+        loss_after(keras.optimizers.Adam(r)) for r in rates
+    )

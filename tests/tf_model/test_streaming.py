@@ -22,7 +22,12 @@ def views(net, random):
     sequence, stream = streaming.build(net), streaming.build(net, "streaming")
     # As large as a trained network's, so that state and gates matter, and no larger: a chaotic one would amplify rounding. Biases
     # too, for the converter drops those that are zero.
-    sequence.set_weights([random.normal(0, 0.8 / np.sqrt(w.shape[0]) if w.ndim > 1 else 0.1, w.shape) for w in sequence.get_weights()])
+    sequence.set_weights(
+        [
+            random.normal(0, 0.8 / np.sqrt(w.shape[0]) if w.ndim > 1 else 0.1, w.shape)
+            for w in sequence.get_weights()
+        ]
+    )
     stream.set_weights(sequence.get_weights())
     return sequence, stream
 
@@ -36,7 +41,9 @@ def test_streaming_equals_sequence_in_keras(name, random):
     sequence, stream = views(net, random)
     features = random.uniform(0, 1, (HOPS, net.signal.inputs)).astype(np.float32)
     whole = sequence(features[None]).numpy()[0]
-    hop = tf.function(lambda frame: stream(frame))  # traced once: a hop does not run layer by layer in Python
+    hop = tf.function(
+        lambda frame: stream(frame)
+    )  # traced once: a hop does not run layer by layer in Python
     first = np.concatenate([hop(f[None]).numpy() for f in features])
     np.testing.assert_allclose(first, whole, atol=1e-5)
     assert np.abs(whole[0] - whole[-1]).max() > 1e-3  # it is not a constant that agrees
@@ -49,15 +56,25 @@ def test_streaming_equals_sequence_in_keras(name, random):
 @pytest.mark.parametrize("name", ["enhance", "enhance-nano", "separate"])
 def test_controls_are_as_large_as_they_say(name):
     """The same multiply-accumulates, or the same parameters, within 2 %; without talk, nothing else is gone."""
-    of = {kind: cost.cost(find(name + kind)) for kind in ("-tac", "-no-talk", "-dense-macs", "-dense-params")}
+    of = {
+        kind: cost.cost(find(name + kind))
+        for kind in ("-tac", "-no-talk", "-dense-macs", "-dense-params")
+    }
     own = cost.cost(find(name))
     assert of["-dense-macs"]["macs_per_hop"] == pytest.approx(own["macs_per_hop"], rel=0.02)
     assert of["-dense-params"]["params"] == pytest.approx(own["params"], rel=0.02)
     net = find(name)
     sizes = net.groups, net.features // net.groups
-    tac, bottleneck = (net.blocks * macs for macs in (TAC.macs(*sizes, net.tac), Bottleneck.macs(*sizes, net.bottleneck)))
+    tac, bottleneck = (
+        net.blocks * macs
+        for macs in (TAC.macs(*sizes, net.tac), Bottleneck.macs(*sizes, net.bottleneck))
+    )
     assert of["-tac"]["macs_per_hop"] == own["macs_per_hop"] - bottleneck < own["macs_per_hop"]
-    assert of["-no-talk"]["macs_per_hop"] == own["macs_per_hop"] - bottleneck - tac > 0.75 * own["macs_per_hop"]
+    assert (
+        of["-no-talk"]["macs_per_hop"]
+        == own["macs_per_hop"] - bottleneck - tac
+        > 0.75 * own["macs_per_hop"]
+    )
 
 
 @pytest.fixture(scope="module", params=NETS)
@@ -108,25 +125,39 @@ def test_networks_for_boards_are_within_their_budgets(name, params, macs_per_sec
     figures = cost.cost(net)
     assert figures["params"] <= params
     assert figures["macs_per_second"] <= macs_per_second
-    assert figures["macs_per_second"] == figures["macs_per_hop"] * net.signal.sample_rate / net.signal.hop
+    assert (
+        figures["macs_per_second"]
+        == figures["macs_per_hop"] * net.signal.sample_rate / net.signal.hop
+    )
     assert figures["latency_ms"] == latency_ms
 
 
 def test_state_is_of_the_recurrence_in_time_alone():
-    assert cost.state_bytes(Streaming(talk="blstm")) == cost.state_bytes(Streaming()) == 4 * 16 * 32 * 3
+    assert (
+        cost.state_bytes(Streaming(talk="blstm"))
+        == cost.state_bytes(Streaming())
+        == 4 * 16 * 32 * 3
+    )
 
 
 def test_gradients_reach_every_weight(tiny_net, random):
     model = streaming.build(tiny_net)
     with tf.GradientTape() as tape:
         loss = tf.reduce_sum(model(random.uniform(0, 1, (2, 5, 129)).astype(np.float32)) ** 2)
-    for weight, gradient in zip(model.trainable_variables, tape.gradient(loss, model.trainable_variables), strict=True):
+    for weight, gradient in zip(
+        model.trainable_variables, tape.gradient(loss, model.trainable_variables), strict=True
+    ):
         assert gradient is not None and np.abs(gradient.numpy()).max() > 0, weight.name
 
 
 def test_sizes_can_be_changed_by_name():
     net = changed(find("enhance-nano"), ["hidden=32", "signal.level=0.5", "talk=none"])
-    assert net == dataclasses.replace(find("enhance-nano"), hidden=32, talk="none", signal=dataclasses.replace(net.signal, level=0.5))
+    assert net == dataclasses.replace(
+        find("enhance-nano"),
+        hidden=32,
+        talk="none",
+        signal=dataclasses.replace(net.signal, level=0.5),
+    )
     assert net.signal.level == 0.5
     assert changed(find("gc-dprnn"), ["causal=true"]).causal is True
 
@@ -151,7 +182,9 @@ def test_sizes_that_do_not_fit_are_named(tiny_net):
         dataclasses.replace(tiny_net, memory=8)
     with pytest.raises(UserError, match="5 groups do not divide 32 features"):
         dataclasses.replace(tiny_net, groups=5)
-    with pytest.raises(UserError, match="groups do not talk by 'gru'; use 'tac', 'blstm' or 'none'"):
+    with pytest.raises(
+        UserError, match="groups do not talk by 'gru'; use 'tac', 'blstm' or 'none'"
+    ):
         dataclasses.replace(tiny_net, talk="gru")
     with pytest.raises(UserError, match="nosuch: no such network"):
         find("nosuch")

@@ -26,9 +26,15 @@ def test_estimates_are_as_long_as_the_mixture_and_gradients_reach_every_weight(n
         loss = tf.reduce_sum(y**2)
     assert y.shape == (2, net.sources, 133)
     # The residual output of a TCN's last block goes nowhere, in the papers too: only its skip output is used.
-    deaf = {id(w) for w in model.blocks[-1].paths[0].residual.weights} if net.separator == "tcn" else set()
+    deaf = (
+        {id(w) for w in model.blocks[-1].paths[0].residual.weights}
+        if net.separator == "tcn"
+        else set()
+    )
     assert len(deaf) in (0, 2)
-    for weight, gradient in zip(model.trainable_variables, tape.gradient(loss, model.trainable_variables), strict=True):
+    for weight, gradient in zip(
+        model.trainable_variables, tape.gradient(loss, model.trainable_variables), strict=True
+    ):
         assert (gradient is None) == (id(weight) in deaf), weight.name
         assert gradient is None or np.abs(gradient.numpy()).max() > 0, weight.name
 
@@ -53,7 +59,13 @@ def test_counts_are_of_the_shapes_that_run(name, random, monkeypatch):
     frames = model.encoder(np.zeros((1, 133 + sum(tasnet.padding(net, 133))))).shape[1]
     assert net.frames(133) == frames
     for _, shape in [s for s in shapes if isinstance(s[0], tasnet._Codec)]:
-        assert shape == (1, chunks.count(frames, 4, overlap=not net.causal), 4, net.groups, net.width)
+        assert shape == (
+            1,
+            chunks.count(frames, 4, overlap=not net.causal),
+            4,
+            net.groups,
+            net.width,
+        )
 
 
 @pytest.mark.parametrize("talk", ["tac", "blstm"])
@@ -72,9 +84,14 @@ def test_one_group_that_hears_nothing_is_the_plain_network(talk, random):
 
 def test_groups_share_all_weights():
     """More groups of the same width add no weights but those of the filterbank and its norm."""
-    few, many = (tasnet.build(TasNet(**SMALL | {"features": 8 * k}, talk="tac", groups=k, tac=6)) for k in (2, 4))
+    few, many = (
+        tasnet.build(TasNet(**SMALL | {"features": 8 * k}, talk="tac", groups=k, tac=6))
+        for k in (2, 4)
+    )
     assert many.count_params() - few.count_params() == 16 * (2 * 8 + 2)
-    assert paper_params(few) == few.count_params() + 2 * 2 * 2 * 4 * 5  # a second bias for each of 2 paths x 2 directions x 2 blocks
+    assert (
+        paper_params(few) == few.count_params() + 2 * 2 * 2 * 4 * 5
+    )  # a second bias for each of 2 paths x 2 directions x 2 blocks
 
 
 @pytest.fixture(scope="module", params=["gc-causal", "gc3-causal", *CAUSAL])
@@ -99,9 +116,13 @@ def test_streaming_equals_sequence(stream):
     scale = np.abs(whole).max()
     np.testing.assert_allclose(streamed[..., late:] / scale, whole[..., :-late] / scale, atol=1e-5)
     again, _ = model.step(tf.constant(mixtures[:, : net.hop]), model.initial_state(2))
-    np.testing.assert_allclose(again / scale, streamed[..., : net.hop] / scale, atol=1e-6)  # a fresh state is a reset
+    np.testing.assert_allclose(
+        again / scale, streamed[..., : net.hop] / scale, atol=1e-6
+    )  # a fresh state is a reset
     kept, _ = model.step(tf.constant(mixtures[:, : net.hop]), states[-1])
-    forgot, _ = model.step(tf.constant(mixtures[:, : net.hop]), states[-1] | {"cells": model.initial_state(2)["cells"]})
+    forgot, _ = model.step(
+        tf.constant(mixtures[:, : net.hop]), states[-1] | {"cells": model.initial_state(2)["cells"]}
+    )
     assert np.abs(kept - forgot).max() > 1e-3 * scale  # the recurrent state was there
 
 
@@ -151,7 +172,14 @@ def test_a_checkpoint_comes_back(random, tmp_path):
 
 def test_it_trains(tiny_corpus, tmp_path):
     recipe = train.Recipe(
-        steps=2, batch=2, seconds=0.5, learning_rate=1e-2, validate_every=2, validation_mixtures=1, patience=9, corpus=tiny_corpus
+        steps=2,
+        batch=2,
+        seconds=0.5,
+        learning_rate=1e-2,
+        validate_every=2,
+        validation_mixtures=1,
+        patience=9,
+        corpus=tiny_corpus,
     )
     net = dataclasses.replace(NETS["gc"], window=256, blocks=1)
     result = train.train("gc", net, recipe, tmp_path / "run")

@@ -13,7 +13,16 @@ from tf_model.networks import streaming
 
 pytestmark = [pytest.mark.tensorflow, pytest.mark.train]
 
-RECIPE = train.Recipe(steps=6, batch=2, seconds=0.5, learning_rate=1e-2, validate_every=2, validation_mixtures=2, patience=9, corpus="tiny")
+RECIPE = train.Recipe(
+    steps=6,
+    batch=2,
+    seconds=0.5,
+    learning_rate=1e-2,
+    validate_every=2,
+    validation_mixtures=2,
+    patience=9,
+    corpus="tiny",
+)
 
 
 def weights(folder):
@@ -25,7 +34,9 @@ def history_of(folder):
 
 
 @pytest.mark.parametrize("optimizer", train.OPTIMIZERS)
-def test_a_stopped_run_ends_with_the_same_weights(optimizer, tiny_net, tiny_corpus, tmp_path, train_and_stop):
+def test_a_stopped_run_ends_with_the_same_weights(
+    optimizer, tiny_net, tiny_corpus, tmp_path, train_and_stop
+):
     asked = dataclasses.replace(RECIPE, optimizer=optimizer, learning_rate=4e-3)
     straight = train.train("tiny", tiny_net, asked, tmp_path / "straight")
     assert straight["steps"] == 6 and not straight["stopped_early"]
@@ -53,7 +64,12 @@ def test_it_learns_and_stops_early(tiny_net, tiny_corpus, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("noise", "changed"), [("recorded", {"room_probability": 0.25}), ("varied", train.mixer.VARIED), ("wide", train.mixer.WIDE)]
+    ("noise", "changed"),
+    [
+        ("recorded", {"room_probability": 0.25}),
+        ("varied", train.mixer.VARIED),
+        ("wide", train.mixer.WIDE),
+    ],
 )
 def test_training_follows_the_recipe(noise, changed, tiny_net, tiny_corpus, tmp_path, monkeypatch):
     """The mixtures, the objective and the learning rate are those that the recipe names."""
@@ -74,11 +90,28 @@ def test_training_follows_the_recipe(noise, changed, tiny_net, tiny_corpus, tmp_
     monkeypatch.setattr(train.mixer, "batch", batch)
     monkeypatch.setattr(train, "objective", objective)
     monkeypatch.setitem(train.OPTIMIZERS, "soap", soap)
-    asked = {"steps": 3, "seed": 5, "objective": "si-sdr", "validate_every": 3, "optimizer": "soap", "ceiling": 20.0, "harm": 0.5}
-    recipe = dataclasses.replace(RECIPE, noise=noise, rooms=changed.get("room_probability", 0.0) if noise == "recorded" else 0.0, **asked)
+    asked = {
+        "steps": 3,
+        "seed": 5,
+        "objective": "si-sdr",
+        "validate_every": 3,
+        "optimizer": "soap",
+        "ceiling": 20.0,
+        "harm": 0.5,
+    }
+    recipe = dataclasses.replace(
+        RECIPE,
+        noise=noise,
+        rooms=changed.get("room_probability", 0.0) if noise == "recorded" else 0.0,
+        **asked,
+    )
     train.train("tiny", tiny_net, recipe, tmp_path / "run")
 
-    assert sorted(indices for split, *_, indices in calls if split == "train") == [[0, 1], [2, 3], [4, 5]]
+    assert sorted(indices for split, *_, indices in calls if split == "train") == [
+        [0, 1],
+        [2, 3],
+        [4, 5],
+    ]
     assert [indices for split, *_, indices in calls if split != "train"] == [[0, 1]]
     for split, spec, seed, _ in calls:
         if split == "train":
@@ -88,23 +121,35 @@ def test_training_follows_the_recipe(noise, changed, tiny_net, tiny_corpus, tmp_
             assert (split, spec, seed) == ("validation", train.mixer.ENHANCE_EVAL, 1)
     assert set(measures) == {("si-sdr", 20.0, 0.5)}
     # One step of three warms up, the other two are half a cosine from the peak to 1 % of it.
-    assert [float(schedules[0](step)) for step in range(4)] == pytest.approx([0, 1e-2, 1e-2 * (1 + 0.01) / 2, 1e-4])
+    assert [float(schedules[0](step)) for step in range(4)] == pytest.approx(
+        [0, 1e-2, 1e-2 * (1 + 0.01) / 2, 1e-4]
+    )
 
 
 def test_it_goes_on_from_a_network_without_the_bottleneck(tiny_net, tiny_corpus, tmp_path):
     train.train("tiny", tiny_net, RECIPE, tmp_path / "first")
-    wider = dataclasses.replace(tiny_net, bottleneck=3, signal=dataclasses.replace(tiny_net.signal, dc=1.0))
-    still = dataclasses.replace(RECIPE, learning_rate=0.0, steps=1, start=str(tmp_path / "first" / "best"))
+    wider = dataclasses.replace(
+        tiny_net, bottleneck=3, signal=dataclasses.replace(tiny_net.signal, dc=1.0)
+    )
+    still = dataclasses.replace(
+        RECIPE, learning_rate=0.0, steps=1, start=str(tmp_path / "first" / "best")
+    )
     train.train("tiny", wider, still, tmp_path / "second")
-    first, second = (checkpoint.load(str(tmp_path / run / "best")).model() for run in ("first", "second"))
-    features = np.random.default_rng(0).uniform(0, 1, (1, 20, tiny_net.signal.inputs)).astype(np.float32)
+    first, second = (
+        checkpoint.load(str(tmp_path / run / "best")).model() for run in ("first", "second")
+    )
+    features = (
+        np.random.default_rng(0).uniform(0, 1, (1, 20, tiny_net.signal.inputs)).astype(np.float32)
+    )
     np.testing.assert_allclose(second(features), first(features), atol=1e-6)
     assert second.count_params() > first.count_params()
     with pytest.raises(UserError, match="its sizes are not those of tiny"):
         train.train("tiny", dataclasses.replace(wider, hidden=9), still, tmp_path / "third")
 
 
-def test_a_run_starts_from_the_strongest_units_of_a_wider_network(tiny_net, tiny_corpus, tmp_path, random):
+def test_a_run_starts_from_the_strongest_units_of_a_wider_network(
+    tiny_net, tiny_corpus, tmp_path, random
+):
     """Units without outgoing weights are the weakest: without them, the network is the same."""
     wide = streaming.build(tiny_net)
     for layer in wide.layers:
@@ -127,7 +172,9 @@ def test_a_run_starts_from_the_strongest_units_of_a_wider_network(tiny_net, tiny
 @pytest.mark.parametrize(("measure", "loss"), [("snr", 20 * np.log10(0.5)), ("si-sdr", -30)])
 def test_only_snr_minds_the_level(measure, loss, random):
     sources = random.standard_normal((3, 2, 800)).astype(np.float32)
-    np.testing.assert_allclose(train.objective(0.5 * sources[:, ::-1], sources, measure), [loss] * 3, atol=0.05)
+    np.testing.assert_allclose(
+        train.objective(0.5 * sources[:, ::-1], sources, measure), [loss] * 3, atol=0.05
+    )
 
 
 def test_harm_is_penalized_and_the_ceiling_limits_the_reward(random):
@@ -139,15 +186,20 @@ def test_harm_is_penalized_and_the_ceiling_limits_the_reward(random):
     np.testing.assert_allclose(loss, [6.0 + 0.5 * 6.0, -14.0 + 0.5 * 6.0], atol=0.4)
     better = sources + (mixtures[:, None] - sources) / 2
     np.testing.assert_array_equal(
-        train.objective(better, sources, "snr", mixtures=mixtures, harm=0.5), train.objective(better, sources, "snr")
+        train.objective(better, sources, "snr", mixtures=mixtures, harm=0.5),
+        train.objective(better, sources, "snr"),
     )
     limited = train.objective(better, sources, "snr", ceiling=20.0)  # SNRs of 6 and 26 dB
-    np.testing.assert_allclose(limited, [10 * np.log10(10**-0.6 + 0.01), 10 * np.log10(10**-2.6 + 0.01)], atol=0.2)
+    np.testing.assert_allclose(
+        limited, [10 * np.log10(10**-0.6 + 0.01), 10 * np.log10(10**-2.6 + 0.01)], atol=0.2
+    )
 
 
 def test_rooms_are_a_part_of_wide_conditions_already(tiny_net, tiny_corpus, tmp_path):
     with pytest.raises(UserError, match="rooms 0.5: .*leave rooms at 0"):
-        train.train("tiny", tiny_net, dataclasses.replace(RECIPE, noise="wide", rooms=0.5), tmp_path / "run")
+        train.train(
+            "tiny", tiny_net, dataclasses.replace(RECIPE, noise="wide", rooms=0.5), tmp_path / "run"
+        )
 
 
 def test_another_recipe_in_the_same_folder_is_refused(tiny_net, tiny_corpus, tmp_path):
@@ -162,12 +214,19 @@ def test_an_older_run_resumes_with_defaults_for_new_fields(tiny_net, tiny_corpus
     train.train("tiny", tiny_net, recipe, tmp_path / "run")
     file = tmp_path / "run" / "recipe.json"
     asked = json.loads(file.read_text())
-    del asked["network"]["bottleneck"], asked["network"]["memory"], asked["network"]["signal"]["dc"], asked["recipe"]["optimizer"]
+    del (
+        asked["network"]["bottleneck"],
+        asked["network"]["memory"],
+        asked["network"]["signal"]["dc"],
+        asked["recipe"]["optimizer"],
+    )
     file.write_text(json.dumps(asked))
     assert train.train("tiny", tiny_net, recipe, tmp_path / "run")["steps"] == 1
 
 
 def test_no_corpus_of_that_name(tiny_net, tiny_corpus, tmp_path):
     with pytest.raises(UserError, match="'nosuch'.*groupcomm data"):
-        train.train("tiny", tiny_net, dataclasses.replace(RECIPE, corpus="nosuch"), tmp_path / "run")
+        train.train(
+            "tiny", tiny_net, dataclasses.replace(RECIPE, corpus="nosuch"), tmp_path / "run"
+        )
     assert not (tmp_path / "run").exists()

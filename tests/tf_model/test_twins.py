@@ -11,15 +11,23 @@ from tf_model import checkpoint, networks, train
 pytestmark = pytest.mark.tensorflow
 
 KINDS, TASKS, SEEDS = ("dprnn", "gc", "narrow"), ("separate", "enhance"), (0, 1)
-DENSE = {f"twin-{kind}-{task}-seed{seed}": (kind, task, seed) for kind, task, seed in itertools.product(KINDS, TASKS, SEEDS)}
-PRUNED = {f"twin-dprnn-{task}-pruned-seed{seed}": ("dprnn", task, seed) for task, seed in itertools.product(TASKS, SEEDS)}
+DENSE = {
+    f"twin-{kind}-{task}-seed{seed}": (kind, task, seed)
+    for kind, task, seed in itertools.product(KINDS, TASKS, SEEDS)
+}
+PRUNED = {
+    f"twin-dprnn-{task}-pruned-seed{seed}": ("dprnn", task, seed)
+    for task, seed in itertools.product(TASKS, SEEDS)
+}
 ALIKE = train.Recipe(steps=3000, batch=4, seconds=2.0, objective="si-sdr")
 
 
 @pytest.fixture(scope="module")
 def loaded():
     """name -> (checkpoint, weights)"""
-    return {name: (c := checkpoint.load(name), c.model().get_weights()) for name in (*DENSE, *PRUNED)}
+    return {
+        name: (c := checkpoint.load(name), c.model().get_weights()) for name in (*DENSE, *PRUNED)
+    }
 
 
 def recipe(trained):
@@ -50,11 +58,15 @@ def test_pruned_ones_start_from_their_dense_one_and_are_as_small_as_the_twin(nam
     trained, weights = loaded[name]
     dense, twin = f"twin-dprnn-{task}-seed{seed}", f"twin-gc-{task}-seed{seed}"
     keep = sum(w.size for w in loaded[twin][1])
-    assert recipe(trained) == dataclasses.replace(ALIKE, seed=seed, steps=1000, learning_rate=1e-3, start=dense, keep=keep)
+    assert recipe(trained) == dataclasses.replace(
+        ALIKE, seed=seed, steps=1000, learning_rate=1e-3, start=dense, keep=keep
+    )
     matrices = sum(np.count_nonzero(w) for w in weights if w.ndim > 1)
     vectors = sum(w.size for w in weights if w.ndim == 1)  # kept whole, zeros too
     assert matrices + vectors == keep
 
 
 def test_no_two_have_the_same_weights(loaded):
-    assert len({b"".join(w.tobytes() for w in weights) for _, weights in loaded.values()}) == len(loaded)
+    assert len({b"".join(w.tobytes() for w in weights) for _, weights in loaded.values()}) == len(
+        loaded
+    )

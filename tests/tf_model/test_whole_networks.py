@@ -41,13 +41,17 @@ def global_norm(part, x):
 
 
 def residual_rnn(part, x, axis):
-    return x + global_norm(part.norm, along(x, axis, lambda s: dense(part.project, blstm(part.rnn, s))))
+    return x + global_norm(
+        part.norm, along(x, axis, lambda s: dense(part.project, blstm(part.rnn, s)))
+    )
 
 
 def group_tac(part, x):
     u = prelu(part.slopes[0], dense(part.transform, x))
     m = prelu(part.slopes[1], dense(part.average, u.mean(-2, keepdims=True)))
-    return x + global_norm(part.norm, prelu(part.slopes[2], dense(part.own, u) + dense(part.common, m)))
+    return x + global_norm(
+        part.norm, prelu(part.slopes[2], dense(part.own, u) + dense(part.common, m))
+    )
 
 
 def dual_path_block(net, block, x):
@@ -78,7 +82,11 @@ def separator(net, model, x):
         return overlap_add(dense(model.tail, chunked), x.shape[1])
     skips = 0
     for i, block in enumerate(model.blocks):
-        x, skip = tcn_block(block.paths[0], group_tac(block.talk, x) if block.talk else x, (1, 2, 4, 8, 16, 32)[i % 6])
+        x, skip = tcn_block(
+            block.paths[0],
+            group_tac(block.talk, x) if block.talk else x,
+            (1, 2, 4, 8, 16, 32)[i % 6],
+        )
         skips += skip
     return dense(model.tail, skips) if net.talk == "tac" else prelu(model.tail, skips)
 
@@ -107,18 +115,26 @@ def estimates(model, x):
         h = overlap_add(codec(model.context_decoder, contexts + summary[:, :, None]), frames)
     else:
         h = separator(net, model, h)
-    masks = np.maximum(dense(model.masks, h), 0)  # of every group: of the first source, then of the second
+    masks = np.maximum(
+        dense(model.masks, h), 0
+    )  # of every group: of the first source, then of the second
     per_group = features // groups
     out = []
     for s in range(net.sources):
-        mask = np.concatenate([masks[:, :, g, s * per_group : (s + 1) * per_group] for g in range(groups)], -1)
+        mask = np.concatenate(
+            [masks[:, :, g, s * per_group : (s + 1) * per_group] for g in range(groups)], -1
+        )
         out.append(overlap_add((mask * encoded) @ weights(model.decoder)[0], x.shape[1]))
     return np.stack(out, 1)
 
 
-@pytest.mark.parametrize(("name", "samples"), [*((name, 133) for name in WHOLE), ("gc", 132)])  # 132: a whole window more of zeros
+@pytest.mark.parametrize(
+    ("name", "samples"), [*((name, 133) for name in WHOLE), ("gc", 132)]
+)  # 132: a whole window more of zeros
 def test_whole_network(name, samples, random):
     model = randomized(WHOLE[name], random)
     x = random.standard_normal((2, samples)).astype(np.float32)
     expected = estimates(model, x.astype(np.float64))
-    np.testing.assert_allclose(model(x).numpy(), expected, rtol=0, atol=1e-5 * np.abs(expected).max())
+    np.testing.assert_allclose(
+        model(x).numpy(), expected, rtol=0, atol=1e-5 * np.abs(expected).max()
+    )

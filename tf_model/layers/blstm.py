@@ -40,9 +40,14 @@ def _from_zero(x, cell):
     """One direction, of the weights of a Keras cell, with the step before the first."""
     # The step is all ones. That it is 1 in the last feature, where all true steps are 0, is what counts.
     x = tf.pad(tf.pad(x, [[0, 0], [0, 0], [0, 1]]), [[0, 0], [1, 0], [0, 0]], constant_values=1)
-    gates = tf.repeat(tf.constant([[_SHUT, _SHUT, 0, 0]]), cell.units, axis=1)  # input, forget, candidate, output
+    gates = tf.repeat(
+        tf.constant([[_SHUT, _SHUT, 0, 0]]), cell.units, axis=1
+    )  # input, forget, candidate, output
     kernel = tf.concat([cell.kernel, gates], 0)
-    recurrent, bias = tf.convert_to_tensor(cell.recurrent_kernel), tf.convert_to_tensor(cell.bias)  # a variable crashes the converter
+    recurrent, bias = (
+        tf.convert_to_tensor(cell.recurrent_kernel),
+        tf.convert_to_tensor(cell.bias),
+    )  # a variable crashes the converter
     zeros = tf.zeros([tf.shape(x)[0], cell.units])
     _, h, *_ = lstm_with_backend_selection(
         x, zeros, zeros, kernel, recurrent, bias, mask=None, time_major=False, go_backwards=False,

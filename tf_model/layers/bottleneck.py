@@ -35,14 +35,18 @@ class Bottleneck(keras.layers.Layer):
     Call with tensor [shape=(batch, frames, groups, features)] or one frame [shape=(groups, features)]; returns the same shape.
     """
 
-    def __init__(self, width: int, *, memory: int = 0, stateful: bool = False, export: bool = False, **kwargs):
+    def __init__(
+        self, width: int, *, memory: int = 0, stateful: bool = False, export: bool = False, **kwargs
+    ):
         super().__init__(**kwargs)
         self.width = width
         self.say = keras.layers.Dense(width, activation="relu", name="say")
         self.lstm = LSTM(memory, stateful=stateful, export=export, name="lstm") if memory else None
 
     def build(self, shape):
-        self.hear = keras.layers.Dense(shape[-2] * shape[-1], kernel_initializer="zeros", name="hear")
+        self.hear = keras.layers.Dense(
+            shape[-2] * shape[-1], kernel_initializer="zeros", name="hear"
+        )
         super().build(shape)
 
     def call(self, x):
@@ -52,7 +56,9 @@ class Bottleneck(keras.layers.Layer):
         if self.lstm is not None:
             y = self.lstm(y) if len(x.shape) > 2 else tf.reshape(self.lstm(y[None]), [1, -1])
         y = self.hear(y)
-        return x + tf.reshape(y, [*lead, groups, features] if len(x.shape) > 2 else [groups, features])
+        return x + tf.reshape(
+            y, [*lead, groups, features] if len(x.shape) > 2 else [groups, features]
+        )
 
     def reset_states(self):
         """Zero the state of the LSTM (only with ``stateful=True``)."""

@@ -33,7 +33,9 @@ def split(x, size: int, *, overlap: bool = True):
     half = size // 2
     if overlap:
         x = tf.pad(x, [[0, 0], [half, _rest(frames, size) + half], [0, 0], [0, 0]])
-        halves = tf.reshape(x, [tf.shape(x)[0], -1, half * x.shape[2] * x.shape[3]])  # flat: TFLM slices no more than 4 axes
+        halves = tf.reshape(
+            x, [tf.shape(x)[0], -1, half * x.shape[2] * x.shape[3]]
+        )  # flat: TFLM slices no more than 4 axes
         both = tf.concat([halves[:, :-1], halves[:, 1:]], axis=2)
         return tf.reshape(both, [tf.shape(x)[0], -1, size, *x.shape[2:]])
     x = tf.pad(x, [[0, 0], [0, -frames % size], [0, 0], [0, 0]])
@@ -46,5 +48,8 @@ def merge(x, frames, *, overlap: bool = True):
     if overlap:
         half = x.shape[2] // 2 * groups * width
         halves = tf.reshape(x, [batch, -1, 2 * half])  # flat: TFLM slices no more than 4 axes
-        x = (tf.pad(halves[..., :half], [[0, 0], [0, 1], [0, 0]]) + tf.pad(halves[..., half:], [[0, 0], [1, 0], [0, 0]]))[:, 1:]
+        x = (
+            tf.pad(halves[..., :half], [[0, 0], [0, 1], [0, 0]])
+            + tf.pad(halves[..., half:], [[0, 0], [1, 0], [0, 0]])
+        )[:, 1:]
     return tf.reshape(x, [batch, -1, groups, width])[:, :frames]

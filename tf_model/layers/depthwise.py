@@ -27,7 +27,10 @@ class Depthwise(keras.layers.Layer):
         reach = (self.size - 1) // 2 * self.dilation
         span = (tf.shape(x)[1] - 1) // self.stride * self.stride + 1
         x = tf.pad(x, [[0, 0], [reach, reach], [0, 0], [0, 0]])
-        taps = [x[:, k * self.dilation :][:, : span : self.stride] * self.kernel[k] for k in range(self.size)]
+        taps = [
+            x[:, k * self.dilation :][:, : span : self.stride] * self.kernel[k]
+            for k in range(self.size)
+        ]
         return tf.add_n(taps) + self.bias
 
     def macs(self, shape: tuple[int, ...]) -> macs.Macs:

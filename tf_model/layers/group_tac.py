@@ -58,6 +58,10 @@ class GroupTAC(keras.layers.Layer):
         *frames, groups, width = shape
         frames, h = math.prod(frames), self.hidden
         rows = frames * groups
-        own = macs.product(rows, width, h) + macs.product(frames, h, h) + macs.product(rows, h, width)
+        own = (
+            macs.product(rows, width, h) + macs.product(frames, h, h) + macs.product(rows, h, width)
+        )
         common = macs.Macs(frames * h * width, rows * h * width)
-        return own + common + PReLU.macs(rows * h) + PReLU.macs(frames * h) + PReLU.macs(rows * width)
+        return (
+            own + common + PReLU.macs(rows * h) + PReLU.macs(frames * h) + PReLU.macs(rows * width)
+        )

@@ -32,7 +32,9 @@ class Norm(keras.layers.Layer):
         axes = [-1] if self.per_frame else [i for i in range(1, rank) if i != rank - 2]
 
         def mean(y):
-            for axis in reversed(axes):  # one by one: a float32 sum over 4 s is off by 1e-5 of itself, sums of sums by 1e-7
+            for axis in reversed(
+                axes
+            ):  # one by one: a float32 sum over 4 s is off by 1e-5 of itself, sums of sums by 1e-7
                 y = tf.reduce_mean(y, axis, keepdims=True)
             return y
 

@@ -28,10 +28,22 @@ class ResidualRNN(keras.layers.Layer):
     [shape=(batch of the LSTM, hidden)], to go on from an earlier part of the sequence; returns the pair (y, state).
     """
 
-    def __init__(self, hidden: int, axis: int, *, bidirectional: bool = True, per_frame: bool = False, **kwargs):
+    def __init__(
+        self,
+        hidden: int,
+        axis: int,
+        *,
+        bidirectional: bool = True,
+        per_frame: bool = False,
+        **kwargs,
+    ):
         super().__init__(**kwargs)
         self.hidden, self.axis, self.bidirectional = hidden, axis, bidirectional
-        self.rnn = BLSTM(hidden, name="rnn") if bidirectional else LSTM(hidden, return_state=True, name="lstm")
+        self.rnn = (
+            BLSTM(hidden, name="rnn")
+            if bidirectional
+            else LSTM(hidden, return_state=True, name="lstm")
+        )
         self.norm = Norm(per_frame=per_frame, name="norm")
 
     def build(self, shape):
@@ -60,4 +72,6 @@ class ResidualRNN(keras.layers.Layer):
         *rows, width = shape
         directions = 1 + self.bidirectional
         rows = math.prod(rows)
-        return macs.lstm(rows, width, self.hidden, directions=directions) + macs.product(rows, directions * self.hidden, width)
+        return macs.lstm(rows, width, self.hidden, directions=directions) + macs.product(
+            rows, directions * self.hidden, width
+        )

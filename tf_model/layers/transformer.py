@@ -53,7 +53,9 @@ class Transformer(keras.layers.Layer):
         length, width = tf.shape(x)[1], x.shape[-1]
         size = width // self.heads
         qkv = tf.reshape(self.attend(x), [-1, length, 3, self.heads, size])
-        q, k, v = tf.unstack(tf.transpose(qkv, [2, 0, 3, 1, 4]))  # each (batch, heads, length, size)
+        q, k, v = tf.unstack(
+            tf.transpose(qkv, [2, 0, 3, 1, 4])
+        )  # each (batch, heads, length, size)
         weights = tf.nn.softmax(tf.matmul(q, k, transpose_b=True) / math.sqrt(size))
         heard = tf.reshape(tf.transpose(tf.matmul(weights, v), [0, 2, 1, 3]), [-1, length, width])
         u = self.norms[0](x + self.join(heard))
@@ -63,5 +65,11 @@ class Transformer(keras.layers.Layer):
         """Count for an input of this shape. thop sees nothing of the attention, and 4 for an element of each norm."""
         *rows, width = shape
         rows = math.prod(rows)
-        attention = macs.Macs(rows * (4 * width * width + 2 * shape[self.axis] * width), 8 * rows * width)
-        return attention + macs.lstm(rows, width, 2 * width, directions=2) + macs.product(rows, 4 * width, width)
+        attention = macs.Macs(
+            rows * (4 * width * width + 2 * shape[self.axis] * width), 8 * rows * width
+        )
+        return (
+            attention
+            + macs.lstm(rows, width, 2 * width, directions=2)
+            + macs.product(rows, 4 * width, width)
+        )

@@ -34,9 +34,16 @@ class UBlock(keras.layers.Layer):
         super().__init__(**kwargs)
         self.hidden = hidden
         self.expand = keras.layers.Dense(hidden, name="expand")
-        self.down = [Depthwise(5, stride=1 if i == 0 else 2, name=f"down_{i}") for i in range(depth)]
+        self.down = [
+            Depthwise(5, stride=1 if i == 0 else 2, name=f"down_{i}") for i in range(depth)
+        ]
         self.norms = [Norm(name=f"norm_{i}") for i in range(depth)]
-        self.ends = [Norm(name="first_norm"), PReLU(name="first_prelu"), Norm(name="last_norm"), PReLU(name="last_prelu")]
+        self.ends = [
+            Norm(name="first_norm"),
+            PReLU(name="first_prelu"),
+            Norm(name="last_norm"),
+            PReLU(name="last_prelu"),
+        ]
 
     def build(self, shape):
         width = shape[-1]

@@ -23,7 +23,9 @@ class Encoder(keras.layers.Layer):
     def call(self, x):
         half = self.window // 2
         count = tf.shape(x)[1] // half
-        halves = tf.reshape(x[:, : count * half], [-1, count, half])  # tf.signal.frame would put an index for every sample into a `.tflite`
+        halves = tf.reshape(
+            x[:, : count * half], [-1, count, half]
+        )  # tf.signal.frame would put an index for every sample into a `.tflite`
         return tf.matmul(tf.concat([halves[:, :-1], halves[:, 1:]], 2), self.kernel)
 
     def macs(self, frames: int) -> macs.Macs:
@@ -46,10 +48,14 @@ class Decoder(keras.layers.Layer):
         super().build(shape)
 
     def call(self, x):
-        frames = tf.tensordot(x, self.kernel, 1)  # tf.matmul ends the process for some shapes of one source (TensorFlow 2.21, oneDNN)
+        frames = tf.tensordot(
+            x, self.kernel, 1
+        )  # tf.matmul ends the process for some shapes of one source (TensorFlow 2.21, oneDNN)
         return tf.signal.overlap_and_add(frames, self.window // 2)
 
     def macs(self, frames: int, features: int, sources: int) -> macs.Macs:
         """Count for so many frames. thop multiplies output samples by the kernel, as if each heard ``window`` frames: it hears two."""
         samples = (frames + 1) * self.window // 2
-        return macs.Macs(sources * frames * features * self.window, sources * samples * features * self.window)
+        return macs.Macs(
+            sources * frames * features * self.window, sources * samples * features * self.window
+        )

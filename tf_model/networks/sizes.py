@@ -58,11 +58,17 @@ class Streaming:
         _at_least(self, 0, "blocks", "bottleneck", "memory")
         _at_least(self, 1, "sources", "features", "groups", "tac", "blstm", "hidden")
         if self.features % self.groups:
-            raise UserError(f"{self.groups} groups do not divide {self.features} features; change one of them")
+            raise UserError(
+                f"{self.groups} groups do not divide {self.features} features; change one of them"
+            )
         if self.signal.bands not in (0, self.groups):
-            raise UserError(f"{self.groups} groups, {self.signal.bands} bands: each band is a group; use as many")
+            raise UserError(
+                f"{self.groups} groups, {self.signal.bands} bands: each band is a group; use as many"
+            )
         if self.memory and not (self.bottleneck and self.blocks):
-            raise UserError(f"memory {self.memory}: its LSTM is in the bottleneck; use a bottleneck of 16, or memory 0")
+            raise UserError(
+                f"memory {self.memory}: its LSTM is in the bottleneck; use a bottleneck of 16, or memory 0"
+            )
         if self.talk not in ("tac", "blstm", "none"):
             raise UserError(f"groups do not talk by {self.talk!r}; use 'tac', 'blstm' or 'none'")
 
@@ -118,21 +124,44 @@ class TasNet:
     def __post_init__(self):
         for field, kinds in (("separator", SEPARATORS), ("talk", TALKS)):
             if getattr(self, field) not in kinds:
-                raise UserError(f"{field} {getattr(self, field)!r}: there is no such one; use {', '.join(kinds)}")
+                raise UserError(
+                    f"{field} {getattr(self, field)!r}: there is no such one; use {', '.join(kinds)}"
+                )
         _at_least(self, 0, "blocks", "tac", "context", "codec_tac", "depth", "bottleneck")
-        _at_least(self, 1, "groups", "hidden", "chunk", "codec_hidden", "features", "window", "sources", "sample_rate")
+        _at_least(
+            self,
+            1,
+            "groups",
+            "hidden",
+            "chunk",
+            "codec_hidden",
+            "features",
+            "window",
+            "sources",
+            "sample_rate",
+        )
         features = self.bottleneck or self.features
         if features % self.groups:
-            raise UserError(f"{self.groups} groups do not divide {features} features; change one of them")
+            raise UserError(
+                f"{self.groups} groups do not divide {features} features; change one of them"
+            )
         if self.bottleneck and self.grouped:
-            raise UserError("a bottleneck is for plain networks: grouped ones keep their groups from the features to the masks; use 0")
-        for name, size in (("window", self.window), ("chunk", self.chunk), ("context", self.context)):
+            raise UserError(
+                "a bottleneck is for plain networks: grouped ones keep their groups from the features to the masks; use 0"
+            )
+        for name, size in (
+            ("window", self.window),
+            ("chunk", self.chunk),
+            ("context", self.context),
+        ):
             if size % 2 and not (self.causal and size == 1):
                 raise UserError(f"{name} {size} is odd, but its halves overlap; use {size + 1}")
         if self.causal and self.separator != "dprnn":
             raise UserError(f"there is no causal form of {self.separator}; use dprnn")
         if self.causal and self.context and self.chunk != 1:
-            raise UserError(f"chunk {self.chunk}: a causal GC3 has one frame a hop for its separator; use chunk 1")
+            raise UserError(
+                f"chunk {self.chunk}: a causal GC3 has one frame a hop for its separator; use chunk 1"
+            )
 
     @property
     def grouped(self) -> bool:

@@ -35,9 +35,14 @@ def build(net: Streaming, view: View = "sequence") -> keras.Model:
         ``"export"`` has the same shapes and leaves the state to the TFLite runtime, to convert.
     """
     signal = net.signal
-    x = keras.Input(batch_shape=(*((None, None) if view == "sequence" else (1,)), signal.inputs), name="features")
+    x = keras.Input(
+        batch_shape=(*((None, None) if view == "sequence" else (1,)), signal.inputs),
+        name="features",
+    )
     if signal.bands:
-        h = keras.layers.Dense(net.features // net.groups, name="encoder")(group.split(x, net.groups))
+        h = keras.layers.Dense(net.features // net.groups, name="encoder")(
+            group.split(x, net.groups)
+        )
         h = keras.layers.ReLU(name="encoded")(GroupBias(name="bands")(h))
     else:
         h = keras.layers.Dense(net.features, activation="relu", name="encoder")(x)
@@ -46,16 +51,28 @@ def build(net: Streaming, view: View = "sequence") -> keras.Model:
     for i in range(net.blocks):
         if net.bottleneck:
             memory = 0 if i else net.memory
-            h = Bottleneck(net.bottleneck, memory=memory, stateful=view == "streaming", export=export, name=f"bottleneck_{i}")(h)
+            h = Bottleneck(
+                net.bottleneck,
+                memory=memory,
+                stateful=view == "streaming",
+                export=export,
+                name=f"bottleneck_{i}",
+            )(h)
         if net.talk == "tac":
             h = TAC(net.tac, name=f"tac_{i}")(h)
         elif net.talk == "blstm":
             h = GroupBLSTM(net.blstm, export=export, name=f"blstm_{i}")(h)
-        h = GroupedLSTM(net.hidden, stateful=view == "streaming", export=export, name=f"lstm_{i}")(h)
+        h = GroupedLSTM(net.hidden, stateful=view == "streaming", export=export, name=f"lstm_{i}")(
+            h
+        )
     if signal.bands:
-        masks = group.merge(keras.layers.Dense(net.sources * signal.width, activation="sigmoid", name="masks")(h))
+        masks = group.merge(
+            keras.layers.Dense(net.sources * signal.width, activation="sigmoid", name="masks")(h)
+        )
     else:
-        masks = keras.layers.Dense(net.sources * signal.bins, activation="sigmoid", name="masks")(group.merge(h))
+        masks = keras.layers.Dense(net.sources * signal.bins, activation="sigmoid", name="masks")(
+            group.merge(h)
+        )
     return keras.Model(x, masks, name="groupcomm")
 
 
@@ -74,7 +91,9 @@ def separate(model, mixtures, net: Streaming):
     samples = mixtures.shape[-1]
     spectrum = sig.tf_stft(mixtures, net.signal)
     masks = model(sig.tf_features(spectrum, net.signal))
-    return sig.tf_istft(sig.tf_apply_masks(spectrum, masks, net.sources, net.signal), samples, net.signal)
+    return sig.tf_istft(
+        sig.tf_apply_masks(spectrum, masks, net.sources, net.signal), samples, net.signal
+    )
 
 
 def reset(model: keras.Model) -> None:

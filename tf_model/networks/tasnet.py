@@ -47,10 +47,16 @@ class _Block(keras.layers.Layer):
         if net.talk == "tac":
             self.talk = GroupTAC(net.tac, name="talk", **causal)
         elif net.talk != "none":
-            self.talk = ResidualRNN(net.hidden if net.grouped else net.hidden // net.groups, 3, name="talk", **causal)
+            self.talk = ResidualRNN(
+                net.hidden if net.grouped else net.hidden // net.groups, 3, name="talk", **causal
+            )
         if net.separator == "dprnn":
-            self.paths = [] if net.chunk == 1 else [ResidualRNN(net.hidden, 2, name="intra", **causal)]
-            self.paths.append(ResidualRNN(net.hidden, 1, bidirectional=not net.causal, name="inter", **causal))
+            self.paths = (
+                [] if net.chunk == 1 else [ResidualRNN(net.hidden, 2, name="intra", **causal)]
+            )
+            self.paths.append(
+                ResidualRNN(net.hidden, 1, bidirectional=not net.causal, name="inter", **causal)
+            )
         elif net.separator == "dptnet":
             self.paths = [Transformer(2, name="intra"), Transformer(1, name="inter")]
         elif net.separator == "tcn":
@@ -70,7 +76,9 @@ class _Block(keras.layers.Layer):
         """With ``state``, of the one path that has one: the pair (y, state)."""
         if self.net.talk == "flstm":
             shape = tf.shape(x)
-            bands = tf.reshape(x, [*tf.unstack(shape[:3]), self.net.groups, x.shape[-1] // self.net.groups])
+            bands = tf.reshape(
+                x, [*tf.unstack(shape[:3]), self.net.groups, x.shape[-1] // self.net.groups]
+            )
             x = tf.reshape(self.talk(bands), shape)
         elif self.talk:
             x = self.talk(x)
@@ -83,7 +91,9 @@ class _Block(keras.layers.Layer):
         total = Macs()
         if self.talk:
             bands = self.net.groups
-            total += self.talk.macs((*shape[:-2], bands, shape[-1] // bands) if self.net.talk == "flstm" else shape)
+            total += self.talk.macs(
+                (*shape[:-2], bands, shape[-1] // bands) if self.net.talk == "flstm" else shape
+            )
         for path in self.paths:
             total += path.macs(shape)
         return total
@@ -128,7 +138,11 @@ class Model(keras.Model):
         self.encoder = Encoder(net.features, net.window, name="encoder")
         self.norm = Norm(per_frame=net.causal, name="norm")
         convolutional = net.separator in ("tcn", "sudo")
-        self.bottleneck = dense(net.bottleneck, use_bias=convolutional, name="bottleneck") if net.bottleneck else None
+        self.bottleneck = (
+            dense(net.bottleneck, use_bias=convolutional, name="bottleneck")
+            if net.bottleneck
+            else None
+        )
         self.context_encoder = _Codec(net, name="context_encoder") if net.context else None
         self.context_decoder = _Codec(net, name="context_decoder") if net.context else None
         self.blocks = [_Block(net, i, name=f"block_{i}") for i in range(net.blocks)]
@@ -136,7 +150,11 @@ class Model(keras.Model):
             self.tail = PReLU(name="tail")
         else:
             self.tail = None if net.separator == "sudo" else dense(net.width, name="tail")
-        self.masks = dense(net.sources * net.features // (net.groups if net.grouped else 1), activation="relu", name="masks")
+        self.masks = dense(
+            net.sources * net.features // (net.groups if net.grouped else 1),
+            activation="relu",
+            name="masks",
+        )
         self.decoder = Decoder(net.window, name="decoder")
         self.build(None)
         for part in self.submodules:
@@ -146,8 +164,21 @@ class Model(keras.Model):
     def build(self, shape):
         """Create all weights."""
         net = self.net
-        widths = [(self.encoder, net.window), (self.norm, net.features), (self.bottleneck, net.features)]
-        widths += [(p, net.width) for p in (self.context_encoder, self.context_decoder, *self.blocks, self.tail, self.masks)]
+        widths = [
+            (self.encoder, net.window),
+            (self.norm, net.features),
+            (self.bottleneck, net.features),
+        ]
+        widths += [
+            (p, net.width)
+            for p in (
+                self.context_encoder,
+                self.context_decoder,
+                *self.blocks,
+                self.tail,
+                self.masks,
+            )
+        ]
         for part, width in [*widths, (self.decoder, net.features)]:
             if part is not None:
                 parts.build(part, width)
@@ -155,7 +186,9 @@ class Model(keras.Model):
 
     def call(self, x):
         if self.export and self.net.causal:
-            return self._hear(x, None)[0]  # the one recurrence from hop to hop is fused, and the runtime keeps its state
+            return self._hear(x, None)[
+                0
+            ]  # the one recurrence from hop to hop is fused, and the runtime keeps its state
         samples = tf.shape(x)[1]
         before, after = padding(self.net, samples)
         y, _ = self._hear(tf.pad(x, [[0, 0], [before, after]]), None)
@@ -177,7 +210,11 @@ class Model(keras.Model):
         y, cells = self._hear(x, state["cells"])
         half = self.net.window // 2
         y = tf.concat([y[..., :half] + state["open"], y[..., half:]], -1)
-        return y[..., : self.net.hop], {"heard": x[:, -half:], "open": y[..., self.net.hop :], "cells": cells}
+        return y[..., : self.net.hop], {
+            "heard": x[:, -half:],
+            "open": y[..., self.net.hop :],
+            "cells": cells,
+        }
 
     def initial_state(self, batch: int = 1) -> dict:
         """State of a stream that has heard nothing."""
@@ -202,7 +239,9 @@ class Model(keras.Model):
             h, cells = self._separate(h, cells)
         else:
             frames = tf.shape(h)[1]
-            contexts = chunks.split(h, net.context, overlap=not net.causal)  # (batch, contexts, context, groups, width)
+            contexts = chunks.split(
+                h, net.context, overlap=not net.causal
+            )  # (batch, contexts, context, groups, width)
             means = tf.reduce_mean(self.context_encoder(contexts), axis=2)
             means, cells = self._separate(means, cells)
             contexts = self.context_decoder(contexts + tf.expand_dims(means, 2))
@@ -210,7 +249,9 @@ class Model(keras.Model):
         masks = self.masks(h)  # (batch, frames, groups, sources * features of a group)
         batch, frames = tf.shape(h)[0], tf.shape(h)[1]
         masks = tf.reshape(masks, [batch, frames, -1, net.sources, masks.shape[-1] // net.sources])
-        masks = tf.reshape(tf.transpose(masks, [0, 3, 1, 2, 4]), [batch, net.sources, frames, net.features])
+        masks = tf.reshape(
+            tf.transpose(masks, [0, 3, 1, 2, 4]), [batch, net.sources, frames, net.features]
+        )
         return self.decoder(masks * encoded[:, None]), cells
 
     def _separate(self, x, cells):
@@ -226,7 +267,9 @@ class Model(keras.Model):
             for block in self.blocks:
                 x = block(x)
             return (self.tail(x) if self.tail else x), cells
-        x = chunks.split(x, net.chunk, overlap=not net.causal)  # (batch, chunks, chunk, groups, width)
+        x = chunks.split(
+            x, net.chunk, overlap=not net.causal
+        )  # (batch, chunks, chunk, groups, width)
         after = []
         for i, block in enumerate(self.blocks):
             if cells is None:
@@ -252,7 +295,13 @@ class Model(keras.Model):
             frames = contexts
         shape = (1, frames, groups, net.width)
         if net.separator in ("dprnn", "dptnet"):
-            shape = (1, chunks.count(frames, net.chunk, overlap=not net.causal), net.chunk, groups, net.width)
+            shape = (
+                1,
+                chunks.count(frames, net.chunk, overlap=not net.causal),
+                net.chunk,
+                groups,
+                net.width,
+            )
         for block in self.blocks:
             total += block.macs(shape)
         if isinstance(self.tail, PReLU):
@@ -278,7 +327,9 @@ def build(net: TasNet, view: str = "sequence") -> Model:
         For another view.
     """
     if view not in ("sequence", "export"):
-        raise UserError(f"time-domain networks have no {view!r} view; use 'sequence', whose model has step(), or 'export'")
+        raise UserError(
+            f"time-domain networks have no {view!r} view; use 'sequence', whose model has step(), or 'export'"
+        )
     return Model(net, export=view == "export", name="tasnet")
 
 
@@ -294,7 +345,9 @@ def export_samples(net: TasNet, seconds: float) -> int:
         return net.window // 2 + net.hop
     samples = round(seconds * net.sample_rate)
     if samples < net.window:
-        raise UserError(f"{seconds} s are {samples} samples, a window is {net.window}; use {net.window / net.sample_rate} s or more")
+        raise UserError(
+            f"{seconds} s are {samples} samples, a window is {net.window}; use {net.window / net.sample_rate} s or more"
+        )
     return samples
 
 
@@ -313,7 +366,11 @@ def cost(net: TasNet, model: Model) -> dict:
     ``latency_ms``.
     """
     whole = model.macs(4 * net.sample_rate)
-    figures = {"macs_4s": whole.true, "macs_4s_thop": whole.thop, "macs_per_second": whole.true // 4}
+    figures = {
+        "macs_4s": whole.true,
+        "macs_4s_thop": whole.thop,
+        "macs_per_second": whole.true // 4,
+    }
     if not net.causal:
         return figures
     hop = model.macs(net.hop).true
