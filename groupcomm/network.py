@@ -110,6 +110,7 @@ class Network:
         self._stream = self._new_stream()
 
     def __repr__(self) -> str:
+        """Name, sources and sample rate."""
         return f"<groupcomm.Network {self.name!r}, {self.sources} source(s), {self.sample_rate} Hz>"
 
     def process(self, x: np.ndarray, rate: int = 16000) -> np.ndarray:

@@ -125,7 +125,8 @@ def train(
         changes = [f"{field}={value}" for field, value in (sizes or {}).items()]
         net = networks.changed(networks.find(network), changes)
         folder = Path(out) if out is not None else Path("build") / "train" / network
-        asked = training.Recipe(**{"optimizer": "soap", "learning_rate": 4e-3} | recipe)
+        defaults: dict[str, Any] = {"optimizer": "soap", "learning_rate": 4e-3}
+        asked = training.Recipe(**defaults | recipe)
         return Training(**training.train(network, net, asked, folder))
 
 
@@ -173,23 +174,25 @@ def evaluate(
     """
     if mixtures < 2:
         raise UserError(f"mixtures {mixtures}: an interval needs at least 2")
-    with _extras(tensorflow=runtime == "keras"):
+    with _extras(tensorflow=runtime == "keras" and not isinstance(network, Network)):
         from tf_model import evaluate as evaluation
 
-        if runtime == "keras" and not isinstance(network, Network):
+        ran_by: str = runtime
+        if isinstance(network, Network):
+            name, ran_by = network.name, network.engine
+            sources, separate = network.sources, network.process
+        elif runtime == "keras":
             from convert import separator
             from tf_model import checkpoint
 
             trained = checkpoint.load(str(network))
-            name, sources, separate = str(network), trained.net.sources, separator.from_keras(trained)
+            name, sources = str(network), trained.net.sources
+            separate = separator.from_keras(trained)
         else:
-            opened = network if isinstance(network, Network) else load(network)
-            name = opened.name if isinstance(network, Network) else str(network)
-            runtime = opened.engine if isinstance(network, Network) else runtime
-            sources, separate = opened.sources, opened.process
-        which = {"split": split, "sources": sources, "mixtures": mixtures, "corpus": corpus}
-        scores = evaluation.evaluate(separate, **which, rooms=rooms)
-    return Evaluation.of({"name": name, "runtime": runtime, "corpus": corpus, **scores})
+            opened = load(network)
+            name, sources, separate = str(network), opened.sources, opened.process
+        scores = evaluation.evaluate(separate, split=split, sources=sources, mixtures=mixtures, corpus=corpus, rooms=rooms)
+    return Evaluation.of({"name": name, "runtime": ran_by, "corpus": corpus, **scores})
 
 
 def parity(bundle: str | Path, checkpoint: str | Path | None = None, *, hops: int = 1000) -> Parity:

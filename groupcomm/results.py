@@ -15,7 +15,10 @@ def _plain(value: Any) -> Any:
 
 
 class _Result:
-    """A frozen dataclass whose fields have names in JSON, their own unless they say otherwise."""
+    """A frozen dataclass that becomes a dict.
+
+    A field's metadata may name its ``key``; an ``optional`` field is left out when it is None.
+    """
 
     def to_dict(self) -> dict[str, Any]:
         """Return the dict that the command prints with ``--json``.
@@ -31,11 +34,6 @@ class _Result:
             if value is not None or not field.metadata.get("optional"):
                 found[field.metadata.get("key", field.name)] = _plain(value)
         return found
-
-
-def _field(**metadata):
-    """Field with another name in JSON (``key``), or that JSON lacks when it is None (``optional``)."""
-    return dataclasses.field(default=None, metadata=metadata) if "optional" in metadata else dataclasses.field(metadata=metadata)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -83,7 +81,7 @@ class Conversion(_Result):
     ranges: str
     activations: int
     calibration_hops: int
-    weights: int | None = _field(optional=True)
+    weights: int | None = dataclasses.field(default=None, metadata={"optional": True})
 
 
 @dataclasses.dataclass(frozen=True)
@@ -124,9 +122,9 @@ class Measure(_Result):
         Number of mixtures for which it exists.
     """
 
-    before: float | None = _field(key="in")
-    after: float | None = _field(key="out")
-    improvement: Interval | None = _field(key="better")
+    before: float | None = dataclasses.field(metadata={"key": "in"})
+    after: float | None = dataclasses.field(metadata={"key": "out"})
+    improvement: Interval | None = dataclasses.field(metadata={"key": "better"})
     mixtures: int
 
 

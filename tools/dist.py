@@ -23,7 +23,9 @@ RELEASED = ("enhance", "enhance-nano", "enhance-fast", "separate")
 
 
 def pack(files: dict[str, bytes], path: Path, seconds: int) -> None:
-    """Write a .zip file that depends on names and contents only: sorted, with one time and one mode.
+    """Write a .zip file that depends on names and contents only.
+
+    The entries are sorted, with one time and one mode.
 
     Parameters
     ----------

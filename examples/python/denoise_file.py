@@ -1,4 +1,6 @@
-"""Remove noise from a sound file: python denoise_file.py noisy.wav clean.wav
+"""Remove noise from a sound file.
+
+python denoise_file.py noisy.wav clean.wav
 
 Needs: pip install 'groupcomm-micro[audio]'
 """
