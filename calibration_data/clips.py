@@ -9,12 +9,13 @@ from pathlib import Path
 
 import numpy as np
 
-from calibration_data.audio import RATE
+from calibration_data.audio import RATE, SUFFIXES, decode
 from calibration_data.sources import OLD_TEST
 from groupcomm.errors import UserError
 from groupcomm.files import atomic_path
 
 FOLDER = Path(__file__).resolve().parent / "clips"
+SILENCE_DB = 60  # of own clips: a frame so far below the loudest one is silence
 
 
 @dataclass(frozen=True)
@@ -92,6 +93,40 @@ def calibration_clips() -> list[CalibrationClip]:
         When a file is missing or not as it was committed.
     """
     return [CalibrationClip(recipe.name, _read(_path("calibration", recipe.name))) for recipe in CALIBRATION]
+
+
+def own_clips(folder: Path) -> list[CalibrationClip]:
+    """Read clips to calibrate quantization with from a folder of sound files.
+
+    They are mixed to mono and resampled to 16 kHz, and silence at both ends is cut, as in a corpus.
+
+    Parameters
+    ----------
+    folder : Path
+        Sound files may lie deeper in it.
+
+    Returns
+    -------
+    list of CalibrationClip
+
+    Raises
+    ------
+    UserError
+        When it is not a folder, holds no sound file, or one cannot be read or is silent.
+    """
+    if not Path(folder).is_dir():
+        raise UserError(f"{folder}: is not a folder; name a folder of sound files")
+    paths = sorted(path for path in Path(folder).rglob("*") if path.suffix.lower() in SUFFIXES and path.is_file())
+    if not paths:
+        raise UserError(f"{folder}: holds no sound file ({', '.join(sorted(SUFFIXES))}); name a folder of sound files")
+    clips = []
+    for path in paths:
+        try:
+            sound = decode(path.read_bytes(), str(path), silence_db=SILENCE_DB)
+        except (ValueError, OSError) as e:
+            raise UserError(f"{path}: {e}; remove it from the folder or export it again") from e
+        clips.append(CalibrationClip(str(path.relative_to(folder)), sound.astype(np.float32) / 32768))
+    return clips
 
 
 def demo_mixtures(speakers: int = 1) -> list[Demo]:

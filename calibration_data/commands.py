@@ -1,34 +1,36 @@
-"""The verb of the first room."""
+"""The command `groupcomm data`."""
 
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from groupcomm.console import err, out, print_json
+from groupcomm.console import new_table, note, out, report
 from groupcomm.errors import UserError
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 
 
-def register(app: typer.Typer) -> None:
-    """Add this room's verb to the front door."""
-    app.command(name="data")(data)
-
-
 def data(
-    source: Annotated[Path | None, typer.Option(help="Folder of speaker folders (LibriSpeech's layout is one).")] = None,
+    source: Annotated[Path | None, typer.Option(help="Folder with one folder for each speaker, as in LibriSpeech.")] = None,
     noise: Annotated[Path | None, typer.Option(help="Folder of noises, with --source.")] = None,
-    name: Annotated[str | None, typer.Option(help="Name of the corpus made from --source.")] = None,
-    recordings: Annotated[Path | None, typer.Option(help="Folder of the recordings, instead of fetching them.")] = None,
-    debian: Annotated[bool, typer.Option("--debian", help="Build debian: from Debian packages alone, without recordings.")] = False,
+    name: Annotated[str | None, typer.Option(help="Name of the corpus, with --source.")] = None,
+    recordings: Annotated[Path | None, typer.Option(help="Folder of the recordings; they are downloaded by default.")] = None,
+    debian: Annotated[bool, typer.Option("--debian", help="Build the corpus debian, from Debian packages only.")] = False,
     voices: Annotated[
-        bool, typer.Option("--voices", help="Add speech synthesizers to the training speakers: open-voices or debian-voices.")
+        bool,
+        typer.Option(
+            "--voices",
+            help="Add speech synthesizers to the training speakers: open-voices or debian-voices.",
+        ),
     ] = False,
-    clips: Annotated[bool, typer.Option("--clips", help="Make the committed clips again, from the corpus open.")] = False,
-    json: Json = False,
+    clips: Annotated[bool, typer.Option("--clips", help="Write the committed clips again, from the corpus open.")] = False,
+    as_json: Json = False,
 ) -> None:
-    """Build a speech and noise corpus: "open" (downloads 5 GB), or one from your own folders; or make the committed clips."""
+    """Build a corpus of speech and noise: the corpus open (downloads 5 GB), or one from your folders.
+
+    With --source and --name, the corpus is built from your own recordings.
+    """
     if (source is None) != (name is None):
         given, needed = ("--source", "--name") if name is None else ("--name", "--source")
         raise UserError(f"{given} needs {needed}: groupcomm data --source DIR [--noise DIR] --name NAME")
@@ -45,31 +47,29 @@ def data(
         from calibration_data.clips import write_clips
 
         paths = write_clips()
-        if json:
-            print_json({"clips": [str(path) for path in paths]})
-        else:
-            err.print(f"{len(paths)} clips in {paths[0].parent.parent}")
+        found = {"clips": [str(path) for path in paths]}
+        report(found, as_json, lambda: note(f"{len(paths)} clips in {paths[0].parent.parent}"))
         return
 
     from calibration_data import build
-    from calibration_data.corpus import corpus_dir
 
     if source is None:
-        report = build.build_public(debian=debian, folder=recordings, with_voices=voices)
+        built = build.build_public(debian=debian, folder=recordings, with_voices=voices)
     else:
-        report = build.build_folder(source, noise, name)
-    if json:
-        print_json(report)
-        return
-    from rich.table import Table
+        built = build.build_folder(source, noise, name)
+    then = f"groupcomm train enhance-nano --corpus {built['name']}"
+    report(built, as_json, lambda: _show_corpus(built), then=then)
 
-    table = Table(title=f"corpus {report['name']}")
-    for heading in ("split", "speech h", "speakers", "noise h", "categories"):
-        table.add_column(heading, justify="left" if heading == "split" else "right")
-    for split, hours in report["hours"].items():
-        speakers, categories = report["speakers"][split], report["categories"][split]
+
+def _show_corpus(built: dict) -> None:
+    from calibration_data.corpus import corpus_dir
+
+    headers = ("split", "speech, hours", "speakers", "noise, hours", "categories")
+    table = new_table(*headers, title=f"corpus {built['name']}")
+    for split, hours in built["hours"].items():
+        speakers, categories = built["speakers"][split], built["categories"][split]
         table.add_row(split, f"{hours['speech']:.2f}", str(speakers), f"{hours['noise']:.2f}", str(categories))
     out.print(table)
-    for part, count in report["missing"].items():
-        err.print(f"{part}: {count} sound(s) missing, silent or not readable", style="yellow")
-    err.print(f"in {corpus_dir(report['name'])}")
+    for part, count in built["missing"].items():
+        note(f"{part}: {count} sounds are missing, silent or not readable", style="yellow")
+    note(f"in {corpus_dir(built['name'])}")

@@ -6,6 +6,7 @@ cache_dir()/corpus/NAME/SPLIT/clips.tsv                 one line a clip: where i
 """
 
 import csv
+import difflib
 import functools
 import json
 from dataclasses import dataclass
@@ -137,6 +138,11 @@ def open_corpus(split: str, *, name: str = "open") -> Corpus:
     )
 
 
+def names() -> list[str]:
+    """Return the names of the corpora that are built on this machine."""
+    return sorted(file.parent.name for file in (cache_dir() / "corpus").glob("[!.]*/corpus.json"))
+
+
 def corpus_dir(name: str) -> Path:
     """The folder of the corpus of that name, whether it is there or not."""
     return cache_dir() / "corpus" / name
@@ -150,17 +156,19 @@ def report(name: str) -> dict:
     UserError
         When there is no such corpus, or another version of this program built it.
     """
-    verb = _command(name)
+    command = _command(name)
     path = corpus_dir(name) / "corpus.json"
     try:
         value = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise UserError(f"corpus {name!r} is not in {path.parent.parent}; run `{verb}`") from None
+        near = difflib.get_close_matches(name, [*COMMANDS, *names()], 1)
+        hint = f"did you mean {near[0]}? Otherwise " if near and near[0] != name else ""
+        raise UserError(f"corpus {name!r} is not in {path.parent.parent}; {hint}run `{command}`") from None
     except (OSError, ValueError) as e:
-        raise UserError(f"{path}: cannot be read ({e}); delete its folder and run `{verb}`") from e
+        raise UserError(f"{path}: cannot be read ({e}); delete its folder and run `{command}`") from e
     schema = value.get("schema") if isinstance(value, dict) else None
     if schema != SCHEMA:
-        raise UserError(f"{path}: schema {schema}, this program reads {SCHEMA}; run `{verb}`")
+        raise UserError(f"{path}: schema {schema}, this program reads {SCHEMA}; run `{command}`")
     return value
 
 

@@ -3,7 +3,9 @@
 import dataclasses
 import tomllib
 
+from groupcomm.errors import UserError
 from groupcomm.files import resource
+from groupcomm.suggest import suggest
 
 FILE = resource("micro/boards/boards.toml")
 
@@ -32,3 +34,36 @@ class Board:
 def boards() -> dict[str, Board]:
     """All boards, by name."""
     return {name: Board(**fields) for name, fields in tomllib.loads(FILE.read_text()).items()}
+
+
+def find(name: str) -> Board:
+    """Return a board by name.
+
+    Raises
+    ------
+    UserError
+        When there is no such board. A near name is suggested.
+    """
+    known = boards()
+    if name not in known:
+        hint = suggest(name, known, "describe your chip with --clock, --flash and --ram")
+        raise UserError(f"board {name!r} is not known; {hint}")
+    return known[name]
+
+
+def custom(core: str, clock_mhz: float, flash_kb: float, ram_kb: float) -> Board:
+    """Describe a chip that has no name here.
+
+    Parameters
+    ----------
+    core : {"cortex-m4", "cortex-m33", "cortex-m55"}
+    clock_mhz : float
+    flash_kb, ram_kb : float
+        In units of 1024 bytes.
+
+    Returns
+    -------
+    Board
+    """
+    title = f"{clock_mhz:g} MHz, {flash_kb:g} KB of flash, {ram_kb:g} KB of RAM"
+    return Board(title, title, core, round(clock_mhz * 1e6), round(flash_kb * 1024), round(ram_kb * 1024))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
 import subprocess
 import sys
 import zlib
@@ -21,6 +22,7 @@ from convert import flatbuffer, quantize, ranges, runtimes
 from groupcomm import __version__
 from groupcomm.errors import UserError
 from groupcomm.files import atomic_folder, resource, sha256
+from groupcomm.suggest import suggest
 from tf_model import signal as sig
 from tf_model.signal import to_pcm
 
@@ -91,6 +93,17 @@ def names() -> list[str]:
     return sorted(p.parent.name for p in BUNDLES.glob("*/bundle.json"))
 
 
+def own() -> list[Path]:
+    """Return the folders of the bundles that `groupcomm convert` wrote to its default place."""
+    return sorted(file.parent for file in Path("build/bundles").glob("*/bundle.json"))
+
+
+def find(name_or_path: str) -> Path | None:
+    """Return the folder of a bundle by committed name or by path; None when there is none."""
+    folder = BUNDLES / name_or_path if name_or_path in names() else Path(name_or_path)
+    return folder if (folder / "bundle.json").is_file() else None
+
+
 def load(name_or_path: str) -> Bundle:
     """Open a bundle by committed name or by path, and check it.
 
@@ -99,12 +112,11 @@ def load(name_or_path: str) -> Bundle:
     UserError
         When it is missing, of another schema, or its model is missing, cut short or changed.
     """
-    folder = BUNDLES / name_or_path if name_or_path in names() else Path(name_or_path)
-    if not (folder / "bundle.json").is_file():
-        raise UserError(
-            f"{name_or_path}: no bundle of this name ({', '.join(names()) or 'none yet'}) and no folder with a bundle.json; "
-            f"make one with `groupcomm convert`"
-        )
+    folder = find(name_or_path)
+    if folder is None:
+        known = [*names(), *map(str, own())]
+        hint = suggest(name_or_path, known, "make one with `groupcomm convert`")
+        raise UserError(f"{name_or_path}: no bundle of this name and no folder with a bundle.json; {hint}")
     return _open(folder)
 
 
@@ -200,6 +212,8 @@ def write(
     method: ranges.Method | None = None,
     activations: int = 8,
     weights: int | None = None,
+    name: str | None = None,
+    calibration: Path | None = None,
 ) -> Bundle:
     """Quantize a network and write its bundle; the folder appears whole or not at all. The budget of a bundle that it replaces is kept.
 
@@ -211,12 +225,21 @@ def write(
         was seen.
     activations : their bits, 8 or 16; features and masks have 8.
     weights : bits of a FULLY_CONNECTED's, 8 or 4; None: as they were trained, or else 8. With 4, the official TFLM alone runs it.
+    name : of the bundle; None: that of the network.
+    calibration : a folder of sound files that the ranges are observed on, in place of the committed clips.
     """
+    name = name or trained.name
+    if not re.fullmatch(r"[A-Za-z][\w-]*", name):
+        raise UserError(f"bundle name {name!r}: cannot be used; use letters, digits, '-' and '_', beginning with a letter")
     weights = weights or trained.training.get("weights", 8)
     trained_ranges = method is None and activations == 8 and "ranges" in trained.training
+    if trained_ranges and calibration is not None:
+        raise UserError(
+            f"--calibration {calibration}: the ranges of {trained.name} were trained; choose --ranges to observe them on these sounds"
+        )
     method = None if trained_ranges else method or ("percentile" if activations == 8 else "min-max")
     budget = _budget(folder)
-    model, calibration_hops = quantize.integers(trained, method=method, wide=activations == 16, weights=weights)
+    model, calibration_hops = quantize.integers(trained, method=method, wide=activations == 16, weights=weights, calibration=calibration)
     net = trained.net
     with atomic_folder(folder) as part:
         file = part / "model.tflite"
@@ -230,11 +253,11 @@ def write(
             quantize.quantize(stream_features(pcm, net.signal), features.scale, features.zero_point),
         )
         golden["masks"] = ("golden_masks.i8", runtimes.Tflm(model)(golden["features"][1]))
-        for name, values in golden.values():
-            (part / name).write_bytes(values.astype(values.dtype.newbyteorder("<")).tobytes())
+        for golden_file, values in golden.values():
+            (part / golden_file).write_bytes(values.astype(values.dtype.newbyteorder("<")).tobytes())
         description = {
             "schema": SCHEMA,
-            "name": trained.name,
+            "name": name,
             "producer": f"groupcomm-micro {__version__}",
             "signal": dataclasses.asdict(net.signal),
             "sources": net.sources,
@@ -255,7 +278,7 @@ def write(
             **({"budget": budget} if budget else {}),
             "golden": {
                 "hops": GOLDEN_HOPS,
-                **{k: {"file": name, "crc32": zlib.crc32((part / name).read_bytes())} for k, (name, _) in golden.items()},
+                **{k: {"file": written, "crc32": zlib.crc32((part / written).read_bytes())} for k, (written, _) in golden.items()},
             },
         }
         (part / "bundle.json").write_text(json.dumps(description, indent=2) + "\n")

@@ -2,16 +2,15 @@
 
 from convert import bench, boards
 from convert import bundle as bundles
-from groupcomm.errors import UserError
 
 
-def fit(bundle: bundles.Bundle, name: str, *, cycles_per_instruction: float = bench.CYCLES_PER_INSTRUCTION) -> dict:
+def fit(bundle: bundles.Bundle, target: str | boards.Board, *, cycles_per_instruction: float = bench.CYCLES_PER_INSTRUCTION) -> dict:
     """Whether a bundle's static firmware fits a board and keeps up, by what it takes on the board's core in QEMU.
 
     Parameters
     ----------
     bundle : what to run.
-    name : of a board.
+    target : name of a board, or a board of one's own.
     cycles_per_instruction : assumed; QEMU counts instructions.
 
     Returns
@@ -26,10 +25,10 @@ def fit(bundle: bundles.Bundle, name: str, *, cycles_per_instruction: float = be
     UserError
         When there is no such board, or as `bench.bench`.
     """
-    known = boards.boards()
-    if name not in known:
-        raise UserError(f"board {name!r} is not known; choose one of {', '.join(known)}, or add it to micro/boards/boards.toml")
-    board = known[name]
+    if isinstance(target, boards.Board):
+        name, board = "custom", target
+    else:
+        name, board = target, boards.find(target)
     found = bench.bench(bundle, board.core)
     signal = bundle.signal
     instructions = found["instructions"]["hop"]["worst"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import struct
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import flatbuffers
@@ -134,12 +135,32 @@ def streaming_float(model, net) -> bytes:
         return from_zero(_without_cell_clip(_converter(model, shape=(1, net.signal.inputs)).convert()))
 
 
-def calibration_features(signal: sig.Signal) -> list[np.ndarray]:
-    """Features of the committed calibration clips, one array [shape=(frames, inputs), float32] a clip."""
-    return [sig.features(sig.stft(clip.audio, signal), signal) for clip in clips.calibration_clips()]
+def calibration_features(signal: sig.Signal, folder: Path | None = None) -> list[np.ndarray]:
+    """Compute the features of the calibration clips.
+
+    Parameters
+    ----------
+    signal : Signal
+    folder : Path or None
+        A folder of sound files; None: the committed clips.
+
+    Returns
+    -------
+    list of np.ndarray [shape=(frames, inputs), float32]
+        One array for each clip.
+    """
+    sounds = clips.calibration_clips() if folder is None else clips.own_clips(folder)
+    return [sig.features(sig.stft(clip.audio, signal), signal) for clip in sounds]
 
 
-def integers(trained: checkpoint.Checkpoint, *, method: ranges.Method | None, wide: bool, weights: int = 8) -> tuple[bytes, int]:
+def integers(
+    trained: checkpoint.Checkpoint,
+    *,
+    method: ranges.Method | None,
+    wide: bool,
+    weights: int = 8,
+    calibration: Path | None = None,
+) -> tuple[bytes, int]:
     """Integer `.tflite`, see `integer.quantize`.
 
     Parameters
@@ -147,6 +168,7 @@ def integers(trained: checkpoint.Checkpoint, *, method: ranges.Method | None, wi
     trained : a network of the streaming family.
     method : how ranges are chosen from what the float network reaches on the calibration clips; None: those that were trained.
     wide, weights : see `integer.quantize`.
+    calibration : a folder of sound files in place of the committed clips.
 
     Returns
     -------
@@ -160,7 +182,7 @@ def integers(trained: checkpoint.Checkpoint, *, method: ranges.Method | None, wi
     """
     if method is None:
         return integer.quantize(to_float(trained), trained_ranges(trained), wide=wide, weights=weights), 0
-    model, sounds, observed = observe(trained)
+    model, sounds, observed = observe(trained, calibration)
     chosen = integer.choose_ranges(model, observed, method, wide=wide)
     return integer.quantize(model, chosen, wide=wide, weights=weights), sum(map(len, sounds))
 
@@ -180,7 +202,7 @@ def trained_ranges(trained: checkpoint.Checkpoint) -> integer.Ranges:
     return {i: (low, high) for i, low, high in trained.training["ranges"]}
 
 
-def observe(trained: checkpoint.Checkpoint) -> tuple[bytes, list[np.ndarray], dict[int, ranges.Observed]]:
+def observe(trained: checkpoint.Checkpoint, calibration: Path | None = None) -> tuple[bytes, list[np.ndarray], dict[int, ranges.Observed]]:
     """A network's float `.tflite`, the features of the calibration clips, and what its activations reach on them.
 
     Raises
@@ -195,7 +217,7 @@ def observe(trained: checkpoint.Checkpoint) -> tuple[bytes, list[np.ndarray], di
             f"{trained.name}: time-domain networks are not quantized yet; convert with --float, or take a network of the streaming family"
         )
     model = to_float(trained)
-    sounds = calibration_features(trained.net.signal)
+    sounds = calibration_features(trained.net.signal, calibration)
     return model, sounds, ranges.observe(model, integer.activations(model), sounds)
 
 

@@ -1,44 +1,149 @@
-"""The front door: `groupcomm VERB`. It knows the rooms by name only and opens one when its verb is called.
+"""The command line: `groupcomm COMMAND`.
 
-Exit codes: 0 ok, 1 the answer is no, 2 misuse or bad input.
+Exit codes: 0 yes or done, 1 the answer is no, 2 wrong usage or bad input, 130 Ctrl-C.
+
+The modules of the commands are light: they import TensorFlow only inside their functions.
 """
 
 import importlib
+import re
 import signal
 import sys
+from typing import Annotated
 
 import typer
+from typer import core
 
-from groupcomm.console import err
+from groupcomm import __version__
+from groupcomm.console import note, print_error, silence, without_log_lines
 from groupcomm.errors import UserError, missing_package
 
+# Groups in pipeline order: command, module and function, one line for the overview.
+GROUPS = {
+    "Data": (
+        ("data", "calibration_data.commands:data", "Build a corpus of speech and noise."),
+    ),
+    "Train": (
+        ("train", "tf_model.commands:train", "Train a network, or continue a training run."),
+        ("qat", "convert.commands.quantize:qat", "Continue training in int8 arithmetic."),
+        ("cost", "tf_model.commands:cost", "Count parameters, MACs and state of a network."),
+        ("reproduce", "tf_model.commands:reproduce", "Reproduce the comparison of the paper."),
+    ),
+    "Convert": (
+        ("convert", "convert.commands.quantize:convert", "Quantize a network and write its bundle."),
+        ("variants", "convert.commands.quantize:variants", "Compare float32, int8, 16x8 and int4 weights."),
+        ("sensitivity", "convert.commands.quantize:sensitivity", "Measure the loss of each quantized operator."),
+        ("inspect", "convert.commands.quantize:inspect", "List operators, MACs, memory and what TFLM lacks."),
+    ),
+    "Prove": (
+        ("parity", "convert.commands.prove:parity", "Compare all runtimes, or a board, byte by byte."),
+        ("drift", "convert.commands.prove:drift", "Compare int8 with float32 in a long stream."),
+    ),
+    "Measure": (
+        ("evaluate", "convert.commands.measure:evaluate", "Score a network on unseen speakers and noises."),
+        ("robustness", "convert.commands.measure:robustness", "Score a network under difficult conditions."),
+        ("baselines", "convert.commands.measure:baselines", "Compare bundles with RNNoise, GTCRN and others."),
+        ("bench", "convert.commands.measure:bench", "Count instructions on an emulated core."),
+        ("fit", "convert.commands.measure:fit", "Estimate whether a bundle fits a board."),
+    ),
+    "Deploy": (
+        ("compile", "convert.commands.deploy:compile_bundle", "Write a network as plain C."),
+        ("package", "convert.commands.deploy:package", "Write an Arduino library or a Zephyr module."),
+        ("process", "convert.commands.deploy:process", "Run a sound file through a network."),
+        ("demo", "convert.commands.deploy:demo", "Run the demo mixtures and write WAV files."),
+    ),
+    "Overview": (
+        ("list", "convert.commands.listing:list_names", "List corpora, runs, networks and bundles."),
+    ),
+}  # fmt: skip
+OVERVIEW = {name: short for commands in GROUPS.values() for name, _, short in commands}
+QUIET = ("-q", "--quiet")
+
+
+class _Group(core.TyperGroup):
+    """Lists the commands in groups, and takes ``--quiet`` before and after a command."""
+
+    def parse_args(self, ctx, args: list[str]) -> list[str]:
+        end = args.index("--") if "--" in args else len(args)
+        others = [word for word in args[:end] if word not in QUIET]
+        quiet = [QUIET[1]] if len(others) < end else []
+        return super().parse_args(ctx, [*quiet, *others, *args[end:]])
+
+    def format_commands(self, ctx, formatter) -> None:
+        for group, commands in GROUPS.items():
+            with formatter.section(group):
+                formatter.write_dl([(f"{name:<11}", short) for name, _, short in commands])
+
+
+def _print_version(asked: bool) -> None:
+    if asked:
+        print(f"groupcomm {__version__}")
+        raise typer.Exit
+
+
 app = typer.Typer(
-    help="Group Communication speech networks, from Keras to a microcontroller.",
+    cls=_Group,
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-# Left to right as sound flows. A room's commands module is light: it imports TensorFlow only inside its functions.
-for room in ("calibration_data", "tf_model", "convert"):
-    importlib.import_module(f"{room}.commands").register(app)
+
+@app.callback()
+def _options(
+    version: Annotated[bool, typer.Option("--version", is_eager=True, callback=_print_version, help="Show the version and exit.")] = False,
+    quiet: Annotated[bool, typer.Option(*QUIET, help="Print no progress and no notes; also after a command.")] = False,
+) -> None:
+    """Group Communication networks for speech, from Keras to a microcontroller."""
+    if quiet:
+        silence()
+
+
+for _commands in GROUPS.values():
+    for _name, _where, _short in _commands:
+        _module, _, _function = _where.partition(":")
+        _made = getattr(importlib.import_module(_module), _function)
+        app.command(name=_name, short_help=_short, cls=getattr(_made, "command_class", None))(_made)
+
+
+def _one_line(error: Exception) -> str:
+    """Format a usage error of the parser as one line that names the help."""
+    message = re.sub(r"\s+", " ", error.format_message()).strip().rstrip(".")
+    context = getattr(error, "ctx", None)
+    command = context.info_name if context and context.parent else ""
+    way_out = " ".join(filter(None, ["groupcomm", command, "--help"]))
+    return f"{message}{' See' if message.endswith('?') else '; see'} `{way_out}`"
 
 
 def main() -> None:
-    """Console script. Turns a `UserError` into one line on stderr and exit code 2, Ctrl-C into 130."""
+    """Run a command. A `UserError` becomes one line on stderr and exit code 2, Ctrl-C code 130."""
+    with without_log_lines():
+        code = _run()
+    sys.exit(code)
+
+
+def _run() -> int:
     try:
-        try:
-            app()
-        except ModuleNotFoundError as e:
-            raise missing_package(e) from e
+        code = app(prog_name="groupcomm", standalone_mode=False) or 0
+        if code == 128 + signal.SIGINT:  # what Typer makes of Ctrl-C
+            note("groupcomm: stopped; finished parts are kept, run the same command to continue", style="yellow")
+        return code
     except UserError as e:
-        err.print(f"groupcomm: {e}", style="red", soft_wrap=True, markup=False)
-        sys.exit(2)
-    except SystemExit as e:
-        if e.code == 128 + signal.SIGINT:  # what Typer makes of Ctrl-C
-            err.print("groupcomm: stopped; what was finished is kept, run the same command to go on", style="yellow")
-        raise
+        print_error(str(e))
+    except ModuleNotFoundError as e:
+        missing = missing_package(e)
+        if not isinstance(missing, UserError):
+            raise
+        print_error(str(missing))
+    except Exception as e:
+        if not hasattr(e, "format_message"):  # the parser's own errors have it
+            raise
+        if type(e).__name__ == "NoArgsIsHelpError":
+            print(e.format_message())
+            return 2
+        print_error(_one_line(e))
+    return 2
 
 
 if __name__ == "__main__":

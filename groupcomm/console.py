@@ -1,16 +1,98 @@
-"""What a command says: tables and progress for people (stderr for progress), one JSON object for machines."""
+"""Output of the commands: tables on stdout, progress and notes on stderr, or one JSON object."""
 
 import contextlib
 import json
 import os
+import re
 import sys
 import tempfile
+import threading
+from collections.abc import Callable
 
+from rich import box
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+from rich.table import Table
 
 out = Console(highlight=False)
-err = Console(stderr=True, highlight=False)
+err = Console(stderr=True, highlight=False)  # progress and notes; `--quiet` silences it
+_errors = Console(stderr=True, highlight=False)
+
+# Log lines of absl, TensorFlow and TFLite; fatal ones (F) are not among them.
+_LOG_LINE = re.compile(
+    rb"(INFO|WARNING): (Created TensorFlow Lite|All log messages before absl|Enabling .experimental_)"
+    rb"|[IWE]\d{4} \d\d:\d\d:\d\d\.\d+ |[IWE]0000 "
+    rb"|\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d+: [IWE] "
+    rb"|To enable the following instructions:"
+)
+
+
+def silence() -> None:
+    """Print no progress and no notes from now on; errors and results are still printed."""
+    err.quiet = True
+
+
+def print_error(message: str) -> None:
+    """Print an error that the user can correct, in one line on stderr."""
+    _errors.print(f"groupcomm: {message}", style="red", soft_wrap=True, markup=False)
+
+
+def line(text: str, **style) -> None:
+    """Print one line on stdout, whatever its length."""
+    out.print(text, soft_wrap=True, markup=False, **style)
+
+
+def note(text: str, **style) -> None:
+    """Print one line on stderr, whatever its length."""
+    err.print(text, soft_wrap=True, markup=False, **style)
+
+
+def report(result, as_json: bool, show: Callable[[], None], *, then: str = "") -> None:
+    """Print the result of a command.
+
+    Parameters
+    ----------
+    result : dict or list
+        What ``--json`` prints.
+    as_json : bool
+    show : callable
+        Prints the result as text.
+    then : str
+        The command that is usually the next one.
+    """
+    if as_json:
+        print_json(result)
+        return
+    show()
+    if then:
+        note(f"next: {then}", style="dim")
+
+
+def new_table(*headers: str, title: str | None = None, left: int = 1, caption: str | None = None) -> Table:
+    """Return a table whose cells are never cut: what is too wide is wrapped.
+
+    Parameters
+    ----------
+    *headers : str
+    title, caption : str or None
+    left : int
+        Number of columns that are aligned to the left; the others are aligned to the right.
+
+    Returns
+    -------
+    rich.table.Table
+    """
+    table = Table(title=title, caption=caption, box=box.SIMPLE_HEAD, padding=(0, 1), pad_edge=False)
+    for number, header in enumerate(headers):
+        table.add_column(header, justify="left" if number < left else "right", overflow="fold")
+    return table
 
 
 def progress() -> Progress:
@@ -55,3 +137,45 @@ def quiet():
         finally:
             os.dup2(saved, 2)
             os.close(saved)
+
+
+@contextlib.contextmanager
+def without_log_lines():
+    """Keep the log lines of TensorFlow and TFLite off the terminal while the block runs.
+
+    Native code writes them to file descriptor 2. Other lines that it writes there are passed on.
+    Nothing is filtered when ``TF_CPP_MIN_LOG_LEVEL`` is set in the environment to 0 or 1.
+    """
+    if os.environ.get("TF_CPP_MIN_LOG_LEVEL") in ("0", "1"):
+        yield
+        return
+    sys.stderr.flush()
+    terminal, before = os.dup(2), sys.stderr
+    read, write = os.pipe()
+    os.dup2(write, 2)
+    os.close(write)
+
+    def pass_on() -> None:
+        with os.fdopen(read, "rb") as lines:
+            for text in lines:
+                if not _LOG_LINE.match(text):
+                    os.write(terminal, text)
+
+    thread = threading.Thread(target=pass_on, daemon=True)
+    thread.start()
+    if _is_descriptor_2(before):
+        sys.stderr = open(os.dup(terminal), "w", buffering=1, encoding=before.encoding, errors="backslashreplace")  # noqa: SIM115
+    try:
+        yield
+    finally:
+        sys.stderr.flush()
+        sys.stderr = before
+        os.dup2(terminal, 2)  # closes the last end of the pipe that writes
+        thread.join(timeout=1)
+
+
+def _is_descriptor_2(stream) -> bool:
+    try:
+        return stream.fileno() == 2
+    except (OSError, ValueError, AttributeError):  # a test captures it
+        return False

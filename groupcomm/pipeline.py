@@ -34,6 +34,8 @@ def convert(
     ranges: Literal["min-max", "percentile", "error"] | None = None,
     activations: Literal[8, 16] = 8,
     weights: Literal[8, 4] | None = None,
+    name: str | None = None,
+    calibration: str | Path | None = None,
 ) -> Conversion:
     """Quantize a trained network and write its bundle. Needs the extra ``convert``.
 
@@ -50,6 +52,10 @@ def convert(
         Bits of activations. 16 is TFLite's 16x8.
     weights : {8, 4} or None
         Bits of the weights of FULLY_CONNECTED; None: as they were trained, or else 8.
+    name : str or None
+        Name of the bundle; None: that of the network.
+    calibration : str or Path or None
+        Folder of sound files that the ranges are observed on; None: the clips of the project.
 
     Returns
     -------
@@ -70,8 +76,9 @@ def convert(
         from tf_model import checkpoint as checkpoints
 
         trained = checkpoints.load(str(checkpoint))
-        folder = Path(out) if out is not None else Path("build") / "bundles" / trained.name
-        written = bundle.write(trained, folder, method=ranges, activations=activations, weights=weights)
+        folder = Path(out) if out is not None else Path("build") / "bundles" / (name or trained.name)
+        own_clips = Path(calibration) if calibration is not None else None
+        written = bundle.write(trained, folder, method=ranges, activations=activations, weights=weights, name=name, calibration=own_clips)
     d = written.description
     sizes = {"model_bytes": d["model"]["bytes"], "arena_bytes": d["arena_bytes"]}
     return Conversion(bundle=str(folder), **sizes, **d["quantization"])

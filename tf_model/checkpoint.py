@@ -10,6 +10,8 @@ from pathlib import Path
 
 import numpy as np
 
+from calibration_data import corpus as corpora
+from groupcomm.console import note
 from groupcomm.errors import UserError
 from groupcomm.files import atomic_folder, resource, sha256
 from groupcomm.suggest import suggest
@@ -140,6 +142,27 @@ def load(name_or_path: str) -> Checkpoint:
         return Checkpoint(d["name"], net, d["training"], weights)
     except (ValueError, KeyError, TypeError, OSError) as e:
         raise UserError(f"{description}: not a network description ({e}); check it out or train it again") from e
+
+
+def corpus_of(trained: Checkpoint | None) -> str:
+    """Return the corpus that a network was trained on, if it is on this machine.
+
+    Parameters
+    ----------
+    trained : Checkpoint or None
+        None: a network of unknown origin.
+
+    Returns
+    -------
+    str
+        Name of the corpus of its recipe; ``"open"`` when that is unknown or not built here, which
+        a note on stderr says.
+    """
+    name = trained.training.get("recipe", {}).get("corpus", "open") if trained else "open"
+    if name != "open" and name not in corpora.names():
+        note(f"{trained.name} was trained on the corpus {name}, which is not built here; using open")
+        return "open"
+    return name
 
 
 def untrained(name: str) -> Checkpoint:

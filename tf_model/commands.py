@@ -1,161 +1,245 @@
-"""Verbs of the Keras room."""
+"""The commands that train networks and count their costs."""
 
 import textwrap
 from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
+from typer import core
 
-from groupcomm.console import err, out, print_json, progress
+from groupcomm.console import line, new_table, note, out, progress, report
 from groupcomm.errors import UserError
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 
 
-class _WithNetworks(typer.core.TyperCommand):
+def complete_network(incomplete: str) -> list[str]:
+    """Complete the name of a network in a shell."""
+    from tf_model import networks
+
+    return [name for name in networks.NETWORKS if name.startswith(incomplete)]
+
+
+def complete_corpus(incomplete: str) -> list[str]:
+    """Complete the name of a corpus in a shell."""
+    from calibration_data import corpus
+
+    return [name for name in corpus.names() if name.startswith(incomplete)]
+
+
+def complete_checkpoint(incomplete: str) -> list[str]:
+    """Complete the name of a checkpoint or the folder of a run in a shell."""
+    from tf_model import checkpoint
+
+    known = [*checkpoint.names(), *map(str, checkpoint.runs())]
+    return [name for name in known if name.startswith(incomplete)]
+
+
+class _WithNetworks(core.TyperCommand):
     """A command whose help ends with the names of all networks."""
 
     def format_epilog(self, ctx, formatter) -> None:
-        from tf_model import load_tensorflow
-
-        load_tensorflow()
         from tf_model import networks
 
         with formatter.section("Networks"):
-            names = textwrap.fill(", ".join(networks.NETWORKS), 76, break_on_hyphens=False)  # a name stays a name
+            names = textwrap.fill(", ".join(networks.NETWORKS), 76, break_on_hyphens=False)
             formatter.write(textwrap.indent(names, "  ") + "\n")
 
 
-def register(app: typer.Typer) -> None:
-    """Add this room's verbs to the front door."""
-    app.command(name="cost")(cost)
-    app.command(name="train", cls=_WithNetworks)(train)
-    app.command(name="reproduce")(reproduce)
-
-
 def cost(
-    name: Annotated[str | None, typer.Argument(help="A network's name (`groupcomm list`), or a trained one's folder.")] = None,
-    paper: Annotated[bool, typer.Option("--paper", help="All of the papers' systems against their published figures.")] = False,
-    json: Json = False,
+    name: Annotated[
+        str | None,
+        typer.Argument(
+            help="Name of a network (`groupcomm list`), or the folder of a trained one.",
+            autocompletion=complete_network,
+        ),
+    ] = None,
+    paper: Annotated[bool, typer.Option("--paper", help="Compare the papers' systems with their published counts.")] = False,
+    as_json: Json = False,
 ) -> None:
-    """Parameters, multiply-accumulates and state of a network; with --paper, exit code 1 if a count that must be exact is not."""
+    """Count the parameters, multiply-accumulates (MACs) and state of a network.
+
+    With --paper, the exit code is 1 if a count that must be exact is not.
+    """
     if (name is None) != paper:
         raise UserError("cost: name one network, or ask for --paper")
-    from tf_model import load_tensorflow
-
-    load_tensorflow()
     if paper:
-        _paper(json)
+        _cost_of_papers(as_json)
         return
     from tf_model import checkpoint, networks
+
+    trained = checkpoint.find(name)
+    net = checkpoint.load(name).net if trained else networks.find(name)
+    if not isinstance(net, networks.Streaming):
+        from tf_model import load_tensorflow
+
+        load_tensorflow()  # the layers of the papers' family count themselves
     from tf_model import cost as costs
     from tf_model import paper as papers
 
-    trained = name in checkpoint.names() or (Path(name) / "network.json").is_file()
-    net = checkpoint.load(name).net if trained else networks.find(name)
-    figures = costs.cost(net)
-    published = [papers.judge(row, figures) for row in papers.ROWS if networks.find(row.name) == net]
-    if json:
-        print_json({"name": name, **figures, "published": published})
-        return
-    for key, value in figures.items():
-        out.print(f"{key:>16}  {value:,}")
-    for row in published:
-        out.print(f"{row['source']}: {_published(row)}; {row['verdict']}" + (f" ({row['note']})" if row["note"] else ""), soft_wrap=True)
+    counts = costs.cost(net)
+    published = [papers.judge(row, counts) for row in papers.ROWS if networks.find(row.name) == net]
+
+    def show() -> None:
+        for key, value in counts.items():
+            line(f"{key:>16}  {value:,}")
+        for row in published:
+            line(f"{row['source']}: {_published(row)}; {row['verdict']}{_note(row)}")
+
+    then = f"groupcomm evaluate {name}" if trained else f"groupcomm train {name}"
+    report({"name": name, **counts, "published": published}, as_json, show, then=then)
 
 
-def _paper(json: bool) -> None:
+def _cost_of_papers(as_json: bool) -> None:
+    from tf_model import load_tensorflow
+
+    load_tensorflow()
     from tf_model import paper
 
     with progress() as bar:
         task = bar.add_task("count", total=len({row.name for row in paper.ROWS}))
         result = paper.table(lambda name: bar.update(task, advance=1, description=f"count {name}"))
-    if json:
-        print_json(result)
-    else:
-        _print_paper(result)
+    report(result, as_json, lambda: _show_papers(result))
     if not result["ok"]:
         raise typer.Exit(1)
 
 
-def _print_paper(result: dict) -> None:
-    header = (
-        f"{'network':<14}{'source':<18}{'params':>11}{'(PyTorch)':>11}{'MACs of 4 s':>16}{'(thop)':>16}{'MACs/s':>16}  published; verdict"
-    )
-    out.print(header, soft_wrap=True)
+def _show_papers(result: dict) -> None:
+    params = new_table("network", "parameters", "as PyTorch", "published", "difference", title="Parameters")
+    macs = new_table("network", "MACs", "as thop", "published", "difference", title="MACs of 4 s")
     for row in result["rows"]:
-        out.print(
-            f"{row['network']:<14}{row['source'].partition(',')[0]:<18}{row['params']:>11,}{row['params_paper']:>11,}"
-            f"{row['macs_4s']:>16,}{row['macs_4s_thop']:>16,}{row['macs_per_second']:>16,}  {_published(row)}; {row['verdict']}"
-            + (f" ({row['note']})" if row["note"] else ""),
-            soft_wrap=True,
-        )
+        name = row["network"]
+        difference = _percent(row["params_difference_percent"])
+        params.add_row(name, f"{row['params']:,}", f"{row['params_paper']:,}", row["published_params"] or "-", difference)
+        difference = _percent(row["macs_difference_percent"])
+        macs.add_row(name, f"{row['macs_4s']:,}", f"{row['macs_4s_thop']:,}", row["published_macs_4s"] or "-", difference)
+    out.print(params, macs)
+    for row in result["rows"]:
+        line(f"{row['network']}, {row['source']}: {row['verdict']}{_note(row)}")
     for ratio in result["ratios"]:
         verdict = "exact" if ratio["exact"] else "differs"
-        out.print(f"dprnn : gc-dprnn, {ratio['quantity']}: published {ratio['published']}, ours {ratio['ours']:.2f}: {verdict}")
+        line(f"dprnn : gc-dprnn, {ratio['quantity']}: published {ratio['published']}, ours {ratio['ours']:.2f}: {verdict}")
+
+
+def _percent(difference: float | None) -> str:
+    return "-" if difference is None else f"{difference:+.2f} %"
+
+
+def _note(row: dict) -> str:
+    return f" ({row['note']})" if row["note"] else ""
 
 
 def _published(row: dict) -> str:
-    """Printed figures of a row, each with how far ours is from it."""
-    pairs = ((row[f"published_{key}"], row[f"{what}_difference_percent"]) for key, what in (("params", "params"), ("macs_4s", "macs")))
-    return ", ".join(f"{printed} ({difference:+.2f} %)" if printed else "-" for printed, difference in pairs)
+    """Format the published counts of a row, each with the difference of ours."""
+    pairs = (
+        (row["published_params"], row["params_difference_percent"]),
+        (row["published_macs_4s"], row["macs_difference_percent"]),
+    )
+    return ", ".join(f"{printed} ({_percent(difference)})" if printed else "-" for printed, difference in pairs)
 
 
 def train(
-    name: Annotated[str, typer.Argument(help="A network's name (`groupcomm list`).")],
-    folder: Annotated[Path | None, typer.Option("--out", help="The run's folder; build/train/NAME unless told.")] = None,
+    ctx: typer.Context,
+    name: Annotated[
+        str,
+        typer.Argument(metavar="NETWORK", help="Name of a network (`groupcomm list`).", autocompletion=complete_network),
+    ],
+    folder: Annotated[Path | None, typer.Option("--out", help="Folder of the run; by default build/train/NETWORK.")] = None,
     steps: Annotated[int, typer.Option(min=1, help="Optimizer steps.")] = 8000,
-    batch: Annotated[int, typer.Option(min=1, help="Mixtures a step.")] = 24,
+    batch: Annotated[int, typer.Option(min=1, help="Mixtures per step.")] = 24,
     seconds: Annotated[float, typer.Option(min=0.1, max=60, help="Length of a training mixture, s.")] = 2.5,
     learning_rate: Annotated[float, typer.Option(min=0.0, help="Peak of the learning rate.")] = 4e-3,
-    optimizer: Annotated[Literal["soap", "adam"], typer.Option(help="What makes the steps.")] = "soap",
+    optimizer: Annotated[Literal["soap", "adam"], typer.Option(help="Optimizer.")] = "soap",
     seed: Annotated[int, typer.Option(min=0, max=2**32 - 1, help="Seed of weights and mixtures.")] = 0,
     validate_every: Annotated[int, typer.Option(min=1, help="Steps between validations and saved states.")] = 250,
-    patience: Annotated[int, typer.Option(min=1, help="Validations without a better score before stopping.")] = 12,
-    corpus: Annotated[str, typer.Option(help="Name of the corpus that `groupcomm data` built.")] = "open",
+    patience: Annotated[int, typer.Option(min=1, help="Validations without improvement before the run stops.")] = 12,
+    corpus: Annotated[str, typer.Option(help="Name of a corpus that `groupcomm data` built.", autocompletion=complete_corpus)] = "open",
     objective: Annotated[
         Literal["snr", "si-sdr", "spectral"],
-        typer.Option(help="What is made large; si-sdr ignores the level, spectral is half SNR, half that of compressed spectra."),
+        typer.Option(
+            help="Training objective. si-sdr ignores the level; spectral is the mean of the SNR and of the SNR of compressed spectra."
+        ),
     ] = "snr",
-    rooms: Annotated[float, typer.Option(min=0.0, max=1.0, help="Part of the training mixtures that are in a simulated room.")] = 0.0,
+    rooms: Annotated[float, typer.Option(min=0.0, max=1.0, help="Share of the training mixtures in a simulated room.")] = 0.0,
     noise: Annotated[
         Literal["recorded", "varied", "wide"],
         typer.Option(
-            help="Conditions of the training mixtures. wide: SNR -10 to 30 dB, levels, rooms, microphones and noises as devices meet them; "
-            "varied: noises at half to twice their speed, two at once, and synthetic ones."
+            help="Conditions of the training mixtures. varied: noises at half to twice their speed, "
+            "two at once, and synthetic ones. wide: SNR -10 to 30 dB, and levels, rooms, microphones "
+            "and noises as devices meet them."
         ),
     ] = "recorded",
-    ceiling: Annotated[float, typer.Option(min=0.0, help="Of the objective, dB; lower, and noisy mixtures count more.")] = 30.0,
+    ceiling: Annotated[
+        float,
+        typer.Option(min=0.0, help="Ceiling of the objective, dB. A lower one gives noisy mixtures more weight."),
+    ] = 30.0,
     harm: Annotated[float, typer.Option(min=0.0, help="Weight of the penalty on estimates worse than the mixture.")] = 0.0,
+    config: Annotated[
+        Path | None,
+        typer.Option(
+            "--config",
+            metavar="FILE.toml",
+            help="Sizes of the network: its fields, those of the signal path in the table [signal], "
+            "and options of this command in the table [recipe]. Options given here take precedence.",
+        ),
+    ] = None,
     sizes: Annotated[
-        list[str] | None, typer.Option("--set", metavar="FIELD=VALUE", help="Change a size of the network, e.g. hidden=32, signal.pool=8.")
+        list[str] | None,
+        typer.Option(
+            "--set",
+            metavar="FIELD=VALUE",
+            help="Change a size of the network, e.g. hidden=32 or signal.pool=4. Can be repeated.",
+        ),
     ] = None,
     start: Annotated[
-        str, typer.Option(help="A trained network to start from, of the same sizes or without a bottleneck: a name or a folder.")
+        str,
+        typer.Option(
+            "--from",
+            metavar="RUN",
+            help="Begin with the weights of a trained network (name, run or folder). It has the same "
+            "sizes, or no bottleneck, or more hidden units.",
+            autocompletion=complete_checkpoint,
+        ),
     ] = "",
-    keep: Annotated[int, typer.Option(min=0, help="Prune to so many parameters over the first half of the steps; 0 prunes none.")] = 0,
-    json: Json = False,
+    keep: Annotated[
+        int,
+        typer.Option(min=0, help="Prune to this number of parameters in the first half of the steps; 0: no pruning."),
+    ] = 0,
+    as_json: Json = False,
 ) -> None:
-    """Train a network; the same command goes on with a run that was stopped. With TF_CONFIG set, this is one of many workers."""
+    """Train a network. The same command continues a run that was stopped.
+
+    With TF_CONFIG set, this process is one of many workers.
+    """
+    from tf_model import networks
+
+    recipe = {
+        "steps": steps, "batch": batch, "seconds": seconds, "learning_rate": learning_rate, "optimizer": optimizer,
+        "seed": seed, "validate_every": validate_every, "patience": patience, "corpus": corpus, "objective": objective,
+        "rooms": rooms, "noise": noise, "ceiling": ceiling, "harm": harm, "start": start, "keep": keep,
+    }  # fmt: skip
+    net = networks.find(name)
+    if config is not None:
+        net, told = networks.from_config(net, config, recipe)
+        given = {key for key in recipe if ctx.get_parameter_source(key).name != "DEFAULT"}
+        recipe |= {key: value for key, value in told.items() if key not in given}
+    net = networks.changed(net, sizes or [])
+    folder = folder or Path("build") / "train" / name
+
     from tf_model import load_tensorflow
 
     load_tensorflow()
-    from tf_model import networks
     from tf_model import train as training
 
-    net = networks.changed(networks.find(name), sizes or [])
-    folder = folder or Path("build") / "train" / name
+    result = training.train(name, net, training.Recipe(**recipe), folder)
 
-    recipe = training.Recipe(
-        steps=steps, batch=batch, seconds=seconds, learning_rate=learning_rate, optimizer=optimizer, seed=seed,
-        validate_every=validate_every, patience=patience, corpus=corpus, objective=objective, rooms=rooms, noise=noise,
-        ceiling=ceiling, harm=harm, start=start, keep=keep,
-    )  # fmt: skip
-    result = training.train(name, net, recipe, folder)
-    if json:
-        print_json(result)
-        return
-    err.print(f"best at step {result['best_step']}: {result['sisdri_db']:.2f} dB; {result['checkpoint']}, {folder / 'curve.png'}")
+    def show() -> None:
+        note(f"best at step {result['best_step']}: {result['sisdri_db']:.2f} dB; {result['checkpoint']}, {folder / 'curve.png'}")
+
+    report(result, as_json, show, then=f"groupcomm evaluate {folder}")
+
+
+train.command_class = _WithNetworks
 
 
 def reproduce(
@@ -163,38 +247,42 @@ def reproduce(
         "build/reproduction"
     ),
     mixtures: Annotated[int, typer.Option(min=2, help="Test mixtures of each task.")] = 200,
-    corpus: Annotated[str, typer.Option(help="Name of the corpus that `groupcomm data` built.")] = "debian",
-    json: Json = False,
+    corpus: Annotated[
+        str | None,
+        typer.Option(
+            help="Name of a corpus that `groupcomm data` built; by default that of the training.",
+            autocompletion=complete_corpus,
+        ),
+    ] = None,
+    as_json: Json = False,
 ) -> None:
-    """Reproduce the paper's comparison on real speech: Group Communication against its baseline, also quantized, pruned and narrow."""
+    """Reproduce the paper's comparison of Group Communication with its baseline on real speech.
+
+    The baseline is also quantized, pruned and narrowed.
+    """
     from tf_model import load_tensorflow
 
     load_tensorflow()
     from tf_model import reproduction
 
     result = reproduction.reproduce(folder, mixtures=mixtures, corpus=corpus)
-    if json:
-        print_json(result)
-        return
-    for task, title in (("separate", "two speakers"), ("enhance", "speech in noise")):
-        out.print(
-            f"{title:<34}{'parameters':>11}{'bytes':>11}{'MMAC/s':>8}  SI-SDRi, dB, 95 %      seeds       against baseline, 95 %",
-            soft_wrap=True,
-        )
+    report(result, as_json, lambda: _show_reproduction(result, folder), then="groupcomm cost --paper")
+
+
+def _show_reproduction(result: dict, folder: Path) -> None:
+    for task, title in (("separate", "Two speakers"), ("enhance", "Speech in noise")):
+        sizes = new_table("system", "parameters", "bytes", "MMAC/s", title=f"{title}: size")
+        scores = new_table("system", "SI-SDRi (dB), 95 % CI", "seeds", "minus baseline, 95 % CI", title=f"{title}: quality")
         for row in (r for r in result["rows"] if r["task"] == task):
+            sizes.add_row(row["system"], f"{row['params']:,}", f"{row['weight_bytes']:,}", f"{row['macs_per_second'] / 1e6:.1f}")
             score, against = row["sisdri_db"], row["against_baseline_db"]
-            seeds = ", ".join(f"{db:.2f}" for db in row["seeds_db"])
-            out.print(
-                f"{row['system']:<34}{row['params']:>11,}{row['weight_bytes']:>11,}{row['macs_per_second'] / 1e6:>8.1f}"
-                f"  {score['mean']:5.2f} ({score['low']:.2f} to {score['high']:.2f})  {seeds}"
-                + (
-                    ""
-                    if row["kind"] == "dprnn" and row["bits"] == 32
-                    else f"  {against['mean']:+.2f} ({against['low']:+.2f} to {against['high']:+.2f})"
-                ),
-                soft_wrap=True,
+            is_baseline = row["kind"] == "dprnn" and row["bits"] == 32
+            scores.add_row(
+                row["system"],
+                f"{score['mean']:.2f} ({score['low']:.2f} to {score['high']:.2f})",
+                ", ".join(f"{db:.2f}" for db in row["seeds_db"]),
+                "-" if is_baseline else f"{against['mean']:+.2f} ({against['low']:+.2f} to {against['high']:+.2f})",
             )
-    out.print(
-        f"{mixtures} test mixtures of each task, mean of the seeds; {folder / 'reproduction.json'}, {folder / 'reproduction.png'}",
-        soft_wrap=True,
-    )
+        out.print(sizes, scores)
+    line(f"{result['mixtures']} test mixtures of each task, mean of the seeds")
+    line(f"{folder / 'reproduction.json'}, {folder / 'reproduction.png'}")

@@ -80,7 +80,7 @@ def size(weights: list[np.ndarray], bits: int) -> tuple[int, int]:
     return parameters, total
 
 
-def reproduce(folder: Path, *, mixtures: int = 200, corpus: str = "debian") -> dict:
+def reproduce(folder: Path, *, mixtures: int = 200, corpus: str | None = None) -> dict:
     """Score all systems on the test split, both tasks, all seeds.
 
     Parameters
@@ -88,7 +88,7 @@ def reproduce(folder: Path, *, mixtures: int = 200, corpus: str = "debian") -> d
     folder : where scores are kept, so that a second run goes on with what is missing; ``reproduction.json`` and ``reproduction.png``
         are written there too.
     mixtures : of each task.
-    corpus : name of the corpus.
+    corpus : name of the corpus; None: the one that the networks were trained on.
 
     Returns
     -------
@@ -107,6 +107,7 @@ def reproduce(folder: Path, *, mixtures: int = 200, corpus: str = "debian") -> d
         raise UserError(
             f"{missing[0]}: not under tf_model/trained ({len(missing)} of {len(set(wanted))} missing); docs/design/paper.md trains them"
         )
+    corpus = corpus or checkpoint.corpus_of(checkpoint.load(wanted[0]))
     rows = []
     for task in TASKS:
         of_baseline = None

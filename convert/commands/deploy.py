@@ -1,0 +1,120 @@
+"""The commands that bring networks to boards and to sound files."""
+
+import functools
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from convert.commands import tables
+from convert.commands.options import BundleName, BundleOption, CheckpointOption, Json, checkpoint_of
+from groupcomm.console import err, line, report
+from groupcomm.errors import UserError
+
+
+def compile_bundle(
+    name: BundleName,
+    folder: Annotated[Path | None, typer.Option("--out", help="Folder for NAME.c and NAME.h; by default build/static/NAME.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Write a bundle as plain C for the kernels in micro/kernels.
+
+    The C code needs no interpreter and computes the same bytes as TFLM.
+    """
+    from convert import bundle, compilation
+
+    opened = bundle.load(name)
+    written = compilation.compile_bundle(opened, folder or Path("build") / "static" / opened.name)
+
+    def show() -> None:
+        line(
+            "{weight_bytes:,} bytes of weights, {state_bytes:,} of state, {arena_bytes:,} of activations "
+            "({unplanned_bytes:,} without sharing)".format(**written)
+        )
+        for file in written["files"]:
+            line(file)
+
+    report(written, as_json, show, then=f"groupcomm package arduino {name} --out build/arduino/{opened.name}")
+
+
+def package(
+    kind: Annotated[
+        Literal["arduino", "zephyr"],
+        typer.Argument(help="arduino: a library for the Arduino IDE. zephyr: a module with an application for Nordic's boards."),
+    ],
+    name: BundleName,
+    folder: Annotated[Path, typer.Option("--out", help="Folder of the package.")],
+    engine: Annotated[
+        Literal["static", "tflm"] | None,
+        typer.Option(
+            help="Engine of an Arduino library: static (plain C, the default) or tflm (TFLM's "
+            "interpreter). A Zephyr module has both (Kconfig)."
+        ),
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Write a bundle as a package for the tools of a board.
+
+    It has the network, the kernels, the stream and the FFT as plain C and C++, and applications.
+    """
+    from convert import bundle
+    from convert import package as packages
+
+    if kind == "zephyr" and engine is not None:
+        raise UserError(f"--engine {engine}: a Zephyr module has both engines; choose there by CONFIG_GROUPCOMM_ENGINE_TFLM")
+    opened = bundle.load(name)
+    with err.status(f"write {opened.name} for {kind}"):
+        write = packages.zephyr if kind == "zephyr" else functools.partial(packages.arduino, engine=engine or "static")
+        files = write(opened, folder)
+    then = {
+        "arduino": "in the Arduino IDE, Sketch > Include Library > Add .ZIP Library, or copy it to libraries/",
+        "zephyr": f"west build -b nrf5340dk/nrf5340/cpuapp {folder / 'app'} (see {folder / 'README.md'})",
+    }
+    result = {"bundle": opened.name, "folder": str(folder), "files": files}
+    report(result, as_json, lambda: line(f"{folder}: {len(files)} files"), then=then[kind])
+
+
+def process(
+    wav: Annotated[Path, typer.Argument(help="A sound file; it is converted to 16 kHz mono 16-bit PCM if necessary.")],
+    folder: Annotated[Path, typer.Option("--out", help="Folder for the WAV files.")],
+    name: BundleOption = "enhance",
+    plot: Annotated[Path | None, typer.Option(help="Draw the spectrograms of input and output into this PNG file.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Run a sound file through the int8 network of a bundle, hop by hop, in TFLM."""
+    from convert.separation import separate
+
+    result = separate(wav, name, folder, plot)
+
+    def show() -> None:
+        for words in result["conversions"]:
+            line(f"{wav}: {words}")
+        for path in result["outputs"] + ([str(plot)] if plot else []):
+            line(path)
+
+    report(result, as_json, show, then=f"groupcomm fit {name} --board nano33ble")
+
+
+def demo(
+    name: BundleOption = "enhance",
+    checkpoint: CheckpointOption = None,
+    folder: Annotated[Path, typer.Option("--out", help="Folder for WAV files and pictures.")] = Path("build/demo"),
+    as_json: Json = False,
+) -> None:
+    """Run the committed demo mixtures through an int8 network in TFLM (C++).
+
+    Write scores, parity, WAV files and spectrograms. The exit code is 1 when the parity fails.
+    """
+    from convert import bundle
+    from tf_model import load_tensorflow
+
+    trained = checkpoint_of(bundle.load(name), checkpoint)
+    load_tensorflow()
+    from convert.demo import run_demo
+
+    result = run_demo(name, str(trained.weights.parent), folder)
+    ok = result["parity"]["ok"]
+    then = f"groupcomm process FILE.wav --bundle {name} --out build/processed" if ok else ""
+    report(result, as_json, lambda: tables.show_demo(result), then=then)
+    if not ok:
+        raise typer.Exit(1)

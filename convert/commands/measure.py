@@ -1,0 +1,201 @@
+"""The commands that measure quality, instructions and memory."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from convert.commands import tables
+from convert.commands.options import (
+    AnyName,
+    BundleName,
+    Core,
+    CorpusOption,
+    Json,
+    Mixtures,
+    RuntimeOption,
+    Split,
+    complete_board,
+    complete_bundle,
+    corpus_of_bundle,
+    open_separator,
+)
+from groupcomm.console import err, line, report
+from groupcomm.errors import UserError
+
+
+def evaluate(
+    name: AnyName,
+    split: Split = "test",
+    runtime: RuntimeOption = None,
+    mixtures: Mixtures = 300,
+    corpus: CorpusOption = None,
+    rooms: Annotated[
+        float | None,
+        typer.Option(min=0.0, max=1.0, help="Share of the mixtures in a simulated room; by default that of the split."),
+    ] = None,
+    worst: Annotated[
+        Path | None,
+        typer.Option("--worst", metavar="DIR", help="Write the five mixtures that improved least as WAV files."),
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Score a network on mixtures of unseen speakers and noises.
+
+    SI-SDR, SDR, PESQ and STOI with 95 % confidence intervals, and SI-SDR improvement by SNR, room,
+    noise, speaker and sex.
+    """
+    from tf_model import evaluate as evaluation
+
+    run, sources, runtime, corpus = open_separator(name, runtime, corpus)
+    scores = evaluation.evaluate(run, split=split, sources=sources, mixtures=mixtures, corpus=corpus, rooms=rooms)
+    result = {"name": name, "runtime": runtime, "corpus": corpus, **scores}
+    if worst:
+        which = {"split": split, "sources": sources, "corpus": corpus, "rooms": rooms}
+        result["files"] = evaluation.write_worst(run, result["worst"], worst, **which)
+    report(result, as_json, lambda: tables.show_evaluation(result), then=_after_scores(name, runtime))
+
+
+def robustness(
+    name: AnyName,
+    split: Split = "test",
+    runtime: RuntimeOption = None,
+    mixtures: Annotated[int, typer.Option(min=2, help="Mixtures of 4 s in each condition.")] = 40,
+    corpus: CorpusOption = None,
+    as_json: Json = False,
+) -> None:
+    """Score a network at high SNR, in rooms, at levels of -60 to 0 dBFS, and on altered sound.
+
+    The same mixtures are clipped, resampled, and mixed with a DC offset, hum, infrasound, a pop and
+    music. Clean speech, noise alone and silence are measured too.
+    """
+    from tf_model.robustness import robustness as measure
+
+    run, sources, runtime, corpus = open_separator(name, runtime, corpus)
+    found = measure(run, split=split, sources=sources, mixtures=mixtures, corpus=corpus)
+    result = {"name": name, "runtime": runtime, "corpus": corpus, **found}
+    report(result, as_json, lambda: tables.show_robustness(result), then=_after_scores(name, runtime))
+
+
+def _after_scores(name: str, runtime: str) -> str:
+    return f"groupcomm convert {name}" if runtime == "keras" else f"groupcomm fit {name} --board nano33ble"
+
+
+def baselines(
+    names: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[BUNDLE]...",
+            help="Bundles that enhance one speaker; by default all released ones.",
+            autocompletion=complete_bundle,
+        ),
+    ] = None,
+    folder: Annotated[Path, typer.Option("--out", help="Folder for scores, baselines.json and baselines.png.")] = Path("build/baselines"),
+    split: Split = "test",
+    mixtures: Mixtures = 200,
+    corpus: CorpusOption = None,
+    as_json: Json = False,
+) -> None:
+    """Compare int8 bundles with RNNoise, NSNet2, GTCRN, DTLN, DeepFilterNet and Speex.
+
+    All process the same mixtures, so the differences are paired. A baseline whose package is not
+    installed is skipped.
+    """
+    from convert import bundle
+    from convert.baselines import INSTALL, compare
+
+    names = names or [name for name in bundle.names() if bundle.load(name).sources == 1]
+    corpus = corpus or corpus_of_bundle(bundle.load(names[0]))
+    result = compare(names, folder, split=split, mixtures=mixtures, corpus=corpus)
+
+    def show() -> None:
+        tables.show_baselines(result)
+        for other, why in result["skipped"].items():
+            line(f"{other}: skipped, {why}; {INSTALL}")
+        line(f"{folder / 'baselines.json'}, {folder / 'baselines.png'}")
+
+    report(result, as_json, show, then=f"groupcomm bench {names[0]}")
+
+
+def bench(
+    name: BundleName,
+    board: Annotated[Core | None, typer.Option(help="The emulated core; by default cortex-m4.")] = None,
+    engine: Annotated[
+        Literal["static", "tflm-host"],
+        typer.Option(help="static: plain C on an emulated core. tflm-host: TFLM's interpreter on this machine."),
+    ] = "static",
+    portable: Annotated[bool, typer.Option("--portable", help="Kernels without DSP extension and Helium, to compare.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Count the instructions per hop of a bundle by operator and function, and its flash and RAM.
+
+    QEMU emulates the core. The exit code is 1 when a budget in bundle.json is exceeded. With
+    --engine tflm-host: instructions, time and arena in TFLM with its kernels and with ours, and no
+    budget.
+    """
+    from convert import bench as benches
+    from convert import bundle
+
+    if engine == "tflm-host":
+        for option, given in (("--board", board), ("--portable", portable)):
+            if given:
+                raise UserError(f"{option} is for --engine static; tflm-host runs on this machine, with both kinds of kernels")
+        with err.status("build and run TFLM on this machine"):
+            found = benches.bench_host(bundle.load(name))
+        report(found, as_json, lambda: tables.show_bench_host(found))
+        return
+    board = board or "cortex-m4"
+    with err.status(f"build and run the firmware for {board}"):
+        found = benches.bench(bundle.load(name), board, portable=portable)
+    report(found, as_json, lambda: tables.show_bench(found), then=f"groupcomm fit {name} --board nano33ble")
+    if not all(b["ok"] for b in found["budget"].values()):
+        raise typer.Exit(1)
+
+
+def fit(
+    name: BundleName,
+    board: Annotated[
+        str | None,
+        typer.Option(
+            "--board",
+            help="nano33ble, nrf52840dk, nrf5340dk, nrf5340_audio_dk, cortex-m4, cortex-m33 or cortex-m55.",
+            autocompletion=complete_board,
+        ),
+    ] = None,
+    clock: Annotated[float | None, typer.Option("--clock", metavar="MHZ", min=0.1, help="Clock of a chip without a name, MHz.")] = None,
+    flash: Annotated[float | None, typer.Option("--flash", metavar="KB", min=1, help="Its flash, in units of 1024 bytes.")] = None,
+    ram: Annotated[float | None, typer.Option("--ram", metavar="KB", min=1, help="Its RAM, in units of 1024 bytes.")] = None,
+    core: Annotated[Literal["cortex-m4", "m33", "m55"] | None, typer.Option("--core", help="Its core; by default cortex-m4.")] = None,
+    cycles: Annotated[
+        float | None,
+        typer.Option("--cycles-per-instruction", min=0.5, max=10, help="Assumption, by default 1.5: QEMU counts instructions."),
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Estimate whether a bundle fits a board and runs there in real time.
+
+    Name a --board, or give --clock, --flash and --ram of a chip. The exit code is 1 when it does not
+    fit.
+    """
+    from convert import boards, bundle
+    from convert.fit import fit as estimate
+
+    chip = {"--clock": clock, "--flash": flash, "--ram": ram}
+    given = [option for option, value in chip.items() if value is not None] + (["--core"] if core else [])
+    if board is not None and given:
+        raise UserError(f"--board {board} with {given[0]}: a board has its own; leave one of the two out")
+    if board is None:
+        missing = [option for option, value in chip.items() if value is None]
+        if missing:
+            raise UserError(f"fit: needs --board, or --clock, --flash and --ram; {' and '.join(missing)} missing")
+        target = boards.custom({"m33": "cortex-m33", "m55": "cortex-m55"}.get(core, "cortex-m4"), clock, flash, ram)
+    else:
+        target = board
+        boards.find(board)
+    opened = bundle.load(name)
+    with err.status(f"build and run the firmware of {opened.name}"):
+        found = estimate(opened, target, **({"cycles_per_instruction": cycles} if cycles else {}))
+    then = f"groupcomm package arduino {name} --out build/arduino/{opened.name}" if found["ok"] else ""
+    report(found, as_json, lambda: tables.show_fit(found), then=then)
+    if not found["ok"]:
+        raise typer.Exit(1)

@@ -1,0 +1,75 @@
+"""The commands that compare runtimes with each other."""
+
+from typing import Annotated
+
+import typer
+
+from convert.commands import tables
+from convert.commands.options import BundleName, CheckpointOption, CorpusOption, Json, Split, checkpoint_of
+from groupcomm.console import report
+
+
+def parity(
+    name: BundleName,
+    checkpoint: CheckpointOption = None,
+    hops: Annotated[int, typer.Option(min=1, help="Hops of real sound in a pass; a reset is between two passes.")] = 1000,
+    port: Annotated[str | None, typer.Option("--port", help="Compare a board on this serial port with TFLM: /dev/ttyACM0, COM3.")] = None,
+    baud: Annotated[int, typer.Option(min=1, help="With --port: bit/s of a UART; USB ignores it.")] = 115200,
+    as_json: Json = False,
+) -> None:
+    """Compare every runtime with its reference on the same real sound, byte by byte.
+
+    The exit code is 1 when a byte of TFLM, plain C or the simulation differs.
+    """
+    from convert import bundle
+
+    if port is not None:
+        from convert import serial_parity
+
+        opened = bundle.load(name)
+        with serial_parity.open_port(port, baud) as connection:
+            result = serial_parity.parity(opened, connection, hops=hops)
+        show = tables.show_board_parity
+    else:
+        from tf_model import load_tensorflow
+
+        opened = bundle.load(name)
+        trained = checkpoint_of(opened, checkpoint)
+        load_tensorflow()
+        from convert import parity as comparison
+
+        result = comparison.parity(opened, trained, hops=hops)
+        show = tables.show_parity
+    report(result, as_json, lambda: show(result), then=f"groupcomm evaluate {name}" if result["ok"] else "")
+    if not result["ok"]:
+        raise typer.Exit(1)
+
+
+def drift(
+    name: BundleName,
+    checkpoint: CheckpointOption = None,
+    minutes: Annotated[int, typer.Option(min=3, help="Length of the stream, which repeats one minute of sound.")] = 30,
+    split: Split = "validation",
+    corpus: CorpusOption = None,
+    as_json: Json = False,
+) -> None:
+    """Compare int8 with float32 minute by minute in one long stream.
+
+    The exit code is 1 when the SI-SDR of the last minute differs by 0.05 dB from that of the second.
+    """
+    from convert import bundle
+    from tf_model import load_tensorflow
+    from tf_model.checkpoint import corpus_of
+
+    opened = bundle.load(name)
+    trained = checkpoint_of(opened, checkpoint)
+    load_tensorflow()
+    from convert.sensitivity import DRIFT
+    from convert.sensitivity import drift as measure
+
+    found = measure(opened, trained, minutes=minutes, split=split, corpus=corpus or corpus_of(trained))
+    stable = abs(found["drift_db"]) <= DRIFT
+    then = f"groupcomm evaluate {name}" if stable else ""
+    report(found, as_json, lambda: tables.show_drift(found, stable), then=then)
+    if not stable:
+        raise typer.Exit(1)
