@@ -79,8 +79,8 @@ def test_bottleneck_memory_runs_over_time_inside_the_narrow_layer(random):
     layer = Bottleneck(6, memory=3)
     np.testing.assert_array_equal(layer(x), x)  # the identity, before training
     randomize(layer, random)
-    say, say_bias = (w.astype(np.float64) for w in layer.say.get_weights())
-    hear, hear_bias = (w.astype(np.float64) for w in layer.hear.get_weights())
+    say, say_bias = (w.astype(np.float64) for w in layer.down.get_weights())
+    hear, hear_bias = (w.astype(np.float64) for w in layer.up.get_weights())
     narrow = np.maximum(x.reshape(2, 7, 20) @ say + say_bias, 0)
     states = layer.lstm(narrow.astype(np.float32)).numpy()
     np.testing.assert_allclose(

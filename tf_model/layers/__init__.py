@@ -1,1 +1,5 @@
-"""One layer, one file. Each takes a whole sequence [batch, frames, groups, width] or one frame [groups, width]."""
+"""Keras layers, one per file.
+
+Layers of the streaming family take a whole sequence [shape=(batch, frames, groups, width)] or one
+frame [shape=(groups, width)].
+"""

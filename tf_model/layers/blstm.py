@@ -1,4 +1,4 @@
-"""A bidirectional LSTM that TFLite can run again and again."""
+"""A bidirectional LSTM whose TFLite form starts from zero states in every call."""
 
 import tensorflow as tf
 import tf_keras as keras
@@ -6,23 +6,32 @@ from tf_keras.src.layers.rnn.lstm import lstm_with_backend_selection
 
 from tf_model.layers.lstm import LSTM
 
-_SHUT = -1e4  # of a gate's sum: its sigmoid is 0 in float32, whatever the other terms are
+# Added to the sum of a gate: its sigmoid is then 0 in float32, whatever the other terms are.
+_CLOSED_GATE = -1e4
 
 
 class BLSTM(keras.layers.Bidirectional):
-    """An LSTM forwards and one backwards, outputs side by side; both start from zero states in every call, also in TFLite.
+    """Concatenate the outputs of a forward and a backward LSTM.
 
-    The fused LSTM of TFLite and TFLM begins an Invoke with the state that the last one left. So, with ``export``, every sequence gets a
-    first step that makes the state zero: it has a feature of its own, whose weights shut the input gate and the forget gate. The new cell
-    is then 0 * cell + 0 * candidate, which is zero for all states that are numbers, and its output is dropped. It costs one step more, and
-    no caller has to reset anything.
+    Both directions start from zero states in every call, also in TFLite. The fused LSTM of TFLite
+    and TFLM begins an invocation with the state that the previous one left. With ``export``, every
+    sequence therefore gets a first step that resets the state: this step has a feature of its own,
+    whose weights close the input gate and the forget gate. The new cell is then 0 * cell +
+    0 * candidate, which is zero for every finite state. The output of the step is dropped. The cost
+    is one additional step per direction, and no caller has to reset the state.
 
     Parameters
     ----------
-    hidden : units of each direction.
+    hidden : int
+        Units of each direction.
+    **kwargs
+        Arguments of `keras.layers.Layer`.
 
-    Call with tensor [shape=(batch, length, width)]; returns [shape=(batch, length, 2 * hidden)]. ``export`` is for the
-    converter, and only inside a ``tf.function``; the weights are the same.
+    Attributes
+    ----------
+    export : bool
+        Build the form for the converter. Set it only inside a ``tf.function``; the weights are the
+        same.
     """
 
     def __init__(self, hidden: int, **kwargs):
@@ -30,24 +39,34 @@ class BLSTM(keras.layers.Bidirectional):
         self.export = False
 
     def call(self, x):
+        """Run both directions.
+
+        Parameters
+        ----------
+        x : tf.Tensor [shape=(batch, length, width), dtype=float32]
+
+        Returns
+        -------
+        tf.Tensor [shape=(batch, length, 2 * hidden), dtype=float32]
+        """
         if not self.export:
             return super().call(x)
-        backwards = _from_zero(tf.reverse(x, [1]), self.backward_layer.cell)
-        return tf.concat([_from_zero(x, self.forward_layer.cell), tf.reverse(backwards, [1])], -1)
+        backwards = _run_from_zero_state(tf.reverse(x, [1]), self.backward_layer.cell)
+        return tf.concat(
+            [_run_from_zero_state(x, self.forward_layer.cell), tf.reverse(backwards, [1])], -1
+        )
 
 
-def _from_zero(x, cell):
-    """One direction, of the weights of a Keras cell, with the step before the first."""
-    # The step is all ones. That it is 1 in the last feature, where all true steps are 0, is what counts.
+def _run_from_zero_state(x, cell):
+    """Run one direction with the weights of a Keras cell, after a step that resets the state."""
+    # All features of the reset step are 1. Only the last one matters, which is 0 in all other
+    # steps.
     x = tf.pad(tf.pad(x, [[0, 0], [0, 0], [0, 1]]), [[0, 0], [1, 0], [0, 0]], constant_values=1)
-    gates = tf.repeat(
-        tf.constant([[_SHUT, _SHUT, 0, 0]]), cell.units, axis=1
-    )  # input, forget, candidate, output
+    # Order of the gates: input, forget, candidate, output.
+    gates = tf.repeat(tf.constant([[_CLOSED_GATE, _CLOSED_GATE, 0, 0]]), cell.units, axis=1)
     kernel = tf.concat([cell.kernel, gates], 0)
-    recurrent, bias = (
-        tf.convert_to_tensor(cell.recurrent_kernel),
-        tf.convert_to_tensor(cell.bias),
-    )  # a variable crashes the converter
+    # Tensors, because the converter crashes on variables here.
+    recurrent, bias = tf.convert_to_tensor(cell.recurrent_kernel), tf.convert_to_tensor(cell.bias)
     zeros = tf.zeros([tf.shape(x)[0], cell.units])
     _, h, *_ = lstm_with_backend_selection(
         x, zeros, zeros, kernel, recurrent, bias, mask=None, time_major=False, go_backwards=False,

@@ -1,23 +1,27 @@
-"""Group split and merge: a feature vector as K small ones, and back (arXiv 2011.08397, section 2.2)."""
+"""Split of a feature vector into K groups, and its inverse (arXiv 2011.08397, section 2.2)."""
 
 import tensorflow as tf
 
 
 def split(x, groups: int):
-    """Cut the last axis into contiguous groups.
+    """Split the last axis into contiguous groups.
 
     Parameters
     ----------
-    x : tensor [shape=(batch, frames, features)] or one frame [shape=(1, features)]
+    x : tf.Tensor [shape=(batch, frames, features), dtype=float32]
+        Or one frame [shape=(1, features)].
+    groups : int
+        Number of groups K.
 
     Returns
     -------
-    tensor [shape=(batch, frames, groups, features // groups)] or [shape=(groups, features // groups)]
+    tf.Tensor [shape=(batch, frames, groups, features // groups), dtype=float32]
+        For one frame [shape=(groups, features // groups)].
 
     Raises
     ------
     ValueError
-        When the groups do not divide the features.
+        When the number of features is not a multiple of the number of groups.
     """
     features = x.shape[-1]
     if features % groups:
@@ -29,7 +33,18 @@ def split(x, groups: int):
 
 
 def merge(x):
-    """Inverse of `split`: [batch, frames, groups, width] -> [batch, frames, features], [groups, width] -> [1, features]."""
+    """Concatenate the features of all groups; the inverse of `split`.
+
+    Parameters
+    ----------
+    x : tf.Tensor [shape=(batch, frames, groups, width), dtype=float32]
+        Or one frame [shape=(groups, width)].
+
+    Returns
+    -------
+    tf.Tensor [shape=(batch, frames, groups * width), dtype=float32]
+        For one frame [shape=(1, groups * width)].
+    """
     groups, width = x.shape[-2:]
     if len(x.shape) == 2:
         return tf.reshape(x, [1, groups * width])

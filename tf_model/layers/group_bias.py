@@ -1,19 +1,29 @@
-"""What tells groups with the same weights apart."""
+"""A bias per group, for groups that share all other weights."""
 
 import tf_keras as keras
 
 
 class GroupBias(keras.layers.Layer):
-    """``y_k = x_k + b_k``: a learned constant for every feature of every group.
+    """Add a learned constant to every feature of every group: ``y_k = x_k + b_k``.
 
-    Groups that are bands of the spectrum share all weights; this is how a band knows where it lies.
-
-    Call with tensor [shape=(..., groups, width)]; returns the same shape.
+    Groups that are bands of the spectrum share all other weights. The constant encodes the position
+    of a band in the spectrum.
     """
 
     def build(self, shape):
+        """Create the constants."""
         self.bias = self.add_weight("bias", shape=shape[-2:], initializer="zeros")
         super().build(shape)
 
     def call(self, x):
+        """Apply the layer.
+
+        Parameters
+        ----------
+        x : tf.Tensor [shape=(..., groups, width), dtype=float32]
+
+        Returns
+        -------
+        tf.Tensor [shape=(..., groups, width), dtype=float32]
+        """
         return x + self.bias

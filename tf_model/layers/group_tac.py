@@ -1,4 +1,4 @@
-"""Group Communication by transform, average and concatenate, as the follow-up paper has it."""
+"""Group Communication by transform-average-concatenate, as published."""
 
 import math
 
@@ -12,22 +12,25 @@ from tf_model.layers.prelu import PReLU
 
 
 class GroupTAC(keras.layers.Layer):
-    """Every group hears the mean of all (arXiv 2012.07291, section III-A). `tac.TAC` is its reduction for int8.
+    """Combine every group with the mean of all groups (arXiv 2012.07291, section III-A).
 
-    With x_k one group's features, p1..p3 PReLU, and h hidden units::
+    `tac.TAC` is the reduced form for int8. With x_k the features of group k, p1..p3 PReLU, and h
+    hidden units::
 
         u_k = p1(W1 x_k + b1)
         m   = p2(W2 mean_k(u_k) + b2)
         y_k = x_k + norm(p3(W3 [u_k, m] + b3))
 
-    W3 is kept in two halves, because its product with m is the same for all groups.
+    W3 is stored in two halves, because its product with m is the same for all groups.
 
     Parameters
     ----------
-    hidden : width h.
-    per_frame : see `Norm`.
-
-    Call with tensor [shape=(batch, time..., groups, width)]; returns the same shape.
+    hidden : int
+        Number of hidden units h.
+    per_frame : bool
+        See `Norm`.
+    **kwargs
+        Arguments of `keras.layers.Layer`.
     """
 
     def __init__(self, hidden: int, *, per_frame: bool = False, **kwargs):
@@ -39,6 +42,7 @@ class GroupTAC(keras.layers.Layer):
         self.norm = Norm(per_frame=per_frame, name="norm")
 
     def build(self, shape):
+        """Create the weights of all parts."""
         width = shape[-1]
         self.own = keras.layers.Dense(width, name="own")
         self.common = keras.layers.Dense(width, use_bias=False, name="common")
@@ -49,12 +53,26 @@ class GroupTAC(keras.layers.Layer):
         super().build(shape)
 
     def call(self, x):
+        """Apply the layer.
+
+        Parameters
+        ----------
+        x : tf.Tensor [shape=(batch, time..., groups, width), dtype=float32]
+
+        Returns
+        -------
+        tf.Tensor
+            Of the shape of ``x``.
+        """
         own = self.slopes[0](self.transform(x))
         mean = self.slopes[1](self.average(tf.reduce_mean(own, axis=-2, keepdims=True)))
         return x + self.norm(self.slopes[2](self.own(own) + self.common(mean)))
 
     def macs(self, shape: tuple[int, ...]) -> macs.Macs:
-        """Count for an input of this shape. thop sees the concatenation, and one a PReLU's element."""
+        """Count the multiply-accumulates for an input of this shape.
+
+        thop counts the product with the concatenation, and 1 per element of each PReLU.
+        """
         *frames, groups, width = shape
         frames, h = math.prod(frames), self.hidden
         rows = frames * groups

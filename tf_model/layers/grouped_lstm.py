@@ -1,4 +1,4 @@
-"""Time recurrence that all groups share."""
+"""A recurrence over time whose weights are shared by all groups."""
 
 import tensorflow as tf
 import tf_keras as keras
@@ -8,18 +8,23 @@ from tf_model.layers.lstm import LSTM
 
 
 class GroupedLSTM(keras.layers.Layer):
-    """One LSTM over time, shared by all groups, with projection and residual (arXiv 2011.08397, section 2.2, made causal).
+    """Apply one LSTM over time to every group, with projection and residual connection.
 
-    ``y_k[t] = x_k[t] + W h_k[t] + b``, where h_k is the LSTM's hidden state for group k. The groups are the LSTM's batch, so the
-    weights are shared and each group has its own state.
+    ``y_k[t] = x_k[t] + W h_k[t] + b``, where h_k is the hidden state of the LSTM for group k. The
+    groups are the batch of the LSTM, so they share its weights and each group has its own state.
+
+    Source: arXiv 2011.08397, section 2.2, here in a causal form.
 
     Parameters
     ----------
-    hidden : units of the LSTM.
-    stateful : for one frame at a time in Keras, keep the state from call to call; `reset_states` zeroes it.
-    export : for the converter: the fused operator of TFLite keeps its state by itself.
-
-    Call with a sequence [shape=(batch, frames, groups, width)] or one frame [shape=(groups, width)]; returns the same shape.
+    hidden : int
+        Units of the LSTM.
+    stateful : bool
+        For one frame at a time in Keras: keep the state between calls. `reset_states` resets it.
+    export : bool
+        For the converter: the fused operator of TFLite keeps its own state.
+    **kwargs
+        Arguments of `keras.layers.Layer`.
     """
 
     def __init__(self, hidden: int, *, stateful: bool = False, export: bool = False, **kwargs):
@@ -28,10 +33,23 @@ class GroupedLSTM(keras.layers.Layer):
         self.lstm = LSTM(hidden, stateful=stateful, export=export, name="lstm")
 
     def build(self, shape):
+        """Create the projection."""
         self.project = keras.layers.Dense(shape[-1], name="project")
         super().build(shape)
 
     def call(self, x):
+        """Apply the layer.
+
+        Parameters
+        ----------
+        x : tf.Tensor [shape=(batch, frames, groups, width), dtype=float32]
+            Or one frame [shape=(groups, width)].
+
+        Returns
+        -------
+        tf.Tensor
+            Of the shape of ``x``.
+        """
         groups, width = x.shape[-2:]
         if len(x.shape) == 2:
             h = self.lstm(tf.reshape(x, [groups, 1, width]))
@@ -42,7 +60,7 @@ class GroupedLSTM(keras.layers.Layer):
         return x + tf.transpose(h, [0, 2, 1, 3])
 
     def reset_states(self):
-        """Forget what was heard (only with ``stateful=True``)."""
+        """Reset the state of the LSTM to zero (only with ``stateful=True``)."""
         self.lstm.reset_states()
 
     macs = staticmethod(macs.grouped_lstm)

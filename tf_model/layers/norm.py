@@ -1,21 +1,24 @@
-"""Normalisation of every group by itself."""
+"""Normalization of every group by itself."""
 
 import tensorflow as tf
 import tf_keras as keras
 
 
 class Norm(keras.layers.Layer):
-    """``gain * (x - mean) / sqrt(variance + 1e-5) + bias`` with a gain and a bias for every feature.
+    """Normalize every group: ``gain * (x - mean) / sqrt(variance + 1e-5) + bias``.
 
-    PyTorch's ``GroupNorm(1, width)`` of tensors whose groups sit in the batch (arXiv 2011.08397, section 3.2): the mean is taken over all
-    time and over the features of one group. ``per_frame`` takes it over the features of one group in one frame instead, which needs no
-    future and no memory: the causal networks use that.
+    Every feature has its own gain and bias. This is PyTorch's ``GroupNorm(1, width)`` for tensors
+    whose groups are part of the batch (arXiv 2011.08397, section 3.2): mean and variance are taken
+    over all time and over the features of one group. With ``per_frame`` they are taken over the
+    features of one group in one frame, which needs neither look-ahead nor memory. The causal
+    networks use that form.
 
     Parameters
     ----------
-    per_frame : statistics of every frame by itself.
-
-    Call with tensor [shape=(batch, time..., groups, width)]; returns the same shape.
+    per_frame : bool
+        Compute the statistics of every frame separately.
+    **kwargs
+        Arguments of `keras.layers.Layer`.
     """
 
     def __init__(self, *, per_frame: bool = False, **kwargs):
@@ -23,18 +26,30 @@ class Norm(keras.layers.Layer):
         self.per_frame = per_frame
 
     def build(self, shape):
+        """Create gain and bias."""
         self.gain = self.add_weight(name="gain", shape=(shape[-1],), initializer="ones")
         self.bias = self.add_weight(name="bias", shape=(shape[-1],), initializer="zeros")
         super().build(shape)
 
     def call(self, x):
+        """Apply the layer.
+
+        Parameters
+        ----------
+        x : tf.Tensor [shape=(batch, time..., groups, width), dtype=float32]
+
+        Returns
+        -------
+        tf.Tensor
+            Of the shape of ``x``.
+        """
         rank = len(x.shape)
         axes = [-1] if self.per_frame else [i for i in range(1, rank) if i != rank - 2]
 
         def mean(y):
-            for axis in reversed(
-                axes
-            ):  # one by one: a float32 sum over 4 s is off by 1e-5 of itself, sums of sums by 1e-7
+            # One axis at a time: the relative error of a float32 sum over 4 s is 1e-5, that of
+            # nested sums 1e-7.
+            for axis in reversed(axes):
                 y = tf.reduce_mean(y, axis, keepdims=True)
             return y
 

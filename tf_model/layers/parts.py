@@ -1,24 +1,40 @@
-"""What layers made of layers share."""
+"""Helpers for layers that consist of other layers."""
 
 import tensorflow as tf
 import tf_keras as keras
 
 
 def build(part: keras.layers.Layer, width: int) -> None:
-    """Create the weights of a layer's part for inputs of ``width`` features, under the part's name, without running it."""
+    """Create the weights of a sublayer under its name, without running it.
+
+    Parameters
+    ----------
+    part : keras.layers.Layer
+    width : int
+        Number of input features.
+    """
     with tf.name_scope(part.name):
         part.build(tf.TensorShape([None, None, width]))
     part.built = True
 
 
 def along(x, axis: int, function, **kwargs):
-    """Apply a sequence layer along one axis of many.
+    """Apply a sequence layer along one of several axes.
 
     Parameters
     ----------
-    x : tensor [shape=(..., width)]
-    axis : the axis (not the first) that becomes the sequence; all others but the last are its batch.
-    function : [shape=(batch, length, width)] -> the same shape.
+    x : tf.Tensor [shape=(..., width), dtype=float32]
+    axis : int
+        The axis that becomes the sequence; not the first. All other axes except the last become the
+        batch.
+    function : callable
+        Maps a tf.Tensor [shape=(batch, length, width)] to one of the same shape.
+    **kwargs
+        Further arguments of ``function``.
+
+    Returns
+    -------
+    tf.Tensor [shape=(..., width), dtype=float32]
     """
     rank = len(x.shape)
     order = [i for i in range(rank - 1) if i != axis] + [axis, rank - 1]

@@ -1,4 +1,4 @@
-"""The module that the papers repeat everywhere: LSTM, projection, norm, residual."""
+"""The residual recurrent module of the papers: LSTM, projection, norm and residual connection."""
 
 import math
 
@@ -12,20 +12,26 @@ from tf_model.layers.norm import Norm
 
 
 class ResidualRNN(keras.layers.Layer):
-    """``y = x + norm(W [h, h'] + b)``: h is the state of an LSTM that runs forwards along one axis, h' of one that runs backwards.
+    """Apply an LSTM along one axis: ``y = x + norm(W [h, h'] + b)``.
 
-    Along time inside a chunk, along chunks, and, as the Group Communication of arXiv 2011.08397 (section 2.2), along the groups. All other
-    axes are its batch, so groups share its weights. It starts from zero states, every time: along the groups, anew in every frame.
+    h is the state of an LSTM that runs forwards along the axis, h' that of one that runs backwards.
+    The papers use this module along time inside a chunk, along chunks, and, as the Group
+    Communication of arXiv 2011.08397 (section 2.2), along the groups. All other axes are its batch,
+    so groups share its weights. The state is zero at the start of every sequence; along the groups,
+    in every frame.
 
     Parameters
     ----------
-    hidden : units of each direction.
-    axis : axis it runs along.
-    bidirectional : False leaves the backward LSTM out.
-    per_frame : see `Norm`.
-
-    Call with tensor [shape=(batch, time..., groups, width)]; returns the same shape. One direction only: call with ``state`` (h, c), each
-    [shape=(batch of the LSTM, hidden)], to go on from an earlier part of the sequence; returns the pair (y, state).
+    hidden : int
+        Units of each direction.
+    axis : int
+        The axis that the LSTM runs along.
+    bidirectional : bool
+        False leaves out the backward LSTM.
+    per_frame : bool
+        See `Norm`.
+    **kwargs
+        Arguments of `keras.layers.Layer`.
     """
 
     def __init__(
@@ -47,6 +53,7 @@ class ResidualRNN(keras.layers.Layer):
         self.norm = Norm(per_frame=per_frame, name="norm")
 
     def build(self, shape):
+        """Create the weights of all parts."""
         width = shape[-1]
         self.project = keras.layers.Dense(width, name="project")
         parts.build(self.rnn, width)
@@ -55,6 +62,20 @@ class ResidualRNN(keras.layers.Layer):
         super().build(shape)
 
     def call(self, x, state=None):
+        """Apply the layer.
+
+        Parameters
+        ----------
+        x : tf.Tensor [shape=(batch, time..., groups, width), dtype=float32]
+        state : tuple of tf.Tensor or None
+            (h, c) after an earlier part of the sequence, each [shape=(batch of the LSTM, hidden)],
+            for one direction only. None: zeros.
+
+        Returns
+        -------
+        tf.Tensor
+            Of the shape of ``x``. With ``state``, a tuple of it and the new state.
+        """
         after = []
 
         def run(sequences):
@@ -68,7 +89,7 @@ class ResidualRNN(keras.layers.Layer):
         return y if state is None else (y, tuple(after))
 
     def macs(self, shape: tuple[int, ...]) -> macs.Macs:
-        """Count for an input of this shape."""
+        """Count the multiply-accumulates for an input of this shape."""
         *rows, width = shape
         directions = 1 + self.bidirectional
         rows = math.prod(rows)

@@ -1,4 +1,4 @@
-"""A block of Conv-TasNet's temporal convolutional network."""
+"""A block of the temporal convolutional network of Conv-TasNet."""
 
 import math
 
@@ -12,18 +12,24 @@ from tf_model.layers.prelu import PReLU
 
 
 class TCNBlock(keras.layers.Layer):
-    """Dilated depthwise-separable convolution (Luo and Mesgarani, "Conv-TasNet", TASLP 2019, section II-C)::
+    """Apply a dilated depthwise-separable convolution.
+
+    With p1 and p2 PReLU::
 
         u = norm1(p1(W1 x + b1))
         v = norm2(p2(depthwise(u)))
         y = x + W2 v + b2,  skip = W3 v + b3
 
+    Source: Luo and Mesgarani, "Conv-TasNet", TASLP 2019, section II-C.
+
     Parameters
     ----------
-    hidden : width of u and v.
-    dilation : of the depthwise convolution of size 3.
-
-    Call with tensor [shape=(batch, frames, groups, width)]; returns the pair (y, skip), both of the same shape.
+    hidden : int
+        Number of features of u and v.
+    dilation : int
+        Dilation of the depthwise convolution, in frames. Its kernel has 3 taps.
+    **kwargs
+        Arguments of `keras.layers.Layer`.
     """
 
     def __init__(self, hidden: int, dilation: int, **kwargs):
@@ -35,6 +41,7 @@ class TCNBlock(keras.layers.Layer):
         self.norms = [Norm(name=f"norm_{i}") for i in range(2)]
 
     def build(self, shape):
+        """Create the weights of all parts."""
         width = shape[-1]
         self.residual = keras.layers.Dense(width, name="residual")
         self.skip = keras.layers.Dense(width, name="skip")
@@ -44,12 +51,25 @@ class TCNBlock(keras.layers.Layer):
         super().build(shape)
 
     def call(self, x):
+        """Apply the layer.
+
+        Parameters
+        ----------
+        x : tf.Tensor [shape=(batch, frames, groups, width), dtype=float32]
+
+        Returns
+        -------
+        y, skip : tf.Tensor [shape=(batch, frames, groups, width), dtype=float32]
+        """
         u = self.norms[0](self.slopes[0](self.expand(x)))
         v = self.norms[1](self.slopes[1](self.depthwise(u)))
         return x + self.residual(v), self.skip(v)
 
     def macs(self, shape: tuple[int, ...]) -> macs.Macs:
-        """Count for an input of this shape; thop adds one for an element of each PReLU."""
+        """Count the multiply-accumulates for an input of this shape.
+
+        thop adds 1 per element of each PReLU.
+        """
         *rows, width = shape
         dense = macs.product(math.prod(rows), 3 * width, self.hidden)
         inner = (*rows, self.hidden)

@@ -1,4 +1,4 @@
-"""The improved transformer of DPTNet."""
+"""The improved transformer layer of DPTNet."""
 
 import math
 
@@ -12,22 +12,28 @@ from tf_model.layers.norm import Norm
 
 
 class Transformer(keras.layers.Layer):
-    """Self-attention and a BLSTM along one axis (Chen et al., "Dual-path transformer network", Interspeech 2020, section 2.2)::
+    """Apply self-attention and a BLSTM along one axis.
 
-        q, k, v = the three thirds of W1 x + b1, each cut into heads of d features
+    ::
+
+        q, k, v = the three thirds of W1 x + b1, each split into heads of d features
         a = W2 [softmax(q k^T / sqrt(d)) v, of all heads] + b2
         u = norm1(x + a)
         y = x + norm2(u + W3 relu(BLSTM(u)) + b3)
 
-    The norms are of every frame by itself. The BLSTM has ``2 width`` units each way. The outer residual is that of the authors of
-    arXiv 2012.07291.
+    The norms use the statistics of each frame. The BLSTM has ``2 width`` units in each direction.
+
+    Source: Chen et al., "Dual-path transformer network", Interspeech 2020, section 2.2. The outer
+    residual connection follows the program of the authors of arXiv 2012.07291.
 
     Parameters
     ----------
-    axis : axis it runs along.
-    heads : attention heads.
-
-    Call with tensor [shape=(batch, time..., groups, width)]; returns the same shape.
+    axis : int
+        The axis that the layer runs along.
+    heads : int
+        Attention heads.
+    **kwargs
+        Arguments of `keras.layers.Layer`.
     """
 
     def __init__(self, axis: int, *, heads: int = 4, **kwargs):
@@ -36,6 +42,7 @@ class Transformer(keras.layers.Layer):
         self.norms = [Norm(per_frame=True, name=f"norm_{i}") for i in range(2)]
 
     def build(self, shape):
+        """Create the weights of all parts."""
         width = shape[-1]
         self.attend = keras.layers.Dense(3 * width, name="attend")
         self.join = keras.layers.Dense(width, name="join")
@@ -47,6 +54,17 @@ class Transformer(keras.layers.Layer):
         super().build(shape)
 
     def call(self, x):
+        """Apply the layer.
+
+        Parameters
+        ----------
+        x : tf.Tensor [shape=(batch, time..., groups, width), dtype=float32]
+
+        Returns
+        -------
+        tf.Tensor
+            Of the shape of ``x``.
+        """
         return x + parts.along(x, self.axis, self._sequence)
 
     def _sequence(self, x):
@@ -57,12 +75,17 @@ class Transformer(keras.layers.Layer):
             tf.transpose(qkv, [2, 0, 3, 1, 4])
         )  # each (batch, heads, length, size)
         weights = tf.nn.softmax(tf.matmul(q, k, transpose_b=True) / math.sqrt(size))
-        heard = tf.reshape(tf.transpose(tf.matmul(weights, v), [0, 2, 1, 3]), [-1, length, width])
-        u = self.norms[0](x + self.join(heard))
+        attended = tf.reshape(
+            tf.transpose(tf.matmul(weights, v), [0, 2, 1, 3]), [-1, length, width]
+        )
+        u = self.norms[0](x + self.join(attended))
         return self.norms[1](u + self.project(tf.nn.relu(self.rnn(u))))
 
     def macs(self, shape: tuple[int, ...]) -> macs.Macs:
-        """Count for an input of this shape. thop sees nothing of the attention, and 4 for an element of each norm."""
+        """Count the multiply-accumulates for an input of this shape.
+
+        thop counts nothing for the attention, and 4 per element of each norm.
+        """
         *rows, width = shape
         rows = math.prod(rows)
         attention = macs.Macs(

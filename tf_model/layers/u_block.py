@@ -1,4 +1,4 @@
-"""A block of Sudo rm -rf."""
+"""A block of the network Sudo rm -rf."""
 
 import math
 
@@ -13,21 +13,25 @@ from tf_model.layers.prelu import PReLU
 
 
 class UBlock(keras.layers.Layer):
-    """Successive downsampling and resampling (Tzinis et al., "Sudo rm -rf", MLSP 2020, section 2.2; the block of the "improved" model)::
+    """Downsample a sequence in steps, and resample and add the results.
+
+    With p a PReLU and depthwise convolutions with kernels of 5 taps::
 
         d_0 = norm(depthwise(p(norm(W1 x + b1))))
         d_i = norm(depthwise(d_{i-1}))            half the frames of d_{i-1}
         u_i = d_i + up(u_{i+1}),  u_last = d_last   up repeats every frame
         y   = x + W2 p(norm(u_0)) + b2
 
-    The depthwise convolutions are of size 5.
+    Source: Tzinis et al., "Sudo rm -rf", MLSP 2020, section 2.2, the block of the "improved" model.
 
     Parameters
     ----------
-    hidden : width inside.
-    depth : number of d_i.
-
-    Call with tensor [shape=(batch, frames, groups, width)]; returns the same shape.
+    hidden : int
+        Number of features of d_i and u_i.
+    depth : int
+        Number of d_i.
+    **kwargs
+        Arguments of `keras.layers.Layer`.
     """
 
     def __init__(self, hidden: int, depth: int, **kwargs):
@@ -46,6 +50,7 @@ class UBlock(keras.layers.Layer):
         ]
 
     def build(self, shape):
+        """Create the weights of all parts."""
         width = shape[-1]
         self.project = keras.layers.Dense(width, name="project")
         parts.build(self.expand, width)
@@ -54,6 +59,17 @@ class UBlock(keras.layers.Layer):
         super().build(shape)
 
     def call(self, x):
+        """Apply the layer.
+
+        Parameters
+        ----------
+        x : tf.Tensor [shape=(batch, frames, groups, width), dtype=float32]
+
+        Returns
+        -------
+        tf.Tensor
+            Of the shape of ``x``.
+        """
         d = self.ends[1](self.ends[0](self.expand(x)))
         levels = []
         for down, norm in zip(self.down, self.norms, strict=True):
@@ -66,7 +82,10 @@ class UBlock(keras.layers.Layer):
         return x + self.project(self.ends[3](self.ends[2](u)))
 
     def macs(self, shape: tuple[int, ...]) -> macs.Macs:
-        """Count for an input of this shape; thop adds one for an element of each PReLU and of each upsampled signal."""
+        """Count the multiply-accumulates for an input of this shape.
+
+        thop adds 1 per element of each PReLU and of each upsampled signal.
+        """
         batch, frames, groups, width = shape
         inner = batch * frames * groups * self.hidden
         total = macs.product(math.prod(shape[:-1]), 2 * width, self.hidden) + PReLU.macs(2 * inner)

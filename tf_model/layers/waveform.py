@@ -1,4 +1,7 @@
-"""The learned filterbank that stands for the STFT in a time-domain network, and its inverse (Luo and Mesgarani, TasNet, 2018)."""
+"""The learned filterbank that replaces the STFT in a time-domain network, and its inverse.
+
+Source: Luo and Mesgarani, "TasNet", ICASSP 2018.
+"""
 
 import tensorflow as tf
 import tf_keras as keras
@@ -7,9 +10,16 @@ from tf_model import macs
 
 
 class Encoder(keras.layers.Layer):
-    """Frames of ``window`` samples, half over each other, times a matrix: a convolution without bias or activation.
+    """Multiply half-overlapping frames by a matrix: a convolution without bias or activation.
 
-    Call with tensor [shape=(batch, samples)]; returns [shape=(batch, samples // (window / 2) - 1, features)].
+    Parameters
+    ----------
+    features : int
+        Features per frame.
+    window : int
+        Samples per frame; even.
+    **kwargs
+        Arguments of `keras.layers.Layer`.
     """
 
     def __init__(self, features: int, window: int, **kwargs):
@@ -17,26 +27,41 @@ class Encoder(keras.layers.Layer):
         self.features, self.window = features, window
 
     def build(self, shape):
+        """Create the matrix."""
         self.kernel = self.add_weight(name="kernel", shape=(self.window, self.features))
         super().build(shape)
 
     def call(self, x):
+        """Apply the layer.
+
+        Parameters
+        ----------
+        x : tf.Tensor [shape=(batch, samples), dtype=float32]
+
+        Returns
+        -------
+        tf.Tensor [shape=(batch, samples // (window // 2) - 1, features), dtype=float32]
+        """
         half = self.window // 2
         count = tf.shape(x)[1] // half
-        halves = tf.reshape(
-            x[:, : count * half], [-1, count, half]
-        )  # tf.signal.frame would put an index for every sample into a `.tflite`
+        # tf.signal.frame would put an index for every sample into the `.tflite`.
+        halves = tf.reshape(x[:, : count * half], [-1, count, half])
         return tf.matmul(tf.concat([halves[:, :-1], halves[:, 1:]], 2), self.kernel)
 
     def macs(self, frames: int) -> macs.Macs:
-        """Count for so many frames."""
+        """Count the multiply-accumulates for this number of frames."""
         return macs.product(frames, self.window, self.features)
 
 
 class Decoder(keras.layers.Layer):
-    """Features times a matrix, overlapped and added: a transposed convolution without bias.
+    """Multiply features by a matrix and overlap-add: a transposed convolution without bias.
 
-    Call with tensor [shape=(..., frames, features)]; returns [shape=(..., (frames + 1) * window / 2)].
+    Parameters
+    ----------
+    window : int
+        Samples per frame; even.
+    **kwargs
+        Arguments of `keras.layers.Layer`.
     """
 
     def __init__(self, window: int, **kwargs):
@@ -44,17 +69,31 @@ class Decoder(keras.layers.Layer):
         self.window = window
 
     def build(self, shape):
+        """Create the matrix."""
         self.kernel = self.add_weight(name="kernel", shape=(shape[-1], self.window))
         super().build(shape)
 
     def call(self, x):
-        frames = tf.tensordot(
-            x, self.kernel, 1
-        )  # tf.matmul ends the process for some shapes of one source (TensorFlow 2.21, oneDNN)
+        """Apply the layer.
+
+        Parameters
+        ----------
+        x : tf.Tensor [shape=(..., frames, features), dtype=float32]
+
+        Returns
+        -------
+        tf.Tensor [shape=(..., (frames + 1) * window // 2), dtype=float32]
+        """
+        # tf.matmul aborts the process for some shapes with one source (TensorFlow 2.21, oneDNN).
+        frames = tf.tensordot(x, self.kernel, 1)
         return tf.signal.overlap_and_add(frames, self.window // 2)
 
     def macs(self, frames: int, features: int, sources: int) -> macs.Macs:
-        """Count for so many frames. thop multiplies output samples by the kernel, as if each heard ``window`` frames: it hears two."""
+        """Count the multiply-accumulates for this number of frames.
+
+        thop counts a product with the whole kernel per output sample, as if each sample were the
+        sum of ``window`` frames; it is the sum of two.
+        """
         samples = (frames + 1) * self.window // 2
         return macs.Macs(
             sources * frames * features * self.window, sources * samples * features * self.window
