@@ -1,0 +1,399 @@
+"""The command line without TensorFlow: help, names, usage errors, quiet, tables of 80 columns."""
+
+import io
+import json
+import re
+import subprocess
+import sys
+
+import pytest
+from rich.console import Console
+from typer.testing import CliRunner
+
+from convert.commands import tables
+from groupcomm import __version__, cli
+from groupcomm.errors import UserError
+from groupcomm.suggest import suggest
+from tests.helpers.cli import groupcomm, ok, refused
+from tf_model import checkpoint, networks
+
+HEAVY = {"tensorflow", "tf_keras", "scipy", "librosa", "matplotlib", "tflite_runtime"}
+
+
+def imported_by(*commands: list[str]) -> set[str]:
+    """Heavy modules that these commands import, run one after the other in one process."""
+    script = f"""
+import sys
+from typer.testing import CliRunner
+from groupcomm.cli import app
+for command in {commands!r}:
+    done = CliRunner().invoke(app, command)
+    assert done.exit_code == 0, (command, done.output, done.exception)
+print(*({HEAVY!r} & set(sys.modules)))
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return set(done.stdout.split())
+
+
+def test_no_help_imports_tensorflow():
+    assert not imported_by(["--help"], *([name, "--help"] for name in cli.OVERVIEW))
+
+
+def test_list_and_cost_do_not_import_tensorflow():
+    names = [*networks.STREAMING, *networks.CONTROLS]
+    assert not imported_by(["list", "--json"], *(["cost", name, "--json"] for name in names))
+
+
+def test_the_commands_are_listed_in_groups_in_pipeline_order():
+    said = CliRunner().invoke(cli.app, ["-h"]).stdout
+    order = [said.index(f"\n{group}:") for group in cli.GROUPS]
+    assert order == sorted(order)
+    assert list(cli.GROUPS) == [
+        "Data",
+        "Train",
+        "Convert",
+        "Prove",
+        "Measure",
+        "Deploy",
+        "Overview",
+    ]
+    rows = [line.split()[0] for line in said[order[0] :].splitlines() if line.startswith("  ")]
+    assert rows == list(cli.OVERVIEW)
+
+
+@pytest.mark.parametrize("name", cli.OVERVIEW)
+def test_help_fits_80_columns_and_is_not_cut(name):
+    for arguments in (["--help"], [name, "-h"]):
+        said = CliRunner().invoke(cli.app, arguments, env={"COLUMNS": "80"}).stdout
+        _usage, *lines = said.splitlines()
+        assert lines and all(len(line) <= 80 and not line.endswith("...") for line in lines)
+
+
+def test_version():
+    assert CliRunner().invoke(cli.app, ["--version"]).stdout == f"groupcomm {__version__}\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["evalute"], "No such command 'evalute'. Did you mean 'evaluate'? See `groupcomm --help`"),
+        (["separate", "a.wav"], "No such command 'separate'"),
+        (["train", "enhance", "--step", "3"], "--step"),
+        (["train"], "see `groupcomm train --help`"),
+        (["train", "enhance", "--steps", "many"], "see `groupcomm train --help`"),
+        (["train", "enhanse"], "enhanse: no such network; did you mean enhance?"),
+        (["cost", "nosuch"], "nosuch: no such network; choose one of enhance, "),
+        (
+            ["process", "a.wav", "--out", "x", "--bundle", "enhence"],
+            "no bundle of this name and no folder",
+        ),
+        (["convert", "enhanse"], "did you mean enhance?"),
+        (
+            ["evaluate", "seperate"],
+            "no bundle and no trained network of this name; did you mean separate?",
+        ),
+        (
+            ["fit", "enhance", "--board", "nano33bel"],
+            "board 'nano33bel' is not known; did you mean nano33ble?",
+        ),
+        (["fit", "enhance"], "needs --board, or --clock, --flash and --ram"),
+        (["fit", "enhance", "--board", "nano33ble", "--ram", "64"], "leave one of the two out"),
+        (["fit", "enhance", "--clock", "64", "--flash", "512"], "--ram missing"),
+        (["convert", "enhance", "--float", "--name", "mine"], "--name mine: is for a bundle"),
+    ],
+)
+def test_wrong_usage_is_one_line_and_exit_code_2(arguments, says, monkeypatch, capfd):
+    monkeypatch.setattr(sys, "argv", ["groupcomm", *arguments])
+    with pytest.raises(SystemExit) as e:
+        cli.main()
+    said = capfd.readouterr()
+    assert e.value.code == 2 and not said.out
+    [line] = said.err.splitlines()
+    assert line.startswith("groupcomm: ") and says in line
+
+
+def test_quiet_silences_the_note_and_not_the_result():
+    said = groupcomm("cost", "enhance-nano")
+    assert "next: groupcomm evaluate enhance-nano" in said.stderr
+    for arguments in (("-q", "cost", "enhance-nano"), ("cost", "enhance-nano", "--quiet")):
+        quiet = groupcomm(*arguments)
+        assert (quiet.stdout, quiet.stderr) == (said.stdout, "")
+    assert not groupcomm("cost", "enhance-nano", "--json").stderr
+    refused(groupcomm("cost", "enhanse", "-q"), "did you mean enhance?")
+
+
+def test_list(tmp_path, monkeypatch):
+    folder = tmp_path / "corpus" / "mine"
+    folder.mkdir(parents=True)
+    hours = {"train": {"speech": 1.5, "noise": 0.5}, "test": {"speech": 0.25, "noise": 0.25}}
+    (folder / "corpus.json").write_text(json.dumps({"schema": 1, "hours": hours}))
+    monkeypatch.setenv("GROUPCOMM_CACHE", str(tmp_path))
+    found = ok("list", "--json")
+    assert found["corpora"] == {"mine": {"speech": 1.75, "noise": 0.75}}
+    assert all("enhance" in found[kind] for kind in ("networks", "checkpoints", "bundles"))
+    said = groupcomm("list").stdout
+    assert "mine (1.8 h of speech, 0.8 h of noise)" in said and all(
+        len(line) <= 80 for line in said.splitlines()
+    )
+
+
+def test_log_lines_of_native_code_do_not_reach_the_terminal():
+    script = """
+import os, sys
+from groupcomm.console import note, without_log_lines
+with without_log_lines():
+    for line in ("INFO: Created TensorFlow Lite XNNPACK delegate for CPU.",
+                 "WARNING: All log messages before absl::InitializeLog() is called are written to STDERR",
+                 "E0000 00:00:1764489600.123456   12 cuda_dnn.cc:8310] Unable to register",
+                 "I0000 00:00:1764489600.123456   12 cpu.cc:1] oneDNN",
+                 "2026-11-30 08:00:00.123456: W external/local_xla/x.cc:1] could not find",
+                 "a message of another program", "F0000 00:00:1764489600.1 12 x.cc:1] fatal"):
+        os.write(2, line.encode() + b"\\n")
+    note("a note")
+    print("a print", file=sys.stderr)
+os.write(2, b"after\\n")
+"""
+    said = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True).stderr
+    kept = [
+        "a message of another program",
+        "F0000 00:00:1764489600.1 12 x.cc:1] fatal",
+        "a note",
+        "a print",
+        "after",
+    ]
+    assert sorted(said.splitlines()) == sorted(kept)
+
+
+def test_suggestions():
+    assert suggest("enhanse", ["enhance", "separate"]) == "did you mean enhance?"
+    assert (
+        suggest("x", ["enhance", "separate"], "make one")
+        == "choose one of enhance, separate, or make one"
+    )
+    assert suggest("x", [], "make one") == "make one" and suggest("x", []) == "there are none yet"
+
+
+# ---------------------------------------------------------------------------------- configuration
+
+
+def test_a_config_changes_every_field(tmp_path):
+    file = tmp_path / "net.toml"
+    file.write_text(
+        "hidden = 24\ntalk = 'none'\n[signal]\nlevel = 2\npool = 4\n[recipe]\nsteps = 60\nlearning_rate = 1\n"
+    )
+    base = networks.find("enhance-nano")
+    net, recipe = networks.from_config(base, file, {"steps": 8000, "learning_rate": 0.1})
+    assert (net.hidden, net.talk, net.signal.level, net.signal.pool) == (24, "none", 2.0, 4)
+    assert recipe == {"steps": 60, "learning_rate": 1.0} and isinstance(
+        recipe["learning_rate"], float
+    )
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        ("hiden = 3", "hiden=3: there is no such field; did you mean hidden?"),
+        ("hidden = '3'", "'3' is not a value of hidden, which is a int"),
+        ("hidden = 3.5", "3.5 is not a value of hidden"),
+        ("[signal]\nbnds = 3", "signal.bnds=3: there is no such field; did you mean signal.bands?"),
+        ("signal = 3", "signal is not a table; write \\[signal\\]"),
+        ("[recipe]\nstps = 3", "\\[recipe\\] stps: there is no such field; did you mean steps?"),
+        ("[recipe]\nsteps = 'x'", "\\[recipe\\] steps: 'x' is not a int"),
+        ("hidden = ", "is not TOML"),
+        ("groups = 7", "7 groups do not divide"),
+    ],
+)
+def test_a_wrong_config_is_refused(tmp_path, content, says):
+    file = tmp_path / "net.toml"
+    file.write_text(content)
+    with pytest.raises(UserError, match=says):
+        networks.from_config(networks.find("enhance-nano"), file, {"steps": 8000})
+    with pytest.raises(UserError, match="cannot be read"):
+        networks.from_config(networks.find("enhance-nano"), tmp_path / "none.toml")
+
+
+# ------------------------------------------------------------------------- what a run remembers
+
+
+def fake_run(folder, corpus: str = "open", checksum: str = "abc"):
+    (folder / "best").mkdir(parents=True)
+    recipe = {"recipe": {"corpus": corpus}}
+    (folder / "best" / "network.json").write_text(
+        json.dumps({"weights_sha256": checksum, "training": recipe})
+    )
+    return folder
+
+
+def test_the_folder_of_a_run_stands_for_its_best_checkpoint(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    run = fake_run(tmp_path / "build" / "train" / "mine")
+    assert checkpoint.find(str(run)) == checkpoint.find(str(run / "best")) == run / "best"
+    assert [str(path) for path in checkpoint.runs()] == ["build/train/mine"]
+    assert checkpoint.find_by_checksum("abc") == checkpoint.runs()[0] / "best"
+    assert checkpoint.find_by_checksum("none") is None and checkpoint.find("mine") is None
+
+
+def test_the_corpus_of_a_run_is_remembered(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("GROUPCOMM_CACHE", str(tmp_path))
+    net = networks.find("enhance")
+
+    def trained(recipe):
+        return checkpoint.Checkpoint("enhance", net, {"recipe": recipe}, None)
+
+    assert (
+        checkpoint.corpus_of(trained({"corpus": "open"}))
+        == checkpoint.corpus_of(trained({}))
+        == "open"
+    )
+    assert checkpoint.corpus_of(None) == "open" and not capsys.readouterr().err
+    assert checkpoint.corpus_of(trained({"corpus": "debian"})) == "open"
+    assert "the corpus debian, which is not built here; using open" in capsys.readouterr().err
+    (tmp_path / "corpus" / "debian").mkdir(parents=True)
+    (tmp_path / "corpus" / "debian" / "corpus.json").write_text("{}")
+    assert checkpoint.corpus_of(trained({"corpus": "debian"})) == "debian"
+
+
+# ------------------------------------------------------------------------------------- tables
+
+CI = {"mean": -12.345, "low": -13.456, "high": -11.234}
+GROUP = CI | {"mixtures": 300, "worst_twentieth": -12.34, "harm": 0.12}
+MEASURE = {"in": 12.34, "out": 23.45, "better": CI, "mixtures": 300}
+LSTM = "UNIDIRECTIONAL_SEQUENCE_LSTM"
+OPERATOR = {
+    "name": LSTM,
+    "version": 1,
+    "count": 12,
+    "macs": 1_234_567,
+    "per_mac": 12.34,
+    "instructions": 12_345_678.9,
+}
+COUNTS = {"mean": 12_345_678.9, "worst": 23_456_789}
+CHECK = {"used": 1_234_567, "limit": 1_048_576, "ok": False}
+SYSTEM = {
+    "name": "DeepFilterNet 3",
+    "ours": False,
+    "params": 12_345_678,
+    "macs_per_second": 330_764_800,
+    "latency_ms": 40,
+}
+PARITY = {
+    "bundle": "enhance-nano", "passes": 2, "hops": 1000, "exact": True, "ok": True, "streaming_difference": 1e-6,
+    "runtimes": [
+        {"name": "keras", "reference": None},
+        {"name": "tflm_cpp_ours", "reference": "tflm_python", "equal_bytes": 0.98765, "max_steps": 12, "snr_db": 23.4},
+    ],
+}  # fmt: skip
+TABLES = {
+    "evaluation": lambda: tables.show_evaluation(
+        {
+            "name": "build/bundles/enhance-nano", "runtime": "tflm", "corpus": "open", "split": "test-2026-11", "mixtures": 300,
+            "measures": {key: MEASURE for key, _ in tables.MEASURES}, "sisdri_db": CI, "worst_twentieth_db": -12.3, "harm": 0.12,
+            "by": {"noise": {"a_noise_with_a_long_name": GROUP}}, "worst": [],
+        }
+    ),
+    "robustness": lambda: tables.show_robustness(
+        {
+            "name": "enhance-nano", "runtime": "tflm", "corpus": "open", "split": "test-2026-11", "mixtures": 40,
+            "conditions": {"resampled by way of 44.1 kHz": {"sisdr_in_db": -12.3, "sisdri_db": CI, "against_db": CI}},
+            "without_noise_db": CI, "noise_alone_db": CI, "silence_dbfs": None,
+        }
+    ),
+    "baselines": lambda: tables.show_baselines(
+        {
+            "corpus": "open", "split": "test-2026-11", "mixtures": 200,
+            "systems": [SYSTEM | {key: CI for key in ("sisdri_db", "sdr", "pesq", "stoi", "estoi")}],
+            "against": {"enhance-nano": {"DeepFilterNet 3": {key: CI for key in ("sisdr", "pesq", "estoi")}}},
+        }
+    ),
+    "bench": lambda: tables.show_bench(
+        {
+            "bundle": "enhance-nano", "board": "cortex-m55", "hops": 100, "macs": 1_234_567, "estimates": {}, "budget": {},
+            "instructions": {"network": COUNTS, "signal": COUNTS, "hop": COUNTS, "network_per_mac": 1.23},
+            "kinds": [OPERATOR], "operators": [OPERATOR | {"input": [1, 12, 192], "output": [1, 12, 192]}] * 12,
+            "functions": {"gc_unidirectional_sequence_lstm_s8_helium_with_a_name": 12_345_678.0},
+            "flash_bytes": {"weights": 1_234_567}, "ram_bytes": {"stack": 12_345, "total": 123_456},
+        }
+    ),
+    "bench_host": lambda: tables.show_bench_host(
+        {
+            "bundle": "enhance-nano", "hops": 100,
+            "kernels": {
+                kind: {
+                    "instructions": 12_345_678.0, "per_mac": 12.3, "microseconds": {"median": 123.4, "worst": 12_345.6},
+                    "arena_bytes": {"used": 123_456, "smallest": 123_456},
+                }
+                for kind in ("library", "ours")
+            },
+        }
+    ),
+    "fit": lambda: tables.show_fit(
+        {
+            "bundle": "enhance-nano", "title": "Nordic nRF5340 Audio DK, application core", "core": "cortex-m33",
+            "checks": {key: CHECK for key in ("flash_bytes", "ram_bytes", "cycles")}, "stack_bytes": 1234, "latency_ms": 16,
+            "instructions": 123_456, "cycles_per_instruction": 1.5, "most_cycles_per_instruction": 1.4,
+        }
+    ),
+    "inspection": lambda: tables.show_inspection(
+        {
+            "operators": [OPERATOR], "macs": 12_345_678, "unsupported": [], "arena_bytes": 123_456, "model": "x",
+            "model_bytes": 1, "parameters": 1, "notes": [],
+        }
+    ),
+    "parity": lambda: tables.show_parity(PARITY),
+    "board": lambda: tables.show_board_parity(
+        {
+            "bundle": "enhance-nano", "port": "/dev/ttyACM0", "ok": False, "faults": {"repeated": 1, "damaged": 2, "resets": 3},
+            **{
+                part: {
+                    "hops": 1000, "equal_bytes": 0.987, "first_different_hop": 123,
+                    "cycles": {"mean": 123_456.7, "worst": 234_567, "load": 0.98},
+                }
+                for part in ("network", "sound")
+            },
+        }
+    ),
+    "drift": lambda: tables.show_drift(
+        {"bundle": "x", "split": "validation", "int8_db": [12.345], "float_db": [12.345], "settled": 3, "drift_db": 0.01}, True
+    ),
+    "sensitivity": lambda: tables.show_sensitivity(
+        {
+            "network": "enhance-nano", "split": "validation", "mixtures": 32, "minutes": 60, "all": CI,
+            "places": [{"operator": "12 FULLY_CONNECTED", "what": "activation of the output", "loss_db": CI, "used": 0.98}],
+        }
+    ),
+    "variants": lambda: tables.show_variants(
+        {
+            "network": "enhance-nano", "split": "validation", "mixtures": 200, "levels": 40,
+            "variants": [
+                {
+                    "name": name, "sisdri_db": CI, "pesq": CI, "estoi": CI, "model_bytes": 1_234_567, "arena_bytes": 123_456,
+                    "instructions": {"cortex-m4": 12_345_678.0, "cortex-m55": 1_234_567.0},
+                    "lost": lost and {"sisdr": CI, "levels": {f"-{level}": CI for level in (10, 20, 30, 40, 50)}},
+                }
+                for name, lost in (("float", False), ("ptq-percentile", True), ("int4-qat", True))
+            ],
+        }
+    ),
+    "demo": lambda: tables.show_demo(
+        {
+            "mixtures": [{"name": "duet_market", **dict.fromkeys(("sisdr_in_db", "sisdr_float_db", "sisdr_int8_db"), -12.34)}],
+            "parity": PARITY, "files": [],
+        }
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_tables_are_whole_at_80_columns(name, monkeypatch):
+    narrow = Console(width=80, record=True, highlight=False, file=io.StringIO())
+    monkeypatch.setattr(tables, "out", narrow)
+    monkeypatch.setattr(tables, "line", lambda text, **style: None)  # a line may be longer
+    TABLES[name]()
+    said = narrow.export_text()
+    assert said.strip() and "\u2026" not in said
+    assert all(len(line.rstrip()) <= 80 for line in said.splitlines())
+    broken = re.findall(
+        r"\d,(?=  |\s*$)", said, re.MULTILINE
+    )  # a number that goes on in the next line
+    assert not broken, said
