@@ -1,7 +1,7 @@
-"""The Keras room: signal path, layers, networks, losses, training and evaluation.
+"""Signal path, layers, networks, losses, training and evaluation, in TensorFlow and Keras.
 
-TensorFlow's own Keras 3 does not convert an LSTM to the fused, stateful TFLite operator; tf_keras does. Importing this package
-selects it, before TensorFlow is imported anywhere.
+Keras 3, which TensorFlow includes, does not convert an LSTM to the fused, stateful TFLite operator;
+tf_keras does. Importing this package selects tf_keras before TensorFlow is imported anywhere.
 """
 
 import contextlib
@@ -12,16 +12,19 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 
 def load_tensorflow() -> None:
-    """Import TensorFlow without its start-up log; it takes seconds, so a verb calls this only when it needs it."""
+    """Import TensorFlow without its start-up log.
+
+    The import takes seconds, so a command calls this function only when it needs TensorFlow.
+    """
     from groupcomm.console import quiet
 
     with quiet():
-        # tflite-runtime first: loaded after TensorFlow, its native module binds to TensorFlow's symbols and throws bad_alloc.
-        with contextlib.suppress(ModuleNotFoundError):  # training does without it
+        # tflite-runtime must come first: loaded after TensorFlow, its native module binds to
+        # TensorFlow's symbols and throws bad_alloc. Training does not need it.
+        with contextlib.suppress(ModuleNotFoundError):
             import tflite_runtime.interpreter  # noqa: F401
         import tensorflow as tf
 
-        if not os.environ.get(
-            "TF_CONFIG"
-        ):  # many workers set up their collectives first: tf_model.distribution
+        # Several workers set up their collective operations first, see tf_model.distribution.
+        if not os.environ.get("TF_CONFIG"):
             tf.config.list_logical_devices()

@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 
 
 def paper_params(model: keras.Model) -> int:
-    """Count parameters as PyTorch, and so the papers, do: an LSTM has two bias vectors, not one.
+    """Count parameters by the convention of PyTorch and of the papers.
+
+    In PyTorch an LSTM has two bias vectors, in Keras one.
 
     Parameters
     ----------
@@ -45,8 +47,8 @@ def cost(net: networks.Network) -> dict:
     Returns
     -------
     dict
-        ``params``, ``params_paper`` (as PyTorch counts) and ``macs_per_second``. A network that
-        streams also has ``macs_per_hop``, ``state_bytes`` (int8) and ``latency_ms``; one of the
+        ``params``, ``params_paper`` (as PyTorch counts) and ``macs_per_second``. A streaming
+        network also has ``macs_per_hop``, ``state_bytes`` (int8) and ``latency_ms``; one of the
         papers' family has ``macs_4s`` and ``macs_4s_thop``.
     """
     if isinstance(net, Streaming):
@@ -70,9 +72,17 @@ def cost(net: networks.Network) -> dict:
 
 
 def macs_per_hop(net: Streaming) -> int:
-    """Count the multiply-accumulates of one hop: the matrix products of a streaming network.
+    """Count the multiply-accumulates of one hop of a streaming network.
 
-    The STFT, biases and activations are not counted.
+    Only matrix products are counted, not the STFT, biases and activations.
+
+    Parameters
+    ----------
+    net : Streaming
+
+    Returns
+    -------
+    int
     """
     width = net.features // net.groups
     group_comm = {
@@ -83,16 +93,23 @@ def macs_per_hop(net: Streaming) -> int:
     narrow = macs.bottleneck(net.groups, width, net.bottleneck)
     block = group_comm + narrow + macs.grouped_lstm(net.groups, width, net.hidden)
     memory = macs.bottleneck(net.groups, width, net.bottleneck, net.memory) - narrow
-    ends = (
-        net.signal.inputs + net.sources * net.signal.values
-    )  # with bands, each of one group's width
+    # The encoder and the mask layer; with bands, both work on the features of one group at a time.
+    ends = net.signal.inputs + net.sources * net.signal.values
     return (width if net.signal.bands else net.features) * ends + net.blocks * block + memory
 
 
 def state_bytes(net: Streaming) -> int:
-    """Bytes of recurrent state in int8: hidden states int8, cell states int16.
+    """Count the bytes of recurrent state of the int8 form: hidden states int8, cell states int16.
 
-    Every group of every block has its own state. A BLSTM across groups keeps none between hops.
+    Every group of every block has its own state. A BLSTM across groups has none between hops.
+
+    Parameters
+    ----------
+    net : Streaming
+
+    Returns
+    -------
+    int
     """
     return (net.blocks * net.groups * net.hidden + net.memory) * 3
 
@@ -106,12 +123,11 @@ def _lstm(inputs: int, units: int) -> int:
 
 
 def _streaming_params(net: Streaming) -> tuple[int, int]:
-    """Parameters of a streaming network, and the units of all its LSTMs."""
+    """Count the parameters of a streaming network, and the units of all its LSTMs."""
     signal, width = net.signal, net.features // net.groups
     if signal.bands:
-        total = (
-            _dense(signal.inputs // net.groups, width) + net.groups * width
-        )  # and the groups' biases
+        total = _dense(signal.inputs // net.groups, width)
+        total += net.groups * width  # biases of the groups
         total += _dense(width, net.sources * signal.width)
     else:
         total = _dense(signal.inputs, net.features) + _dense(

@@ -7,17 +7,22 @@ import tensorflow as tf
 
 
 def si_sdr(estimate, reference, *, floor: float = 1e-8):
-    """Scale-invariant signal-to-distortion ratio in dB (Le Roux et al., "SDR - half-baked or well done?", ICASSP 2019).
+    """Compute the scale-invariant signal-to-distortion ratio.
 
-    Both signals are made zero-mean first. ``floor`` is relative to the reference's energy: 1e-8 bounds the value at +-80 dB.
+    Both signals are made zero-mean first.
+
+    Source: Le Roux et al., "SDR - half-baked or well done?", ICASSP 2019.
 
     Parameters
     ----------
-    estimate, reference : tensor or array [shape=(..., samples), float]
+    estimate, reference : tf.Tensor or np.ndarray [shape=(..., samples), dtype=float]
+    floor : float
+        Relative to the energy of the reference; 1e-8 bounds the value at +-80 dB.
 
     Returns
     -------
-    tensor [shape=(...), float32], dB
+    tf.Tensor [shape=(...), dtype=float32]
+        In dB.
     """
     e = tf.convert_to_tensor(estimate, tf.float32)
     r = tf.convert_to_tensor(reference, tf.float32)
@@ -36,10 +41,24 @@ def si_sdr(estimate, reference, *, floor: float = 1e-8):
 
 
 def snr(estimate, reference, *, ceiling_db: float = 30.0):
-    """Signal-to-noise ratio in dB: like `si_sdr`, but the level of the estimate counts too.
+    """Compute the signal-to-noise ratio with a soft ceiling.
 
-    The value approaches ``ceiling_db`` and never passes it, so that easy mixtures do not take over a batch (Wisdom et al.,
-    "Unsupervised sound separation using mixture invariant training", NeurIPS 2020, section 3.2).
+    Unlike `si_sdr`, it depends on the level of the estimate. The value approaches ``ceiling_db``
+    and never exceeds it, so that easy mixtures do not dominate a batch.
+
+    Source: Wisdom et al., "Unsupervised sound separation using mixture invariant training",
+    NeurIPS 2020, section 3.2.
+
+    Parameters
+    ----------
+    estimate, reference : tf.Tensor or np.ndarray [shape=(..., samples), dtype=float]
+    ceiling_db : float
+        Ceiling, dB.
+
+    Returns
+    -------
+    tf.Tensor [shape=(...), dtype=float32]
+        In dB.
     """
     e = tf.convert_to_tensor(estimate, tf.float32)
     r = tf.convert_to_tensor(reference, tf.float32)
@@ -49,7 +68,19 @@ def snr(estimate, reference, *, ceiling_db: float = 30.0):
 
 
 def limited_si_sdr(estimate, reference, *, ceiling_db: float = 30.0):
-    """`si_sdr` that comes near ``ceiling_db`` and never beyond, for the reason that `snr` has a floor. It ignores the level too."""
+    """Compute `si_sdr` with a soft ceiling, for the reason that `snr` has one.
+
+    Parameters
+    ----------
+    estimate, reference : tf.Tensor or np.ndarray [shape=(..., samples), dtype=float]
+    ceiling_db : float
+        Ceiling, dB.
+
+    Returns
+    -------
+    tf.Tensor [shape=(...), dtype=float32]
+        In dB.
+    """
     ln = np.log(10.0) / 10.0
     return -tf.math.log(
         tf.exp(-ln * si_sdr(estimate, reference)) + np.float32(np.exp(-ln * ceiling_db))
@@ -61,18 +92,26 @@ COMPRESSION = 0.3
 
 
 def spectral_snr(estimate, reference, *, ceiling_db: float = 30.0):
-    """Signal-to-noise ratio in dB of compressed magnitude spectra, ``|X| ** 0.3``: quiet sounds count beside loud ones, as they do for ears
-    (Braun and Tashev, "A consolidated view of loss functions for supervised deep learning-based speech enhancement", arXiv 2009.12286).
+    """Compute the signal-to-noise ratio of compressed magnitude spectra, ``|X| ** 0.3``.
 
-    Magnitudes that are more than 40 dB below the speech's mean count as that. The value approaches ``ceiling_db``, as that of `snr`.
+    The compression gives quiet sounds weight beside loud ones, as in hearing. A floor 40 dB below
+    the mean power of the reference is added to the power of every bin. The value approaches
+    ``ceiling_db`` and never exceeds it, like that of `snr`.
+
+    Source: Braun and Tashev, "A consolidated view of loss functions for supervised deep
+    learning-based speech enhancement", arXiv 2009.12286.
 
     Parameters
     ----------
-    estimate, reference : tensor or array [shape=(..., samples), float], of at least two windows of 512 samples
+    estimate, reference : tf.Tensor or np.ndarray [shape=(..., samples), dtype=float]
+        At least 512 samples.
+    ceiling_db : float
+        Ceiling, dB.
 
     Returns
     -------
-    tensor [shape=(...), float32], dB
+    tf.Tensor [shape=(...), dtype=float32]
+        In dB.
     """
     e, r = (tf.convert_to_tensor(x, tf.float32) for x in (estimate, reference))
     least = 1e-4 * tf.reduce_mean(r**2, -1)[..., None, None] + 1e-10
@@ -83,31 +122,37 @@ def spectral_snr(estimate, reference, *, ceiling_db: float = 30.0):
 
 
 def _compressed(x, least):
-    """Compressed magnitudes of half overlapping frames. Not by `tf.signal.frame`, whose gradient is slow."""
+    """Compute compressed magnitudes of half-overlapping frames.
+
+    `tf.signal.frame` is not used, because its gradient is slow.
+    """
     half = SPECTRAL_WINDOW // 2
     blocks = tf.reshape(x[..., : x.shape[-1] // half * half], [*x.shape[:-1], -1, half])
     frames = tf.concat([blocks[..., :-1, :], blocks[..., 1:, :]], -1) * tf.signal.hann_window(
         SPECTRAL_WINDOW
     )
-    spectrum = tf.signal.rfft(frames) / np.float32(
-        np.sqrt(SPECTRAL_WINDOW * 3 / 8)
-    )  # the power of a bin is that of a sample
+    # Scaled so that the mean power of a bin is that of a sample.
+    spectrum = tf.signal.rfft(frames) / np.float32(np.sqrt(SPECTRAL_WINDOW * 3 / 8))
     power = tf.math.real(spectrum) ** 2 + tf.math.imag(spectrum) ** 2 + least
     return tf.exp(COMPRESSION / 2 * tf.math.log(power))
 
 
 def pit(measure, estimates, references):
-    """Best mean of ``measure`` over the orders of the estimates (Kolbaek et al., "Multitalker speech separation with
-    utterance-level permutation invariant training", TASLP 2017).
+    """Compute the best mean of a measure over all permutations of the estimates.
+
+    Source: Kolbaek et al., "Multitalker speech separation with utterance-level permutation
+    invariant training", TASLP 2017.
 
     Parameters
     ----------
-    measure : function (estimate, reference) -> dB, higher is better.
-    estimates, references : tensors [shape=(batch, sources, samples)]
+    measure : callable
+        Maps (estimate, reference) to dB; higher is better.
+    estimates, references : tf.Tensor [shape=(batch, sources, samples), dtype=float32]
 
     Returns
     -------
-    tensor [shape=(batch,), float32], dB
+    tf.Tensor [shape=(batch,), dtype=float32]
+        In dB.
     """
     sources = references.shape[1]
     means = [

@@ -1,11 +1,14 @@
-"""The papers' tables against this program: published figure, ours, difference, verdict.
+"""Comparison of parameter and MAC counts with the tables of the papers.
 
-Sources. [1] Luo, Han, Mesgarani, "Ultra-Lightweight Speech Separation via Group Communication", arXiv 2011.08397. [2] the same, "Group
-Communication with Context Codec for Lightweight Source Separation", arXiv 2012.07291, table V, and its authors' program
-(github.com/yluo42/GC3), which gives sizes that the paper leaves open. ``required`` counts follow from the papers' sizes by arithmetic;
-where only a rounded figure was printed, ours must round to it.
+Sources: [1] Luo, Han and Mesgarani, "Ultra-Lightweight Speech Separation via Group Communication",
+arXiv 2011.08397. [2] Luo, Han and Mesgarani, "Group Communication with Context Codec for
+Lightweight Source Separation", arXiv 2012.07291, table V, and the program of its authors
+(github.com/yluo42/GC3), which gives sizes that the paper does not specify. ``required`` counts
+follow from the sizes in the papers by arithmetic. Where only a rounded figure was published, our
+count must round to it.
 
-What is ours is never typed in: parameters are those of the built Keras model, multiply-accumulates those that its layers report.
+Our counts are computed, never entered by hand: parameters are those of the built Keras model,
+multiply-accumulates are those that its layers report.
 """
 
 import dataclasses
@@ -24,12 +27,19 @@ class Row:
 
     Parameters
     ----------
-    name : network in the registry.
-    source : where the figures are from.
-    params, macs : as printed ("123.8K", "3.9G" for 4 s at 16 kHz), or None where no figure of this program's knowledge was printed.
-    required_params : exact parameters by PyTorch's convention.
-    required_macs_thop, required_macs : for 4 s, as thop counts and true, to the printed precision.
-    note : what a reader must know.
+    name : str
+        Name of the network in the registry.
+    source : str
+        Paper that the figures are from.
+    params, macs : str or None
+        Published figures ("123.8K"; "3.9G" for 4 s at 16 kHz). None: no published figure is known.
+    required_params : int or None
+        Exact number of parameters by PyTorch's convention.
+    required_macs_thop, required_macs : str or None
+        Multiply-accumulates for 4 s, as thop counts and exactly, rounded to the published
+        precision.
+    note : str
+        Remark for the reader of the table.
     """
 
     name: str
@@ -49,44 +59,71 @@ ROWS = (
     Row("gc-dprnn-k8", ONE, None, None, 258_960, "17.502G"),
     Row("gc-dprnn", ONE, "73.6K", "9.6G", 73_608, "9.626G", "7.925G"),
     Row("gc-dprnn-k32", ONE, None, None, 26_004, "5.688G"),
-    Row("flstm-dprnn", ONE, note="described, no figure printed; sub-bands of 4 features, 8 units"),
-    Row("tac-dprnn", TWO, note="no figure known; as gc-dprnn with TAC for the BLSTM"),
+    Row("flstm-dprnn", ONE, note="described without a figure; sub-bands of 4 features, 8 units"),
+    Row("tac-dprnn", TWO, note="no published figure known; gc-dprnn with TAC instead of the BLSTM"),
     Row(
         "dprnn",
         TWO,
         "2.6M",
         "22.1G",
-        note="chunk 100 as in arXiv 2011.08397; 84 or 98 would print 22.1G",
+        note="chunk 100 as in arXiv 2011.08397; chunk 84 or 98 would give 22.1G",
     ),
     Row("gc3-dprnn", TWO, "123.8K", "3.9G", 123_772),
     Row("tcn", TWO, "2.5M", "10.3G"),
     Row("gc3-tcn", TWO, "191.2K", "3.4G", 191_168),
-    Row("dptnet", TWO, "2.8M", "21.8G", note="chunk 100 as for dprnn; 50 would print 21.8G"),
+    Row("dptnet", TWO, "2.8M", "21.8G", note="chunk 100 as for dprnn; chunk 50 would give 21.8G"),
     Row("gc3-dptnet", TWO, "128.6K", "3.9G", 128_636),
-    Row("sudo", TWO, note="no figure known; sizes are the defaults of its authors' program"),
+    Row(
+        "sudo",
+        TWO,
+        note="no published figure known; the sizes are the defaults of its authors' program",
+    ),
     Row(
         "gc3-sudo",
         TWO,
         "60.0K",
         None,
-        note="blocks not printed; 7 of the authors' blocks come closest (6: 56.5K, 8: 62.9K)",
+        note="number of blocks not published; 7 blocks come closest (6: 56.5K, 8: 62.9K)",
     ),
 )
 
+# Ratios dprnn : gc-dprnn; the abstract of [1] has 35.6 and 2.3.
 RATIOS = (
     ("params", "35.60", "params_paper"),
     ("macs", "2.29", "macs_4s_thop"),
-)  # dprnn : gc-dprnn, [1], abstract: 35.6 and 2.3
+)
 
 
 def value(printed: str) -> float:
-    """``"123.8K"`` as a number."""
+    """Parse a published figure.
+
+    Parameters
+    ----------
+    printed : str
+        For example ``"123.8K"``.
+
+    Returns
+    -------
+    float
+        For example 123800.0.
+    """
     number, unit = re.fullmatch(r"([\d.]+)([KMG]?)", printed).groups()
     return float(number) * _UNITS[unit]
 
 
 def prints_as(ours: float, printed: str) -> bool:
-    """Whether a number, rounded as the printed one is, is the printed one."""
+    """Return whether a number equals a published figure when it is rounded like it.
+
+    Parameters
+    ----------
+    ours : float
+    printed : str
+        For example ``"123.8K"``.
+
+    Returns
+    -------
+    bool
+    """
     number, unit = re.fullmatch(r"([\d.]+)([KMG]?)", printed).groups()
     return f"{ours / _UNITS[unit]:.{len(number.partition('.')[2])}f}" == number
 
@@ -96,19 +133,24 @@ def _difference(ours: float, printed: str) -> float:
 
 
 def judge(row: Row, figures: dict) -> dict:
-    """A row as the command prints it.
+    """Compare our counts of a system with the published ones.
 
     Parameters
     ----------
-    row : what was published.
-    figures : ours, as `tf_model.cost.cost` gives them.
+    row : Row
+        The published figures.
+    figures : dict
+        Our counts, from `tf_model.cost.cost`.
 
     Returns
     -------
-    dict of the row's fields and ``params``, ``params_paper``, ``macs_4s``, ``macs_4s_thop``, ``macs_per_second``,
-    ``params_difference_percent`` and ``macs_difference_percent`` (ours by the paper's conventions against the printed figure; None
-    without one), ``must_be_exact``, ``exact`` (None where nothing must be) and ``verdict``: "exact", "as the formulas" (of the paper, which
-    prints no figure), "as printed", "differs: ..." or "no published figure known".
+    dict
+        The fields of the row, and ``params``, ``params_paper``, ``macs_4s``, ``macs_4s_thop`` and
+        ``macs_per_second``; ``params_difference_percent`` and ``macs_difference_percent``, the
+        difference of our count by the convention of the paper from the published figure, None
+        without one; ``must_be_exact``; ``exact``, None where the counts need not be exact; and
+        ``verdict``: "exact", "as the formulas" (of a paper that publishes no figure), "as printed",
+        "differs: ..." or "no published figure known".
     """
     checks, differing = [], []
     if row.required_params is not None:
@@ -160,16 +202,19 @@ def judge(row: Row, figures: dict) -> dict:
 
 
 def table(report=lambda name: None) -> dict:
-    """All rows, and the ratios of the first paper's abstract.
+    """Compare all systems, and the ratios in the abstract of [1].
 
     Parameters
     ----------
-    report : called with a network's name when it is done.
+    report : callable
+        Called with the name of a network when it has been counted.
 
     Returns
     -------
-    dict with ``rows`` (see `judge`), ``ratios`` (of dprnn to gc-dprnn: ``quantity``, ``published``, ``ours``, ``exact``) and ``ok``: all
-    that must be exact is.
+    dict
+        ``rows`` (see `judge`); ``ratios`` of dprnn to gc-dprnn, each with ``quantity``,
+        ``published``, ``ours`` and ``exact``; and ``ok``, whether everything that must be exact is
+        exact.
     """
     figures = {}
     for name in dict.fromkeys(row.name for row in ROWS):

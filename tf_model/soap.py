@@ -1,36 +1,51 @@
-"""The optimizer: Adam in the eigenbasis of Shampoo's preconditioner."""
+"""The optimizer SOAP: Adam in the eigenbasis of Shampoo's preconditioner."""
 
 import tensorflow as tf
 import tf_keras as keras
 
-MOMENTUM = 0.95  # of all running means, as in the paper
+MOMENTUM = 0.95  # decay of all running means, as in the paper
 EPSILON = 1e-8
-REFRESH = 10  # steps between looks at the eigenbasis
+REFRESH = 10  # steps between updates of the eigenbasis
 
 
 class SOAP(keras.optimizers.Optimizer):
-    """SOAP (Vyas et al., "SOAP: Improving and Stabilizing Shampoo using Adam", arXiv 2409.11321, algorithm 3).
+    """Run Adam in the eigenbasis of Shampoo's preconditioner.
 
-    For a matrix of weights with gradient G, L and R are running means of G G' and G' G, and Q_L and Q_R their eigenvectors. Adam works on
-    Q_L' G Q_R, where the values hang together less than in G itself, and its step is turned back. Every ten steps, before the step is made,
-    the eigenvectors are followed by one step of power iteration and a QR decomposition. A weight that is no matrix has plain Adam with the
-    same constants. The first gradient only makes the first eigenbasis and moves no matrix.
+    For a weight matrix with gradient G, L and R are running means of G G' and G' G, and Q_L and Q_R
+    are their eigenvectors. Adam works on Q_L' G Q_R, whose entries are less correlated than those
+    of G, and its step is rotated back. Every ten steps, before the step is made, the eigenvectors
+    are updated by one step of power iteration and a QR decomposition. A weight that is not a matrix
+    is updated by plain Adam with the same constants. The first gradient only initializes the
+    eigenbasis; it does not change a matrix.
 
-    Where the first gradient has no part in some direction, the basis there is arbitrary: two machines whose linear algebra differs go
-    different ways, both as good. What it is worth here: docs/lab-notebook.md.
+    Where the first gradient has no component in some directions, the basis there is arbitrary: two
+    machines with different linear algebra libraries then take different paths of equal quality. The
+    gain in this project is measured in docs/lab-notebook.md.
+
+    Source: Vyas et al., "SOAP: Improving and Stabilizing Shampoo using Adam", arXiv 2409.11321,
+    algorithm 3.
 
     Parameters
     ----------
-    learning_rate : a number or a schedule.
-    others : as `keras.optimizers.Optimizer`.
+    learning_rate : float or keras.optimizers.schedules.LearningRateSchedule
+    name : str
+    **kwargs
+        Arguments of `keras.optimizers.Optimizer`.
     """
 
     def __init__(self, learning_rate, *, name: str = "SOAP", **kwargs):
-        super().__init__(name=name, jit_compile=False, **kwargs)  # XLA has no QR for some devices
+        super().__init__(
+            name=name, jit_compile=False, **kwargs
+        )  # XLA has no QR decomposition for some devices
         self._learning_rate = self._build_learning_rate(learning_rate)
 
     def build(self, var_list):
-        """Create the running means, and for a matrix both sides' preconditioner and basis."""
+        """Create the running means, and for each matrix the preconditioner and basis of both sides.
+
+        Parameters
+        ----------
+        var_list : list of tf.Variable
+        """
         super().build(var_list)
         if getattr(self, "_built", False):
             return
@@ -51,13 +66,20 @@ class SOAP(keras.optimizers.Optimizer):
             self._sides.append(sides)
 
     def update_step(self, gradient, variable):
-        """One step of one weight."""
+        """Update one variable.
+
+        Parameters
+        ----------
+        gradient : tf.Tensor
+        variable : tf.Variable
+            Of the shape of ``gradient``.
+        """
         i = self._index_dict[self._var_key(variable)]
         mean, square, sides = self._means[i], self._squares[i], self._sides[i]
         step = tf.cast(self.iterations + 1, variable.dtype)
         correction = 1 - MOMENTUM**step
         mean.assign(MOMENTUM * mean + (1 - MOMENTUM) * gradient)
-        turned, direction = gradient, mean
+        rotated, direction = gradient, mean
         if sides:
             (left, right), (q_left, q_right) = zip(*sides, strict=True)
             left.assign(
@@ -68,9 +90,9 @@ class SOAP(keras.optimizers.Optimizer):
             )
             for shampoo, basis in sides:
                 basis.assign(self._basis(shampoo, basis))
-            turned = tf.matmul(tf.matmul(q_left, gradient, transpose_a=True), q_right)
+            rotated = tf.matmul(tf.matmul(q_left, gradient, transpose_a=True), q_right)
             direction = tf.matmul(tf.matmul(q_left, mean, transpose_a=True), q_right)
-        square.assign(MOMENTUM * square + (1 - MOMENTUM) * turned**2)
+        square.assign(MOMENTUM * square + (1 - MOMENTUM) * rotated**2)
         move = direction / correction / (tf.sqrt(square / correction) + EPSILON)
         rate = tf.cast(self.learning_rate, variable.dtype)
         if sides:
@@ -79,10 +101,11 @@ class SOAP(keras.optimizers.Optimizer):
         variable.assign_sub(rate * move)
 
     def _basis(self, shampoo, basis):
-        """Eigenvectors at the first step, a step nearer to them at every tenth after it, as they are at others.
+        """Return the new eigenvectors of one side.
 
-        The largest eigenvalue's comes first, as power iteration by QR would have it: in another order the first refresh would swap
-        directions under the squares.
+        They are computed at the first step, updated at every tenth, and otherwise unchanged. The
+        eigenvector of the largest eigenvalue comes first, as in power iteration with QR: in another
+        order, the first update would permute directions without permuting the squares.
         """
         return tf.case(
             [

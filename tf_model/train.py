@@ -346,7 +346,7 @@ def train(name: str, net: networks.Network, recipe: Recipe, folder: Path, *, aro
     if manager.latest_checkpoint:
         state.restore(manager.latest_checkpoint).assert_consumed()
         err.print(f"{folder}: going on at step {int(done)} of {recipe.steps}", soft_wrap=True)
-    distribution.agree(strategy, int(done), f"{folder}: the step to go on from")
+    distribution.check_agreement(strategy, int(done), f"{folder}: the step to go on from")
 
     history_file = folder / "history.jsonl"
     history = (
@@ -400,7 +400,7 @@ def train(name: str, net: networks.Network, recipe: Recipe, folder: Path, *, aro
                             "step": int(done),
                             "validation_sisdri_db": improvement,
                         }
-                        training |= forward.notes() if around else {}
+                        training |= forward.metadata() if around else {}
                         checkpoint.save(folder / "best", name, net, training, model)
                 if chief:
                     manager.save()
