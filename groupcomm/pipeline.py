@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from groupcomm.errors import UserError, missing_package
-from groupcomm.network import Network, load
+from groupcomm.network import Network
 from groupcomm.results import Conversion, Evaluation, Parity, RuntimeComparison, Training
 
 
@@ -140,10 +140,10 @@ def train(
 def evaluate(
     network: str | Path | Network,
     *,
-    runtime: Literal["tflm", "keras"] = "tflm",
+    runtime: Literal["tflm", "keras"] | None = None,
     split: Literal["validation", "test", "test-2026-11"] = "test",
     mixtures: int = 300,
-    corpus: str = "debian",
+    corpus: str | None = None,
     rooms: float | None = None,
 ) -> Evaluation:
     """Score a network on mixtures of unseen speakers and noises. Needs the extra ``measure``.
@@ -151,17 +151,16 @@ def evaluate(
     Parameters
     ----------
     network : Network or str or Path
-        An open network; or a bundle by name or folder; with ``runtime="keras"`` a trained network
-        by name or folder.
-    runtime : {"tflm", "keras"}
-        int8 in the official TFLM, or float32 in Keras (needs the extra ``train``). An open network
-        is run by its own engine.
+        An open network; or a bundle or a trained network by name or folder.
+    runtime : {"tflm", "keras"} or None
+        int8 in the official TFLM, or float32 in Keras (needs the extra ``train``). None: TFLM for
+        a bundle, Keras for a trained network. An open network is run by its own engine.
     split : {"validation", "test", "test-2026-11"}
         Which speakers and noises.
     mixtures : int
         How many mixtures of 4 s, at least 2.
-    corpus : str
-        Name of a corpus that ``groupcomm data`` built.
+    corpus : str or None
+        Name of a corpus that ``groupcomm data`` built; None: that of the training.
     rooms : float or None
         Share of the mixtures that are in a simulated room, 0..1; None: as the split has them.
 
@@ -181,23 +180,16 @@ def evaluate(
     """
     if mixtures < 2:
         raise UserError(f"mixtures {mixtures}: an interval needs at least 2")
-    with _extras(tensorflow=runtime == "keras" and not isinstance(network, Network)):
+    with _extras(tensorflow=False):
+        from convert import resolve
         from tf_model import evaluate as evaluation
 
-        ran_by: str = runtime
         if isinstance(network, Network):
-            name, ran_by = network.name, network.engine
-            sources, separate = network.sources, network.process
-        elif runtime == "keras":
-            from convert import separator
-            from tf_model import checkpoint
-
-            trained = checkpoint.load(str(network))
-            name, sources = str(network), trained.net.sources
-            separate = separator.from_keras(trained)
+            name, ran_by, sources, separate = network.name, network.engine, network.sources, network.process
+            corpus = corpus or resolve.corpus_of_checksum(network.description["checkpoint_sha256"])
         else:
-            opened = load(network)
-            name, sources, separate = str(network), opened.sources, opened.process
+            name = str(network)
+            separate, sources, ran_by, corpus = resolve.open_separator(name, runtime, corpus)
         scores = evaluation.evaluate(separate, split=split, sources=sources, mixtures=mixtures, corpus=corpus, rooms=rooms)
     return Evaluation.of({"name": name, "runtime": ran_by, "corpus": corpus, **scores})
 
@@ -212,7 +204,8 @@ def parity(bundle: str | Path, checkpoint: str | Path | None = None, *, hops: in
     bundle : str or Path
         Name or folder of a bundle.
     checkpoint : str or Path or None
-        The network that the bundle was made from; None: the released one of the same name.
+        The network that the bundle was made from; None: it is found by its checksum among the
+        released ones and the runs under ``build``.
     hops : int
         Hops of a pass; there are two passes, with a reset between them.
 
@@ -233,10 +226,10 @@ def parity(bundle: str | Path, checkpoint: str | Path | None = None, *, hops: in
     with _extras():
         from convert import bundle as bundles
         from convert import parity as comparison
-        from tf_model import checkpoint as checkpoints
+        from convert import resolve
 
         opened = bundles.load(str(bundle))
-        trained = checkpoints.load(str(checkpoint or opened.name))
+        trained = resolve.checkpoint_of(opened, str(checkpoint) if checkpoint else None)
         found = comparison.parity(opened, trained, hops=hops)
     runtimes = tuple(RuntimeComparison(**row) for row in found["runtimes"])
     return Parity(**found | {"runtimes": runtimes})

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 import typer
 
 from convert.commands import tables
-from convert.commands.options import BundleName, BundleOption, CheckpointOption, Json, checkpoint_of
+from convert.commands.options import BundleName, BundleOption, CheckpointOption, Json
 from groupcomm.console import err, line, report
 from groupcomm.errors import UserError
 
@@ -105,10 +105,10 @@ def demo(
 
     Write scores, parity, WAV files and spectrograms. The exit code is 1 when the parity fails.
     """
-    from convert import bundle
+    from convert import bundle, resolve
     from tf_model import load_tensorflow
 
-    trained = checkpoint_of(bundle.load(name), checkpoint)
+    trained = resolve.checkpoint_of(bundle.load(name), checkpoint)
     load_tensorflow()
     from convert.demo import run_demo
 

@@ -17,8 +17,6 @@ from convert.commands.options import (
     Split,
     complete_board,
     complete_bundle,
-    corpus_of_bundle,
-    open_separator,
 )
 from groupcomm.console import err, line, report
 from groupcomm.errors import UserError
@@ -45,6 +43,7 @@ def evaluate(
     SI-SDR, SDR, PESQ and STOI with 95 % confidence intervals, and SI-SDR improvement by SNR, room,
     noise, speaker and sex.
     """
+    from convert.resolve import open_separator
     from tf_model import evaluate as evaluation
 
     run, sources, runtime, corpus = open_separator(name, runtime, corpus)
@@ -69,6 +68,7 @@ def robustness(
     The same mixtures are clipped, resampled, and mixed with a DC offset, hum, infrasound, a pop and
     music. Clean speech, noise alone and silence are measured too.
     """
+    from convert.resolve import open_separator
     from tf_model.robustness import robustness as measure
 
     run, sources, runtime, corpus = open_separator(name, runtime, corpus)
@@ -101,11 +101,11 @@ def baselines(
     All process the same mixtures, so the differences are paired. A baseline whose package is not
     installed is skipped.
     """
-    from convert import bundle
+    from convert import bundle, resolve
     from convert.baselines import INSTALL, compare
 
     names = names or [name for name in bundle.names() if bundle.load(name).sources == 1]
-    corpus = corpus or corpus_of_bundle(bundle.load(names[0]))
+    corpus = corpus or resolve.corpus_of_bundle(bundle.load(names[0]))
     result = compare(names, folder, split=split, mixtures=mixtures, corpus=corpus)
 
     def show() -> None:

@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from convert.commands import tables
-from convert.commands.options import BundleName, CheckpointOption, CorpusOption, Json, Split, checkpoint_of
+from convert.commands.options import BundleName, CheckpointOption, CorpusOption, Json, Split
 from groupcomm.console import report
 
 
@@ -21,7 +21,7 @@ def parity(
 
     The exit code is 1 when a byte of TFLM, plain C or the simulation differs.
     """
-    from convert import bundle
+    from convert import bundle, resolve
 
     if port is not None:
         from convert import serial_parity
@@ -34,7 +34,7 @@ def parity(
         from tf_model import load_tensorflow
 
         opened = bundle.load(name)
-        trained = checkpoint_of(opened, checkpoint)
+        trained = resolve.checkpoint_of(opened, checkpoint)
         load_tensorflow()
         from convert import parity as comparison
 
@@ -57,12 +57,12 @@ def drift(
 
     The exit code is 1 when the SI-SDR of the last minute differs by 0.05 dB from that of the second.
     """
-    from convert import bundle
+    from convert import bundle, resolve
     from tf_model import load_tensorflow
     from tf_model.checkpoint import corpus_of
 
     opened = bundle.load(name)
-    trained = checkpoint_of(opened, checkpoint)
+    trained = resolve.checkpoint_of(opened, checkpoint)
     load_tensorflow()
     from convert.sensitivity import DRIFT
     from convert.sensitivity import drift as measure
