@@ -115,7 +115,7 @@ def bench(bundle: bundles.Bundle, board: str, *, portable: bool = False) -> dict
         "stack": said["stack_used"],
     }
     operators = _operators(
-        model.steps, Path(f"{program}.elf"), folder / f"{written['name']}.c", counted["within"]
+        model.graph_ops, Path(f"{program}.elf"), folder / f"{written['name']}.c", counted["within"]
     )
     flash = _flash(Path(f"{program}.elf"), written["weight_bytes"])
     figures = {
@@ -225,7 +225,7 @@ def bench_host(bundle: bundles.Bundle) -> dict:
 
 
 def _operators(
-    steps: tuple[flatbuffer.Step, ...], elf: Path, source: Path, within: dict[str, int]
+    graph_ops: tuple[flatbuffer.GraphOp, ...], elf: Path, source: Path, within: dict[str, int]
 ) -> list[dict]:
     """Instructions a hop by operator, from those by place in the function that calls all kernels (counter.c's ``within``).
 
@@ -246,13 +246,13 @@ def _operators(
         text=True,
         check=True,
     )
-    counts = [0] * len(steps)
+    counts = [0] * len(graph_ops)
     for place, count in zip(done.stdout.splitlines(), within.values(), strict=True):
         if (owner := owners.get(place.split(" ")[0])) is not None:
             counts[owner] += count
     return [
-        dataclasses.asdict(step) | _cost(count / HOPS, step.macs)
-        for step, count in zip(steps, counts, strict=True)
+        dataclasses.asdict(op) | _cost(count / HOPS, op.macs)
+        for op, count in zip(graph_ops, counts, strict=True)
     ]
 
 

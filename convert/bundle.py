@@ -73,7 +73,9 @@ class Bundle:
             file = self.path / golden[key]["file"]
             content = file.read_bytes() if file.is_file() else b""
             if zlib.crc32(content) != golden[key]["crc32"]:
-                raise UserError(f"{file}: missing or damaged (its CRC-32 is not that of bundle.json); convert the network again")
+                raise UserError(
+                    f"{file}: missing or damaged (its CRC-32 is not that of bundle.json); convert the network again"
+                )
             arrays.append(np.frombuffer(content, np.int8).reshape(golden["hops"], -1))
         return arrays[0], arrays[1]
 
@@ -116,7 +118,9 @@ def load(name_or_path: str) -> Bundle:
     if folder is None:
         known = [*names(), *map(str, own())]
         hint = suggest(name_or_path, known, "make one with `groupcomm convert`")
-        raise UserError(f"{name_or_path}: no bundle of this name and no folder with a bundle.json; {hint}")
+        raise UserError(
+            f"{name_or_path}: no bundle of this name and no folder with a bundle.json; {hint}"
+        )
     return _open(folder)
 
 
@@ -125,31 +129,57 @@ def _open(folder: Path) -> Bundle:
     try:
         d = json.loads(file.read_text())
         if d["schema"] != SCHEMA:
-            raise UserError(f"{file}: schema {d['schema']}, this program reads {SCHEMA}; run `groupcomm convert` again")
+            raise UserError(
+                f"{file}: schema {d['schema']}, this program reads {SCHEMA}; run `groupcomm convert` again"
+            )
         model = folder / d["model"]["file"]
         if not model.is_file():
             raise UserError(f"{model}: missing; convert the network again with `groupcomm convert`")
         content = model.read_bytes()
         if len(content) != d["model"]["bytes"]:
-            raise UserError(f"{model}: {len(content)} bytes, bundle.json says {d['model']['bytes']}; convert the network again")
+            raise UserError(
+                f"{model}: {len(content)} bytes, bundle.json says {d['model']['bytes']}; convert the network again"
+            )
         if sha256(model) != d["model"]["sha256"]:
-            raise UserError(f"{model}: checksum differs from bundle.json, the file is damaged; convert the network again")
+            raise UserError(
+                f"{model}: checksum differs from bundle.json, the file is damaged; convert the network again"
+            )
         bundle = Bundle(folder, d, content)
         rate = d["signal"]["sample_rate"]
-        if not isinstance(rate, int) or rate < 1 or not isinstance(d["sources"], int) or d["sources"] < 1:
-            raise UserError(f"{file}: sample_rate {rate!r} or sources {d['sources']!r} is no positive number; convert the network again")
-        if not isinstance(d["name"], str) or not isinstance(d["checkpoint_sha256"], str):
-            raise UserError(f"{file}: name or checkpoint_sha256 is no text; convert the network again")
-        for key, count in (("features", bundle.signal.inputs), ("masks", bundle.signal.values * bundle.sources)):
-            if (d[key]["shape"], d[key]["dtype"]) != ([1, count], "int8") or not d[key]["scale"] > 0 or abs(d[key]["zero_point"]) > 128:
-                raise UserError(f"{file}: {key} {d[key]} are not {count} values in int8; convert the network again")
-        if carried := flatbuffer.read(model).carried:
+        if (
+            not isinstance(rate, int)
+            or rate < 1
+            or not isinstance(d["sources"], int)
+            or d["sources"] < 1
+        ):
             raise UserError(
-                f"{model}: {carried} LSTMs begin a sequence with the state of the hop before, which no network means; convert it again"
+                f"{file}: sample_rate {rate!r} or sources {d['sources']!r} is no positive number; convert the network again"
+            )
+        if not isinstance(d["name"], str) or not isinstance(d["checkpoint_sha256"], str):
+            raise UserError(
+                f"{file}: name or checkpoint_sha256 is no text; convert the network again"
+            )
+        for key, count in (
+            ("features", bundle.signal.n_features),
+            ("masks", bundle.signal.n_values * bundle.sources),
+        ):
+            if (
+                (d[key]["shape"], d[key]["dtype"]) != ([1, count], "int8")
+                or not d[key]["scale"] > 0
+                or abs(d[key]["zero_point"]) > 128
+            ):
+                raise UserError(
+                    f"{file}: {key} {d[key]} are not {count} values in int8; convert the network again"
+                )
+        if count := flatbuffer.read(model).stateful_sequences:
+            raise UserError(
+                f"{model}: {count} LSTMs begin a sequence with the state of the hop before, which no network means; convert it again"
             )
         return bundle
     except (ValueError, KeyError, TypeError, OSError) as e:
-        raise UserError(f"{file}: not a bundle description ({type(e).__name__}: {e}); convert the network again") from e
+        raise UserError(
+            f"{file}: not a bundle description ({type(e).__name__}: {e}); convert the network again"
+        ) from e
 
 
 _TRY_ARENA = """
@@ -168,12 +198,16 @@ def smallest_arena(model: Path) -> int:
     """
 
     def fits(size: int) -> bool:
-        return not subprocess.run([sys.executable, "-c", _TRY_ARENA, model, str(size)], capture_output=True).returncode
+        return not subprocess.run(
+            [sys.executable, "-c", _TRY_ARENA, model, str(size)], capture_output=True
+        ).returncode
 
     low, high = 0, 1024
     while not fits(high):
         if high >= 2**24:
-            raise UserError(f"{model}: TFLM does not run it in 16 MiB; `groupcomm inspect` names the operators that it lacks")
+            raise UserError(
+                f"{model}: TFLM does not run it in 16 MiB; `groupcomm inspect` names the operators that it lacks"
+            )
         low, high = high, 2 * high
     while high - low > 16:
         middle = (low + high) // 2
@@ -187,8 +221,14 @@ def golden_pcm(hops: int, hop: int) -> np.ndarray:
     shares = [hops // len(demos) + (i < hops % len(demos)) for i in range(len(demos))]
     held = len(demos) * min(len(demo.mixture) // hop for demo in demos)
     if hops > held:
-        raise UserError(f"{hops} hops asked, the demo mixtures hold {held} of {hop} samples; ask fewer")
-    return to_pcm(np.concatenate([demo.mixture[: share * hop] for demo, share in zip(demos, shares, strict=True)]))
+        raise UserError(
+            f"{hops} hops asked, the demo mixtures hold {held} of {hop} samples; ask fewer"
+        )
+    return to_pcm(
+        np.concatenate(
+            [demo.mixture[: share * hop] for demo, share in zip(demos, shares, strict=True)]
+        )
+    )
 
 
 def stream_features(pcm: np.ndarray, bundle_signal: sig.Signal) -> np.ndarray:
@@ -221,7 +261,7 @@ def write(
     ----------
     trained : a network of the streaming family.
     folder : where it goes.
-    method : how ranges are chosen, see `ranges.choose`; None: as they were trained, or else by percentile for 8 bits, for 16 of all that
+    method : how ranges are chosen, see `ranges.choose_range`; None: as they were trained, or else by percentile for 8 bits, for 16 of all that
         was seen.
     activations : their bits, 8 or 16; features and masks have 8.
     weights : bits of a FULLY_CONNECTED's, 8 or 4; None: as they were trained, or else 8. With 4, the official TFLM alone runs it.
@@ -230,7 +270,9 @@ def write(
     """
     name = name or trained.name
     if not re.fullmatch(r"[A-Za-z][\w-]*", name):
-        raise UserError(f"bundle name {name!r}: cannot be used; use letters, digits, '-' and '_', beginning with a letter")
+        raise UserError(
+            f"bundle name {name!r}: cannot be used; use letters, digits, '-' and '_', beginning with a letter"
+        )
     weights = weights or trained.training.get("weights", 8)
     trained_ranges = method is None and activations == 8 and "ranges" in trained.training
     if trained_ranges and calibration is not None:
@@ -239,7 +281,9 @@ def write(
         )
     method = None if trained_ranges else method or ("percentile" if activations == 8 else "min-max")
     budget = _budget(folder)
-    model, calibration_hops = quantize.integers(trained, method=method, wide=activations == 16, weights=weights, calibration=calibration)
+    model, calibration_hops = quantize.integers(
+        trained, method=method, is_16x8=activations == 16, weights=weights, calibration=calibration
+    )
     net = trained.net
     with atomic_folder(folder) as part:
         file = part / "model.tflite"
@@ -250,22 +294,35 @@ def write(
         golden = {"pcm": ("golden_pcm.i16", pcm)}
         golden["features"] = (
             "golden_features.i8",
-            quantize.quantize(stream_features(pcm, net.signal), features.scale, features.zero_point),
+            quantize.quantize(
+                stream_features(pcm, net.signal), features.scale, features.zero_point
+            ),
         )
         golden["masks"] = ("golden_masks.i8", runtimes.Tflm(model)(golden["features"][1]))
         for golden_file, values in golden.values():
-            (part / golden_file).write_bytes(values.astype(values.dtype.newbyteorder("<")).tobytes())
+            (part / golden_file).write_bytes(
+                values.astype(values.dtype.newbyteorder("<")).tobytes()
+            )
         description = {
             "schema": SCHEMA,
             "name": name,
             "producer": f"groupcomm-micro {__version__}",
             "signal": dataclasses.asdict(net.signal),
             "sources": net.sources,
-            "network": {k: v for k, v in dataclasses.asdict(net).items() if k not in ("signal", "sources")},
-            "model": {"file": file.name, "bytes": len(model), "sha256": sha256(file), "crc32": zlib.crc32(model)},
+            "network": {
+                k: v for k, v in dataclasses.asdict(net).items() if k not in ("signal", "sources")
+            },
+            "model": {
+                "file": file.name,
+                "bytes": len(model),
+                "sha256": sha256(file),
+                "crc32": zlib.crc32(model),
+            },
             "features": features.as_dict(),
             "masks": masks.as_dict(),
-            "operators": [{"name": o.name, "version": o.version, "count": o.count} for o in parsed.operators],
+            "operators": [
+                {"name": o.name, "version": o.version, "count": o.count} for o in parsed.operators
+            ],
             "arena_bytes": smallest_arena(file),
             "quantization": {
                 "method": "ptq" if method else "qat",
@@ -278,7 +335,10 @@ def write(
             **({"budget": budget} if budget else {}),
             "golden": {
                 "hops": GOLDEN_HOPS,
-                **{k: {"file": written, "crc32": zlib.crc32((part / written).read_bytes())} for k, (written, _) in golden.items()},
+                **{
+                    k: {"file": written, "crc32": zlib.crc32((part / written).read_bytes())}
+                    for k, (written, _) in golden.items()
+                },
             },
         }
         (part / "bundle.json").write_text(json.dumps(description, indent=2) + "\n")

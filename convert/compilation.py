@@ -37,7 +37,7 @@ _C_TYPES = {
 
 
 @dataclasses.dataclass(frozen=True)
-class _Step:
+class _Op:
     """An operator: its tensors, what its kernel is called with, and the kernel's name in C."""
 
     name: str
@@ -49,9 +49,9 @@ class _Step:
 
 @dataclasses.dataclass
 class Buffer:
-    """A piece of memory: bytes, the first and the last step in which it is used, and where it was put."""
+    """A piece of memory: bytes, the first and the last op in which it is used, and where it was put."""
 
-    bytes: int
+    size: int
     first: int
     last: int
     offset: int = -1
@@ -64,17 +64,17 @@ def plan(buffers: list[Buffer]) -> int:
     deep neural net inference", 2020, section 5: greedy by size, which TFLM uses too).
     """
     placed: list[Buffer] = []
-    for buffer in sorted(buffers, key=lambda b: -b.bytes):
-        size, at = _align(buffer.bytes), 0
+    for buffer in sorted(buffers, key=lambda b: -b.size):
+        size, at = _align(buffer.size), 0
         for other in sorted(placed, key=lambda b: b.offset):
             alive = other.first <= buffer.last and buffer.first <= other.last
-            if alive and at < other.offset + _align(other.bytes):
+            if alive and at < other.offset + _align(other.size):
                 if at + size <= other.offset:
                     break
-                at = other.offset + _align(other.bytes)
+                at = other.offset + _align(other.size)
         buffer.offset = at
         placed.append(buffer)
-    return max((b.offset + _align(b.bytes) for b in placed), default=0)
+    return max((b.offset + _align(b.size) for b in placed), default=0)
 
 
 def compile_bundle(bundle: Bundle, folder: Path) -> dict:
@@ -119,14 +119,14 @@ class _Program:
             )
         graph = model.subgraphs[0]
         self._tensors, self._data = graph.tensors, model.buffers
-        steps = []
+        ops = []
         for op in graph.operators:
             name, kernel = (
                 flatbuffer.operator_name(model.operatorCodes[op.opcodeIndex]),
                 kernels.prepare(model, op),
             )
-            steps.append(
-                _Step(
+            ops.append(
+                _Op(
                     name,
                     list(op.inputs),
                     list(op.outputs),
@@ -134,15 +134,15 @@ class _Program:
                     kernels.function(model, op, kernel),
                 )
             )
-        self._same = {}  # a reshaped tensor is the tensor that it was made of
-        for step in steps:
-            if step.name == "RESHAPE":
-                self._same[step.outputs[0]] = self._root(step.inputs[0])
-        self._outside = {
+        self._aliases = {}  # a reshaped tensor is the tensor that it was made of
+        for op in ops:
+            if op.name == "RESHAPE":
+                self._aliases[op.outputs[0]] = self._root(op.inputs[0])
+        self._boundary = {
             self._root(graph.inputs[0]): "features",
             self._root(graph.outputs[0]): "masks",
         }
-        if len(self._outside) != 2 or len(graph.inputs) != 1 or len(graph.outputs) != 1:
+        if len(self._boundary) != 2 or len(graph.inputs) != 1 or len(graph.outputs) != 1:
             raise UserError(
                 f"{bundle.path}: the model does not make one tensor of one other; convert the network again"
             )
@@ -151,40 +151,36 @@ class _Program:
                 raise UserError(
                     f"{bundle.path}: the model's {what} are not int8; let it have int16 inside, with QUANTIZE at both ends"
                 )
-        self._kept = flatbuffer.kept_states(model)
-        self._place(steps)
-        self._calls = [
-            line for number, step in enumerate(steps) for line in self._call(number, step)
-        ]
-        self._of_network = len(self._definitions)
+        self._persistent = flatbuffer.persistent_states(model)
+        self._place(ops)
+        self._calls = [line for number, op in enumerate(ops) for line in self._call(number, op)]
+        self._network_count = len(self._definitions)
         self._array("analysis", bundle.signal.analysis_window())
-        self._array("steps", _feature_steps(bundle))
-        self._resets = [
-            line for number, step in enumerate(steps) for line in self._reset(number, step)
-        ]
+        self._array("steps", _feature_thresholds(bundle))
+        self._resets = [line for number, op in enumerate(ops) for line in self._reset(number, op)]
 
     def _root(self, tensor: int) -> int:
-        return self._same.get(tensor, tensor)
+        return self._aliases.get(tensor, tensor)
 
-    def _place(self, steps: list[_Step]) -> None:
+    def _place(self, ops: list[_Op]) -> None:
         """Put states first, one after the other, then the activations and the scratch of LSTMs, overlapped."""
         self._offsets: dict[int, int] = {}
         at = 0
         lives: dict[int, Buffer] = {}
         self._scratch: dict[int, Buffer] = {}
-        for number, step in enumerate(steps):
-            lstm = step.kernel if isinstance(step.kernel, kernels.Lstm) else None
-            states = self._kept[number]
+        for number, op in enumerate(ops):
+            lstm = op.kernel if isinstance(op.kernel, kernels.Lstm) else None
+            states = self._persistent[number]
             for tensor in states:
                 self._offsets[tensor] = at
                 at += _align(self._bytes(tensor))
             if lstm:
                 self._scratch[number] = Buffer(lstm.scratch_bytes, number, number)
-            for tensor in map(self._root, step.inputs + step.outputs):
+            for tensor in map(self._root, op.inputs + op.outputs):
                 if (
                     tensor < 0
                     or tensor in states
-                    or tensor in self._outside
+                    or tensor in self._boundary
                     or self._values(tensor) is not None
                 ):
                     continue
@@ -192,7 +188,7 @@ class _Program:
         self.state_bytes = at
         buffers = [*lives.values(), *self._scratch.values()]
         self.arena_bytes = plan(buffers)
-        self.unplanned_bytes = sum(_align(b.bytes) for b in buffers)
+        self.unplanned_bytes = sum(_align(b.size) for b in buffers)
         for buffer in buffers:
             buffer.offset += self.state_bytes
         self._offsets |= {tensor: buffer.offset for tensor, buffer in lives.items()}
@@ -201,22 +197,22 @@ class _Program:
         return tuple(int(n) for n in self._tensors[tensor].shape)
 
     def _bytes(self, tensor: int) -> int:
-        return math.prod(self._shape(tensor)) * (2 if self._wide(tensor) else 1)
+        return math.prod(self._shape(tensor)) * (2 if self._is_int16(tensor) else 1)
 
     def _values(self, tensor: int) -> np.ndarray | None:
         """Values of a constant tensor, int8 or int16; None of another."""
         data = self._data[self._tensors[tensor].buffer].data
-        dtype = np.int16 if self._wide(tensor) else np.int8
+        dtype = np.int16 if self._is_int16(tensor) else np.int8
         return None if data is None else np.frombuffer(np.asarray(data, np.uint8).tobytes(), dtype)
 
-    def _wide(self, tensor: int) -> bool:
+    def _is_int16(self, tensor: int) -> bool:
         return self._tensors[tensor].type == schema.TensorType.INT16
 
-    def _at(self, tensor: int) -> str:
+    def _address(self, tensor: int) -> str:
         """C expression of the address of a tensor, as bytes if it is in memory."""
         tensor = self._root(tensor)
-        if tensor in self._outside:
-            return self._outside[tensor]
+        if tensor in self._boundary:
+            return self._boundary[tensor]
         values = self._values(tensor)
         if values is None:
             return f"m + {self._offsets[tensor]}"
@@ -225,8 +221,8 @@ class _Program:
 
     def _argument(self, tensor: int) -> str:
         """The same with the tensor's own type."""
-        at = self._at(tensor)
-        return f"(int16_t*)(void*)({at})" if self._wide(tensor) and at.startswith("m +") else at
+        at = self._address(tensor)
+        return f"(int16_t*)(void*)({at})" if self._is_int16(tensor) and at.startswith("m +") else at
 
     def _array(self, name: str, values: np.ndarray) -> str:
         """Define a constant array; returns its name."""
@@ -253,56 +249,54 @@ class _Program:
             parts.append(f".{field.name} = {v}")
         return "{" + ", ".join(parts) + "}"
 
-    def _call(self, number: int, step: _Step) -> list[str]:
-        if step.name == "RESHAPE":
+    def _call(self, number: int, op: _Op) -> list[str]:
+        if op.name == "RESHAPE":
             return []
-        p, out = step.kernel, self._argument(step.outputs[0])
+        p, out = op.kernel, self._argument(op.outputs[0])
         shapes = " x ".join(
             str(self._shape(t))
-            for t in step.inputs[: 2 if isinstance(p, kernels.Add | kernels.Mul) else 1]
+            for t in op.inputs[: 2 if isinstance(p, kernels.Add | kernels.Mul) else 1]
         )
-        lines = [f"  /* {number} {step.name}: {shapes} to {self._shape(step.outputs[0])} */"]
+        lines = [f"  /* {number} {op.name}: {shapes} to {self._shape(op.outputs[0])} */"]
         if isinstance(p, list):  # copies
-            for tensor, copy in zip(step.inputs[: len(p)], p, strict=True):
-                of, to = self._at(tensor), f"{self._at(step.outputs[0])} + {copy.offset}"
+            for tensor, copy in zip(op.inputs[: len(p)], p, strict=True):
+                of, to = self._address(tensor), f"{self._address(op.outputs[0])} + {copy.offset}"
                 of = (
                     f"(const int8_t*){of}"
-                    if of.startswith("tensor_") and self._wide(tensor)
+                    if of.startswith("tensor_") and self._is_int16(tensor)
                     else of
                 )
                 lines.append(
                     f"  gc_copy_s8({copy.rows}, {copy.columns}, {of}, {to}, {copy.stride});"
                 )
             return lines
-        name = f"{step.name.lower()}_{number}"
+        name = f"{op.name.lower()}_{number}"
         if isinstance(p, kernels.Lookup):
             return [
                 *lines,
-                f"  gc_lookup_s8({self._array(name, p.table)}, {p.count}, {self._at(step.inputs[0])}, {out});",
+                f"  gc_lookup_s8({self._array(name, p.table)}, {p.count}, {self._address(op.inputs[0])}, {out});",
             ]
         kind = re.sub(r"(?<!^)(?=[A-Z])", "_", type(p).__name__).lower()
         self._definitions.append(f"static const gc_{kind} {name} = {self._struct(name, p)};")
         arguments = [
             self._argument(t)
-            for t in step.inputs[: 2 if isinstance(p, kernels.Add | kernels.Mul) else 1]
+            for t in op.inputs[: 2 if isinstance(p, kernels.Add | kernels.Mul) else 1]
         ]
         if isinstance(p, kernels.Lstm):
-            arguments += [self._argument(t) for t in step.inputs[18:20]]
+            arguments += [self._argument(t) for t in op.inputs[18:20]]
         arguments.append(out)
         if isinstance(p, kernels.Lstm):
             arguments.append(f"m + {self._scratch[number].offset}")
-        return [*lines, f"  {step.function}(&{name}, {', '.join(arguments)});"]
+        return [*lines, f"  {op.function}(&{name}, {', '.join(arguments)});"]
 
-    def _reset(self, number: int, step: _Step) -> list[str]:
+    def _reset(self, number: int, op: _Op) -> list[str]:
         lines = []
-        for tensor in self._kept[number]:
+        for tensor in self._persistent[number]:
             value, what = (
-                (step.kernel.zero_point, "hidden")
-                if tensor == step.inputs[18]
-                else (0, "cells, int16")
+                (op.kernel.zero_point, "hidden") if tensor == op.inputs[18] else (0, "cells, int16")
             )
             lines.append(
-                f"  memset({self._at(tensor)}, {value}, {self._bytes(tensor)}); /* {self._shape(tensor)} {what} */"
+                f"  memset({self._address(tensor)}, {value}, {self._bytes(tensor)}); /* {self._shape(tensor)} {what} */"
             )
         return lines
 
@@ -341,8 +335,8 @@ extern const gc_model groupcomm_{self.name};
             f"{{{c_float(d[k]['scale'])}, {d[k]['zero_point']}}}" for k in ("features", "masks")
         ]
         parts = {
-            "network": self._definitions[: self._of_network],
-            "signal": self._definitions[self._of_network :],
+            "network": self._definitions[: self._network_count],
+            "signal": self._definitions[self._network_count :],
         }
         joined = {
             key: "\n".join(lines)
@@ -384,15 +378,15 @@ const gc_model groupcomm_{self.name} = {{
     .exponent = {c_float(signal.exponent)},
     .features = {quantizations[0]},
     .masks = {quantizations[1]},
-    .kept = {c_float(signal.kept)},
+    .kept = {c_float(signal.level_decay)},
     .bands = {signal.bands},
     .pool = {signal.pool},
     .neighbours = {signal.neighbours},
-    .dc_kept = {c_float(signal.dc_kept)},
+    .dc_kept = {c_float(signal.dc_decay)},
     .analysis = analysis,
     .steps = steps,
-    .inputs = {signal.inputs},
-    .outputs = {self.bundle.sources * signal.values},
+    .inputs = {signal.n_features},
+    .outputs = {self.bundle.sources * signal.n_values},
     .memory_bytes = {self._memory_bytes},
 #ifndef GROUPCOMM_ENGINE_TFLM
     .reset = reset,
@@ -406,7 +400,7 @@ def c_float(x: float) -> str:
     return f"{float(np.float32(x))!r}f"
 
 
-def _feature_steps(bundle: Bundle) -> np.ndarray:
+def _feature_thresholds(bundle: Bundle) -> np.ndarray:
     """`StreamTables` of micro/stream/tables.h: the power from which a feature is i - 127 or more, as bits [shape=(255,), int32]."""
     d = bundle.description["features"]
     scales = (

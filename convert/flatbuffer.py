@@ -30,7 +30,7 @@ class Operator:
 
 
 @dataclasses.dataclass(frozen=True)
-class Step:
+class GraphOp:
     """One operator of the graph: shapes of its first input and of its first output, () where it has none; multiply-accumulates."""
 
     name: str
@@ -55,15 +55,15 @@ class Tensor:
 
 @dataclasses.dataclass(frozen=True)
 class Model:
-    """Contents of a `.tflite`; ``carried``: LSTMs that read a sequence in one Invoke and begin it with the state that the last one left."""
+    """Contents of a `.tflite`; ``stateful_sequences``: LSTMs that read a sequence in one Invoke and begin it with the state that the last one left."""
 
     operators: tuple[Operator, ...]
-    steps: tuple[Step, ...]  # in the order of the graph
+    graph_ops: tuple[GraphOp, ...]  # in the order of the graph
     inputs: tuple[Tensor, ...]
     outputs: tuple[Tensor, ...]
     parameters: int
     macs: int
-    carried: int
+    stateful_sequences: int
 
 
 def read(path: Path) -> Model:
@@ -96,7 +96,7 @@ def _parse(model) -> Model:
     graph = model.subgraphs[0]
     operators: collections.Counter = collections.Counter()
     macs: collections.Counter = collections.Counter()
-    steps = []
+    graph_ops = []
     for op in graph.operators:
         code = model.operatorCodes[op.opcodeIndex]
         name = operator_name(code)
@@ -104,9 +104,9 @@ def _parse(model) -> Model:
             _shape(graph.tensors[of[0]]) if of is not None and len(of) else ()
             for of in (op.inputs, op.outputs)
         )
-        steps.append(Step(name, *shapes, _macs(name, op, graph.tensors)))
+        graph_ops.append(GraphOp(name, *shapes, _macs(name, op, graph.tensors)))
         operators[name, code.version] += 1
-        macs[name, code.version] += steps[-1].macs
+        macs[name, code.version] += graph_ops[-1].macs
     # What is stored: every constant that is a weight or a bias. Shapes of RESHAPE and axes of MEAN are int32 too, but they are not a
     # network's: only constants that are multiplied or added to features are counted.
     weights = {
@@ -118,14 +118,14 @@ def _parse(model) -> Model:
     }
     return Model(
         operators=tuple(Operator(*key, count, macs[key]) for key, count in operators.most_common()),
-        steps=tuple(steps),
+        graph_ops=tuple(graph_ops),
         inputs=tuple(_tensor(graph.tensors[i]) for i in graph.inputs),
         outputs=tuple(_tensor(graph.tensors[i]) for i in graph.outputs),
         parameters=sum(_size(graph.tensors[i]) for i in weights),
         macs=sum(macs.values()),
-        carried=sum(
+        stateful_sequences=sum(
             bool(kept) and sequence_steps(model, op) > 1
-            for op, kept in zip(graph.operators, kept_states(model), strict=True)
+            for op, kept in zip(graph.operators, persistent_states(model), strict=True)
         ),
     )
 
@@ -147,7 +147,7 @@ def sequence_steps(model: schema.ModelT, op: schema.OperatorT) -> int:
     )
 
 
-def kept_states(model: schema.ModelT) -> list[list[int]]:
+def persistent_states(model: schema.ModelT) -> list[list[int]]:
     """For each operator what it keeps from Invoke to Invoke: an LSTM's hidden state and cells, where no operator before it sets them."""
     made, kept = set(), []
     for op in model.subgraphs[0].operators:

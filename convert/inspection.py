@@ -13,9 +13,9 @@ from convert.tflite_schema import schema
 from groupcomm.console import quiet
 from groupcomm.errors import UserError
 
-_SHUT = -1e3  # a weight that shuts a gate, whatever the others say
+_GATE_CLOSED = -1e3  # a weight that shuts a gate, whatever the others say
 
-# What to do about the operators that converted audio networks stumble over. Anything else gets _ELSE.
+# What to do about the operators that converted audio networks stumble over. Anything else gets _DEFAULT_REMEDY.
 WAYS_OUT = {
     "WHILE": "a recurrent layer did not fuse: build it with tf_keras.layers.LSTM and convert with a fixed batch and one time step",
     "IF": "take the condition out of the graph; convert one branch",
@@ -37,7 +37,7 @@ CARRIES_OVER_SEQUENCES = (
     "Reset), or build them with tf_model/layers/blstm.py, which begins from zero by itself"
 )
 SET_BY_OPERATORS = "read whole sequences and begin them from zero, by operators in front of them that set their state: nothing to reset"
-_ELSE = "replace the layer by operators that TFLM has, or register a kernel of your own in the resolver of micro/engine"
+_DEFAULT_REMEDY = "replace the layer by operators that TFLM has, or register a kernel of your own in the resolver of micro/engine"
 
 
 def inspect(name_or_path: str) -> dict:
@@ -97,7 +97,9 @@ def _notes(content: bytes) -> list[str]:
     """What to know of the state of fused LSTMs."""
     model = schema.ModelT.InitFromPackedBuf(content, 0)
     notes = collections.Counter()
-    for op, kept in zip(model.subgraphs[0].operators, flatbuffer.kept_states(model), strict=True):
+    for op, kept in zip(
+        model.subgraphs[0].operators, flatbuffer.persistent_states(model), strict=True
+    ):
         steps = flatbuffer.sequence_steps(model, op)
         if steps == 1 and kept:
             notes[f"state of {{}} LSTMs: {CARRIES_TO_THE_NEXT}"] += 1
@@ -117,7 +119,7 @@ def _begins_from_zero(model, op) -> bool:
         np.frombuffer(model.buffers[gate.buffer].data.tobytes(), np.float32).reshape(gate.shape)
         for gate in gates
     ]
-    return all((w[:, -1] <= _SHUT).all() for w in weights)
+    return all((w[:, -1] <= _GATE_CLOSED).all() for w in weights)
 
 
 def _unsupported(content: bytes) -> list[dict]:
@@ -149,7 +151,7 @@ def _unsupported(content: bytes) -> list[dict]:
         elif "failed to prepare" in log:
             found.setdefault(name, log.partition("Node ")[0].strip().replace("\n", "; "))
     return [
-        {"name": name, "reason": reason, "way_out": WAYS_OUT.get(name, _ELSE)}
+        {"name": name, "reason": reason, "way_out": WAYS_OUT.get(name, _DEFAULT_REMEDY)}
         for name, reason in found.items()
     ]
 

@@ -13,7 +13,7 @@ import flatbuffers
 import numpy as np
 
 from convert import flatbuffer
-from convert.ranges import Method, Observed, choose, together
+from convert.ranges import Method, TensorStats, choose_range, merge
 from convert.tflite_schema import schema
 from groupcomm.errors import UserError
 
@@ -22,13 +22,13 @@ _FLOAT, _INT4, _INT8, _INT16, _INT32, _INT64 = (
     for name in ("FLOAT32", "INT4", "INT8", "INT16", "INT32", "INT64")
 )
 _DTYPES = {_INT8: np.int8, _INT16: np.int16, _INT32: np.int32, _INT64: np.int64}
-_SAME = {
+_SAME_SCALE_OPS = {
     "RESHAPE",
     "SQUEEZE",
     "GATHER",
     "CONCATENATION",
 }  # move values: inputs and output have one scale
-_FIXED = {  # outputs as (scale, zero point) in int8 and in int16
+_FIXED_OUTPUT_SCALE = {  # outputs as (scale, zero point) in int8 and in int16
     "LOGISTIC": ((2.0**-8, -128), (2.0**-15, 0)),
     "TANH": ((2.0**-7, 0), (2.0**-15, 0)),
 }
@@ -55,7 +55,7 @@ def activations(model: bytes) -> list[int]:
 
 
 @dataclasses.dataclass(frozen=True)
-class Shared:
+class ScaleGroup:
     """Activations that have one scale, because operators only move values between them, or because it is one state.
 
     Attributes
@@ -68,7 +68,7 @@ class Shared:
     kind: str
 
 
-def shared(model: bytes) -> list[Shared]:
+def scale_groups(model: bytes) -> list[ScaleGroup]:
     """All `activations`, in groups of one scale."""
     parsed = schema.ModelT.InitFromPackedBuf(model, 0)
     leader = {i: i for i in activations(model)}
@@ -84,26 +84,26 @@ def shared(model: bytes) -> list[Shared]:
             flatbuffer.operator_name(parsed.operatorCodes[op.opcodeIndex]),
             int(op.outputs[0]),
         )
-        if name in _SAME:
+        if name in _SAME_SCALE_OPS:
             for i in op.inputs:
                 if i in leader:
                     leader[first(int(i))] = first(out)
         elif name == "UNIDIRECTIONAL_SEQUENCE_LSTM":
             leader[first(int(op.inputs[18]))] = first(out)
             kinds[int(op.inputs[19])] = "cell"
-        elif name in _FIXED:
+        elif name in _FIXED_OUTPUT_SCALE:
             kinds[out] = name
     members: dict[int, list[int]] = {}
     for i in leader:
         members.setdefault(first(i), []).append(i)
     return [
-        Shared(tuple(several), next((kinds[i] for i in several if i in kinds), ""))
+        ScaleGroup(tuple(several), next((kinds[i] for i in several if i in kinds), ""))
         for several in members.values()
     ]
 
 
 def choose_ranges(
-    model: bytes, observed: dict[int, Observed], method: Method, *, wide: bool
+    model: bytes, observed: dict[int, TensorStats], method: Method, *, is_16x8: bool
 ) -> Ranges:
     """Ranges from what every one of a model's `activations` reaches; of cells all that was seen.
 
@@ -111,27 +111,28 @@ def choose_ranges(
     ----------
     model : a float streaming `.tflite`.
     observed : what every one of its `activations` reaches.
-    method : how a range is chosen from that, see `ranges.choose`.
-    wide : for 16x8.
+    method : how a range is chosen from that, see `ranges.choose_range`.
+    is_16x8 : for 16x8.
     """
     found = {}
-    for group in shared(model):
-        values = together([observed[i] for i in group.tensors])
+    for group in scale_groups(model):
+        values = merge([observed[i] for i in group.tensors])
         of_cell = group.kind == "cell"
         found |= dict.fromkeys(
-            group.tensors, choose(values, "min-max" if of_cell else method, 65535 if wide else 255)
+            group.tensors,
+            choose_range(values, "min-max" if of_cell else method, 65535 if is_16x8 else 255),
         )
     return found
 
 
-def quantize(model: bytes, ranges: Ranges, *, wide: bool, weights: int = 8) -> bytes:
+def quantize(model: bytes, ranges: Ranges, *, is_16x8: bool, weights: int = 8) -> bytes:
     """Quantize a float streaming `.tflite`.
 
     Parameters
     ----------
     model : as `quantize.to_float` makes it.
     ranges : of every one of its `activations`, as `choose_ranges` or training finds them; tensors that share a scale have equal ones.
-    wide : 16x8: int16 between the input and the output, which stay int8.
+    is_16x8 : 16x8: int16 between the input and the output, which stay int8.
     weights : bits of a FULLY_CONNECTED's, 8 or 4; with 4 one scale a matrix, for TFLM takes no more. An LSTM's have 8: it takes no others.
 
     Raises
@@ -139,40 +140,40 @@ def quantize(model: bytes, ranges: Ranges, *, wide: bool, weights: int = 8) -> b
     UserError
         For an operator that it cannot quantize.
     """
-    return _Writer(model, ranges, wide, weights).content()
+    return _Writer(model, ranges, is_16x8, weights).content()
 
 
 class _Writer:
-    def __init__(self, model: bytes, ranges: Ranges, wide: bool, weights: int):
-        self._from = schema.ModelT.InitFromPackedBuf(model, 0)
-        [self._graph] = self._from.subgraphs
-        self._type = _INT16 if wide else _INT8
-        self._of_matrix = _INT4 if weights == 4 else _INT8
+    def __init__(self, model: bytes, ranges: Ranges, is_16x8: bool, weights: int):
+        self._source = schema.ModelT.InitFromPackedBuf(model, 0)
+        [self._graph] = self._source.subgraphs
+        self._type = _INT16 if is_16x8 else _INT8
+        self._matrix_type = _INT4 if weights == 4 else _INT8
         self._model = schema.ModelT()
         self._model.version = 3
         self._model.buffers, self._model.operatorCodes = [schema.BufferT()], []
         self._codes: dict[str, int] = {}
         self._constants: dict[bytes, int] = {}
-        self._made: dict[int, int] = {}  # tensor of the float model -> of this one
+        self._new_index: dict[int, int] = {}  # tensor of the float model -> of this one
         graph = schema.SubGraphT()
         graph.tensors, graph.operators = [], []
         self._model.subgraphs = [graph]
         self._ranges, self._parameters = ranges, {}
-        self._cells, self._curves = set(), {}
-        for group in shared(model):
+        self._cells, self._fixed_outputs = set(), {}
+        for group in scale_groups(model):
             self._set_scale(group)
-        [given], [result] = self._graph.inputs, self._graph.outputs
-        graph.inputs = [self._outside(given) if wide else self._tensor(given)]
-        if wide:
+        [features], [masks] = self._graph.inputs, self._graph.outputs
+        graph.inputs = [self._int8_boundary(features) if is_16x8 else self._tensor(features)]
+        if is_16x8:
             self._operator(
-                "QUANTIZE", graph.inputs, [self._tensor(given)], schema.QuantizeOptionsT()
+                "QUANTIZE", graph.inputs, [self._tensor(features)], schema.QuantizeOptionsT()
             )
         for op in self._graph.operators:
-            self._quantized(op)
-        graph.outputs = [self._outside(result) if wide else self._tensor(result)]
-        if wide:
+            self._quantize_operator(op)
+        graph.outputs = [self._int8_boundary(masks) if is_16x8 else self._tensor(masks)]
+        if is_16x8:
             self._operator(
-                "QUANTIZE", [self._tensor(result)], graph.outputs, schema.QuantizeOptionsT()
+                "QUANTIZE", [self._tensor(masks)], graph.outputs, schema.QuantizeOptionsT()
             )
 
     def content(self) -> bytes:
@@ -181,32 +182,32 @@ class _Writer:
     # Scales
 
     def _name(self, op: schema.OperatorT) -> str:
-        return flatbuffer.operator_name(self._from.operatorCodes[op.opcodeIndex])
+        return flatbuffer.operator_name(self._source.operatorCodes[op.opcodeIndex])
 
     def _data(self, index: int) -> np.ndarray | None:
         """A constant's values; None for another tensor."""
         tensor = self._graph.tensors[index]
-        data = self._from.buffers[tensor.buffer].data
+        data = self._source.buffers[tensor.buffer].data
         if data is None:
             return None
         dtype = {_FLOAT: np.float32, **_DTYPES}[tensor.type]
         return np.frombuffer(np.asarray(data, np.uint8).tobytes(), dtype).reshape(_shape(tensor))
 
-    def _set_scale(self, group: Shared) -> None:
+    def _set_scale(self, group: ScaleGroup) -> None:
         low, high = self._ranges[group.tensors[0]]
         if group.kind == "cell":
             self._cells |= set(group.tensors)
             scale, zero_point = cell_scale(low, high), 0
         elif group.kind:
-            self._curves |= dict.fromkeys(group.tensors, group.kind)
-            scale, zero_point = _FIXED[group.kind][self._type == _INT16]
+            self._fixed_outputs |= dict.fromkeys(group.tensors, group.kind)
+            scale, zero_point = _FIXED_OUTPUT_SCALE[group.kind][self._type == _INT16]
         else:
             scale, zero_point = scale_of(low, high, self._type)
         self._parameters |= dict.fromkeys(group.tensors, (np.float32(scale), zero_point))
 
     # Tensors
 
-    def _add(
+    def _add_tensor(
         self,
         shape,
         kind: int,
@@ -225,7 +226,7 @@ class _Writer:
             )
         if data is not None:
             content = (
-                _nibbles(data)
+                _pack_int4(data)
                 if kind == _INT4
                 else np.ascontiguousarray(data, _DTYPES[kind]).tobytes()
             )
@@ -240,23 +241,23 @@ class _Writer:
 
     def _tensor(self, index: int) -> int:
         """An activation, or a constant as it is."""
-        if index not in self._made:
+        if index not in self._new_index:
             tensor = self._graph.tensors[index]
             if index in self._parameters:
                 kind = _INT16 if index in self._cells else self._type
-                made = self._add(
+                made = self._add_tensor(
                     _shape(tensor), kind, *self._parameters[index], variable=tensor.isVariable
                 )
             else:
-                made = self._add(_shape(tensor), tensor.type, data=self._data(index))
-            self._made[index] = made
-        return self._made[index]
+                made = self._add_tensor(_shape(tensor), tensor.type, data=self._data(index))
+            self._new_index[index] = made
+        return self._new_index[index]
 
-    def _outside(self, index: int) -> int:
+    def _int8_boundary(self, index: int) -> int:
         """The input or the output of a 16x8 network: int8."""
-        curve = self._curves.get(index)
-        scale = _FIXED[curve][0] if curve else scale_of(*self._ranges[index], _INT8)
-        return self._add(_shape(self._graph.tensors[index]), _INT8, *scale)
+        curve = self._fixed_outputs.get(index)
+        scale = _FIXED_OUTPUT_SCALE[curve][0] if curve else scale_of(*self._ranges[index], _INT8)
+        return self._add_tensor(_shape(self._graph.tensors[index]), _INT8, *scale)
 
     # Operators
 
@@ -286,7 +287,7 @@ class _Writer:
             op.intermediates = intermediates
         self._model.subgraphs[0].operators.append(op)
 
-    def _quantized(self, op: schema.OperatorT) -> None:
+    def _quantize_operator(self, op: schema.OperatorT) -> None:
         name = self._name(op)
         if name not in _OPERATORS:
             raise UserError(
@@ -303,8 +304,8 @@ class _Writer:
             inputs = self._lstm(op)
             # Five that TFLite wants: those of layer normalization, which are not there, and the output before a projection.
             scale, zero_point = self._parameters[op.outputs[0]]
-            intermediates = [self._add((0,), _FLOAT) for _ in range(4)] + [
-                self._add((0,), _INT8, scale, zero_point)
+            intermediates = [self._add_tensor((0,), _FLOAT) for _ in range(4)] + [
+                self._add_tensor((0,), _INT8, scale, zero_point)
             ]
         else:
             inputs = [self._operand(int(i), int(op.outputs[0]), name) for i in op.inputs]
@@ -323,34 +324,36 @@ class _Writer:
             return self._tensor(index)
         kind = _INT16 if output in self._cells else self._type
         low, high = min(float(values.min()), 0.0), max(float(values.max()), 0.0)
-        scale, zero_point = self._parameters[output] if name in _SAME else scale_of(low, high, kind)
-        return self._add(
-            values.shape, kind, scale, zero_point, data=_rounded(values, scale, zero_point, kind)
+        scale, zero_point = (
+            self._parameters[output] if name in _SAME_SCALE_OPS else scale_of(low, high, kind)
+        )
+        return self._add_tensor(
+            values.shape, kind, scale, zero_point, data=_round(values, scale, zero_point, kind)
         )
 
     def _weights(self, index: int, *, by_output: bool) -> tuple[int, np.ndarray]:
         """A symmetric matrix, int8 or that of a FULLY_CONNECTED int4, and its scales."""
         w = self._data(index)
-        kind = self._of_matrix if by_output else _INT8
-        top = most_of(4 if kind == _INT4 else 8)
+        kind = self._matrix_type if by_output else _INT8
+        top = qmax(4 if kind == _INT4 else 8)
         most = (
             np.abs(w).max(1)
             if by_output and kind == _INT8
             else np.abs(w).max(keepdims=True).ravel()
         )
         scales = (np.where(most > 0, most, top) / top).astype(np.float32)
-        made = self._add(w.shape, kind, scales, data=_rounded(w, scales[:, None], 0, _INT8))
+        made = self._add_tensor(w.shape, kind, scales, data=_round(w, scales[:, None], 0, _INT8))
         return made, scales
 
     def _bias(self, index: int, scales: np.ndarray) -> int:
         """Integers of the scale of the products; that scale is written where TFLM asks for it, which is beside int4."""
         values = self._data(index)
         kind = _INT64 if self._type == _INT16 else _INT32
-        return self._add(
+        return self._add_tensor(
             values.shape,
             kind,
-            scales if self._of_matrix == _INT4 else None,
-            data=_rounded(values, scales, 0, kind),
+            scales if self._matrix_type == _INT4 else None,
+            data=_round(values, scales, 0, kind),
         )
 
     def _fully_connected(self, op: schema.OperatorT) -> list[int]:
@@ -380,8 +383,8 @@ class _Writer:
 
 _OPERATORS = (
     {"FULLY_CONNECTED", "UNIDIRECTIONAL_SEQUENCE_LSTM", "ADD", "MUL", "MEAN"}
-    | _SAME
-    | _FIXED.keys()
+    | _SAME_SCALE_OPS
+    | _FIXED_OUTPUT_SCALE.keys()
 )
 
 
@@ -392,12 +395,12 @@ def pack(model: schema.ModelT) -> bytes:
     the generated `ModelT.Pack` does not see to that.
     """
     builder = flatbuffers.Builder(1024)
-    kept: dict[tuple, int] = {}
+    written: dict[tuple, int] = {}
 
     def once(key: tuple, make) -> int:
-        if key not in kept:
-            kept[key] = make()
-        return kept[key]
+        if key not in written:
+            written[key] = make()
+        return written[key]
 
     def vector(values, dtype) -> int:
         array = np.ascontiguousarray(values, dtype)
@@ -490,29 +493,29 @@ def scale_of(low: float, high: float, kind: int = _INT8) -> tuple[np.float32, in
     return scale, int(np.clip(np.rint(-128 - low / np.float64(scale)), -128, 127))
 
 
-def most_of(bits: int) -> int:
+def qmax(bits: int) -> int:
     """Largest integer of a symmetric weight."""
     return 2 ** (bits - 1) - 1
 
 
-def power_of_two(most: float) -> np.float32:
+def power_of_two_scale(most: float) -> np.float32:
     """The smallest scale of an int16 that is a power of two and holds ``most``; not below 2^-15, where TFLite, not TFLM, goes wrong."""
     return np.float32(2.0 ** math.ceil(math.log2(max(most / 32767, 2.0**-15))))
 
 
 def cell_scale(low: float, high: float) -> np.float32:
     """Scale of an LSTM's cell that goes from ``low`` to ``high``."""
-    return min(power_of_two(max(-low, high)), np.float32(CELL_SCALE))
+    return min(power_of_two_scale(max(-low, high)), np.float32(CELL_SCALE))
 
 
-def _rounded(x: np.ndarray, scale, zero_point: int, kind: int) -> np.ndarray:
+def _round(x: np.ndarray, scale, zero_point: int, kind: int) -> np.ndarray:
     limits = np.iinfo(_DTYPES[kind])
     return np.clip(
         np.rint(x / np.asarray(scale, np.float64)) + zero_point, limits.min, limits.max
     ).astype(_DTYPES[kind])
 
 
-def _nibbles(values: np.ndarray) -> bytes:
+def _pack_int4(values: np.ndarray) -> bytes:
     """INT4 as TFLite has it: two in a byte, the first in its low half."""
     flat = np.append(values.ravel(), np.zeros(values.size % 2, values.dtype)).astype(np.uint8) & 15
     return (flat[::2] | flat[1::2] << 4).tobytes()

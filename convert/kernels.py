@@ -197,7 +197,7 @@ def quantize_multiplier(real: float) -> Scale:
     return Scale(multiplier, shift) if shift >= -31 else Scale(0, 0)
 
 
-def wide_multiplier(real: float) -> Scale:
+def quantize_multiplier_int16(real: float) -> Scale:
     """The same where activations are int16: TFLM multiplies sums of 64 bits by the upper 16 bits of the multiplier, rounded."""
     scale = quantize_multiplier(real)
     return Scale(min((scale.multiplier + 2**15) >> 16, 2**15 - 1) << 16, scale.shift)
@@ -233,11 +233,11 @@ def prepare(model: schema.ModelT, op: schema.OperatorT):
         When there is no kernel for the operator, or none for it with these types, shapes or options.
     """
     name = flatbuffer.operator_name(model.operatorCodes[op.opcodeIndex])
-    if name not in _PREPARE:
+    if name not in _LOWERINGS:
         raise UserError(
-            f"operator {name} has no kernel in micro/kernels; it has {', '.join(sorted(_PREPARE))}"
+            f"operator {name} has no kernel in micro/kernels; it has {', '.join(sorted(_LOWERINGS))}"
         )
-    return _PREPARE[name](_Operator(model, op, name))
+    return _LOWERINGS[name](_Operator(model, op, name))
 
 
 def function(model: schema.ModelT, op: schema.OperatorT, prepared) -> str:
@@ -282,7 +282,7 @@ class _Tensor:
         return self._data is not None
 
     @property
-    def bytes(self) -> int:
+    def byte_size(self) -> int:
         return self.size * {_INT8: 1, _INT16: 2, _INT32: 4}[self.type]
 
     def values(self) -> np.ndarray:
@@ -291,7 +291,7 @@ class _Tensor:
 
 
 class _Operator:
-    """An operator with its tensors; `refuse` says what no kernel does."""
+    """An operator with its tensors; `unsupported` says what no kernel does."""
 
     def __init__(self, model, op, name):
         tensors = model.subgraphs[0].tensors
@@ -301,7 +301,7 @@ class _Operator:
         self.outputs = [_Tensor(model, tensors[i]) for i in op.outputs]
         self.output = self.outputs[0]
 
-    def refuse(self, what: str):
+    def unsupported(self, what: str):
         raise UserError(
             f"{self.name} to tensor {self.output.name!r}: {what}; micro/kernels has no kernel for that, TFLM may have one"
         )
@@ -309,44 +309,44 @@ class _Operator:
     def need_int8(self, *tensors: _Tensor) -> None:
         for t in tensors:
             if t.type != _INT8 or len(t.scales) != 1:
-                self.refuse(f"tensor {t.name!r} is not int8 with one scale")
+                self.unsupported(f"tensor {t.name!r} is not int8 with one scale")
 
-    def need_bias(self, bias: _Tensor | None, wide: bool) -> None:
+    def need_bias(self, bias: _Tensor | None, is_16x8: bool) -> None:
         """TFLM's biases are int64 where activations are int16; the kernels take 32 bits of them, and no network needs more."""
         if bias is None:
             return
-        if not bias.constant or bias.type != (_INT64 if wide else _INT32):
-            self.refuse(f"its bias is not constant {'int64' if wide else 'int32'}")
+        if not bias.constant or bias.type != (_INT64 if is_16x8 else _INT32):
+            self.unsupported(f"its bias is not constant {'int64' if is_16x8 else 'int32'}")
         if np.any(wrap(bias.values()) != bias.values()):
-            self.refuse("its bias needs more than 32 bits")
+            self.unsupported("its bias needs more than 32 bits")
 
-    def sum_scale(self, real: float, wide: bool) -> Scale:
+    def sum_scale(self, real: float, is_16x8: bool) -> Scale:
         """What takes sums of products to the output."""
-        if not wide:
+        if not is_16x8:
             return quantize_multiplier(real)
-        scale = wide_multiplier(real)
+        scale = quantize_multiplier_int16(real)
         if scale.shift > 7:
-            self.refuse("its scales are too far apart")
+            self.unsupported("its scales are too far apart")
         return scale
 
-    def wide(self, *tensors: _Tensor) -> bool:
+    def is_16x8(self, *tensors: _Tensor) -> bool:
         """Whether all are int16 with zero point 0, as TFLM has them; int8 otherwise."""
         if tensors[0].type != _INT16:
             self.need_int8(*tensors)
             return False
         for t in tensors:
             if t.type != _INT16 or len(t.scales) != 1 or t.zero_point != 0:
-                self.refuse(f"tensor {t.name!r} is not int16 with one scale and zero point 0")
+                self.unsupported(f"tensor {t.name!r} is not int16 with one scale and zero point 0")
         return True
 
-    def range(self, activation: int | None = None) -> tuple[int, int]:
+    def output_range(self, activation: int | None = None) -> tuple[int, int]:
         """Lowest and highest output under the fused activation."""
         name = _ACTIVATION[
             self.options.fusedActivationFunction if activation is None else activation
         ]
         bounds = {"NONE": (None, None), "RELU": (0, None), "RELU6": (0, 6), "RELU_N1_TO_1": (-1, 1)}
         if name not in bounds:
-            self.refuse(f"fused activation {name}")
+            self.unsupported(f"fused activation {name}")
 
         def quantized(x):
             return self.output.zero_point + math.floor(
@@ -360,7 +360,7 @@ class _Operator:
         ) if high is not None else highest
 
 
-def _folded(bias: np.ndarray, zero_point: int, weights: np.ndarray) -> np.ndarray:
+def _fold_zero_point(bias: np.ndarray, zero_point: int, weights: np.ndarray) -> np.ndarray:
     """bias - zero_point * sum(weights): what the zero point of the inputs adds to every sum."""
     return wrap(bias.astype(np.int64) - zero_point * weights.astype(np.int64).sum(1)).astype(
         np.int32
@@ -370,25 +370,27 @@ def _folded(bias: np.ndarray, zero_point: int, weights: np.ndarray) -> np.ndarra
 def _fully_connected(op: _Operator) -> FullyConnected:
     x, w = op.inputs[:2]
     bias = op.inputs[2] if len(op.inputs) > 2 else None
-    wide = op.wide(x, op.output)
+    is_16x8 = op.is_16x8(x, op.output)
     if w.type != _INT8 or not w.constant or len(w.shape) != 2:
-        op.refuse("its weights are not a constant int8 matrix")
-    op.need_bias(bias, wide)
+        op.unsupported("its weights are not a constant int8 matrix")
+    op.need_bias(bias, is_16x8)
     if any(w.zero_points):
-        op.refuse("its weights have a zero point")
+        op.unsupported("its weights have a zero point")
     outputs, inputs = w.shape
     if len(w.scales) > 1 and (w.axis != 0 or len(w.scales) != outputs):
-        op.refuse("the scales of its weights are not one for each output")
+        op.unsupported("the scales of its weights are not one for each output")
     reals = [float(x.scale) * float(s) / float(op.output.scale) for s in w.scales]
-    scales = [op.sum_scale(real, wide) for real in (reals if len(reals) > 1 else reals * outputs)]
+    scales = [
+        op.sum_scale(real, is_16x8) for real in (reals if len(reals) > 1 else reals * outputs)
+    ]
     weights = w.values()
-    low, high = op.range()
+    low, high = op.output_range()
     return FullyConnected(
         rows=op.output.size // outputs,
         inputs=inputs,
         outputs=outputs,
         weights=weights,
-        bias=_folded(
+        bias=_fold_zero_point(
             bias.values().ravel() if bias is not None else np.zeros(outputs), x.zero_point, weights
         ),
         multiplier=np.array([s.multiplier for s in scales], np.int32),
@@ -406,28 +408,28 @@ def _lstm(op: _Operator) -> Lstm:
     if any(t is not None for t in op.inputs[9:12] + op.inputs[16:18] + op.inputs[20:]) or any(
         t is None for t in op.inputs[1:9]
     ):
-        op.refuse("it has peepholes, a projection, layer normalization or coupled gates")
-    wide = op.wide(x, hidden, op.output)
+        op.unsupported("it has peepholes, a projection, layer normalization or coupled gates")
+    is_16x8 = op.is_16x8(x, hidden, op.output)
     if cell.type != _INT16 or cell.zero_point != 0:
-        op.refuse("its cell state is not int16 with zero point 0")
+        op.unsupported("its cell state is not int16 with zero point 0")
     if (hidden.scale, hidden.zero_point) != (op.output.scale, op.output.zero_point):
-        op.refuse("its hidden state and its output are quantized differently")
+        op.unsupported("its hidden state and its output are quantized differently")
     if _ACTIVATION[op.options.fusedActivationFunction] != "TANH":
-        op.refuse("its activation is not TANH")
+        op.unsupported("its activation is not TANH")
     batch, steps = (x.shape[1], x.shape[0]) if op.options.timeMajor else x.shape[:2]
     if steps != 1 and batch != 1 and not op.options.timeMajor:
-        op.refuse(
+        op.unsupported(
             f"it has {steps} time steps for each of {batch} in a batch that is not behind time"
         )
     gates = [
-        _gate(op, x, hidden, op.inputs[1 + i], op.inputs[5 + i], op.inputs[12 + i], wide)
+        _gate(op, x, hidden, op.inputs[1 + i], op.inputs[5 + i], op.inputs[12 + i], is_16x8)
         for i in range(4)
     ]
     units, inputs = gates[0].input_weights.shape
 
     power = math.floor(math.log2(cell.scale) + 0.5)  # the scale is a power of two
     if not -30 <= power <= 0:
-        op.refuse(f"the scale of its cell state is {cell.scale}")
+        op.unsupported(f"the scale of its cell state is {cell.scale}")
     shift = 12 + power
     clip = float(op.options.cellClip)
     return Lstm(
@@ -449,22 +451,22 @@ def _lstm(op: _Operator) -> Lstm:
 
 
 def _gate(
-    op: _Operator, x: _Tensor, hidden: _Tensor, w: _Tensor, r: _Tensor, bias: _Tensor, wide: bool
+    op: _Operator, x: _Tensor, hidden: _Tensor, w: _Tensor, r: _Tensor, bias: _Tensor, is_16x8: bool
 ) -> LstmGate:
     op.need_int8(w, r)
-    op.need_bias(bias, wide)
+    op.need_bias(bias, is_16x8)
     if bias is None or w.zero_point or r.zero_point:
-        op.refuse("it lacks a bias, or its weights have zero points")
+        op.unsupported("it lacks a bias, or its weights have zero points")
     before = 2.0**-12  # scale of what goes into the activations
     return LstmGate(
         input_weights=w.values(),
         recurrent_weights=r.values(),
-        input_bias=_folded(bias.values().ravel(), x.zero_point, w.values()),
+        input_bias=_fold_zero_point(bias.values().ravel(), x.zero_point, w.values()),
         recurrent_bias=None
-        if wide
-        else _folded(np.zeros(len(r.values())), hidden.zero_point, r.values()),
-        input=op.sum_scale(float(x.scale) * float(w.scale) / before, wide),
-        recurrent=op.sum_scale(float(hidden.scale) * float(r.scale) / before, wide),
+        if is_16x8
+        else _fold_zero_point(np.zeros(len(r.values())), hidden.zero_point, r.values()),
+        input=op.sum_scale(float(x.scale) * float(w.scale) / before, is_16x8),
+        recurrent=op.sum_scale(float(hidden.scale) * float(r.scale) / before, is_16x8),
     )
 
 
@@ -492,7 +494,7 @@ def _broadcast(op: _Operator) -> tuple[int, int, Operand, Operand]:
         else:
             axes.append([n, a, b])
     if len(axes) > 2:
-        op.refuse(
+        op.unsupported(
             f"shapes {op.inputs[0].shape} and {op.inputs[1].shape} broadcast along more than one axis"
         )
     axes = [[1, 0, 0]] * (2 - len(axes)) + axes
@@ -506,10 +508,10 @@ def _broadcast(op: _Operator) -> tuple[int, int, Operand, Operand]:
 
 
 def _add(op: _Operator) -> Add:
-    left = 15 if op.wide(*op.inputs[:2], op.output) else 20
+    left = 15 if op.is_16x8(*op.inputs[:2], op.output) else 20
     a, b = (float(t.scale) for t in op.inputs[:2])
     twice = 2 * max(a, b)
-    low, high = op.range()
+    low, high = op.output_range()
     return Add(
         *_broadcast(op),
         a_scale=quantize_multiplier(a / twice),
@@ -522,21 +524,21 @@ def _add(op: _Operator) -> Add:
 
 
 def _mul(op: _Operator) -> Mul:
-    op.wide(*op.inputs[:2], op.output)
+    op.is_16x8(*op.inputs[:2], op.output)
     a, b = (float(t.scale) for t in op.inputs[:2])
-    low, high = op.range()
+    low, high = op.output_range()
     scale = quantize_multiplier(a * b / float(op.output.scale))
     return Mul(*_broadcast(op), scale=scale, zero_point=op.output.zero_point, low=low, high=high)
 
 
 def _mean(op: _Operator) -> Mean:
     x, axis = op.inputs[:2]
-    op.wide(x, op.output)
+    op.is_16x8(x, op.output)
     if not axis.constant:
-        op.refuse("its axes are not constant")
+        op.unsupported("its axes are not constant")
     axes = sorted({int(a) % len(x.shape) for a in axis.values().ravel()})
     if axes != list(range(axes[0], axes[-1] + 1)):
-        op.refuse(f"axes {axes} are not neighbours")
+        op.unsupported(f"axes {axes} are not neighbours")
     count = math.prod(x.shape[a] for a in axes)
     scale = quantize_multiplier(float(x.scale) / float(op.output.scale))
     shift = min(count.bit_length() - 1, 32, 31 + scale.shift)
@@ -552,10 +554,10 @@ def _mean(op: _Operator) -> Mean:
 
 def _activation(op: _Operator) -> Lookup | Logistic:
     x, out = op.inputs[0], op.output
-    if not op.wide(x, out):
+    if not op.is_16x8(x, out):
         return _lookup(op)
     if out.scale != 2.0**-15:
-        op.refuse(f"the scale {out.scale} of its output is not 2^-15")
+        op.unsupported(f"the scale {out.scale} of its output is not 2^-15")
     power = math.log2(x.scale)
     left = 12 + round(power)
     if abs(power - round(power)) < 1e-3 and left in ((0,) if op.name == "LOGISTIC" else (0, 1)):
@@ -565,7 +567,7 @@ def _activation(op: _Operator) -> Lookup | Logistic:
         while multiplier <= 32767 / 2 and shift <= 30:
             multiplier, shift = multiplier * 2, shift + 1
     if multiplier >= 2**15 or shift > 30:
-        op.refuse(f"the scale {x.scale} of its input is too far from 1 / 4096")
+        op.unsupported(f"the scale {x.scale} of its input is too far from 1 / 4096")
     return (Logistic if op.name == "LOGISTIC" else Tanh)(
         count=x.size, multiplier=int(multiplier), shift=shift
     )
@@ -576,7 +578,7 @@ def _lookup(op: _Operator) -> Lookup:
     x, out = op.inputs[0], op.output
     logistic = op.name == "LOGISTIC"
     if logistic and out.zero_point != -128:
-        op.refuse(f"zero point {out.zero_point} of its output is not -128")
+        op.unsupported(f"zero point {out.zero_point} of its output is not -128")
     fraction, shift = math.frexp(float(x.scale) * 2**27)  # to Q4.27
     scale = Scale(math.floor(fraction * 2**31 + 0.5), shift)
     radius = math.floor(15 * 2.0**27 / 2.0**shift)
@@ -597,7 +599,7 @@ def _lookup(op: _Operator) -> Lookup:
 _ONE = 2**31 - 1  # nearly, in Q0
 
 
-def _times(a: int, b: int) -> int:
+def _multiply(a: int, b: int) -> int:
     """The product of two fixed-point numbers; their integer bits add up."""
     return (a * b + (1 << 30)) >> 31
 
@@ -618,25 +620,25 @@ def _fixed_exp(a: int, integer_bits: int) -> int:
     quarter = 1 << (29 - integer_bits)
     last = (a & (quarter - 1)) - quarter  # in -1/4 .. 0
     x = (last << integer_bits) + (1 << 28)  # Q0, around -1/8
-    x2 = _times(x, x)
-    x3, x4 = _times(x2, x), _times(x2, x2)
-    rest = _divide(_times(_divide(x4, 2) + x3, round(2**31 / 3)) + x2, 1)
+    x2 = _multiply(x, x)
+    x3, x4 = _multiply(x2, x), _multiply(x2, x2)
+    rest = _divide(_multiply(_divide(x4, 2) + x3, round(2**31 / 3)) + x2, 1)
     result = round(2**31 * math.exp(-1 / 8))
-    result += _times(result, x + rest)
+    result += _multiply(result, x + rest)
     remainder = last - a
     for exponent in range(-2, integer_bits):
         if remainder >> (31 - integer_bits + exponent) & 1:
-            result = _times(result, round(2**31 * math.exp(-(2.0**exponent))))
+            result = _multiply(result, round(2**31 * math.exp(-(2.0**exponent))))
     return result
 
 
 def _reciprocal(a: int) -> int:
     """2 / (1 + a) in Q2, for a in 0 .. 1 in Q0: three steps of Newton's."""
     half = (a + _ONE + 1) // 2  # (1 + a) / 2
-    x = round(2**29 * 48 / 17) + _times(half, round(-(2**29) * 32 / 17))
+    x = round(2**29 * 48 / 17) + _multiply(half, round(-(2**29) * 32 / 17))
     for _ in range(3):
-        error = (1 << 29) - _times(half, x)
-        x += _saturate(_times(x, error) << 2)
+        error = (1 << 29) - _multiply(half, x)
+        x += _saturate(_multiply(x, error) << 2)
     return x
 
 
@@ -659,12 +661,12 @@ def _fixed_tanh(a: int) -> int:
 def _requantize(op: _Operator) -> Requantize:
     x, out = op.inputs[0], op.output
     if op.name == "QUANTIZE":
-        op.wide(x), op.wide(out)
+        op.is_16x8(x), op.is_16x8(out)
     else:
-        op.wide(x, out)
+        op.is_16x8(x, out)
     kinds = schema.ActivationFunctionType
     activation = {"QUANTIZE": kinds.NONE, "RELU": kinds.RELU}[op.name]
-    low, high = op.range(activation)
+    low, high = op.output_range(activation)
     scale = quantize_multiplier(float(x.scale) / float(out.scale))
     return Requantize(
         count=x.size,
@@ -676,12 +678,14 @@ def _requantize(op: _Operator) -> Requantize:
     )
 
 
-def _move(op: _Operator) -> list[Copy]:
+def _copy(op: _Operator) -> list[Copy]:
     """All bytes as they are: int8, or the int16 cells of an LSTM."""
     x, out = op.inputs[0], op.output
     if x.type != out.type or x.type not in (_INT8, _INT16):
-        op.refuse(f"tensor {x.name!r} is neither int8 nor int16, or another type than the output")
-    return [Copy(rows=1, columns=out.bytes, stride=out.bytes, offset=0)]
+        op.unsupported(
+            f"tensor {x.name!r} is neither int8 nor int16, or another type than the output"
+        )
+    return [Copy(rows=1, columns=out.byte_size, stride=out.byte_size, offset=0)]
 
 
 def _gather(op: _Operator) -> list[Copy]:
@@ -691,14 +695,14 @@ def _gather(op: _Operator) -> list[Copy]:
     count, columns = x.shape[axis], math.prod(x.shape[axis + 1 :])
     last_first = rows.constant and np.array_equal(rows.values().ravel(), range(count)[::-1])
     if not last_first or x.size != count * columns:
-        op.refuse("it does more than to turn rows around, the last first")
+        op.unsupported("it does more than to turn rows around, the last first")
     return [Copy(rows=count, columns=columns, stride=-columns, offset=(count - 1) * columns)]
 
 
 def _concatenate(op: _Operator) -> list[Copy]:
-    element = 2 if op.wide(*op.inputs, op.output) else 1
+    element = 2 if op.is_16x8(*op.inputs, op.output) else 1
     if op.options.fusedActivationFunction != schema.ActivationFunctionType.NONE:
-        op.refuse("fused activation")
+        op.unsupported("fused activation")
     shape = op.output.shape
     axis = op.options.axis % len(shape)
     inner = math.prod(shape[axis + 1 :]) * element
@@ -717,7 +721,7 @@ def _concatenate(op: _Operator) -> list[Copy]:
     return copies
 
 
-_PREPARE = {
+_LOWERINGS = {
     "ADD": _add,
     "CONCATENATION": _concatenate,
     "FULLY_CONNECTED": _fully_connected,
@@ -727,8 +731,8 @@ _PREPARE = {
     "MUL": _mul,
     "QUANTIZE": _requantize,
     "RELU": _requantize,
-    "RESHAPE": _move,
-    "SQUEEZE": _move,
+    "RESHAPE": _copy,
+    "SQUEEZE": _copy,
     "TANH": _activation,
     "UNIDIRECTIONAL_SEQUENCE_LSTM": _lstm,
 }

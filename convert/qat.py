@@ -23,7 +23,7 @@ from convert.tflite_schema import schema
 from groupcomm.errors import UserError
 from tf_model.networks import streaming
 
-GATE = 4096.0  # steps of 1 in an LSTM's gate before its curve
+GATE_STEPS = 4096.0  # steps of 1 in an LSTM's gate before its curve
 _DTYPES = {
     schema.TensorType.FLOAT32: np.float32,
     schema.TensorType.INT32: np.int32,
@@ -32,13 +32,13 @@ _DTYPES = {
 
 
 @dataclasses.dataclass(frozen=True)
-class Place:
+class QuantPoint:
     """Where a network is rounded.
 
     Attributes
     ----------
     what : ``"weights"`` of an operator (its bias too), ``"gates"`` or ``"cell"`` of an LSTM, ``"values"``: activations of one scale.
-    number : the operator's in the graph, or for values that of their group among those of `integer.shared`.
+    number : the operator's in the graph, or for values that of their group among those of `integer.scale_groups`.
     name : for people: the operator that makes it.
     """
 
@@ -56,7 +56,7 @@ class FakeQuantized(tf.Module):
     net : its sizes.
     ranges : of every activation, to begin with (see `integer.choose_ranges`).
     weights : bits of a FULLY_CONNECTED's, see `integer.quantize`.
-    apart : rounds only at the places that `switch` names, at first at none; takes half as long again.
+    selective : rounds only at the points that `switch` names, at first at none; takes half as long again.
 
     Raises
     ------
@@ -72,11 +72,11 @@ class FakeQuantized(tf.Module):
         net,
         ranges: integer.Ranges,
         weights: int = 8,
-        apart: bool = False,
+        selective: bool = False,
     ):
         super().__init__(name="qat")
         self._weights, self._bits = model.weights, weights
-        content, self._places = _trace(name, model, net)
+        content, self._weight_indices = _trace(name, model, net)
         parsed = schema.ModelT.InitFromPackedBuf(content, 0)
         [self._graph] = parsed.subgraphs
         self._names = [
@@ -90,8 +90,8 @@ class FakeQuantized(tf.Module):
             for i, t in enumerate(self._graph.tensors)
             if parsed.buffers[t.buffer].data is not None and t.type in _DTYPES
         }
-        self._groups = integer.shared(content)
-        self._of = {i: n for n, group in enumerate(self._groups) for i in group.tensors}
+        self._groups = integer.scale_groups(content)
+        self._group_of = {i: n for n, group in enumerate(self._groups) for i in group.tensors}
         self._cell_scales = {
             i: float(integer.cell_scale(*ranges[i]))
             for group in self._groups
@@ -111,52 +111,60 @@ class FakeQuantized(tf.Module):
             for end, side in ((0, "low"), (1, "high"))
         )
 
-        self.places = self._list_places()
-        self._index = {(place.what, place.number): i for i, place in enumerate(self.places)}
+        self.points = self._list_points()
+        self._index = {(point.what, point.number): i for i, point in enumerate(self.points)}
         self._switches = (
-            tf.Variable(tf.zeros(len(self.places), tf.bool), trainable=False) if apart else None
+            tf.Variable(tf.zeros(len(self.points), tf.bool), trainable=False) if selective else None
         )
-        self._seen: dict[tuple[str, int], tf.Tensor] | None = None
+        self._range_use: dict[tuple[str, int], tf.Tensor] | None = None
 
-    def _list_places(self) -> list[Place]:
+    def _list_points(self) -> list[QuantPoint]:
         """In the order of the graph."""
         [given] = self._graph.inputs
-        places, seen = [Place("values", self._of[int(given)], "features")], {self._of[int(given)]}
+        points, seen = (
+            [QuantPoint("values", self._group_of[int(given)], "features")],
+            {self._group_of[int(given)]},
+        )
         for k, (name, op) in enumerate(zip(self._names, self._graph.operators, strict=True)):
             label = f"{k} {name.removeprefix('UNIDIRECTIONAL_SEQUENCE_')}"
             lstm = name == "UNIDIRECTIONAL_SEQUENCE_LSTM"
-            constant = name in ("ADD", "MUL") and any(int(i) not in self._of for i in op.inputs)
+            constant = name in ("ADD", "MUL") and any(
+                int(i) not in self._group_of for i in op.inputs
+            )
             if name == "FULLY_CONNECTED" or lstm or constant:
-                places.append(Place("weights", k, label))
+                points.append(QuantPoint("weights", k, label))
             if lstm:
-                places += [Place("gates", k, label), Place("cell", k, label)]
-            group = self._of[int(op.outputs[0])]
+                points += [QuantPoint("gates", k, label), QuantPoint("cell", k, label)]
+            group = self._group_of[int(op.outputs[0])]
             if group not in seen and self._groups[group].kind != "cell":
                 seen.add(group)
-                places.append(Place("values", group, label))
-        return places
+                points.append(QuantPoint("values", group, label))
+        return points
 
-    def switch(self, places: set[Place]) -> None:
-        """Round at these places and nowhere else."""
-        self._switches.assign([place in places for place in self.places])
+    def enable_only(self, points: set[QuantPoint]) -> None:
+        """Round at these points and nowhere else."""
+        self._switches.assign([point in points for point in self.points])
 
-    def reached(self, features: tf.Tensor) -> tf.Tensor:
-        """What part of its range each place uses on these features [shape=(places,)]: beyond 1 is cut off, NaN has no range of its own."""
-        self._seen = {}
+    def range_utilization(self, features: tf.Tensor) -> tf.Tensor:
+        """What part of its range each point uses on these features [shape=(points,)]: beyond 1 is cut off, NaN has no range of its own."""
+        self._range_use = {}
         self(features)
         seen = [
-            self._seen.get((place.what, place.number), np.float32(np.nan)) for place in self.places
+            self._range_use.get((point.what, point.number), np.float32(np.nan))
+            for point in self.points
         ]
-        self._seen = None
+        self._range_use = None
         return tf.stack(seen)
 
-    def _see(self, what: str, number: int, x: tf.Tensor, low: tf.Tensor, high: tf.Tensor) -> None:
-        if self._seen is None:
+    def _record_range_use(
+        self, what: str, number: int, x: tf.Tensor, low: tf.Tensor, high: tf.Tensor
+    ) -> None:
+        if self._range_use is None:
             return
         used = tf.maximum(tf.reduce_max(x) / high, tf.math.divide_no_nan(tf.reduce_min(x), low))
-        self._seen[what, number] = tf.maximum(used, self._seen.get((what, number), 0.0))
+        self._range_use[what, number] = tf.maximum(used, self._range_use.get((what, number), 0.0))
 
-    def _rounded(self, what: str, number: int, rounded: tf.Tensor, exact: tf.Tensor) -> tf.Tensor:
+    def _select(self, what: str, number: int, rounded: tf.Tensor, exact: tf.Tensor) -> tf.Tensor:
         """Which of the two this place has now."""
         return (
             rounded
@@ -164,10 +172,12 @@ class FakeQuantized(tf.Module):
             else tf.where(self._switches[self._index[what, number]], rounded, exact)
         )
 
-    def notes(self) -> dict:
+    def metadata(self) -> dict:
         """What `quantize.integers` reads: ``ranges`` as they are now, [tensor, low, high] of each activation; ``weights``, see above."""
         return {
-            "ranges": [[i, *map(float, self._trained(n))] for i, n in sorted(self._of.items())],
+            "ranges": [
+                [i, *map(float, self._trained(n))] for i, n in sorted(self._group_of.items())
+            ],
             "weights": self._bits,
         }
 
@@ -177,18 +187,20 @@ class FakeQuantized(tf.Module):
 
     def _limits(self, index: int) -> tuple[tf.Tensor, tf.Tensor]:
         """Lowest and highest of an activation's 256 values."""
-        n = self._of[index]
+        n = self._group_of[index]
         fixed = {"LOGISTIC": (0.0, 255 / 256), "TANH": (-1.0, 127 / 128)}.get(self._groups[n].kind)
         return tuple(map(tf.constant, fixed)) if fixed else self._trained(n)
 
     def __call__(self, features: tf.Tensor) -> tf.Tensor:
         batch, frames = tf.shape(features)[0], tf.shape(features)[1]
         flat = tf.concat([tf.reshape(w, [-1]) for w in self._weights], 0)
-        weights = {i: tf.gather(flat, place) for i, place in self._places.items()}
+        weights = {i: tf.gather(flat, place) for i, place in self._weight_indices.items()}
         [given], [result] = self._graph.inputs, self._graph.outputs
         features = tf.reshape(features, [-1, *self._shape(given)])
-        self._see("values", self._of[int(given)], features, *self._limits(int(given)))
-        values = {int(given): self._fake(int(given), features)}
+        self._record_range_use(
+            "values", self._group_of[int(given)], features, *self._limits(int(given))
+        )
+        values = {int(given): self._fake_quantize(int(given), features)}
 
         def value(i: int) -> tf.Tensor:
             """An activation [shape=(batch * frames, ...)], or a constant without that axis."""
@@ -207,13 +219,15 @@ class FakeQuantized(tf.Module):
             inputs = [int(i) for i in op.inputs]
             options = op.builtinOptions
             if name == "FULLY_CONNECTED":
-                w, scale = self._matrix(k, value(inputs[1]), by_output=True)
+                w, scale = self._quantize_matrix(k, value(inputs[1]), by_output=True)
                 y = tf.linalg.matmul(
                     tf.reshape(value(inputs[0]), [-1, w.shape[1]]), w, transpose_b=True
                 )
                 if len(inputs) > 2 and inputs[2] >= 0:
-                    y += self._bias(k, value(inputs[2]), self._scale(inputs[0]) * scale[:, 0])
-                y = self._first_rounding(y, self._scale(inputs[0]) * scale[:, 0], out)
+                    y += self._quantize_bias(
+                        k, value(inputs[2]), self._scale(inputs[0]) * scale[:, 0]
+                    )
+                y = self._round_twice(y, self._scale(inputs[0]) * scale[:, 0], out)
             elif name == "UNIDIRECTIONAL_SEQUENCE_LSTM":
                 y = self._lstm(k, op, value, values, batch, frames)
             elif name in ("ADD", "MUL"):
@@ -226,7 +240,7 @@ class FakeQuantized(tf.Module):
                 ]
                 count = np.prod([self._shape(inputs[0])[a] for a in axes])
                 y = tf.reduce_mean(value(inputs[0]), [a + 1 for a in axes])
-                y = self._first_rounding(y, self._scale(inputs[0]), out, int(np.log2(count)))
+                y = self._round_twice(y, self._scale(inputs[0]), out, int(np.log2(count)))
             elif name in ("LOGISTIC", "TANH"):
                 y = (tf.sigmoid if name == "LOGISTIC" else tf.tanh)(value(inputs[0]))
             elif name in ("RESHAPE", "SQUEEZE"):
@@ -247,40 +261,42 @@ class FakeQuantized(tf.Module):
                 y = tf.nn.relu(y)
             y = tf.reshape(y, shape)
             # What only moves has been rounded; so has what an LSTM gives.
-            if out in self._of and self._groups[self._of[out]].kind != "cell":
-                self._see("values", self._of[out], y, *self._limits(out))
+            if out in self._group_of and self._groups[self._group_of[out]].kind != "cell":
+                self._record_range_use("values", self._group_of[out], y, *self._limits(out))
             values[out] = (
                 y
                 if name in ("RESHAPE", "SQUEEZE", "GATHER", "UNIDIRECTIONAL_SEQUENCE_LSTM")
-                else self._fake(out, y)
+                else self._fake_quantize(out, y)
             )
         return tf.reshape(values[int(result)], [batch, frames, -1])
 
     def _shape(self, index: int) -> list[int]:
         return [int(n) for n in self._graph.tensors[index].shape]
 
-    def _fake(self, index: int, x: tf.Tensor) -> tf.Tensor:
+    def _fake_quantize(self, index: int, x: tf.Tensor) -> tf.Tensor:
         """An activation, rounded to its steps."""
         rounded = tf.quantization.fake_quant_with_min_max_vars(x, *self._limits(index))
-        return self._rounded("values", self._of[index], rounded, x)
+        return self._select("values", self._group_of[index], rounded, x)
 
-    def _matrix(self, k: int, w: tf.Tensor, *, by_output: bool) -> tuple[tf.Tensor, tf.Tensor]:
+    def _quantize_matrix(
+        self, k: int, w: tf.Tensor, *, by_output: bool
+    ) -> tuple[tf.Tensor, tf.Tensor]:
         """A matrix [shape=(outputs, inputs)] in its steps, symmetric, of each output by itself or of all; and these steps."""
         bits = self._bits if by_output else 8
-        top, axis = float(integer.most_of(bits)), 1 if by_output and bits == 8 else None
+        top, axis = float(integer.qmax(bits)), 1 if by_output and bits == 8 else None
         most = tf.stop_gradient(tf.reduce_max(tf.abs(w), axis, keepdims=True))
         scale = tf.where(most > 0, most, top) / top
-        return self._rounded("weights", k, _steps(w, scale), w), scale
+        return self._select("weights", k, _round_to_grid(w, scale), w), scale
 
-    def _bias(self, k: int, bias: tf.Tensor, scale: tf.Tensor) -> tf.Tensor:
-        return self._rounded("weights", k, _steps(bias, scale), bias)
+    def _quantize_bias(self, k: int, bias: tf.Tensor, scale: tf.Tensor) -> tf.Tensor:
+        return self._select("weights", k, _round_to_grid(bias, scale), bias)
 
     def _scale(self, index: int) -> tf.Tensor:
         """Steps of an activation."""
         low, high = self._limits(index)
         return tf.stop_gradient(high - low) / 255
 
-    def _first_rounding(self, x: tf.Tensor, sums: tf.Tensor, out: int, more: int = 0) -> tf.Tensor:
+    def _round_twice(self, x: tf.Tensor, sums: tf.Tensor, out: int, more: int = 0) -> tf.Tensor:
         """TFLM rounds twice: to a part of the output's steps, as small as its multiplier is shifted to the right, then to a step.
 
         Where the shift is small, as beside weights of 4 bits, or for MEAN, which divides by ``2 ** more`` by shifting, many a value lies at
@@ -288,7 +304,9 @@ class FakeQuantized(tf.Module):
         """
         left = tf.math.ceil(tf.math.log(sums / self._scale(out)) / np.float32(np.log(2.0))) - more
         part = tf.pow(2.0, tf.minimum(left, 0.0))
-        return self._rounded("values", self._of[out], _steps(x, self._scale(out), part), x)
+        return self._select(
+            "values", self._group_of[out], _round_to_grid(x, self._scale(out), part), x
+        )
 
     def _operand(self, k: int, x: tf.Tensor, activation: bool, shape: list[int]) -> tf.Tensor:
         """Of a sum or product: a constant has steps of its own."""
@@ -298,7 +316,7 @@ class FakeQuantized(tf.Module):
             tf.stop_gradient(r)
             for r in (tf.minimum(tf.reduce_min(x), 0.0), tf.maximum(tf.reduce_max(x), 0.0))
         )
-        return self._rounded(
+        return self._select(
             "weights", k, tf.quantization.fake_quant_with_min_max_vars(x, low, high), x
         )[None]
 
@@ -308,10 +326,10 @@ class FakeQuantized(tf.Module):
         x, (units, width) = value(inputs[0]), self._shape(inputs[1])
         shape = self._shape(inputs[0])
         rows, steps = (shape[1], shape[0]) if op.builtinOptions.timeMajor else (shape[0], shape[1])
-        within = (
+        across_groups = (
             hidden in values
         )  # a recurrence across the groups of a frame, from what was written into its state
-        if within:
+        if across_groups:
             order = [1, 0, 2, 3] if op.builtinOptions.timeMajor else [2, 0, 1, 3]
             x = tf.reshape(tf.transpose(tf.reshape(x, [-1, *shape]), order), [steps, -1, width])
             begin = [tf.reshape(value(i), [-1, units]) for i in (hidden, cell)]
@@ -322,15 +340,17 @@ class FakeQuantized(tf.Module):
             )
             begin = [tf.zeros([batch * rows, units])] * 2
         kernels, scales = zip(
-            *(self._matrix(k, value(i), by_output=False) for i in inputs[1:5]), strict=True
+            *(self._quantize_matrix(k, value(i), by_output=False) for i in inputs[1:5]), strict=True
         )
         recurrent = tf.transpose(
-            tf.concat([self._matrix(k, value(i), by_output=False)[0] for i in inputs[5:9]], 0)
+            tf.concat(
+                [self._quantize_matrix(k, value(i), by_output=False)[0] for i in inputs[5:9]], 0
+            )
         )
         each = self._scale(inputs[0])
         bias = tf.concat(
             [
-                self._bias(k, value(i), each * scale[0, 0])
+                self._quantize_bias(k, value(i), each * scale[0, 0])
                 for i, scale in zip(inputs[12:16], scales, strict=True)
             ],
             0,
@@ -338,26 +358,28 @@ class FakeQuantized(tf.Module):
         scale = self._cell_scales[cell]
 
         def gate(x):
-            return self._rounded("gates", k, _gate(x), x)
+            return self._select("gates", k, _round_gate(x), x)
 
         from_input = gate(tf.tensordot(x, tf.transpose(tf.concat(kernels, 0)), 1) + bias)
 
         def step(gates, state):
             h, c = state
             summed = gates + gate(tf.matmul(h, recurrent))
-            i, f, g, o = tf.split(self._rounded("gates", k, _clipped(summed), summed), 4, axis=-1)
+            i, f, g, o = tf.split(self._select("gates", k, _clip_gate(summed), summed), 4, axis=-1)
             kept, new = tf.sigmoid(f) * c, tf.sigmoid(i) * tf.tanh(g)
             rounded = tf.clip_by_value(
-                _steps(kept, scale) + _steps(new, scale), -32768 * scale, 32767 * scale
+                _round_to_grid(kept, scale) + _round_to_grid(new, scale),
+                -32768 * scale,
+                32767 * scale,
             )
-            c = self._rounded("cell", k, rounded, kept + new)
-            h = self._fake(out, tf.sigmoid(o) * tf.tanh(c))
+            c = self._select("cell", k, rounded, kept + new)
+            h = self._fake_quantize(out, tf.sigmoid(o) * tf.tanh(c))
             return tf.concat([h, c], -1), [h, c]
 
         _, both, _ = keras.backend.rnn(step, from_input, begin, time_major=True)
         y, cells = tf.split(both, 2, axis=-1)
-        self._see("cell", k, cells, -32768 * scale, 32767 * scale)
-        if within:
+        self._record_range_use("cell", k, cells, -32768 * scale, 32767 * scale)
+        if across_groups:
             y = tf.reshape(y, [steps, -1, rows, units])
             return tf.transpose(y, [1, 0, 2, 3] if op.builtinOptions.timeMajor else [1, 2, 0, 3])
         return tf.transpose(tf.reshape(y, [frames, batch, rows, units]), [1, 0, 2, 3])
@@ -383,7 +405,7 @@ def _trace(name: str, model: keras.Model, net) -> tuple[bytes, dict[int, np.ndar
     content = quantize.streaming_float(exported, net)
     parsed = schema.ModelT.InitFromPackedBuf(content, 0)
     [graph] = parsed.subgraphs
-    places = {}
+    indices = {}
     for op in graph.operators:
         for i in map(int, op.inputs):
             tensor = graph.tensors[i]
@@ -403,11 +425,11 @@ def _trace(name: str, model: keras.Model, net) -> tuple[bytes, dict[int, np.ndar
                 raise UserError(
                     f"{name}: tensor {i} of its .tflite holds values that are no weights; it cannot be trained in integers"
                 )
-            places[i] = place.astype(np.int32)
-    return content, places
+            indices[i] = place.astype(np.int32)
+    return content, indices
 
 
-def _steps(x: tf.Tensor, scale, part=1.0) -> tf.Tensor:
+def _round_to_grid(x: tf.Tensor, scale, part=1.0) -> tf.Tensor:
     """Rounded to multiples of ``part * scale`` and then of ``scale``, halves away from zero; gradients pass straight through."""
     parts = tf.floor(
         tf.abs(x) / (part * scale) + 0.5
@@ -415,10 +437,10 @@ def _steps(x: tf.Tensor, scale, part=1.0) -> tf.Tensor:
     return x + tf.stop_gradient(tf.sign(x) * tf.floor(parts * part + 0.5) * scale - x)
 
 
-def _clipped(x: tf.Tensor) -> tf.Tensor:
-    return tf.clip_by_value(x, -32768 / GATE, 32767 / GATE)
+def _clip_gate(x: tf.Tensor) -> tf.Tensor:
+    return tf.clip_by_value(x, -32768 / GATE_STEPS, 32767 / GATE_STEPS)
 
 
-def _gate(x: tf.Tensor) -> tf.Tensor:
+def _round_gate(x: tf.Tensor) -> tf.Tensor:
     """Half of an LSTM's gate before its curve: int16 that saturates."""
-    return _clipped(_steps(x, 1 / GATE))
+    return _clip_gate(_round_to_grid(x, 1 / GATE_STEPS))

@@ -51,13 +51,15 @@ def _without_cell_clip(content: bytes) -> bytes:
                 continue
             options = schema.UnidirectionalSequenceLSTMOptions()
             options.Init(op.BuiltinOptions().Bytes, op.BuiltinOptions().Pos)
-            offset = options._tab.Offset(6)  # of the field cell_clip; 0 where it has its default, no clip
+            offset = options._tab.Offset(
+                6
+            )  # of the field cell_clip; 0 where it has its default, no clip
             if offset:
                 struct.pack_into("<f", buffer, options._tab.Pos + offset, 0.0)
     return bytes(buffer)
 
 
-def from_zero(content: bytes) -> bytes:
+def reset_sequence_state(content: bytes) -> bytes:
     """The same model, in which every fused LSTM that reads a sequence in one Invoke begins it from zero.
 
     The fused LSTM begins with the state that the last Invoke left, in TFLite and in TFLM, whatever it reads. From hop to hop that is what
@@ -70,9 +72,9 @@ def from_zero(content: bytes) -> bytes:
     model = schema.ModelT.InitFromPackedBuf(content, 0)
     [graph] = model.subgraphs
     operators = []
-    for op, kept in zip(graph.operators, flatbuffer.kept_states(model), strict=True):
+    for op, kept in zip(graph.operators, flatbuffer.persistent_states(model), strict=True):
         if flatbuffer.sequence_steps(model, op) > 1:
-            operators += [_write_zero(model, graph, state) for state in kept]
+            operators += [_insert_state_reset(model, graph, state) for state in kept]
         operators.append(op)
     if len(operators) == len(graph.operators):
         return content
@@ -82,12 +84,22 @@ def from_zero(content: bytes) -> bytes:
     return bytes(builder.Output())
 
 
-def _write_zero(model: schema.ModelT, graph: schema.SubGraphT, state: int) -> schema.OperatorT:
+def _insert_state_reset(
+    model: schema.ModelT, graph: schema.SubGraphT, state: int
+) -> schema.OperatorT:
     """SQUEEZE of a new constant of zeros with one axis more, into a state."""
     zeros = copy.copy(graph.tensors[state])
     zeros.name, zeros.isVariable, zeros.shape = zeros.name + b"/zero", False, [1, *zeros.shape]
-    zero_point = 0 if zeros.quantization is None or zeros.quantization.zeroPoint is None else int(zeros.quantization.zeroPoint[0])
-    dtype = {schema.TensorType.INT8: np.int8, schema.TensorType.INT16: np.int16, schema.TensorType.FLOAT32: np.float32}[zeros.type]
+    zero_point = (
+        0
+        if zeros.quantization is None or zeros.quantization.zeroPoint is None
+        else int(zeros.quantization.zeroPoint[0])
+    )
+    dtype = {
+        schema.TensorType.INT8: np.int8,
+        schema.TensorType.INT16: np.int16,
+        schema.TensorType.FLOAT32: np.float32,
+    }[zeros.type]
     buffer = schema.BufferT()
     buffer.data = np.full(zeros.shape, zero_point, dtype).ravel().view(np.uint8)
     zeros.buffer = len(model.buffers)
@@ -101,8 +113,15 @@ def _write_zero(model: schema.ModelT, graph: schema.SubGraphT, state: int) -> sc
         model.operatorCodes.append(code)
         names.append("SQUEEZE")
     op = schema.OperatorT()
-    op.opcodeIndex, op.inputs, op.outputs = names.index("SQUEEZE"), [len(graph.tensors) - 1], [state]
-    op.builtinOptionsType, op.builtinOptions = schema.BuiltinOptions.SqueezeOptions, schema.SqueezeOptionsT()
+    op.opcodeIndex, op.inputs, op.outputs = (
+        names.index("SQUEEZE"),
+        [len(graph.tensors) - 1],
+        [state],
+    )
+    op.builtinOptionsType, op.builtinOptions = (
+        schema.BuiltinOptions.SqueezeOptions,
+        schema.SqueezeOptionsT(),
+    )
     op.builtinOptions.squeezeDims = [0]
     return op
 
@@ -126,13 +145,19 @@ def to_float(trained: checkpoint.Checkpoint, *, seconds: float = 4.0) -> bytes:
         return streaming_float(trained.model("export"), trained.net)
     with quiet():
         shape = (1, tasnet.export_samples(trained.net, seconds))
-        return _without_cell_clip(_converter(trained.model("export"), shape=shape, given="mixture", result="estimates").convert())
+        return _without_cell_clip(
+            _converter(
+                trained.model("export"), shape=shape, given="mixture", result="estimates"
+            ).convert()
+        )
 
 
 def streaming_float(model, net) -> bytes:
     """Float32 `.tflite` of the export view of a network of the streaming family."""
     with quiet():
-        return from_zero(_without_cell_clip(_converter(model, shape=(1, net.signal.inputs)).convert()))
+        return reset_sequence_state(
+            _without_cell_clip(_converter(model, shape=(1, net.signal.n_features)).convert())
+        )
 
 
 def calibration_features(signal: sig.Signal, folder: Path | None = None) -> list[np.ndarray]:
@@ -157,7 +182,7 @@ def integers(
     trained: checkpoint.Checkpoint,
     *,
     method: ranges.Method | None,
-    wide: bool,
+    is_16x8: bool,
     weights: int = 8,
     calibration: Path | None = None,
 ) -> tuple[bytes, int]:
@@ -167,7 +192,7 @@ def integers(
     ----------
     trained : a network of the streaming family.
     method : how ranges are chosen from what the float network reaches on the calibration clips; None: those that were trained.
-    wide, weights : see `integer.quantize`.
+    is_16x8, weights : see `integer.quantize`.
     calibration : a folder of sound files in place of the committed clips.
 
     Returns
@@ -181,10 +206,12 @@ def integers(
         where those are asked.
     """
     if method is None:
-        return integer.quantize(to_float(trained), trained_ranges(trained), wide=wide, weights=weights), 0
+        return integer.quantize(
+            to_float(trained), trained_ranges(trained), is_16x8=is_16x8, weights=weights
+        ), 0
     model, sounds, observed = observe(trained, calibration)
-    chosen = integer.choose_ranges(model, observed, method, wide=wide)
-    return integer.quantize(model, chosen, wide=wide, weights=weights), sum(map(len, sounds))
+    chosen = integer.choose_ranges(model, observed, method, is_16x8=is_16x8)
+    return integer.quantize(model, chosen, is_16x8=is_16x8, weights=weights), sum(map(len, sounds))
 
 
 def trained_ranges(trained: checkpoint.Checkpoint) -> integer.Ranges:
@@ -202,7 +229,9 @@ def trained_ranges(trained: checkpoint.Checkpoint) -> integer.Ranges:
     return {i: (low, high) for i, low, high in trained.training["ranges"]}
 
 
-def observe(trained: checkpoint.Checkpoint, calibration: Path | None = None) -> tuple[bytes, list[np.ndarray], dict[int, ranges.Observed]]:
+def observe(
+    trained: checkpoint.Checkpoint, calibration: Path | None = None
+) -> tuple[bytes, list[np.ndarray], dict[int, ranges.TensorStats]]:
     """A network's float `.tflite`, the features of the calibration clips, and what its activations reach on them.
 
     Raises
@@ -218,7 +247,7 @@ def observe(trained: checkpoint.Checkpoint, calibration: Path | None = None) -> 
         )
     model = to_float(trained)
     sounds = calibration_features(trained.net.signal, calibration)
-    return model, sounds, ranges.observe(model, integer.activations(model), sounds)
+    return model, sounds, ranges.collect_statistics(model, integer.activations(model), sounds)
 
 
 def quantize(x: np.ndarray, scale: float, zero_point: int) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""What every tensor of a float model reaches on real sound, and the range that its quantized twin is given."""
+"""What every tensor of a float model reaches on real sound, and the range that its quantized twin is input_index."""
 
 import dataclasses
 import warnings
@@ -12,13 +12,15 @@ from groupcomm.console import progress
 Method = Literal["min-max", "percentile", "error"]
 METHODS = get_args(Method)
 PERCENTILE = 99.99  # of the values, what a range by percentile holds
-PARTS = np.linspace(0.2, 1.0, 81)  # of the whole range, what a range by error may be
+RANGE_FRACTIONS = np.linspace(0.2, 1.0, 81)  # of the whole range, what a range by error may be
 WARM_UP = 125  # hops, 1 s: what a state reaches in the first moments of a stream is not what it reaches later
-EVERY = 4  # of so many hops one is kept for percentiles and errors; extremes are those of all hops
+KEEP_EVERY = (
+    4  # of so many hops one is kept for percentiles and errors; extremes are those of all hops
+)
 
 
 @dataclasses.dataclass(frozen=True)
-class Observed:
+class TensorStats:
     """Values of one tensor: the extremes of all, and of a part of the hops every value [shape=(n,), float32]."""
 
     low: float
@@ -26,7 +28,9 @@ class Observed:
     values: np.ndarray
 
 
-def observe(model: bytes, tensors: Iterable[int], streams: list[np.ndarray]) -> dict[int, Observed]:
+def collect_statistics(
+    model: bytes, tensors: Iterable[int], streams: list[np.ndarray]
+) -> dict[int, TensorStats]:
     """Watch tensors of a float streaming `.tflite` while it hears sounds.
 
     Parameters
@@ -45,12 +49,12 @@ def observe(model: bytes, tensors: Iterable[int], streams: list[np.ndarray]) -> 
             model_content=model, experimental_preserve_all_tensors=True
         )
     runtime.allocate_tensors()
-    given = runtime.get_input_details()[0]["index"]
+    input_index = runtime.get_input_details()[0]["index"]
     low, high = dict.fromkeys(tensors, np.inf), dict.fromkeys(tensors, -np.inf)
     kept: dict[int, list[np.ndarray]] = {i: [] for i in low}
 
     def play(frame: np.ndarray) -> None:
-        runtime.set_tensor(given, frame[None])
+        runtime.set_tensor(input_index, frame[None])
         runtime.invoke()
 
     with progress() as bar:
@@ -64,22 +68,22 @@ def observe(model: bytes, tensors: Iterable[int], streams: list[np.ndarray]) -> 
                 for i in low:
                     x = runtime.get_tensor(i)
                     low[i], high[i] = min(low[i], float(x.min())), max(high[i], float(x.max()))
-                    if hop % EVERY == 0:
+                    if hop % KEEP_EVERY == 0:
                         kept[i].append(x.ravel())
                 bar.update(task, advance=1)
-    return {i: Observed(low[i], high[i], np.concatenate(kept[i])) for i in low}
+    return {i: TensorStats(low[i], high[i], np.concatenate(kept[i])) for i in low}
 
 
-def together(several: list[Observed]) -> Observed:
+def merge(stats: list[TensorStats]) -> TensorStats:
     """As if they were one tensor: for those that must have one scale."""
-    return Observed(
-        min(o.low for o in several),
-        max(o.high for o in several),
-        np.concatenate([o.values for o in several]),
+    return TensorStats(
+        min(o.low for o in stats),
+        max(o.high for o in stats),
+        np.concatenate([o.values for o in stats]),
     )
 
 
-def choose(observed: Observed, method: Method, levels: int) -> tuple[float, float]:
+def choose_range(observed: TensorStats, method: Method, levels: int) -> tuple[float, float]:
     """Lowest and highest value of a quantized tensor; 0 is among them.
 
     Parameters
@@ -97,7 +101,7 @@ def choose(observed: Observed, method: Method, levels: int) -> tuple[float, floa
         low, high = np.percentile(observed.values, [tail, 100 - tail])
         return max(whole[0], min(float(low), 0.0)), min(whole[1], max(float(high), 0.0))
     return min(
-        ((whole[0] * part, whole[1] * part) for part in PARTS),
+        ((whole[0] * part, whole[1] * part) for part in RANGE_FRACTIONS),
         key=lambda bounds: _error(observed.values, *bounds, levels),
     )
 

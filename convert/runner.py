@@ -176,8 +176,8 @@ def separate_pcm(bundle: Bundle, pcm: np.ndarray) -> tuple[np.ndarray, np.ndarra
         soundfile.write(given, pcm, bundle.signal.sample_rate, subtype="PCM_16")
         wavs = separate_wav(bundle, given, folder, "--features", seen, "--masks", masks)
         return (
-            np.fromfile(seen, np.int8).reshape(-1, bundle.signal.inputs),
-            np.fromfile(masks, np.int8).reshape(-1, bundle.sources * bundle.signal.values),
+            np.fromfile(seen, np.int8).reshape(-1, bundle.signal.n_features),
+            np.fromfile(masks, np.int8).reshape(-1, bundle.sources * bundle.signal.n_values),
             np.stack([soundfile.read(wav, dtype="int16")[0] for wav in wavs]),
         )
 

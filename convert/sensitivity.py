@@ -47,7 +47,7 @@ def sensitivity(
     Returns
     -------
     dict with ``network``, ``split``, ``mixtures``, ``minutes``, ``all`` and ``places``, in the order of the graph, each with ``what`` (see
-    `qat.Place`), ``operator``, ``loss_db`` {``mean``, ``low``, ``high``}: SI-SDR that rounding there alone costs, and ``used``: the part
+    `qat.QuantPoint`), ``operator``, ``loss_db`` {``mean``, ``low``, ``high``}: SI-SDR that rounding there alone costs, and ``used``: the part
     of its range, 1 being all, None where it has none. ``all`` is the loss of rounding everywhere.
 
     Raises
@@ -61,33 +61,33 @@ def sensitivity(
         ranges = quantize.trained_ranges(trained)
     else:
         model, _, observed = quantize.observe(trained)
-        ranges = integer.choose_ranges(model, observed, method, wide=False)
+        ranges = integer.choose_ranges(model, observed, method, is_16x8=False)
     fake = qat.FakeQuantized(
-        trained.name, trained.model(), net=trained.net, ranges=ranges, apart=True
+        trained.name, trained.model(), net=trained.net, ranges=ranges, selective=True
     )
     separate = tf.function(lambda heard: streaming.separate(fake, heard, trained.net))
     data, spec = corpora.open_corpus(split, name=corpus), evaluate.spec(split, trained.net.sources)
     parts = [range(first, min(first + BATCH, mixtures)) for first in range(0, mixtures, BATCH)]
     made = [mixer.batch(data, spec, seed=evaluate.EVALUATION_SEED, indices=part) for part in parts]
 
-    def scores(places: set[qat.Place]) -> np.ndarray:
-        fake.switch(places)
+    def scores(places: set[qat.QuantPoint]) -> np.ndarray:
+        fake.enable_only(places)
         return np.concatenate(
             [losses.pit(losses.si_sdr, separate(mixed), sources).numpy() for mixed, sources in made]
         )
 
     with progress() as bar:
-        task = bar.add_task("sensitivity", total=len(fake.places) + 2)
+        task = bar.add_task("sensitivity", total=len(fake.points) + 2)
 
-        def loss(places: set[qat.Place], name: str) -> dict:
+        def loss(places: set[qat.QuantPoint], name: str) -> dict:
             found = evaluate.bootstrap(exact - scores(places))
             bar.update(task, advance=1, description=f"sensitivity: {name}")
             return found
 
         exact = scores(set())
-        whole = loss(set(fake.places), "all")
-        each = [loss({place}, f"{place.what} of {place.name}") for place in fake.places]
-        fake.switch(set())
+        whole = loss(set(fake.points), "all")
+        each = [loss({place}, f"{place.what} of {place.name}") for place in fake.points]
+        fake.enable_only(set())
         used = _used(fake, trained, data, spec, minutes)
         bar.update(task, advance=1)
     result = {
@@ -103,7 +103,7 @@ def sensitivity(
                 "loss_db": found,
                 "used": float(u) if np.isfinite(u) else None,
             }
-            for place, found, u in zip(fake.places, each, used, strict=True)
+            for place, found, u in zip(fake.points, each, used, strict=True)
         ],
     }
     with atomic_path(folder / "sensitivity.json") as part:
@@ -124,7 +124,7 @@ def _used(
 
     signal = trained.net.signal
     reach = tf.function(
-        lambda heard: fake.reached(sig.tf_features(sig.tf_stft(heard, signal), signal))
+        lambda heard: fake.range_utilization(sig.tf_features(sig.tf_stft(heard, signal), signal))
     )
     spec = dataclasses.replace(spec, seconds=STREAM)
     streams = minutes * 60 // STREAM

@@ -32,7 +32,7 @@ _HEAD = struct.Struct("<BBH")
 _HELLO = struct.Struct("<IIHHHHHH")
 
 
-def stuff(frame: bytes) -> bytes:
+def cobs_encode(frame: bytes) -> bytes:
     """COBS (Cheshire and Baker, 1999) without the byte 0 that ends a frame."""
     out = bytearray()
     for part in (frame + b"\0").split(b"\0")[:-1]:
@@ -43,7 +43,7 @@ def stuff(frame: bytes) -> bytes:
     return bytes(out)
 
 
-def unstuff(stuffed: bytes) -> bytes | None:
+def cobs_decode(stuffed: bytes) -> bytes | None:
     """The inverse of `stuff`; None when it is no such frame."""
     out, at = bytearray(), 0
     while at < len(stuffed):
@@ -60,12 +60,12 @@ def unstuff(stuffed: bytes) -> bytes | None:
 def encode(kind: int, number: int, payload: bytes) -> bytes:
     """A whole frame, with the 0 at its end."""
     frame = _HEAD.pack(kind, VERSION, number) + payload
-    return stuff(frame + struct.pack("<I", zlib.crc32(frame))) + b"\0"
+    return cobs_encode(frame + struct.pack("<I", zlib.crc32(frame))) + b"\0"
 
 
 def decode(stuffed: bytes) -> tuple[int, int, bytes] | None:
     """(kind, number, payload) of a frame without the 0 at its end; None when it is damaged."""
-    frame = unstuff(stuffed)
+    frame = cobs_decode(stuffed)
     if (
         frame is None
         or len(frame) < 8
@@ -82,7 +82,7 @@ class WasReset(Exception):
 
 
 @dataclasses.dataclass
-class Faults:
+class LinkStats:
     """What went wrong on the line, and was mended."""
 
     repeated: int = 0  # requests sent again
@@ -102,7 +102,7 @@ class Link:
 
     def __init__(self, port: serial.Serial, *, timeout: float = 1.0, tries: int = 8):
         self.port, self.timeout, self.tries = port, timeout, tries
-        self.faults = Faults()
+        self.faults = LinkStats()
         self._number = secrets.randbelow(1 << 16)
         self._waiting = bytearray()
 
@@ -237,7 +237,7 @@ def parity(
     -------
     dict with ``bundle``, ``port``, ``clock_hz`` (None where the board counts no cycles), ``network`` and ``sound``, each with ``hops``,
     ``equal_bytes`` (share), ``first_different_hop`` (None when equal) and ``cycles`` {``mean``, ``worst``, ``load``, the worst's share of
-    a hop's time} or None, ``faults`` (`Faults`) and ``ok``.
+    a hop's time} or None, ``faults`` (`LinkStats`) and ``ok``.
 
     Raises
     ------
@@ -260,7 +260,7 @@ def parity(
                 said = _greet(link, bundle)
                 tick = lambda: bar.update(task, advance=1)  # noqa: E731
                 got_masks, network_cycles = _hops(
-                    link, RUN, features, np.int8, bundle.sources * bundle.signal.values, tick
+                    link, RUN, features, np.int8, bundle.sources * bundle.signal.n_values, tick
                 )
                 frames = pcm.reshape(hops, bundle.signal.hop)
                 out, sound_cycles = _hops(
@@ -317,7 +317,7 @@ def speech(hops: int, hop: int) -> np.ndarray:
 def _greet(link: Link, bundle: bundles.Bundle) -> dict:
     said = link.hello()
     signal = bundle.signal
-    ours = {"model_crc32": bundle.description["model"]["crc32"], "inputs": signal.inputs, "outputs": bundle.sources * signal.values,
+    ours = {"model_crc32": bundle.description["model"]["crc32"], "inputs": signal.n_features, "outputs": bundle.sources * signal.n_values,
             "window": signal.window, "hop": signal.hop, "sources": bundle.sources}  # fmt: skip
     for key, value in ours.items():
         if said[key] != value:

@@ -115,7 +115,7 @@ def _products(x: np.ndarray, weights: np.ndarray) -> np.ndarray:
     return (x.astype(np.float64) @ weights.T.astype(np.float64)).astype(np.int64)
 
 
-def _rescale_wide(x: np.ndarray, multiplier, shift) -> np.ndarray:
+def _rescale_int64(x: np.ndarray, multiplier, shift) -> np.ndarray:
     """Sums of 64 bits to int16, by the upper half of the multiplier, rounded once, halves up."""
     return wrap((x * (multiplier >> 16) + (np.int64(1) << (14 - shift))) >> (15 - shift))
 
@@ -129,7 +129,7 @@ def fully_connected(p: kernels.FullyConnected, x: np.ndarray) -> np.ndarray:
     sums = _products(x.reshape(len(x), p.rows, p.inputs), p.weights) + p.bias
     multiplier, shift = p.multiplier.astype(np.int64), p.shift.astype(np.int64)
     if x.dtype == np.int16:
-        return np.clip(_rescale_wide(sums, multiplier, shift), p.low, p.high)
+        return np.clip(_rescale_int64(sums, multiplier, shift), p.low, p.high)
     return np.clip(rescale(sums, kernels.Scale(multiplier, shift)) + p.zero_point, p.low, p.high)
 
 
@@ -252,7 +252,7 @@ def lstm(
     def summed(products, bias, scale):
         if wide:
             return _clamp16(
-                _rescale_wide(
+                _rescale_int64(
                     products + (0 if bias is None else bias), scale.multiplier, scale.shift
                 )
             )

@@ -94,7 +94,7 @@ DAMAGE = {
     r"hop 120 does not divide half the window of 256; use 128 or 64": lambda f: edit(
         f, lambda d: d["signal"].update(hop=120)
     ),
-    "dc -1: no time constant": lambda f: edit(f, lambda d: d["signal"].update(dc=-1)),
+    "dc -1: not a time constant": lambda f: edit(f, lambda d: d["signal"].update(dc=-1)),
     "bundle.json: masks .* are not 192 values": lambda f: edit(f, lambda d: d.update(sources=2)),
 }
 

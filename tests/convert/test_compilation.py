@@ -118,7 +118,7 @@ def test_every_byte_is_tflms(compiled):
 
 def test_extremes_are_tflms(compiled, random):
     opened, program = compiled
-    inputs = opened.signal.inputs
+    inputs = opened.signal.n_features
     loud = np.where(random.random((300, inputs)) < 0.5, -128, 127).astype(np.int8)
     features = np.concatenate(
         [loud, np.full((100, inputs), 127, np.int8), np.full((100, inputs), -128, np.int8)]
@@ -266,14 +266,14 @@ def test_the_program_says_what_the_bundle_says(compiled):
         opened.sources,
     )
     signal = opened.signal
-    assert (model.exponent, model.kept) == (np.float32(signal.exponent), np.float32(signal.kept))
+    assert (model.exponent, model.kept) == (np.float32(signal.exponent), np.float32(signal.level_decay))
     assert (model.bands, model.pool, model.neighbours) == (
         signal.bands,
         signal.pool,
         signal.neighbours,
     )
-    assert model.dc_kept == np.float32(signal.dc_kept)
-    assert (model.inputs, model.outputs) == (signal.inputs, opened.sources * signal.values)
+    assert model.dc_kept == np.float32(signal.dc_decay)
+    assert (model.inputs, model.outputs) == (signal.n_features, opened.sources * signal.n_values)
     np.testing.assert_array_equal(model.analysis[: signal.window], signal.analysis_window())
     for ours, theirs in ((model.features, d["features"]), (model.masks, d["masks"])):
         assert (ours.scale, ours.zero_point) == (np.float32(theirs["scale"]), theirs["zero_point"])
@@ -332,13 +332,13 @@ def test_a_plan_overlaps_nothing_that_is_alive(random):
                 (b for b in buffers if b.first <= step <= b.last), key=lambda b: b.offset
             )
             assert all(
-                a.offset + a.bytes <= b.offset for a, b in zip(alive, alive[1:], strict=False)
+                a.offset + a.size <= b.offset for a, b in zip(alive, alive[1:], strict=False)
             )
-            assert sum(b.bytes for b in alive) <= total
+            assert sum(b.size for b in alive) <= total
         assert all(
-            b.offset % compilation.ALIGNMENT == 0 and b.offset + b.bytes <= total for b in buffers
+            b.offset % compilation.ALIGNMENT == 0 and b.offset + b.size <= total for b in buffers
         )
-        assert total < sum(b.bytes for b in buffers)
+        assert total < sum(b.size for b in buffers)
 
 
 def test_an_operator_without_a_kernel_is_named(tmp_path):

@@ -157,4 +157,4 @@ def test_what_does_not_convert_is_named():
         UserError,
         match="gc-dprnn: time-domain networks are not quantized yet; convert with --float",
     ):
-        quantize.integers(network, method="min-max", wide=False)
+        quantize.integers(network, method="min-max", is_16x8=False)

@@ -20,7 +20,7 @@ def network(request, tmp_path_factory):
         request.param,
         model,
         features,
-        ranges.observe(model, integer.activations(model), [features]),
+        ranges.collect_statistics(model, integer.activations(model), [features]),
     )
 
 
@@ -28,7 +28,7 @@ def network(request, tmp_path_factory):
 def test_int8_is_near_float_and_the_same_everywhere(network, method):
     _, model, features, observed = network
     truth = runtimes.LiteRT(model)(features)
-    made = quantized(model, observed, method, wide=False)
+    made = quantized(model, observed, method, is_16x8=False)
     masks, exact = run(runtimes.Tflm, made, features)
     assert snr(masks, truth) > 30
     assert np.array_equal(run(simulation.Simulation, made, features)[1], exact)
@@ -46,10 +46,12 @@ def test_16x8_is_nearer(network):
             UserError,
             match="operator GATHER: TFLM has none for int16; let groups talk by TAC, or quantize to int8",
         ):
-            quantized(model, observed, "min-max", wide=True)
+            quantized(model, observed, "min-max", is_16x8=True)
         return
     truth = runtimes.LiteRT(model)(features)
-    made = {wide: quantized(model, observed, "min-max", wide=wide) for wide in (False, True)}
+    made = {
+        is_16x8: quantized(model, observed, "min-max", is_16x8=is_16x8) for is_16x8 in (False, True)
+    }
     for content in made.values():  # a mask is in 0..1, whatever was seen of it
         graph = schema.ModelT.InitFromPackedBuf(content, 0).subgraphs[0]
         given = graph.tensors[graph.outputs[0]].quantization
@@ -72,9 +74,9 @@ def test_ranges_are_those_of_the_tensors(network):
     )
     seen = observed[graph.inputs[0]]
     assert (seen.low, seen.high) == (features.min(), features.max())
-    np.testing.assert_array_equal(seen.values, features[:: ranges.EVERY].ravel())
+    np.testing.assert_array_equal(seen.values, features[:: ranges.KEEP_EVERY].ravel())
     made = schema.ModelT.InitFromPackedBuf(
-        quantized(model, observed, "min-max", wide=False), 0
+        quantized(model, observed, "min-max", is_16x8=False), 0
     ).subgraphs[0]
     given = made.tensors[made.inputs[0]].quantization
     assert given.scale[0] == pytest.approx(features.max() / 255) and given.zeroPoint[0] == -128
@@ -95,12 +97,12 @@ def test_names_and_metadata_are_gone(network):
     assert len(contents) == len(set(contents))
 
 
-@pytest.mark.parametrize("wide", [False, True])
-def test_packed_is_the_same_model_aligned_and_each_thing_once(network, wide):
+@pytest.mark.parametrize("is_16x8", [False, True])
+def test_packed_is_the_same_model_aligned_and_each_thing_once(network, is_16x8):
     name, model, _, observed = network
-    if name == "blstm" and wide:
+    if name == "blstm" and is_16x8:
         pytest.skip("TFLM has no GATHER of int16")
-    content = quantized(model, observed, "error", wide=wide)
+    content = quantized(model, observed, "error", is_16x8=is_16x8)
     parsed, reader = schema.ModelT.InitFromPackedBuf(content, 0), schema.Model.GetRootAs(content)
     again = integer.pack(parsed)
     assert again == content
@@ -131,24 +133,26 @@ def test_packed_is_the_same_model_aligned_and_each_thing_once(network, wide):
 
 def test_choosing_a_range(random):
     values = np.append(random.normal(0, 1, 200_000), [40.0, -3.0]).astype(np.float32)
-    observed = ranges.Observed(float(values.min()), 40.0, values)
-    assert ranges.choose(observed, "min-max", 255) == (observed.low, 40.0)
-    low, high = ranges.choose(observed, "percentile", 255)
+    observed = ranges.TensorStats(float(values.min()), 40.0, values)
+    assert ranges.choose_range(observed, "min-max", 255) == (observed.low, 40.0)
+    low, high = ranges.choose_range(observed, "percentile", 255)
     assert low == pytest.approx(-3.9, abs=0.2) and high == pytest.approx(3.9, abs=0.2)
-    low, high = ranges.choose(observed, "error", 255)
+    low, high = ranges.choose_range(observed, "error", 255)
     assert high < 35 and ranges._error(values, low, high, 255) < ranges._error(
         values, observed.low, 40.0, 255
     )
     assert (
-        ranges.choose(observed, "error", 65535)[1] == 40.0
+        ranges.choose_range(observed, "error", 65535)[1] == 40.0
     )  # with so many steps nothing is gained by clipping
-    positive = ranges.Observed(2.0, 3.0, np.linspace(2, 3, 100, dtype=np.float32))
+    positive = ranges.TensorStats(2.0, 3.0, np.linspace(2, 3, 100, dtype=np.float32))
     for method in ranges.METHODS:
-        low, high = ranges.choose(positive, method, 255)
+        low, high = ranges.choose_range(positive, method, 255)
         assert low == 0 and 2.9 < high <= 3.0  # zero is always exact
-    silent = ranges.Observed(0.0, 0.0, np.zeros(9, np.float32))
-    assert [ranges.choose(silent, method, 255) for method in ranges.METHODS] == [(0.0, 0.0)] * 3
-    both = ranges.together([positive, silent])
+    silent = ranges.TensorStats(0.0, 0.0, np.zeros(9, np.float32))
+    assert [ranges.choose_range(silent, method, 255) for method in ranges.METHODS] == [
+        (0.0, 0.0)
+    ] * 3
+    both = ranges.merge([positive, silent])
     assert (both.low, both.high, both.values.size) == (0.0, 3.0, 109)
 
 
@@ -161,14 +165,14 @@ def test_scales():
         ) * scale == pytest.approx(high, abs=float(scale))
     assert integer.scale_of(-2.0, 1.0, schema.TensorType.INT16) == (np.float32(2 / 32767), 0)
     for most, power in ((1.0, -14), (0.99, -15), (0.01, -15), (15.9, -11), (16.0, -10)):
-        assert integer.power_of_two(most) == 2.0**power, most
+        assert integer.power_of_two_scale(most) == 2.0**power, most
 
 
 def test_an_operator_that_is_not_known_is_named():
     x, y = (Tensor((1, 4), type=schema.TensorType.FLOAT32) for _ in range(2))
     model = model_of("NEG", [x], [y], schema.NegOptionsT())
     observed = {
-        i: ranges.Observed(0.0, 1.0, np.zeros(1, np.float32)) for i in integer.activations(model)
+        i: ranges.TensorStats(0.0, 1.0, np.zeros(1, np.float32)) for i in integer.activations(model)
     }
     with pytest.raises(UserError, match="operator NEG is not quantized; ADD, "):
-        quantized(model, observed, "min-max", wide=False)
+        quantized(model, observed, "min-max", is_16x8=False)

@@ -33,7 +33,7 @@ def network(request, tmp_path_factory):
     checkpoint.save(folder / "net", request.param, NETS[request.param], {}, model)
     trained = checkpoint.load(str(folder / "net"))
     content, _, observed = quantize.observe(trained)
-    return trained, integer.choose_ranges(content, observed, "percentile", wide=False)
+    return trained, integer.choose_ranges(content, observed, "percentile", is_16x8=False)
 
 
 def given(trained) -> int:
@@ -47,12 +47,12 @@ def given(trained) -> int:
 def test_it_rounds_where_tflm_rounds(network, random, weights):
     """Equal but where a value lies at half a step, and float32 and TFLM's multipliers fall to different sides of it."""
     trained, ranges = network
-    features = random.uniform(0, 1, (HOPS, trained.net.signal.inputs)).astype(np.float32)
+    features = random.uniform(0, 1, (HOPS, trained.net.signal.n_features)).astype(np.float32)
     scale, zero_point = integer.scale_of(*ranges[given(trained)])
     heard = quantize.dequantize(quantize.quantize(features, scale, zero_point), scale, zero_point)
     exact, _ = run(
         runtimes.Tflm,
-        integer.quantize(quantize.to_float(trained), ranges, wide=False, weights=weights),
+        integer.quantize(quantize.to_float(trained), ranges, is_16x8=False, weights=weights),
         features,
     )
     model = trained.model()
@@ -70,9 +70,9 @@ def test_it_rounds_where_tflm_rounds(network, random, weights):
 
 def test_without_rounding_it_is_the_network(network, random, monkeypatch):
     trained, ranges = network
-    monkeypatch.setattr(qat, "_steps", lambda x, *scale: x)
+    monkeypatch.setattr(qat, "_round_to_grid", lambda x, *scale: x)
     monkeypatch.setattr(tf.quantization, "fake_quant_with_min_max_vars", lambda x, *limits: x)
-    features = random.uniform(0, 1, (2, HOPS, trained.net.signal.inputs)).astype(np.float32)
+    features = random.uniform(0, 1, (2, HOPS, trained.net.signal.n_features)).astype(np.float32)
     model = trained.model()
     fake = qat.FakeQuantized("net", model, net=trained.net, ranges=ranges)
     np.testing.assert_allclose(
@@ -86,7 +86,7 @@ def test_gradients_reach_every_weight_and_range(network, random):
         i: (low / 4, high / 4) for i, (low, high) in ranges.items()
     }  # so that every range cuts something off
     fake = qat.FakeQuantized("net", trained.model(), net=trained.net, ranges=narrow)
-    features = random.uniform(0, 1, (2, HOPS, trained.net.signal.inputs)).astype(np.float32)
+    features = random.uniform(0, 1, (2, HOPS, trained.net.signal.n_features)).astype(np.float32)
     with tf.GradientTape() as tape:
         loss = tf.reduce_sum(fake(tf.constant(features)) ** 2)
     gradients = dict(
@@ -110,7 +110,7 @@ def test_the_ranges_that_were_trained_are_in_the_bundle(network, tmp_path):
     fake = qat.FakeQuantized("net", trained.model(), net=trained.net, ranges=ranges)
     for variable in fake.highs:
         variable.assign(variable * 1.25)
-    checkpoint.save(tmp_path / "net", trained.name, trained.net, fake.notes(), trained.model())
+    checkpoint.save(tmp_path / "net", trained.name, trained.net, fake.metadata(), trained.model())
     written = bundle.write(checkpoint.load(str(tmp_path / "net")), tmp_path / "bundle")
     assert written.description["quantization"] == {
         "method": "qat",
@@ -132,7 +132,7 @@ def test_weights_of_four_bits(network, tmp_path):
     """As trained, in the file: half a byte each, within 7 steps, and the LSTM's as before."""
     trained, ranges = network
     fake = qat.FakeQuantized("net", trained.model(), net=trained.net, ranges=ranges, weights=4)
-    checkpoint.save(tmp_path / "net", trained.name, trained.net, fake.notes(), trained.model())
+    checkpoint.save(tmp_path / "net", trained.name, trained.net, fake.metadata(), trained.model())
     written = bundle.write(checkpoint.load(str(tmp_path / "net")), tmp_path / "bundle")
     assert written.description["quantization"]["weights"] == 4
     four = schema.ModelT.InitFromPackedBuf(written.model, 0)
@@ -169,7 +169,7 @@ def test_weights_of_four_bits(network, tmp_path):
 
 def test_ranges_that_were_not_trained_are_asked_for(network):
     with pytest.raises(UserError, match="no ranges were trained; train them with `groupcomm qat`"):
-        quantize.integers(network[0], method=None, wide=False)
+        quantize.integers(network[0], method=None, is_16x8=False)
 
 
 @pytest.mark.parametrize(

@@ -44,18 +44,22 @@ def test_no_cell_is_clipped():
 def test_a_sequence_begins_from_zero_in_the_official_tflm():
     """As if all state were reset before every call, whatever the state's zero point is."""
     drawn = [random_lstm(np.random.default_rng([seed, 5])) for seed in range(40)]
-    sequences = [(model, cases) for model, cases in drawn if quantize.from_zero(model) is not model]
+    sequences = [
+        (model, cases)
+        for model, cases in drawn
+        if quantize.reset_sequence_state(model) is not model
+    ]
     assert len(sequences) > 5
     for model, cases in sequences:
-        plain, from_zero = Official(model), Official(quantize.from_zero(model))
+        plain, from_zero = Official(model), Official(quantize.reset_sequence_state(model))
         carried = 0
         for (x,) in (case for case in cases if case != "reset"):
             carried += np.count_nonzero(plain(x) != from_zero(x))
             plain.reset()
             np.testing.assert_array_equal(plain(x), from_zero(x))
         assert carried
-        again = quantize.from_zero(model)
-        assert quantize.from_zero(again) is again
+        again = quantize.reset_sequence_state(model)
+        assert quantize.reset_sequence_state(again) is again
 
 
 @pytest.fixture(scope="module")
@@ -71,13 +75,13 @@ def opened(tmp_path_factory, tiny_net):
 
 def test_a_time_step_is_left_alone(opened):
     model = bundle.load("enhance").model
-    assert quantize.from_zero(model) is model
+    assert quantize.reset_sequence_state(model) is model
     found = flatbuffer.read(opened.path / "model.tflite")
     counts = {o.name: o.count for o in found.operators}
     assert (
         counts["UNIDIRECTIONAL_SEQUENCE_LSTM"] == 3 * 2
         and counts["SQUEEZE"] == 2 * 2 * 2
-        and found.carried == 0
+        and found.stateful_sequences == 0
     )
 
 

@@ -11,7 +11,7 @@ from tf_model import evaluate
 
 
 @dataclasses.dataclass(frozen=True)
-class Line:
+class ReleaseGate:
     """The most it may take (``macs`` in 8 ms), and the least it must gain on the committed demo mixtures, mean SI-SDR improvement.
 
     No mixture may lose.
@@ -24,11 +24,11 @@ class Line:
 
 
 LINES = {
-    "enhance": Line(60_000, 400_000, 16, 7.8),
-    "enhance-nano": Line(30_000, 140_000, 16, 6.4),
-    "enhance-fast": Line(60_000, 400_000, 8, 6.2),
-    "separate": Line(80_000, 400_000, 16, 0.8),
-    "enhance-blstm": Line(70_000, 500_000, 16, 3.0),
+    "enhance": ReleaseGate(60_000, 400_000, 16, 7.8),
+    "enhance-nano": ReleaseGate(30_000, 140_000, 16, 6.4),
+    "enhance-fast": ReleaseGate(60_000, 400_000, 8, 6.2),
+    "separate": ReleaseGate(80_000, 400_000, 16, 0.8),
+    "enhance-blstm": ReleaseGate(70_000, 500_000, 16, 3.0),
 }
 
 

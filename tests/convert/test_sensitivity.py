@@ -30,7 +30,7 @@ def network(tmp_path_factory):
     checkpoint.save(folder / "net", "tac", NETS["tac"], {}, model)
     trained = checkpoint.load(str(folder / "net"))
     content, _, observed = quantize.observe(trained)
-    return trained, integer.choose_ranges(content, observed, "min-max", wide=False)
+    return trained, integer.choose_ranges(content, observed, "min-max", is_16x8=False)
 
 
 @pytest.fixture(scope="module")
@@ -48,31 +48,35 @@ def fake(network, ranges=None, **options):
 @pytest.fixture
 def features(network, random):
     return tf.constant(
-        random.uniform(0, 1, (2, HOPS, network[0].net.signal.inputs)).astype(np.float32)
+        random.uniform(0, 1, (2, HOPS, network[0].net.signal.n_features)).astype(np.float32)
     )
 
 
 def test_no_place_is_the_network_and_all_are_int8(network, features):
-    apart = fake(network, apart=True)
-    np.testing.assert_allclose(apart(features), network[0].model()(features), atol=1e-4)
-    apart.switch(set(apart.places))
-    np.testing.assert_array_equal(apart(features), fake(network)(features))
+    selective = fake(network, selective=True)
+    np.testing.assert_allclose(selective(features), network[0].model()(features), atol=1e-4)
+    selective.enable_only(set(selective.points))
+    np.testing.assert_array_equal(selective(features), fake(network)(features))
 
 
 def test_every_place_counts_and_is_listed_once(network, features):
-    apart = fake(network, apart=True)
-    assert len(set(apart.places)) == len(apart.places)
-    exact = apart(features).numpy()
-    for place in apart.places:
-        apart.switch({place})
-        assert np.abs(apart(features) - exact).max() > 1e-7, place
+    selective = fake(network, selective=True)
+    assert len(set(selective.points)) == len(selective.points)
+    exact = selective(features).numpy()
+    for place in selective.points:
+        selective.enable_only({place})
+        assert np.abs(selective(features) - exact).max() > 1e-7, place
 
 
 def test_a_range_of_half_the_size_is_used_twice_as_much(network, features):
     narrow = {i: (low / 2, high / 2) for i, (low, high) in network[1].items()}
-    once, twice = fake(network, apart=True), fake(network, narrow, apart=True)
+    once, twice = fake(network, selective=True), fake(network, narrow, selective=True)
     ratios = dict(
-        zip(once.places, (twice.reached(features) / once.reached(features)).numpy(), strict=True)
+        zip(
+            once.points,
+            (twice.range_utilization(features) / once.range_utilization(features)).numpy(),
+            strict=True,
+        )
     )
     for place, ratio in ratios.items():
         if place.what == "values" and "LOGISTIC" not in place.name:
@@ -84,7 +88,7 @@ def test_a_range_of_half_the_size_is_used_twice_as_much(network, features):
 def test_the_place_that_is_cut_off_hurts_most(network, tiny_corpus, tmp_path, monkeypatch):
     trained, ranges = network
     group = max(
-        (g for g in integer.shared(quantize.to_float(trained)) if not g.kind),
+        (g for g in integer.scale_groups(quantize.to_float(trained)) if not g.kind),
         key=lambda g: len(g.tensors),
     )
     bad = ranges | {i: tuple(end / 50 for end in ranges[i]) for i in group.tensors}

@@ -26,9 +26,9 @@ from tests.helpers.cli import groupcomm, refused
     ],
 )
 def test_frames(frame):
-    stuffed = serial_parity.stuff(frame)
+    stuffed = serial_parity.cobs_encode(frame)
     assert 0 not in stuffed and len(stuffed) <= len(frame) + len(frame) // 254 + 1
-    assert serial_parity.unstuff(stuffed) == frame
+    assert serial_parity.cobs_decode(stuffed) == frame
     whole = serial_parity.encode(serial_parity.RUN, 65535, frame)
     assert whole.count(0) == 1 and serial_parity.decode(whole[:-1]) == (
         serial_parity.RUN,

@@ -144,7 +144,7 @@ ROUNDINGS = {
             "ADD 16",
         ],
     ),
-    "_rescale_wide": (
+    "_rescale_int64": (
         lambda x, m, shift: (x * (m >> 16)) >> (15 - shift),
         ["FULLY_CONNECTED 16", "UNIDIRECTIONAL_SEQUENCE_LSTM 16"],
     ),

@@ -30,7 +30,7 @@ def network(tmp_path_factory):
     checkpoint.save(folder / "net", "tac", NETS["tac"], {}, model)
     trained = checkpoint.load(str(folder / "net"))
     content, _, observed = quantize.observe(trained)
-    ranges = integer.choose_ranges(content, observed, "min-max", wide=False)
+    ranges = integer.choose_ranges(content, observed, "min-max", is_16x8=False)
     checkpoint.save(
         folder / "qat",
         "tac",

@@ -16,7 +16,7 @@ def floating(tmp_path_factory, net, name):
     model = checkpoint.Checkpoint("net", net, {}, None).model()
     model.set_weights([random.normal(0, 0.8 / np.sqrt(w.shape[0]) if w.ndim > 1 else 0.1, w.shape) for w in model.get_weights()])
     checkpoint.save(folder / name, name, net, {}, model)
-    return quantize.to_float(checkpoint.load(str(folder / name))), random.uniform(0, 1, (300, net.signal.inputs)).astype(np.float32)
+    return quantize.to_float(checkpoint.load(str(folder / name))), random.uniform(0, 1, (300, net.signal.n_features)).astype(np.float32)
 
 
 BANDS = sig.Signal(level=1.0, bands=6, pool=2, window=128, hop=64, neighbours=2)
@@ -36,8 +36,8 @@ def run(kind, model, features):
     return quantize.dequantize(masks, out_scale, out_zero), masks
 
 
-def quantized(model, observed, method, *, wide=False):
-    return integer.quantize(model, integer.choose_ranges(model, observed, method, wide=wide), wide=wide)
+def quantized(model, observed, method, *, is_16x8=False):
+    return integer.quantize(model, integer.choose_ranges(model, observed, method, is_16x8=is_16x8), is_16x8=is_16x8)
 
 
 def snr(got, truth):

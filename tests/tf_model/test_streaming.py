@@ -39,7 +39,7 @@ NETS = {**STREAMING, "memory": dataclasses.replace(find("enhance-nano"), memory=
 def test_streaming_equals_sequence_in_keras(name, random):
     net = NETS[name]
     sequence, stream = views(net, random)
-    features = random.uniform(0, 1, (HOPS, net.signal.inputs)).astype(np.float32)
+    features = random.uniform(0, 1, (HOPS, net.signal.n_features)).astype(np.float32)
     whole = sequence(features[None]).numpy()[0]
     hop = tf.function(
         lambda frame: stream(frame)
@@ -91,7 +91,7 @@ def converted(request, tmp_path_factory):
 @pytest.mark.parametrize("kind", [runtimes.TfliteRuntime, runtimes.LiteRT, runtimes.Tflm])
 def test_streaming_equals_sequence_in_float_tflite(converted, kind, random):
     net, sequence, file = converted
-    features = random.uniform(0, 1, (HOPS, net.signal.inputs)).astype(np.float32)
+    features = random.uniform(0, 1, (HOPS, net.signal.n_features)).astype(np.float32)
     whole = sequence(features[None]).numpy()[0]
     runtime = kind(file.read_bytes())
     first = runtime(features)
@@ -108,7 +108,7 @@ def test_cost_is_what_the_flatbuffer_holds(converted):
     assert model.parameters == figures["params"]
     lstms = net.blocks * (3 if net.talk == "blstm" else 1) + bool(net.memory)
     assert {o.name: o.count for o in model.operators}["UNIDIRECTIONAL_SEQUENCE_LSTM"] == lstms
-    assert model.carried == 0
+    assert model.stateful_sequences == 0
 
 
 @pytest.mark.parametrize(
