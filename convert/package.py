@@ -268,9 +268,10 @@ def _network(bundle: bundles.Bundle, source: Path, include: Path, *, tflm: bool,
         values = ",\n".join(", ".join(map(str, bundle.model[at : at + 24])) for at in range(0, len(bundle.model), 24))
         array = f"_Alignas(16) const unsigned char groupcomm_tflite[GROUPCOMM_TFLITE_BYTES] = {{\n{values}}};\n"
         (source / f"{name}_tflite.c").write_text(f'#include "groupcomm_network.h"\n\n{array}')
-    sizes = {key: getattr(signal, key) for key in ("window", "hop", "bands", "pool", "neighbours", "inputs")}
-    sizes |= {"rate": signal.sample_rate, "sources": bundle.sources, "outputs": bundle.sources * signal.values}
-    sizes["dc_kept"] = compilation.c_float(signal.dc_kept)
+    sizes = {key: getattr(signal, key) for key in ("window", "hop", "bands", "pool", "neighbours")}
+    sizes["inputs"] = signal.n_features
+    sizes |= {"rate": signal.sample_rate, "sources": bundle.sources, "outputs": bundle.sources * signal.n_values}
+    sizes["dc_kept"] = compilation.c_float(signal.dc_decay)
     text = _NETWORK.format(name=name, upper=name.upper(), tflm=of_tflm, **sizes)
     (include / "groupcomm_network.h").write_text(first + text)
     return name

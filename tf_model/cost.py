@@ -94,7 +94,7 @@ def macs_per_hop(net: Streaming) -> int:
     block = group_comm + narrow + macs.grouped_lstm(net.groups, width, net.hidden)
     memory = macs.bottleneck(net.groups, width, net.bottleneck, net.memory) - narrow
     # The encoder and the mask layer; with bands, both work on the features of one group at a time.
-    ends = net.signal.inputs + net.sources * net.signal.values
+    ends = net.signal.n_features + net.sources * net.signal.n_values
     return (width if net.signal.bands else net.features) * ends + net.blocks * block + memory
 
 
@@ -126,11 +126,11 @@ def _streaming_params(net: Streaming) -> tuple[int, int]:
     """Count the parameters of a streaming network, and the units of all its LSTMs."""
     signal, width = net.signal, net.features // net.groups
     if signal.bands:
-        total = _dense(signal.inputs // net.groups, width)
+        total = _dense(signal.n_features // net.groups, width)
         total += net.groups * width  # biases of the groups
-        total += _dense(width, net.sources * signal.width)
+        total += _dense(width, net.sources * signal.band_width)
     else:
-        total = _dense(signal.inputs, net.features) + _dense(
+        total = _dense(signal.n_features, net.features) + _dense(
             net.features, net.sources * signal.bins
         )
     units = net.blocks * net.hidden

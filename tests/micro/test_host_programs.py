@@ -57,7 +57,7 @@ def two_sources(copy):
     import tf_keras as keras
 
     opened = bundle.load(str(copy))
-    inputs, values = opened.signal.inputs, opened.signal.values
+    inputs, values = opened.signal.n_features, opened.signal.n_values
     keras.utils.set_random_seed(1)
     model = keras.Sequential([keras.Input(batch_shape=(1, inputs)), keras.layers.Dense(2 * values, activation="sigmoid")])
     features = opened.golden()[0].astype(np.float32) / 128 + 1
@@ -112,7 +112,7 @@ def test_replay_equals_the_official_tflm_on_the_golden_vectors(name, kernels):
 @pytest.mark.parametrize("kernels", ["library", "ours"])
 def test_replay_equals_the_official_tflm_on_any_bytes_and_after_resets(random, name, kernels):
     opened = bundle.load(name)
-    features = random.integers(-128, 128, (200, opened.signal.inputs), dtype=np.int8)
+    features = random.integers(-128, 128, (200, opened.signal.n_features), dtype=np.int8)
     python = runtimes.Tflm(opened.model)
     expected = []
     for _ in range(3):
@@ -142,8 +142,8 @@ def check_stream(opened, wav, tmp_path):
     seen, given = tmp_path / "features.i8", tmp_path / "masks.i8"
     wavs = runner.separate_wav(opened, wav, tmp_path / "out" / "deep", "--features", seen, "--masks", given)
     signal, sources = opened.signal, opened.sources
-    seen = np.fromfile(seen, np.int8).reshape(-1, signal.inputs)
-    given = np.fromfile(given, np.int8).reshape(-1, sources * signal.values)
+    seen = np.fromfile(seen, np.int8).reshape(-1, signal.n_features)
+    given = np.fromfile(given, np.int8).reshape(-1, sources * signal.n_values)
     assert len(seen) == len(given) == signal.frames(len(pcm))
 
     # Features: float32 FFT against double; now and then a value on the edge of two steps falls to the other.

@@ -73,7 +73,7 @@ def test_features_by_definition(random, s):
     x = (random.uniform(-1, 1, (2, 3000)) * np.linspace(0.001, 1, 3000)).astype(np.float32)
     spectrum = sig.stft(x, s)
     got = sig.features(spectrum, s)
-    assert got.shape == (2, spectrum.shape[1], s.inputs)
+    assert got.shape == (2, spectrum.shape[1], s.n_features)
     quarter, pool = s.window // 4, s.pool
     for row in range(2):
         level = frames = 0.0
@@ -114,14 +114,14 @@ def test_masks_of_bands(random, s):
     spectrum = (
         random.standard_normal((2, 7, s.bins)) + 1j * random.standard_normal((2, 7, s.bins))
     ).astype(np.complex64)
-    masks = random.uniform(0, 1, (2, 7, 3 * s.values)).astype(np.float32)
+    masks = random.uniform(0, 1, (2, 7, 3 * s.n_values)).astype(np.float32)
     got = sig.apply_masks(spectrum, masks, 3, s)
     assert got.shape == (2, 3, 7, s.bins)
     quarter = s.window // 4
     for source in range(3):
         for bin in range(s.bins):
-            value = min(bin if bin < quarter else quarter + (bin - quarter) // s.pool, s.values - 1)
-            at = (value // s.width * 3 + source) * s.width + value % s.width
+            value = min(bin if bin < quarter else quarter + (bin - quarter) // s.pool, s.n_values - 1)
+            at = (value // s.band_width * 3 + source) * s.band_width + value % s.band_width
             np.testing.assert_allclose(
                 got[:, source, :, bin], spectrum[..., bin] * masks[..., at], rtol=1e-6
             )
@@ -250,13 +250,13 @@ def test_sizes_that_do_not_fit_are_named(window, hop, says):
     [
         ({"level": -1.0}, "level -1.0"),
         ({"level": float("nan")}, "level nan"),
-        ({"dc": -0.1}, "dc -0.1: no time constant"),
-        ({"dc": float("nan")}, "dc nan: no time constant"),
-        ({"dc": float("inf")}, "dc inf: no time constant"),
-        ({"dc": 1e-5}, "dc 1e-05: no time constant"),
-        ({"dc": 1e9}, "dc 1000000000.0: no time constant"),
-        ({"pool": 2}, "pool 2 and neighbours 0 are of bands"),
-        ({"neighbours": 1}, "pool 1 and neighbours 1 are of bands"),
+        ({"dc": -0.1}, "dc -0.1: not a time constant"),
+        ({"dc": float("nan")}, "dc nan: not a time constant"),
+        ({"dc": float("inf")}, "dc inf: not a time constant"),
+        ({"dc": 1e-5}, "dc 1e-05: not a time constant"),
+        ({"dc": 1e9}, "dc 1000000000.0: not a time constant"),
+        ({"pool": 2}, "pool 2 and neighbours 0 need bands"),
+        ({"neighbours": 1}, "pool 1 and neighbours 1 need bands"),
         ({"bands": 7}, "7 bands, pool 1: 128 values do not divide"),
         ({"bands": 12, "pool": 0}, "12 bands, pool 0"),
         ({"bands": 12, "pool": 3}, "12 bands, pool 3"),

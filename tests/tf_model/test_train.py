@@ -139,7 +139,7 @@ def test_it_goes_on_from_a_network_without_the_bottleneck(tiny_net, tiny_corpus,
         checkpoint.load(str(tmp_path / run / "best")).model() for run in ("first", "second")
     )
     features = (
-        np.random.default_rng(0).uniform(0, 1, (1, 20, tiny_net.signal.inputs)).astype(np.float32)
+        np.random.default_rng(0).uniform(0, 1, (1, 20, tiny_net.signal.n_features)).astype(np.float32)
     )
     np.testing.assert_allclose(second(features), first(features), atol=1e-6)
     assert second.count_params() > first.count_params()
@@ -164,7 +164,7 @@ def test_a_run_starts_from_the_strongest_units_of_a_wider_network(
     narrow = dataclasses.replace(tiny_net, hidden=tiny_net.hidden - 2)
     still = dataclasses.replace(RECIPE, learning_rate=0.0, steps=1, start=str(tmp_path / "wide"))
     train.train("tiny", narrow, still, tmp_path / "narrow")
-    features = random.uniform(0, 1, (1, 20, tiny_net.signal.inputs)).astype(np.float32)
+    features = random.uniform(0, 1, (1, 20, tiny_net.signal.n_features)).astype(np.float32)
     trained = checkpoint.load(str(tmp_path / "narrow" / "best")).model()
     np.testing.assert_allclose(trained(features), wide(features), atol=1e-6)
 

@@ -36,7 +36,7 @@ def build(net: Streaming, view: View = "sequence") -> keras.Model:
     """
     signal = net.signal
     x = keras.Input(
-        batch_shape=(*((None, None) if view == "sequence" else (1,)), signal.inputs),
+        batch_shape=(*((None, None) if view == "sequence" else (1,)), signal.n_features),
         name="features",
     )
     if signal.bands:
@@ -67,7 +67,7 @@ def build(net: Streaming, view: View = "sequence") -> keras.Model:
         )
     if signal.bands:
         masks = group.merge(
-            keras.layers.Dense(net.sources * signal.width, activation="sigmoid", name="masks")(h)
+            keras.layers.Dense(net.sources * signal.band_width, activation="sigmoid", name="masks")(h)
         )
     else:
         masks = keras.layers.Dense(net.sources * signal.bins, activation="sigmoid", name="masks")(
