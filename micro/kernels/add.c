@@ -1,6 +1,7 @@
 #include "micro/kernels/arithmetic.h"
 #include "micro/kernels/kernels.h"
 
+/* In all functions of this file: a, b and out as in kernels.h. */
 static void gc_add_portable(const gc_add* p, const int8_t* a, const int8_t* b, int8_t* out) {
   for (int32_t r = 0; r < p->rows; ++r) {
     for (int32_t c = 0; c < p->columns; ++c) {
@@ -19,8 +20,9 @@ static int gc_is_half(const gc_scale* s) { return s->multiplier == 1 << 30 && s-
 
 #ifdef GC_DSP
 
-/* TFLM's scales make one of the operands exactly half of its value * 2^20. The other one is below 2^28 before it is scaled: it may be
-   doubled instead of its multiplier. Neither has a shift to the left. */
+/* One row: x, y and out (columns); a step of 0 broadcasts. TFLM's scales make one of the operands
+   exactly half of its value * 2^20. The other one is below 2^28 before it is scaled, so its value
+   is doubled instead of its multiplier. Neither is shifted to the left. */
 static inline __attribute__((always_inline)) void gc_add_row(const gc_add* p, const gc_operand* a, const gc_scale* scale, const gc_operand* b,
                                                              const int8_t* x, const int8_t* y, int8_t* out, int32_t x_step, int32_t y_step) {
   const int32_t x_zero = -a->zero_point * (1 << 21), y_zero = -b->zero_point * (1 << 19);
@@ -62,15 +64,17 @@ static void gc_add_fast(const gc_add* p, const int8_t* a, const int8_t* b, int8_
 
 #ifdef GC_HELIUM
 
-/* What one vector of eight needs to know. One operand's scale is exactly half: see the body for the DSP extension. */
+/* Constants for one vector of eight elements. The scale of one operand is exactly half: see the
+   variant for the DSP extension. */
 typedef struct {
-  int32_t x_zero, y_zero; /* the zero points' part, of values * 16 and * 8 */
+  int32_t x_zero, y_zero; /* the contribution of the zero points, to values * 16 and * 8 */
   gc_scale x, sum;
   int32_t zero_point;
 } gc_addition;
 
-/* Values less their zero point go up by 20 and 19 bits in two steps, the first of them for all eight. right: whether the operand that is
-   scaled is shifted to the right, and not at all otherwise; the sum always is. */
+/* Adds eight elements. Values minus their zero point are shifted to the left by 20 and 19 bits in
+   two steps, the first for all eight lanes. right: whether the scaled operand is shifted to the
+   right; otherwise it is not shifted. The sum is always shifted to the right. */
 static inline __attribute__((always_inline)) int16x8_t gc_add_lanes(const gc_addition* s, int16x8_t x, int16x8_t y, int right) {
   const int32_t x_shift = right ? s->x.shift : 0;
   if ((right && x_shift >= 0) || s->sum.shift >= 0) __builtin_unreachable();
@@ -82,14 +86,16 @@ static inline __attribute__((always_inline)) int16x8_t gc_add_lanes(const gc_add
   return gc_narrow_bytes(vqaddq_n_s16(gc_narrow(even, odd), (int16_t)s->zero_point));
 }
 
-/* Eights of a row, or rows of eight. */
+/* Adds `count` vectors of eight: parts of one row, or whole rows of 8 columns. x_step and y_step
+   are the strides between them; out is (count, 8). */
 static __attribute__((noinline)) void gc_add_eights(const gc_addition* s, const int8_t* x, int32_t x_step, const int8_t* y, int32_t y_step,
                                                     int8_t* out, uint32_t count) {
-  const gc_addition own = *s; /* no output overwrites it, and it stays in registers */
+  /* a local copy stays in registers: no store through out can change it */
+  const gc_addition own = *s;
   for (; count > 0; --count, x += x_step, y += y_step, out += 8) vstrbq_s16(out, gc_add_lanes(&own, vldrbq_s16(x), vldrbq_s16(y), 1));
 }
 
-/* Rows of any length. */
+/* Adds rows of any length. x_row and y_row are the strides between rows; out is (rows, columns). */
 static __attribute__((noinline)) void gc_add_rows(const gc_add* p, const gc_addition* s, const int8_t* x, int32_t x_row, const int8_t* y,
                                                   int32_t y_row, int8_t* out, int right) {
   for (int32_t r = p->rows; r > 0; --r, x += x_row, y += y_row, out += p->columns) {

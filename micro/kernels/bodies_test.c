@@ -1,5 +1,6 @@
-/* Every kernel on random parameters and inputs: the body that this target has against the portable one, byte by byte, and the portable
-   one against what it gives on every other target, by a checksum. (That its bytes are TFLM's is tests/micro/test_kernels.py.) */
+/* Compares, for every kernel on random parameters and inputs, the variant of this target with the
+   portable one, byte by byte. A checksum compares the outputs of the portable variant with those on
+   every other target. tests/micro/test_kernels.py compares the kernels with TFLM. */
 #include <string.h>
 
 #include "micro/kernels/kernels.h"
@@ -17,24 +18,25 @@ static void BoardFail(const char* what, int32_t value) {
 }
 #endif
 
-enum { MOST = 4096, CASES = 1000 };
+enum { MAX_VALUES = 4096, CASES = 1000 };
 
 static uint32_t state = 1;
 
-/* In low .. high. */
+/* Returns a random number in low .. high. */
 static int32_t draw(int32_t low, int32_t high) {
   state = state * 1664525u + 1013904223u;
   const uint32_t bits = state >> 1 ^ state << 15;
   return (int32_t)(low + bits % ((int64_t)high - low + 1));
 }
 
-/* Noise, the extremes everywhere, or only extremes. */
+/* Fills x (count) with random values, with one extreme value, or with both extremes at random. */
 static void fill(int8_t* x, int32_t count) {
   const int32_t kind = draw(0, 9);
   const int8_t every = (int8_t)(draw(0, 1) ? 127 : -128);
   for (int32_t i = 0; i < count; ++i) x[i] = (int8_t)(kind == 0 ? every : kind == 1 ? (draw(0, 1) ? 127 : -128) : draw(-128, 127));
 }
 
+/* fill for int16. */
 static void fill16(int16_t* x, int32_t count) {
   const int32_t kind = draw(0, 9);
   const int16_t every = (int16_t)(draw(0, 1) ? 32767 : -32768);
@@ -43,12 +45,13 @@ static void fill16(int16_t* x, int32_t count) {
   }
 }
 
+/* Fills x (count) with random biases of one magnitude; now and then of any magnitude. */
 static void fill_biases(int32_t* x, int32_t count) {
   const int32_t reach = draw(0, 19) == 0 ? INT32_MAX : 1 << draw(1, 18);
   for (int32_t i = 0; i < count; ++i) x[i] = draw(-reach, reach);
 }
 
-/* A power of two now and then: sums then fall between two steps. */
+/* Returns a random multiplier, now and then a power of two: scaled sums are then often ties. */
 static int32_t draw_multiplier(void) { return draw(0, 29) == 0 ? 0 : draw(0, 2) == 0 ? 1 << 30 : draw(1 << 30, INT32_MAX); }
 
 static uint32_t checksum = 2166136261u;
@@ -56,12 +59,13 @@ static uint32_t checksum = 2166136261u;
 static void compare(const char* what, int32_t number, const void* got, const void* expected, int32_t bytes) {
   for (int32_t i = 0; i < bytes; ++i) {
     const uint8_t a = ((const uint8_t*)got)[i], b = ((const uint8_t*)expected)[i];
-    if (a != b) BoardFail(what, number); /* the case that differs from the portable body */
+    if (a != b) BoardFail(what, number); /* the number of the case that differs */
     checksum = (checksum ^ b) * 16777619u;
   }
 }
 
-/* Not as bytes: the checksum is the same in any order of bytes. */
+/* compare for int16. It passes the bytes in a fixed order, so that the checksum does not depend on
+   the byte order of the target. */
 static void compare16(const char* what, int32_t number, const int16_t* got, const int16_t* expected, int32_t count) {
   for (int32_t i = 0; i < count; ++i) {
     const int8_t a[2] = {(int8_t)(got[i] >> 8), (int8_t)got[i]}, b[2] = {(int8_t)(expected[i] >> 8), (int8_t)expected[i]};
@@ -69,8 +73,8 @@ static void compare16(const char* what, int32_t number, const int16_t* got, cons
   }
 }
 
-static int16_t in16[MOST], other16[MOST], out16[MOST], expected16[MOST];
-static int8_t weights[4][MOST], recurrent[4][MOST], in[MOST], other[MOST], out[MOST], expected[MOST];
+static int16_t in16[MAX_VALUES], other16[MAX_VALUES], out16[MAX_VALUES], expected16[MAX_VALUES];
+static int8_t weights[4][MAX_VALUES], recurrent[4][MAX_VALUES], in[MAX_VALUES], other[MAX_VALUES], out[MAX_VALUES], expected[MAX_VALUES];
 static int32_t biases[4][256], recurrent_biases[4][256], multipliers[256];
 static int8_t shifts[256];
 
@@ -79,8 +83,8 @@ static void test_fully_connected(int32_t number) {
   p.rows = number % 4 ? draw(1, 9) : 1;
   p.inputs = number % 4 ? draw(1, 60) : draw(100, 130);
   p.outputs = draw(1, number % 4 ? 40 : 20);
-  if (number % 3 == 1) p.inputs = 8 << draw(0, 3), p.outputs = 4 * draw(1, 8); /* whole vectors */
-  if (draw(0, 9) == 0) p.inputs = draw(245, 262), p.outputs = draw(1, 15); /* around the most that fast bodies take */
+  if (number % 3 == 1) p.inputs = 8 << draw(0, 3), p.outputs = 4 * draw(1, 8); /* multiples of 8 and 4 */
+  if (draw(0, 9) == 0) p.inputs = draw(245, 262), p.outputs = draw(1, 15); /* around the limit of the optimized variants */
   p.zero_point = draw(-128, 127);
   if (number % 7 == 0) p.low = p.zero_point, p.high = draw(p.low, 127);
   fill(weights[0], p.inputs * p.outputs);
@@ -97,7 +101,8 @@ static void test_fully_connected(int32_t number) {
   compare("fully_connected", number, out, expected, p.rows * p.outputs);
 }
 
-/* Upper halves alone, and biases that leave 32 bits for sums or do not. */
+/* Returns a multiplier whose lower 16 bits are 0. fill_wide_biases fills x (count); with some of
+   the biases the sums fit into 32 bits, with others they do not. */
 static int32_t draw_wide_multiplier(void) { return draw_multiplier() & 0x7fff0000; }
 static void fill_wide_biases(int32_t* x, int32_t count) {
   const int32_t reach = draw(0, 9) == 0 ? INT32_MAX : 1 << draw(1, 30);
@@ -109,8 +114,8 @@ static void test_fully_connected16(int32_t number) {
   p.rows = number % 4 ? draw(1, 9) : 1;
   p.inputs = number % 4 ? draw(1, 60) : draw(100, 130);
   p.outputs = draw(1, number % 4 ? 40 : 20);
-  if (number % 3 == 1) p.inputs = 8 << draw(0, 3), p.outputs = 4 * draw(1, 8); /* whole vectors */
-  if (draw(0, 9) == 0) p.inputs = draw(245, 262), p.outputs = draw(1, 15); /* around the most that fast bodies take */
+  if (number % 3 == 1) p.inputs = 8 << draw(0, 3), p.outputs = 4 * draw(1, 8); /* multiples of 8 and 4 */
+  if (draw(0, 9) == 0) p.inputs = draw(245, 262), p.outputs = draw(1, 15); /* around the limit of the optimized variants */
   if (number % 7 == 0) p.low = 0, p.high = draw(0, 32767);
   fill(weights[0], p.inputs * p.outputs);
   fill_wide_biases(biases[0], p.outputs);
@@ -120,7 +125,7 @@ static void test_fully_connected16(int32_t number) {
     shifts[o] = (int8_t)(wide ? draw(-31, 7) : draw(-15, -2));
   }
   fill16(in16, p.rows * p.inputs);
-  if (draw(0, 9) == 0) { /* the largest sum just fits into 32 bits, or just does not */
+  if (draw(0, 9) == 0) { /* the largest sum just fits into 32 bits, or just exceeds them */
     memset(biases[0], 0, sizeof(biases[0]));
     biases[0][draw(0, p.outputs - 1)] = INT32_MAX - (p.inputs << 22) + draw(-(1 << 22), 1 << 22);
     memset(weights[0], -128, (size_t)(p.inputs * p.outputs));
@@ -138,37 +143,39 @@ static gc_scale draw_scale(int32_t low, int32_t high) {
   return s;
 }
 
-static gc_lstm_gate draw_gate(int32_t i, int32_t inputs, int32_t units, int usual) {
+static gc_lstm_gate draw_gate(int32_t i, int32_t inputs, int32_t units, int fast_path) {
   fill(weights[i], units * inputs);
   fill(recurrent[i], units * units);
   fill_biases(biases[i], units);
   fill_biases(recurrent_biases[i], units);
   const int wide = draw(0, 4) == 0;
   gc_lstm_gate g = {weights[i], recurrent[i], biases[i], recurrent_biases[i], {0, 0}, {0, 0}};
-  g.input = draw_scale(usual ? 0 : wide ? -9 : -4, wide ? 9 : 2);
-  g.recurrent = draw_scale(-5, usual ? -1 : wide);
+  g.input = draw_scale(fast_path ? 0 : wide ? -9 : -4, wide ? 9 : 2);
+  g.recurrent = draw_scale(-5, fast_path ? -1 : wide);
   return g;
 }
 
-static int8_t hidden[2][MOST];
-static int16_t cell[2][MOST];
-static uint64_t scratch[MOST];
+static int8_t hidden[2][MAX_VALUES];
+static int16_t cell[2][MAX_VALUES];
+static uint64_t scratch[MAX_VALUES];
 
 static void compare_cells(int32_t number, int32_t count) { compare16("lstm's cell state", number, cell[0], cell[1], count); }
 
 static void test_lstm(int32_t number) {
-  const int usual = number % 2; /* scales as networks have them */
-  const int row = number % 8 < 2; /* a batch of one row, in whole words */
+  /* scales that are typical of networks and select the fast path */
+  const int fast_path = number % 2;
+  const int row = number % 8 < 2; /* a batch of one row whose length is a multiple of 4 */
   const int32_t steps = draw(1, 3);
   const int32_t batch = row ? 1 : draw(1, 6);
   int32_t inputs = number % 3 == 0 ? 8 : row ? 4 * draw(1, 4) : draw(1, 20);
   int32_t units = number % 3 == 0 ? (row ? 8 : 32) : row ? 4 * draw(1, 8) : draw(1, 34);
-  if (number % 5 == 0) inputs = 16, units = draw(0, 1) ? 24 : 40; /* Helium has a body for each of these */
+  /* Helium has a variant for each of these shapes */
+  if (number % 5 == 0) inputs = 16, units = draw(0, 1) ? 24 : 40;
   gc_lstm p = {.steps = steps, .batch = batch, .inputs = inputs, .units = units};
-  p.input = draw_gate(0, p.inputs, units, usual);
-  p.forget = draw_gate(1, p.inputs, units, usual);
-  p.cell = draw_gate(2, p.inputs, units, usual);
-  p.output = draw_gate(3, p.inputs, units, usual);
+  p.input = draw_gate(0, p.inputs, units, fast_path);
+  p.forget = draw_gate(1, p.inputs, units, fast_path);
+  p.cell = draw_gate(2, p.inputs, units, fast_path);
+  p.output = draw_gate(3, p.inputs, units, fast_path);
   const int32_t power = draw(9, 16); /* of the cell's scale */
   p.update = (gc_scale){draw(0, 5) ? 1 << 30 : draw(1 << 30, INT32_MAX), power - 29};
   p.hidden = draw_scale(-23, -21);
@@ -191,7 +198,7 @@ static void test_lstm(int32_t number) {
   }
 }
 
-static int16_t hidden16[2][MOST];
+static int16_t hidden16[2][MAX_VALUES];
 
 static gc_lstm_gate draw_gate16(int32_t i, int32_t inputs, int32_t units) {
   fill(weights[i], units * inputs);
@@ -231,8 +238,9 @@ static void test_lstm16(int32_t number) {
   }
 }
 
-/* Every argument of both activations of a gate, and of tanh of the cell. Weights are 0 but for one of inputs, which goes on from row to
-   row as biases go on from unit to unit. */
+/* Tests every argument of both activations of a gate, and of tanh of the cell. All weights are 0
+   except one input weight of each unit. That input increases from row to row, and the biases
+   increase from unit to unit. */
 static void test_activations(int32_t inputs, int32_t units) {
   enum { LOGISTIC, TANH, CELL, BATCH = 8 };
   memset(weights, 0, sizeof(weights));
@@ -246,12 +254,14 @@ static void test_activations(int32_t inputs, int32_t units) {
   most.input_bias = biases[1], every.input_bias = biases[2], every.input_weights = weights[2];
   for (int32_t u = 0; u < units; ++u) weights[2][u * inputs] = 1, biases[1][u] = 32767;
   for (int32_t b = 0; b < BATCH; ++b) in[b * inputs] = (int8_t)(b * units - 128);
-  const int32_t kinds = CELL + (units == 8 ? 9 : 1); /* cells of nine scales: they are the same for every shape */
+  /* nine scales of the cell, tested with one shape only: they do not depend on it */
+  const int32_t kinds = CELL + (units == 8 ? 9 : 1);
   for (int32_t kind = 0; kind < kinds; ++kind) {
     gc_lstm p = {.steps = 1, .batch = BATCH, .inputs = inputs, .units = units, .input = zero, .forget = zero, .cell = zero, .output = most};
     p.update = (gc_scale){1 << 30, -18};
     p.tanh_multiplier = kind >= CELL ? 3 << (kind - CELL) : 6;
-    if (kind == LOGISTIC) p.forget = every; /* of the lowest cell it leaves -logistic, and nothing is added */
+    /* the lowest cell value times the gate gives -logistic; nothing is added */
+    if (kind == LOGISTIC) p.forget = every;
     if (kind == TANH) p.input = most, p.cell = every, p.update = (gc_scale){1074102393, -14}; /* 2^45 over the highest logistic */
     if (kind >= CELL) p.forget = most;
     for (int32_t base = -32768; base < 32768; base += BATCH * units) {
@@ -273,11 +283,12 @@ static void test_activations(int32_t inputs, int32_t units) {
 static void test_add_and_mul(int32_t number) {
   const int32_t rows = number % 4 == 1 ? 1 : draw(1, 16);
   const int32_t columns = number % 4 == 1 ? 8 * draw(1, 5) : number % 4 == 2 ? 8 : draw(1, 40);
-  const int32_t kind = draw(0, 3); /* whole, one row for all, one column for all, whole */
+  const int32_t kind = draw(0, 3); /* 1: broadcast a row; 2: broadcast a column; 0, 3: full shape */
   gc_operand whole = {columns, 1, 0}, part = {kind == 1 ? 0 : kind == 2 ? 1 : columns, kind != 2, 0};
   whole.zero_point = draw(-128, 127);
   part.zero_point = draw(-128, 127);
-  const gc_scale half = draw(0, 9) ? (gc_scale){1 << 30, 0} : draw_scale(-6, 0), scale = draw_scale(-6, 0); /* half of one, as a rule */
+  /* one scale is exactly 1/2 in most cases */
+  const gc_scale half = draw(0, 9) ? (gc_scale){1 << 30, 0} : draw_scale(-6, 0), scale = draw_scale(-6, 0);
   gc_add p = {.rows = rows, .columns = columns, .low = -128, .high = 127};
   p.zero_point = draw(-128, 127);
   const int swap = draw(0, 1);
@@ -300,7 +311,7 @@ static void test_add_and_mul(int32_t number) {
 
 static void test_elements16(int32_t number) {
   const int32_t rows = number % 4 == 1 ? 1 : draw(1, 16), columns = draw(1, 40);
-  const int32_t kind = draw(0, 3); /* whole, one row for all, one column for all, whole */
+  const int32_t kind = draw(0, 3); /* 1: broadcast a row; 2: broadcast a column; 0, 3: full shape */
   const gc_operand whole = {columns, 1, 0}, part = {kind == 1 ? 0 : kind == 2 ? 1 : columns, kind != 2, 0};
   const int swap = draw(0, 1);
   gc_add p = {.rows = rows, .columns = columns, .low = number % 5 ? -32768 : 0, .high = number % 5 ? 32767 : draw(0, 32767)};
@@ -373,7 +384,8 @@ static void test_mean(int32_t number) {
   p.outer = draw(1, 3);
   p.count = draw(1, 40);
   p.inner = number % 2 ? 8 * draw(1, 3) : draw(1, 24);
-  if (number % 4 == 1) p.outer = 1, p.count = draw(250, 300), p.inner = 8; /* sums around 16 bits */
+  /* sums around the limit of 16 bits */
+  if (number % 4 == 1) p.outer = 1, p.count = draw(250, 300), p.inner = 8;
   p.zero_point = draw(-128, 127);
   p.bias = -draw(-128, 127) * p.count;
   p.scale.multiplier = draw(1 << 29, INT32_MAX);

@@ -1,4 +1,5 @@
-// Two fully connected layers and an LSTM step, int8 (even spans) and int16 (odd spans), for the instruction counter: see micro/README.md.
+// Runs two fully connected layers and an LSTM step, in int8 (even spans) and int16 (odd spans),
+// under the instruction counter: see micro/README.md.
 #include "micro/boards/cortex_m/board.h"
 #include "micro/boards/cortex_m/marker.h"
 #include "micro/kernels/kernels.h"
@@ -8,6 +9,7 @@ namespace {
 using groupcomm::board::SpanBegin;
 using groupcomm::board::SpanEnd;
 
+// Each buffer is larger than any shape below needs.
 int8_t weights[4][4096], recurrent[4][4096], in8[4096], out8[4096], hidden8[4096];
 int16_t in16[4096], out16[4096], hidden16[4096], cells[4096];
 int32_t bias[32], multiplier[32];

@@ -1,6 +1,9 @@
 #include "micro/kernels/arithmetic.h"
 #include "micro/kernels/kernels.h"
 
+/* In all functions of this file, unless a comment says otherwise: in (rows, inputs), out (rows,
+   outputs), w rows of the weights (outputs, inputs). */
+
 #ifndef GC_HELIUM
 
 static void gc_fully_connected_portable(const gc_fully_connected* p, const int8_t* in, int8_t* out) {
@@ -9,8 +12,8 @@ static void gc_fully_connected_portable(const gc_fully_connected* p, const int8_
     for (int32_t o = 0; o < p->outputs; ++o, w += p->inputs) {
       int32_t sum = 0;
       for (int32_t i = 0; i < p->inputs; ++i) sum += in[i] * w[i];
-      sum = gc_rescale(gc_plus(sum, p->bias[o]), p->multiplier[o], p->shift[o]);
-      *out++ = (int8_t)gc_clamp(gc_plus(sum, p->zero_point), p->low, p->high);
+      sum = gc_rescale(gc_add_wrapping(sum, p->bias[o]), p->multiplier[o], p->shift[o]);
+      *out++ = (int8_t)gc_clamp(gc_add_wrapping(sum, p->zero_point), p->low, p->high);
     }
   }
 }
@@ -29,7 +32,7 @@ static void gc_fully_connected16_portable(const gc_fully_connected* p, const int
 }
 
 #if defined(GC_DSP) || defined(GC_HELIUM)
-/* Whether sums need no more than 32 bits, and are shifted to the right. */
+/* Returns whether all sums fit into 32 bits, and all are shifted to the right. */
 static int gc_fully_connected16_usable(const gc_fully_connected* p) {
   int32_t most = -128;
   for (int32_t o = 0; o < p->outputs; ++o) most = p->shift[o] > most ? p->shift[o] : most;
@@ -39,9 +42,10 @@ static int gc_fully_connected16_usable(const gc_fully_connected* p) {
 
 #ifdef GC_DSP
 
-/* Four rows of weights times one row of inputs, as signed halves in x: of every four first 0 and 2, then 1 and 3, and after the first
-   n / 8 * 8 in their order. */
-static __attribute__((noinline)) void gc_dot41(const int8_t* w, const int16x2_t* x, int32_t n, int32_t sums[4]) {
+/* Adds the products of four rows of weights, w (4, n), and one row of inputs, x (n halfwords). Of
+   every four inputs, elements 0 and 2 come first, then 1 and 3; the inputs after the last whole
+   group of eight are in their original order. */
+static __attribute__((noinline)) void gc_dot_4x1(const int8_t* w, const int16x2_t* x, int32_t n, int32_t sums[4]) {
   int32_t s0 = sums[0], s1 = sums[1], s2 = sums[2], s3 = sums[3], eights = n / 8;
   if (eights > 0) {
 #define GC_DOT_ONE(sum)                                 \
@@ -74,8 +78,9 @@ static __attribute__((noinline)) void gc_dot41(const int8_t* w, const int16x2_t*
   sums[0] = s0, sums[1] = s1, sums[2] = s2, sums[3] = s3;
 }
 
-/* Two rows of weights times two rows of inputs; sums: both weights for the first row of inputs, then for the second. */
-static inline void gc_dot22(const int8_t* w, const int8_t* a, int32_t n, int32_t sums[4]) {
+/* Adds the products of two rows of weights, w (2, n), and two rows of inputs, a (2, n), to sums (2
+   rows of inputs, 2 rows of weights). */
+static inline void gc_dot_2x2(const int8_t* w, const int8_t* a, int32_t n, int32_t sums[4]) {
   int32_t s0 = sums[0], s1 = sums[1], s2 = sums[2], s3 = sums[3], fours = n / 4;
   __asm__(
       "0:\n\t"
@@ -113,11 +118,12 @@ static inline void gc_dot22(const int8_t* w, const int8_t* a, int32_t n, int32_t
   sums[0] = s0, sums[1] = s1, sums[2] = s2, sums[3] = s3;
 }
 
+/* One sum, scaled to an output: see gc_rescale_fast. */
 static inline int8_t gc_output(int32_t sum, int32_t left, uint32_t doubled, int32_t right, int32_t zero_point) {
   return (int8_t)__ssat(gc_rescale_fast((int32_t)((uint32_t)sum << left), doubled, right, zero_point), 8);
 }
 
-/* Two outputs of every row but an odd last one. */
+/* Computes outputs o and o + 1 of all rows, except the last one of an odd number of rows. */
 static __attribute__((noinline)) void gc_two_outputs(const gc_fully_connected* p, int32_t o, const int8_t* in, int8_t* out) {
   const int32_t n = p->inputs, outputs = p->outputs, zero_point = p->zero_point;
   const int8_t* w = p->weights + o * n;
@@ -127,7 +133,7 @@ static __attribute__((noinline)) void gc_two_outputs(const gc_fully_connected* p
   out += o;
   for (int32_t r = p->rows; r >= 2; r -= 2, in += 2 * n, out += 2 * outputs) {
     int32_t s[4] = {bias0, bias1, bias0, bias1};
-    gc_dot22(w, in, n, s);
+    gc_dot_2x2(w, in, n, s);
     out[0] = gc_output(s[0], left0, doubled0, right0, zero_point);
     out[1] = gc_output(s[1], left1, doubled1, right1, zero_point);
     out[outputs] = gc_output(s[2], left0, doubled0, right0, zero_point);
@@ -135,7 +141,7 @@ static __attribute__((noinline)) void gc_two_outputs(const gc_fully_connected* p
   }
 }
 
-/* One output of one row. */
+/* Computes output o of one row: in (inputs), out (outputs). */
 static void gc_one_output(const gc_fully_connected* p, int32_t o, const int8_t* in, int8_t* out) {
   const int8_t* w = p->weights + o * p->inputs;
   int32_t sum = p->bias[o];
@@ -143,11 +149,11 @@ static void gc_one_output(const gc_fully_connected* p, int32_t o, const int8_t* 
   out[o] = gc_output(sum, gc_left(p->shift[o]), gc_doubled(p->multiplier[o]), gc_right(p->shift[o]), p->zero_point);
 }
 
-/* All outputs of one row of at most GC_MOST_INPUTS. */
-#define GC_MOST_INPUTS 256
+/* Computes all outputs of one row of at most GC_MAX_INPUTS: in (inputs), out (outputs). */
+#define GC_MAX_INPUTS 256
 static __attribute__((noinline)) void gc_one_row(const gc_fully_connected* p, const int8_t* in, int8_t* out) {
   const int32_t n = p->inputs, zero_point = p->zero_point, fours = p->outputs / 4;
-  int16x2_t x[GC_MOST_INPUTS / 2] __attribute__((aligned(8)));
+  int16x2_t x[GC_MAX_INPUTS / 2] __attribute__((aligned(8)));
   for (int32_t i = 0; i < (n & ~7); i += 4) {
     const uint32_t four = gc_load4(in + i);
     x[i / 2] = gc_even(four);
@@ -159,7 +165,7 @@ static __attribute__((noinline)) void gc_one_row(const gc_fully_connected* p, co
   for (int32_t i = fours; i > 0; --i, w += 4 * n) {
     int32_t s[4] = {bias[0], bias[1], bias[2], bias[3]};
     bias += 4;
-    gc_dot41(w, x, n, s);
+    gc_dot_4x1(w, x, n, s);
     for (const int32_t* sum = s; sum != s + 4; ++sum) {
       const int32_t by = *shift++;
       *out++ = gc_output(*sum, gc_left(by), gc_doubled(*multiplier++), gc_right(by), zero_point);
@@ -184,7 +190,7 @@ static void gc_fully_connected_fast(const gc_fully_connected* p, const int8_t* i
 
 #ifdef GC_HELIUM
 
-/* Whether every shift is to the right, as is usual. */
+/* Returns whether every shift (count) is to the right. That selects the fast path. */
 static inline int gc_all_right(const int8_t* shift, int32_t count) {
   int32_t most = -128;
   int8x16_t some;
@@ -200,11 +206,12 @@ static inline int gc_all_right(const int8_t* shift, int32_t count) {
   return (int8_t)most < 0;
 }
 
-/* Four sums as outputs, each a byte in a lane of 32 bits. */
+/* Scales four sums to outputs, each an int8 value in a 32-bit lane. The fast path needs shifts to
+   the right. */
 static inline __attribute__((always_inline)) int32x4_t gc_output_lanes(int32x4_t sums, int32x4_t multiplier, int32x4_t shift,
-                                                                       int32_t zero_point, int usual) {
+                                                                       int32_t zero_point, int fast_path) {
   int32x4_t y;
-  if (usual) {
+  if (fast_path) {
     y = vqrdmulhq_s32(sums, multiplier);
     __asm__("vpt.s32 lt, %q0, zr\n\tvaddt.i32 %q0, %q0, %1" : "+w"(y) : "r"(-1) : "p0");
     y = vrshlq_s32(y, shift);
@@ -216,7 +223,8 @@ static inline __attribute__((always_inline)) int32x4_t gc_output_lanes(int32x4_t
   return y;
 }
 
-/* Four rows of weights times one row of inputs. At the end of the rows the loop takes no more of a vector than there is. */
+/* Returns the sums of products of four rows of weights, w0 to w3 (n), and one row of inputs, x (n).
+   At the end of the rows the loop masks the lanes beyond n. */
 static inline __attribute__((always_inline)) int32x4_t gc_dot_lanes(const int8_t* w0, const int8_t* w1, const int8_t* w2, const int8_t* w3,
                                                                     const int8_t* x, int32_t n) {
   int32_t s0 = 0, s1 = 0, s2 = 0, s3 = 0;
@@ -241,28 +249,28 @@ static inline __attribute__((always_inline)) int32x4_t gc_dot_lanes(const int8_t
   return gc_lanes(s0, s1, s2, s3);
 }
 
-/* All outputs of one row. */
-static inline __attribute__((always_inline)) void gc_row_of(const gc_fully_connected* p, const int8_t* x, int8_t* y, int usual) {
+/* Computes all outputs of one row: x (inputs), y (outputs). */
+static inline __attribute__((always_inline)) void gc_row_of(const gc_fully_connected* p, const int8_t* x, int8_t* y, int fast_path) {
   const int32_t n = p->inputs, zero_point = p->zero_point;
   const uint32_t rest = (uint32_t)p->outputs % 4;
   const int8_t *w = p->weights, *shift = p->shift;
   const int32_t *bias = p->bias, *multiplier = p->multiplier;
   for (uint32_t i = (uint32_t)p->outputs / 4; i > 0; --i, w += 4 * n, bias += 4, multiplier += 4, shift += 4, y += 4) {
     const int32x4_t sums = vaddq_s32(gc_dot_lanes(w, w + n, w + 2 * n, w + 3 * n, x, n), vldrwq_s32(bias));
-    vstrbq_s32(y, gc_output_lanes(sums, vldrwq_s32(multiplier), vldrbq_s32(shift), zero_point, usual));
+    vstrbq_s32(y, gc_output_lanes(sums, vldrwq_s32(multiplier), vldrbq_s32(shift), zero_point, fast_path));
   }
-  if (rest > 0) { /* fewer than four have the last row of weights more than once */
+  if (rest > 0) { /* fewer than four outputs: the last row of weights is repeated */
     const mve_pred16_t here = vctp32q(rest);
     const int8_t *w1 = rest > 1 ? w + n : w, *w2 = rest > 2 ? w1 + n : w1;
     const int32x4_t sums = vaddq_s32(gc_dot_lanes(w, w1, w2, w2, x, n), vldrwq_z_s32(bias, here));
-    vstrbq_p_s32(y, gc_output_lanes(sums, vldrwq_z_s32(multiplier, here), vldrbq_z_s32(shift, here), zero_point, usual), here);
+    vstrbq_p_s32(y, gc_output_lanes(sums, vldrwq_z_s32(multiplier, here), vldrbq_z_s32(shift, here), zero_point, fast_path), here);
   }
 }
-static __attribute__((noinline)) void gc_row_usual(const gc_fully_connected* p, const int8_t* x, int8_t* y) { gc_row_of(p, x, y, 1); }
-static __attribute__((noinline)) void gc_row_other(const gc_fully_connected* p, const int8_t* x, int8_t* y) { gc_row_of(p, x, y, 0); }
+static __attribute__((noinline)) void gc_row_fast_path(const gc_fully_connected* p, const int8_t* x, int8_t* y) { gc_row_of(p, x, y, 1); }
+static __attribute__((noinline)) void gc_row_generic(const gc_fully_connected* p, const int8_t* x, int8_t* y) { gc_row_of(p, x, y, 0); }
 
-/* All outputs, a multiple of four, of rows of 32 inputs, of which two stay in registers; an odd last one is left. Every shift is to the
-   right. */
+/* Computes all outputs, a multiple of four, of x (rows, 32). Two rows of inputs stay in registers;
+   the last one of an odd number of rows is left to the caller. Every shift is to the right. */
 static __attribute__((noinline)) void gc_two_rows(const gc_fully_connected* p, const int8_t* x, int8_t* out) {
   const int32_t zero_point = p->zero_point, outputs = p->outputs;
   for (int32_t rows = p->rows; rows > 1; rows -= 2, x += 64, out += 2 * outputs) {
@@ -291,8 +299,8 @@ static __attribute__((noinline)) void gc_two_rows(const gc_fully_connected* p, c
   }
 }
 
-/* All outputs, a multiple of four, of rows of 8 or 16 inputs: the weights of four outputs stay in registers for every row. Every shift is
-   to the right. */
+/* Computes all outputs, a multiple of four, of rows of 8 or 16 inputs. The weights of four outputs
+   stay in registers for all rows. Every shift is to the right. */
 static __attribute__((noinline)) void gc_few_inputs(const gc_fully_connected* p, const int8_t* in, int8_t* out) {
   const int32_t n = p->inputs, outputs = p->outputs, zero_point = p->zero_point;
   const int8_t* w = p->weights;
@@ -317,7 +325,7 @@ static __attribute__((noinline)) void gc_few_inputs(const gc_fully_connected* p,
 
 static void gc_fully_connected_helium(const gc_fully_connected* p, const int8_t* in, int8_t* out) {
   const int32_t n = p->inputs, rows = p->rows, outputs = p->outputs;
-  const int usual = gc_all_right(p->shift, outputs), fours = usual && outputs % 4 == 0;
+  const int fast_path = gc_all_right(p->shift, outputs), fours = fast_path && outputs % 4 == 0;
   int32_t done = 0;
   if (fours && (n == 8 || n == 16)) {
     gc_few_inputs(p, in, out);
@@ -326,7 +334,7 @@ static void gc_fully_connected_helium(const gc_fully_connected* p, const int8_t*
     gc_two_rows(p, in, out);
     done = rows & ~1;
   }
-  for (int32_t r = done; r < rows; ++r) (usual ? gc_row_usual : gc_row_other)(p, in + r * n, out + r * outputs);
+  for (int32_t r = done; r < rows; ++r) (fast_path ? gc_row_fast_path : gc_row_generic)(p, in + r * n, out + r * outputs);
   gc_clamp_bytes(out, rows * outputs, p->low, p->high);
 }
 
@@ -334,7 +342,8 @@ static void gc_fully_connected_helium(const gc_fully_connected* p, const int8_t*
 
 void gc_fully_connected_s8(const gc_fully_connected* p, const int8_t* in, int8_t* out) {
 #ifdef GC_DSP
-  int32_t usable = p->inputs >= 4 && p->inputs <= GC_MOST_INPUTS ? 1 << 30 : 0; /* a bit that only a multiplier of 0 lacks */
+  /* bit 30 is set in every multiplier but 0 */
+  int32_t usable = p->inputs >= 4 && p->inputs <= GC_MAX_INPUTS ? 1 << 30 : 0;
   for (int32_t o = 0; o < p->outputs; ++o) usable &= p->multiplier[o];
   if (usable) {
     gc_fully_connected_fast(p, in, out);
@@ -350,8 +359,9 @@ void gc_fully_connected_s8(const gc_fully_connected* p, const int8_t* in, int8_t
 
 #ifdef GC_DSP
 
-/* Two rows of weights times two interleaved rows of int16, which are also at a; sums as gc_dot22 has them. */
-static inline void gc_dot22_16(const int8_t* w, const int16x2_t* x, const int16_t* a, int32_t n, int32_t sums[4]) {
+/* Adds the products of two rows of weights, w (2, n), and two rows of int16 inputs, a (2, n); x
+   holds the same inputs, interleaved by gc_interleave_halves. sums as in gc_dot_2x2. */
+static inline void gc_dot_2x2_16(const int8_t* w, const int16x2_t* x, const int16_t* a, int32_t n, int32_t sums[4]) {
   int32_t s0 = sums[0], s1 = sums[1], s2 = sums[2], s3 = sums[3], fours = n / 4;
   __asm__(
       "0:\n\t"
@@ -384,6 +394,7 @@ static inline void gc_dot22_16(const int8_t* w, const int16x2_t* x, const int16_
   sums[0] = s0, sums[1] = s1, sums[2] = s2, sums[3] = s3;
 }
 
+/* One sum, scaled to output o. */
 static inline int16_t gc_output16(const gc_fully_connected* p, int32_t o, int32_t sum) {
   return (int16_t)__ssat(gc_rescale_narrow(sum, p->multiplier[o], p->shift[o]), 16);
 }
@@ -395,15 +406,16 @@ static void gc_one_output16(const gc_fully_connected* p, int32_t o, const int16_
   out[o] = gc_output16(p, o, sum);
 }
 
-/* All outputs of two rows, and of one, of at most GC_MOST_INPUTS. */
+/* Computes all outputs of two rows, each of at most GC_MAX_INPUTS: in (2, inputs), out (2,
+   outputs). gc_one_row16 does the same for one row. */
 static __attribute__((noinline)) void gc_two_rows16(const gc_fully_connected* p, const int16_t* in, int16_t* out) {
   const int32_t n = p->inputs, outputs = p->outputs;
-  int16x2_t x[GC_MOST_INPUTS] __attribute__((aligned(8)));
+  int16x2_t x[GC_MAX_INPUTS] __attribute__((aligned(8)));
   gc_interleave_halves(in, in + n, n, x);
   int32_t o = 0;
   for (const int8_t* w = p->weights; o + 2 <= outputs; o += 2, w += 2 * n) {
     int32_t s[4] = {p->bias[o], p->bias[o + 1], p->bias[o], p->bias[o + 1]};
-    gc_dot22_16(w, x, in, n, s);
+    gc_dot_2x2_16(w, x, in, n, s);
     out[o] = gc_output16(p, o, s[0]);
     out[o + 1] = gc_output16(p, o + 1, s[1]);
     out[outputs + o] = gc_output16(p, o, s[2]);
@@ -414,13 +426,13 @@ static __attribute__((noinline)) void gc_two_rows16(const gc_fully_connected* p,
 
 static __attribute__((noinline)) void gc_one_row16(const gc_fully_connected* p, const int16_t* in, int16_t* out) {
   const int32_t n = p->inputs, outputs = p->outputs;
-  int16x2_t x[GC_MOST_INPUTS / 2] __attribute__((aligned(8)));
+  int16x2_t x[GC_MAX_INPUTS / 2] __attribute__((aligned(8)));
   for (int32_t i = 0; i < (n & ~7); i += 4) gc_load_halves(in + i, x + i / 2, x + i / 2 + 1);
   for (int32_t i = n & ~7; i < n; ++i) ((int16_t*)x)[i] = in[i];
   int32_t o = 0;
   for (const int8_t* w = p->weights; o + 4 <= outputs; o += 4, w += 4 * n) {
     int32_t s[4] = {p->bias[o], p->bias[o + 1], p->bias[o + 2], p->bias[o + 3]};
-    gc_dot41(w, x, n, s);
+    gc_dot_4x1(w, x, n, s);
     for (int32_t i = 0; i < 4; ++i) out[o + i] = gc_output16(p, o + i, s[i]);
   }
   for (; o < outputs; ++o) gc_one_output16(p, o, in, out);
@@ -439,7 +451,7 @@ static void gc_fully_connected16_fast(const gc_fully_connected* p, const int16_t
 
 #ifdef GC_HELIUM
 
-/* gc_dot_lanes of int16: eight at a time. */
+/* gc_dot_lanes for int16 inputs, x (n): eight lanes at a time. */
 static inline __attribute__((always_inline)) int32x4_t gc_dot_lanes16(const int8_t* w0, const int8_t* w1, const int8_t* w2, const int8_t* w3,
                                                                       const int16_t* x, int32_t n) {
   int32_t s0 = 0, s1 = 0, s2 = 0, s3 = 0;
@@ -475,7 +487,7 @@ static void gc_fully_connected16_helium(const gc_fully_connected* p, const int16
       y = gc_rescale_narrow_lanes(y, vldrwq_s32(multiplier), vldrbq_s32(shift));
       vstrhq_s32(out, vminq_s32(vmaxq_s32(y, vdupq_n_s32(low)), vdupq_n_s32(high)));
     }
-    if (rest > 0) { /* fewer than four have the last row of weights more than once */
+    if (rest > 0) { /* fewer than four outputs: the last row of weights is repeated */
       const mve_pred16_t here = vctp32q(rest);
       const int8_t *w1 = rest > 1 ? w + n : w, *w2 = rest > 2 ? w1 + n : w1;
       int32x4_t y = vaddq_s32(gc_dot_lanes16(w, w1, w2, w2, in, n), vldrwq_z_s32(bias, here));
@@ -489,7 +501,7 @@ static void gc_fully_connected16_helium(const gc_fully_connected* p, const int16
 
 void gc_fully_connected_s16(const gc_fully_connected* p, const int16_t* in, int16_t* out) {
 #ifdef GC_DSP
-  if (p->inputs >= 4 && p->inputs <= GC_MOST_INPUTS && gc_fully_connected16_usable(p)) {
+  if (p->inputs >= 4 && p->inputs <= GC_MAX_INPUTS && gc_fully_connected16_usable(p)) {
     gc_fully_connected16_fast(p, in, out);
     return;
   }

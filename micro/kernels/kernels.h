@@ -1,9 +1,12 @@
-/* Int8 and 16x8 kernels (int16 activations, int8 weights) with the arithmetic of TensorFlow Lite Micro, bit for bit.
+/* Int8 and 16x8 kernels (int16 activations, int8 weights) with the arithmetic of TensorFlow Lite
+   Micro, bit for bit.
 
-   Plain C11: no heap, no globals, no floating point. All that can be known before the first sample is in the parameters, which
-   convert/kernels.py makes from a .tflite operator. Tensors are dense and row-major; an output overlaps no input unless it says so.
-   Every kernel has a portable body; some have a second for the DSP extension (Cortex-M4, M7, M33) and a third for Helium
-   (Cortex-M55), chosen when they are compiled, with the same results. */
+   Plain C11: no heap, no globals, no floating point. All that is known before the first sample is
+   in the parameters, which convert/kernels.py computes from an operator of a .tflite file. Tensors
+   are dense and row-major. An output must not overlap an input unless its comment allows it. Every
+   kernel has a portable variant. Some have a second one for the DSP extension (Cortex-M4, M7, M33)
+   and a third for Helium (Cortex-M55). The compiler options select the variant; all give the same
+   results. */
 #ifndef GROUPCOMM_MICRO_KERNELS_KERNELS_H_
 #define GROUPCOMM_MICRO_KERNELS_KERNELS_H_
 
@@ -13,7 +16,8 @@
 extern "C" {
 #endif
 
-/* x * multiplier * 2^(shift - 31), rounded twice as TFLM rounds it. The multiplier is 0 or in 2^30 .. 2^31 - 1, shift in -31 .. 30. */
+/* A scale: x * multiplier * 2^(shift - 31), rounded twice as TFLM rounds it. The multiplier is 0 or
+   in 2^30 .. 2^31 - 1; the shift is in -31 .. 30. */
 typedef struct {
   int32_t multiplier, shift;
 } gc_scale;
@@ -29,7 +33,8 @@ typedef struct {
 
 void gc_fully_connected_s8(const gc_fully_connected* p, const int8_t* in /* (rows, inputs) */, int8_t* out /* (rows, outputs) */);
 
-/* All zero points are 0; the lower 16 bits of multipliers are 0, as TFLM uses the upper alone, and shifts are below 8. */
+/* All zero points are 0. The lower 16 bits of the multipliers are 0, because TFLM uses only the
+   upper ones; the shifts are below 8. */
 void gc_fully_connected_s16(const gc_fully_connected* p, const int16_t* in /* (rows, inputs) */, int16_t* out /* (rows, outputs) */);
 
 typedef struct {
@@ -37,35 +42,41 @@ typedef struct {
   const int8_t* recurrent_weights; /* (units, units) */
   const int32_t* input_bias;       /* (units), with -input_zero_point * sum(input_weights) folded in */
   const int32_t* recurrent_bias;   /* (units), -hidden_zero_point * sum(recurrent_weights); NULL for int16 */
-  gc_scale input, recurrent;       /* of the products, to 1 / 4096 */
+  gc_scale input, recurrent;       /* of the sums, to units of 1 / 4096 */
 } gc_lstm_gate;
 
 typedef struct {
   int32_t steps, batch, inputs, units;
   gc_lstm_gate input, forget, cell, output;
-  gc_scale update;                 /* of input gate * cell gate, to the cell's scale */
-  gc_scale hidden;                 /* of output gate * tanh(cell), to the output's scale */
-  int32_t tanh_multiplier, tanh_shift; /* (cell * multiplier, rounded) >> shift is in 1 / 12288 */
-  int32_t cell_clip;               /* 0 for none */
+  gc_scale update;                 /* of input gate * cell gate, to the scale of the cell */
+  gc_scale hidden;                 /* of output gate * tanh(cell), to the scale of the output */
+  /* (cell * multiplier, rounded) >> shift is in units of 1 / 12288 */
+  int32_t tanh_multiplier, tanh_shift;
+  int32_t cell_clip;               /* 0: no clipping */
   int32_t zero_point;              /* of the output, which is the hidden state */
 } gc_lstm;
 
-/* Scratch of gc_lstm_s8, in bytes, the same on every target. The scratch is aligned to 8 bytes. */
+/* Size of the scratch of gc_lstm_s8 and gc_lstm_s16 in bytes, the same on every target. The scratch
+   is aligned to 8 bytes. */
 #define GC_LSTM_SCRATCH_BYTES(batch, inputs, units) \
   (GC_LSTM_SCRATCH_ROWS(batch, inputs, units) > 64 * (units) ? GC_LSTM_SCRATCH_ROWS(batch, inputs, units) : 64 * (units))
 #define GC_LSTM_SCRATCH_ROWS(batch, inputs, units) \
   (32 * (((inputs) + 7) / 8 + ((units) + 7) / 8) * (((batch) + 1) / 2 + 1) + 64 * (((batch) + 1) / 2))
 
-/* Steps in time, one after the other, each for every row of the batch; all rows share the weights. State goes on from step to step and from
-   call to call. A stream starts with every cell 0 and every byte of hidden the zero point, as TFLM's reset leaves them. */
+/* Runs `steps` time steps, each for every row of the batch; all rows share the weights. The state
+   persists from step to step and from call to call. Before the first call, every cell is 0 and
+   every byte of hidden is the zero point, as after TFLM's reset. */
 void gc_lstm_s8(const gc_lstm* p, const int8_t* in /* (steps, batch, inputs) */, int8_t* hidden /* (batch, units), in and out */,
-                int16_t* cell /* (batch, units), in and out */, int8_t* out /* (steps, batch, units) */, void* scratch);
+                int16_t* cell /* (batch, units), in and out */, int8_t* out /* (steps, batch, units) */,
+                void* scratch /* (GC_LSTM_SCRATCH_BYTES) */);
 
-/* All zero points are 0, and the scales of the products are as those of gc_fully_connected_s16. Scratch of the same size. */
+/* All zero points are 0. The scales of the sums follow the rules of gc_fully_connected_s16. */
 void gc_lstm_s16(const gc_lstm* p, const int16_t* in /* (steps, batch, inputs) */, int16_t* hidden /* (batch, units), in and out */,
-                 int16_t* cell /* (batch, units), in and out */, int16_t* out /* (steps, batch, units) */, void* scratch);
+                 int16_t* cell /* (batch, units), in and out */, int16_t* out /* (steps, batch, units) */,
+                 void* scratch /* (GC_LSTM_SCRATCH_BYTES) */);
 
-/* An operand of an element-wise kernel: element (r, c) of the output takes in[r * row + c * step]. A stride of 0 repeats. */
+/* An operand of an element-wise kernel: element (r, c) of the output reads in[r * row + c * step].
+   A stride of 0 broadcasts. */
 typedef struct {
   int32_t row, step;
   int32_t zero_point;
@@ -79,10 +90,10 @@ typedef struct {
   int32_t zero_point, low, high;   /* of the output */
 } gc_add;
 
-void gc_add_s8(const gc_add* p, const int8_t* a, const int8_t* b, int8_t* out /* (rows, columns), may be a or b if of its shape */);
+void gc_add_s8(const gc_add* p, const int8_t* a, const int8_t* b, int8_t* out /* (rows, columns), may be a or b of the same shape */);
 
-/* a_scale and b_scale are of value * 2^15, and all zero points 0. */
-void gc_add_s16(const gc_add* p, const int16_t* a, const int16_t* b, int16_t* out /* (rows, columns), may be a or b if of its shape */);
+/* a_scale and b_scale are of value * 2^15; all zero points are 0. */
+void gc_add_s16(const gc_add* p, const int16_t* a, const int16_t* b, int16_t* out /* (rows, columns), may be a or b of the same shape */);
 
 typedef struct {
   int32_t rows, columns;           /* of the output */
@@ -91,13 +102,13 @@ typedef struct {
   int32_t zero_point, low, high;   /* of the output */
 } gc_mul;
 
-void gc_mul_s8(const gc_mul* p, const int8_t* a, const int8_t* b, int8_t* out /* (rows, columns), may be a or b if of its shape */);
-void gc_mul_s16(const gc_mul* p, const int16_t* a, const int16_t* b, int16_t* out /* as above */); /* zero points 0 */
+void gc_mul_s8(const gc_mul* p, const int8_t* a, const int8_t* b, int8_t* out /* (rows, columns), may be a or b of the same shape */);
+void gc_mul_s16(const gc_mul* p, const int16_t* a, const int16_t* b, int16_t* out /* as above */); /* all zero points are 0 */
 
 typedef struct {
   int32_t outer, count, inner;
   int32_t bias;                    /* -input_zero_point * count */
-  gc_scale scale;                  /* of the sum, with 1 / count; the multiplier may be below 2^30 */
+  gc_scale scale;                  /* of the sum, includes 1 / count; multipliers below 2^30 are allowed */
   int32_t zero_point;              /* of the output */
 } gc_mean;
 
@@ -105,21 +116,22 @@ void gc_mean_s8(const gc_mean* p, const int8_t* in /* (outer, count, inner) */, 
 
 void gc_mean_s16(const gc_mean* p, const int16_t* in /* (outer, count, inner) */, int16_t* out /* (outer, inner) */); /* zero points 0 */
 
-/* LOGISTIC and TANH of int16, whose outputs are in 1 / 32768. */
+/* LOGISTIC and TANH of int16; the outputs are in units of 1 / 32768. */
 typedef struct {
   int32_t count;
-  int32_t multiplier, shift;       /* (value * multiplier, rounded) >> shift is in 1 / 12288; the multiplier is below 2^15 */
+  /* (value * multiplier, rounded) >> shift is in units of 1 / 12288; multiplier < 2^15 */
+  int32_t multiplier, shift;
 } gc_logistic;
 typedef gc_logistic gc_tanh;
 
 void gc_logistic_s16(const gc_logistic* p, const int16_t* in /* (count) */, int16_t* out /* (count), may be in */);
 void gc_tanh_s16(const gc_tanh* p, const int16_t* in /* (count) */, int16_t* out /* (count), may be in */);
 
-/* LOGISTIC, TANH and whatever else is a function of one byte. */
+/* LOGISTIC, TANH and any other function of one int8 value. */
 void gc_lookup_s8(const int8_t* table /* (256), by the value read as uint8_t */, int32_t count, const int8_t* in /* (count) */,
                   int8_t* out /* (count), may be in */);
 
-/* QUANTIZE between int8 and int16, RELU and its kin. */
+/* QUANTIZE between int8 and int16, RELU and its variants. */
 typedef struct {
   int32_t count;
   int32_t input_zero_point;
@@ -132,8 +144,9 @@ void gc_requantize_s8_s16(const gc_requantize* p, const int8_t* in /* (count) */
 void gc_requantize_s16_s8(const gc_requantize* p, const int16_t* in /* (count) */, int8_t* out /* (count) */);
 void gc_requantize_s16(const gc_requantize* p, const int16_t* in /* (count) */, int16_t* out /* (count), may be in */);
 
-/* Rows of bytes into a wider output: CONCATENATION is one call for each input, SQUEEZE one row. A negative stride turns the rows around: so GATHER of
-   all rows, the last first, which begins with the last row of the output. */
+/* Copies rows of bytes to rows of a wider output. CONCATENATION is one call for each input; SQUEEZE
+   is one row. A negative stride reverses the order of the rows, which is GATHER of all rows, the
+   last one first; `out` then points to the last row of the output. */
 void gc_copy_s8(int32_t rows, int32_t columns, const int8_t* in /* (rows, columns) */, int8_t* out /* (rows, stride) */, int32_t stride);
 
 #ifdef __cplusplus

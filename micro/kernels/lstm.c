@@ -4,8 +4,14 @@
 #include "micro/kernels/kernels.h"
 #include "micro/kernels/tanh_table.h"
 
-/* tanh and logistic are lines between 512 points of one odd curve, tanh(k / 48) * 2^15. Their argument is in 1 / 12288, so that logistic,
-   which is tanh of half of it, moves half as fast between the points. A negative argument rounds as its positive twin does. */
+/* In all functions of this file, unless a comment says otherwise: in (batch, inputs), hidden
+   (batch, units), cell (batch, units), out (batch, units); in functions of one unit or row, in and
+   hidden begin at that row of the batch.
+
+   tanh and logistic are piecewise linear between 512 points of one odd curve, tanh(k / 48) * 2^15.
+   The unit of the argument is 1 / 12288. logistic is tanh of half of its argument, so it advances
+   half as fast between the points. A negative argument rounds to the negative of the result for its
+   magnitude. */
 static inline int32_t gc_tanh16(int32_t x) {
   int32_t k = x >> 8;
   k = gc_clamp(k, -256, 255);
@@ -13,28 +19,30 @@ static inline int32_t gc_tanh16(int32_t x) {
   return (t.value * 256 + t.step * (x & 255) + 128 + (x >> 31)) >> 8;
 }
 
-static inline int32_t gc_logistic16(int32_t x) { /* |x| < 255 << 9: gates never reach the end of the curve */
+/* |x| < 255 << 9: a gate never reaches the end of the curve */
+static inline int32_t gc_logistic16(int32_t x) {
   const gc_point t = gc_curve_point(x >> 9);
   return (t.value * 512 + t.step * (x & 511) + (1 << 24) + 512 + (x >> 31)) >> 10;
 }
 
 static inline int32_t gc_clamp16(int32_t x) { return gc_clamp(x, -32768, 32767); }
 
-/* Before the activation, times 3: the activations' 1 / 12288. */
+/* Returns the pre-activation of one unit of a gate, times 3, which is in units of 1 / 12288. in
+   (inputs), hidden (units). */
 static inline int32_t gc_gate(const gc_lstm* p, const gc_lstm_gate* g, int32_t unit, const int8_t* in, const int8_t* hidden) {
   const int8_t* w = g->input_weights + unit * p->inputs;
   int32_t x = 0;
   for (int32_t i = 0; i < p->inputs; ++i) x += in[i] * w[i];
-  x = gc_clamp16(gc_rescale(gc_plus(x, g->input_bias[unit]), g->input.multiplier, g->input.shift));
+  x = gc_clamp16(gc_rescale(gc_add_wrapping(x, g->input_bias[unit]), g->input.multiplier, g->input.shift));
 
   w = g->recurrent_weights + unit * p->units;
   int32_t h = 0;
   for (int32_t i = 0; i < p->units; ++i) h += hidden[i] * w[i];
-  h = gc_clamp16(gc_rescale(gc_plus(h, g->recurrent_bias[unit]), g->recurrent.multiplier, g->recurrent.shift));
+  h = gc_clamp16(gc_rescale(gc_add_wrapping(h, g->recurrent_bias[unit]), g->recurrent.multiplier, g->recurrent.shift));
   return 3 * gc_clamp16(x + h);
 }
 
-/* The same from int16. */
+/* gc_gate for int16 inputs and hidden state. */
 static inline int32_t gc_gate16(const gc_lstm* p, const gc_lstm_gate* g, int32_t unit, const int16_t* in, const int16_t* hidden) {
   const int8_t* w = g->input_weights + unit * p->inputs;
   int64_t x = g->input_bias[unit];
@@ -47,11 +55,11 @@ static inline int32_t gc_gate16(const gc_lstm* p, const gc_lstm_gate* g, int32_t
                         gc_clamp16(gc_rescale_wide(h, g->recurrent.multiplier, g->recurrent.shift)));
 }
 
-/* A cell and its output, less the zero point. */
+/* Updates one cell, and returns its output minus the zero point. */
 static int32_t gc_step(const gc_lstm* p, int32_t input_gate, int32_t forget_gate, int32_t cell_gate, int32_t output_gate, int16_t* cell) {
   const int32_t round = p->tanh_shift > 0 ? 1 << (p->tanh_shift - 1) : 0;
 
-  /* A gate is in 1 / 32768: times 2^30 * 2^-31 * 2^-14. */
+  /* The unit of a gate is 1 / 32768: the product is scaled by 2^30 * 2^-31 * 2^-14. */
   const int32_t kept = gc_clamp16(gc_rescale(forget_gate * *cell, 1 << 30, -14));
   const int32_t added = gc_clamp16(gc_rescale(input_gate * cell_gate, p->update.multiplier, p->update.shift));
   int32_t c = gc_clamp16(kept + added);
@@ -66,13 +74,14 @@ static void gc_lstm_portable(const gc_lstm* p, const int8_t* in, int8_t* hidden,
   for (int32_t b = 0; b < p->batch; ++b, in += p->inputs) {
     for (int32_t u = 0; u < p->units; ++u) {
       const int32_t i = b * p->units + u;
-      const int8_t* h = hidden + b * p->units; /* all units see the hidden state of the step before */
+      /* all units read the hidden state of the previous step */
+      const int8_t* h = hidden + b * p->units;
       const int32_t input_gate = gc_logistic16(gc_gate(p, &p->input, u, in, h));
       const int32_t forget_gate = gc_logistic16(gc_gate(p, &p->forget, u, in, h));
       const int32_t cell_gate = gc_tanh16(gc_gate(p, &p->cell, u, in, h));
       const int32_t output_gate = gc_logistic16(gc_gate(p, &p->output, u, in, h));
       const int32_t y = gc_step(p, input_gate, forget_gate, cell_gate, output_gate, cell + i);
-      out[i] = (int8_t)gc_clamp(gc_plus(y, p->zero_point), -128, 127);
+      out[i] = (int8_t)gc_clamp(gc_add_wrapping(y, p->zero_point), -128, 127);
     }
   }
   memcpy(hidden, out, (size_t)(p->batch * p->units));
@@ -94,7 +103,7 @@ static void gc_lstm16_portable(const gc_lstm* p, const int16_t* in, int16_t* hid
 }
 
 #if defined(GC_DSP) || defined(GC_HELIUM)
-/* Whether sums need no more than 32 bits, and are shifted to the right. */
+/* Returns whether all sums fit into 32 bits, and all are shifted to the right. */
 static int gc_lstm16_usable(const gc_lstm* p) {
   const gc_lstm_gate* const gates[4] = {&p->input, &p->forget, &p->cell, &p->output};
   int usable = p->units < 512 && p->update.multiplier != 0 && p->update.shift <= 0 && p->hidden.multiplier != 0 && p->hidden.shift <= 0;
@@ -107,7 +116,7 @@ static int gc_lstm16_usable(const gc_lstm* p) {
 
 #ifdef GC_DSP
 
-/* Up to four bytes, filled up with zeros. */
+/* Loads up to four bytes, p (count), and pads them with zeros. */
 static inline uint32_t gc_load_some(const int8_t* p, int32_t count) {
   if (count >= 4) return gc_load4(p);
   uint32_t x = 0;
@@ -115,11 +124,14 @@ static inline uint32_t gc_load_some(const int8_t* p, int32_t count) {
   return x;
 }
 
-/* Of both halves of a word, what stays in its half. */
-static inline uint32_t gc_kept(int32_t left) { return (0xffffu >> left) * 0x10001u; }
+/* Mask that clears the bits which a left shift would carry from the low to the high halfword, or
+   out of the word. */
+static inline uint32_t gc_low_mask(int32_t left) { return (0xffffu >> left) * 0x10001u; }
 
-/* Two rows of bytes as signed halves, interleaved: of every four bytes first 0 and 2 of both rows, then 1 and 3 of both; filled up with
-   zeros to eight bytes. All is shifted to the left, by eight bits at the most. */
+/* Widens two rows of bytes, a and b (count), to signed halfwords and interleaves them: of every
+   four bytes, elements 0 and 2 of both rows come first, then elements 1 and 3 of both. The rows are
+   padded with zeros to a multiple of eight. All halfwords are shifted to the left, by at most eight
+   bits. out has 2 * (count rounded up to 8) halfwords. */
 static void gc_interleave(const int8_t* a, const int8_t* b, int32_t count, int32_t left, int16x2_t* out) {
   const int32_t whole = count / 8 * 8;
   int32_t eights = whole / 8;
@@ -145,18 +157,19 @@ static void gc_interleave(const int8_t* a, const int8_t* b, int32_t count, int32
   } else if (eights > 0 && left == 1) {
     GC_INTERLEAVE("sadd16 r4, r4, r4\n\tsadd16 r5, r5, r5\n\tsadd16 r6, r6, r6\n\tsadd16 r8, r8, r8\n\t", );
   } else if (eights > 0) {
-    GC_INTERLEAVE(GC_SHIFT("r4") GC_SHIFT("r5") GC_SHIFT("r6") GC_SHIFT("r8"), [keep] "r"(gc_kept(left)), [left] "r"(left));
+    GC_INTERLEAVE(GC_SHIFT("r4") GC_SHIFT("r5") GC_SHIFT("r6") GC_SHIFT("r8"), [keep] "r"(gc_low_mask(left)), [left] "r"(left));
   }
   if (whole == count) return;
   for (int32_t i = whole; i < count || i % 8 != 0; i += 4, a += 4, b += 4, out += 4) {
     const uint32_t x = gc_load_some(a, count - i), y = gc_load_some(b, count - i);
     out[0] = gc_even(x), out[1] = gc_even(y), out[2] = gc_odd(x), out[3] = gc_odd(y);
-    for (int32_t k = 0; k < 4; ++k) out[k] = (int16x2_t)(((uint32_t)out[k] & gc_kept(left)) << left);
+    for (int32_t k = 0; k < 4; ++k) out[k] = (int16x2_t)(((uint32_t)out[k] & gc_low_mask(left)) << left);
   }
 }
 
-/* Two interleaved rows of weights times two interleaved rows of the batch onto sums: both weights for the first row of the batch, then for
-   the second. Moves both pointers on. The depth is 8, or n times 8 or 32. */
+/* Adds the products of two interleaved rows of weights and two interleaved rows of the batch to
+   sums (2 rows of the batch, 2 rows of weights). Advances both pointers. The depth is 8, 8n or
+   32n. */
 #define GC_DOT_4                        \
   "ldmia %[w]!, {r4, r5, r6, r8}\n\t"   \
   "ldrd r9, r10, [%[a]], #8\n\t"        \
@@ -187,21 +200,24 @@ GC_DEFINE_DOT(gc_dot_8, GC_DOT_8)
 GC_DEFINE_DOT(gc_dot_8n, GC_REPEAT(GC_DOT_8))
 GC_DEFINE_DOT(gc_dot_32n, GC_REPEAT(GC_DOT_32))
 
-/* Twice what two units of a gate add up. sums: (pairs, inputs or recurrent, 2 rows of the batch, 2 units). */
+/* Computes the doubled sums of two units of a gate. weights (4 * eights) and rows (pairs, 4 *
+   eights) as in gc_lstm_fast; biases (input or recurrent, 2 units); sums (pairs, input or
+   recurrent, 2 rows of the batch, 2 units). The fast path is for at most 8 inputs, and units that
+   are padded to a multiple of 32. */
 static inline __attribute__((always_inline)) void gc_sums_of(const uint64_t* weights, const uint64_t* rows, int32_t x_eights, int32_t h_eights,
-                                                             int32_t pairs, const int32_t biases[4], int32_t* sums, int usual) {
+                                                             int32_t pairs, const int32_t biases[4], int32_t* sums, int fast_path) {
   const int32_t x_u = biases[0], x_v = biases[1], h_u = biases[2], h_v = biases[3];
   for (const int32_t* end = sums + 8 * pairs; sums != end; sums += 8) {
     const uint64_t* w = weights;
     int32_t x[4] = {x_u, x_v, x_u, x_v};
-    if (usual) {
+    if (fast_path) {
       gc_dot_8(&w, &rows, 0, x);
     } else {
       gc_dot_8n(&w, &rows, x_eights, x);
     }
     sums[0] = x[0], sums[1] = x[1], sums[2] = x[2], sums[3] = x[3];
     int32_t h[4] = {h_u, h_v, h_u, h_v};
-    if (usual) {
+    if (fast_path) {
       gc_dot_32n(&w, &rows, h_eights / 4, h);
     } else {
       gc_dot_8n(&w, &rows, h_eights, h);
@@ -218,15 +234,17 @@ static __attribute__((noinline)) void gc_sums(const uint64_t* weights, const uin
   }
 }
 
-/* For gc_tanh16 and gc_logistic16: what a point and its step are multiplied by is one word, of which only the upper half changes. */
+/* State of gc_tanh16_fast and gc_logistic16_fast. One word holds the factors of a point and of its
+   step; only its upper half changes. */
 typedef struct {
-  const gc_point* middle; /* of the table */
+  const gc_point* middle; /* the middle of gc_tanh_table (512) */
   int32_t word, offset;
 } gc_curve;
 
 static inline gc_curve gc_curve_of(int32_t one, int32_t offset) {
   gc_curve c = {gc_tanh_table + 256, one, offset};
-  /* Kept in registers: the compiler would put them together again for every value. */
+  /* The empty asm keeps the values in registers. Otherwise the compiler would build them again for
+     every value. */
   __asm__("" : "+r"(c.middle), "+r"(c.word), "+r"(c.offset));
   return c;
 }
@@ -249,8 +267,9 @@ static inline int32_t gc_logistic16_fast(gc_curve* c, int32_t x) {
   return gc_interpolate(c, x, x >> 9) >> 10;
 }
 
-/* gc_rescale of half of x. Where nothing is shifted to the right, the doubled product is all. Where something is, both roundings are one:
-   half of the divisor, less the 1 of a negative number, goes in before the shift. */
+/* gc_rescale of half of x. Without a shift to the right, the product with the doubled sum is the
+   result. With one, both roundings are combined: half of the divisor is added before the shift, and
+   1 is subtracted where x is negative. */
 static inline int32_t gc_rescale_twice(int32_t x, int32_t multiplier, int32_t right, int32_t half) {
   int32_t y;
   if (right == 0) {
@@ -261,7 +280,9 @@ static inline int32_t gc_rescale_twice(int32_t x, int32_t multiplier, int32_t ri
   return (y + (x >> 31)) >> right;
 }
 
-/* Those sums as one of the four gates. gates: (pairs, 2 rows of the batch, 2 units, 4). */
+/* Activates the sums of gc_sums as one of the four gates. sums (pairs, input or recurrent, 2 rows
+   of the batch, 2 units); gate, a view of gates (pairs, 2 rows of the batch, 2 units, 4 gates) at
+   this gate. wide: sums of int16 inputs, which are not doubled. */
 static inline __attribute__((always_inline)) void gc_activate(const gc_lstm_gate* q, const int32_t* sums, int32_t pairs, int16_t* gate,
                                                               int tanh, int wide, int32_t x_right, int32_t h_right) {
   const int32_t x_multiplier = q->input.multiplier, h_multiplier = q->recurrent.multiplier;
@@ -305,14 +326,15 @@ static __attribute__((noinline)) void gc_activate_logistic(const gc_lstm_gate* q
   }
 }
 
-/* Cells of one unit, for all rows of the batch. gates: (batch, 2 units, 4 gates), of which this unit has every second. */
+/* Updates the cells of one unit for all rows of the batch. gates (batch, 2 units, 4 gates), of
+   which this unit has every second; cell (batch, units) at this unit. */
 static __attribute__((noinline)) void gc_update_cells(const gc_lstm* p, const int32_t* gates, int16_t* cell) {
   const uint32_t doubled = gc_doubled(p->update.multiplier);
   const int32_t right = -p->update.shift, clip = p->cell_clip, units = p->units;
 #pragma GCC unroll 4
   for (int32_t b = p->batch; b > 0; --b, gates += 4, cell += units) {
     const int32_t input_forget = gates[0];
-    /* Both roundings of the portable body at once, for this multiplier and shift. */
+    /* Combines both roundings of the portable variant, for this multiplier and shift. */
     const int32_t kept = (input_forget >> 16) * *cell;
     const int32_t added = gc_rescale_fast((int16_t)input_forget * (int16_t)gates[1], doubled, right, 0);
     int32_t c = __ssat(__ssat((kept + 16384 + (kept >> 31 | 1)) >> 15, 16) + __ssat(added, 16), 16);
@@ -321,7 +343,8 @@ static __attribute__((noinline)) void gc_update_cells(const gc_lstm* p, const in
   }
 }
 
-/* Then its outputs. output_gate: every eighth. */
+/* Computes the outputs of one unit for all rows of the batch. output_gate: every eighth element of
+   gates (batch, 2 units, 4 gates); cell and out (batch, units) at this unit. */
 static __attribute__((noinline)) void gc_update_outputs(const gc_lstm* p, const int16_t* output_gate, const int16_t* cell, int8_t* out) {
   const uint32_t doubled = gc_doubled(p->hidden.multiplier);
   const int32_t right = -p->hidden.shift, zero_point = p->zero_point, units = p->units;
@@ -333,7 +356,8 @@ static __attribute__((noinline)) void gc_update_outputs(const gc_lstm* p, const 
   }
 }
 
-/* Weights are shifted to the left where sums would be, and doubled: sums must leave room for that. */
+/* Returns whether the DSP variant supports these scales and biases (units). It shifts the weights
+   to the left instead of the sums, and doubles the sums: 32 bits must have room for both. */
 static int gc_usable_part(const gc_scale* s, const int32_t* bias, int32_t units, int32_t inputs) {
   if (s->multiplier < 1 << 30 || s->shift > 8 || inputs > 4096) return 0;
   uint32_t bits = 0; /* of all biases: the largest is below twice the highest of them */
@@ -352,13 +376,16 @@ static int gc_lstm_usable(const gc_lstm* p) {
   return usable;
 }
 
+/* One time step. It widens and interleaves the rows of the batch once, and the weights of two units
+   at a time. */
 static void gc_lstm_fast(const gc_lstm* p, const int8_t* in, int8_t* hidden, int16_t* cell, int8_t* out, void* scratch) {
   const int32_t pairs = (p->batch + 1) / 2, x_eights = (p->inputs + 7) / 8, h_eights = (p->units + 7) / 8, eights = x_eights + h_eights;
   uint64_t* rows = scratch;                      /* (pairs, 4 * eights): inputs and hidden state of two rows of the batch */
   uint64_t* w = rows + pairs * 4 * eights;       /* (4 * eights): the weights of two units */
-  int32_t* sums = (int32_t*)(w + 4 * eights);    /* (pairs, 2, 2, 2) */
-  int16_t* gates = (int16_t*)(sums + 8 * pairs); /* (2 * pairs, 2, 4) */
-  for (int32_t i = 0; i < pairs; ++i) {          /* an odd batch has its last row twice, an odd number of units its last one */
+  int32_t* sums = (int32_t*)(w + 4 * eights);    /* (pairs, input or recurrent, 2 rows, 2 units) */
+  int16_t* gates = (int16_t*)(sums + 8 * pairs); /* (2 * pairs, 2 units, 4 gates) */
+  /* an odd batch repeats its last row, an odd number of units its last unit */
+  for (int32_t i = 0; i < pairs; ++i) {
     const int32_t a = 2 * i, b = a + 1 < p->batch ? a + 1 : a;
     gc_interleave(in + a * p->inputs, in + b * p->inputs, p->inputs, 1, (int16x2_t*)(rows + i * 4 * eights));
     gc_interleave(hidden + a * p->units, hidden + b * p->units, p->units, 1, (int16x2_t*)(rows + i * 4 * eights + 4 * x_eights));
@@ -389,7 +416,8 @@ static void gc_lstm_fast(const gc_lstm* p, const int8_t* in, int8_t* hidden, int
   memcpy(hidden, out, (size_t)(p->batch * p->units));
 }
 
-/* One row of inputs or hidden state, as signed halves: of every four first 0 and 2, then 1 and 3. */
+/* Widens one row of inputs or hidden state, in (count), to signed halfwords, out (count): of every
+   four, elements 0 and 2 come first, then 1 and 3. */
 static inline void gc_unpack(const int8_t* in, int32_t count, int16x2_t* out) {
   for (const int8_t* end = in + count; in != end; in += 4, out += 2) {
     const uint32_t four = gc_load4(in);
@@ -397,8 +425,9 @@ static inline void gc_unpack(const int8_t* in, int32_t count, int16x2_t* out) {
   }
 }
 
-/* Twice what one half of a gate, of its inputs or of its hidden state, adds up for all units of one row, times 2^left. sums: (units / 4, 2, 4), of
-   which every first of two is written. */
+/* Computes the doubled sums of the input part or of the recurrent part of a gate, for all units of
+   one row, times 2^left. w (units, count), x (count halfwords), bias (units); sums (units / 4,
+   input or recurrent, 4 units), of which one part is written. */
 static __attribute__((noinline)) void gc_sums_row(const int8_t* w, const int16x2_t* x, int32_t count, const int32_t* bias, int32_t units,
                                                   int32_t left, int32_t* sums) {
   const int32_t times = 2 << left;
@@ -424,15 +453,16 @@ static __attribute__((noinline)) void gc_sums_row(const int8_t* w, const int16x2
   }
 }
 
-/* All steps of a batch of one row: weights are used once a step, and not laid out for more. Four units stand where the other body has two units
-   of two rows of the batch. */
+/* All time steps of a batch of one row. Each weight is used only once a step, so it is not worth
+   interleaving them. The buffers hold four units where those of gc_lstm_fast hold two units of two
+   rows of the batch. in (steps, inputs), out (steps, units). */
 static void gc_lstm_row(const gc_lstm* p, const int8_t* in, int8_t* hidden, int16_t* cell, int8_t* out, void* scratch) {
   const int32_t inputs = p->inputs, units = p->units;
-  int16x2_t *x = scratch, *h = x + inputs / 2;
-  int32_t* sums = (int32_t*)h + units / 2;       /* (units / 4, inputs or recurrent, 4) */
-  int16_t* gates = (int16_t*)(sums + 2 * units); /* (units, 4) */
+  int16x2_t *x = scratch, *h = x + inputs / 2;   /* (inputs), (units) halfwords */
+  int32_t* sums = (int32_t*)h + units / 2;       /* (units / 4, input or recurrent, 4 units) */
+  int16_t* gates = (int16_t*)(sums + 2 * units); /* (units, 4 gates) */
   const gc_lstm_gate* const all[4] = {&p->input, &p->forget, &p->cell, &p->output};
-  gc_lstm pairs = *p; /* units in pairs, as a batch of them */
+  gc_lstm pairs = *p; /* a batch of pairs of units, for gc_update_cells */
   pairs.batch = units / 2, pairs.units = 2;
   for (int32_t t = 0; t < p->steps; ++t, in += inputs, out += units) {
     gc_unpack(in, inputs, x);
@@ -459,6 +489,7 @@ static void gc_lstm_row(const gc_lstm* p, const int8_t* in, int8_t* hidden, int1
 
 #ifdef GC_HELIUM
 
+/* Returns the sum of products of a and b (n). */
 static inline int32_t gc_dot_helium(const int8_t* a, const int8_t* b, int32_t n) {
   int32_t s = 0;
   for (; n >= 16; n -= 16, a += 16, b += 16) s = vmladavaq_s8(s, vldrbq_s8(a), vldrbq_s8(b));
@@ -469,9 +500,11 @@ static inline int32_t gc_dot_helium(const int8_t* a, const int8_t* b, int32_t n)
   return s;
 }
 
-/* What one gate's units add up for two rows of the batch; where `last` is 0, the first one twice. sums: (units / 8, inputs or recurrent,
-   2 rows, the 4 even and the 4 odd of 8 units), of inputs already shifted to the left as their scale wants it. */
-static void gc_sums_any(const gc_lstm* p, const gc_lstm_gate* q, const int8_t* in, const int8_t* hidden, int32_t last, int32_t* sums) {
+/* Computes the sums of one gate for two rows of the batch; where `last` is 0, for the first row
+   twice. in (2, inputs), hidden (2, units); sums (units / 8, input or recurrent, 2 rows, the 4 even
+   and the 4 odd of 8 units). The sums of the inputs are already shifted to the left by their
+   scale. */
+static void gc_gate_sums_generic(const gc_lstm* p, const gc_lstm_gate* q, const int8_t* in, const int8_t* hidden, int32_t last, int32_t* sums) {
   const int32_t inputs = p->inputs, units = p->units, left = q->input.shift > 0 ? q->input.shift : 0;
   const int8_t *w = q->input_weights, *v = q->recurrent_weights;
   for (int32_t u = 0; u < units; ++u, w += inputs, v += units) {
@@ -483,7 +516,8 @@ static void gc_sums_any(const gc_lstm* p, const gc_lstm_gate* q, const int8_t* i
   }
 }
 
-/* The same for 16 inputs, and 24 or 40 units: weights are loaded once for both rows, and the hidden state stays in registers. */
+/* gc_gate_sums_generic for 16 inputs, and 24 or 40 units. The weights are loaded once for both
+   rows, and the hidden state stays in registers. */
 static inline __attribute__((always_inline)) void gc_sums_16(const gc_lstm_gate* q, const int8_t* in, const int8_t* hidden, int32_t last,
                                                              int32_t* sums, int32_t units) {
   const int32_t left = q->input.shift > 0 ? q->input.shift : 0;
@@ -517,8 +551,8 @@ static __attribute__((noinline)) void gc_sums_40(const gc_lstm_gate* q, const in
   gc_sums_16(q, in, hidden, last, sums, 40);
 }
 
-/* The same for 8 inputs and 32 units: both rows stay in registers. Two units whose sums are
-   neighbours are two rows of weights apart, 16 bytes at w and 64 at v. */
+/* gc_gate_sums_generic for 8 inputs and 32 units. Both rows stay in registers. Two units whose sums
+   are adjacent are two rows of weights apart, which is 16 bytes at w and 64 at v. */
 static inline __attribute__((always_inline)) void gc_sums_32(const gc_lstm_gate* q, const int8_t* in, const int8_t* hidden, int32_t left,
                                                              int32_t* sums) {
   const int8_t *w = q->input_weights, *v = q->recurrent_weights;
@@ -562,11 +596,12 @@ static inline __attribute__((always_inline)) void gc_sums_32(const gc_lstm_gate*
       : "r4", "r6", "r8", "r10", "lr", "cc", "memory");
 }
 
-/* A curve, and what to multiply |x| by for its point there and for the way to the next: kept in registers, where the compiler would put
-   them anew for every vector. */
+/* A curve, and the factors of |x| that give the index of its point and the fraction of the way to
+   the next one. The empty asm keeps them in registers; otherwise the compiler would build them
+   again for every vector. */
 typedef struct {
-  const void* values;
-  const uint16_t* steps;
+  const void* values; /* gc_tanh_value or gc_logistic_value */
+  const uint16_t* steps; /* gc_tanh_step */
   int16_t point, rest;
 } gc_curve;
 
@@ -579,11 +614,12 @@ static inline gc_curve gc_curve_of(const void* values, int32_t factor) {
 static inline gc_curve gc_tanh_curve(int32_t factor) { return gc_curve_of(gc_tanh_value, factor << 7); }
 static inline gc_curve gc_logistic_curve(void) { return gc_curve_of(gc_logistic_value, 3 << 6); }
 
-/* gc_tanh16(factor * x), for a factor of 1 .. 127, or of 3 where x is a gate: those end with the curve. On its positive half the whole
-   part of factor * |x| / 2^8 is the point, and the rest, as a fraction of 2^16, how far to go to the next. A rounded product makes a
-   rounded sum. */
+/* Returns gc_tanh16(factor * x) in each lane, for a factor of 1 .. 127, or of 3 where x is a gate,
+   because gates end where the curve does. On the positive half of the curve, the whole part of
+   factor * |x| / 2^8 is the index of the point. The rest, as a fraction of 2^16, is the way to the
+   next point. Rounding the product rounds the sum. */
 static inline int16x8_t gc_tanh_lanes(const gc_curve* c, int16x8_t x, int gate) {
-  const int16x8_t a = vqabsq_s16(x); /* -32768 becomes -32767: there the curve is flat */
+  const int16x8_t a = vqabsq_s16(x); /* -32768 saturates to 32767, where the curve is flat */
   uint16x8_t k = vreinterpretq_u16_s16(vqdmulhq_n_s16(a, c->point));
   if (!gate) k = vminq_u16(k, vdupq_n_u16(383));
   const uint16x8_t u = vreinterpretq_u16_s16(vmulq_n_s16(a, c->rest));
@@ -593,8 +629,8 @@ static inline int16x8_t gc_tanh_lanes(const gc_curve* c, int16x8_t x, int gate) 
   return y;
 }
 
-/* gc_logistic16(3 * x) in the same way: the product is rounded off, and half of its sum with the value is rounded. Where x is negative, what is
-   left is `one`, 2^15, less that of -x. */
+/* Returns gc_logistic16(3 * x) in the same way: the product is truncated, and half of its sum with
+   the value is rounded. Where x is negative, the result is `one`, 2^15, minus that of -x. */
 static inline int16x8_t gc_logistic_lanes(const gc_curve* c, int16x8_t x, uint16x8_t one) {
   const int16x8_t a = vqabsq_s16(x);
   const uint16x8_t k = vreinterpretq_u16_s16(vqdmulhq_n_s16(a, c->point));
@@ -605,14 +641,15 @@ static inline int16x8_t gc_logistic_lanes(const gc_curve* c, int16x8_t x, uint16
   return vreinterpretq_s16_u16(y);
 }
 
-/* A pointer moves on with the load or store before this, and not by an instruction of its own. */
+/* Advances a pointer. The empty asm makes the compiler use the post-increment of the load or store
+   before it instead of another instruction. */
 #define GC_NEXT(pointer, count)          \
   do {                                   \
     pointer += (count);                  \
     __asm__("" : "+r"(pointer));         \
   } while (0)
 
-/* The next eight sums with their biases, in 1 / 4096. */
+/* Returns the next eight sums plus their biases, in units of 1 / 4096. */
 static inline int16x8_t gc_part_lanes(const int32_t** sums, int32x4_t even, int32x4_t odd, int32_t multiplier, int32_t shift) {
   even = gc_rescale_all(vaddq_s32(even, vldrwq_s32(*sums)), multiplier, shift);
   GC_NEXT(*sums, 4);
@@ -621,18 +658,20 @@ static inline int16x8_t gc_part_lanes(const int32_t** sums, int32x4_t even, int3
   return gc_narrow(even, odd);
 }
 
-/* One gate's sums as the gate, gc_tanh16(3 * x) or gc_logistic16(3 * x). gates: (units / 8, 2 rows, 4 gates, 8 units), of this gate.
-   Usually inputs are not shifted to the right, and the hidden state is. */
+/* Activates the sums of one gate: gc_tanh16(3 * x) or gc_logistic16(3 * x). sums as in
+   gc_gate_sums_generic; gates, a view of (units / 8, 2 rows, 4 gates, 8 units) at this gate. On the
+   fast path, inputs are not shifted to the right, and the hidden state is. */
 static inline __attribute__((always_inline)) void gc_activate_helium(const gc_lstm_gate* q, const int32_t* sums, int32_t units,
-                                                                     int16_t* gates, int tanh, int usual) {
-  const int32_t x_multiplier = q->input.multiplier, x_left = usual || q->input.shift > 0 ? q->input.shift : 0;
-  const int32_t h_multiplier = q->recurrent.multiplier, h_shift = q->recurrent.shift, x_right = usual ? 0 : q->input.shift - x_left;
-  if (usual && h_shift >= 0) __builtin_unreachable();
+                                                                     int16_t* gates, int tanh, int fast_path) {
+  const int32_t x_multiplier = q->input.multiplier, x_left = fast_path || q->input.shift > 0 ? q->input.shift : 0;
+  const int32_t h_multiplier = q->recurrent.multiplier, h_shift = q->recurrent.shift, x_right = fast_path ? 0 : q->input.shift - x_left;
+  if (fast_path && h_shift >= 0) __builtin_unreachable();
   const int32_t *x_bias = q->input_bias, *h_bias = q->recurrent_bias;
   const gc_curve curve = tanh ? gc_tanh_curve(3) : gc_logistic_curve();
   const uint16x8_t one = vdupq_n_u16(32768);
   for (uint32_t n = (uint32_t)units / 8; n > 0; --n, h_bias += 8) {
-    /* Even and odd ones, in registers by name: shifted apart from the load, the compiler copies them first. */
+    /* Even and odd elements in named registers. If the shift were apart from the load, the compiler
+       would copy them first. */
     register int32x4_t even __asm__("q6"), odd __asm__("q7");
     __asm__(
         "vld20.32 {%q0, %q1}, [%2]\n\t"
@@ -653,7 +692,7 @@ static inline __attribute__((always_inline)) void gc_activate_helium(const gc_ls
   }
 }
 
-/* gc_tanh16 of four. */
+/* gc_tanh16 in four lanes. */
 static inline int32x4_t gc_tanh_four(int32x4_t x) {
   const int32x4_t a = vminq_s32(vabsq_s32(x), vdupq_n_s32(383 << 8));
   const uint32x4_t k = vreinterpretq_u32_s32(vshrq_n_s32(a, 8));
@@ -664,22 +703,25 @@ static inline int32x4_t gc_tanh_four(int32x4_t x) {
   return vsubq_s32(veorq_s32(y, sign), sign);
 }
 
-/* Cells and outputs of one row of the batch. gates: (units / 8, 2 rows, 4 gates, 8 units), of this row. Usually everything is shifted to
-   the right, and tanh takes a multiple of the cell. */
+/* Updates the cells, cell (units), and computes the outputs, outputs (units), of one row of the
+   batch. gates, a view of (units / 8, 2 rows, 4 gates, 8 units) at this row. On the fast path,
+   everything is shifted to the right, tanh takes a multiple of the cell, and the cell is not
+   clipped. wide: outputs are int16. */
 static inline __attribute__((always_inline)) void gc_cells_of(const gc_lstm* p, const int16_t* gates, int16_t* cell, void* outputs,
-                                                              int usual, int wide) {
+                                                              int fast_path, int wide) {
   int8_t* out = outputs; /* or int16_t, if wide */
-  const int32_t multiplier = p->update.multiplier, shift = p->update.shift, half = usual ? multiplier : 1 << 30, clip = p->cell_clip;
+  const int32_t multiplier = p->update.multiplier, shift = p->update.shift, half = fast_path ? multiplier : 1 << 30, clip = p->cell_clip;
   const int32_t hidden_multiplier = p->hidden.multiplier, hidden_shift = p->hidden.shift, zero_point = p->zero_point;
   const int32_t factor = p->tanh_multiplier, right = p->tanh_shift, round = right > 0 ? 1 << (right - 1) : 0;
-  if (usual && (shift >= 0 || hidden_shift >= 0)) __builtin_unreachable();
+  if (fast_path && (shift >= 0 || hidden_shift >= 0)) __builtin_unreachable();
   const gc_curve curve = gc_tanh_curve(factor);
   for (uint32_t n = (uint32_t)p->units / 8; n > 0; --n) {
     const int16x8_t input = vldrhq_s16(gates);
     GC_NEXT(gates, 8);
     const int16x8_t forget = vldrhq_s16(gates), before = vldrhq_s16(cell);
     GC_NEXT(gates, 8);
-    /* Half of the product, halves up; and, where it is negative, less the 1 that the second rounding takes. */
+    /* Half of the product, ties up. Where it is negative, minus the 1 that the second rounding
+       subtracts. */
     int32x4_t even = vmullbq_int_s16(forget, before), odd = vmulltq_int_s16(forget, before);
     even = vqrdmlahq_n_s32(vshrq_n_s32(even, 31), even, half), odd = vqrdmlahq_n_s32(vshrq_n_s32(odd, 31), odd, half);
     int16x8_t c = vqrshrntq_n_s32(vqrshrnbq_n_s32(before, even, 14), odd, 14);
@@ -688,11 +730,11 @@ static inline __attribute__((always_inline)) void gc_cells_of(const gc_lstm* p, 
     even = gc_rescale_all(vmullbq_int_s16(input, fresh), multiplier, shift);
     odd = gc_rescale_all(vmulltq_int_s16(input, fresh), multiplier, shift);
     c = vqaddq_s16(c, gc_narrow(even, odd));
-    if (!usual && clip > 0) c = vminq_s16(vmaxq_s16(c, vdupq_n_s16((int16_t)-clip)), vdupq_n_s16((int16_t)clip));
+    if (!fast_path && clip > 0) c = vminq_s16(vmaxq_s16(c, vdupq_n_s16((int16_t)-clip)), vdupq_n_s16((int16_t)clip));
     vstrhq_s16(cell, c);
     GC_NEXT(cell, 8);
 
-    if (usual) {
+    if (fast_path) {
       c = gc_tanh_lanes(&curve, c, 0);
     } else {
       even = gc_tanh_four(vshlq_r_s32(vaddq_n_s32(vmulq_n_s32(vmovlbq_s16(c), factor), round), -right));
@@ -713,7 +755,7 @@ static inline __attribute__((always_inline)) void gc_cells_of(const gc_lstm* p, 
   }
 }
 
-/* One gate of two rows of the batch, of 8 inputs and 32 units and with the usual scales. */
+/* One gate of two rows of the batch with 8 inputs, 32 units and the scales of the fast path. */
 static __attribute__((noinline)) void gc_logistic_32(const gc_lstm_gate* q, const int8_t* in, const int8_t* hidden, int32_t* sums,
                                                      int16_t* gates) {
   gc_sums_32(q, in, hidden, q->input.shift, sums);
@@ -725,7 +767,8 @@ static __attribute__((noinline)) void gc_tanh_32(const gc_lstm_gate* q, const in
   gc_activate_helium(q, sums, 32, gates, 1, 1);
 }
 
-/* One row of 8 inputs and 8 units: of the sums, the first of two rows is written. */
+/* gc_gate_sums_generic for one row of 8 inputs and 8 units; it writes only the sums of the first of
+   two rows. */
 static inline void gc_sums_8(const gc_lstm_gate* q, const int8_t* in, const int8_t* hidden, int32_t left, int32_t* sums) {
   const int8_t *w = q->input_weights, *v = q->recurrent_weights;
   const int16x8_t x = vshlq_r_s16(vldrbq_s16(in), left), h = vldrbq_s16(hidden);
@@ -736,8 +779,8 @@ static inline void gc_sums_8(const gc_lstm_gate* q, const int8_t* in, const int8
   }
 }
 
-/* The same of any shape and scales; where `last` is 0, of one row. */
-static __attribute__((noinline)) void gc_gate_any(const gc_lstm* p, const gc_lstm_gate* q, const int8_t* in, const int8_t* hidden,
+/* One gate of two rows of the batch with any shape and scales; where `last` is 0, of one row. */
+static __attribute__((noinline)) void gc_gate_generic(const gc_lstm* p, const gc_lstm_gate* q, const int8_t* in, const int8_t* hidden,
                                                   int32_t last, int32_t* sums, int16_t* gates, int tanh) {
   const int32_t left = q->input.shift > 0 ? q->input.shift : 0;
   const int few = p->inputs == 8 && left <= 8;
@@ -750,7 +793,7 @@ static __attribute__((noinline)) void gc_gate_any(const gc_lstm* p, const gc_lst
   } else if (p->inputs == 16 && p->units == 40) {
     gc_sums_40(q, in, hidden, last, sums);
   } else {
-    gc_sums_any(p, q, in, hidden, last, sums);
+    gc_gate_sums_generic(p, q, in, hidden, last, sums);
   }
   if (tanh) {
     gc_activate_helium(q, sums, p->units, gates, 1, 0);
@@ -759,14 +802,15 @@ static __attribute__((noinline)) void gc_gate_any(const gc_lstm* p, const gc_lst
   }
 }
 
-static __attribute__((noinline)) void gc_cells_usual(const gc_lstm* p, const int16_t* gates, int16_t* cell, int8_t* out) {
+static __attribute__((noinline)) void gc_cells_fast_path(const gc_lstm* p, const int16_t* gates, int16_t* cell, int8_t* out) {
   gc_cells_of(p, gates, cell, out, 1, 0);
 }
-static __attribute__((noinline)) void gc_cells_any(const gc_lstm* p, const int16_t* gates, int16_t* cell, int8_t* out) {
+static __attribute__((noinline)) void gc_cells_generic(const gc_lstm* p, const int16_t* gates, int16_t* cell, int8_t* out) {
   gc_cells_of(p, gates, cell, out, 0, 0);
 }
 
-static int gc_usual_cells(const gc_lstm* p) {
+/* Returns whether the scales allow the fast path of gc_cells_of. */
+static int gc_cells_have_fast_path(const gc_lstm* p) {
   return p->update.multiplier == 1 << 30 && p->update.shift < 0 && p->hidden.shift < 0 && p->cell_clip == 0 && p->tanh_shift == 0 &&
          p->tanh_multiplier < 128;
 }
@@ -774,21 +818,21 @@ static int gc_usual_cells(const gc_lstm* p) {
 static void gc_lstm_helium(const gc_lstm* p, const int8_t* in, int8_t* hidden, int16_t* cell, int8_t* out, void* scratch) {
   const int32_t inputs = p->inputs, units = p->units;
   const gc_lstm_gate* const all[4] = {&p->input, &p->forget, &p->cell, &p->output};
-  int usual[4];
+  int fast_path[4];
   for (int32_t g = 0; g < 4; ++g) {
     const int32_t x_shift = all[g]->input.shift, h_shift = all[g]->recurrent.shift;
-    usual[g] = inputs == 8 && units == 32 && x_shift >= 0 && x_shift <= 8 && h_shift < 0;
+    fast_path[g] = inputs == 8 && units == 32 && x_shift >= 0 && x_shift <= 8 && h_shift < 0;
   }
-  const int usual_cells = gc_usual_cells(p);
-  int32_t* sums = scratch;                       /* of one gate */
+  const int cells_fast_path = gc_cells_have_fast_path(p);
+  int32_t* sums = scratch;                       /* (units / 8, input or recurrent, 2 rows, 8 units) of one gate */
   int16_t* gates = (int16_t*)(sums + 4 * units); /* (units / 8, 2 rows, 4 gates, 8 units) */
   const int8_t* h = hidden;
   int8_t* y = out;
   for (int32_t left = p->batch; left > 0; left -= 2, in += 2 * inputs, h += 2 * units) {
 #pragma GCC unroll 4
     for (int32_t g = 0; g < 4; ++g) {
-      if (!usual[g] || left == 1) {
-        gc_gate_any(p, all[g], in, h, left > 1, sums, gates + 8 * g, g == 2);
+      if (!fast_path[g] || left == 1) {
+        gc_gate_generic(p, all[g], in, h, left > 1, sums, gates + 8 * g, g == 2);
       } else if (g == 2) {
         gc_tanh_32(all[g], in, h, sums, gates + 8 * g);
       } else {
@@ -796,10 +840,10 @@ static void gc_lstm_helium(const gc_lstm* p, const int8_t* in, int8_t* hidden, i
       }
     }
     for (int32_t row = 0; row < 2 && row < left; ++row, cell += units, y += units) {
-      if (usual_cells) {
-        gc_cells_usual(p, gates + 32 * row, cell, y);
+      if (cells_fast_path) {
+        gc_cells_fast_path(p, gates + 32 * row, cell, y);
       } else {
-        gc_cells_any(p, gates + 32 * row, cell, y);
+        gc_cells_generic(p, gates + 32 * row, cell, y);
       }
     }
   }
@@ -843,7 +887,7 @@ static __attribute__((noinline)) void gc_activate_logistic16(const gc_lstm_gate*
   gc_activate(q, sums, pairs, gate, 0, 1, -1 - q->input.shift, -1 - q->recurrent.shift);
 }
 
-/* gc_update_outputs to int16. */
+/* gc_update_outputs for int16 outputs. */
 static __attribute__((noinline)) void gc_update_outputs16(const gc_lstm* p, const int16_t* output_gate, const int16_t* cell, int16_t* out) {
   const uint32_t doubled = gc_doubled(p->hidden.multiplier);
   const int32_t right = -p->hidden.shift, units = p->units;
@@ -855,13 +899,13 @@ static __attribute__((noinline)) void gc_update_outputs16(const gc_lstm* p, cons
   }
 }
 
-/* gc_lstm_fast, of rows that are halves already and sums that are not doubled. */
+/* gc_lstm_fast for int16: the rows are halfwords already, and the sums are not doubled. */
 static void gc_lstm16_fast(const gc_lstm* p, const int16_t* in, int16_t* hidden, int16_t* cell, int16_t* out, void* scratch) {
   const int32_t pairs = (p->batch + 1) / 2, x_eights = (p->inputs + 7) / 8, h_eights = (p->units + 7) / 8, eights = x_eights + h_eights;
   uint64_t* rows = scratch;                      /* (pairs, 4 * eights): inputs and hidden state of two rows of the batch */
   uint64_t* w = rows + pairs * 4 * eights;       /* (4 * eights): the weights of two units */
-  int32_t* sums = (int32_t*)(w + 4 * eights);    /* (pairs, 2, 2, 2) */
-  int16_t* gates = (int16_t*)(sums + 8 * pairs); /* (2 * pairs, 2, 4) */
+  int32_t* sums = (int32_t*)(w + 4 * eights);    /* (pairs, input or recurrent, 2 rows, 2 units) */
+  int16_t* gates = (int16_t*)(sums + 8 * pairs); /* (2 * pairs, 2 units, 4 gates) */
   for (int32_t i = 0; i < pairs; ++i) {
     const int32_t a = 2 * i, b = a + 1 < p->batch ? a + 1 : a;
     gc_interleave_halves(in + a * p->inputs, in + b * p->inputs, p->inputs, (int16x2_t*)(rows + i * 4 * eights));
@@ -894,7 +938,8 @@ static void gc_lstm16_fast(const gc_lstm* p, const int16_t* in, int16_t* hidden,
 
 #ifdef GC_HELIUM
 
-/* One row of weights times two rows of int16, onto sums. */
+/* Adds the products of one row of weights, w (n), and two rows of int16 values, a and b (n), to the
+   two sums. */
 static inline void gc_dot_two16(const int8_t* w, const int16_t* a, const int16_t* b, int32_t n, int32_t* sum_a, int32_t* sum_b) {
   int32_t s0 = *sum_a, s1 = *sum_b;
   int16x8_t x, y;
@@ -913,7 +958,7 @@ static inline void gc_dot_two16(const int8_t* w, const int16_t* a, const int16_t
   *sum_a = s0, *sum_b = s1;
 }
 
-/* The next eight sums, in 1 / 4096. */
+/* Returns the next eight sums, in units of 1 / 4096. */
 static inline int16x8_t gc_part_lanes16(const int32_t** sums, const gc_scale* s) {
   const int32x4_t even = vrshlq_n_s32(vqdmulhq_n_s32(vldrwq_s32(*sums), s->multiplier), s->shift);
   GC_NEXT(*sums, 4);
@@ -922,8 +967,8 @@ static inline int16x8_t gc_part_lanes16(const int32_t** sums, const gc_scale* s)
   return gc_narrow(even, odd);
 }
 
-/* One gate of two rows of the batch; where `last` is 0, of one row twice. sums and gates as gc_sums_any and gc_activate_helium have them,
-   biases included. */
+/* One gate of two rows of the batch; where `last` is 0, of one row twice. sums and gates as in
+   gc_gate_sums_generic and gc_activate_helium; the sums include the biases. */
 static __attribute__((noinline)) void gc_gate_two16(const gc_lstm* p, const gc_lstm_gate* q, const int16_t* in, const int16_t* hidden,
                                                     int32_t last, int32_t* sums, int16_t* gates, int tanh) {
   const int32_t inputs = p->inputs, units = p->units;
@@ -949,28 +994,28 @@ static __attribute__((noinline)) void gc_gate_two16(const gc_lstm* p, const gc_l
   }
 }
 
-static __attribute__((noinline)) void gc_cells16_usual(const gc_lstm* p, const int16_t* gates, int16_t* cell, int16_t* out) {
+static __attribute__((noinline)) void gc_cells16_fast_path(const gc_lstm* p, const int16_t* gates, int16_t* cell, int16_t* out) {
   gc_cells_of(p, gates, cell, out, 1, 1);
 }
-static __attribute__((noinline)) void gc_cells16_any(const gc_lstm* p, const int16_t* gates, int16_t* cell, int16_t* out) {
+static __attribute__((noinline)) void gc_cells16_generic(const gc_lstm* p, const int16_t* gates, int16_t* cell, int16_t* out) {
   gc_cells_of(p, gates, cell, out, 0, 1);
 }
 
 static void gc_lstm16_helium(const gc_lstm* p, const int16_t* in, int16_t* hidden, int16_t* cell, int16_t* out, void* scratch) {
   const int32_t inputs = p->inputs, units = p->units;
   const gc_lstm_gate* const all[4] = {&p->input, &p->forget, &p->cell, &p->output};
-  const int usual = gc_usual_cells(p);
-  int32_t* sums = scratch;                       /* of one gate */
+  const int fast_path = gc_cells_have_fast_path(p);
+  int32_t* sums = scratch;                       /* (units / 8, input or recurrent, 2 rows, 8 units) of one gate */
   int16_t* gates = (int16_t*)(sums + 4 * units); /* (units / 8, 2 rows, 4 gates, 8 units) */
   const int16_t* h = hidden;
   int16_t* y = out;
   for (int32_t left = p->batch; left > 0; left -= 2, in += 2 * inputs, h += 2 * units) {
     for (int32_t g = 0; g < 4; ++g) gc_gate_two16(p, all[g], in, h, left > 1, sums, gates + 8 * g, g == 2);
     for (int32_t row = 0; row < 2 && row < left; ++row, cell += units, y += units) {
-      if (usual) {
-        gc_cells16_usual(p, gates + 32 * row, cell, y);
+      if (fast_path) {
+        gc_cells16_fast_path(p, gates + 32 * row, cell, y);
       } else {
-        gc_cells16_any(p, gates + 32 * row, cell, y);
+        gc_cells16_generic(p, gates + 32 * row, cell, y);
       }
     }
   }
@@ -1004,13 +1049,14 @@ void gc_lstm_s16(const gc_lstm* p, const int16_t* in, int16_t* hidden, int16_t* 
   }
 }
 
-/* LOGISTIC and TANH of int16 are here because the table is. */
+/* LOGISTIC and TANH of int16 are in this file because the table is. */
 static inline int32_t gc_argument(const gc_logistic* p, int32_t x) {
   return (x * p->multiplier + (1 << p->shift >> 1)) >> p->shift;
 }
 
 void gc_logistic_s16(const gc_logistic* p, const int16_t* in, int16_t* out) {
-  const int32_t end = 255 << 9; /* of the curve, where it reaches 0 and 1, and TFLM does not */
+  /* the end of the curve, where it reaches 0 and 1, which TFLM does not */
+  const int32_t end = 255 << 9;
   for (int32_t i = 0; i < p->count; ++i) {
     out[i] = (int16_t)gc_clamp(gc_logistic16(gc_clamp(gc_argument(p, in[i]), -end, end)), 1, 32767);
   }

@@ -1,6 +1,8 @@
 #include "micro/kernels/arithmetic.h"
 #include "micro/kernels/kernels.h"
 
+/* In all functions of this file: in (outer, count, inner), out (outer, inner). */
+
 #ifndef GC_HELIUM
 
 static void gc_mean_portable(const gc_mean* p, const int8_t* in, int8_t* out) {
@@ -8,7 +10,7 @@ static void gc_mean_portable(const gc_mean* p, const int8_t* in, int8_t* out) {
     for (int32_t i = 0; i < p->inner; ++i) {
       int32_t sum = p->bias;
       for (int32_t n = 0; n < p->count; ++n) sum += in[n * p->inner + i];
-      *out++ = (int8_t)gc_clamp(gc_plus(gc_rescale(sum, p->scale.multiplier, p->scale.shift), p->zero_point), -128, 127);
+      *out++ = (int8_t)gc_clamp(gc_add_wrapping(gc_rescale(sum, p->scale.multiplier, p->scale.shift), p->zero_point), -128, 127);
     }
   }
 }
@@ -17,7 +19,7 @@ static void gc_mean_portable(const gc_mean* p, const int8_t* in, int8_t* out) {
 
 #ifdef GC_DSP
 
-/* Four neighbours at a time, as long as their sums fit into halves. */
+/* Four adjacent elements at a time. inner is a multiple of 4, and the sums fit into halfwords. */
 static void gc_mean_fast(const gc_mean* p, const int8_t* in, int8_t* out) {
   const int32_t inner = p->inner, bias = p->bias, multiplier = p->scale.multiplier, shift = p->scale.shift, zero_point = p->zero_point;
   for (int32_t o = 0; o < p->outer; ++o, in += p->count * inner) {
@@ -30,7 +32,9 @@ static void gc_mean_fast(const gc_mean* p, const int8_t* in, int8_t* out) {
         odd = __sadd16(odd, gc_odd(x));
       }
       const int32_t sums[4] = {(int16_t)even, (int16_t)odd, (int32_t)even >> 16, (int32_t)odd >> 16};
-      for (const int32_t* s = sums; s != sums + 4; ++s) *out++ = (int8_t)__ssat(gc_plus(gc_rescale(*s + bias, multiplier, shift), zero_point), 8);
+      for (const int32_t* s = sums; s != sums + 4; ++s) {
+        *out++ = (int8_t)__ssat(gc_add_wrapping(gc_rescale(*s + bias, multiplier, shift), zero_point), 8);
+      }
     }
   }
 }
@@ -39,7 +43,8 @@ static void gc_mean_fast(const gc_mean* p, const int8_t* in, int8_t* out) {
 
 #ifdef GC_HELIUM
 
-/* Eight neighbours at a time, as long as their sums fit into lanes of 16 bits. */
+/* Eight adjacent elements at a time. inner is a multiple of 8, and the sums fit into 16-bit
+   lanes. */
 static void gc_mean_eights(const gc_mean* p, const int8_t* in, int8_t* out) {
   const int32_t inner = p->inner, bias = p->bias, multiplier = p->scale.multiplier, shift = p->scale.shift;
   for (int32_t o = p->outer; o > 0; --o, in += p->count * inner) {

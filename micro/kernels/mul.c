@@ -1,6 +1,8 @@
 #include "micro/kernels/arithmetic.h"
 #include "micro/kernels/kernels.h"
 
+/* In all functions of this file: a, b and out as in kernels.h; of a row, (columns). */
+
 #ifndef GC_HELIUM
 
 static void gc_mul_portable(const gc_mul* p, const int8_t* a, const int8_t* b, int8_t* out) {
@@ -8,7 +10,7 @@ static void gc_mul_portable(const gc_mul* p, const int8_t* a, const int8_t* b, i
     for (int32_t c = 0; c < p->columns; ++c) {
       const int32_t x = a[r * p->a.row + c * p->a.step] - p->a.zero_point;
       const int32_t y = b[r * p->b.row + c * p->b.step] - p->b.zero_point;
-      const int32_t z = gc_plus(gc_rescale(x * y, p->scale.multiplier, p->scale.shift), p->zero_point);
+      const int32_t z = gc_add_wrapping(gc_rescale(x * y, p->scale.multiplier, p->scale.shift), p->zero_point);
       *out++ = (int8_t)gc_clamp(z, p->low, p->high);
     }
   }
@@ -47,7 +49,8 @@ static void gc_mul_fast(const gc_mul* p, const int8_t* a, const int8_t* b, int8_
 
 #ifdef GC_HELIUM
 
-/* Eight of a row, less their zero point; or one of a column that is repeated. */
+/* Loads eight elements of a row minus their zero point; or repeats the one element of a broadcast
+   column. */
 static inline __attribute__((always_inline)) int16x8_t gc_mul_load(const int8_t* x, const gc_operand* o, int32_t c, mve_pred16_t here) {
   return vsubq_n_s16(o->step ? vldrbq_z_s16(x + c, here) : vdupq_n_s16(*x), (int16_t)o->zero_point);
 }

@@ -1,4 +1,5 @@
-/* The portable bodies under names of their own, beside those that the target has; for tests. */
+/* The portable variant of each kernel under a name of its own, beside the variant that the target
+   selects; for tests. */
 #ifndef GROUPCOMM_MICRO_KERNELS_PORTABLE_H_
 #define GROUPCOMM_MICRO_KERNELS_PORTABLE_H_
 

@@ -1,7 +1,8 @@
 #include "micro/kernels/arithmetic.h"
 #include "micro/kernels/kernels.h"
 
-/* All four kernels: elements of 1 or 2 bytes, in and out. */
+/* One implementation for all four kernels: in and out (count), elements of 1 or, where wide, 2
+   bytes. */
 
 static inline __attribute__((always_inline)) int32_t gc_element(const void* x, int32_t i, int wide) {
   return wide ? ((const int16_t*)x)[i] : ((const int8_t*)x)[i];
@@ -19,7 +20,8 @@ static inline __attribute__((always_inline)) void gc_requantize_portable(const g
                                                                          int wide_out) {
   for (int32_t i = 0; i < p->count; ++i) {
     const int32_t x = gc_element(in, i, wide_in) - p->input_zero_point;
-    gc_put(out, i, wide_out, gc_clamp(gc_plus(gc_rescale(x, p->scale.multiplier, p->scale.shift), p->zero_point), p->low, p->high));
+    const int32_t y = gc_add_wrapping(gc_rescale(x, p->scale.multiplier, p->scale.shift), p->zero_point);
+    gc_put(out, i, wide_out, gc_clamp(y, p->low, p->high));
   }
 }
 

@@ -1,5 +1,6 @@
-/* The curve of TFLM's int16 activations: tanh(k / 48) * 2^15 for k in -256 .. 255, to within two units of the last place, and the step to the
-   next. The values are exactly TFLM's: tests/micro/test_kernels.py holds all 65,536 arguments of both activations against it. */
+/* The table of TFLM's int16 activations: tanh(k / 48) * 2^15 for k in -256 .. 255, within two units
+   in the last place, and the difference to the next value. The values equal those of TFLM exactly:
+   tests/micro/test_kernels.py compares all 65,536 arguments of both activations. */
 #ifndef GROUPCOMM_MICRO_KERNELS_TANH_TABLE_H_
 #define GROUPCOMM_MICRO_KERNELS_TANH_TABLE_H_
 
