@@ -8,10 +8,11 @@ namespace groupcomm {
 namespace {
 
 constexpr float kPi = 3.14159265358979f;
-constexpr float kCut = 7500.0f / 48000.0f;  // middle of the low-pass's slope, in cycles a sample
-constexpr float kBeta = 6.0f;               // of its Kaiser window
+// middle of the transition band of the low-pass filter, in cycles per sample
+constexpr float kCut = 7500.0f / 48000.0f;
+constexpr float kBeta = 6.0f;               // of the Kaiser window of the filter
 
-// The modified Bessel function of order 0, by its series.
+// The modified Bessel function of the first kind, order 0, by its power series.
 float Bessel(float x) {
   float sum = 1, term = 1;
   for (int k = 1; k < 24; ++k) {
@@ -49,7 +50,7 @@ Status Audio48k::Init(Stream* stream, int hop, int sources, int16_t* memory, siz
 Status Audio48k::Process(int16_t* pcm, int frames, int channels) {
   if (stream_ == nullptr || frames % kRatio != 0 || channels < 1) return Status::kBadConfig;
   Status worst = Status::kOk;
-  float fast[kBlock], slow[kBlock / kRatio];
+  float fast[kBlock], slow[kBlock / kRatio];  // at 48 kHz, at 16 kHz
   for (int done = 0; done < frames; done += kBlock) {
     const int block = std::min(kBlock, frames - done), some = block / kRatio;
     int16_t* here = pcm + static_cast<ptrdiff_t>(done) * channels;  // (block, channels)

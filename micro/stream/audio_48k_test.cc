@@ -13,7 +13,7 @@ namespace {
 constexpr double kPi = 3.14159265358979323846;
 constexpr int kWindow = 256, kHop = 128, kRate = 48000;
 
-// Masks of one for the first source and of zero for the second.
+// Returns masks of one for the first source and of zero for the second.
 class OneEngine final : public Engine {
  public:
   int features() const override { return kWindow / 2 + 1; }
@@ -46,13 +46,15 @@ struct Separator {
   Audio48k audio;
 };
 
-// (kRate): a second of a tone at -6 dBFS
+// Returns one second of a tone at -6 dBFS, (kRate).
 std::vector<int16_t> Tone(double hertz) {
   std::vector<int16_t> pcm(kRate);
   for (int n = 0; n < kRate; ++n) pcm[n] = static_cast<int16_t>(std::lround(16384 * std::sin(2 * kPi * hertz * n / kRate)));
   return pcm;
 }
 
+// Processes `mono`, (samples), as the first of `channels` channels, in calls of `frames`. Returns
+// the output, (samples).
 std::vector<int16_t> Run(Separator* separator, const std::vector<int16_t>& mono, int frames, int channels) {
   std::vector<int16_t> out, pcm(frames * channels);
   for (size_t at = 0; at + frames <= mono.size(); at += frames) {
@@ -68,7 +70,8 @@ std::vector<int16_t> Run(Separator* separator, const std::vector<int16_t>& mono,
   return out;
 }
 
-// Energy of the difference to the input `latency` samples ago, in dB of the input's.
+// Returns the energy of the difference to the input `latency` samples earlier, in dB relative to
+// the input.
 double Difference(const std::vector<int16_t>& out, const std::vector<int16_t>& in, int latency) {
   double difference = 0, energy = 0;
   for (size_t n = kRate / 4; n < out.size(); ++n) {
@@ -79,6 +82,7 @@ double Difference(const std::vector<int16_t>& out, const std::vector<int16_t>& i
   return 10 * std::log10(difference / energy);
 }
 
+// Returns the level in dBFS.
 double Level(const std::vector<int16_t>& pcm) {
   double energy = 1e-9;
   for (size_t n = kRate / 4; n < pcm.size(); ++n) energy += double(pcm[n]) * pcm[n];
@@ -97,13 +101,13 @@ void SpeechPassesInTime() {
   }
 }
 
-// What 16 kHz does not hold is neither heard nor folded down.
+// Frequencies above 8 kHz are removed, and do not alias.
 void NothingIsFolded() {
   for (const double hertz : {9000.0, 12000.0, 15000.0, 17000.0, 23000.0}) {
     Separator separator;
     const double level = Level(Run(&separator, Tone(hertz), 480, 1));
     std::printf("%.0f Hz: %.1f dBFS\n", hertz, level);
-    CHECK_LE(level, -69.0);  // of -9 dBFS
+    CHECK_LE(level, -69.0);  // the input has -9 dBFS
   }
 }
 

@@ -1,6 +1,8 @@
-// fft PCM: CMSIS-DSP's real FFT of 256 points and its inverse on real sound, in float32 and as block floating point of 32 and of 16 bits, for
-// the instruction counter: see micro/README.md. Spans: 0 and 1 float32, forward and inverse, 2 and 3 of 32 bits, 4 and 5 of 16. Prints one
-// JSON object: what is left of the sound after both, SNR in hundredths of a dB.
+// fft PCM: runs CMSIS-DSP's real FFT of 256 points and its inverse on recorded sound under the
+// instruction counter: in float32, and in block floating point of 32 and of 16 bits. See
+// micro/README.md. Spans: 0 and 1 are float32, forward and inverse; 2 and 3 are 32 bits; 4 and 5
+// are 16 bits. Prints one JSON object: the SNR of the sound after both transforms, in hundredths of
+// a dB.
 #include <cmath>
 #include <cstdint>
 
@@ -15,13 +17,13 @@ namespace {
 constexpr int kPoints = 256;
 
 double sound;     // energy
-double noise[3];  // of what comes back less what went in
+double noise[3];  // (formats) energy of the difference between output and input
 
-void Measure(const int16_t* in, const float* out, int kind) {
+void Measure(const int16_t* in /* (kPoints) */, const float* out /* (kPoints) */, int kind) {
   for (int n = 0; n < kPoints; ++n) noise[kind] += (out[n] - in[n]) * static_cast<double>(out[n] - in[n]);
 }
 
-void Float(const int16_t* in) {
+void Float(const int16_t* in /* (kPoints) */) {
   static arm_rfft_fast_instance_f32 fft;
   static float x[kPoints], spectrum[kPoints];
   arm_rfft_fast_init_256_f32(&fft);
@@ -35,7 +37,8 @@ void Float(const int16_t* in) {
   Measure(in, x, 0);
 }
 
-// Shifts a block to the left until its largest value has all bits; returns by how many.
+// Shifts x (count) to the left until its largest magnitude uses all bits. Returns the number of
+// bits.
 template <typename T>
 int Normalize(T* x, int count) {
   uint32_t bits = 0;
@@ -61,7 +64,8 @@ void Fixed(const int16_t* in, int kind, arm_status (*init)(Instance*, uint32_t, 
   shift += Normalize(spectrum, kPoints + 2);
   run(&inverse, spectrum, x);
   SpanEnd<kSpan + 1>();
-  for (int n = 0; n < kPoints; ++n) back[n] = std::ldexp(static_cast<float>(x[n]), 8 - shift);  // both together divide by 256
+  // the two transforms together divide by 256
+  for (int n = 0; n < kPoints; ++n) back[n] = std::ldexp(static_cast<float>(x[n]), 8 - shift);
   Measure(in, back, kind);
 }
 

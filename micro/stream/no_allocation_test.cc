@@ -1,4 +1,5 @@
-// 60 s of sound through the separator on the real engine: not one allocation, in our code, on the library's kernels or ours, in TFLM or in the C library.
+// Processes 60 s of sound on the real engine without one allocation: in this project's code, in
+// TFLM with its own kernels or this project's, and in the C library.
 #include <cmath>
 #include <cstdlib>
 #include <cstring>
@@ -11,7 +12,8 @@
 #include "micro/testing/allocations.h"
 #include "micro/testing/check.h"
 
-// A printf-like function inside the wheel's binary; it needs memory for a number of many digits.
+// A function of the wheel's binary that is like snprintf. It allocates memory for a number of many
+// digits.
 int MicroSnprintf(char* buffer, size_t size, const char* format, ...);
 
 namespace groupcomm {
@@ -20,29 +22,30 @@ namespace {
 using testing::Allocations;
 
 template <typename F>
-size_t Counted(F f) {
+size_t CountAllocations(F f) {
   const size_t before = Allocations();
   f();
   return Allocations() - before;
 }
 
-// The counter counts: in this program, in the C++ and C libraries, and below TFLM's binary.
+// The counter detects allocations in this program, in the C and C++ libraries, and in the libraries
+// that TFLM's binary uses.
 void TheCounterCounts() {
   CHECK_TRUE(testing::CountsSharedLibraries());
   void* volatile kept;
-  CHECK_EQ(Counted([&] { kept = nullptr; }), size_t{0});
-  CHECK_EQ(Counted([&] { kept = std::malloc(10); }), size_t{1});
+  CHECK_EQ(CountAllocations([&] { kept = nullptr; }), size_t{0});
+  CHECK_EQ(CountAllocations([&] { kept = std::malloc(10); }), size_t{1});
   std::free(kept);
-  CHECK_EQ(Counted([&] { kept = ::operator new(10); }), size_t{1});
+  CHECK_EQ(CountAllocations([&] { kept = ::operator new(10); }), size_t{1});
   ::operator delete(kept);
-  CHECK_EQ(Counted([&] { kept = std::aligned_alloc(64, 64); }), size_t{1});
+  CHECK_EQ(CountAllocations([&] { kept = std::aligned_alloc(64, 64); }), size_t{1});
   std::free(kept);
-  CHECK_EQ(Counted([&] { kept = strdup("in the C library"); }), size_t{1});
+  CHECK_EQ(CountAllocations([&] { kept = strdup("in the C library"); }), size_t{1});
   std::free(kept);
-  CHECK_EQ(Counted([&] { kept = new std::string(100, 'x'); }), size_t{2});
+  CHECK_EQ(CountAllocations([&] { kept = new std::string(100, 'x'); }), size_t{2});
   delete static_cast<std::string*>(kept);
   char text[16];
-  CHECK_TRUE(Counted([&] { MicroSnprintf(text, sizeof(text), "%.99999f", 1.0); }) > 0);
+  CHECK_TRUE(CountAllocations([&] { MicroSnprintf(text, sizeof(text), "%.99999f", 1.0); }) > 0);
 }
 
 void StreamingAllocatesNothing(Kernels kernels) {
@@ -52,12 +55,12 @@ void StreamingAllocatesNothing(Kernels kernels) {
   if (!host::LoadBundle("convert/bundles/enhance", &bundle, &error) || !engine.Init(bundle, &error, kernels)) CHECK_EQ(error, "");
   const StreamConfig& config = bundle.stream;
   std::vector<uint8_t> memory(StreamBytes(config));
-  std::vector<int16_t> in(config.hop), out(config.sources * config.hop);
+  std::vector<int16_t> in(config.hop), out(config.sources * config.hop);  // (hop), (sources, hop)
   const auto* pcm = reinterpret_cast<const int16_t*>(bundle.golden.pcm.data());  // (hops, hop)
 
   const int hops = 60 * bundle.sample_rate / config.hop;
   long energy = 0;
-  const size_t allocations = Counted([&] {
+  const size_t allocations = CountAllocations([&] {
     Stream* stream;
     CHECK_STATUS(StreamCreate(config, engine.engine(), memory.data(), memory.size(), &stream), Status::kOk);
     for (int i = 0; i < hops; ++i) {

@@ -1,4 +1,4 @@
-// A stream built for one window takes this one and refuses the others.
+// A stream that is built for one window accepts that window and rejects the others.
 #include <cstdlib>
 #include <cstring>
 

@@ -1,4 +1,4 @@
-// The stream that belongs to a network that is plain C.
+// The stream configuration of a network that is plain C.
 #pragma once
 
 #include "micro/engine/static_model.h"

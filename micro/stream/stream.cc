@@ -10,9 +10,10 @@
 namespace groupcomm {
 namespace {
 
-constexpr float kPcmScale = 32768.0f;  // int16 PCM of this value is a sample of 1.0
+constexpr float kPcmScale = 32768.0f;  // the int16 PCM value of a sample of 1.0
 constexpr int kMaxSources = 8;
-constexpr float kLevelFloor = 1e-6f;  // mean power of a bin: what is softer is not made louder for the network
+// mean power of a bin; softer sound is not amplified for the network
+constexpr float kLevelFloor = 1e-6f;
 constexpr size_t kAlignment = 16;
 
 constexpr size_t Align(size_t bytes) { return (bytes + kAlignment - 1) / kAlignment * kAlignment; }
@@ -47,13 +48,15 @@ int16_t ToPcm(float sample) {
   const float scaled = sample * kPcmScale;
   if (scaled >= 32767.0f) return 32767;
   if (scaled <= -32768.0f) return -32768;
-  // rint, which is a call on a Cortex-M4: among floats this large the step is 1, so the sum is rounded to a whole number.
+  // The sum rounds to a whole number, because floats of this magnitude have a spacing of 1. rint
+  // would be a function call on a Cortex-M4.
   constexpr float kWhole = 1.5f * (1 << 23);
   const float rounded = scaled + kWhole;
   return static_cast<int16_t>(rounded - kWhole);
 }
 
-// Floats that are not negative have the order of their bits, and those a core without much of an FPU compares faster.
+// Non-negative floats have the same order as their bits, and a core with a small FPU compares
+// integers faster.
 int32_t Bits(float x) {
   int32_t bits;
   std::memcpy(&bits, &x, sizeof(bits));
@@ -64,7 +67,7 @@ int32_t Bits(float x) {
 
 class Stream {
  public:
-  // Walks through the caller's memory. With a null base it only counts.
+  // Places buffers in the caller's memory. With a null base it only adds up their sizes.
   struct Layout {
     explicit Layout(void* base) : base(static_cast<uint8_t*>(base)) {}
 
@@ -90,16 +93,17 @@ class Stream {
     overlap_ = layout->Take<float>(sources * window);
     means_ = config_.dc_kept > 0 ? layout->Take<float>(window / config_.hop) : nullptr;
     features_ = layout->Take<int8_t>(StreamInputs(config_));
-    // Without neighbours, values in their order are the features.
+    // Without neighbours, the features are the values in order of frequency.
     values_ = config_.neighbours ? layout->Take<int8_t>(values + 2 * config_.neighbours) : features_;
     masks_ = layout->Take<int8_t>(sources * values);
   }
 
   Status Init() {
     if (InitFft(&fft_, config_.window) != ARM_MATH_SUCCESS) return Status::kBadConfig;
-    // A power of two: as exact as the division, and much faster on a board.
+    // A power of two, so multiplying by it is as exact as a division, and much faster on a board.
     one_overlap_ = 2.0f * config_.hop / config_.window;
-    std::memset(values_, Feature(0), StreamValues(config_) + 2 * config_.neighbours);  // silence below the first band and above the last
+    // silence below the first band and above the last one
+    std::memset(values_, Feature(0), StreamValues(config_) + 2 * config_.neighbours);
     return Reset();
   }
 
@@ -113,7 +117,7 @@ class Stream {
     return engine_->Reset();
   }
 
-  Status Process(const int16_t* in, int16_t* out) {
+  Status Process(const int16_t* in /* (hop) */, int16_t* out /* (sources, hop) */) {
     Analyse(in);
     const Status status = engine_->Run(features_, masks_);
     if (status != Status::kOk) {
@@ -131,8 +135,8 @@ class Stream {
   const int8_t* masks() const { return masks_; }
 
  private:
-  // in (hop) -> spectrum_, features_
-  void Analyse(const int16_t* in) {
+  // Updates history_, spectrum_ and features_.
+  void Analyse(const int16_t* in /* (hop) */) {
     const int window = config_.window, hop = config_.hop, last = window / 2;
     std::memmove(history_, history_ + hop, (window - hop) * sizeof(int16_t));
     std::memcpy(history_ + window - hop, in, hop * sizeof(int16_t));
@@ -170,18 +174,21 @@ class Stream {
     for (int i = 0; i < config_.bands; ++i, band += width + 2 * neighbours) std::memcpy(band, values_ + i * width, width + 2 * neighbours);
   }
 
-  // The running mean up to the end of this hop, which is subtracted from its samples in every frame that they are in.
+  // Updates the running mean up to the end of this hop. It is subtracted from the samples of this
+  // hop in every frame that contains them.
   void CountMean(const int16_t* in /* (hop) */) {
     const int hop = config_.hop, last = config_.window / hop - 1;
     int32_t sum = 0;
     for (int n = 0; n < hop; ++n) sum += in[n];
     std::memmove(means_, means_ + 1, last * sizeof(float));
     hops_ = config_.dc_kept * hops_ + 1;
-    // By its difference, so that a constant is met exactly: features make much of the little that is left in silence.
+    // Updated by the difference, so that a constant input is met exactly: features amplify the
+    // small values that remain in silence.
     means_[last] += (static_cast<float>(sum) / (static_cast<float>(hop) * kPcmScale) - means_[last]) / hops_;
   }
 
-  // One over the running level, a mean of what was heard that forgets; counts this frame in.
+  // Adds this frame to the running level, an exponentially weighted mean of the power. Returns its
+  // reciprocal.
   float Gain(const float* power /* (bins) */) {
     if (config_.kept == 0) return 1;
     const int bins = StreamBins(config_);
@@ -192,7 +199,8 @@ class Stream {
     return 1 / (level_ / frames_ + kLevelFloor);
   }
 
-  // The quantized power ** (exponent / 2): how many steps the power has reached. A step is as exact as its float, and no bin takes a power.
+  // Returns the quantized power ** (exponent / 2): the number of thresholds that the power has
+  // reached. A threshold is as exact as a float, and no bin needs powf.
   int8_t Feature(float x) const {
     const int32_t power = Bits(x);
     const int32_t *steps = config_.steps, *reached = steps;
@@ -203,17 +211,18 @@ class Stream {
     return static_cast<int8_t>(reached - steps - 128);
   }
 
-  // Bins that count alone, from the lowest.
+  // Number of bins, from the lowest, that are not pooled.
   int Singles() const { return config_.bands ? config_.window / 4 : StreamBins(config_); }
 
-  // A spectrum without bands is one band, in which all bins are.
+  // A spectrum without bands is one band that contains all bins.
   int Bands() const { return config_.bands ? config_.bands : 1; }
   int Width() const { return StreamValues(config_) / Bands(); }
 
   float Mask(int8_t q) const { return static_cast<float>(q - config_.masks.zero_point) * config_.masks.scale; }
 
-  // spectrum_, masks (bands or 1, sources, width) from those of this source on, overlap (window) -> overlap, out (hop)
-  void Synthesize(const int8_t* masks, float* overlap, int16_t* out) {
+  // Applies the masks of one source to spectrum_, and adds the result to overlap. `masks` points
+  // into (bands or 1, sources, width), at this source.
+  void Synthesize(const int8_t* masks, float* overlap /* (window) */, int16_t* out /* (hop) */) {
     const int window = config_.window, hop = config_.hop, last = window / 2;
     const int singles = Singles(), pool = config_.pool, bands = Bands(), width = Width(), stride = config_.sources * width;
     float mask = 0;
@@ -227,9 +236,11 @@ class Stream {
         }
       }
     }
-    frame_[1] = mask * spectrum_[1];  // the last bin has the last mask, its own or that of the last band's end
+    // the last bin uses the last mask: its own, or that of the end of the last band
+    frame_[1] = mask * spectrum_[1];
     arm_rfft_fast_f32(&fft_, frame_, time_, 1);
-    // The synthesis window is the analysis window over the constant to which its square overlaps.
+    // The synthesis window is the analysis window divided by the constant to which its square
+    // overlap-adds.
     const float one_overlap = one_overlap_;
     const float* analysis = config_.analysis;
     for (int n = 0; n < window; ++n) overlap[n] += time_[n] * (analysis[n] * one_overlap);
@@ -242,16 +253,21 @@ class Stream {
   Engine* engine_;
   arm_rfft_fast_instance_f32 fft_;
   float one_overlap_ = 0;
-  float level_ = 0, frames_ = 0;  // sums of mean power and of ones, both forgetting
-  float hops_ = 0;                // sum of ones that forgets as the running mean of the samples does
+  float level_ = 0, frames_ = 0;  // exponentially weighted sums of the mean power and of ones
+  // exponentially weighted sum of ones, with the decay of the running mean of the samples
+  float hops_ = 0;
 
-  // In the caller's memory. A spectrum is in CMSIS-DSP's packing: re of bin 0, re of the last bin, then re, im of bins 1, 2, ...
-  int16_t* history_ = nullptr;  // (window) the newest samples, oldest first
+  // These are in the caller's memory. A spectrum has CMSIS-DSP's packing: re of bin 0, re of the
+  // last bin, then re, im of bins 1, 2, ...
+  int16_t* history_ = nullptr;  // (window) the newest samples, the oldest first
   float* frame_ = nullptr;      // (window) windowed samples, then power (bins), then the masked spectrum
   float* spectrum_ = nullptr;   // (window) of the mixture
   float* time_ = nullptr;       // (window) of one source
-  float* overlap_ = nullptr;    // (sources, window) sum of the frames so far, from the next sample to leave
-  float* means_ = nullptr;      // (window / hop) running mean of each hop in the history, oldest first; null where it is not subtracted
+  // (sources, window) sum of the frames so far, from the next output sample on
+  float* overlap_ = nullptr;
+  // (window / hop) running mean at each hop of the history, the oldest first; null if not
+  // subtracted
+  float* means_ = nullptr;
   int8_t* values_ = nullptr;    // (neighbours + values + neighbours) features in the order of frequency
   int8_t* features_ = nullptr;  // (bands or 1, neighbours + width + neighbours)
   int8_t* masks_ = nullptr;     // (bands or 1, sources, width)

@@ -1,4 +1,5 @@
-// The hop-by-hop separator: PCM in, PCM of every source out. Five verbs around an opaque state that lives in the caller's memory:
+// The hop-by-hop separator: PCM in, PCM of every source out. Five functions on an opaque state that
+// is in the caller's memory:
 //
 //   Stream* s;
 //   StreamCreate(config, &engine, memory, StreamBytes(config), &s);
@@ -6,7 +7,7 @@
 //   StreamReset(s);
 //   StreamDestroy(s);
 //
-// The definition of the signal path is tf_model/signal.py; this is its twin. Nothing is allocated.
+// tf_model/signal.py defines the signal path; this is the same in C++. Nothing is allocated.
 #pragma once
 
 #include <cstddef>
@@ -22,67 +23,76 @@ struct Quantization {  // real value = (q - zero_point) * scale
 };
 
 struct StreamConfig {
-  int window;      // samples of a frame: a power of two in 32..4096; where GROUPCOMM_WINDOW is defined, that one
-  int hop;         // samples between frames: divides half the window
-  int sources;     // masks of the network, 1..8
+  // samples of a frame: a power of two in 32..4096; GROUPCOMM_WINDOW allows only that one
+  int window;
+  int hop;         // samples between frames; it divides half the window
+  int sources;     // number of masks of the network, 1..8
   float exponent;  // feature = power ** (exponent / 2)
   Quantization features;
   Quantization masks;
-  float kept;      // what the running level, to which features are relative, keeps of itself from hop to hop; 0: there is none
-  int bands;       // features and masks come in so many bands of equal width; 0: bin after bin
-  int pool;        // with bands, bins of the upper half count by so many; 1 without
-  int neighbours;  // with bands, values of the band below and of that above that each band sees; 0 without
-  float dc_kept;   // what the running mean, which is subtracted from the samples, keeps of itself from hop to hop; 0: it is not
+  // decay per hop of the running level that normalizes the features; 0: not normalized
+  float kept;
+  int bands;       // number of bands of equal width for features and masks; 0: bin after bin
+  int pool;        // with bands, number of bins of the upper half that share one value; otherwise 1
+  // with bands, number of values of the band below and of the band above that are inputs of each
+  // band; otherwise 0
+  int neighbours;
+  // decay per hop of the running mean that is subtracted from the samples; 0: not subtracted
+  float dc_kept;
 
-  // `StreamTables` makes them, or `groupcomm compile`; they outlive the stream.
+  // `StreamTables` or `groupcomm compile` computes these tables; they outlive the stream.
   const float* analysis;  // (window)
   const int32_t* steps;   // (kFeatureSteps)
 };
 
-constexpr int kFeatureSteps = 255;  // between the 256 values of a feature
+constexpr int kFeatureSteps = 255;  // thresholds between the 256 values of a feature
 
 class Stream;
 
-// Frequency bins of a frame.
+// Number of frequency bins of a frame.
 constexpr int StreamBins(const StreamConfig& config) { return config.window / 2 + 1; }
 
-// What the network sees of them, and masks of a source: bins, or with bands those alone and those in pools.
+// Number of values of a frame, and of masks of a source. Without bands these are the bins; with
+// bands, the single bins and the pools.
 constexpr int StreamValues(const StreamConfig& config) {
   return config.bands ? config.window / 4 + config.window / 4 / config.pool : StreamBins(config);
 }
 
-// Features of a frame, those that a band sees of its neighbours included.
+// Number of features of a frame, including those that each band receives from its neighbours.
 constexpr int StreamInputs(const StreamConfig& config) { return StreamValues(config) + 2 * config.bands * config.neighbours; }
 
-// Memory that StreamCreate needs; 0 for a config that it refuses.
+// Bytes of memory that StreamCreate needs; 0 for an invalid config.
 size_t StreamBytes(const StreamConfig& config);
 
-// No less than that, on any core and before the program runs: for an array. Tables, scales and exponent do not count.
+// An upper bound of StreamBytes on any core, as a constant expression: for the size of an array. It
+// does not depend on tables, scales and exponent.
 constexpr size_t StreamMemory(const StreamConfig& config) {
   const size_t window = config.window, values = StreamValues(config), sources = config.sources, neighbours = config.neighbours;
   const size_t means = config.dc_kept > 0 ? window / config.hop : 0;
-  const size_t floats = (3 + sources) * window + means;  // frame, spectrum, time of one source, overlap of each
+  // frame, spectrum, time signal of one source; overlap of each source
+  const size_t floats = (3 + sources) * window + means;
   const size_t bytes = 2 * window /* history */ + StreamInputs(config) + (neighbours ? values + 2 * neighbours : 0) + sources * values;
   constexpr size_t kObject = 256, kAlignments = 8 * 16;
   return (kObject + kAlignments + sizeof(float) * floats + bytes + 15) / 16 * 16;
 }
 
-// Makes a stream in `memory`, aligned to 16, which belongs to the caller like the engine; both outlive the stream.
-Status StreamCreate(const StreamConfig& config, Engine* engine, void* memory, size_t bytes, Stream** stream);
+// Creates a stream in `memory`, which is aligned to 16 bytes. Memory and engine belong to the
+// caller and outlive the stream.
+Status StreamCreate(const StreamConfig& config, Engine* engine, void* memory /* (bytes) */, size_t bytes, Stream** stream);
 
-// One hop. When the engine fails, `out` is silence and the stream may go on.
+// Processes one hop. When the engine fails, `out` is silence and the stream can continue.
 Status StreamProcess(Stream* stream, const int16_t* in /* (hop) */, int16_t* out /* (sources, hop) */);
 
-// Back to the state after StreamCreate, the engine's included.
+// Restores the state after StreamCreate, including that of the engine.
 Status StreamReset(Stream* stream);
 
-// Samples by which the output is behind the input: window - hop.
+// Delay of the output in samples: window - hop.
 int StreamLatency(const Stream* stream);
 
-// Ends the stream; its memory is the caller's again.
+// Ends the stream. The caller can use its memory again.
 void StreamDestroy(Stream* stream);
 
-// What the engine saw and gave at the last hop, to hold against another implementation.
+// The input and output of the engine at the last hop, to compare with another implementation.
 const int8_t* StreamFeatures(const Stream* stream);  // (bands or 1, neighbours + width + neighbours)
 const int8_t* StreamMasks(const Stream* stream);     // (bands or 1, sources, width)
 

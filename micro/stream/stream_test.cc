@@ -16,7 +16,7 @@ namespace {
 
 constexpr double kPi = 3.14159265358979323846;
 
-// Gives the same masks at every hop.
+// Returns the same masks at every hop.
 class FixedEngine final : public Engine {
  public:
   FixedEngine(int features, std::vector<int8_t> masks) : features_(features), masks_(std::move(masks)) {}
@@ -47,7 +47,7 @@ struct alignas(16) Block {
 constexpr Quantization kFeatures{0.02f, -128};
 constexpr Quantization kMasks{1.0f / 128, -1};  // 127 is a mask of exactly 1, -1 of 0
 
-// A config with its tables, which last as long as the program.
+// Returns a config with its tables, which exist until the program ends.
 StreamConfig WithTables(StreamConfig config) {
   static std::list<std::pair<std::vector<float>, std::vector<int32_t>>> tables;
   auto& [analysis, steps] = tables.emplace_back(std::vector<float>(config.window), std::vector<int32_t>(kFeatureSteps));
@@ -61,12 +61,13 @@ StreamConfig Config(int window, int hop, int sources) {
   return WithTables({window, hop, sources, 0.3f, kFeatures, kMasks, 0, 0, 1, 0, 0, nullptr, nullptr});
 }
 
-// In bands: the upper half of the bins in pools, and what each band sees of its neighbours.
+// Config with bands: the upper half of the bins is pooled, and each band receives values of its
+// neighbours.
 StreamConfig Banded(int sources, int bands, int pool, int neighbours, float kept) {
   return WithTables({256, 128, sources, 0.3f, {0.01f, -120}, kMasks, kept, bands, pool, neighbours, 0, nullptr, nullptr});
 }
 
-// The running mean subtracted.
+// Config that subtracts the running mean.
 StreamConfig WithoutDc(StreamConfig config, float dc_kept) {
   config.dc_kept = dc_kept;
   return config;
@@ -74,7 +75,7 @@ StreamConfig WithoutDc(StreamConfig config, float dc_kept) {
 
 std::vector<Block> Memory(const StreamConfig& config) { return std::vector<Block>(StreamBytes(config) / sizeof(Block)); }
 
-// A sweep with noise that reaches full scale in both directions.
+// Returns a sweep with noise that reaches full scale in both directions, (samples).
 std::vector<int16_t> Sound(int samples) {
   std::vector<int16_t> pcm(samples);
   uint32_t seed = 1;
@@ -88,14 +89,15 @@ std::vector<int16_t> Sound(int samples) {
   return pcm;
 }
 
-// The sound at less than half its level, on a DC of 0.1 of full scale.
+// Returns Sound at less than half its level, with a DC offset of 0.1 of full scale, (samples).
 std::vector<int16_t> SoundOnDc(int samples) {
   std::vector<int16_t> pcm = Sound(samples);
   for (int16_t& x : pcm) x = static_cast<int16_t>(x * 2 / 5 + 3277);
   return pcm;
 }
 
-// What the definition leaves of whole hops, in double, in steps of int16: each less the running mean up to its end.
+// Returns pcm, (samples), of whole hops minus the running mean up to the end of each hop: the
+// definition in double precision, in units of int16.
 std::vector<double> LessRunningMean(const std::vector<int16_t>& pcm, const StreamConfig& config) {
   std::vector<double> less(pcm.begin(), pcm.end());
   if (config.dc_kept == 0) return less;
@@ -110,7 +112,7 @@ std::vector<double> LessRunningMean(const std::vector<int16_t>& pcm, const Strea
   return less;
 }
 
-// (sources, samples) for whole hops of pcm
+// Returns the output, (sources, samples), for pcm, (samples), of whole hops.
 std::vector<std::vector<int16_t>> Run(Stream* stream, const StreamConfig& config, const std::vector<int16_t>& pcm) {
   std::vector<std::vector<int16_t>> result(config.sources, std::vector<int16_t>(pcm.size()));
   std::vector<int16_t> out(config.sources * config.hop);
@@ -123,7 +125,7 @@ std::vector<std::vector<int16_t>> Run(Stream* stream, const StreamConfig& config
   return result;
 }
 
-// Masks of one give the input back, window - hop samples later, within one step of int16.
+// With masks of one, the output is the input, window - hop samples later, within one unit of int16.
 void PerfectReconstruction() {
   for (const StreamConfig& config : {Config(256, 128, 1), Config(256, 64, 1), Config(256, 32, 2), Config(512, 256, 3),
                                      Config(128, 64, 8), Config(32, 16, 1), Config(32, 1, 1), Config(4096, 2048, 1),
@@ -147,7 +149,8 @@ void PerfectReconstruction() {
   }
 }
 
-// Masks of one give the input less its running mean, and a constant input leaves nothing, from its first hop on.
+// With masks of one, the output is the input minus its running mean. A constant input gives zeros
+// from its first hop on.
 void SubtractsTheRunningMean() {
   for (const StreamConfig& config : {WithoutDc(Config(256, 128, 1), 0.92f), WithoutDc(Config(256, 32, 2), 0.996f),
                                      WithoutDc(Config(32, 1, 1), 0.999f), WithoutDc(Banded(1, 12, 2, 4, 0.99f), 0.984f)}) {
@@ -175,7 +178,7 @@ void SubtractsTheRunningMean() {
   }
 }
 
-// The second source's masks are zero: it is silent, and the first is whole.
+// The masks of the second source are zero: it is silent, and the first source is complete.
 void SourcesAreApart() {
   const StreamConfig config = Config(256, 128, 2);
   const int bins = StreamBins(config);
@@ -192,7 +195,8 @@ void SourcesAreApart() {
   for (int i = 0; i < bins; ++i) CHECK_EQ(StreamMasks(stream)[i] + StreamMasks(stream)[bins + i], 126);
 }
 
-// In every band the masks of one source follow those of the other, and a pool has one mask: against sums over bins, here in double.
+// In every band, the masks of one source follow those of the other, and a pool has one mask. The
+// reference is a sum over bins in double precision.
 void MasksOfBands() {
   const StreamConfig config = Banded(2, 12, 2, 4, 0.99f);
   const int width = 8, window = config.window, hop = config.hop;
@@ -203,7 +207,8 @@ void MasksOfBands() {
   Stream* stream;
   CHECK_STATUS(StreamCreate(config, &engine, memory.data(), StreamBytes(config), &stream), Status::kOk);
   const std::vector<int16_t> pcm = Sound(2 * hop);
-  const auto out = Run(stream, config, pcm);  // the second hop is done: all that the window of both and the one before it gave
+  // the second hop is complete: its window and the one before contribute to it
+  const auto out = Run(stream, config, pcm);
   for (int source = 0; source < 2; ++source) {
     std::vector<double> expected(hop, 0.0);  // samples of the first hop
     for (int frame = 0; frame < 2; ++frame) {
@@ -227,7 +232,7 @@ void MasksOfBands() {
   }
 }
 
-// What is too loud for int16 stops at its ends, on both sides.
+// Samples beyond the range of int16 saturate at both ends.
 void Saturates() {
   StreamConfig config = Config(256, 128, 1);
   config.masks = {4.0f / 128, -1};  // 127 is a mask of 4
@@ -248,7 +253,7 @@ void Saturates() {
   CHECK_LE(100, high);
 }
 
-// A stream that was reset is a new stream, bit for bit.
+// A stream gives the same output after a reset as when it was new, bit for bit.
 void ResetStartsAnew(const StreamConfig& config) {
   FixedEngine engine(StreamBins(config), std::vector<int8_t>(StreamBins(config), 93));
   std::vector<Block> memory = Memory(config);
@@ -257,13 +262,15 @@ void ResetStartsAnew(const StreamConfig& config) {
   const std::vector<int16_t> pcm = Sound(50 * 64);
   const auto first = Run(stream, config, pcm);
   CHECK_EQ(engine.hops, 50);
-  CHECK_TRUE(Run(stream, config, pcm) != first);  // without a reset, the first frame still holds the old sound
+  // without a reset, the first frame still contains the old sound
+  CHECK_TRUE(Run(stream, config, pcm) != first);
   CHECK_STATUS(StreamReset(stream), Status::kOk);
   CHECK_EQ(engine.hops, 0);
   CHECK_TRUE(Run(stream, config, pcm) == first);
 }
 
-// Features are those of the definition, computed here in double: only a value on the edge between two steps may fall to the other.
+// Features equal the definition, computed here in double precision. Only a value close to a
+// threshold may differ, by one.
 void FeaturesByDefinition(StreamConfig config, float exponent, const Quantization& quantization) {
   config.exponent = exponent;
   config.features = quantization;
@@ -275,7 +282,8 @@ void FeaturesByDefinition(StreamConfig config, float exponent, const Quantizatio
   Stream* stream;
   CHECK_STATUS(StreamCreate(config, &engine, memory.data(), StreamBytes(config), &stream), Status::kOk);
   std::vector<int16_t> pcm = config.dc_kept ? SoundOnDc(40 * config.hop) : Sound(40 * config.hop), out(config.hop);
-  std::fill(pcm.end() - 3 * config.hop, pcm.end(), int16_t{0});  // a power of 0 is a feature of 0
+  // a power of 0 gives a feature of 0
+  std::fill(pcm.end() - 3 * config.hop, pcm.end(), int16_t{0});
   const std::vector<double> heard = LessRunningMean(pcm, config);
   std::vector<double> padded(window - config.hop, 0.0);
   padded.insert(padded.end(), heard.begin(), heard.end());
@@ -367,7 +375,7 @@ void Errors() {
   CHECK_STATUS(StreamCreate(good, &narrow, memory.data(), bytes, &stream), Status::kEngineMismatch);
   CHECK_STATUS(StreamCreate(good, &two, memory.data(), bytes, &stream), Status::kEngineMismatch);
 
-  // A failing engine: silence for this hop, and the stream goes on.
+  // When the engine fails, the hop is silent and the stream continues.
   CHECK_STATUS(StreamCreate(good, &engine, memory.data(), bytes, &stream), Status::kOk);
   engine.fail_at = 3;
   const std::vector<int16_t> pcm = Sound(8 * 128);

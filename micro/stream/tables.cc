@@ -6,7 +6,8 @@
 namespace groupcomm {
 namespace {
 
-// The bits of the smallest float that is not below x. Floats that are not negative have the order of their bits.
+// Returns the bits of the smallest float that is not below x. Non-negative floats have the same
+// order as their bits.
 int32_t BitsUp(double x) {
   const float near = static_cast<float>(x);
   int32_t bits;
@@ -17,13 +18,14 @@ int32_t BitsUp(double x) {
 }  // namespace
 
 void StreamTables(const StreamConfig& config, float* analysis, int32_t* steps) {
-  // In double, like Python, and rounded once.
+  // In double precision, as in Python, and rounded once.
   const double pi = 3.14159265358979323846;
   for (int n = 0; n < config.window; ++n) {
     analysis[n] = static_cast<float>(std::sqrt(0.5 - 0.5 * std::cos(2 * pi * n / config.window)));
   }
   for (int i = 0; i < kFeatureSteps; ++i) {
-    // From here the feature is i - 127 or more: its real value rounds to this many scales, or more.
+    // From this power on, the feature is at least i - 127: its real value rounds to at least this
+    // many scales.
     const int scales = i - 127 - config.features.zero_point;
     const double feature = (scales - 0.5) * config.features.scale;
     steps[i] = scales <= 0 ? 0 : BitsUp(std::pow(feature, 2.0 / config.exponent));

@@ -1,4 +1,5 @@
-// The tables of a stream, from their definitions. Generated networks bring them along: this needs cos and pow in double, 8 KB on a board.
+// Computes the tables of a stream from their definitions. Generated networks contain them; this
+// function needs cos and pow in double precision, which take 8 KB on a board.
 #pragma once
 
 #include <cstdint>
@@ -7,7 +8,8 @@
 
 namespace groupcomm {
 
-// analysis: periodic square-root Hann. steps: the power at which a feature takes its next value, as the bits of a float, ascending.
+// analysis: periodic square-root Hann window. steps: the powers at which a feature takes its next
+// value, as the bits of a float, ascending.
 void StreamTables(const StreamConfig& config, float* analysis /* (window) */, int32_t* steps /* (kFeatureSteps) */);
 
 }  // namespace groupcomm
