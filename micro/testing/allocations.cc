@@ -13,8 +13,8 @@ std::atomic<size_t> allocations{0};
 
 #if defined(__SANITIZE_ADDRESS__)
 
-// AddressSanitizer has put itself in the place of malloc for the whole process; it tells us of each. Debian's GCC brings no header
-// for this function of its library.
+// AddressSanitizer replaces malloc for the whole process, and reports each allocation through this
+// hook. Debian's GCC has no header for this function of its library.
 extern "C" int __sanitizer_install_malloc_and_free_hooks(void (*allocated)(const volatile void*, size_t),
                                                          void (*freed)(const volatile void*));
 
@@ -35,8 +35,8 @@ bool CountsSharedLibraries() { return installed != 0; }
 
 #else
 
-// A program's own malloc comes before the C library's, for every shared library of the process. The C library's stays reachable
-// under these names.
+// A malloc of the program replaces that of the C library for every shared library of the process.
+// The functions of the C library remain available under these names.
 extern "C" {
 
 void* __libc_malloc(size_t bytes);
@@ -78,7 +78,8 @@ void free(void* p) { __libc_free(p); }
 
 namespace groupcomm::testing {
 
-// RTLD_DEFAULT looks where the dynamic linker looks for the symbols that a shared library leaves open.
+// RTLD_DEFAULT searches in the order in which the dynamic linker resolves the undefined symbols of
+// a shared library.
 bool CountsSharedLibraries() { return dlsym(RTLD_DEFAULT, "malloc") == reinterpret_cast<void*>(&malloc); }
 
 }  // namespace groupcomm::testing

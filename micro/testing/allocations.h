@@ -1,14 +1,16 @@
-// Counts every allocation of the process, those inside shared libraries included. Link it into a test program.
+// Counts every allocation of the process, including those inside shared libraries. Link it into a
+// test program.
 #pragma once
 
 #include <cstddef>
 
 namespace groupcomm::testing {
 
-// Allocations so far: malloc, calloc, realloc, the aligned ones, and operator new, which calls malloc.
+// Number of allocations so far: malloc, calloc, realloc, the aligned functions, and operator new,
+// which calls malloc.
 size_t Allocations();
 
-// Whether the dynamic linker gives this program's counting malloc to the shared libraries too.
+// Whether shared libraries also call the counting malloc of this program.
 bool CountsSharedLibraries();
 
 }  // namespace groupcomm::testing

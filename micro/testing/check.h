@@ -1,4 +1,4 @@
-// The least of a test framework: a failed check says where and with which values, and ends the test.
+// A minimal test framework: a failed check prints its place and its values, and ends the test.
 #pragma once
 
 #include <cstdio>
@@ -9,9 +9,9 @@
 namespace groupcomm::testing {
 
 template <typename A, typename B>
-[[noreturn]] void Differ(const char* file, int line, const char* words, const A& a, const B& b) {
+[[noreturn]] void FailCheck(const char* file, int line, const char* words, const A& a, const B& b) {
   std::ostringstream text;
-  text << file << ":" << line << ": " << words << ": " << a << " against " << b << "\n";
+  text << file << ":" << line << ": " << words << ": " << a << " and " << b << "\n";
   std::fputs(text.str().c_str(), stderr);
   std::exit(1);
 }
@@ -25,7 +25,7 @@ inline bool Contains(const std::string& text, const std::string& part) { return 
     const auto check_a = (a);                                                               \
     const auto check_b = (b);                                                               \
     if (!(check_a op check_b)) {                                                            \
-      groupcomm::testing::Differ(__FILE__, __LINE__, #a " " #op " " #b, check_a, check_b);  \
+      groupcomm::testing::FailCheck(__FILE__, __LINE__, #a " " #op " " #b, check_a, check_b);  \
     }                                                                                       \
   } while (false)
 
@@ -37,6 +37,6 @@ inline bool Contains(const std::string& text, const std::string& part) { return 
   do {                                                                                            \
     const std::string check_text = (text);                                                        \
     if (!groupcomm::testing::Contains(check_text, part)) {                                        \
-      groupcomm::testing::Differ(__FILE__, __LINE__, #text " contains " #part, check_text, part); \
+      groupcomm::testing::FailCheck(__FILE__, __LINE__, #text " contains " #part, check_text, part); \
     }                                                                                             \
   } while (false)

@@ -5,9 +5,11 @@ load("//micro/third_party:python.bzl", "find_python")
 VERSION = "1.10.3"
 SHA256 = "307d32298faa7c58db912851027fce35f886fec7eb1a27c4b309ce1a97f47519"
 
-# Compiled as for their own Python package, the sources need no header of CMSIS-Core, which that package lacks: not on a host and not on
-# a board; for floats nothing else changes. ARM_MATH_AUTOVECTORIZE leaves out the bodies for Helium, which add in another order: now and
-# then a feature would fall a step aside, and the network's state would carry that to the sound.
+# __GNUC_PYTHON__ compiles the sources as in their Python package, without the header of CMSIS-Core,
+# which that package lacks. It changes nothing else for floats, on a host or on a board.
+# ARM_MATH_AUTOVECTORIZE excludes the Helium variants, which add in another order: occasionally a
+# feature would differ by one, and the state of the network would propagate the difference to the
+# output.
 _BUILD = """
 cc_library(
     name = "rfft_f32",
@@ -67,7 +69,8 @@ cc_library(
 )
 """
 
-# What the fixed-point FFTs need of CMSIS-Core's header of this name: the DSP extension's instructions. Only a comparison wants them.
+# The instructions of the DSP extension that the fixed-point FFTs use from CMSIS-Core's header of
+# this name. Only a comparison needs them.
 _INSTRUCTIONS = [
     name
     for group in [
@@ -87,8 +90,9 @@ _CORE = """#include <arm_acle.h>
 """ + "".join(["#define __%s __%s\n" % (name, name.lower()) for name in _INSTRUCTIONS])
 
 def _cmsis_dsp_impl(ctx):
-    # pip is the client that every machine of this project has set up; --require-hashes checks the archive. It runs the
-    # package's setup.py for its metadata, which needs setuptools and numpy: --no-build-isolation takes those of TensorFlow.
+    # pip is set up on every machine of this project; --require-hashes checks the archive. pip runs
+    # the package's setup.py for its metadata, which needs setuptools and numpy;
+    # --no-build-isolation uses those of the environment.
     ctx.file("requirements.txt", "cmsisdsp==%s --hash=sha256:%s\n" % (VERSION, SHA256))
     pip = [find_python(ctx), "-m", "pip", "download", "--quiet", "--no-deps", "--no-binary=cmsisdsp"]
     pip += ["--no-build-isolation", "--require-hashes", "--dest=."]
@@ -99,5 +103,5 @@ def _cmsis_dsp_impl(ctx):
     ctx.file("Core/cmsis_compiler.h", _CORE)
     ctx.file("BUILD", _BUILD)
 
-# Not fetched again when GROUPCOMM_PYTHON changes: every Python gets the same archive.
+# It is not fetched again when GROUPCOMM_PYTHON changes: every Python gets the same archive.
 cmsis_dsp = repository_rule(implementation = _cmsis_dsp_impl)

@@ -1,8 +1,8 @@
-"""@tflm_wheel: the official TFLM binary out of the installed tflite-micro wheel, as a C++ library."""
+"""@tflm_wheel: the official TFLM binary from the installed tflite-micro wheel, as a C++ library."""
 
 load("//micro/third_party:python.bzl", "find_python")
 
-# micro/engine/tflm.h declares the binary interface of exactly this build, and was checked against it.
+# micro/engine/tflm.h declares the binary interface of exactly this build, and was checked with it.
 VERSION = "0.dev20261023182759"
 
 _FIND = """
@@ -29,12 +29,12 @@ def _tflm_wheel_impl(ctx):
     python = find_python(ctx)
     found = ctx.execute([python, "-c", _FIND])
     if found.return_code != 0:
-        fail("%s: has no tflite-micro; run `make setup`\n%s" % (python, found.stderr))
+        fail("%s: tflite-micro is not installed; run `make setup`\n%s" % (python, found.stderr))
     version, runtime, libpython = found.stdout.strip().split("\n")
     if version != VERSION:
-        fail("%s: has tflite-micro %s, micro/engine/tflm.h was checked against %s; run `make setup`" % (python, version, VERSION))
+        fail("%s: tflite-micro is %s, but micro/engine/tflm.h was checked with %s; run `make setup`" % (python, version, VERSION))
     if ".so" not in libpython or not ctx.path(libpython).exists:
-        fail("%s: has no shared libpython (%s), which the wheel's binary needs; use a Python built with --enable-shared" % (python, libpython))
+        fail("%s: there is no shared libpython (%s), which the wheel's binary needs; use a Python built with --enable-shared" % (python, libpython))
     name = libpython.split("/")[-1]
     ctx.symlink(runtime, "lib_tflm_runtime.so")
     ctx.symlink(libpython, name)

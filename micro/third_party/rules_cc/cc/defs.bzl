@@ -1,4 +1,7 @@
-"""Stands in for @rules_cc, which Bazel's own tools load but do not ship: in Bazel 4.2 these rules are built in."""
+"""Substitutes for @rules_cc, which Bazel's tools load but do not include.
+
+In Bazel 4.2 these rules are built in.
+"""
 
 cc_binary = native.cc_binary
 cc_import = native.cc_import

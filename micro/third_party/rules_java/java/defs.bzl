@@ -1,4 +1,7 @@
-"""Stands in for @rules_java, which Bazel's own tools load but do not ship: in Bazel 4.2 these rules are built in."""
+"""Substitutes for @rules_java, which Bazel's tools load but do not include.
+
+In Bazel 4.2 these rules are built in.
+"""
 
 java_binary = native.java_binary
 java_import = native.java_import

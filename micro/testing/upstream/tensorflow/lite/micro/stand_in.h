@@ -1,8 +1,11 @@
-// Stands in for upstream's headers where there is no network: the names, parameters and results that micro/engine uses, declared by
-// ourselves, and not shared with tflm.h, which declares the binary interface of another build: either may change alone. Its interpreter
-// runs no model: it asks the resolver for the operators of `FakeModel`, prepares those that can be prepared, with its input as their every
-// tensor, and copies input to output.
-// GROUPCOMM_STAND_IN_MICRO puts everything where the newest upstream has it, in tflite::micro, C types included.
+// Substitutes for upstream's headers where there is no network. It declares the names, parameters
+// and results that micro/engine uses. It shares nothing with tflm.h, which declares the binary
+// interface of another build: either may change alone. Its interpreter runs no model. It asks the
+// resolver for the operators of `FakeModel`, calls Prepare where there is one, with the
+// interpreter's input as every tensor, and copies the input to the output.
+//
+// GROUPCOMM_STAND_IN_MICRO puts everything, including the C types, into tflite::micro, as the
+// newest upstream does.
 #pragma once
 
 #include <cstddef>
@@ -201,7 +204,7 @@ class MicroAllocator {
   size_t used_bytes() const { return 64; }
 };
 
-// What the fake interpreter takes for a model: the bytes after the mark.
+// The model of the fake interpreter, including the mark at byte 4.
 struct FakeModel {
   char root[4], mark[4];
   int operators[2];  // codes
@@ -210,7 +213,7 @@ struct FakeModel {
   int32_t zero_point;
 };
 
-// There is no memory for a kernel; every tensor is the interpreter's input.
+// A context without memory for a kernel; every tensor is the interpreter's input.
 class FakeContext : public MicroContext {
  public:
   explicit FakeContext(TfLiteTensor* tensor) : tensor_(tensor) {}
@@ -266,13 +269,13 @@ class MicroInterpreter {
       TfLiteNode node = {&inputs, &outputs, nullptr, nullptr, nullptr};
       TfLiteContext context = {&context_};
       const TfLiteStatus status = registration->prepare(&context, &node);
-      // As upstream, no tensor that was described may be left over.
+      // As in upstream, every described tensor must have been deallocated.
       if (status != kTfLiteOk || context_.described() != 0) return kTfLiteError;
     }
     return kTfLiteOk;
   }
 
-  // Output = input + how many hops there have been since the reset.
+  // Output = input + number of hops since the reset.
   TfLiteStatus Invoke() {
     for (int i = 0; i < dims_.data[1]; ++i) data_[1][i] = static_cast<int8_t>(data_[0][i] + hops_);
     ++hops_;
