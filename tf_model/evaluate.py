@@ -1,4 +1,4 @@
-"""How good it sounds, in numbers: SI-SDR, SDR, PESQ and STOI over a split's fixed mixtures, and where it does badly."""
+"""Evaluation of separators: SI-SDR, SDR, PESQ and STOI over the fixed mixtures of a split."""
 
 import contextlib
 import dataclasses
@@ -16,25 +16,45 @@ from groupcomm.console import progress
 from groupcomm.files import atomic_folder, atomic_path
 
 EVALUATION_SEED = 2
-WORST = 5  # mixtures that are listed
+WORST = 5  # number of mixtures that are listed
 
 
 def bootstrap(values: np.ndarray, *, draws: int = 4000, seed: int = 0) -> dict:
-    """Mean and its 95 % interval by bootstrap over mixtures (Efron, "Bootstrap methods", Ann. Statist. 7(1), 1979).
+    """Compute a mean and its 95 % confidence interval by bootstrap over mixtures.
+
+    Source: Efron, "Bootstrap methods", Ann. Statist. 7(1), 1979.
+
+    Parameters
+    ----------
+    values : np.ndarray [shape=(mixtures,), dtype=float]
+    draws : int
+        Number of bootstrap samples.
+    seed : int
 
     Returns
     -------
-    dict with ``mean``, ``low``, ``high``.
+    dict
+        ``mean``, ``low`` and ``high``.
     """
     values = np.asarray(values, np.float64)
-    random = np.random.default_rng(seed)
-    means = values[random.integers(0, len(values), (draws, len(values)))].mean(1)
+    rng = np.random.default_rng(seed)
+    means = values[rng.integers(0, len(values), (draws, len(values)))].mean(1)
     low, high = np.percentile(means, [2.5, 97.5])
     return {"mean": float(values.mean()), "low": float(low), "high": float(high)}
 
 
 def si_sdr_db(estimate: np.ndarray, reference: np.ndarray) -> float:
-    """`tf_model.losses.si_sdr` of one signal [shape=(samples,)] in float64, without TensorFlow."""
+    """Compute `tf_model.losses.si_sdr` of one signal in float64, without TensorFlow.
+
+    Parameters
+    ----------
+    estimate, reference : np.ndarray [shape=(samples,), dtype=float]
+
+    Returns
+    -------
+    float
+        In dB.
+    """
     e = estimate.astype(np.float64) - estimate.mean(dtype=np.float64)
     r = reference.astype(np.float64) - reference.mean(dtype=np.float64)
     energy = r @ r + 1e-12
@@ -44,8 +64,21 @@ def si_sdr_db(estimate: np.ndarray, reference: np.ndarray) -> float:
 
 
 def sdr_db(estimate: np.ndarray, reference: np.ndarray) -> float:
-    """Signal-to-distortion ratio: a fixed filter of 512 taps on the reference is no distortion (Vincent et al., "Performance measurement in
-    blind audio source separation", TASLP 2006)."""
+    """Compute the signal-to-distortion ratio (BSS Eval).
+
+    A time-invariant filter of 512 taps on the reference does not count as distortion.
+
+    Source: Vincent et al., "Performance measurement in blind audio source separation", TASLP 2006.
+
+    Parameters
+    ----------
+    estimate, reference : np.ndarray [shape=(samples,), dtype=float]
+
+    Returns
+    -------
+    float
+        In dB.
+    """
     import fast_bss_eval
 
     return float(
@@ -56,7 +89,18 @@ def sdr_db(estimate: np.ndarray, reference: np.ndarray) -> float:
 
 
 def pesq_wb(estimate: np.ndarray, reference: np.ndarray) -> float:
-    """PESQ, wide band (ITU-T P.862.2), of 16 kHz; NaN where it finds no utterance."""
+    """Compute wide-band PESQ (ITU-T P.862.2).
+
+    Parameters
+    ----------
+    estimate, reference : np.ndarray [shape=(samples,), dtype=float32]
+        At 16 kHz.
+
+    Returns
+    -------
+    float
+        NaN when PESQ finds no utterance.
+    """
     import pesq
 
     score = pesq.pesq(RATE, reference, estimate, "wb", on_error=pesq.PesqError.RETURN_VALUES)
@@ -64,21 +108,43 @@ def pesq_wb(estimate: np.ndarray, reference: np.ndarray) -> float:
 
 
 def stoi(estimate: np.ndarray, reference: np.ndarray) -> float:
-    """Short-time objective intelligibility (Taal et al., TASLP 2011), 0..1."""
+    """Compute the short-time objective intelligibility (Taal et al., TASLP 2011).
+
+    Parameters
+    ----------
+    estimate, reference : np.ndarray [shape=(samples,), dtype=float32]
+        At 16 kHz.
+
+    Returns
+    -------
+    float
+        In 0..1.
+    """
     import pystoi
 
     return float(pystoi.stoi(reference, estimate, RATE))
 
 
 def estoi(estimate: np.ndarray, reference: np.ndarray) -> float:
-    """Extended short-time objective intelligibility (Jensen and Taal, TASLP 2016), 0..1."""
+    """Compute the extended short-time objective intelligibility (Jensen and Taal, TASLP 2016).
+
+    Parameters
+    ----------
+    estimate, reference : np.ndarray [shape=(samples,), dtype=float32]
+        At 16 kHz.
+
+    Returns
+    -------
+    float
+        In 0..1.
+    """
     import pystoi
 
     return float(pystoi.stoi(reference, estimate, RATE, extended=True))
 
 
 MEASURES = {"sisdr": si_sdr_db, "sdr": sdr_db, "pesq": pesq_wb, "stoi": stoi, "estoi": estoi}
-# dB; a mixture belongs to the range whose lower end it reaches
+# Ranges of the SNR in dB; the lower end is inclusive.
 SNRS = ((-10, -5), (-5, 0), (0, 5), (5, 10), (10, 15), (15, 20), (20, 25), (25, 30))
 SEXES = {
     "F": "a woman",
@@ -91,13 +157,16 @@ SEXES = {
 
 @dataclasses.dataclass(frozen=True)
 class Score:
-    """A mixture, and what became of it: a measure is the mean over its sources.
+    """The scores of a mixture. Each measure is the mean over its sources.
 
     Parameters
     ----------
-    index : of the mixture among those of the split.
-    meta : the mixture's, see `calibration_data.mixer.Mixture`.
-    before, after : of each measure, for the mixture and for the estimates in their best order by SI-SDR.
+    index : int
+        Index of the mixture in the split.
+    meta : dict
+        Properties of the mixture, see `calibration_data.mixer.Mixture`.
+    before, after : dict
+        Value of each measure for the mixture, and for the estimates in their best order by SI-SDR.
     """
 
     index: int
@@ -116,27 +185,45 @@ def evaluate(
     rooms: float | None = None,
     measures=tuple(MEASURES),
 ) -> dict:
-    """Score a separator on the fixed mixtures of a split: speakers and noises of one split are in no other.
+    """Score a separator on the fixed mixtures of a split.
+
+    No speaker or noise of a split is in another split.
 
     Parameters
     ----------
-    separate : function, mixture [shape=(samples,), float32] -> estimates [shape=(sources, samples), float32]; called once a mixture
-        and starts from a fresh state each time.
-    split : "validation", "test" or "test-2026-11"; it decides what the mixtures are like, see `spec`.
-    sources : 1 scores enhancement mixtures, 2 two-speaker mixtures with the best order of sources.
-    mixtures : how many.
-    corpus : name of the corpus.
-    rooms : part of the mixtures that are in a simulated room; None: as many as the split's mixtures have.
-    measures : of `MEASURES`, SI-SDR among them.
+    separate : callable
+        Maps a mixture np.ndarray [shape=(samples,), dtype=float32] to estimates np.ndarray
+        [shape=(sources, samples), dtype=float32]. It is called once per mixture and starts from the
+        initial state each time.
+    split : str
+        "validation", "test" or "test-2026-11"; determines the kind of mixtures, see `spec`.
+    sources : int
+        1: mixtures for enhancement. 2: mixtures of two speakers, scored in the best order.
+    mixtures : int
+        Number of mixtures.
+    corpus : str
+        Name of the corpus.
+    rooms : float or None
+        Share of the mixtures in a simulated room; None: that of the mixtures of the split.
+    measures : sequence of str
+        Keys of `MEASURES`; must include "sisdr".
 
     Returns
     -------
-    dict with ``split``, ``mixtures``, ``sisdr_in_db``, ``sisdr_out_db``, ``sisdri_db`` {``mean``, ``low``, ``high``};
-    ``worst_twentieth_db``, the mean SI-SDR improvement of the 5 % that gained least; ``harm``, the part of the mixtures that come out worse
-    than they went in; ``measures``, for each ``in`` and ``out`` (means), ``better`` {``mean``, ``low``, ``high``} and ``mixtures`` (those
-    for which the measure exists); ``by``, SI-SDR improvement by ``snr``, ``room``, ``disturbance``, ``noise``, ``speaker`` and ``sexes``,
-    each group with ``mixtures``, ``mean``, ``low``, ``high``, ``worst_twentieth`` and ``harm``; ``worst``, the five mixtures that gained
-    least, each with ``index``, ``sisdri_db`` and what they are.
+    dict
+        - ``split``, ``mixtures``, ``sisdr_in_db``, ``sisdr_out_db``, and ``sisdri_db`` with
+          ``mean``, ``low`` and ``high``.
+        - ``worst_twentieth_db``: mean SI-SDR improvement of the 5 % of mixtures with the lowest
+          improvement.
+        - ``harm``: share of the mixtures whose output is worse than the input.
+        - ``measures``: for each measure ``in`` and ``out`` (means), ``better`` (the improvement,
+          with ``mean``, ``low`` and ``high``) and ``mixtures`` (the number of those for which the
+          measure is defined).
+        - ``by``: SI-SDR improvement by ``snr``, ``room``, ``disturbance``, ``noise``, ``speaker``
+          and ``sexes``; each group has ``mixtures``, ``mean``, ``low``, ``high``,
+          ``worst_twentieth`` and ``harm``.
+        - ``worst``: the five mixtures with the lowest improvement, each with ``index``,
+          ``sisdri_db`` and its properties.
     """
     scored = scores(
         separate,
@@ -147,79 +234,149 @@ def evaluate(
         rooms=rooms,
         measures=measures,
     )
-    better = improvements(scored)
+    improvements_db = improvements(scored)
     return {
         "split": split,
         "mixtures": mixtures,
         "sisdr_in_db": float(np.mean([s.before["sisdr"] for s in scored])),
         "sisdr_out_db": float(np.mean([s.after["sisdr"] for s in scored])),
-        "sisdri_db": bootstrap(better),
-        "worst_twentieth_db": worst_twentieth(better),
-        "harm": harm(better),
+        "sisdri_db": bootstrap(improvements_db),
+        "worst_twentieth_db": worst_twentieth(improvements_db),
+        "harm": harm(improvements_db),
         "measures": {name: _summary(scored, name) for name in measures},
         "by": {
-            "snr": _by(better, [[_snr_range(s.meta["snr_db"])] for s in scored]),
+            "snr": _by(improvements_db, [[_snr_range(s.meta["snr_db"])] for s in scored]),
             "room": _by(
-                better, [["no room" if s.meta["rt60"] is None else "in a room"] for s in scored]
+                improvements_db,
+                [["no room" if s.meta["rt60"] is None else "in a room"] for s in scored],
             ),
-            "disturbance": _by(better, [_disturbances(s.meta) for s in scored]),
-            "noise": _by(better, [s.meta["categories"] or ["none"] for s in scored]),
-            "speaker": _by(better, [s.meta["speakers"] for s in scored]),
-            "sexes": _by(better, [[SEXES.get(s.meta["sexes"], "sex unknown")] for s in scored]),
+            "disturbance": _by(improvements_db, [_disturbances(s.meta) for s in scored]),
+            "noise": _by(improvements_db, [s.meta["categories"] or ["none"] for s in scored]),
+            "speaker": _by(improvements_db, [s.meta["speakers"] for s in scored]),
+            "sexes": _by(
+                improvements_db, [[SEXES.get(s.meta["sexes"], "sex unknown")] for s in scored]
+            ),
         },
         "worst": [
-            {"index": scored[i].index, "sisdri_db": float(better[i]), **scored[i].meta}
-            for i in np.argsort(better, kind="stable")[:WORST]
+            {"index": scored[i].index, "sisdri_db": float(improvements_db[i]), **scored[i].meta}
+            for i in np.argsort(improvements_db, kind="stable")[:WORST]
         ],
     }
 
 
 def improvements(scored: list[Score]) -> np.ndarray:
-    """By how many dB of SI-SDR each mixture is better [shape=(mixtures,)]."""
+    """Return the SI-SDR improvement of each mixture.
+
+    Parameters
+    ----------
+    scored : list of Score
+
+    Returns
+    -------
+    np.ndarray [shape=(mixtures,), dtype=float64]
+        In dB.
+    """
     return np.array([s.after["sisdr"] - s.before["sisdr"] for s in scored])
 
 
 def after(scored: list[Score], measure: str) -> np.ndarray:
-    """A measure of every output [shape=(mixtures,)]; where it does not exist (PESQ without an utterance) that of the mixture, for all
-    alike."""
+    """Return a measure of the output for each mixture.
+
+    Where the measure is not defined (PESQ without an utterance), the value of the mixture is used,
+    for every separator alike.
+
+    Parameters
+    ----------
+    scored : list of Score
+    measure : str
+        A key of `MEASURES`.
+
+    Returns
+    -------
+    np.ndarray [shape=(mixtures,), dtype=float64]
+    """
     return np.array(
         [s.after[measure] if np.isfinite(s.after[measure]) else s.before[measure] for s in scored]
     )
 
 
-def worst_twentieth(better: np.ndarray) -> float:
-    """Mean of the lowest 5 % (at least one) of improvements [shape=(mixtures,)], dB."""
-    return float(np.sort(better)[: max(1, round(len(better) / 20))].mean())
+def worst_twentieth(improvements_db: np.ndarray) -> float:
+    """Compute the mean of the lowest 5 % of the improvements (at least one).
+
+    Parameters
+    ----------
+    improvements_db : np.ndarray [shape=(mixtures,), dtype=float]
+        Improvements in dB.
+
+    Returns
+    -------
+    float
+        In dB.
+    """
+    return float(np.sort(improvements_db)[: max(1, round(len(improvements_db) / 20))].mean())
 
 
-def harm(better: np.ndarray) -> float:
-    """Part of the mixtures that come out worse than they went in; better [shape=(mixtures,)]: improvements in dB."""
-    return float(np.mean(np.asarray(better) < 0))
+def harm(improvements_db: np.ndarray) -> float:
+    """Compute the share of mixtures whose output is worse than the input.
+
+    Parameters
+    ----------
+    improvements_db : np.ndarray [shape=(mixtures,), dtype=float]
+        Improvements in dB.
+
+    Returns
+    -------
+    float
+        In 0..1.
+    """
+    return float(np.mean(np.asarray(improvements_db) < 0))
 
 
 def spec(
     split: str, sources: int, rooms: float | None = None, level_db: float | None = None
 ) -> mixer.MixtureSpec:
-    """What the mixtures of a split's evaluation are like.
+    """Return the specification of the evaluation mixtures of a split.
 
     Parameters
     ----------
-    split, sources, rooms : as `evaluate`. "test-2026-11" has the mixtures of the releases before the splits were made by source.
-    level_db : the level of the first speaker in all of them, dBFS; None: as it comes.
+    split, sources, rooms
+        As for `evaluate`. "test-2026-11" has the mixtures of the releases before the splits were
+        made by source.
+    level_db : float or None
+        Level of the first speaker in all mixtures, dBFS; None: that of the recordings.
+
+    Returns
+    -------
+    mixer.MixtureSpec
     """
     if split == "test-2026-11":
-        found = mixer.SEPARATE_EVAL_2026_11 if sources == 2 else mixer.ENHANCE_EVAL_2026_11
+        result = mixer.SEPARATE_EVAL_2026_11 if sources == 2 else mixer.ENHANCE_EVAL_2026_11
     else:
-        found = mixer.SEPARATE_EVAL if sources == 2 else mixer.ENHANCE_EVAL
+        result = mixer.SEPARATE_EVAL if sources == 2 else mixer.ENHANCE_EVAL
     if rooms is not None:
-        found = dataclasses.replace(found, room_probability=rooms)
-    return found if level_db is None else dataclasses.replace(found, level_db=(level_db, level_db))
+        result = dataclasses.replace(result, room_probability=rooms)
+    return (
+        result if level_db is None else dataclasses.replace(result, level_db=(level_db, level_db))
+    )
 
 
 def fixed_mixtures(
     split: str, sources: int, corpus: str, rooms: float | None = None, level_db: float | None = None
 ):
-    """Function index -> the mixture of that index; parameters as `spec`."""
+    """Return a function that makes the mixture of an index.
+
+    Parameters
+    ----------
+    split, sources, rooms, level_db
+        As for `spec`.
+    corpus : str
+        Name of the corpus.
+
+    Returns
+    -------
+    callable
+        Maps int to mixer.Mixture.
+    """
     data, mixed = corpora.open_corpus(split, name=corpus), spec(split, sources, rooms, level_db)
     return lambda index: mixer.mix(data, mixed, seed=EVALUATION_SEED, index=index)
 
@@ -234,13 +391,23 @@ def write_worst(
     corpus: str,
     rooms: float | None = None,
 ) -> list[str]:
-    """Write the mixtures that gained least, their sources and what the separator made of them; parameters as `evaluate`, of whose result
-    ``worst`` is.
+    """Write the mixtures with the lowest improvement, their sources and the estimates.
+
+    The folder appears whole or not at all, and replaces an existing entry.
+
+    Parameters
+    ----------
+    separate, split, sources, corpus, rooms
+        As for `evaluate`.
+    worst : list of dict
+        From the result of `evaluate`.
+    folder : Path
 
     Returns
     -------
-    Paths of WAVs, 16 kHz, float32: ``NNN_mixture.wav``, ``NNN_source1.wav``, ``NNN_estimate1.wav`` ... The folder appears whole or not at
-    all, and replaces one that is there.
+    list of str
+        Paths of WAV files, 16 kHz, float32: ``NNN_mixture.wav``, ``NNN_source1.wav``,
+        ``NNN_estimate1.wav`` ...
 
     Raises
     ------
@@ -252,13 +419,13 @@ def write_worst(
     mixture = fixed_mixtures(split, sources, corpus, rooms)
     names = []
     with atomic_folder(folder) as part:
-        for one in worst:
-            m = mixture(one["index"])
+        for entry in worst:
+            m = mixture(entry["index"])
             sounds = {"mixture": m.mixture}
             for kind, several in (("source", m.sources), ("estimate", separate(m.mixture))):
                 sounds |= {f"{kind}{i + 1}": sound for i, sound in enumerate(several)}
             for kind, sound in sounds.items():
-                names.append(f"{one['index']:03d}_{kind}.wav")
+                names.append(f"{entry['index']:03d}_{kind}.wav")
                 soundfile.write(part / names[-1], sound, RATE, subtype="FLOAT")
     return [str(folder / name) for name in names]
 
@@ -274,7 +441,12 @@ def scores(
     level_db: float | None = None,
     measures=("sisdr",),
 ) -> list[Score]:
-    """Every mixture's `Score`; parameters as `evaluate` and `spec`."""
+    """Score a separator on every mixture; see `evaluate` and `spec` for the parameters.
+
+    Returns
+    -------
+    list of Score
+    """
     mixture, scored = fixed_mixtures(split, sources, corpus, rooms, level_db), []
     with progress() as bar:
         for i in bar.track(range(mixtures), description=f"evaluate on {split}"):
@@ -284,46 +456,77 @@ def scores(
 
 
 def score(index: int, m: mixer.Mixture, estimates: np.ndarray, measures=("sisdr",)) -> Score:
-    """Score estimates [shape=(sources, samples), float32] of a mixture."""
+    """Score the estimates of a mixture.
+
+    Parameters
+    ----------
+    index : int
+        Index of the mixture in the split.
+    m : mixer.Mixture
+    estimates : np.ndarray [shape=(sources, samples), dtype=float32]
+        In any order.
+    measures : sequence of str
+        Keys of `MEASURES`.
+
+    Returns
+    -------
+    Score
+    """
     sources = len(m.sources)
     orders = itertools.permutations(range(sources))
     order = max(
         orders,
         key=lambda o: sum(si_sdr_db(estimates[k], s) for k, s in zip(o, m.sources, strict=True)),
     )
-    given = ([m.mixture] * sources, [estimates[k] for k in order])
+    inputs_and_outputs = ([m.mixture] * sources, [estimates[k] for k in order])
     before, after = (
         {
             name: float(
-                np.mean([MEASURES[name](e, s) for e, s in zip(got, m.sources, strict=True)])
+                np.mean([MEASURES[name](e, s) for e, s in zip(signals, m.sources, strict=True)])
             )
             for name in measures
         }
-        for got in given
+        for signals in inputs_and_outputs
     )
     return Score(index, m.meta, before, after)
 
 
-def kept_scores(file: Path, of: dict, separate, **which) -> list[Score]:
-    """`scores` with the parameters ``which``; read from a file when it holds these of the same separator, as ``of`` names it."""
+def cached_scores(file: Path, of: dict, separate, **which) -> list[Score]:
+    """Return `scores`, from a file if it has those of the same separator and parameters.
+
+    Parameters
+    ----------
+    file : Path
+        Written when it does not have these scores.
+    of : dict
+        Identifies the separator; must be serializable as JSON.
+    separate : callable
+        As for `evaluate`.
+    **which
+        Keyword arguments of `scores`.
+
+    Returns
+    -------
+    list of Score
+    """
     mixed = spec(which["split"], which["sources"], which.get("rooms"), which.get("level_db"))
-    asked = json.loads(
+    request = json.loads(
         json.dumps({**of, **which, "spec": dataclasses.asdict(mixed), "seed": EVALUATION_SEED})
     )
-    with contextlib.suppress(OSError, ValueError, TypeError, KeyError):  # not there yet, or damaged
-        kept = json.loads(file.read_text())
-        if kept["asked"] == asked:
-            return [Score(**score) for score in kept["scores"]]
+    with contextlib.suppress(OSError, ValueError, TypeError, KeyError):  # missing, or damaged
+        cached = json.loads(file.read_text())
+        if cached["asked"] == request:
+            return [Score(**score) for score in cached["scores"]]
     scored = scores(separate, **which)
     with atomic_path(file) as part:
         part.write_text(
-            json.dumps({"asked": asked, "scores": [dataclasses.asdict(s) for s in scored]}) + "\n"
+            json.dumps({"asked": request, "scores": [dataclasses.asdict(s) for s in scored]}) + "\n"
         )
     return scored
 
 
 def _summary(scored: list[Score], name: str) -> dict:
-    """A measure over all mixtures for which it exists, before and after."""
+    """Summarize a measure over all mixtures for which it is defined."""
     pairs = np.array([(s.before[name], s.after[name]) for s in scored])
     pairs = pairs[np.isfinite(pairs).all(1)]
     if not len(pairs):
@@ -337,19 +540,19 @@ def _summary(scored: list[Score], name: str) -> dict:
 
 
 def _by(values: np.ndarray, groups: list[list[str]]) -> dict[str, dict]:
-    """Improvements of the mixtures that belong to each group; one may belong to several."""
-    found = {}
+    """Summarize the improvements by group; a mixture may belong to several groups."""
+    result = {}
     for name in sorted({name for names in groups for name in names}):
-        own = np.array(
+        members = np.array(
             [value for value, names in zip(values, groups, strict=True) if name in names]
         )
-        found[name] = {
-            "mixtures": len(own),
-            **bootstrap(own),
-            "worst_twentieth": worst_twentieth(own),
-            "harm": harm(own),
+        result[name] = {
+            "mixtures": len(members),
+            **bootstrap(members),
+            "worst_twentieth": worst_twentieth(members),
+            "harm": harm(members),
         }
-    return found
+    return result
 
 
 def _snr_range(snr_db: float | None) -> str:
@@ -362,7 +565,7 @@ def _snr_range(snr_db: float | None) -> str:
 
 
 def _disturbances(meta: dict) -> list[str]:
-    """What the microphone adds to the mixture."""
+    """Name the disturbances that the microphone adds to the mixture."""
     return [
         words for key, words in (("dc", "offset (DC)"), ("hum", "hum")) if meta[key] is not None
     ] or ["neither offset nor hum"]

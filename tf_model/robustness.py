@@ -1,7 +1,9 @@
-"""How robust a separator is: the same mixtures under conditions that change one thing each, clean speech, noise alone, and silence.
+"""Robustness of a separator to out-of-distribution conditions.
 
-Conditions are good SNR, rooms, levels from a whisper to full scale, clipping, another sample rate, music, an offset (DC), hum of the mains,
-infrasound, and a pop when recording starts. Everything is heard as 16-bit PCM, as a board hears it.
+The same mixtures are scored under conditions that each change one property: high SNR, rooms, levels
+from a whisper to full scale, clipping, another sample rate, music, DC offset, mains hum,
+infrasound, and a pop at the start of the recording. Clean speech, noise alone and silence are
+scored too. All input is rounded to 16-bit PCM, as on a board.
 """
 
 import dataclasses
@@ -18,40 +20,48 @@ from tf_model import evaluate
 from tf_model.signal import PCM_SCALE, to_pcm
 
 PLAIN = "as they are"
-LEVELS = (-60, -50, -40, -30, -20)  # dBFS of the (first) speaker; the first is a whisper's
-CLIPPED = (5, 15)  # dB by which the loudest sample is beyond full scale
+# Levels of the (first) speaker, dBFS; the first is that of a whisper.
+LEVELS = (-60, -50, -40, -30, -20)
+CLIPPED = (5, 15)  # dB by which the peak exceeds full scale
 GOOD_SNR = (20.0, 40.0)  # dB
-OFFSETS = (0.03, 0.1, 0.3)  # of full scale
+OFFSETS = (0.03, 0.1, 0.3)  # DC offset relative to full scale
 HUM_DB = -35  # dBFS
-HUM_HARMONICS = 10  # of 1/k times the amplitude of the first
+HUM_HARMONICS = 10  # harmonic k has 1/k times the amplitude of the first
 INFRASOUND = (8, -20)  # Hz, dBFS
-POP = (0.5, 0.02)  # of full scale, and the time constant of its decay in seconds
+POP = (0.5, 0.02)  # peak relative to full scale; time constant of the decay in s
 Make = Callable[[int], mixer.Mixture]
 
 
 def robustness(separate, *, split: str, sources: int, mixtures: int, corpus: str) -> dict:
-    """Score a separator under each condition, on mixtures that are those of `tf_model.evaluate.evaluate` but without rooms, offset and hum.
+    """Score a separator under each condition.
 
-    Mixture i of every condition has the same speech, and the same noise unless the condition is about the noise, so that conditions are
-    compared mixture by mixture.
+    The mixtures are those of `tf_model.evaluate.evaluate`, but without rooms, DC offset and hum.
+    Mixture i of every condition has the same speech, and the same noise unless the condition is
+    about the noise, so that conditions can be compared per mixture.
 
     Parameters
     ----------
-    separate, split, sources, corpus : as `tf_model.evaluate.evaluate`.
-    mixtures : of each condition.
+    separate, split, sources, corpus
+        As for `tf_model.evaluate.evaluate`.
+    mixtures : int
+        Number of mixtures of each condition.
 
     Returns
     -------
-    dict with ``split``, ``mixtures``; ``conditions``, for each by name ``sisdr_in_db`` and ``sisdr_out_db`` (means), ``sisdri_db``
-    {``mean``, ``low``, ``high``} and ``against_db`` {the same}: SI-SDR of the output less that of the same mixtures as they are;
-    ``without_noise_db``, SI-SDR of what becomes of mixtures without noise (of one speaker: of clean speech), against the speakers;
-    ``noise_alone_db``, by how much noise without speech becomes softer; ``silence_dbfs``, the largest sample for digital silence, None
-    where all are 0.
+    dict
+        - ``split``, ``mixtures``.
+        - ``conditions``: for each condition ``sisdr_in_db`` and ``sisdr_out_db`` (means),
+          ``sisdri_db`` with ``mean``, ``low`` and ``high``, and ``against_db`` with the same keys:
+          SI-SDR of the output minus that for the unmodified mixture.
+        - ``without_noise_db``: SI-SDR of the output for mixtures without noise (with one speaker:
+          for clean speech).
+        - ``noise_alone_db``: attenuation of noise without speech.
+        - ``silence_dbfs``: largest sample of the output for digital silence, None if all are 0.
 
     Raises
     ------
     UserError
-        When the corpus is missing, or has too little for the task.
+        When the corpus is missing, or is too small for the task.
     """
     data, spec = corpora.open_corpus(split, name=corpus), _plain(evaluate.spec(split, sources))
     scored, clean, softer = {}, [], []
@@ -84,7 +94,7 @@ def robustness(separate, *, split: str, sources: int, mixtures: int, corpus: str
 
 
 def _summary(scored: list[evaluate.Score], plain: list[evaluate.Score]) -> dict:
-    """A condition's figures."""
+    """Summarize the scores of a condition."""
     out = evaluate.after(scored, "sisdr")
     return {
         "sisdr_in_db": float(np.mean([s.before["sisdr"] for s in scored])),
@@ -95,7 +105,10 @@ def _summary(scored: list[evaluate.Score], plain: list[evaluate.Score]) -> dict:
 
 
 def _plain(spec: mixer.MixtureSpec) -> mixer.MixtureSpec:
-    """The same without what conditions add. Rooms, where a condition asks for them, have the noises in them and leave these as they are."""
+    """Remove from a specification what conditions add.
+
+    In conditions with rooms, the noises are in the room too, and are the same recordings.
+    """
     return dataclasses.replace(
         spec,
         room_probability=0.0,
@@ -119,7 +132,7 @@ def _conditions(data: corpora.Corpus, spec: mixer.MixtureSpec) -> dict[str, Make
         made[f"speech at {level} dBFS"] = _mixtures(
             data, dataclasses.replace(spec, level_db=(level, level))
         )
-    # The mixer turns down what would clip.
+    # The mixer attenuates mixtures that would clip.
     made["loudest without clipping"] = _mixtures(data, dataclasses.replace(spec, level_db=(0, 0)))
     for beyond in CLIPPED:
         made[f"clipped by {beyond} dB"] = _clipped(plain, beyond)
@@ -149,11 +162,11 @@ def _clipped(make: Make, beyond_db: float) -> Make:
             m, mixture=m.mixture * np.float32(10 ** (beyond_db / 20) / np.abs(m.mixture).max())
         )
 
-    return clipped  # `_pcm` clips
+    return clipped  # the amplified mixture, which `_pcm` clips
 
 
 def _added(make: Make, sound: np.ndarray) -> Make:
-    """With a sound [shape=(samples,)] in the mixture that belongs to no speaker."""
+    """Add a sound [shape=(samples,), dtype=float] to the mixture and to its noise."""
 
     def added(index):
         m = make(index)
@@ -167,13 +180,13 @@ def _added(make: Make, sound: np.ndarray) -> Make:
 
 
 def _hum(samples: int, hz: float) -> np.ndarray:
-    """Hum of the mains with harmonics; float32 [samples]."""
+    """Synthesize mains hum with harmonics [shape=(samples,), dtype=float32]."""
     harmonics = np.arange(1, HUM_HARMONICS + 1)
     return microphone.hum(samples, hz, 1 / harmonics, 0.1 * harmonics**2) * 10 ** (HUM_DB / 20)
 
 
 def _tone(samples: int, hz: float, level_db: float) -> np.ndarray:
-    """A sine of that RMS; float64 [samples]."""
+    """Synthesize a sine of this RMS level [shape=(samples,), dtype=float64]."""
     return np.sqrt(2) * 10 ** (level_db / 20) * np.sin(2 * np.pi * hz / RATE * np.arange(samples))
 
 
@@ -192,10 +205,10 @@ def _score(separate, m: mixer.Mixture) -> evaluate.Score:
 
 
 def _pcm(x: np.ndarray) -> np.ndarray:
-    """As a board hears it."""
+    """Round to 16-bit PCM, the input of a board."""
     return to_pcm(x) / np.float32(PCM_SCALE)
 
 
 def _level_db(x: np.ndarray) -> float:
-    """Level in dBFS; nothing is softer than a step of PCM."""
+    """Compute the RMS level in dBFS, at least that of one step of 16-bit PCM."""
     return float(20 * np.log10(max(np.sqrt(np.mean(x.astype(np.float64) ** 2)), 1 / PCM_SCALE)))

@@ -1,4 +1,7 @@
-"""Sizes of the networks, one dataclass for each family. This module does not import TensorFlow."""
+"""Sizes of the networks, one dataclass per family.
+
+This module does not import TensorFlow.
+"""
 
 import dataclasses
 from typing import Literal
@@ -7,7 +10,7 @@ from groupcomm.errors import UserError
 from tf_model.signal import Signal
 
 SEPARATORS = ("dprnn", "tcn", "dptnet", "sudo")
-TALKS = ("none", "blstm", "tac", "flstm")
+GROUP_COMMUNICATION = ("none", "blstm", "tac", "flstm")
 
 
 def _at_least(net, low: int, *fields: str) -> None:
@@ -24,22 +27,36 @@ class Streaming:
 
     Parameters
     ----------
-    signal : the signal path.
-    sources : 1 for enhancement (the speech), 2 for two speakers.
-    features : encoder width N, split into ``groups`` groups of M = N / K.
-    groups : K; where the signal path has bands, as many.
-    blocks : [talk, LSTM] pairs.
-    talk : how groups talk: by TAC, by a BLSTM across them, which begins from zero in every frame, or not at all.
-    bottleneck : width of the layer in which, at the head of every block, each group speaks and hears in a place of its own; 0: none.
-    memory : units of an LSTM in the bottleneck of the first block; 0: none.
-    tac : hidden width of TAC.
-    blstm : units of the BLSTM across groups, in each direction.
-    hidden : units of the shared LSTM.
+    signal : Signal
+        The signal path.
+    sources : int
+        1: enhancement (the output is the speech). 2: separation of two speakers.
+    features : int
+        Features N of the encoder, split into ``groups`` groups of N / K features.
+    groups : int
+        Number of groups K; equal to the number of bands if the signal path has bands.
+    blocks : int
+        Number of [Group Communication, LSTM] blocks.
+    talk : str
+        Form of Group Communication: "tac"; "blstm", a BLSTM across the groups that starts from zero
+        in every frame; or "none".
+    tac : int
+        Hidden units of TAC.
+    blstm : int
+        Units of the BLSTM across groups, in each direction.
+    hidden : int
+        Units of the LSTM that the groups share.
+    bottleneck : int
+        Width of the layer across all groups at the start of every block (see
+        `tf_model.layers.bottleneck`); 0: none.
+    memory : int
+        Units of an LSTM in the bottleneck of the first block; 0: none.
 
     Raises
     ------
     UserError
-        When the groups do not divide the features or are not the bands, or there is no such talk.
+        When a size is out of range, the groups do not divide the features or differ from the bands,
+        or the form of Group Communication is unknown.
     """
 
     signal: Signal = Signal()
@@ -55,6 +72,7 @@ class Streaming:
     memory: int = 0
 
     def __post_init__(self):
+        """Check that the sizes fit together."""
         _at_least(self, 0, "blocks", "bottleneck", "memory")
         _at_least(self, 1, "sources", "features", "groups", "tac", "blstm", "hidden")
         if self.features % self.groups:
@@ -63,48 +81,71 @@ class Streaming:
             )
         if self.signal.bands not in (0, self.groups):
             raise UserError(
-                f"{self.groups} groups, {self.signal.bands} bands: each band is a group; use as many"
+                f"{self.groups} groups, {self.signal.bands} bands: each band is a group; "
+                "use equal numbers"
             )
         if self.memory and not (self.bottleneck and self.blocks):
             raise UserError(
-                f"memory {self.memory}: its LSTM is in the bottleneck; use a bottleneck of 16, or memory 0"
+                f"memory {self.memory}: its LSTM is in the bottleneck; "
+                "use a bottleneck of 16, or memory 0"
             )
         if self.talk not in ("tac", "blstm", "none"):
-            raise UserError(f"groups do not talk by {self.talk!r}; use 'tac', 'blstm' or 'none'")
+            raise UserError(
+                f"talk {self.talk!r}: no such form of Group Communication; "
+                "use 'tac', 'blstm' or 'none'"
+            )
 
 
 @dataclasses.dataclass(frozen=True)
 class TasNet:
-    """Sizes of a network of the family. All widths are those of one group.
+    """Sizes of a network of the papers' family.
 
     Parameters
     ----------
-    separator : what is between the filterbank and the masks.
-    talk : how groups talk: not at all (plain); by a BLSTM across them; by TAC; or, in the sub-band F-LSTM that came before, by a BLSTM
-        across sub-bands whose outputs are concatenated for a time recurrence of full width.
-    groups : K; for ``"flstm"`` the sub-bands.
-    blocks : blocks of the separator.
-    hidden : units of each LSTM direction; for TCN and Sudo rm -rf the inner width.
-    tac : hidden width of TAC.
-    chunk : frames in a chunk of the dual path (dprnn, dptnet).
-    context : frames in a context; 0: no context codec.
-    codec_hidden, codec_tac : like ``hidden`` and ``tac``, of the context codec.
-    depth : levels of Sudo rm -rf.
-    features : N, of the filterbank.
-    bottleneck : width that the features are reduced to before a plain separator; 0: none.
-    window : samples in a frame; frames are half over each other.
-    sources : estimates that come out.
-    sample_rate : samples a second.
-    causal : the form that streams.
+    separator : str
+        "dprnn", "tcn", "dptnet" or "sudo": the part between the filterbank and the masks.
+    talk : str
+        Form of Group Communication: "none"; "blstm", a BLSTM across the groups; "tac"; or "flstm",
+        the earlier sub-band F-LSTM: a BLSTM across sub-bands, whose outputs are concatenated for a
+        recurrence over time of full width.
+    groups : int
+        Number of groups K; for "flstm", of sub-bands.
+    blocks : int
+        Number of blocks of the separator.
+    hidden : int
+        Units of each LSTM direction; for "tcn" and "sudo" the features inside a block. With groups,
+        all widths are those of one group.
+    tac : int
+        Hidden units of TAC.
+    chunk : int
+        Frames per chunk of the dual path ("dprnn", "dptnet").
+    context : int
+        Frames per context; 0: no context codec.
+    codec_hidden, codec_tac : int
+        ``hidden`` and ``tac`` of the context codec.
+    depth : int
+        Number of resolutions in a block of "sudo".
+    features : int
+        Features N of the filterbank.
+    bottleneck : int
+        Number of features after the reduction before an ungrouped separator; 0: no reduction.
+    window : int
+        Samples per frame; frames overlap by half.
+    sources : int
+        Number of estimated sources.
+    sample_rate : int
+        Samples per second.
+    causal : bool
+        The form that streams.
 
     Raises
     ------
     UserError
-        For sizes that do not fit, or a causal form that does not exist.
+        When the sizes do not fit together, or there is no such causal form.
     """
 
     separator: Literal[SEPARATORS] = "dprnn"
-    talk: Literal[TALKS] = "none"
+    talk: Literal[GROUP_COMMUNICATION] = "none"
     groups: int = 1
     blocks: int = 6
     hidden: int = 128
@@ -122,10 +163,11 @@ class TasNet:
     causal: bool = False
 
     def __post_init__(self):
-        for field, kinds in (("separator", SEPARATORS), ("talk", TALKS)):
+        """Check that the sizes fit together."""
+        for field, kinds in (("separator", SEPARATORS), ("talk", GROUP_COMMUNICATION)):
             if getattr(self, field) not in kinds:
                 raise UserError(
-                    f"{field} {getattr(self, field)!r}: there is no such one; use {', '.join(kinds)}"
+                    f"{field} {getattr(self, field)!r}: no such {field}; use {', '.join(kinds)}"
                 )
         _at_least(self, 0, "blocks", "tac", "context", "codec_tac", "depth", "bottleneck")
         _at_least(
@@ -147,7 +189,8 @@ class TasNet:
             )
         if self.bottleneck and self.grouped:
             raise UserError(
-                "a bottleneck is for plain networks: grouped ones keep their groups from the features to the masks; use 0"
+                f"bottleneck {self.bottleneck}: only networks without groups have a bottleneck; "
+                "use 0"
             )
         for name, size in (
             ("window", self.window),
@@ -157,34 +200,60 @@ class TasNet:
             if size % 2 and not (self.causal and size == 1):
                 raise UserError(f"{name} {size} is odd, but its halves overlap; use {size + 1}")
         if self.causal and self.separator != "dprnn":
-            raise UserError(f"there is no causal form of {self.separator}; use dprnn")
+            raise UserError(f"{self.separator} has no causal form; use dprnn")
         if self.causal and self.context and self.chunk != 1:
             raise UserError(
-                f"chunk {self.chunk}: a causal GC3 has one frame a hop for its separator; use chunk 1"
+                f"chunk {self.chunk}: the separator of a causal GC3 network has one frame per hop; "
+                "use chunk 1"
             )
 
     @property
     def grouped(self) -> bool:
-        """Whether features stay in groups all the way."""
+        """Whether the features are in groups from the norm to the masks."""
         return self.talk in ("blstm", "tac")
 
     @property
     def width(self) -> int:
-        """Features of one group inside the separator."""
+        """Number of features per group inside the separator."""
         return (self.bottleneck or self.features) // (self.groups if self.grouped else 1)
 
     @property
     def hop(self) -> int:
-        """Samples that a causal network takes at a time."""
+        """Samples that a causal network processes per step."""
         return (self.context or self.chunk) * self.window // 2
 
     def frames(self, samples: int) -> int:
-        """Frames of the filterbank for so many samples."""
+        """Return the number of frames of the filterbank.
+
+        Parameters
+        ----------
+        samples : int
+            Length of the mixture.
+
+        Returns
+        -------
+        int
+        """
         return (samples + sum(padding(self, samples))) // (self.window // 2) - 1
 
 
 def padding(net: TasNet, samples):
-    """Zeros before and after: a whole number of frames, and every sample in two of them (causal: a whole number of hops)."""
+    """Return the padding of a mixture.
+
+    It gives a whole number of frames, with every sample in two of them; for a causal network, a
+    whole number of hops.
+
+    Parameters
+    ----------
+    net : TasNet
+    samples : int or tf.Tensor
+        Length of the mixture.
+
+    Returns
+    -------
+    front, back : int or tf.Tensor
+        Numbers of zeros before and after the mixture.
+    """
     stride = net.window // 2
     if net.causal:
         return stride, -samples % net.hop
