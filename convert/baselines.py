@@ -324,7 +324,7 @@ def compare(names: list[str], folder: Path, *, split: str, mixtures: int, corpus
 
     def score(label, of, ours, separate, sizes):
         err.print(f"{label}:")
-        scored[label] = evaluate.kept_scores(folder / f"{label}.json", of, separate, **which)
+        scored[label] = evaluate.cached_scores(folder / f"{label}.json", of, separate, **which)
         systems.append({"name": label, "ours": ours, **sizes, **_summary(scored[label])})
 
     for baseline in BASELINES:

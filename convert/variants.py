@@ -66,9 +66,9 @@ def compare(
         name: str, of: dict, run
     ) -> tuple[list[evaluate.Score], dict[str, list[evaluate.Score]]]:
         err.print(f"{trained.name}: {name}")
-        whole = evaluate.kept_scores(folder / f"{name}.json", of, run, **which)
+        whole = evaluate.cached_scores(folder / f"{name}.json", of, run, **which)
         at = {
-            f"{level:g}": evaluate.kept_scores(
+            f"{level:g}": evaluate.cached_scores(
                 folder / f"{name}{level:g}dBFS.json",
                 of,
                 run,
