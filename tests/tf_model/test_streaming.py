@@ -183,7 +183,8 @@ def test_sizes_that_do_not_fit_are_named(tiny_net):
     with pytest.raises(UserError, match="5 groups do not divide 32 features"):
         dataclasses.replace(tiny_net, groups=5)
     with pytest.raises(
-        UserError, match="groups do not talk by 'gru'; use 'tac', 'blstm' or 'none'"
+        UserError,
+        match="talk 'gru': no such form of Group Communication; use 'tac', 'blstm' or 'none'",
     ):
         dataclasses.replace(tiny_net, talk="gru")
     with pytest.raises(UserError, match="nosuch: no such network"):

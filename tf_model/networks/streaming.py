@@ -1,11 +1,13 @@
-"""The streaming family: causal GroupComm networks for boards, one hop in, one set of masks out.
+"""The streaming family: causal GroupComm networks for boards that process one hop at a time.
 
-STFT bins -> Dense + ReLU -> K groups -> blocks of [talk, shared LSTM] -> Dense + sigmoid -> a mask for every source. The groups talk by
-TAC, by a BLSTM across them, or (a control) not at all; where there is a bottleneck, through that before. All of it is one frame deep: no
-look-ahead beyond the window.
+STFT features -> Dense + ReLU -> K groups -> blocks of [Group Communication, shared LSTM] -> Dense +
+sigmoid -> a mask per source. Group Communication is TAC, a BLSTM across the groups, or, in an
+ablation, absent. Where there is a bottleneck, it comes first in each block. Every layer works on
+one frame: there is no look-ahead beyond the window.
 
-Where the signal path has bands, every group is one band of the spectrum, and the two Dense layers are of a band: they too have one set of
-weights that all groups share, and a constant for each group tells it where it lies.
+Where the signal path has bands, every group is one band of the spectrum. The two Dense layers then
+also share their weights across groups, and a constant per group encodes its position in the
+spectrum.
 """
 
 from typing import Literal
@@ -25,14 +27,24 @@ View = Literal["sequence", "streaming", "export"]
 
 
 def build(net: Streaming, view: View = "sequence") -> keras.Model:
-    """Build a network. All views have the same weights in the same order: ``a.set_weights(b.get_weights())``.
+    """Build a network.
+
+    All views have the same weights in the same order: ``a.set_weights(b.get_weights())``.
 
     Parameters
     ----------
-    net : sizes.
-    view : ``"sequence"`` maps features [batch, frames, inputs] to masks [batch, frames, sources * values], to train (see `Signal`);
-        ``"streaming"`` maps [1, inputs] to [1, sources * values] and keeps its state from call to call (`reset` zeroes it);
-        ``"export"`` has the same shapes and leaves the state to the TFLite runtime, to convert.
+    net : Streaming
+    view : str
+        - "sequence", for training: maps features [shape=(batch, frames, n_features)] to masks
+          [shape=(batch, frames, sources * n_values)], see `Signal`.
+        - "streaming": maps [shape=(1, n_features)] to [shape=(1, sources * n_values)] and keeps its
+          state between calls; `reset` resets it.
+        - "export", for the converter: has the same shapes and leaves the state to the TFLite
+          runtime.
+
+    Returns
+    -------
+    keras.Model
     """
     signal = net.signal
     x = keras.Input(
@@ -67,7 +79,9 @@ def build(net: Streaming, view: View = "sequence") -> keras.Model:
         )
     if signal.bands:
         masks = group.merge(
-            keras.layers.Dense(net.sources * signal.band_width, activation="sigmoid", name="masks")(h)
+            keras.layers.Dense(net.sources * signal.band_width, activation="sigmoid", name="masks")(
+                h
+            )
         )
     else:
         masks = keras.layers.Dense(net.sources * signal.bins, activation="sigmoid", name="masks")(
@@ -77,16 +91,19 @@ def build(net: Streaming, view: View = "sequence") -> keras.Model:
 
 
 def separate(model, mixtures, net: Streaming):
-    """Run a sequence view on sound.
+    """Separate mixtures with a sequence view.
 
     Parameters
     ----------
-    model : callable, features [batch, frames, inputs] -> masks [batch, frames, sources * values].
-    mixtures : tensor [shape=(batch, samples), float32]
+    model : callable
+        Maps features [shape=(batch, frames, n_features)] to masks
+        [shape=(batch, frames, sources * n_values)].
+    mixtures : tf.Tensor [shape=(batch, samples), dtype=float32]
+    net : Streaming
 
     Returns
     -------
-    tensor [shape=(batch, sources, samples), float32]
+    tf.Tensor [shape=(batch, sources, samples), dtype=float32]
     """
     samples = mixtures.shape[-1]
     spectrum = sig.tf_stft(mixtures, net.signal)
@@ -97,7 +114,12 @@ def separate(model, mixtures, net: Streaming):
 
 
 def reset(model: keras.Model) -> None:
-    """Zero the state of a ``"streaming"`` view."""
+    """Reset the state of a "streaming" view to zero.
+
+    Parameters
+    ----------
+    model : keras.Model
+    """
     for layer in model.layers:
         if isinstance(layer, GroupedLSTM | Bottleneck):
             layer.reset_states()

@@ -1,15 +1,20 @@
-"""The papers' family: TasNets with DPRNN, TCN, DPTNet or Sudo rm -rf inside, plain, with Group Communication, or with GC3.
+"""The papers' family: time-domain networks (TasNet) with different separators.
 
-Waveform -> learned filterbank (N features a frame) -> norm -> [context encoder] -> separator -> [context decoder] -> masks on the
-filterbank's output -> its inverse. With Group Communication the N features are K groups of N / K from the norm to the masks; each block
-first lets the groups talk and then treats them all with the same weights. GC3 is Group Communication with a context codec: the separator
-sees one frame for every context of frames. "Plain" is the case of one group that does not talk.
+Waveform -> learned filterbank (N features per frame) -> norm -> [context encoder] -> separator ->
+[context decoder] -> masks for the output of the filterbank -> inverse filterbank. The separator is
+DPRNN, TCN, DPTNet or Sudo rm -rf, without groups, with Group Communication, or with GC3. With Group
+Communication, the N features are K groups of N / K features from the norm to the masks. Each block
+first applies Group Communication, and then processes all groups with the same weights. GC3 is Group
+Communication with a context codec: the separator processes one frame per context of several frames.
+A network without groups is the case of one group without Group Communication.
 
-The published networks hear the whole recording at once. ``causal`` ones stream: time is cut into hops of one chunk (or one context) side
-by side; inside a hop all is as published, from hop to hop the recurrence goes forwards only, and norms are of every frame by itself.
-The recurrence across groups starts from zero in every frame, in all of them.
+The published networks process the whole recording at once. Networks with ``causal`` stream: time is
+divided into hops of one chunk (or one context) without overlap. Within a hop, all layers are as
+published; from hop to hop, the recurrence runs forwards only, and the norms use the statistics of
+each frame. The recurrence across groups starts from zero in every frame in all networks.
 
-Sources: arXiv 2011.08397 ("GroupComm"), arXiv 2012.07291 ("GC3"); where they are silent, the GC3 authors' published program.
+Sources: arXiv 2011.08397 ("GroupComm") and arXiv 2012.07291 ("GC3"); for what they do not specify,
+the published program of the authors of GC3.
 """
 
 import math
@@ -32,17 +37,19 @@ from tf_model.layers.waveform import Decoder, Encoder
 from tf_model.macs import Macs, product
 from tf_model.networks.sizes import TasNet, padding
 
-CODEC_LAYERS = 2  # [Group Communication, BLSTM] pairs in the context encoder, and in the decoder
-STACK = 6  # a TCN's dilations are 1, 2, 4 ... 32, again and again
+# [Group Communication, BLSTM] pairs in the context encoder, and in the context decoder.
+CODEC_LAYERS = 2
+STACK = 6  # the dilations of a TCN repeat 1, 2, 4 ... 32
 
 
 class _Block(keras.layers.Layer):
-    """The groups talk, then one or two paths through time that all groups share."""
+    """Group Communication, then one or two layers along time that all groups share."""
 
     def __init__(self, net: TasNet, index: int, **kwargs):
         super().__init__(**kwargs)
         self.net = net
         causal = {"per_frame": net.causal}
+        # Checkpoints store Group Communication under the name "talk".
         self.talk = None
         if net.talk == "tac":
             self.talk = GroupTAC(net.tac, name="talk", **causal)
@@ -65,6 +72,7 @@ class _Block(keras.layers.Layer):
             self.paths = [UBlock(net.hidden, net.depth, name="convolve")]
 
     def build(self, shape):
+        """Create the weights of all layers."""
         width = shape[-1]
         if self.talk:
             parts.build(self.talk, width // self.net.groups if self.net.talk == "flstm" else width)
@@ -73,7 +81,19 @@ class _Block(keras.layers.Layer):
         super().build(shape)
 
     def call(self, x, state=None):
-        """With ``state``, of the one path that has one: the pair (y, state)."""
+        """Apply the block.
+
+        Parameters
+        ----------
+        x : tf.Tensor [shape=(batch, time..., groups, width), dtype=float32]
+        state : tuple of tf.Tensor or None
+            State of the last layer.
+
+        Returns
+        -------
+        tf.Tensor
+            Of the shape of ``x``. With ``state``, a tuple of it and the new state.
+        """
         if self.net.talk == "flstm":
             shape = tf.shape(x)
             bands = tf.reshape(
@@ -87,7 +107,7 @@ class _Block(keras.layers.Layer):
         return self.paths[-1](x) if state is None else self.paths[-1](x, state=state)
 
     def macs(self, shape: tuple[int, ...]) -> Macs:
-        """Count for an input of this shape."""
+        """Count the multiply-accumulates for an input of this shape."""
         total = Macs()
         if self.talk:
             bands = self.net.groups
@@ -100,7 +120,10 @@ class _Block(keras.layers.Layer):
 
 
 class _Codec(keras.layers.Layer):
-    """Half of the context codec: [TAC, BLSTM along the context] pairs, shared by contexts and groups (arXiv 2012.07291, section III-B)."""
+    """One half of the context codec: [TAC, BLSTM along the context] pairs.
+
+    Contexts and groups share the weights (arXiv 2012.07291, section III-B).
+    """
 
     def __init__(self, net: TasNet, **kwargs):
         super().__init__(**kwargs)
@@ -111,12 +134,23 @@ class _Codec(keras.layers.Layer):
             self.pairs.append(ResidualRNN(net.codec_hidden, 1, name=f"time_{i}"))
 
     def build(self, shape):
+        """Create the weights of all layers."""
         for part in self.pairs:
             parts.build(part, shape[-1])
         super().build(shape)
 
     def call(self, x):
-        """[batch, contexts, context, groups, width] to the same; a context knows nothing of the others."""
+        """Apply the codec to every context separately.
+
+        Parameters
+        ----------
+        x : tf.Tensor [shape=(batch, contexts, context, groups, width), dtype=float32]
+
+        Returns
+        -------
+        tf.Tensor
+            Of the shape of ``x``.
+        """
         shape = tf.shape(x)
         y = tf.reshape(x, [-1, *x.shape[2:]])
         for part in self.pairs:
@@ -124,12 +158,21 @@ class _Codec(keras.layers.Layer):
         return tf.reshape(y, shape)
 
     def macs(self, shape: tuple[int, ...]) -> Macs:
-        """Count for an input of this shape."""
+        """Count the multiply-accumulates for an input of this shape."""
         return sum((part.macs(shape) for part in self.pairs), Macs())
 
 
 class Model(keras.Model):
-    """A network of the family: mixture [shape=(batch, samples)] to estimates [shape=(batch, sources, samples)]; views: see `build`."""
+    """A network of the papers' family.
+
+    Parameters
+    ----------
+    net : TasNet
+    export : bool
+        Build the export view, see `build`.
+    **kwargs
+        Arguments of `keras.Model`.
+    """
 
     def __init__(self, net: TasNet, *, export: bool = False, **kwargs):
         super().__init__(**kwargs)
@@ -162,7 +205,7 @@ class Model(keras.Model):
                 part.export = export
 
     def build(self, shape):
-        """Create all weights."""
+        """Create the weights of all layers."""
         net = self.net
         widths = [
             (self.encoder, net.window),
@@ -185,50 +228,71 @@ class Model(keras.Model):
         self.built = True
 
     def call(self, x):
+        """Estimate the sources; see `build` for the shapes of each view."""
         if self.export and self.net.causal:
-            return self._hear(x, None)[
-                0
-            ]  # the one recurrence from hop to hop is fused, and the runtime keeps its state
+            # The only recurrence from hop to hop is a fused operator, whose state the runtime keeps.
+            y, _ = self._process(x, None)
+            return y
         samples = tf.shape(x)[1]
         before, after = padding(self.net, samples)
-        y, _ = self._hear(tf.pad(x, [[0, 0], [before, after]]), None)
+        y, _ = self._process(tf.pad(x, [[0, 0], [before, after]]), None)
         return y[..., before : before + samples]
 
     def step(self, hop, state):
-        """Go on with a stream (causal networks).
+        """Process the next hop of a stream (causal networks).
 
         Parameters
         ----------
-        hop : the next samples [shape=(batch, net.hop)]
-        state : from `initial_state`, or from the last step.
+        hop : tf.Tensor [shape=(batch, net.hop), dtype=float32]
+            The next samples.
+        state : dict
+            From `initial_state` or from the previous step.
 
         Returns
         -------
-        (estimates, state) : [shape=(batch, sources, net.hop)], ``window / 2`` samples behind the mixture.
+        estimates : tf.Tensor [shape=(batch, sources, net.hop), dtype=float32]
+            Delayed by half a window relative to the mixture.
+        state : dict
+            The new state.
         """
-        x = tf.concat([state["heard"], hop], 1)
-        y, cells = self._hear(x, state["cells"])
+        x = tf.concat([state["history"], hop], 1)
+        y, cells = self._process(x, state["cells"])
         half = self.net.window // 2
-        y = tf.concat([y[..., :half] + state["open"], y[..., half:]], -1)
+        y = tf.concat([y[..., :half] + state["overlap"], y[..., half:]], -1)
         return y[..., : self.net.hop], {
-            "heard": x[:, -half:],
-            "open": y[..., self.net.hop :],
+            "history": x[:, -half:],
+            "overlap": y[..., self.net.hop :],
             "cells": cells,
         }
 
     def initial_state(self, batch: int = 1) -> dict:
-        """State of a stream that has heard nothing."""
+        """Return the state at the start of a stream.
+
+        Parameters
+        ----------
+        batch : int
+            Number of streams.
+
+        Returns
+        -------
+        dict
+            ``history``: last half window of the mixture; ``overlap``: last half window of the
+            estimates, not yet complete; ``cells``: (h, c) of the recurrence of each block.
+        """
         net, half = self.net, self.net.window // 2
         rows = batch * net.chunk * (net.groups if net.grouped else 1)
         cell = tf.zeros([rows, net.hidden])
         return {
-            "heard": tf.zeros([batch, half]),
-            "open": tf.zeros([batch, net.sources, half]),
+            "history": tf.zeros([batch, half]),
+            "overlap": tf.zeros([batch, net.sources, half]),
             "cells": [(cell, cell) for _ in self.blocks],
         }
 
-    def _hear(self, x, cells):
-        """Padded samples to estimates that overlap what came before; ``cells`` are the states of the forward recurrences, or None."""
+    def _process(self, x, cells):
+        """Map padded samples to estimates that overlap the previous ones by half a window.
+
+        ``cells`` has the states of the forward recurrences, or is None.
+        """
         net = self.net
         encoded = self.encoder(x)  # (batch, frames, features)
         h = self.norm(encoded[:, :, None])  # (batch, frames, 1, features)
@@ -239,9 +303,8 @@ class Model(keras.Model):
             h, cells = self._separate(h, cells)
         else:
             frames = tf.shape(h)[1]
-            contexts = chunks.split(
-                h, net.context, overlap=not net.causal
-            )  # (batch, contexts, context, groups, width)
+            # (batch, contexts, context, groups, width)
+            contexts = chunks.split(h, net.context, overlap=not net.causal)
             means = tf.reduce_mean(self.context_encoder(contexts), axis=2)
             means, cells = self._separate(means, cells)
             contexts = self.context_decoder(contexts + tf.expand_dims(means, 2))
@@ -255,7 +318,7 @@ class Model(keras.Model):
         return self.decoder(masks * encoded[:, None]), cells
 
     def _separate(self, x, cells):
-        """The separator, [batch, frames, groups, width] to the same."""
+        """Apply the separator to a tensor [shape=(batch, frames, groups, width)]."""
         net, frames = self.net, tf.shape(x)[1]
         if net.separator == "tcn":
             skips = []
@@ -267,9 +330,8 @@ class Model(keras.Model):
             for block in self.blocks:
                 x = block(x)
             return (self.tail(x) if self.tail else x), cells
-        x = chunks.split(
-            x, net.chunk, overlap=not net.causal
-        )  # (batch, chunks, chunk, groups, width)
+        # (batch, chunks, chunk, groups, width)
+        x = chunks.split(x, net.chunk, overlap=not net.causal)
         after = []
         for i, block in enumerate(self.blocks):
             if cells is None:
@@ -280,7 +342,17 @@ class Model(keras.Model):
         return chunks.merge(self.tail(x), frames, overlap=not net.causal), after
 
     def macs(self, samples: int) -> Macs:
-        """Count for a mixture of so many samples."""
+        """Count the multiply-accumulates for a mixture.
+
+        Parameters
+        ----------
+        samples : int
+            Length of the mixture.
+
+        Returns
+        -------
+        Macs
+        """
         net = self.net
         frames = net.frames(samples)
         groups = net.groups if net.grouped else 1
@@ -310,60 +382,102 @@ class Model(keras.Model):
 
 
 def build(net: TasNet, view: str = "sequence") -> Model:
-    """Build a network; its weights are there at once. All views have the same weights.
+    """Build a network and create its weights.
+
+    All views have the same weights.
 
     Parameters
     ----------
-    net : sizes.
-    view : ``"sequence"`` maps mixtures [batch, samples] to estimates [batch, sources, samples], to train; a causal one streams by
-        `Model.step` too. ``"export"`` is for the converter. A network that hears all at once maps [1, samples] to [1, sources, samples],
-        and begins from zero at every call, in TFLite too. A causal one takes one hop: [1, window / 2 + hop] samples, of which the first
-        half window are the last of the hop before, to [1, sources, hop + window / 2], whose first half window is to be added to the last of
-        the hop before. It leaves the recurrence from hop to hop to the runtime; the two half windows are the caller's.
+    net : TasNet
+    view : str
+        - "sequence", for training: maps mixtures [shape=(batch, samples)] to estimates
+          [shape=(batch, sources, samples)]. A causal network also streams with `Model.step`.
+        - "export", for the converter. A network that is not causal maps [shape=(1, samples)] to
+          [shape=(1, sources, samples)] and starts from zero states at every call, also in TFLite. A
+          causal network maps [shape=(1, window / 2 + hop)], the last half window of the previous
+          hop and the next hop, to [shape=(1, sources, hop + window / 2)], whose first half window
+          must be added to the last half window of the previous output. The runtime keeps the state
+          of the recurrence; the caller keeps the two half windows.
+
+    Returns
+    -------
+    Model
 
     Raises
     ------
     UserError
-        For another view.
+        When the view is another one.
     """
     if view not in ("sequence", "export"):
         raise UserError(
-            f"time-domain networks have no {view!r} view; use 'sequence', whose model has step(), or 'export'"
+            f"time-domain networks have no {view!r} view; use 'sequence', whose model has step(), "
+            "or 'export'"
         )
     return Model(net, export=view == "export", name="tasnet")
 
 
 def export_samples(net: TasNet, seconds: float) -> int:
-    """Samples that the export view takes: of ``seconds`` of sound, or what a hop of a causal network needs.
+    """Return the number of samples that the export view takes.
+
+    Parameters
+    ----------
+    net : TasNet
+    seconds : float
+        Length of the input of a network that is not causal.
+
+    Returns
+    -------
+    int
+        For a causal network, the length of half a window and a hop.
 
     Raises
     ------
     UserError
-        When that is less than a window.
+        When the input is shorter than a window.
     """
     if net.causal:
         return net.window // 2 + net.hop
     samples = round(seconds * net.sample_rate)
     if samples < net.window:
         raise UserError(
-            f"{seconds} s are {samples} samples, a window is {net.window}; use {net.window / net.sample_rate} s or more"
+            f"{seconds} s are {samples} samples, a window is {net.window}; "
+            f"use {net.window / net.sample_rate} s or more"
         )
     return samples
 
 
 def separate(model, mixtures, net: TasNet):
-    """Run a network on sound [shape=(batch, samples)]; returns [shape=(batch, sources, samples)]."""
+    """Separate mixtures with a sequence view.
+
+    Parameters
+    ----------
+    model : callable
+        A sequence view.
+    mixtures : tf.Tensor [shape=(batch, samples), dtype=float32]
+    net : TasNet
+
+    Returns
+    -------
+    tf.Tensor [shape=(batch, sources, samples), dtype=float32]
+    """
     return model(mixtures)
 
 
 def cost(net: TasNet, model: Model) -> dict:
-    """Multiply-accumulates of a network; what streams has state and latency too.
+    """Count the multiply-accumulates of a network; for a causal one, also state and latency.
+
+    Parameters
+    ----------
+    net : TasNet
+    model : Model
 
     Returns
     -------
-    dict with ``macs_4s``, ``macs_4s_thop`` (as thop counts) and ``macs_per_second`` (a quarter of ``macs_4s``); for a causal network
-    ``macs_per_second`` is exact, with ``macs_per_hop``, ``state_bytes`` (int8: hidden states int8, cell states int16, samples int16) and
-    ``latency_ms``.
+    dict
+        ``macs_4s``, ``macs_4s_thop`` (as thop counts) and ``macs_per_second`` (a quarter of
+        ``macs_4s``). For a causal network, ``macs_per_second`` is exact, and there are
+        ``macs_per_hop``, ``state_bytes`` (of the int8 form: hidden states int8, cell states int16,
+        samples int16) and ``latency_ms``.
     """
     whole = model.macs(4 * net.sample_rate)
     figures = {
