@@ -1,4 +1,4 @@
-"""What a `.tflite` holds: operators, parameters, multiply-accumulates. Reads the flatbuffer without TensorFlow."""
+"""Read operators, parameters and multiply-accumulates of a `.tflite`, without TensorFlow."""
 
 import collections
 import dataclasses
@@ -21,7 +21,17 @@ _WITH_WEIGHTS = (
 
 @dataclasses.dataclass(frozen=True)
 class Operator:
-    """One kind of operator in a model: ``count`` of them, ``macs`` multiply-accumulates in one invocation of all of them."""
+    """One kind of operator in a model.
+
+    Attributes
+    ----------
+    name : str
+    version : int
+    count : int
+        How many there are.
+    macs : int
+        Multiply-accumulates of all of them in one invocation.
+    """
 
     name: str
     version: int
@@ -31,7 +41,16 @@ class Operator:
 
 @dataclasses.dataclass(frozen=True)
 class GraphOp:
-    """One operator of the graph: shapes of its first input and of its first output, () where it has none; multiply-accumulates."""
+    """One operator of the graph.
+
+    Attributes
+    ----------
+    name : str
+    input, output : tuple of int
+        Shapes of its first input and its first output, () where it has none.
+    macs : int
+        Multiply-accumulates in one invocation.
+    """
 
     name: str
     input: tuple[int, ...]
@@ -41,7 +60,16 @@ class GraphOp:
 
 @dataclasses.dataclass(frozen=True)
 class Tensor:
-    """An input or output: shape, dtype, and scale and zero point where it is quantized (else 0.0 and 0)."""
+    """An input or output of a model.
+
+    Attributes
+    ----------
+    shape : tuple of int
+    dtype : str
+    scale : float
+    zero_point : int
+        Both are 0 for a tensor that is not quantized.
+    """
 
     shape: tuple[int, ...]
     dtype: str
@@ -49,16 +77,31 @@ class Tensor:
     zero_point: int
 
     def as_dict(self) -> dict:
-        """The form that bundle.json carries."""
+        """Return the form that is stored in bundle.json."""
         return {**dataclasses.asdict(self), "shape": list(self.shape)}
 
 
 @dataclasses.dataclass(frozen=True)
 class Model:
-    """Contents of a `.tflite`; ``stateful_sequences``: LSTMs that read a sequence in one Invoke and begin it with the state that the last one left."""
+    """Contents of a `.tflite`.
+
+    Attributes
+    ----------
+    operators : tuple of Operator
+    graph_ops : tuple of GraphOp
+        In the order of the graph.
+    inputs, outputs : tuple of Tensor
+    parameters : int
+        Weights and biases as stored.
+    macs : int
+        Multiply-accumulates of one invocation.
+    stateful_sequences : int
+        LSTMs that read a sequence in one invocation and start it with the state that the previous
+        invocation left.
+    """
 
     operators: tuple[Operator, ...]
-    graph_ops: tuple[GraphOp, ...]  # in the order of the graph
+    graph_ops: tuple[GraphOp, ...]
     inputs: tuple[Tensor, ...]
     outputs: tuple[Tensor, ...]
     parameters: int
@@ -69,10 +112,18 @@ class Model:
 def read(path: Path) -> Model:
     """Read a `.tflite`.
 
+    Parameters
+    ----------
+    path : Path
+
+    Returns
+    -------
+    Model
+
     Raises
     ------
     UserError
-        When the file is missing, is no TFLite flatbuffer, or is cut short.
+        When the file is missing, is not a TFLite flatbuffer, or is truncated.
     """
     try:
         content = Path(path).read_bytes()
@@ -82,11 +133,12 @@ def read(path: Path) -> Model:
         ) from e
     if content[4:8] != b"TFL3":
         raise UserError(
-            f"{path}: not a TFLite model (no TFL3 mark at byte 4); make it with `groupcomm convert`"
+            f"{path}: not a TFLite model (no TFL3 identifier at byte 4); "
+            "make it with `groupcomm convert`"
         )
     try:
         return _parse(schema.ModelT.InitFromPackedBuf(content, 0))
-    except Exception as e:  # the generated reader fails in many ways on damaged offsets; all mean the same to the user
+    except Exception as e:  # the generated reader fails in many ways on damaged offsets
         raise UserError(
             f"{path}: damaged TFLite model ({type(e).__name__} while reading); convert it again"
         ) from e
@@ -107,8 +159,8 @@ def _parse(model) -> Model:
         graph_ops.append(GraphOp(name, *shapes, _macs(name, op, graph.tensors)))
         operators[name, code.version] += 1
         macs[name, code.version] += graph_ops[-1].macs
-    # What is stored: every constant that is a weight or a bias. Shapes of RESHAPE and axes of MEAN are int32 too, but they are not a
-    # network's: only constants that are multiplied or added to features are counted.
+    # Only constants that are multiplied with or added to features are parameters. The shapes of
+    # RESHAPE and the axes of MEAN are not, although they are int32 like biases.
     weights = {
         i
         for op in graph.operators
@@ -131,7 +183,7 @@ def _parse(model) -> Model:
 
 
 def operator_name(code) -> str:
-    """Name of an operator code, custom ones by their own."""
+    """Return the name of an operator code. A custom operator has its own name."""
     if code.customCode:
         return code.customCode.decode(errors="replace")
     builtin = max(code.builtinCode, code.deprecatedBuiltinCode)
@@ -139,7 +191,7 @@ def operator_name(code) -> str:
 
 
 def sequence_steps(model: schema.ModelT, op: schema.OperatorT) -> int:
-    """Time steps that a fused LSTM reads in one Invoke; 0 for any other operator."""
+    """Return the time steps that a fused LSTM reads in one invocation; 0 for other operators."""
     if operator_name(model.operatorCodes[op.opcodeIndex]) != "UNIDIRECTIONAL_SEQUENCE_LSTM":
         return 0
     return int(
@@ -148,7 +200,19 @@ def sequence_steps(model: schema.ModelT, op: schema.OperatorT) -> int:
 
 
 def persistent_states(model: schema.ModelT) -> list[list[int]]:
-    """For each operator what it keeps from Invoke to Invoke: an LSTM's hidden state and cells, where no operator before it sets them."""
+    """List the states that each operator keeps from one invocation to the next.
+
+    These are the hidden state and the cells of an LSTM, unless an earlier operator writes them.
+
+    Parameters
+    ----------
+    model : ModelT
+
+    Returns
+    -------
+    list of list of int
+        Tensor indices, for each operator in the order of the graph.
+    """
     made, kept = set(), []
     for op in model.subgraphs[0].operators:
         kept.append(
@@ -180,12 +244,13 @@ def _tensor(tensor) -> Tensor:
 
 
 def _macs(name: str, op, tensors) -> int:
-    """Multiply-accumulates of matrix products; element-wise operators are not counted."""
+    """Return the multiply-accumulates of matrix products. Element-wise operators count as 0."""
     if name == "FULLY_CONNECTED":
         weights = tensors[op.inputs[1]]
         return _size(tensors[op.inputs[0]]) // int(weights.shape[1]) * _size(weights)
     if name == "UNIDIRECTIONAL_SEQUENCE_LSTM":
-        # inputs 1-4: input weights of the gates, 5-8: recurrent weights; the first input is [batch, time, width]
+        # Inputs 1-4 are the input weights of the gates, 5-8 the recurrent weights. The first input
+        # has the shape (batch, time, width), or (time, batch, width).
         steps = _size(tensors[op.inputs[0]]) // int(tensors[op.inputs[0]].shape[-1])
         return steps * sum(_size(tensors[i]) for i in op.inputs[1:9] if i >= 0)
     if name == "BATCH_MATMUL":

@@ -1,9 +1,13 @@
-"""A float `.tflite` as integers: int8, or int16 activations with int8 weights (16x8), written tensor by tensor.
+"""Write a float `.tflite` as integers: int8, or int16 activations with int8 weights (16x8).
 
-TensorFlow's converter quantizes too, but takes no ranges from outside, refuses the fused LSTM with int16, and writes names, metadata
-and descriptions that no runtime reads. What an integer tensor means is TFLite's quantization specification: int8 activations have one scale
-and a zero point, int16 ones a zero point of 0, weights are symmetric (for FULLY_CONNECTED with one scale an output), biases have the scale
-of the products that they are added to; LOGISTIC and TANH have fixed outputs; the cell of an LSTM is int16, its scale a power of two.
+TensorFlow's converter also quantizes, but it accepts no external ranges, rejects the fused LSTM
+with int16 activations, and writes names, metadata and descriptions that no runtime reads.
+
+The integer types follow the TFLite quantization specification. An int8 activation has one scale and
+a zero point; an int16 activation has the zero point 0. Weights are symmetric, and those of
+FULLY_CONNECTED have one scale for each output. A bias has the scale of the products that it is
+added to. LOGISTIC and TANH have a fixed output scale. The cell of an LSTM is int16, and its scale
+is a power of two.
 """
 
 import dataclasses
@@ -22,28 +26,36 @@ _FLOAT, _INT4, _INT8, _INT16, _INT32, _INT64 = (
     for name in ("FLOAT32", "INT4", "INT8", "INT16", "INT32", "INT64")
 )
 _DTYPES = {_INT8: np.int8, _INT16: np.int16, _INT32: np.int32, _INT64: np.int64}
-_SAME_SCALE_OPS = {
-    "RESHAPE",
-    "SQUEEZE",
-    "GATHER",
-    "CONCATENATION",
-}  # move values: inputs and output have one scale
-_FIXED_OUTPUT_SCALE = {  # outputs as (scale, zero point) in int8 and in int16
+# Operators that only move values: their inputs and their output share one scale.
+_SAME_SCALE_OPS = {"RESHAPE", "SQUEEZE", "GATHER", "CONCATENATION"}
+_FIXED_OUTPUT_SCALE = {  # (scale, zero point) of the output in int8 and in int16
     "LOGISTIC": ((2.0**-8, -128), (2.0**-15, 0)),
     "TANH": ((2.0**-7, 0), (2.0**-15, 0)),
 }
-# Of operators that take int8, for TFLite; TFLM does not read them.
+# Versions of the operators that accept int8. TFLite requires them; TFLM does not read them.
 _VERSIONS = {"FULLY_CONNECTED": 4} | dict.fromkeys(
     ("ADD", "MUL", "MEAN", "LOGISTIC", "TANH", "GATHER"), 2
 )
-Ranges = dict[int, tuple[float, float]]  # lowest and highest value of each activation, 0 among them
-CELL_SCALE = (
-    2.0**-11
-)  # at most: a cell beyond 16 saturates. Its tanh is 1 long before; fine steps of usual cells matter more
+# Lowest and highest value of each activation, by tensor index. The range contains 0.
+Ranges = dict[int, tuple[float, float]]
+# The largest scale of a cell. Beyond 16 the cell saturates, where its tanh has long been 1; the
+# resolution of common values matters more.
+CELL_SCALE = 2.0**-11
 
 
 def activations(model: bytes) -> list[int]:
-    """Indices of the tensors that are neither constant nor shapes: the input, what every operator makes, and states."""
+    """List the activations of a model: its input, the output of every operator, and its states.
+
+    Parameters
+    ----------
+    model : bytes
+        A float `.tflite`.
+
+    Returns
+    -------
+    list of int
+        Tensor indices. Constants and shapes are not among them.
+    """
     parsed = schema.ModelT.InitFromPackedBuf(model, 0)
     [graph] = parsed.subgraphs
     used = {int(i) for op in graph.operators for i in (*op.inputs, *op.outputs) if i >= 0}
@@ -56,12 +68,17 @@ def activations(model: bytes) -> list[int]:
 
 @dataclasses.dataclass(frozen=True)
 class ScaleGroup:
-    """Activations that have one scale, because operators only move values between them, or because it is one state.
+    """Activations that share one scale.
+
+    They are connected by operators that only move values, or they are one state.
 
     Attributes
     ----------
-    tensors : their indices.
-    kind : ``"cell"`` of an LSTM, ``"LOGISTIC"`` or ``"TANH"`` for what has a fixed scale, ``""`` for all others.
+    tensors : tuple of int
+        Tensor indices.
+    kind : str
+        ``"cell"`` for the cell of an LSTM, ``"LOGISTIC"`` or ``"TANH"`` for a fixed output scale,
+        ``""`` for all others.
     """
 
     tensors: tuple[int, ...]
@@ -69,7 +86,17 @@ class ScaleGroup:
 
 
 def scale_groups(model: bytes) -> list[ScaleGroup]:
-    """All `activations`, in groups of one scale."""
+    """Group all `activations` of a model by common scale.
+
+    Parameters
+    ----------
+    model : bytes
+        A float `.tflite`.
+
+    Returns
+    -------
+    list of ScaleGroup
+    """
     parsed = schema.ModelT.InitFromPackedBuf(model, 0)
     leader = {i: i for i in activations(model)}
     kinds: dict[int, str] = {}
@@ -105,14 +132,25 @@ def scale_groups(model: bytes) -> list[ScaleGroup]:
 def choose_ranges(
     model: bytes, observed: dict[int, TensorStats], method: Method, *, is_16x8: bool
 ) -> Ranges:
-    """Ranges from what every one of a model's `activations` reaches; of cells all that was seen.
+    """Choose the range of every activation of a model.
+
+    The range of a cell is always its minimum and maximum.
 
     Parameters
     ----------
-    model : a float streaming `.tflite`.
-    observed : what every one of its `activations` reaches.
-    method : how a range is chosen from that, see `ranges.choose_range`.
-    is_16x8 : for 16x8.
+    model : bytes
+        A float streaming `.tflite`.
+    observed : dict of int to TensorStats
+        Statistics of every one of its `activations`.
+    method : str
+        How to choose a range from the statistics, see `ranges.choose_range`.
+    is_16x8 : bool
+        Whether the activations become int16.
+
+    Returns
+    -------
+    dict of int to tuple of float
+        Lowest and highest value by tensor index.
     """
     found = {}
     for group in scale_groups(model):
@@ -130,20 +168,35 @@ def quantize(model: bytes, ranges: Ranges, *, is_16x8: bool, weights: int = 8) -
 
     Parameters
     ----------
-    model : as `quantize.to_float` makes it.
-    ranges : of every one of its `activations`, as `choose_ranges` or training finds them; tensors that share a scale have equal ones.
-    is_16x8 : 16x8: int16 between the input and the output, which stay int8.
-    weights : bits of a FULLY_CONNECTED's, 8 or 4; with 4 one scale a matrix, for TFLM takes no more. An LSTM's have 8: it takes no others.
+    model : bytes
+        The output of `quantize.to_float`.
+    ranges : dict of int to tuple of float
+        Range of every one of its `activations`, from `choose_ranges` or from training. Tensors that
+        share a scale have equal ranges.
+    is_16x8 : bool
+        Whether the tensors between the input and the output become int16. The input and the output
+        stay int8.
+    weights : int
+        Bits of the weights of FULLY_CONNECTED, 8 or 4. With 4 bits a matrix has one scale, because
+        TFLM accepts no more. The weights of an LSTM always have 8 bits, the only width that TFLM
+        accepts there.
+
+    Returns
+    -------
+    bytes
+        The integer `.tflite`.
 
     Raises
     ------
     UserError
-        For an operator that it cannot quantize.
+        When the model has an operator that cannot be quantized.
     """
     return _Writer(model, ranges, is_16x8, weights).content()
 
 
 class _Writer:
+    """Builds the integer model from the float model, tensor by tensor."""
+
     def __init__(self, model: bytes, ranges: Ranges, is_16x8: bool, weights: int):
         self._source = schema.ModelT.InitFromPackedBuf(model, 0)
         [self._graph] = self._source.subgraphs
@@ -154,7 +207,7 @@ class _Writer:
         self._model.buffers, self._model.operatorCodes = [schema.BufferT()], []
         self._codes: dict[str, int] = {}
         self._constants: dict[bytes, int] = {}
-        self._new_index: dict[int, int] = {}  # tensor of the float model -> of this one
+        self._new_index: dict[int, int] = {}  # by index in the float model
         graph = schema.SubGraphT()
         graph.tensors, graph.operators = [], []
         self._model.subgraphs = [graph]
@@ -179,13 +232,11 @@ class _Writer:
     def content(self) -> bytes:
         return pack(self._model)
 
-    # Scales
-
     def _name(self, op: schema.OperatorT) -> str:
         return flatbuffer.operator_name(self._source.operatorCodes[op.opcodeIndex])
 
     def _data(self, index: int) -> np.ndarray | None:
-        """A constant's values; None for another tensor."""
+        """Return the values of a constant, or None for another tensor."""
         tensor = self._graph.tensors[index]
         data = self._source.buffers[tensor.buffer].data
         if data is None:
@@ -204,8 +255,6 @@ class _Writer:
         else:
             scale, zero_point = scale_of(low, high, self._type)
         self._parameters |= dict.fromkeys(group.tensors, (np.float32(scale), zero_point))
-
-    # Tensors
 
     def _add_tensor(
         self,
@@ -240,7 +289,7 @@ class _Writer:
         return len(tensors) - 1
 
     def _tensor(self, index: int) -> int:
-        """An activation, or a constant as it is."""
+        """Add an activation, or a constant unchanged, on its first use; return its new index."""
         if index not in self._new_index:
             tensor = self._graph.tensors[index]
             if index in self._parameters:
@@ -254,12 +303,10 @@ class _Writer:
         return self._new_index[index]
 
     def _int8_boundary(self, index: int) -> int:
-        """The input or the output of a 16x8 network: int8."""
+        """Add the int8 input or output of a 16x8 network."""
         curve = self._fixed_outputs.get(index)
         scale = _FIXED_OUTPUT_SCALE[curve][0] if curve else scale_of(*self._ranges[index], _INT8)
         return self._add_tensor(_shape(self._graph.tensors[index]), _INT8, *scale)
-
-    # Operators
 
     def _operator(
         self,
@@ -291,18 +338,20 @@ class _Writer:
         name = self._name(op)
         if name not in _OPERATORS:
             raise UserError(
-                f"operator {name} is not quantized; {', '.join(sorted(_OPERATORS))} are"
+                f"operator {name} cannot be quantized; supported: {', '.join(sorted(_OPERATORS))}"
             )
         if name == "GATHER" and self._type == _INT16:
             raise UserError(
-                "operator GATHER: TFLM has none for int16; let groups talk by TAC, or quantize to int8"
+                "operator GATHER: TFLM does not support it with int16; "
+                "use a network with TAC, or quantize to int8"
             )
         intermediates = None
         if name == "FULLY_CONNECTED":
             inputs = self._fully_connected(op)
         elif name == "UNIDIRECTIONAL_SEQUENCE_LSTM":
             inputs = self._lstm(op)
-            # Five that TFLite wants: those of layer normalization, which are not there, and the output before a projection.
+            # TFLite requires five intermediates: four for layer normalization, which is absent, and
+            # the output before a projection.
             scale, zero_point = self._parameters[op.outputs[0]]
             intermediates = [self._add_tensor((0,), _FLOAT) for _ in range(4)] + [
                 self._add_tensor((0,), _INT8, scale, zero_point)
@@ -318,7 +367,11 @@ class _Writer:
         )
 
     def _operand(self, index: int, output: int, name: str) -> int:
-        """An input; a constant one of a sum or product has a scale of its own, one that is moved that of where it goes."""
+        """Add an input of an element-wise or moving operator.
+
+        A constant operand of a sum or a product has a scale of its own. A constant that is only
+        moved has the scale of its destination.
+        """
         values = self._data(index)
         if values is None or values.dtype != np.float32:
             return self._tensor(index)
@@ -332,7 +385,10 @@ class _Writer:
         )
 
     def _weights(self, index: int, *, by_output: bool) -> tuple[int, np.ndarray]:
-        """A symmetric matrix, int8 or that of a FULLY_CONNECTED int4, and its scales."""
+        """Add a symmetric weight matrix; return its index and its scales.
+
+        The matrix is int8, or int4 where 4 bits were requested for FULLY_CONNECTED (``by_output``).
+        """
         w = self._data(index)
         kind = self._matrix_type if by_output else _INT8
         top = qmax(4 if kind == _INT4 else 8)
@@ -346,7 +402,10 @@ class _Writer:
         return made, scales
 
     def _bias(self, index: int, scales: np.ndarray) -> int:
-        """Integers of the scale of the products; that scale is written where TFLM asks for it, which is beside int4."""
+        """Add a bias as integers in the scale of the products.
+
+        The scale is written only beside int4 weights, where TFLM requires it.
+        """
         values = self._data(index)
         kind = _INT64 if self._type == _INT16 else _INT32
         return self._add_tensor(
@@ -389,10 +448,18 @@ _OPERATORS = (
 
 
 def pack(model: schema.ModelT) -> bytes:
-    """A model of one graph as a flatbuffer, what is equal in it once.
+    """Serialize a model with one graph to a flatbuffer in which equal parts are stored once.
 
-    Constants begin at multiples of 16, as TFLite's own writer has it and a core without unaligned loads needs it for biases of 64 bits;
-    the generated `ModelT.Pack` does not see to that.
+    Constants begin at multiples of 16 bytes, as in files of TFLite's own writer. A core without
+    unaligned loads needs this for 64-bit biases, and the generated `ModelT.Pack` does not do it.
+
+    Parameters
+    ----------
+    model : ModelT
+
+    Returns
+    -------
+    bytes
     """
     builder = flatbuffers.Builder(1024)
     written: dict[tuple, int] = {}
@@ -486,7 +553,20 @@ def pack(model: schema.ModelT) -> bytes:
 
 
 def scale_of(low: float, high: float, kind: int = _INT8) -> tuple[np.float32, int]:
-    """Scale and zero point of an activation between two values, 0 among them: int8 affine, int16 symmetric."""
+    """Compute the scale and zero point of an activation: affine for int8, symmetric for int16.
+
+    Parameters
+    ----------
+    low, high : float
+        The range. It contains 0.
+    kind : int
+        TensorType of the activation.
+
+    Returns
+    -------
+    scale : np.float32
+    zero_point : int
+    """
     if kind == _INT16:
         return np.float32(max(-low, high, 1e-9) / 32767), 0
     scale = np.float32(max(high - low, 1e-9) / 255)
@@ -494,17 +574,20 @@ def scale_of(low: float, high: float, kind: int = _INT8) -> tuple[np.float32, in
 
 
 def qmax(bits: int) -> int:
-    """Largest integer of a symmetric weight."""
+    """Return the largest integer of a symmetric weight with this number of bits."""
     return 2 ** (bits - 1) - 1
 
 
 def power_of_two_scale(most: float) -> np.float32:
-    """The smallest scale of an int16 that is a power of two and holds ``most``; not below 2^-15, where TFLite, not TFLM, goes wrong."""
+    """Return the smallest power of two that is a scale of an int16 whose range includes ``most``.
+
+    It is at least 2^-15: TFLite, unlike TFLM, computes wrong results with a smaller one.
+    """
     return np.float32(2.0 ** math.ceil(math.log2(max(most / 32767, 2.0**-15))))
 
 
 def cell_scale(low: float, high: float) -> np.float32:
-    """Scale of an LSTM's cell that goes from ``low`` to ``high``."""
+    """Return the scale of an LSTM's cell with values from ``low`` to ``high``."""
     return min(power_of_two_scale(max(-low, high)), np.float32(CELL_SCALE))
 
 
@@ -516,7 +599,7 @@ def _round(x: np.ndarray, scale, zero_point: int, kind: int) -> np.ndarray:
 
 
 def _pack_int4(values: np.ndarray) -> bytes:
-    """INT4 as TFLite has it: two in a byte, the first in its low half."""
+    """Pack int4 values as TFLite does: two in a byte, the first in its low half."""
     flat = np.append(values.ravel(), np.zeros(values.size % 2, values.dtype)).astype(np.uint8) & 15
     return (flat[::2] | flat[1::2] << 4).tobytes()
 

@@ -1,7 +1,9 @@
-"""Parameters of the kernels in `micro/kernels`, int8 and 16x8, from the operators of a `.tflite`: exactly the numbers that TFLM prepares.
+"""Compute the parameters of the kernels in `micro/kernels` from the operators of a `.tflite`.
 
-Each dataclass here is the struct of the same name in `micro/kernels/kernels.h`, field by field. All that depends only on the model is
-worked out here: zero points are folded into biases, scales become multipliers and shifts, functions of one byte become tables.
+The kernels are int8 and 16x8, and the parameters equal the numbers that TFLM prepares. Each
+dataclass here is the struct of the same name in `micro/kernels/kernels.h`, field by field. All that
+depends only on the model is computed here: zero points are folded into biases, scales become
+multipliers and shifts, and functions of one byte become tables.
 """
 
 import dataclasses
@@ -34,8 +36,14 @@ class Scale:
 
 @dataclasses.dataclass(frozen=True)
 class FullyConnected:
-    """FULLY_CONNECTED. Arrays: weights [shape=(outputs, inputs), int8], bias and multiplier [shape=(outputs,), int32],
-    shift [shape=(outputs,), int8]."""
+    """FULLY_CONNECTED.
+
+    Attributes
+    ----------
+    weights : np.ndarray [shape=(outputs, inputs), dtype=int8]
+    bias, multiplier : np.ndarray [shape=(outputs,), dtype=int32]
+    shift : np.ndarray [shape=(outputs,), dtype=int8]
+    """
 
     rows: int
     inputs: int
@@ -51,8 +59,16 @@ class FullyConnected:
 
 @dataclasses.dataclass(frozen=True)
 class LstmGate:
-    """One gate. Arrays: input_weights [shape=(units, inputs), int8], recurrent_weights [shape=(units, units), int8], biases
-    [shape=(units,), int32], the recurrent one None for int16."""
+    """One gate of an LSTM.
+
+    Attributes
+    ----------
+    input_weights : np.ndarray [shape=(units, inputs), dtype=int8]
+    recurrent_weights : np.ndarray [shape=(units, units), dtype=int8]
+    input_bias : np.ndarray [shape=(units,), dtype=int32]
+    recurrent_bias : np.ndarray [shape=(units,), dtype=int32] or None
+        None for int16 activations.
+    """
 
     input_weights: np.ndarray
     recurrent_weights: np.ndarray
@@ -64,8 +80,11 @@ class LstmGate:
 
 @dataclasses.dataclass(frozen=True)
 class Lstm:
-    """UNIDIRECTIONAL_SEQUENCE_LSTM, int8 or int16 with int16 cells; many steps only where time is the first axis that is longer than 1.
-    Every hidden state starts as ``zero_point``, every cell as 0: what TFLM's reset leaves."""
+    """UNIDIRECTIONAL_SEQUENCE_LSTM, int8 or int16, with int16 cells.
+
+    More than one step is possible only where time is the first axis that is longer than 1. As after
+    a reset in TFLM, every hidden state starts as ``zero_point`` and every cell as 0.
+    """
 
     steps: int
     batch: int
@@ -84,7 +103,7 @@ class Lstm:
 
     @property
     def scratch_bytes(self) -> int:
-        """GC_LSTM_SCRATCH_BYTES of kernels.h."""
+        """The scratch memory in bytes, GC_LSTM_SCRATCH_BYTES of kernels.h."""
         vectors = -(-self.inputs // 8) + -(-self.units // 8)
         pairs = (self.batch + 1) // 2
         return max(32 * vectors * (pairs + 1) + 64 * pairs, 64 * self.units)
@@ -92,7 +111,7 @@ class Lstm:
 
 @dataclasses.dataclass(frozen=True)
 class Operand:
-    """One input of ADD or MUL; strides are in elements, 0 where it is repeated."""
+    """One input of ADD or MUL. Strides are in elements; 0 repeats the operand."""
 
     row: int
     step: int
@@ -131,7 +150,7 @@ class Mul:
 
 @dataclasses.dataclass(frozen=True)
 class Mean:
-    """MEAN over neighbouring axes."""
+    """MEAN over adjacent axes."""
 
     outer: int
     count: int
@@ -143,7 +162,13 @@ class Mean:
 
 @dataclasses.dataclass(frozen=True)
 class Lookup:
-    """LOGISTIC or TANH: table [shape=(256,), int8], by the input read as uint8."""
+    """LOGISTIC or TANH of int8.
+
+    Attributes
+    ----------
+    table : np.ndarray [shape=(256,), dtype=int8]
+        Indexed by the input, read as uint8.
+    """
 
     table: np.ndarray
     count: int
@@ -177,8 +202,11 @@ class Requantize:
 
 @dataclasses.dataclass(frozen=True)
 class Copy:
-    """CONCATENATION, and what moves bytes as they are: one of these for each input, which goes to ``offset`` bytes into the output. GATHER
-    of the last row first has a negative stride."""
+    """Copy of one input to an output, of CONCATENATION and of operators that move bytes unchanged.
+
+    The rows of the input go to ``offset`` bytes into the output, ``stride`` bytes apart. A GATHER
+    that reverses rows has a negative stride.
+    """
 
     rows: int
     columns: int
@@ -187,7 +215,10 @@ class Copy:
 
 
 def quantize_multiplier(real: float) -> Scale:
-    """The multiplier and shift nearest to a real number, as TFLM's QuantizeMultiplier finds them (in double precision)."""
+    """Return the multiplier and shift nearest to a real number.
+
+    The computation is in double precision, as in TFLM's ``QuantizeMultiplier``.
+    """
     if real == 0:
         return Scale(0, 0)
     fraction, shift = math.frexp(real)
@@ -198,50 +229,69 @@ def quantize_multiplier(real: float) -> Scale:
 
 
 def quantize_multiplier_int16(real: float) -> Scale:
-    """The same where activations are int16: TFLM multiplies sums of 64 bits by the upper 16 bits of the multiplier, rounded."""
+    """Return the multiplier and shift for int16 activations.
+
+    TFLM multiplies 64-bit sums by the upper 16 bits of the multiplier, rounded.
+    """
     scale = quantize_multiplier(real)
     return Scale(min((scale.multiplier + 2**15) >> 16, 2**15 - 1) << 16, scale.shift)
 
 
 def wrap(x):
-    """Integers wrapped to 32 bits, as the kernels and TFLM wrap them."""
+    """Wrap integers to 32 bits, as the kernels and TFLM do."""
     return (x + 2**31) % 2**32 - 2**31
 
 
 def rescale(x, scale: Scale):
-    """x times the scale, rounded twice as TFLM does it: `gc_rescale` of arithmetic.h. Integers, or int64 arrays that broadcast."""
+    """Multiply by a scale and round twice, as TFLM does: `gc_rescale` of arithmetic.h.
+
+    Parameters
+    ----------
+    x : int or np.ndarray [dtype=int64]
+    scale : Scale
+        Its fields are integers, or int64 arrays that broadcast with ``x``.
+
+    Returns
+    -------
+    int or np.ndarray [dtype=int64]
+    """
     left, right = np.maximum(scale.shift, 0), np.maximum(-np.asarray(scale.shift), 0)
     x = (wrap(x << left) * scale.multiplier + (1 << 30)) >> 31
     return (x + (1 << right >> 1) - ((x < 0) & (right > 0))) >> right
 
 
 def prepare(model: schema.ModelT, op: schema.OperatorT):
-    """Parameters of one operator.
+    """Compute the kernel parameters of one operator.
 
     Parameters
     ----------
-    model : the whole model, unpacked.
-    op : an operator of its first subgraph.
+    model : ModelT
+        The whole model, unpacked.
+    op : OperatorT
+        An operator of its first subgraph.
 
     Returns
     -------
-    One of the dataclasses of this module; for CONCATENATION, GATHER, RESHAPE and SQUEEZE a list of `Copy`.
+    dataclass or list of Copy
+        One of the dataclasses of this module; a list of `Copy` for CONCATENATION, GATHER, RESHAPE
+        and SQUEEZE.
 
     Raises
     ------
     UserError
-        When there is no kernel for the operator, or none for it with these types, shapes or options.
+        When there is no kernel for the operator, or none with these types, shapes or options.
     """
     name = flatbuffer.operator_name(model.operatorCodes[op.opcodeIndex])
     if name not in _LOWERINGS:
         raise UserError(
-            f"operator {name} has no kernel in micro/kernels; it has {', '.join(sorted(_LOWERINGS))}"
+            f"operator {name} has no kernel in micro/kernels; "
+            f"supported: {', '.join(sorted(_LOWERINGS))}"
         )
     return _LOWERINGS[name](_Operator(model, op, name))
 
 
 def function(model: schema.ModelT, op: schema.OperatorT, prepared) -> str:
-    """Name of the C function for a prepared operator, by its types."""
+    """Return the name of the C function for a prepared operator, which depends on its types."""
     types = dict.fromkeys(
         f"s{_BITS[model.subgraphs[0].tensors[i].type]}" for i in (op.inputs[0], op.outputs[0])
     )
@@ -250,7 +300,7 @@ def function(model: schema.ModelT, op: schema.OperatorT, prepared) -> str:
 
 
 class _Tensor:
-    """A tensor with its values and its quantization at hand."""
+    """A tensor with its values and its quantization."""
 
     def __init__(self, model, tensor):
         self.name = (tensor.name or b"").decode(errors="replace")
@@ -291,7 +341,7 @@ class _Tensor:
 
 
 class _Operator:
-    """An operator with its tensors; `unsupported` says what no kernel does."""
+    """An operator with its tensors, and checks of what the kernels support."""
 
     def __init__(self, model, op, name):
         tensors = model.subgraphs[0].tensors
@@ -302,8 +352,10 @@ class _Operator:
         self.output = self.outputs[0]
 
     def unsupported(self, what: str):
+        """Raise a `UserError` for a variant that no kernel supports."""
         raise UserError(
-            f"{self.name} to tensor {self.output.name!r}: {what}; micro/kernels has no kernel for that, TFLM may have one"
+            f"{self.name} to tensor {self.output.name!r}: {what}; "
+            "micro/kernels has no kernel for this, but TFLM may support it"
         )
 
     def need_int8(self, *tensors: _Tensor) -> None:
@@ -312,7 +364,11 @@ class _Operator:
                 self.unsupported(f"tensor {t.name!r} is not int8 with one scale")
 
     def need_bias(self, bias: _Tensor | None, is_16x8: bool) -> None:
-        """TFLM's biases are int64 where activations are int16; the kernels take 32 bits of them, and no network needs more."""
+        """Check the type and the range of a bias.
+
+        TFLM's biases are int64 where activations are int16. The kernels read 32 bits of them, which
+        every network so far fits in.
+        """
         if bias is None:
             return
         if not bias.constant or bias.type != (_INT64 if is_16x8 else _INT32):
@@ -321,16 +377,16 @@ class _Operator:
             self.unsupported("its bias needs more than 32 bits")
 
     def sum_scale(self, real: float, is_16x8: bool) -> Scale:
-        """What takes sums of products to the output."""
+        """Return the scale from sums of products to the output."""
         if not is_16x8:
             return quantize_multiplier(real)
         scale = quantize_multiplier_int16(real)
         if scale.shift > 7:
-            self.unsupported("its scales are too far apart")
+            self.unsupported("its scales differ too much")
         return scale
 
     def is_16x8(self, *tensors: _Tensor) -> bool:
-        """Whether all are int16 with zero point 0, as TFLM has them; int8 otherwise."""
+        """Return whether the tensors are int16 with zero point 0; else check that they are int8."""
         if tensors[0].type != _INT16:
             self.need_int8(*tensors)
             return False
@@ -340,7 +396,7 @@ class _Operator:
         return True
 
     def output_range(self, activation: int | None = None) -> tuple[int, int]:
-        """Lowest and highest output under the fused activation."""
+        """Return the lowest and highest output under the fused activation."""
         name = _ACTIVATION[
             self.options.fusedActivationFunction if activation is None else activation
         ]
@@ -361,7 +417,7 @@ class _Operator:
 
 
 def _fold_zero_point(bias: np.ndarray, zero_point: int, weights: np.ndarray) -> np.ndarray:
-    """bias - zero_point * sum(weights): what the zero point of the inputs adds to every sum."""
+    """Return ``bias - zero_point * sum(weights)``, which contains the inputs' zero point."""
     return wrap(bias.astype(np.int64) - zero_point * weights.astype(np.int64).sum(1)).astype(
         np.int32
     )
@@ -378,7 +434,7 @@ def _fully_connected(op: _Operator) -> FullyConnected:
         op.unsupported("its weights have a zero point")
     outputs, inputs = w.shape
     if len(w.scales) > 1 and (w.axis != 0 or len(w.scales) != outputs):
-        op.unsupported("the scales of its weights are not one for each output")
+        op.unsupported("its weights do not have one scale for each output")
     reals = [float(x.scale) * float(s) / float(op.output.scale) for s in w.scales]
     scales = [
         op.sum_scale(real, is_16x8) for real in (reals if len(reals) > 1 else reals * outputs)
@@ -402,8 +458,9 @@ def _fully_connected(op: _Operator) -> FullyConnected:
 
 
 def _lstm(op: _Operator) -> Lstm:
-    # Inputs: 0 the input; 1-4 input weights and 5-8 recurrent weights of the input, forget, cell and output gates; 9-11 peepholes;
-    # 12-15 biases; 16, 17 projection; 18 hidden state; 19 cell state; 20-23 layer norm.
+    # Inputs: 0 the input; 1-4 input weights and 5-8 recurrent weights of the input, forget, cell
+    # and output gates; 9-11 peepholes; 12-15 biases; 16, 17 projection; 18 hidden state; 19 cell
+    # state; 20-23 layer normalization.
     x, hidden, cell = op.inputs[0], op.inputs[18], op.inputs[19]
     if any(t is not None for t in op.inputs[9:12] + op.inputs[16:18] + op.inputs[20:]) or any(
         t is None for t in op.inputs[1:9]
@@ -419,7 +476,7 @@ def _lstm(op: _Operator) -> Lstm:
     batch, steps = (x.shape[1], x.shape[0]) if op.options.timeMajor else x.shape[:2]
     if steps != 1 and batch != 1 and not op.options.timeMajor:
         op.unsupported(
-            f"it has {steps} time steps for each of {batch} in a batch that is not behind time"
+            f"it has {steps} time steps and a batch of {batch}, and time is not the first axis"
         )
     gates = [
         _gate(op, x, hidden, op.inputs[1 + i], op.inputs[5 + i], op.inputs[12 + i], is_16x8)
@@ -457,7 +514,7 @@ def _gate(
     op.need_bias(bias, is_16x8)
     if bias is None or w.zero_point or r.zero_point:
         op.unsupported("it lacks a bias, or its weights have zero points")
-    before = 2.0**-12  # scale of what goes into the activations
+    before = 2.0**-12  # scale of the gate before its activation
     return LstmGate(
         input_weights=w.values(),
         recurrent_weights=r.values(),
@@ -471,9 +528,9 @@ def _gate(
 
 
 def _broadcast(op: _Operator) -> tuple[int, int, Operand, Operand]:
-    """The output as (rows, columns), and how both operands run through it."""
+    """Return the output as (rows, columns), and the strides of both operands in it."""
     out = op.output.shape
-    # Strides of every operand in every axis of the output, 0 where the operand is repeated.
+    # Strides of each operand in each axis of the output, 0 where the operand is repeated.
     strides = []
     for t in op.inputs[:2]:
         shape = (1,) * (len(out) - len(t.shape)) + t.shape
@@ -482,7 +539,8 @@ def _broadcast(op: _Operator) -> tuple[int, int, Operand, Operand]:
             steps.append(step if n > 1 else 0)
             step *= n
         strides.append(steps[::-1])
-    # Axes of length 1 say nothing; neighbours along which both operands run on (or both stand) are one axis.
+    # Axes of length 1 are dropped. Adjacent axes along which both operands are contiguous (or both
+    # repeated) are merged.
     axes: list[list[int]] = []
     for n, a, b in zip(out, *strides, strict=True):
         if n == 1:
@@ -495,7 +553,8 @@ def _broadcast(op: _Operator) -> tuple[int, int, Operand, Operand]:
             axes.append([n, a, b])
     if len(axes) > 2:
         op.unsupported(
-            f"shapes {op.inputs[0].shape} and {op.inputs[1].shape} broadcast along more than one axis"
+            f"shapes {op.inputs[0].shape} and {op.inputs[1].shape} "
+            "broadcast along more than one axis"
         )
     axes = [[1, 0, 0]] * (2 - len(axes)) + axes
     (rows, a_row, b_row), (columns, a_step, b_step) = axes
@@ -538,7 +597,7 @@ def _mean(op: _Operator) -> Mean:
         op.unsupported("its axes are not constant")
     axes = sorted({int(a) % len(x.shape) for a in axis.values().ravel()})
     if axes != list(range(axes[0], axes[-1] + 1)):
-        op.unsupported(f"axes {axes} are not neighbours")
+        op.unsupported(f"axes {axes} are not adjacent")
     count = math.prod(x.shape[a] for a in axes)
     scale = quantize_multiplier(float(x.scale) / float(op.output.scale))
     shift = min(count.bit_length() - 1, 32, 31 + scale.shift)
@@ -567,14 +626,17 @@ def _activation(op: _Operator) -> Lookup | Logistic:
         while multiplier <= 32767 / 2 and shift <= 30:
             multiplier, shift = multiplier * 2, shift + 1
     if multiplier >= 2**15 or shift > 30:
-        op.unsupported(f"the scale {x.scale} of its input is too far from 1 / 4096")
+        op.unsupported(f"the scale {x.scale} of its input differs too much from 1 / 4096")
     return (Logistic if op.name == "LOGISTIC" else Tanh)(
         count=x.size, multiplier=int(multiplier), shift=shift
     )
 
 
 def _lookup(op: _Operator) -> Lookup:
-    """TFLM works LOGISTIC and TANH out in 32-bit fixed point, value by value; there are only 256 values."""
+    """Tabulate LOGISTIC or TANH for all 256 inputs.
+
+    TFLM computes them in 32-bit fixed point, value by value.
+    """
     x, out = op.inputs[0], op.output
     logistic = op.name == "LOGISTIC"
     if logistic and out.zero_point != -128:
@@ -595,17 +657,17 @@ def _lookup(op: _Operator) -> Lookup:
     return Lookup(table=np.array(table, np.int8), count=x.size)
 
 
-# Fixed point of 32 bits: Qm is m integer bits, a sign and the fraction.
-_ONE = 2**31 - 1  # nearly, in Q0
+# 32-bit fixed point: Qm has a sign, m integer bits and the fraction.
+_ONE = 2**31 - 1  # nearly 1, in Q0
 
 
 def _multiply(a: int, b: int) -> int:
-    """The product of two fixed-point numbers; their integer bits add up."""
+    """Multiply two fixed-point numbers. The result has the sum of their integer bits."""
     return (a * b + (1 << 30)) >> 31
 
 
 def _divide(x: int, shift: int) -> int:
-    """x / 2 ** shift to the nearest, halves away from zero."""
+    """Return x / 2 ** shift rounded to the nearest integer, halves away from zero."""
     return (x + (1 << shift >> 1) - (x < 0)) >> shift
 
 
@@ -614,11 +676,15 @@ def _saturate(x: int) -> int:
 
 
 def _fixed_exp(a: int, integer_bits: int) -> int:
-    """exp(a) in Q0 for a <= 0: a fourth-order polynomial on the last quarter, times exp of every power of two in the rest."""
+    """Return exp(a) in Q0 for a <= 0, where a has ``integer_bits`` integer bits.
+
+    The result is a fourth-order polynomial of the remainder modulo 1/4, times exp of every power of
+    two in the rest.
+    """
     if a == 0:
         return _ONE
     quarter = 1 << (29 - integer_bits)
-    last = (a & (quarter - 1)) - quarter  # in -1/4 .. 0
+    last = (a & (quarter - 1)) - quarter  # in -1/4..0
     x = (last << integer_bits) + (1 << 28)  # Q0, around -1/8
     x2 = _multiply(x, x)
     x3, x4 = _multiply(x2, x), _multiply(x2, x2)
@@ -633,7 +699,7 @@ def _fixed_exp(a: int, integer_bits: int) -> int:
 
 
 def _reciprocal(a: int) -> int:
-    """2 / (1 + a) in Q2, for a in 0 .. 1 in Q0: three steps of Newton's."""
+    """Return 2 / (1 + a) in Q2 for a in 0..1 in Q0, by three steps of Newton's method."""
     half = (a + _ONE + 1) // 2  # (1 + a) / 2
     x = round(2**29 * 48 / 17) + _multiply(half, round(-(2**29) * 32 / 17))
     for _ in range(3):
@@ -643,7 +709,7 @@ def _reciprocal(a: int) -> int:
 
 
 def _fixed_logistic(a: int) -> int:
-    """1 / (1 + exp(-a)) in Q0, a in Q4."""
+    """Return 1 / (1 + exp(-a)) in Q0, for a in Q4."""
     if a == 0:
         return 1 << 30
     positive = _saturate(_reciprocal(_fixed_exp(-abs(a), 4)) << 1)
@@ -651,7 +717,7 @@ def _fixed_logistic(a: int) -> int:
 
 
 def _fixed_tanh(a: int) -> int:
-    """tanh(a) in Q0, a in Q4."""
+    """Return tanh(a) in Q0, for a in Q4."""
     if a == 0:
         return 0
     positive = _saturate((_reciprocal(_fixed_exp(-abs(a), 5)) - (1 << 29)) << 2)
@@ -679,30 +745,30 @@ def _requantize(op: _Operator) -> Requantize:
 
 
 def _copy(op: _Operator) -> list[Copy]:
-    """All bytes as they are: int8, or the int16 cells of an LSTM."""
+    """Copy all bytes unchanged: int8, or the int16 cells of an LSTM."""
     x, out = op.inputs[0], op.output
     if x.type != out.type or x.type not in (_INT8, _INT16):
         op.unsupported(
-            f"tensor {x.name!r} is neither int8 nor int16, or another type than the output"
+            f"tensor {x.name!r} is not int8 or int16, or differs in type from the output"
         )
     return [Copy(rows=1, columns=out.byte_size, stride=out.byte_size, offset=0)]
 
 
 def _gather(op: _Operator) -> list[Copy]:
     x, rows = op.inputs
-    op.need_int8(x, op.output)  # TFLM has it for no int16
+    op.need_int8(x, op.output)  # TFLM does not support int16
     axis = op.options.axis % len(x.shape)
     count, columns = x.shape[axis], math.prod(x.shape[axis + 1 :])
     last_first = rows.constant and np.array_equal(rows.values().ravel(), range(count)[::-1])
     if not last_first or x.size != count * columns:
-        op.unsupported("it does more than to turn rows around, the last first")
+        op.unsupported("it does not reverse the order of all rows")
     return [Copy(rows=count, columns=columns, stride=-columns, offset=(count - 1) * columns)]
 
 
 def _concatenate(op: _Operator) -> list[Copy]:
     element = 2 if op.is_16x8(*op.inputs, op.output) else 1
     if op.options.fusedActivationFunction != schema.ActivationFunctionType.NONE:
-        op.unsupported("fused activation")
+        op.unsupported("it has a fused activation")
     shape = op.output.shape
     axis = op.options.axis % len(shape)
     inner = math.prod(shape[axis + 1 :]) * element

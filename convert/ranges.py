@@ -1,4 +1,4 @@
-"""What every tensor of a float model reaches on real sound, and the range that its quantized twin is input_index."""
+"""Collect statistics of the tensors of a float model on real sound, and choose their ranges."""
 
 import dataclasses
 import warnings
@@ -11,17 +11,25 @@ from groupcomm.console import progress
 
 Method = Literal["min-max", "percentile", "error"]
 METHODS = get_args(Method)
-PERCENTILE = 99.99  # of the values, what a range by percentile holds
-RANGE_FRACTIONS = np.linspace(0.2, 1.0, 81)  # of the whole range, what a range by error may be
-WARM_UP = 125  # hops, 1 s: what a state reaches in the first moments of a stream is not what it reaches later
-KEEP_EVERY = (
-    4  # of so many hops one is kept for percentiles and errors; extremes are those of all hops
-)
+PERCENTILE = 99.99  # percentage of the values inside a range chosen by percentile
+RANGE_FRACTIONS = np.linspace(0.2, 1.0, 81)  # of the min-max range, tried by the method "error"
+# Hops, 1 s: the values of a state at the start of a stream differ from its later values.
+WARM_UP = 125
+# One of so many hops is kept for percentiles and errors. The extremes are those of all hops.
+KEEP_EVERY = 4
 
 
 @dataclasses.dataclass(frozen=True)
 class TensorStats:
-    """Values of one tensor: the extremes of all, and of a part of the hops every value [shape=(n,), float32]."""
+    """Values of one tensor.
+
+    Attributes
+    ----------
+    low, high : float
+        Extremes over all hops.
+    values : np.ndarray [shape=(n,), dtype=float32]
+        All values of a part of the hops, see `KEEP_EVERY`.
+    """
 
     low: float
     high: float
@@ -31,20 +39,27 @@ class TensorStats:
 def collect_statistics(
     model: bytes, tensors: Iterable[int], streams: list[np.ndarray]
 ) -> dict[int, TensorStats]:
-    """Watch tensors of a float streaming `.tflite` while it hears sounds.
+    """Run a float streaming `.tflite` on sounds and collect statistics of its tensors.
 
     Parameters
     ----------
-    model : as `quantize.to_float` makes it.
-    tensors : indices in its graph, of inputs, outputs, states and what lies between.
-    streams : features of each sound [shape=(hops, inputs), float32]. Before each, its first second is played unwatched.
+    model : bytes
+        The output of `quantize.to_float`.
+    tensors : iterable of int
+        Indices in its graph: inputs, outputs, states and intermediate results.
+    streams : list of np.ndarray [shape=(hops, inputs), dtype=float32]
+        Features of each sound. The first second of each is run once beforehand, without statistics,
+        to warm up the state.
+
+    Returns
+    -------
+    dict of int to TensorStats
     """
     from ai_edge_litert import interpreter
 
     with warnings.catch_warnings():
-        warnings.filterwarnings(
-            "ignore", "Warning: Enabling `experimental_preserve_all_tensors`"
-        )  # to watch them is what it is for
+        # The option preserves intermediate results, which is what this function reads.
+        warnings.filterwarnings("ignore", "Warning: Enabling `experimental_preserve_all_tensors`")
         runtime = interpreter.Interpreter(
             model_content=model, experimental_preserve_all_tensors=True
         )
@@ -75,7 +90,7 @@ def collect_statistics(
 
 
 def merge(stats: list[TensorStats]) -> TensorStats:
-    """As if they were one tensor: for those that must have one scale."""
+    """Merge the statistics of tensors that must have one scale."""
     return TensorStats(
         min(o.low for o in stats),
         max(o.high for o in stats),
@@ -84,14 +99,22 @@ def merge(stats: list[TensorStats]) -> TensorStats:
 
 
 def choose_range(observed: TensorStats, method: Method, levels: int) -> tuple[float, float]:
-    """Lowest and highest value of a quantized tensor; 0 is among them.
+    """Choose the lowest and the highest value of a quantized tensor.
 
     Parameters
     ----------
-    observed : what the tensor reached.
-    method : ``"min-max"`` holds all of it; ``"percentile"`` all but the outermost 0.01 %; ``"error"`` is the part of it with the smallest
-        mean squared error of rounding and clipping together.
-    levels : of the quantized tensor: 255 steps of int8, 65,535 of int16.
+    observed : TensorStats
+    method : {"min-max", "percentile", "error"}
+        ``"min-max"`` includes all values. ``"percentile"`` includes all but the outermost 0.01 %.
+        ``"error"`` is the fraction of the min-max range with the smallest mean squared error of
+        rounding and clipping.
+    levels : int
+        Number of quantization steps: 255 for int8, 65535 for int16.
+
+    Returns
+    -------
+    low, high : float
+        0 is between them.
     """
     whole = min(observed.low, 0.0), max(observed.high, 0.0)
     if method == "min-max":
@@ -107,6 +130,6 @@ def choose_range(observed: TensorStats, method: Method, levels: int) -> tuple[fl
 
 
 def _error(values: np.ndarray, low: float, high: float, levels: int) -> float:
-    """Mean squared error of ``values`` quantized to so many steps between two bounds."""
+    """Return the mean squared error of ``values`` quantized to ``levels`` steps."""
     scale = (high - low) / levels or 1.0
     return float(np.mean((np.rint(np.clip(values, low, high) / scale) * scale - values) ** 2))

@@ -1,7 +1,8 @@
-"""TFLM's integer arithmetic in NumPy, bit for bit: a runtime like the others, and the one place where Python has its semantics.
+"""TFLM's integer arithmetic in NumPy, bit for bit.
 
-A stream goes through operator by operator, all of its hops at once: only an LSTM, whose state goes from hop to hop, takes them one after
-the other. Every function takes what `kernels.prepare` makes of an operator, and arrays with the hops as their first axis.
+A stream is processed operator by operator, all of its hops at once. Only an LSTM, whose state
+passes from hop to hop, processes them one after the other. Every function takes the parameters that
+`kernels.prepare` computes for an operator, and arrays whose first axis is hops.
 """
 
 import functools
@@ -22,12 +23,16 @@ _DTYPES = {
 
 
 class Simulation(runtimes.Runtime):
-    """A `.tflite` of int8 or 16x8, operator by operator.
+    """Runs an int8 or 16x8 `.tflite` operator by operator.
+
+    Parameters
+    ----------
+    model : bytes
 
     Raises
     ------
     UserError
-        For an operator that `kernels.prepare` refuses.
+        For an operator that `kernels.prepare` does not support.
     """
 
     def __init__(self, model: bytes):
@@ -47,13 +52,26 @@ class Simulation(runtimes.Runtime):
         self.reset()
 
     def reset(self) -> None:
+        """Set the state to its initial values."""
         self._states: dict[int, np.ndarray] = {}
 
     def __call__(self, features: np.ndarray) -> np.ndarray:
+        """Process the next hops; see `runtimes.Runtime`."""
         return self.run(features).reshape(len(features), -1)
 
     def run(self, *inputs: np.ndarray) -> np.ndarray:
-        """Inputs of the graph [shape=(hops, ...)] in their order -> its output [shape=(hops, ...)]; the state goes on, as in a call."""
+        """Run the graph on several inputs, and keep the state.
+
+        Parameters
+        ----------
+        *inputs : np.ndarray [shape=(hops, ...)]
+            Inputs of the graph in their order.
+
+        Returns
+        -------
+        np.ndarray [shape=(hops, ...)]
+            Output of the graph.
+        """
         hops = len(inputs[0])
         values = {
             i: x.reshape(hops, *self._tensors[i].shape)
@@ -86,14 +104,18 @@ class Simulation(runtimes.Runtime):
     def _lstm(
         self, p: kernels.Lstm, op: schema.OperatorT, x: np.ndarray, values: dict[int, np.ndarray]
     ) -> np.ndarray:
-        """From hop to hop, or, where operators before it have written its state anew in every hop, each hop from that."""
+        """Run an LSTM over the hops.
+
+        The state passes from hop to hop, unless earlier operators write it: then each hop starts
+        from what they wrote.
+        """
         hidden, cell = op.inputs[18], op.inputs[19]
         x = x.reshape(len(x), p.steps, p.batch, p.inputs)
         if hidden in values:
             start = (values[i].reshape(-1, p.units) for i in (hidden, cell))
             out, *_ = lstm(
                 p, np.moveaxis(x, 0, 1).reshape(p.steps, -1, p.inputs), *start
-            )  # hops side by side, like a batch
+            )  # hops form a batch
             return np.moveaxis(out.reshape(p.steps, len(x), p.batch, p.units), 1, 0)
         start = (
             self._states.get(hidden, np.full((p.batch, p.units), p.zero_point)),
@@ -106,17 +128,20 @@ class Simulation(runtimes.Runtime):
 
 
 def _of_rank(x: np.ndarray, rank: int) -> np.ndarray:
-    """With axes of length 1 after the hops, so that two operands broadcast as the operator does it."""
+    """Insert axes of length 1 after the hops, so that two operands broadcast as in the operator."""
     return x.reshape(len(x), *(1,) * (rank + 1 - x.ndim), *x.shape[1:])
 
 
 def _products(x: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """x [shape=(..., inputs)] times weights [shape=(outputs, inputs)] -> [shape=(..., outputs), int64]; float64 holds such sums exactly."""
+    """Multiply x [shape=(..., inputs)] by weights [shape=(outputs, inputs)].
+
+    float64 represents such sums exactly. The result is [shape=(..., outputs), dtype=int64].
+    """
     return (x.astype(np.float64) @ weights.T.astype(np.float64)).astype(np.int64)
 
 
 def _rescale_int64(x: np.ndarray, multiplier, shift) -> np.ndarray:
-    """Sums of 64 bits to int16, by the upper half of the multiplier, rounded once, halves up."""
+    """Scale 64-bit sums to int16 by the upper half of the multiplier; round once, halves up."""
     return wrap((x * (multiplier >> 16) + (np.int64(1) << (14 - shift))) >> (15 - shift))
 
 
@@ -125,7 +150,17 @@ def _limits(x: np.ndarray) -> tuple[int, int]:
 
 
 def fully_connected(p: kernels.FullyConnected, x: np.ndarray) -> np.ndarray:
-    """FULLY_CONNECTED: x [shape=(..., inputs), int8 or int16] -> [shape=(hops, rows, outputs), int64]."""
+    """Compute FULLY_CONNECTED.
+
+    Parameters
+    ----------
+    p : FullyConnected
+    x : np.ndarray [shape=(..., inputs), dtype=int8 or int16]
+
+    Returns
+    -------
+    np.ndarray [shape=(hops, rows, outputs), dtype=int64]
+    """
     sums = _products(x.reshape(len(x), p.rows, p.inputs), p.weights) + p.bias
     multiplier, shift = p.multiplier.astype(np.int64), p.shift.astype(np.int64)
     if x.dtype == np.int16:
@@ -134,7 +169,7 @@ def fully_connected(p: kernels.FullyConnected, x: np.ndarray) -> np.ndarray:
 
 
 def add(p: kernels.Add, a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """ADD: a, b [shape=(hops, ...), int8 or int16] that broadcast."""
+    """Compute ADD of two arrays [shape=(hops, ...), dtype=int8 or int16] that broadcast."""
     left = 15 if a.dtype == np.int16 else 20
     x, y = (
         (v.astype(np.int64) - operand.zero_point) << left for v, operand in ((a, p.a), (b, p.b))
@@ -147,24 +182,34 @@ def add(p: kernels.Add, a: np.ndarray, b: np.ndarray) -> np.ndarray:
 
 
 def mul(p: kernels.Mul, a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """MUL: a, b [shape=(hops, ...), int8 or int16] that broadcast."""
+    """Compute MUL of two arrays [shape=(hops, ...), dtype=int8 or int16] that broadcast."""
     product = (a.astype(np.int64) - p.a.zero_point) * (b.astype(np.int64) - p.b.zero_point)
     return np.clip(rescale(product, p.scale) + p.zero_point, p.low, p.high)
 
 
 def mean(p: kernels.Mean, x: np.ndarray) -> np.ndarray:
-    """MEAN: x [shape=(hops, ...), int8 or int16] -> [shape=(hops, outer, inner), int64]."""
+    """Compute MEAN.
+
+    Parameters
+    ----------
+    p : Mean
+    x : np.ndarray [shape=(hops, ...), dtype=int8 or int16]
+
+    Returns
+    -------
+    np.ndarray [shape=(hops, outer, inner), dtype=int64]
+    """
     sums = x.reshape(len(x), p.outer, p.count, p.inner).sum(2, dtype=np.int64) + p.bias
     return np.clip(rescale(sums, p.scale) + p.zero_point, *_limits(x))
 
 
 def lookup(p: kernels.Lookup, x: np.ndarray) -> np.ndarray:
-    """LOGISTIC and TANH of int8."""
+    """Compute LOGISTIC or TANH of int8."""
     return p.table[x.view(np.uint8)]
 
 
 def requantize(p: kernels.Requantize, x: np.ndarray) -> np.ndarray:
-    """QUANTIZE, RELU."""
+    """Compute QUANTIZE or RELU."""
     return np.clip(
         rescale(x.astype(np.int64) - p.input_zero_point, p.scale) + p.zero_point, p.low, p.high
     )
@@ -173,7 +218,7 @@ def requantize(p: kernels.Requantize, x: np.ndarray) -> np.ndarray:
 def copy(
     parts: list[kernels.Copy], inputs: list[np.ndarray], shape: tuple[int, ...], dtype
 ) -> np.ndarray:
-    """CONCATENATION, GATHER, RESHAPE, SQUEEZE: bytes as they are, row by row."""
+    """Compute CONCATENATION, GATHER, RESHAPE or SQUEEZE, which copy bytes row by row."""
     out = np.zeros((shape[0], int(np.prod(shape[1:])) * np.dtype(dtype).itemsize), np.int8)
     for p, x in zip(parts, inputs, strict=True):
         rows = np.ascontiguousarray(x).view(np.int8).reshape(len(x), p.rows, p.columns)
@@ -183,13 +228,13 @@ def copy(
     return out.view(dtype)
 
 
-# The LSTM and the curves of int16
-
-
 @functools.cache
 def _curve() -> tuple[np.ndarray, np.ndarray]:
-    """tanh(k / 48) * 2^15 for k in -256..255 and the step to the next, each [shape=(512,), int64]. TFLM's table rounds no formula that we
-    know of; this is the one that the kernels have."""
+    """Return tanh(k / 48) * 2^15 for k in -256..255, and the difference to the next entry.
+
+    Both are [shape=(512,), dtype=int64]. No known formula rounds to TFLM's table, so it is read
+    from the kernels.
+    """
     text = resource("micro/kernels/tanh_table.h").read_text()
     table = text.partition("gc_tanh_table[512] = {")[2].partition("};")[0]
     points = np.array(re.findall(r"\{(-?\d+), (-?\d+)\}", table), np.int64)
@@ -202,13 +247,16 @@ def _point(k: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def tanh16(x: np.ndarray) -> np.ndarray:
-    """Argument in 1 / 12288 -> in 1 / 32768."""
+    """Return tanh in units of 1 / 32768 of an argument in units of 1 / 12288."""
     value, step = _point(np.clip(x >> 8, -256, 255))
     return (value * 256 + step * (x & 255) + 128 + (x >> 31)) >> 8
 
 
 def logistic16(x: np.ndarray) -> np.ndarray:
-    """Argument in 1 / 12288, not beyond 255 * 512 -> in 1 / 32768."""
+    """Return the logistic function in units of 1 / 32768.
+
+    The argument is in units of 1 / 12288, and its magnitude is at most 255 * 512.
+    """
     value, step = _point(x >> 9)
     return (value * 512 + step * (x & 511) + (1 << 24) + 512 + (x >> 31)) >> 10
 
@@ -218,13 +266,13 @@ def _argument(p: kernels.Logistic, x: np.ndarray) -> np.ndarray:
 
 
 def logistic(p: kernels.Logistic, x: np.ndarray) -> np.ndarray:
-    """LOGISTIC of int16; it never reaches 0 and 1."""
+    """Compute LOGISTIC of int16. The result is at least 1 and at most 32767."""
     end = 255 << 9
     return np.clip(logistic16(np.clip(_argument(p, x), -end, end)), 1, 32767)
 
 
 def tanh(p: kernels.Tanh, x: np.ndarray) -> np.ndarray:
-    """TANH of int16."""
+    """Compute TANH of int16."""
     return tanh16(_argument(p, x))
 
 
@@ -235,16 +283,20 @@ def _clamp16(x: np.ndarray) -> np.ndarray:
 def lstm(
     p: kernels.Lstm, x: np.ndarray, hidden: np.ndarray, cell: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """UNIDIRECTIONAL_SEQUENCE_LSTM over steps of a sequence or hops of a stream.
+    """Compute UNIDIRECTIONAL_SEQUENCE_LSTM over the steps of a sequence or the hops of a stream.
 
     Parameters
     ----------
-    x : np.ndarray [shape=(steps, batch, inputs), int8 or int16]
-    hidden, cell : np.ndarray [shape=(batch, units), int]
+    p : Lstm
+    x : np.ndarray [shape=(steps, batch, inputs), dtype=int8 or int16]
+    hidden, cell : np.ndarray [shape=(batch, units), dtype=int64]
+        State before the first step.
 
     Returns
     -------
-    out [shape=(steps, batch, units), int64], hidden and cell after the last step
+    out : np.ndarray [shape=(steps, batch, units), dtype=int64]
+    hidden, cell : np.ndarray [shape=(batch, units), dtype=int64]
+        State after the last step.
     """
     wide = x.dtype == np.int16
     gates = (p.input, p.forget, p.cell, p.output)
@@ -274,7 +326,7 @@ def lstm(
             for g, g_input, product in zip(gates, from_input, products, strict=True)
         )
         i, f, c, o = logistic16(i), logistic16(f), tanh16(c), logistic16(o)
-        kept = _clamp16(rescale(f * cell, kernels.Scale(1 << 30, -14)))  # a gate is in 1 / 32768
+        kept = _clamp16(rescale(f * cell, kernels.Scale(1 << 30, -14)))  # gate unit: 1 / 32768
         cell = _clamp16(kept + _clamp16(rescale(i * c, p.update)))
         if p.cell_clip:
             cell = np.clip(cell, -p.cell_clip, p.cell_clip)

@@ -274,7 +274,7 @@ def test_every_operator_of_a_committed_bundle_is_prepared(name):
 @pytest.mark.parametrize(
     ("name", "hurt", "words"),
     [
-        ("RESHAPE", lambda m: setattr(m.operatorCodes[0], "builtinCode", 150), "GELU has no kernel in micro/kernels; it has ADD, "),
+        ("RESHAPE", lambda m: setattr(m.operatorCodes[0], "builtinCode", 150), "GELU has no kernel in micro/kernels; supported: ADD, "),
         ("FULLY_CONNECTED", lambda m: set_type(m, INT32), "tensor 't0' is not int8 with one scale"),
         ("FULLY_CONNECTED", lambda m: set_type(m, INT16), "is not int16 with one scale and zero point 0"),
         ("FULLY_CONNECTED 16", wide_bias, "its bias needs more than 32 bits"),
@@ -283,9 +283,9 @@ def test_every_operator_of_a_committed_bundle_is_prepared(name):
         ("FULLY_CONNECTED", lambda m: fuse(m, schema.ActivationFunctionType.TANH), "fused activation TANH"),
         ("UNIDIRECTIONAL_SEQUENCE_LSTM", lambda m: fuse(m, schema.ActivationFunctionType.NONE), "its activation is not TANH"),
         ("UNIDIRECTIONAL_SEQUENCE_LSTM", peephole, "it has peepholes"),
-        ("UNIDIRECTIONAL_SEQUENCE_LSTM", batch_before_time, "it has 5 time steps for each of 7 in a batch that is not behind time"),
-        ("GATHER", other_rows, "it does more than to turn rows around, the last first"),
-        ("SQUEEZE", lambda m: set_type(m, INT32), "is neither int8 nor int16, or another type than the output"),
+        ("UNIDIRECTIONAL_SEQUENCE_LSTM", batch_before_time, "it has 5 time steps and a batch of 7, and time is not the first axis"),
+        ("GATHER", other_rows, "it does not reverse the order of all rows"),
+        ("SQUEEZE", lambda m: set_type(m, INT32), "is not int8 or int16, or differs in type from the output"),
         ("LOGISTIC", zero_point_of_output, "is not -128"),
     ],
 )
@@ -304,5 +304,5 @@ def test_broadcasting_along_two_separate_axes_is_refused():
 
 def test_mean_over_axes_that_are_no_neighbours_is_refused():
     axis = Tensor((2,), type=INT32, data=np.array([0, 2]))
-    with pytest.raises(UserError, match=r"axes \[0, 2\] are not neighbours"):
+    with pytest.raises(UserError, match=r"axes \[0, 2\] are not adjacent"):
         prepare(model_of("MEAN", [Tensor((2, 3, 4), 0.1), axis], [Tensor((1, 3, 1), 0.1)], schema.ReducerOptionsT()))
