@@ -1,4 +1,4 @@
-"""What a microphone and its amplifier do to a sound: a colour of their own, an offset (DC), hum of the mains, clipping."""
+"""Simulate a microphone and its amplifier: frequency response, DC offset, mains hum, clipping."""
 
 import functools
 from dataclasses import dataclass
@@ -10,23 +10,26 @@ from calibration_data.audio import RATE
 LOW_CUT = (50.0, 200.0)  # Hz
 HIGH_CUT = (4000.0, 7900.0)  # Hz
 PEAK_HZ = (200.0, 6000.0)
-PEAK_DB = 6.0  # at most, up or down
-PEAKS = 3  # at most
-DC = 0.1  # of full scale, at most
+PEAK_DB = 6.0  # largest absolute gain
+PEAKS = 3  # largest number
+DC = 0.1  # largest offset, relative to full scale
 MAINS = (50.0, 60.0)  # Hz
 HUM_DB = (-60.0, -25.0)  # dBFS
-HARMONICS = 16  # of the mains, at most
-CLIPPED = (0.001, 0.02)  # part of the samples
+HARMONICS = 16  # largest number of harmonics of the hum
+CLIPPED_FRACTION = (0.001, 0.02)  # fraction of the samples
 
 
 @dataclass(frozen=True)
-class Colour:
-    """A gentle equalizer.
+class Equalizer:
+    """Filter sounds by a mild frequency response.
 
     Parameters
     ----------
-    low_cut, high_cut : where it is down by 3 dB, Hz; 12 dB an octave below and above. None: no cut
-    peaks : (Hz, dB, Q) of each peak or dip
+    low_cut, high_cut : float, optional
+        Frequencies in Hz at which the response is -3 dB. It falls by 12 dB per octave below the low
+        cut and above the high cut. None disables a cut.
+    peaks : tuple of tuple of float
+        (Hz, dB, Q) of each peak or dip.
     """
 
     low_cut: float | None
@@ -35,82 +38,170 @@ class Colour:
 
     @functools.cached_property
     def sections(self) -> np.ndarray:
-        """float64 [sections, 6]: second-order sections, as `scipy.signal.sosfilt` takes them."""
-        found = [_peak(*peak) for peak in self.peaks]
+        """Second-order sections for `scipy.signal.sosfilt`.
+
+        Returns
+        -------
+        np.ndarray [shape=(sections, 6), dtype=float64]
+        """
+        sections = [_peak(*peak) for peak in self.peaks]
         if self.low_cut:
-            found.append(_cut(self.low_cut, low=True))
+            sections.append(_cut(self.low_cut, low=True))
         if self.high_cut:
-            found.append(_cut(self.high_cut, low=False))
-        return np.array(found)
+            sections.append(_cut(self.high_cut, low=False))
+        return np.array(sections)
 
     def __call__(self, x: np.ndarray) -> np.ndarray:
-        """Filter a sound [shape=(..., samples), float32]."""
+        """Filter sounds.
+
+        Parameters
+        ----------
+        x : np.ndarray [shape=(..., samples), dtype=float32]
+            Sounds at 16 kHz.
+
+        Returns
+        -------
+        np.ndarray [shape=(..., samples), dtype=float32]
+        """
         from scipy.signal import sosfilt
 
-        return sosfilt(self.sections, x.astype(np.float64)).astype(np.float32)  # a low cut in float32 is not exact enough
+        # A low cut needs float64: its poles are close to 1.
+        return sosfilt(self.sections, x.astype(np.float64)).astype(np.float32)
 
-    def notes(self) -> dict:
-        """What stands in a mixture's ``meta``: ``low_cut_hz``, ``high_cut_hz``, ``peaks`` [[Hz, dB, Q]]."""
-        return {"low_cut_hz": self.low_cut, "high_cut_hz": self.high_cut, "peaks": [list(peak) for peak in self.peaks]}
+    def metadata(self) -> dict:
+        """Return the entry for the ``meta`` of a mixture.
+
+        Returns
+        -------
+        dict
+            ``low_cut_hz``, ``high_cut_hz``, and ``peaks`` as lists of Hz, dB and Q.
+        """
+        return {
+            "low_cut_hz": self.low_cut,
+            "high_cut_hz": self.high_cut,
+            "peaks": [list(peak) for peak in self.peaks],
+        }
 
 
-def colour(random: np.random.Generator) -> Colour:
-    """A random one: a low cut in two of three, a high cut in half, one to three peaks or dips of up to 6 dB."""
-    low = random.uniform(*LOW_CUT) if random.random() < 2 / 3 else None
-    high = random.uniform(*HIGH_CUT) if random.random() < 1 / 2 else None
-    peaks = tuple(
-        (float(np.exp(random.uniform(*np.log(PEAK_HZ)))), random.uniform(-PEAK_DB, PEAK_DB), random.uniform(0.5, 2.0))
-        for _ in range(int(random.integers(1, PEAKS + 1)))
-    )
-    return Colour(low, high, peaks)
+def random_equalizer(rng: np.random.Generator) -> Equalizer:
+    """Draw a frequency response.
 
-
-def hum(samples: int, hz: float, amplitudes: np.ndarray, phases: np.ndarray) -> np.ndarray:
-    """Hum of the mains.
+    Two of three have a low cut and half of them have a high cut. All of them have one to three
+    peaks or dips of at most 6 dB.
 
     Parameters
     ----------
-    samples : length
-    hz : of the mains
-    amplitudes, phases : float [harmonics]: of the first, second, ... harmonic; phases in turns. Harmonics above 8 kHz are left out
+    rng : np.random.Generator
+        Source of the draws.
 
     Returns
     -------
-    float32 [samples] of RMS 1
+    Equalizer
     """
-    turns = (np.arange(samples) * (hz / RATE)) % 1  # reduced to one turn in float64; the rest is then exact enough in float32
+    low = rng.uniform(*LOW_CUT) if rng.random() < 2 / 3 else None
+    high = rng.uniform(*HIGH_CUT) if rng.random() < 1 / 2 else None
+    peaks = tuple(
+        (
+            float(np.exp(rng.uniform(*np.log(PEAK_HZ)))),
+            rng.uniform(-PEAK_DB, PEAK_DB),
+            rng.uniform(0.5, 2.0),
+        )
+        for _ in range(int(rng.integers(1, PEAKS + 1)))
+    )
+    return Equalizer(low, high, peaks)
+
+
+def hum(samples: int, hz: float, amplitudes: np.ndarray, phases: np.ndarray) -> np.ndarray:
+    """Return mains hum.
+
+    Parameters
+    ----------
+    samples : int
+        Length at 16 kHz.
+    hz : float
+        Frequency of the mains.
+    amplitudes : np.ndarray [shape=(harmonics,)]
+        Amplitudes of the harmonics 1, 2, ... Harmonics at 8 kHz and above are left out.
+    phases : np.ndarray [shape=(harmonics,)]
+        Phases of the harmonics, in cycles.
+
+    Returns
+    -------
+    np.ndarray [shape=(samples,), dtype=float32]
+        The hum, with an RMS of 1.
+    """
+    # The phase is reduced to one cycle in float64; float32 is then exact enough.
+    turns = (np.arange(samples) * (hz / RATE)) % 1
     turns = np.float32(2 * np.pi) * turns.astype(np.float32)
     out = np.zeros(samples, np.float32)
     for k, (amplitude, phase) in enumerate(zip(amplitudes, phases, strict=True), 1):
         if k * hz < RATE / 2:
-            out += np.float32(amplitude) * np.sin(np.float32(k) * turns + np.float32(2 * np.pi * phase))
+            out += np.float32(amplitude) * np.sin(
+                np.float32(k) * turns + np.float32(2 * np.pi * phase)
+            )
     return out / np.sqrt(np.mean(out**2))
 
 
-def random_hum(random: np.random.Generator, samples: int) -> tuple[np.ndarray, float]:
-    """Hum of 50 or 60 Hz (within 0.2 %) with 1 to 16 random harmonics; float32 [samples] of RMS 1, and its frequency in Hz."""
-    hz = MAINS[int(random.integers(len(MAINS)))] * random.uniform(0.998, 1.002)
-    harmonics = np.arange(1, int(random.integers(1, HARMONICS + 1)) + 1)
-    amplitudes = random.uniform(0.1, 1, harmonics.size) / harmonics ** random.uniform(0, 1.5)
-    return hum(samples, hz, amplitudes, random.random(harmonics.size)), hz
+def random_hum(rng: np.random.Generator, samples: int) -> tuple[np.ndarray, float]:
+    """Draw hum of 50 or 60 Hz (within 0.2 %) with 1 to 16 harmonics.
+
+    Parameters
+    ----------
+    rng : np.random.Generator
+        Source of the draws.
+    samples : int
+        Length at 16 kHz.
+
+    Returns
+    -------
+    x : np.ndarray [shape=(samples,), dtype=float32]
+        The hum, with an RMS of 1.
+    hz : float
+        Its frequency.
+    """
+    hz = MAINS[int(rng.integers(len(MAINS)))] * rng.uniform(0.998, 1.002)
+    harmonics = np.arange(1, int(rng.integers(1, HARMONICS + 1)) + 1)
+    amplitudes = rng.uniform(0.1, 1, harmonics.size) / harmonics ** rng.uniform(0, 1.5)
+    return hum(samples, hz, amplitudes, rng.random(harmonics.size)), hz
 
 
-def clip(x: np.ndarray, part: float) -> np.ndarray:
-    """Clip at the level that a part of all samples exceeds; x [shape=(samples,), float32]."""
-    at = x.size - 1 - int(part * x.size)
+def clip(x: np.ndarray, fraction: float) -> np.ndarray:
+    """Clip a sound at the level that a fraction of its samples exceeds.
+
+    Parameters
+    ----------
+    x : np.ndarray [shape=(samples,), dtype=float32]
+        The sound.
+    fraction : float
+        Fraction of clipped samples.
+
+    Returns
+    -------
+    np.ndarray [shape=(samples,), dtype=float32]
+    """
+    at = x.size - 1 - int(fraction * x.size)
     level = np.partition(np.abs(x), at)[at]
     return np.clip(x, -level, level)
 
 
 def _peak(hz: float, db: float, q: float) -> np.ndarray:
-    """Second-order section [shape=(6,)] of R. Bristow-Johnson's "Audio EQ Cookbook"."""
+    """Return the second-order section [shape=(6,)] of a peak.
+
+    The formula is from R. Bristow-Johnson, "Audio EQ Cookbook".
+    """
     w = 2 * np.pi * hz / RATE
     gain, alpha = 10 ** (db / 40), np.sin(w) / (2 * q)
-    return _section([1 + alpha * gain, -2 * np.cos(w), 1 - alpha * gain], [1 + alpha / gain, -2 * np.cos(w), 1 - alpha / gain])
+    return _section(
+        [1 + alpha * gain, -2 * np.cos(w), 1 - alpha * gain],
+        [1 + alpha / gain, -2 * np.cos(w), 1 - alpha / gain],
+    )
 
 
 def _cut(hz: float, *, low: bool) -> np.ndarray:
-    """Butterworth of second order, as `_peak`: a low cut (high-pass), or a high cut (low-pass)."""
+    """Return a Butterworth section [shape=(6,)] of second order: a low cut or a high cut.
+
+    See `_peak` for the source of the formula.
+    """
     w = 2 * np.pi * hz / RATE
     alpha, sign = np.sin(w) / np.sqrt(2), 1 if low else -1
     edge = (1 + sign * np.cos(w)) / 2

@@ -1,8 +1,9 @@
-"""The seeded mixer: mixtures on the fly from one split of a corpus.
+"""Make reproducible mixtures of speech and noise from one split of a corpus, as they are needed.
 
-A mixture is a function of (corpus, spec, seed, index) and nothing else: no state, no clock, no order of calls. Specs that differ in the
-probability of a room (with its noises in it), a microphone's colour, an offset, hum or clipping make the same speech and noise of an index:
-their mixtures can be compared one by one.
+A mixture depends on the corpus, the specification, the seed and the index only. It does not
+depend on the order of the calls. Two specifications may differ in the probability of a room with
+``noise_in_room``, of a microphone response, of an offset, of hum or of clipping. Their mixtures of
+one index then contain the same speech and the same noise, and can be compared in pairs.
 """
 
 import functools
@@ -12,58 +13,103 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from calibration_data import microphone, rooms, synthetic
+from calibration_data import microphone, procedural, rooms
 from calibration_data.audio import RATE
 from calibration_data.corpus import Corpus, Group
+from calibration_data.procedural import spectrum
 from groupcomm.errors import UserError
 
 SPEECH_GAP = (0.05, 0.2)  # seconds between two clips of a speaker, and before the first
 NOISE_GAP = (0.0, 0.3)
 FADE = 80  # samples (5 ms) at both ends of a clip, so that a cut does not click
-BABBLE_PLACES = 4  # of a room, that the talkers of babble share
-NOISES = 5  # places for noises in a room
-PEAK = 0.99  # no sample of a mixture is larger
-# What may be added to a mixture; each draws from a generator of its own, so that speech and noise do not depend on what else there is.
+BABBLE_POSITIONS = 4  # in a room, shared by the talkers of babble
+NOISE_POSITIONS = 5  # in a room that is simulated for one mixture
+PEAK = 0.99  # largest absolute value of a mixture before clipping
+# Each of these draws from its own generator, so that none of them changes the speech and the noise.
+# The position in the tuple seeds the generator: append new ones at the end.
 EXTRAS = ("clean", "mic", "room", "babble_room", "dc", "hum", "clip")
-LONGEST = 3600  # seconds of a mixture
-SILENT = 1e-4  # a source with a smaller RMS (-80 dBFS) is drawn again
-TRIES = 20
+MAX_SECONDS = 3600
+MIN_RMS = 1e-4  # a source with a smaller RMS (-80 dBFS) is drawn again
+MAX_DRAWS = 20
 
 
 @dataclass(frozen=True)
 class MixtureSpec:
-    """What mixtures are like. A pair (low, high) is drawn uniformly; levels are RMS.
+    """Specify the distribution of mixtures.
+
+    A pair (low, high) is the range of a uniform distribution. Levels are RMS levels.
 
     Parameters
     ----------
-    task : "enhance": one speaker in noise; "separate": two speakers, and noise at times
-    seconds : length of a mixture
-    snr_db : speech (all speakers) over noise, dB
-    level_db : level of the first speaker's reference, dBFS; the whole mixture is turned down where it would clip
-    relative_db : how far the second speaker is below the first, dB
-    overlap : part of the mixture in which both speak; each speaks for (1 + overlap) / 2 of it, one from the start and one to the end
-    noise_probability : that there is noise at all
-    second_noise_probability : that the noise is of two categories, one 0-10 dB below the other
-    third_noise_probability : that a noise of two categories is of three; the third is 0-10 dB below the two
-    babble_probability : that the noise is other speakers of the corpus at once, where it has so many
-    babble : how many speakers that is, both ends included
-    babble_room_probability : that babble is in a room of its own, where the mixture is in none
-    balanced : noise categories are drawn by `Corpus.balanced_odds`, not by `Corpus.category_odds`
-    speed : factor of speed and pitch of each speaker; (1, 1) leaves them as they are
-    noise_speed : that of each recorded noise
-    synthetic_probability : that the noise is one that nobody recorded, or, as often, that one is with it (`calibration_data.synthetic`)
-    procedural_probability : the same of noises that are computed from a model of what makes them (`calibration_data.procedural`)
-    eq_probability : that a speaker or noise is coloured by a mild random filter
-    room_probability : that the speakers are in a simulated room
-    rt60 : the room's reverberation time, seconds
-    noise_in_room : in a room, each noise is at a place of its own in it, with its whole response
-    room_pool : 0: every room is another one; else so many rooms that all mixtures draw from (`calibration_data.rooms`), 20 times as fast
-    mic_probability : that a gentle equalizer colours everything, the references too (`microphone.colour`)
-    dc_probability : that the mixture has an offset of up to 0.1 of full scale
-    hum_probability : that the mixture has hum of the mains, -60 to -25 dBFS (`microphone.random_hum`)
-    clip_probability : that the mixture, not the references, is clipped at a level that leaves 0.1 to 2 % of its samples clipped
-    clean_probability : that there is nothing but the speakers: no noise, room, offset, hum or clipping, so that the mixture is the sum of
-        the references
+    task : {"enhance", "separate"}
+        One speaker in noise, or two speakers with or without noise.
+    seconds : float
+        Length of a mixture.
+    snr_db : tuple of float
+        Ratio of speech (all speakers) to noise, in dB.
+    level_db : tuple of float
+        Level of the first speaker's reference, in dBFS. A mixture that would clip is attenuated as
+        a whole.
+    relative_db : tuple of float
+        Level of the first speaker relative to the second, in dB.
+    overlap : tuple of float
+        Fraction of the mixture in which both speakers are active. Each of them is active for
+        (1 + overlap) / 2 of the mixture, one from the start and the other until the end.
+    noise_probability : float
+        Probability of noise.
+    second_noise_probability : float
+        Probability that the noise comes from two draws of a category. One of them is 0 to 10 dB
+        below the other.
+    third_noise_probability : float
+        Probability that a noise of two draws gets a third one, 0 to 10 dB below the first two.
+    babble_probability : float
+        Probability that the noise is babble: other speakers of the corpus at the same time. Without
+        enough speakers in the split, the noise is a recorded one.
+    babble : tuple of int
+        Smallest and largest number of speakers in babble.
+    babble_room_probability : float
+        Probability that babble is in a room of its own, when the mixture has no room.
+    balanced : bool
+        Draw noise categories by `Corpus.balanced_odds`, instead of `Corpus.category_odds`.
+    speed : tuple of float
+        Factor of the speed and the pitch of each speaker; (1, 1) leaves them unchanged.
+    noise_speed : tuple of float
+        Factor of the speed and the pitch of each recorded noise.
+    synthetic_probability : float
+        Probability of noise with a random spectrum (`calibration_data.procedural.spectrum`). In
+        half of these mixtures it is added to a recorded noise.
+    procedural_probability : float
+        Probability of noise from a physical model (`calibration_data.procedural`). In half of these
+        mixtures it is added to a recorded noise.
+    eq_probability : float
+        Probability that a speaker or a recorded noise is filtered by a mild random filter.
+    room_probability : float
+        Probability that the speakers are in a simulated room.
+    rt60 : tuple of float
+        Reverberation time of the room, in seconds.
+    noise_in_room : bool
+        Put each noise at its own position in the room, with the whole impulse response.
+    room_pool : int
+        Number of rooms that all mixtures share (`calibration_data.rooms`), which is 20 times as
+        fast as a new room for each mixture. 0 simulates a new room for each mixture.
+    mic_probability : float
+        Probability of a microphone response: a mild equalizer for all sounds, including the
+        references (`microphone.random_equalizer`).
+    dc_probability : float
+        Probability that the mixture has a DC offset of at most 0.1 of full scale.
+    hum_probability : float
+        Probability that the mixture has mains hum of -60 to -25 dBFS (`microphone.random_hum`).
+    clip_probability : float
+        Probability that the mixture, but not the references, is clipped at a level that 0.1 to 2 %
+        of its samples exceed.
+    clean_probability : float
+        Probability that the mixture contains the speakers only: no noise, room, offset, hum or
+        clipping. The mixture is then the sum of the references.
+
+    Raises
+    ------
+    UserError
+        When the task is unknown, or the length is out of range.
     """
 
     task: str
@@ -95,28 +141,45 @@ class MixtureSpec:
     clean_probability: float = 0.0
 
     def __post_init__(self):
+        """Check the task and the length."""
         if self.task not in ("enhance", "separate"):
             raise UserError(f"task {self.task!r}: there is no such task; use enhance or separate")
-        if not 2 * FADE / RATE <= self.seconds <= LONGEST:
-            raise UserError(f"mixtures of {self.seconds} s: use {2 * FADE / RATE} to {LONGEST} s")
+        if not 2 * FADE / RATE <= self.seconds <= MAX_SECONDS:
+            raise UserError(
+                f"mixtures of {self.seconds} s: use {2 * FADE / RATE} to {MAX_SECONDS} s"
+            )
 
     @property
     def samples(self) -> int:
-        """Length of a mixture in samples."""
+        """Return the length of a mixture in samples."""
         return int(self.seconds * RATE)
 
     @property
     def sources(self) -> int:
-        """Speakers in a mixture."""
+        """Return the number of speakers in a mixture."""
         return 2 if self.task == "separate" else 1
 
 
 _AUGMENTED = {"level_db": (-45.0, -15.0), "second_noise_probability": 0.25}
 
-ENHANCE = MixtureSpec("enhance", babble_probability=0.1, speed=(0.85, 1.15), noise_speed=(0.85, 1.15), eq_probability=0.5, **_AUGMENTED)
-SEPARATE = MixtureSpec("separate", snr_db=(10.0, 20.0), noise_probability=0.8, **_AUGMENTED)  # voices as they are: docs/lab-notebook.md
-VARIED = {"noise_speed": (0.5, 2.0), "second_noise_probability": 0.5, "synthetic_probability": 0.3}  # noises as no recording has them
-WIDE = {  # what ears meet, for `ENHANCE`
+ENHANCE = MixtureSpec(
+    "enhance",
+    babble_probability=0.1,
+    speed=(0.85, 1.15),
+    noise_speed=(0.85, 1.15),
+    eq_probability=0.5,
+    **_AUGMENTED,
+)
+# The voices are unchanged: changed voices gave less SI-SDR improvement (docs/lab-notebook.md).
+SEPARATE = MixtureSpec("separate", snr_db=(10.0, 20.0), noise_probability=0.8, **_AUGMENTED)
+# Changes to `ENHANCE` and `SEPARATE` for noises that no recording contains.
+VARIED = {
+    "noise_speed": (0.5, 2.0),
+    "second_noise_probability": 0.5,
+    "synthetic_probability": 0.3,
+}
+# Changes to `ENHANCE` for the conditions of daily life.
+WIDE = {
     "snr_db": (-10.0, 30.0),
     "level_db": (-50.0, -10.0),
     "second_noise_probability": 0.4,
@@ -136,29 +199,54 @@ WIDE = {  # what ears meet, for `ENHANCE`
     "clip_probability": 0.03,
     "clean_probability": 0.05,
 }
-WIDE_SEPARATE = WIDE | {"snr_db": (10.0, 30.0), "room_probability": 0.2}  # the same for `SEPARATE`
+WIDE_SEPARATE = WIDE | {"snr_db": (10.0, 30.0), "room_probability": 0.2}  # for `SEPARATE`
 _ROOMS = {"rt60": (0.1, 0.8), "noise_in_room": True}
-_EVAL = {"level_db": (-45.0, -15.0), "second_noise_probability": 0.25, "balanced": True, "dc_probability": 0.1, "hum_probability": 0.1}
-ENHANCE_EVAL = MixtureSpec("enhance", snr_db=(-5.0, 25.0), babble_probability=0.1, room_probability=1 / 3, **_ROOMS, **_EVAL)
-SEPARATE_EVAL = MixtureSpec("separate", snr_db=(10.0, 30.0), noise_probability=0.8, room_probability=0.2, **_ROOMS, **_EVAL)
-ENHANCE_EVAL_2026_11 = MixtureSpec("enhance", snr_db=(-5.0, 10.0))  # those of the split "test-2026-11"
+_EVAL = {
+    "level_db": (-45.0, -15.0),
+    "second_noise_probability": 0.25,
+    "balanced": True,
+    "dc_probability": 0.1,
+    "hum_probability": 0.1,
+}
+ENHANCE_EVAL = MixtureSpec(
+    "enhance",
+    snr_db=(-5.0, 25.0),
+    babble_probability=0.1,
+    room_probability=1 / 3,
+    **_ROOMS,
+    **_EVAL,
+)
+SEPARATE_EVAL = MixtureSpec(
+    "separate", snr_db=(10.0, 30.0), noise_probability=0.8, room_probability=0.2, **_ROOMS, **_EVAL
+)
+# The mixtures of the split "test-2026-11" use these two.
+ENHANCE_EVAL_2026_11 = MixtureSpec("enhance", snr_db=(-5.0, 10.0))
 SEPARATE_EVAL_2026_11 = MixtureSpec("separate", snr_db=(10.0, 20.0), noise_probability=0.8)
 
 
 @dataclass(frozen=True)
 class Mixture:
-    """One mixture; ``mixture == sources.sum(0) + noise``, sample for sample.
+    """Hold one mixture; ``mixture == sources.sum(0) + noise``, sample for sample.
 
     Attributes
     ----------
-    mixture : float32 [samples], 16 kHz, at most 0.99 in size
-    sources : float32 [sources, samples]: the references. In a room, what of each speaker arrives within 50 ms of the direct path
-    noise : float32 [samples]: the rest: noise, late reverberation of the speakers, offset, hum, and what clipping changed
-    meta : ``speakers``; ``sexes`` (theirs, sorted: "F", "M" or "FM"; "?" where it is not known); ``categories`` of noise; ``level_db`` (of
-        the first speaker's reference, after turning down); ``snr_db`` (references over noise alone, at the microphone, without late
-        reverberation, offset, hum and clipping; None without noise); ``relative_db`` and ``overlap`` (None for one speaker). None where
-        there is none: ``rt60`` of the room in seconds, ``mic`` (what coloured everything, see `microphone.Colour.notes`), ``dc`` (offset,
-        of full scale), ``hum`` (its level, dBFS) and ``hum_hz``, ``clipped`` (part of the samples)
+    mixture : np.ndarray [shape=(samples,), dtype=float32]
+        At 16 kHz; no absolute value exceeds 0.99.
+    sources : np.ndarray [shape=(sources, samples), dtype=float32]
+        The references. In a room, a reference is the sound that arrives within 50 ms of the direct
+        sound.
+    noise : np.ndarray [shape=(samples,), dtype=float32]
+        The rest: noise, late reverberation of the speakers, offset, hum, and the effect of
+        clipping.
+    meta : dict
+        ``speakers``, names; ``sexes``, sorted: "F", "M", "FM", with "?" for unknown; ``categories``
+        of the noise; ``level_db`` of the first speaker's reference after attenuation; ``snr_db`` of
+        the references over the noise at the microphone, without late reverberation, offset, hum and
+        clipping, and None without noise; ``relative_db`` and ``overlap``, None for one speaker. The
+        following are None when the mixture does not have them: ``rt60`` of the room in seconds;
+        ``mic``, the microphone response (see `microphone.Equalizer.metadata`); ``dc``, the offset
+        relative to full scale; ``hum``, its level in dBFS, and ``hum_hz``; ``clipped``, the
+        fraction of clipped samples.
     """
 
     mixture: np.ndarray
@@ -172,163 +260,222 @@ def mix(corpus: Corpus, spec: MixtureSpec, *, seed: int, index: int) -> Mixture:
 
     Parameters
     ----------
-    corpus : one split
-    spec : what it is like
-    seed, index : 0 or more; mixture ``index`` of the run ``seed``
+    corpus : Corpus
+        One split of a corpus.
+    spec : MixtureSpec
+        Distribution of the mixtures.
+    seed : int
+        Number of the sequence of mixtures, 0 or more.
+    index : int
+        Number of the mixture in the sequence, 0 or more.
+
+    Returns
+    -------
+    Mixture
 
     Raises
     ------
     UserError
-        When the split has too few speakers or no noise for the task, or a speaker or category has nothing but silence.
+        When the split has too few speakers or no noise for the task, or when a speaker or a
+        category contains only silence.
     """
-    random = np.random.default_rng(np.random.SeedSequence([int(seed), int(index)]))
+    rng = np.random.default_rng(np.random.SeedSequence([int(seed), int(index)]))
     _check(corpus, spec)
-    chosen = _speakers(random, corpus, spec.sources, ())
+    chosen = _speakers(rng, corpus, spec.sources, ())
     meta = {
         "speakers": [speaker.name for speaker in chosen],
         "sexes": "".join(sorted(speaker.clips[0].sex or "?" for speaker in chosen)),
         "categories": [],
-        "level_db": random.uniform(*spec.level_db),
-        **dict.fromkeys(("snr_db", "relative_db", "overlap", "rt60", "mic", "dc", "hum", "hum_hz", "clipped")),
+        "level_db": rng.uniform(*spec.level_db),
+        **dict.fromkeys(
+            ("snr_db", "relative_db", "overlap", "rt60", "mic", "dc", "hum", "hum_hz", "clipped")
+        ),
     }
-    own = functools.partial(_own, int(seed), int(index))
-    if own(spec, "clean"):
-        spec = _clean(spec)
-    ear = _Ear()
-    if mic := own(spec, "mic"):
-        ear = _Ear(microphone.colour(mic))
-        meta["mic"] = ear.colour.notes()
-    sources = _speech(random, corpus, chosen, spec, ear, meta)
+    draw_extra = functools.partial(_draw_extra, int(seed), int(index))
+    if draw_extra(spec, "clean"):
+        spec = _speech_only(spec)
+    channel = _Channel()
+    if mic := draw_extra(spec, "mic"):
+        channel = _Channel(microphone.random_equalizer(mic))
+        meta["mic"] = channel.equalizer.metadata()
+    sources = _speech(rng, corpus, chosen, spec, channel, meta)
     rest = np.zeros(spec.samples, np.float32)
-    if random.random() < spec.room_probability:
-        apart = spec.room_pool or spec.noise_in_room  # without both, the room is from the mixture's generator, as it always was
-        room, responses = _room(_generator(int(seed), int(index), "room") if apart else random, spec)
+    if rng.random() < spec.room_probability:
+        # With neither of the two, the room comes from the generator of the mixture: older
+        # specifications then keep their mixtures.
+        separate_rng = spec.room_pool or spec.noise_in_room
+        room_rng = _extra_rng(int(seed), int(index), "room") if separate_rng else rng
+        room, responses = _room(room_rng, spec)
         meta["rt60"] = room.rt60
         sources, rest = _early_and_late(sources, responses)
         if spec.noise_in_room:
-            ear = replace(ear, responses=responses)
-    elif hall := own(spec, "babble_room"):
-        ear = replace(ear, hall=_room(hall, spec)[1])
-    if random.random() < spec.noise_probability:
-        noise, meta["categories"] = _noise(random, corpus, chosen, spec, ear)
-        meta["snr_db"] = random.uniform(*spec.snr_db)
-        rest += noise * (_rms(sources.sum(0)) / _ratio(meta["snr_db"]))
-    if dc := own(spec, "dc"):
+            channel = replace(channel, responses=responses)
+    elif babble_rng := draw_extra(spec, "babble_room"):
+        channel = replace(channel, babble_responses=_room(babble_rng, spec)[1])
+    if rng.random() < spec.noise_probability:
+        noise, meta["categories"] = _noise(rng, corpus, chosen, spec, channel)
+        meta["snr_db"] = rng.uniform(*spec.snr_db)
+        rest += noise * (_rms(sources.sum(0)) / _amplitude(meta["snr_db"]))
+    if dc := draw_extra(spec, "dc"):
         meta["dc"] = dc.uniform(-microphone.DC, microphone.DC)
         rest += np.float32(meta["dc"])
-    if hum := own(spec, "hum"):
+    if hum := draw_extra(spec, "hum"):
         meta["hum"] = hum.uniform(*microphone.HUM_DB)
         sound, meta["hum_hz"] = microphone.random_hum(hum, spec.samples)
-        rest += sound * _ratio(meta["hum"])
-    _turn_down(sources, rest, meta)
-    if clip := own(spec, "clip"):
-        meta["clipped"] = clip.uniform(*microphone.CLIPPED)
+        rest += sound * _amplitude(meta["hum"])
+    _limit_peak(sources, rest, meta)
+    if clip := draw_extra(spec, "clip"):
+        meta["clipped"] = clip.uniform(*microphone.CLIPPED_FRACTION)
         rest = microphone.clip(sources.sum(0) + rest, meta["clipped"]) - sources.sum(0)
     return Mixture(sources.sum(0) + rest, sources, rest, meta)
 
 
-def batch(corpus: Corpus, spec: MixtureSpec, *, seed: int, indices) -> tuple[np.ndarray, np.ndarray]:
+def batch(
+    corpus: Corpus, spec: MixtureSpec, *, seed: int, indices
+) -> tuple[np.ndarray, np.ndarray]:
     """Make the mixtures of several indices.
+
+    Parameters
+    ----------
+    corpus : Corpus
+        One split of a corpus.
+    spec : MixtureSpec
+        Distribution of the mixtures.
+    seed : int
+        Number of the sequence of mixtures, 0 or more.
+    indices : iterable of int
+        Numbers of the mixtures in the sequence.
 
     Returns
     -------
-    mixtures : float32 [indices, samples]
-    sources : float32 [indices, sources, samples]
+    mixtures : np.ndarray [shape=(indices, samples), dtype=float32]
+        At 16 kHz.
+    sources : np.ndarray [shape=(indices, sources, samples), dtype=float32]
+        The references.
 
     Raises
     ------
     UserError
-        As `mix`.
+        See `mix`.
     """
-    made = [mix(corpus, spec, seed=seed, index=index) for index in indices]
-    return np.stack([m.mixture for m in made]), np.stack([m.sources for m in made])
+    mixtures = [mix(corpus, spec, seed=seed, index=index) for index in indices]
+    return np.stack([m.mixture for m in mixtures]), np.stack([m.sources for m in mixtures])
 
 
 @dataclass(frozen=True)
-class _Ear:
-    """What noises pass on their way into the mixture.
+class _Channel:
+    """Apply the acoustic path of noises: the room, and the response of the microphone.
 
     Parameters
     ----------
-    colour : of the microphone
-    responses : of the room, one for each noise in turn, each with how many of its samples are early; None: no room
-    hall : those of a room for babble alone
+    equalizer : microphone.Equalizer, optional
+        Response of the microphone.
+    responses : iterator of tuple of np.ndarray and int, optional
+        Impulse responses of the room and the lengths of their early parts in samples; each noise
+        takes the next one. None without a room.
+    babble_responses : iterator of tuple of np.ndarray and int, optional
+        Responses of a room for babble only.
     """
 
-    colour: microphone.Colour | None = None
+    equalizer: microphone.Equalizer | None = None
     responses: Iterator[tuple[np.ndarray, int]] | None = None
-    hall: Iterator[tuple[np.ndarray, int]] | None = None
+    babble_responses: Iterator[tuple[np.ndarray, int]] | None = None
 
     def __call__(self, x: np.ndarray) -> np.ndarray:
-        """A sound [shape=(samples,), float32] at the microphone; of RMS 1 if it changes."""
+        """Return the sound [shape=(samples,), dtype=float32] at the microphone.
+
+        The result has an RMS of 1, or is the input when nothing changes it.
+        """
         if self.responses is None:
-            return self.coloured(x)
+            return self.equalize(x)
         from scipy.signal import oaconvolve
 
-        x = self.coloured(x)
+        x = self.equalize(x)
         return _unit(oaconvolve(x, next(self.responses)[0])[: x.size])
 
-    def coloured(self, x: np.ndarray) -> np.ndarray:
-        """A sound [shape=(samples,), float32] coloured by the microphone; of RMS 1 if it changes."""
-        return x if self.colour is None else _unit(self.colour(x))
+    def equalize(self, x: np.ndarray) -> np.ndarray:
+        """Return the sound [shape=(samples,), dtype=float32] filtered by the microphone response.
+
+        The result has an RMS of 1, or is the input when nothing changes it.
+        """
+        return x if self.equalizer is None else _unit(self.equalizer(x))
 
 
 def _check(corpus: Corpus, spec: MixtureSpec) -> None:
-    """Raise a `UserError` when the split has not what the mixtures need."""
+    """Raise a `UserError` when the split lacks speakers or noise for the mixtures."""
     if len(corpus.speakers) < spec.sources:
         raise UserError(
-            f"corpus {corpus.name!r}, {corpus.split}: {len(corpus.speakers)} speaker(s), the task {spec.task} needs {spec.sources}; "
-            "build it from more speakers"
+            f"corpus {corpus.name!r}, {corpus.split}: {len(corpus.speakers)} speaker(s), "
+            f"the task {spec.task} needs {spec.sources}; build it from more speakers"
         )
     if spec.noise_probability and not corpus.categories:
-        raise UserError(f"corpus {corpus.name!r}, {corpus.split}: has no noise; build it again with `groupcomm data --noise DIR`")
+        raise UserError(
+            f"corpus {corpus.name!r}, {corpus.split}: has no noise; "
+            "build it again with `groupcomm data --noise DIR`"
+        )
 
 
 @functools.cache
-def _clean(spec: MixtureSpec) -> MixtureSpec:
-    """The same without anything but speech."""
+def _speech_only(spec: MixtureSpec) -> MixtureSpec:
+    """Return the specification of the same mixtures without anything but speech."""
     off = ("noise", "room", "dc", "hum", "clip")
     return replace(spec, **{f"{what}_probability": 0.0 for what in off})
 
 
-def _generator(seed: int, index: int, extra: str) -> np.random.Generator:
-    """The generator of one of `EXTRAS` of one mixture."""
-    return np.random.default_rng(np.random.SeedSequence([seed, index], spawn_key=(EXTRAS.index(extra),)))
+def _extra_rng(seed: int, index: int, extra: str) -> np.random.Generator:
+    """Return the random generator of one of `EXTRAS` of one mixture."""
+    return np.random.default_rng(
+        np.random.SeedSequence([seed, index], spawn_key=(EXTRAS.index(extra),))
+    )
 
 
-def _own(seed: int, index: int, spec: MixtureSpec, extra: str) -> np.random.Generator | None:
-    """The generator of one of `EXTRAS` if the mixture has it, else None."""
+def _draw_extra(seed: int, index: int, spec: MixtureSpec, extra: str) -> np.random.Generator | None:
+    """Return the random generator of one of `EXTRAS` if the mixture has it, else None."""
     probability = getattr(spec, f"{extra}_probability")
     if not probability:
         return None
-    random = _generator(seed, index, extra)
-    return random if random.random() < probability else None
+    rng = _extra_rng(seed, index, extra)
+    return rng if rng.random() < probability else None
 
 
-def _happens(random: np.random.Generator, probability: float) -> bool:
-    """Whether a noise of that probability is there. Nothing is drawn where it cannot be, so that mixtures of old specs stay the same."""
-    return probability > 0 and random.random() < probability
+def _draw_event(rng: np.random.Generator, probability: float) -> bool:
+    """Draw whether an event of this probability occurs.
+
+    Nothing is drawn when the probability is 0, so that mixtures of older specifications, which lack
+    the event, do not change.
+    """
+    return probability > 0 and rng.random() < probability
 
 
-def _speech(random: np.random.Generator, corpus: Corpus, chosen: tuple[Group, ...], spec: MixtureSpec, ear: _Ear, meta: dict) -> np.ndarray:
-    """float32 [sources, samples]: the speakers at their levels, without a room; writes ``relative_db`` and ``overlap`` into ``meta``."""
+def _speech(
+    rng: np.random.Generator,
+    corpus: Corpus,
+    chosen: tuple[Group, ...],
+    spec: MixtureSpec,
+    channel: _Channel,
+    meta: dict,
+) -> np.ndarray:
+    """Return the dry speech at its levels [shape=(sources, samples), dtype=float32].
+
+    ``relative_db`` and ``overlap`` are written into ``meta``.
+    """
     sources = np.zeros((spec.sources, spec.samples), np.float32)
     active = spec.samples
     if spec.sources == 2:
-        meta["relative_db"] = random.uniform(*spec.relative_db)
-        meta["overlap"] = random.uniform(*spec.overlap)
+        meta["relative_db"] = rng.uniform(*spec.relative_db)
+        meta["overlap"] = rng.uniform(*spec.overlap)
         active = max(2 * FADE, round(spec.samples * (1 + meta["overlap"]) / 2))
-    first = random.integers(spec.sources)  # who begins
+    first = rng.integers(spec.sources)  # the speaker who begins
     for i, speaker in enumerate(chosen):
         begin = 0 if i == first else spec.samples - active
         level = meta["level_db"] - (meta["relative_db"] if i else 0)
-        sound = _sound(random, corpus.speech, speaker, active, SPEECH_GAP, spec.speed, spec)
-        sources[i, begin : begin + active] = ear.coloured(sound) * _ratio(level)
+        sound = _sound(rng, corpus.speech, speaker, active, SPEECH_GAP, spec.speed, spec)
+        sources[i, begin : begin + active] = channel.equalize(sound) * _amplitude(level)
     return sources
 
 
-def _turn_down(sources: np.ndarray, rest: np.ndarray, meta: dict) -> None:
-    """Turn everything down, in place, where the mixture is louder than `PEAK`."""
+def _limit_peak(sources: np.ndarray, rest: np.ndarray, meta: dict) -> None:
+    """Attenuate all signals, in place, when the mixture exceeds `PEAK`."""
     peak = float(np.abs(sources.sum(0) + rest).max())
     if peak <= PEAK:
         return
@@ -341,7 +488,7 @@ def _turn_down(sources: np.ndarray, rest: np.ndarray, meta: dict) -> None:
         meta["hum"] += 20 * math.log10(PEAK / peak)
 
 
-def _ratio(db: float) -> np.float32:
+def _amplitude(db: float) -> np.float32:
     return np.float32(10 ** (db / 20))
 
 
@@ -350,124 +497,174 @@ def _rms(x: np.ndarray) -> np.float32:
 
 
 def _unit(x: np.ndarray) -> np.ndarray:
-    """The same sound at an RMS of 1."""
+    """Scale a sound to an RMS of 1."""
     return x / max(_rms(x), np.float32(1e-9))
 
 
-def _draw(random: np.random.Generator, odds: np.ndarray) -> int:
-    """An index by cumulative odds."""
-    return int(np.searchsorted(odds, random.random(), side="right"))
+def _draw_index(rng: np.random.Generator, odds: np.ndarray) -> int:
+    """Draw an index from a cumulative distribution."""
+    return int(np.searchsorted(odds, rng.random(), side="right"))
 
 
-def _speakers(random: np.random.Generator, corpus: Corpus, count: int, without: tuple[Group, ...]) -> tuple[Group, ...]:
-    """Draw different speakers, none of ``without``."""
+def _speakers(
+    rng: np.random.Generator, corpus: Corpus, count: int, without: tuple[Group, ...]
+) -> tuple[Group, ...]:
+    """Draw different speakers, none of them in ``without``."""
     drawn = list(without)
     while len(drawn) < count + len(without):
-        speaker = corpus.speakers[_draw(random, corpus.speaker_odds)]
+        speaker = corpus.speakers[_draw_index(rng, corpus.speaker_odds)]
         if speaker not in drawn:
             drawn.append(speaker)
     return tuple(drawn[len(without) :])
 
 
 def _noise(
-    random: np.random.Generator, corpus: Corpus, chosen: tuple[Group, ...], spec: MixtureSpec, ear: _Ear
+    rng: np.random.Generator,
+    corpus: Corpus,
+    chosen: tuple[Group, ...],
+    spec: MixtureSpec,
+    channel: _Channel,
 ) -> tuple[np.ndarray, list[str]]:
-    """float32 [samples] of RMS 1, and its categories."""
-    if _happens(random, spec.procedural_probability):
-        return _procedural_noise(random, corpus, chosen, spec, ear)
-    noise, categories = _recorded_noise(random, corpus, chosen, spec, ear)
-    if not _happens(random, spec.synthetic_probability):
+    """Return a noise [shape=(samples,), dtype=float32] of RMS 1, and its categories."""
+    if _draw_event(rng, spec.procedural_probability):
+        return _procedural_noise(rng, corpus, chosen, spec, channel)
+    noise, categories = _recorded_noise(rng, corpus, chosen, spec, channel)
+    if not _draw_event(rng, spec.synthetic_probability):
         return noise, categories
-    made = ear(synthetic.noise(random, spec.samples))
-    if random.random() < 0.5:
-        return made, ["synthetic"]
-    return _beside(random, noise, made), [*categories, "synthetic"]
+    artificial = channel(spectrum.noise(rng, spec.samples))
+    if rng.random() < 0.5:
+        return artificial, ["synthetic"]
+    return _add_noise(rng, noise, artificial), [*categories, "synthetic"]
 
 
 def _procedural_noise(
-    random: np.random.Generator, corpus: Corpus, chosen: tuple[Group, ...], spec: MixtureSpec, ear: _Ear
+    rng: np.random.Generator,
+    corpus: Corpus,
+    chosen: tuple[Group, ...],
+    spec: MixtureSpec,
+    channel: _Channel,
 ) -> tuple[np.ndarray, list[str]]:
-    """A procedural noise, half of the time beside recorded ones; as `_noise`."""
-    from calibration_data import procedural
-
-    made, kind = procedural.noise(random, spec.samples)
-    made, kind = ear(made), f"procedural {kind}"
-    if random.random() < 0.5:
-        return made, [kind]
-    noise, categories = _recorded_noise(random, corpus, chosen, spec, ear)
-    return _beside(random, noise, made), [*categories, kind]
+    """Return a procedural noise, in half of the cases with a recorded one; see `_noise`."""
+    computed, kind = procedural.noise(rng, spec.samples)
+    computed, category = channel(computed), f"procedural {kind}"
+    if rng.random() < 0.5:
+        return computed, [category]
+    noise, categories = _recorded_noise(rng, corpus, chosen, spec, channel)
+    return _add_noise(rng, noise, computed), [*categories, category]
 
 
 def _recorded_noise(
-    random: np.random.Generator, corpus: Corpus, chosen: tuple[Group, ...], spec: MixtureSpec, ear: _Ear
+    rng: np.random.Generator,
+    corpus: Corpus,
+    chosen: tuple[Group, ...],
+    spec: MixtureSpec,
+    channel: _Channel,
 ) -> tuple[np.ndarray, list[str]]:
-    """Babble, or noises of one to three categories; as `_noise`."""
-    voices = int(random.integers(spec.babble[0], spec.babble[1] + 1))
-    if random.random() < spec.babble_probability and len(corpus.speakers) >= voices + len(chosen):
-        return _babble(random, corpus, _speakers(random, corpus, voices, chosen), spec, ear), ["babble"]
-    noise, name = _category(random, corpus, spec, ear)
-    if random.random() >= spec.second_noise_probability:
+    """Return babble, or recorded noise of one to three draws; see `_noise`."""
+    voices = int(rng.integers(spec.babble[0], spec.babble[1] + 1))
+    if rng.random() < spec.babble_probability and len(corpus.speakers) >= voices + len(chosen):
+        return _babble(rng, corpus, _speakers(rng, corpus, voices, chosen), spec, channel), [
+            "babble"
+        ]
+    noise, name = _category_noise(rng, corpus, spec, channel)
+    if rng.random() >= spec.second_noise_probability:
         return noise, [name]
-    beside, second = _category(random, corpus, spec, ear)
-    noise = _beside(random, noise, beside)
-    if not _happens(random, spec.third_noise_probability):
+    other, second = _category_noise(rng, corpus, spec, channel)
+    noise = _add_noise(rng, noise, other)
+    if not _draw_event(rng, spec.third_noise_probability):
         return noise, [name, second]
-    beside, third = _category(random, corpus, spec, ear)
-    return _beside(random, noise, beside), [name, second, third]
+    other, third = _category_noise(rng, corpus, spec, channel)
+    return _add_noise(rng, noise, other), [name, second, third]
 
 
-def _category(random: np.random.Generator, corpus: Corpus, spec: MixtureSpec, ear: _Ear) -> tuple[np.ndarray, str]:
-    """float32 [samples] of RMS 1 of a random category, and its name."""
-    category = corpus.categories[_draw(random, corpus.balanced_odds if spec.balanced else corpus.category_odds)]
-    return ear(_sound(random, corpus.noise, category, spec.samples, NOISE_GAP, spec.noise_speed, spec)), category.name
+def _category_noise(
+    rng: np.random.Generator, corpus: Corpus, spec: MixtureSpec, channel: _Channel
+) -> tuple[np.ndarray, str]:
+    """Return noise of a random category, and the name of the category.
+
+    The noise has the shape (samples,), the type float32 and an RMS of 1.
+    """
+    category = corpus.categories[
+        _draw_index(rng, corpus.balanced_odds if spec.balanced else corpus.category_odds)
+    ]
+    return channel(
+        _sound(rng, corpus.noise, category, spec.samples, NOISE_GAP, spec.noise_speed, spec)
+    ), category.name
 
 
-def _babble(random: np.random.Generator, corpus: Corpus, talkers: tuple[Group, ...], spec: MixtureSpec, ear: _Ear) -> np.ndarray:
-    """float32 [samples] of RMS 1: all talkers at once; in a room they share a few places of it."""
-    if ear.hall is not None:
-        ear = replace(ear, responses=ear.hall)
-    groups = np.zeros((1 if ear.responses is None else BABBLE_PLACES, spec.samples), np.float32)
+def _babble(
+    rng: np.random.Generator,
+    corpus: Corpus,
+    talkers: tuple[Group, ...],
+    spec: MixtureSpec,
+    channel: _Channel,
+) -> np.ndarray:
+    """Return all talkers at the same time [shape=(samples,), dtype=float32], with an RMS of 1.
+
+    In a room, the talkers share `BABBLE_POSITIONS` positions.
+    """
+    if channel.babble_responses is not None:
+        channel = replace(channel, responses=channel.babble_responses)
+    groups = np.zeros(
+        (1 if channel.responses is None else BABBLE_POSITIONS, spec.samples), np.float32
+    )
     for i, talker in enumerate(talkers):
-        groups[i % len(groups)] += _sound(random, corpus.speech, talker, spec.samples, SPEECH_GAP, spec.speed, spec)
-    noise = sum(ear(group) for group in groups)
+        groups[i % len(groups)] += _sound(
+            rng, corpus.speech, talker, spec.samples, SPEECH_GAP, spec.speed, spec
+        )
+    noise = sum(channel(group) for group in groups)
     return noise / _rms(noise)
 
 
-def _beside(random: np.random.Generator, noise: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """Both, of RMS 1, the second 0 to 10 dB below the first; float32 [samples] of RMS 1."""
-    both = noise + second * _ratio(random.uniform(-10, 0))
+def _add_noise(rng: np.random.Generator, noise: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """Add a second noise 0 to 10 dB below the first; both have an RMS of 1.
+
+    The result has the shape (samples,), the type float32 and an RMS of 1.
+    """
+    both = noise + second * _amplitude(rng.uniform(-10, 0))
     return both / _rms(both)
 
 
-def _sound(random, sound: np.ndarray, group: Group, samples: int, gap: tuple, speeds: tuple, spec: MixtureSpec) -> np.ndarray:
-    """float32 [samples] of RMS 1 of one speaker or category: clips with gaps between them, changed as ``spec`` says."""
-    for _ in range(TRIES):
-        speed = random.uniform(*speeds)
-        x = _fill(random, sound, group, math.ceil(samples * speed) + 1, gap)
+def _sound(
+    rng, sound: np.ndarray, group: Group, samples: int, gap: tuple, speeds: tuple, spec: MixtureSpec
+) -> np.ndarray:
+    """Join clips of one speaker or category, and change them as ``spec`` says.
+
+    The result has the shape (samples,), the type float32 and an RMS of 1.
+    """
+    for _ in range(MAX_DRAWS):
+        speed = rng.uniform(*speeds)
+        x = _fill(rng, sound, group, math.ceil(samples * speed) + 1, gap)
         if speed != 1:
             import soxr
 
-            x = soxr.resample(x, RATE * speed, RATE, quality="MQ")  # 0.2 ms more than QQ, without its images above 4 kHz
+            # The quality MQ takes 0.2 ms more than QQ, but has no images above 4 kHz.
+            x = soxr.resample(x, RATE * speed, RATE, quality="MQ")
             x = np.pad(x, (0, max(0, samples - x.size)))
         x = x[:samples]
-        if random.random() < spec.eq_probability:
-            x = _colour(random, x)
+        if rng.random() < spec.eq_probability:
+            x = _random_filter(rng, x)
         rms = _rms(x)
-        if rms >= SILENT:
+        if rms >= MIN_RMS:
             return x / rms
-    raise UserError(f"{group.name} ({group.clips[0].package}): only silence in {TRIES} draws; take it out and build the corpus again")
+    raise UserError(
+        f"{group.name} ({group.clips[0].package}): only silence in {MAX_DRAWS} draws; "
+        "remove its sounds and build the corpus again"
+    )
 
 
-def _fill(random, sound: np.ndarray, group: Group, samples: int, gap: tuple[float, float]) -> np.ndarray:
-    """float32 [samples] in -1..1."""
-    sound = np.asarray(sound)  # a plain view: slicing a memmap is slow
+def _fill(
+    rng, sound: np.ndarray, group: Group, samples: int, gap: tuple[float, float]
+) -> np.ndarray:
+    """Join random clips with gaps [shape=(samples,), dtype=float32], in -1 to 1."""
+    sound = np.asarray(sound)  # slicing a plain view is faster than slicing a memmap
     out = np.zeros(samples, np.float32)
     low, high = int(gap[0] * RATE), int(gap[1] * RATE)
-    at = int(random.integers(low, high))
+    at = int(rng.integers(low, high))
     while at < samples:
-        clip = group.clips[_draw(random, group.odds)]
+        clip = group.clips[_draw_index(rng, group.odds)]
         size = min(clip.samples, samples - at)
-        start = clip.offset + int(random.integers(clip.samples - size + 1))
+        start = clip.offset + int(rng.integers(clip.samples - size + 1))
         piece = out[at : at + size]
         piece[:] = sound[start : start + size]
         fade = min(FADE, size // 2)
@@ -475,7 +672,7 @@ def _fill(random, sound: np.ndarray, group: Group, samples: int, gap: tuple[floa
             ramp = _ramp(fade)
             piece[:fade] *= ramp
             piece[-fade:] *= ramp[::-1]
-        at += size + int(random.integers(low, high))
+        at += size + int(rng.integers(low, high))
     out *= np.float32(1 / 32768)
     return out
 
@@ -485,29 +682,47 @@ def _ramp(samples: int) -> np.ndarray:
     return np.linspace(0, 1, samples, endpoint=False, dtype=np.float32)
 
 
-def _colour(random: np.random.Generator, x: np.ndarray) -> np.ndarray:
-    """A random filter of second order, zeros and poles near enough to 0 to stay mild and stable (Valin, arXiv 1709.08243)."""
+def _random_filter(rng: np.random.Generator, x: np.ndarray) -> np.ndarray:
+    """Apply a random filter of second order.
+
+    Its zeros and poles are close enough to 0 for a mild and stable filter (Valin, arXiv
+    1709.08243).
+    """
     from scipy.signal import lfilter
 
-    b, a = (np.concatenate([[1], random.uniform(-3 / 8, 3 / 8, 2)]).astype(np.float32) for _ in range(2))
+    b, a = (
+        np.concatenate([[1], rng.uniform(-3 / 8, 3 / 8, 2)]).astype(np.float32) for _ in range(2)
+    )
     return lfilter(b, a, x)
 
 
-def _room(random: np.random.Generator, spec: MixtureSpec) -> tuple[rooms.Room, Iterator[tuple[np.ndarray, int]]]:
-    """A room of the pool, or one that no other mixture has; and its responses, first those for the speakers, then those for noises."""
+def _room(
+    rng: np.random.Generator, spec: MixtureSpec
+) -> tuple[rooms.Room, Iterator[tuple[np.ndarray, int]]]:
+    """Return a room, from the pool or for this mixture only, and its responses.
+
+    The responses for the speakers come first, then those for the noises.
+    """
     if spec.room_pool:
-        room = rooms.pooled(int(random.integers(spec.room_pool)), spec.rt60)
-        return room, room.responses(random.permutation(len(room.places)))
-    room = rooms.draw(random, spec.sources + (NOISES if spec.noise_in_room else 0), spec.rt60)
-    return room, room.responses(range(len(room.places)))
+        room = rooms.pooled(int(rng.integers(spec.room_pool)), spec.rt60)
+        return room, room.responses(rng.permutation(len(room.positions)))
+    room = rooms.draw(rng, spec.sources + (NOISE_POSITIONS if spec.noise_in_room else 0), spec.rt60)
+    return room, room.responses(range(len(room.positions)))
 
 
-def _early_and_late(sources: np.ndarray, responses: Iterator[tuple[np.ndarray, int]]) -> tuple[np.ndarray, np.ndarray]:
-    """Put each source at a place of a room; its level is then that of its reference, not of the distance.
+def _early_and_late(
+    sources: np.ndarray, responses: Iterator[tuple[np.ndarray, int]]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Put each source at its own position in a room.
+
+    The level of a source becomes that of its reference; it does not depend on the distance.
 
     Returns
     -------
-    references float32 [sources, samples], late reverberation of all float32 [samples]
+    references : np.ndarray [shape=(sources, samples), dtype=float32]
+        Direct sound and early reflections.
+    late : np.ndarray [shape=(samples,), dtype=float32]
+        Sum of the late reverberation of all sources.
     """
     from scipy.signal import oaconvolve
 

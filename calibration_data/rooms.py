@@ -1,7 +1,8 @@
-"""Simulated shoebox rooms: image sources by pyroomacoustics, one microphone, several places for sources.
+"""Simulate shoebox rooms by image sources, with one microphone and several positions of sources.
 
-A room of its own for each mixture costs up to 0.2 s a source. Training draws from a pool of rooms instead: each is a function of its
-number, and its responses are computed when they are first asked for and kept for the life of the process.
+The simulation of a room takes up to 0.2 s per source. Training therefore draws from a pool of
+rooms. A room of the pool depends on its number only. Its impulse responses are computed at their
+first use, and kept as long as the process runs. The image source method is that of pyroomacoustics.
 """
 
 import functools
@@ -13,82 +14,130 @@ import numpy as np
 
 from calibration_data.audio import RATE
 
-EARLY = 0.05  # seconds of a room's response after the direct path that belong to the reference
+EARLY_SECONDS = 0.05  # reflections up to this time after the direct sound belong to the reference
 SOUND_SPEED = 343.0  # m/s
-SMALLEST, LARGEST = (3, 3, 2.5), (8, 6, 4)  # m
+MIN_SIZE, MAX_SIZE = (3, 3, 2.5), (8, 6, 4)  # m
 POOL_SEED = 53
-POOL_PLACES = 6  # sources in a room of the pool
+POOL_POSITIONS = 6  # positions of sources in a room of the pool
 
 
 @dataclass(frozen=True, eq=False)
 class Room:
-    """One room.
+    """Hold the geometry and the impulse responses of one room.
 
     Parameters
     ----------
-    size : float64 [3], m
-    rt60 : seconds until the reverberation has fallen by 60 dB, by Sabine's formula
-    ear : float64 [3], where the microphone is, m
-    places : float64 [places, 3], where sources are, m
+    size : np.ndarray [shape=(3,), dtype=float64]
+        Length, width and height in m.
+    rt60 : float
+        Time in seconds in which the reverberation falls by 60 dB, by Sabine's formula.
+    microphone : np.ndarray [shape=(3,), dtype=float64]
+        Position of the microphone in m.
+    positions : np.ndarray [shape=(positions, 3), dtype=float64]
+        Positions of sources in m.
     """
 
     size: np.ndarray
     rt60: float
-    ear: np.ndarray
-    places: np.ndarray
-    _found: dict = field(default_factory=dict, repr=False)
+    microphone: np.ndarray
+    positions: np.ndarray
+    _responses: dict = field(default_factory=dict, repr=False)
 
-    def response(self, place: int) -> tuple[np.ndarray, int]:
-        """Impulse response from one place to the microphone.
+    def response(self, position: int) -> tuple[np.ndarray, int]:
+        """Return the impulse response from one position to the microphone.
 
         Parameters
         ----------
-        place : index in ``places``
+        position : int
+            Index in ``positions``.
 
         Returns
         -------
-        float32 [taps], 16 kHz, and how many of its first samples are early: up to 50 ms after the direct path
+        response : np.ndarray [shape=(taps,), dtype=float32]
+            Impulse response at 16 kHz.
+        early : int
+            Number of its first samples that end 50 ms after the direct sound.
         """
-        if place not in self._found:
-            self._found[place] = self._simulate(self.places[place])
-        return self._found[place]
+        if position not in self._responses:
+            self._responses[position] = self._simulate(self.positions[position])
+        return self._responses[position]
 
     def responses(self, order) -> Iterator[tuple[np.ndarray, int]]:
-        """`response` of each place of ``order`` in turn, and then from the beginning again."""
-        while True:
-            for place in order:
-                yield self.response(int(place))
+        """Yield the responses of the positions in the given order, again and again.
 
-    def _simulate(self, place: np.ndarray) -> tuple[np.ndarray, int]:
+        Parameters
+        ----------
+        order : iterable of int
+            Indices in ``positions``. It is read repeatedly.
+
+        Yields
+        ------
+        tuple of np.ndarray and int
+            See `response`.
+        """
+        while True:
+            for position in order:
+                yield self.response(int(position))
+
+    def _simulate(self, position: np.ndarray) -> tuple[np.ndarray, int]:
         import pyroomacoustics as pra
 
-        volume, surface = self.size.prod(), 2 * (self.size[0] * self.size[1] + self.size[1] * self.size[2] + self.size[0] * self.size[2])
-        absorption = min(0.99, 24 * math.log(10) / SOUND_SPEED * volume / (surface * self.rt60))  # Sabine
+        x, y, z = self.size
+        volume, surface = self.size.prod(), 2 * (x * y + y * z + x * z)
+        # Sabine's formula
+        absorption = min(0.99, 24 * math.log(10) / SOUND_SPEED * volume / (surface * self.rt60))
         order = math.ceil(self.rt60 * SOUND_SPEED / self.size.min() / 2)
         room = pra.ShoeBox(self.size, fs=RATE, materials=pra.Material(absorption), max_order=order)
-        room.add_microphone(self.ear)
-        room.add_source(place)
+        room.add_microphone(self.microphone)
+        room.add_source(position)
         room.compute_rir()
-        direct = np.linalg.norm(place - self.ear) / SOUND_SPEED * RATE + pra.constants.get("frac_delay_length") // 2
-        return np.asarray(room.rir[0][0], np.float32), int(direct + EARLY * RATE)
+        direct = (
+            np.linalg.norm(position - self.microphone) / SOUND_SPEED * RATE
+            + pra.constants.get("frac_delay_length") // 2
+        )
+        return np.asarray(room.rir[0][0], np.float32), int(direct + EARLY_SECONDS * RATE)
 
 
-def draw(random: np.random.Generator, places: int, rt60: tuple[float, float]) -> Room:
-    """A random room.
+def draw(rng: np.random.Generator, positions: int, rt60: tuple[float, float]) -> Room:
+    """Draw a room.
 
     Parameters
     ----------
-    random : what draws it
-    places : how many places for sources
-    rt60 : the range of the reverberation time, seconds
+    rng : np.random.Generator
+        Source of the draws.
+    positions : int
+        Number of positions of sources.
+    rt60 : tuple of float
+        Range of the reverberation time in seconds.
+
+    Returns
+    -------
+    Room
     """
-    size = random.uniform(SMALLEST, LARGEST)
-    seconds = random.uniform(*rt60)
-    ear = random.uniform(0.2, 0.8, 3) * size
-    return Room(size, seconds, ear, np.array([random.uniform([0.1, 0.1, 0.3], [0.9, 0.9, 0.7]) * size for _ in range(places)]))
+    size = rng.uniform(MIN_SIZE, MAX_SIZE)
+    seconds = rng.uniform(*rt60)
+    microphone = rng.uniform(0.2, 0.8, 3) * size
+    return Room(
+        size,
+        seconds,
+        microphone,
+        np.array([rng.uniform([0.1, 0.1, 0.3], [0.9, 0.9, 0.7]) * size for _ in range(positions)]),
+    )
 
 
 @functools.cache
 def pooled(number: int, rt60: tuple[float, float]) -> Room:
-    """The room of that number, 0 or more, of all rooms whose RT60 is in the range; always the same."""
-    return draw(np.random.default_rng([POOL_SEED, number]), POOL_PLACES, rt60)
+    """Return a room of the pool; it depends on the arguments only.
+
+    Parameters
+    ----------
+    number : int
+        Number of the room, 0 or more.
+    rt60 : tuple of float
+        Range of the reverberation times of the pool, in seconds.
+
+    Returns
+    -------
+    Room
+    """
+    return draw(np.random.default_rng([POOL_SEED, number]), POOL_POSITIONS, rt60)

@@ -1,6 +1,7 @@
-"""Building blocks of procedural noise: filtered noise, periodic waves, modal resonators, sparse events.
+"""Generate building blocks of procedural noise: coloured noise, tones, resonators, sparse events.
 
-Signals are float32 [samples] at 16 kHz. Control curves are drawn at a few points and interpolated; nothing loops over samples.
+Signals are sampled at 16 kHz. Control curves are drawn at a few points and interpolated. No
+function loops over samples.
 """
 
 import functools
@@ -17,89 +18,292 @@ TABLE = 16384  # points of a wavetable; a power of two
 
 @functools.lru_cache(16)
 def frequencies(size: int) -> np.ndarray:
-    """Bin frequencies of a real FFT of ``size`` points; float32 [size // 2 + 1], Hz."""
+    """Return the bin frequencies of a real FFT.
+
+    Parameters
+    ----------
+    size : int
+        Points of the FFT.
+
+    Returns
+    -------
+    np.ndarray [shape=(size // 2 + 1,), dtype=float32]
+        Frequencies in Hz.
+    """
     return np.fft.rfftfreq(size, 1 / RATE).astype(np.float32)
 
 
-def between(random: np.random.Generator, low, high, size=None):
-    """Log-uniform draws from ``low`` to ``high``."""
-    return np.exp(random.uniform(np.log(low), np.log(high), size))
+def log_uniform(rng: np.random.Generator, low, high, size=None):
+    """Draw from a log-uniform distribution.
+
+    Parameters
+    ----------
+    rng : np.random.Generator
+        Source of the draws.
+    low, high : float or array_like
+        Range.
+    size : int or tuple of int, optional
+        Shape of the result; by default that of ``low`` and ``high``.
+
+    Returns
+    -------
+    float or np.ndarray
+    """
+    return np.exp(rng.uniform(np.log(low), np.log(high), size))
 
 
 def power(f: np.ndarray, exponent: float) -> np.ndarray:
-    """``f ** exponent``, finite at 0 Hz; the amplitude spectrum of a power-law noise."""
+    """Return ``f ** exponent``, which is finite at 0 Hz: the amplitude spectrum of power-law noise.
+
+    Parameters
+    ----------
+    f : np.ndarray [shape=(bins,), dtype=float32]
+        Frequencies in Hz.
+    exponent : float
+        Exponent of the amplitude.
+
+    Returns
+    -------
+    np.ndarray [shape=(bins,), dtype=float32]
+    """
     return np.exp(np.float32(exponent) * np.log(f + 1))
 
 
 def band(f: np.ndarray, low: float, high: float, order: int = 2) -> np.ndarray:
-    """Amplitude response of a band-pass with edges ``low`` and ``high`` in Hz and slopes of 6 dB per octave and order."""
+    """Return the amplitude response of a band-pass filter.
+
+    Parameters
+    ----------
+    f : np.ndarray [shape=(bins,), dtype=float32]
+        Frequencies in Hz.
+    low, high : float
+        Corner frequencies in Hz.
+    order : int
+        The slopes are 6 dB per octave and order.
+
+    Returns
+    -------
+    np.ndarray [shape=(bins,), dtype=float32]
+    """
     return (f / (f + np.float32(low))) ** order / (1 + (f / np.float32(high)) ** 2) ** (order / 2)
 
 
 def peak(f: np.ndarray, centre: float, q: float) -> np.ndarray:
-    """Amplitude response of a resonance at ``centre`` Hz of quality ``q``; 1 at its centre."""
-    return 1 / np.sqrt(1 + np.float32(q * q) * (f / np.float32(centre) - np.float32(centre) / (f + 1)) ** 2)
+    """Return the amplitude response of a resonance; it is 1 at the centre.
+
+    Parameters
+    ----------
+    f : np.ndarray [shape=(bins,), dtype=float32]
+        Frequencies in Hz.
+    centre : float
+        Centre frequency in Hz.
+    q : float
+        Quality factor.
+
+    Returns
+    -------
+    np.ndarray [shape=(bins,), dtype=float32]
+    """
+    return 1 / np.sqrt(
+        1 + np.float32(q * q) * (f / np.float32(centre) - np.float32(centre) / (f + 1)) ** 2
+    )
 
 
-def unit(x: np.ndarray) -> np.ndarray:
-    """Scale to RMS 1; silence stays silence."""
+def normalize(x: np.ndarray) -> np.ndarray:
+    """Scale a sound to an RMS of 1; silence stays silence.
+
+    Parameters
+    ----------
+    x : np.ndarray [shape=(samples,)]
+        The sound.
+
+    Returns
+    -------
+    np.ndarray [shape=(samples,)]
+    """
     return x / max(np.sqrt(np.dot(x, x) / x.size), np.float32(1e-12))
 
 
-def level(db) -> np.ndarray:
-    """Amplitude ratio of a level in dB, float32."""
+def amplitude(db) -> np.ndarray:
+    """Convert levels to amplitude ratios.
+
+    Parameters
+    ----------
+    db : float or array_like
+        Levels in dB.
+
+    Returns
+    -------
+    np.ndarray [dtype=float32]
+        Ratios in the shape of ``db``.
+    """
     return np.exp(np.asarray(db, np.float32) * np.float32(np.log(10) / 20))
 
 
-def white_spectrum(random: np.random.Generator, size: int) -> np.ndarray:
-    """Spectrum of white noise; complex64 [size // 2 + 1]. Uniform draws are fast, and their transform is Gaussian all the same."""
-    return (random.random((size // 2 + 1, 2), dtype=np.float32) - np.float32(0.5)).view(np.complex64)[:, 0]
+def white_spectrum(rng: np.random.Generator, size: int) -> np.ndarray:
+    """Draw the spectrum of white noise.
+
+    The draws are uniform, because that is fast. Their transform is still nearly Gaussian.
+
+    Parameters
+    ----------
+    rng : np.random.Generator
+        Source of the draws.
+    size : int
+        Points of the FFT.
+
+    Returns
+    -------
+    np.ndarray [shape=(size // 2 + 1,), dtype=complex64]
+    """
+    return (rng.random((size // 2 + 1, 2), dtype=np.float32) - np.float32(0.5)).view(np.complex64)[
+        :, 0
+    ]
 
 
-def coloured(random: np.random.Generator, samples: int, response: Callable) -> np.ndarray:
-    """Gaussian noise of RMS 1 with the amplitude spectrum ``response`` (a function of Hz)."""
+def coloured(rng: np.random.Generator, samples: int, response: Callable) -> np.ndarray:
+    """Draw Gaussian noise of RMS 1 with a given amplitude spectrum.
+
+    Parameters
+    ----------
+    rng : np.random.Generator
+        Source of the draws.
+    samples : int
+        Length.
+    response : callable
+        Amplitude as a function of the frequency in Hz.
+
+    Returns
+    -------
+    np.ndarray [shape=(samples,), dtype=float32]
+    """
     size = next_fast_len(samples, True)
-    return unit(irfft(white_spectrum(random, size) * response(frequencies(size)), size)[:samples])
+    return normalize(irfft(white_spectrum(rng, size) * response(frequencies(size)), size)[:samples])
 
 
-def shape(x: np.ndarray, response: Callable) -> np.ndarray:
-    """Filter by ``response`` (a real or complex function of Hz), circularly: what rings past the end comes in at the start."""
+def filtered(x: np.ndarray, response: Callable) -> np.ndarray:
+    """Filter a sound by circular convolution: the end of the response wraps around to the start.
+
+    Parameters
+    ----------
+    x : np.ndarray [shape=(samples,)]
+        The sound.
+    response : callable
+        Real or complex frequency response as a function of the frequency in Hz.
+
+    Returns
+    -------
+    np.ndarray [shape=(samples,)]
+    """
     size = next_fast_len(x.size, True)
     return irfft(rfft(x, size) * response(frequencies(size)), size)[: x.size]
 
 
 def curve(points, samples: int) -> np.ndarray:
-    """Interpolate ``points`` linearly, spread evenly over the signal."""
+    """Interpolate evenly spaced points linearly.
+
+    Parameters
+    ----------
+    points : array_like [shape=(points,)]
+        Two points or more.
+    samples : int
+        Length.
+
+    Returns
+    -------
+    np.ndarray [shape=(samples,), dtype=float32]
+    """
     points = np.asarray(points, np.float32)
     hop = -(-samples // (points.size - 1))
     ramp = np.arange(hop, dtype=np.float32) / hop
     return (points[:-1, None] + np.diff(points)[:, None] * ramp).ravel()[:samples]
 
 
-def wander(random: np.random.Generator, samples: int, hz: float) -> np.ndarray:
-    """Points for `curve`: standard normal, ``hz`` of them per second (the fastest fluctuation is half of that)."""
-    return random.standard_normal(int(samples / RATE * hz) + 3)
+def wander(rng: np.random.Generator, samples: int, hz: float) -> np.ndarray:
+    """Draw points of a standard normal distribution, to be interpolated by `curve`.
+
+    Parameters
+    ----------
+    rng : np.random.Generator
+        Source of the draws.
+    samples : int
+        Length of the curve.
+    hz : float
+        Points per second; the fastest fluctuation has half of this frequency.
+
+    Returns
+    -------
+    np.ndarray [shape=(points,)]
+    """
+    return rng.standard_normal(int(samples / RATE * hz) + 3)
 
 
 def cycles(hz, samples: int) -> np.ndarray:
-    """Phase of an oscillator at ``hz`` (a number or a curve); uint32 [samples], 2 ** 32 to the cycle, so that it wraps by itself."""
+    """Return the phase of an oscillator.
+
+    Parameters
+    ----------
+    hz : float or np.ndarray [shape=(samples,)]
+        Frequency.
+    samples : int
+        Length.
+
+    Returns
+    -------
+    np.ndarray [shape=(samples,), dtype=uint32]
+        2 ** 32 is one cycle, so that the phase wraps around by itself.
+    """
     if np.ndim(hz):
         return np.cumsum((hz * np.float32(2**32 / RATE)).astype(np.uint32), dtype=np.uint32)
     return np.arange(samples, dtype=np.uint32) * np.uint32(round(hz * 2**32 / RATE))
 
 
 def wavetable(amplitudes: np.ndarray) -> np.ndarray:
-    """One period, RMS 1, of complex ``amplitudes`` of harmonics 1, 2, ...; float32 [TABLE]."""
-    return unit(irfft(np.concatenate([[0], amplitudes]).astype(np.complex64), TABLE))
+    """Return one period of a tone, with an RMS of 1.
+
+    Parameters
+    ----------
+    amplitudes : np.ndarray [shape=(harmonics,)]
+        Complex amplitudes of the harmonics 1, 2, ...
+
+    Returns
+    -------
+    np.ndarray [shape=(16384,), dtype=float32]
+    """
+    return normalize(irfft(np.concatenate([[0], amplitudes]).astype(np.complex64), TABLE))
 
 
-def harmonics(random: np.random.Generator, amplitudes: np.ndarray) -> np.ndarray:
-    """The `wavetable` of ``amplitudes`` with random phases."""
-    return wavetable(amplitudes * np.exp(2j * np.pi * random.random(amplitudes.size)))
+def harmonics(rng: np.random.Generator, amplitudes: np.ndarray) -> np.ndarray:
+    """Return the `wavetable` of harmonics with random phases.
+
+    Parameters
+    ----------
+    rng : np.random.Generator
+        Source of the phases.
+    amplitudes : np.ndarray [shape=(harmonics,)]
+        Amplitudes of the harmonics 1, 2, ...
+
+    Returns
+    -------
+    np.ndarray [shape=(16384,), dtype=float32]
+    """
+    return wavetable(amplitudes * np.exp(2j * np.pi * rng.random(amplitudes.size)))
 
 
 def periodic(table: np.ndarray, phase: np.ndarray) -> np.ndarray:
-    """Read a period at the phases that `cycles` gives."""
+    """Read a wavetable at the given phases.
+
+    Parameters
+    ----------
+    table : np.ndarray [shape=(16384,), dtype=float32]
+        One period, see `wavetable`.
+    phase : np.ndarray [shape=(samples,), dtype=uint32]
+        Phases, see `cycles`.
+
+    Returns
+    -------
+    np.ndarray [shape=(samples,), dtype=float32]
+    """
     return table[phase >> np.uint32(32 - TABLE.bit_length() + 1)]
 
 
@@ -107,18 +311,21 @@ SINE = np.sin(2 * np.pi * np.arange(TABLE) / TABLE).astype(np.float32)
 
 
 def modes(hz, seconds, gain, samples: int) -> np.ndarray:
-    """Impulse responses of modal resonators: sums of decaying sines, faded out over the last quarter.
+    """Return impulse responses of modal resonators: sums of decaying sines with a fade-out.
 
-    The exponential is factored into a coarse and a fine one, so that the sum over modes is a small matrix product.
+    The exponential function is factored into a coarse and a fine one, so that the sum over the
+    modes is a small matrix product. The last quarter fades out.
 
     Parameters
     ----------
-    hz, seconds, gain : [..., modes]: frequencies, time constants of decay (to 1/e), amplitudes; modes above 7.5 kHz are left out
-    samples : length
+    hz, seconds, gain : array_like [shape=(..., modes)]
+        Frequencies, time constants of the decay, and amplitudes. Modes above 7.5 kHz are left out.
+    samples : int
+        Length.
 
     Returns
     -------
-    float32 [..., samples]
+    np.ndarray [shape=(..., samples), dtype=float32]
     """
     hz, seconds, gain = np.broadcast_arrays(hz, seconds, gain)
     pole = ((-1 / seconds + 2j * np.pi * hz) / RATE).astype(np.complex64)
@@ -131,21 +338,67 @@ def modes(hz, seconds, gain, samples: int) -> np.ndarray:
     return x
 
 
-def poisson(random: np.random.Generator, samples: int, hz: float) -> np.ndarray:
-    """Sample indices of a Poisson process of ``hz`` events per second, in no order; one at least."""
-    return random.integers(samples, size=max(1, random.poisson(hz * samples / RATE)))
+def poisson(rng: np.random.Generator, samples: int, hz: float) -> np.ndarray:
+    """Draw the events of a Poisson process, at least one.
+
+    Parameters
+    ----------
+    rng : np.random.Generator
+        Source of the draws.
+    samples : int
+        Length of the signal.
+    hz : float
+        Mean number of events per second.
+
+    Returns
+    -------
+    np.ndarray [shape=(events,), dtype=int64]
+        Sample indices in random order.
+    """
+    return rng.integers(samples, size=max(1, rng.poisson(hz * samples / RATE)))
 
 
-def rhythm(random: np.random.Generator, samples: int, hz: float, jitter: float) -> np.ndarray:
-    """Sample indices of events ``hz`` times a second, whose intervals vary by a log-normal factor of deviation ``jitter``."""
-    steps = np.exp(random.normal(0, jitter, int(2 * hz * samples / RATE) + 4)) / hz * RATE
-    at = (np.cumsum(steps) - random.random() * steps[0]).astype(int)
+def rhythm(rng: np.random.Generator, samples: int, hz: float, jitter: float) -> np.ndarray:
+    """Draw events at nearly regular intervals, at least one.
+
+    Parameters
+    ----------
+    rng : np.random.Generator
+        Source of the draws.
+    samples : int
+        Length of the signal.
+    hz : float
+        Events per second.
+    jitter : float
+        Standard deviation of the logarithm of the intervals.
+
+    Returns
+    -------
+    np.ndarray [shape=(events,), dtype=int64]
+        Sample indices in ascending order.
+    """
+    steps = np.exp(rng.normal(0, jitter, int(2 * hz * samples / RATE) + 4)) / hz * RATE
+    at = (np.cumsum(steps) - rng.random() * steps[0]).astype(int)
     at = at[at < samples]
     return at if at.size else np.array([samples // 3])
 
 
 def overlay(samples: int, at: np.ndarray, sounds: np.ndarray) -> np.ndarray:
-    """Sum of up to some hundred ``sounds`` [events, length], each starting at its index."""
+    """Add sounds, each from its own index on; suitable for at most a few hundred events.
+
+    Parameters
+    ----------
+    samples : int
+        Length of the sum.
+    at : np.ndarray [shape=(events,)]
+        Sample index at which each sound starts. Sounds that start outside the signal are left out.
+    sounds : np.ndarray [shape=(events, length)]
+        The sounds.
+
+    Returns
+    -------
+    np.ndarray [shape=(samples,), dtype=float32]
+    """
     out = np.zeros(samples + sounds.shape[1], np.float32)
     for start, sound in zip(at, sounds, strict=True):
         if 0 <= start < samples:
@@ -154,7 +407,23 @@ def overlay(samples: int, at: np.ndarray, sounds: np.ndarray) -> np.ndarray:
 
 
 def scatter(samples: int, at: np.ndarray, gain: np.ndarray, sounds: np.ndarray) -> np.ndarray:
-    """Sum of thousands of events: they take the ``sounds`` [kinds, length] in turn; by overlap-add."""
+    """Add thousands of events by overlap-add; the events use the sounds in turn.
+
+    Parameters
+    ----------
+    samples : int
+        Length of the sum.
+    at : np.ndarray [shape=(events,)]
+        Sample index of each event, 0 to ``samples - 1``.
+    gain : np.ndarray [shape=(events,)]
+        Amplitude of each event.
+    sounds : np.ndarray [shape=(kinds, length)]
+        The sounds.
+
+    Returns
+    -------
+    np.ndarray [shape=(samples,)]
+    """
     kinds, length = sounds.shape
     size = 8 * length  # of an FFT
     hop = size - length + 1
@@ -169,13 +438,55 @@ def scatter(samples: int, at: np.ndarray, gain: np.ndarray, sounds: np.ndarray) 
 
 
 def decaying(samples: int, at: np.ndarray, gain: np.ndarray, seconds: float) -> np.ndarray:
-    """Envelope of events: each jumps by ``gain`` at its index and decays with the time constant ``seconds``."""
+    """Return the envelope of events: it rises by the gain of each event and decays exponentially.
+
+    Parameters
+    ----------
+    samples : int
+        Length.
+    at : np.ndarray [shape=(events,)]
+        Sample index of each event. Events outside the signal are left out.
+    gain : float or np.ndarray [shape=(events,)]
+        Rise at each event.
+    seconds : float
+        Time constant of the decay.
+
+    Returns
+    -------
+    np.ndarray [shape=(samples,), dtype=float32]
+    """
     at, gain = np.broadcast_arrays(at, gain)
     inside = (at >= 0) & (at < samples)
     train = np.bincount(at[inside], gain[inside], samples).astype(np.float32)
-    return lfilter(np.ones(1, np.float32), np.array([1, -np.exp(-1 / (seconds * RATE))], np.float32), train)
+    return lfilter(
+        np.ones(1, np.float32), np.array([1, -np.exp(-1 / (seconds * RATE))], np.float32), train
+    )
 
 
-def bursts(random: np.random.Generator, samples: int, at: np.ndarray, gain: np.ndarray, seconds: float) -> np.ndarray:
-    """White noise under the envelope `decaying`: no two events are alike."""
-    return decaying(samples, at, gain, seconds) * (random.random(samples, dtype=np.float32) - np.float32(0.5)) * np.float32(12**0.5)
+def bursts(
+    rng: np.random.Generator, samples: int, at: np.ndarray, gain: np.ndarray, seconds: float
+) -> np.ndarray:
+    """Draw white noise with the envelope of `decaying`, so that no two events are equal.
+
+    Parameters
+    ----------
+    rng : np.random.Generator
+        Source of the noise.
+    samples : int
+        Length.
+    at : np.ndarray [shape=(events,)]
+        Sample index of each event.
+    gain : float or np.ndarray [shape=(events,)]
+        Rise of the envelope at each event.
+    seconds : float
+        Time constant of the decay.
+
+    Returns
+    -------
+    np.ndarray [shape=(samples,), dtype=float32]
+    """
+    return (
+        decaying(samples, at, gain, seconds)
+        * (rng.random(samples, dtype=np.float32) - np.float32(0.5))
+        * np.float32(12**0.5)
+    )

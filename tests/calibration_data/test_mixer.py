@@ -3,8 +3,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from calibration_data import microphone, mixer, rooms, synthetic
+from calibration_data import microphone, mixer, rooms
 from calibration_data.corpus import Clip, Corpus, Group, open_corpus
+from calibration_data.procedural import spectrum
 from groupcomm.errors import UserError
 
 SPECS = {
@@ -169,9 +170,9 @@ def test_synthetic_noises(train):
 
 def test_synthetic_noises_have_spectra_levels_and_hums_of_many_kinds(monkeypatch):
     def made(wandering, hum):
-        monkeypatch.setattr(synthetic, "WANDERING", wandering)
-        monkeypatch.setattr(synthetic, "HUM", hum)
-        sounds = np.stack([synthetic.noise(np.random.default_rng(seed), 32000) for seed in range(20)])
+        monkeypatch.setattr(spectrum, "WANDERING", wandering)
+        monkeypatch.setattr(spectrum, "HUM", hum)
+        sounds = np.stack([spectrum.noise(np.random.default_rng(seed), 32000) for seed in range(20)])
         assert sounds.dtype == np.float32
         np.testing.assert_allclose(np.mean(sounds**2, 1), 1, atol=1e-3)
         power = np.abs(np.fft.rfft(sounds)) ** 2
@@ -280,7 +281,7 @@ def test_noise_in_the_room_has_its_whole_response(small):
     dry, wet = (_made(small, replace(spec, noise_in_room=inside)) for inside in (False, True))
     np.testing.assert_array_equal(dry.sources, wet.sources)
     assert not np.array_equal(dry.noise, wet.noise)
-    ear = mixer._Ear(responses=iter([(np.array([0, 0, 1, 0.5], np.float32), 3)]))
+    ear = mixer._Channel(responses=iter([(np.array([0, 0, 1, 0.5], np.float32), 3)]))
     click = np.zeros(100, np.float32)
     click[10] = 1
     heard = ear(click)
@@ -333,10 +334,10 @@ def test_cuts_and_peaks_of_a_colour():
         out = colour(np.sin(2 * np.pi * hz * t).astype(np.float32))[8000:]
         return 20 * np.log10(np.sqrt(2 * np.mean(out**2)))
 
-    cuts = microphone.Colour(100.0, 6000.0)
+    cuts = microphone.Equalizer(100.0, 6000.0)
     assert [gain_db(cuts, hz) for hz in (100, 6000, 1000)] == pytest.approx([-3, -3, 0], abs=0.1)
     assert gain_db(cuts, 25) < -22 and gain_db(cuts, 7500) < -10
-    peak = microphone.Colour(None, None, ((1000.0, -6.0, 1.0),))
+    peak = microphone.Equalizer(None, None, ((1000.0, -6.0, 1.0),))
     assert [gain_db(peak, hz) for hz in (1000, 100)] == pytest.approx([-6, 0], abs=0.1)
 
 

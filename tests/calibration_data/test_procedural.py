@@ -73,7 +73,7 @@ def test_room_rings_and_floor_is_as_far_down_as_asked(monkeypatch):
     def placed(**constants):
         for name, value in constants.items():
             monkeypatch.setattr(procedural, name, value)
-        return procedural._place(_random(), click, True)
+        return procedural._add_environment(_random(), click, True)
 
     assert np.abs(placed() - click).max() < 0.1
     room = placed(REVERBERATION=1.0, RT60=(1.0, 1.0), DIRECT=(0.0, 0.0))
