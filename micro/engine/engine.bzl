@@ -1,21 +1,21 @@
-"""Both engines: TFLM's sources as they come, and networks as plain C."""
+"""Rules for both engines: TFLM, and networks as plain C."""
 
 def network_library(name, source, header, kernels = "//micro/kernels", **kwargs):
-    """A network that `groupcomm compile` wrote."""
+    """Builds a network that `groupcomm compile` wrote."""
     native.cc_library(
         name = name,
         srcs = [source],
         hdrs = [header],
         strip_include_prefix = "/" + Label("//%s:BUILD" % native.package_name()).relative(header).package,
-        # The generated file is in no folder that .bazelrc knows. By its lines `groupcomm bench` knows an operator's call; they are in
-        # the ELF file, not in flash.
+        # The generated file is in no folder that .bazelrc names. `groupcomm bench` finds the call
+        # of an operator by its line numbers, which are in the ELF file and not in flash.
         copts = ["-std=c11", "-Wall", "-Wextra", "-Werror", "-g"],
         deps = ["//micro/engine:static_engine", kernels],
         **kwargs
     )
 
 def tflm_engine(name, deps, **kwargs):
-    """The engine's sources, compiled against one of the ways in which TFLM comes."""
+    """Builds the engine's sources with one of the distributions of TFLM."""
     native.cc_library(
         name = name,
         srcs = [

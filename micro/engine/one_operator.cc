@@ -1,5 +1,7 @@
-// Any .tflite with int8 inputs and one output through TFLM with our kernels, for tests: reads calls from stdin, a byte each ('R' resets,
-// 'I' is followed by the bytes of all inputs), writes the bytes of every output to stdout. What is refused is one line on stderr.
+// one_operator MODEL OPERATOR INPUTS ARENA: runs a .tflite of one operator in TFLM with this
+// project's kernels, for tests. It reads calls from stdin, a byte each: 'R' resets; 'I' is followed
+// by the bytes of all inputs. It writes the bytes of every output to stdout. A refusal is one line
+// on stderr.
 #include <cstdio>
 #include <cstdlib>
 #include <fstream>
@@ -11,7 +13,7 @@
 using namespace groupcomm;  // NOLINT
 
 int main(int argc, char** argv) {
-  if (argc != 5) return 2;  // MODEL OPERATOR INPUTS ARENA
+  if (argc != 5) return 2;
   std::ifstream file(argv[1], std::ios::binary);
   const std::vector<char> model((std::istreambuf_iterator<char>(file)), {});
   Operators operators;

@@ -1,11 +1,12 @@
-// The operators that an engine offers to the interpreter: those that the bundle names and no more.
+// The operators that an engine offers to the interpreter: only those that the bundle names.
 #pragma once
 
 #include "micro/engine/tflm.h"
 #include "micro/engine/tflm_kernels.h"
 
-// X(name in the schema and in bundle.json, name in MicroMutableOpResolver). From source, each of them is linked into the program:
-// where flash is short, define a list of your own before the build.
+// X(name in the schema and in bundle.json, name in MicroMutableOpResolver). In a build from source,
+// each of them is linked into the program. Define a shorter list before the build where flash is
+// limited.
 #ifndef GROUPCOMM_OPERATORS
 #define GROUPCOMM_OPERATORS(X)                                     \
   X(ADD, Add)                                                      \
@@ -42,16 +43,20 @@ class Operators final : public tflm::Resolver {
  public:
   static constexpr int kMax = 32;
 
-  // Which operators have a kernel other than the library's; before the interpreter asks for them.
+  // Selects the operators whose kernel is not TFLM's own. Call it before the interpreter asks for
+  // operators.
   void Use(Kernels kernels) { kernels_ = kernels; }
 
-  // Offers the operator of this name; false when this build has none, or kMax are taken.
+  // Offers the operator of this name. Returns false when this build does not have it, or when kMax
+  // operators are offered.
   bool Add(const char* name);
 
-  // Whether the library in this build has the operator of this code at all (from source: whether it was added).
+  // Returns whether TFLM in this build has the operator of this code (in a build from source:
+  // whether it was added).
   bool Has(int code) const { return library_.FindOp(static_cast<tflm::Operator>(code)) != nullptr; }
 
-  // What the interpreter asked for in vain: the name of an operator that is known here, else nullptr and a code; -1 when nothing.
+  // The operator that the interpreter asked for and did not get: its name, or nullptr when it is
+  // unknown here; its code, or -1 when there is none.
   const char* missing_name() const;
   int missing() const { return missing_; }
 
@@ -60,8 +65,8 @@ class Operators final : public tflm::Resolver {
   tflm::Parser GetOpDataParser(tflm::Operator code) const override;
 
  private:
-  // The deleting destructor, which every virtual one brings along, must not pull a heap into a board's program. Private: an object
-  // of its own is not made with new.
+  // A virtual destructor brings a deleting destructor, which must not link a heap into a board's
+  // program. It is private because such objects are never made with new.
   static void operator delete(void*) {}
 
 #if defined(GROUPCOMM_TFLM_WHEEL)
@@ -72,7 +77,7 @@ class Operators final : public tflm::Resolver {
   int offered_[kMax] = {};  // (count_) codes
   int count_ = 0;
   Kernels kernels_ = OurKernels;
-  mutable int missing_ = -1;  // FindOp is const in the library's interface
+  mutable int missing_ = -1;  // FindOp is const in TFLM's interface
 };
 
 }  // namespace groupcomm

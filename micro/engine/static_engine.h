@@ -1,4 +1,4 @@
-// The engine on a network that is plain C: no interpreter, no flatbuffer.
+// The engine for a network that is plain C: no interpreter, no flatbuffer.
 #pragma once
 
 #include <cstddef>
@@ -15,8 +15,9 @@ class StaticEngine final : public Engine {
   StaticEngine(const StaticEngine&) = delete;
   StaticEngine& operator=(const StaticEngine&) = delete;
 
-  // `memory` holds state and activations, model.memory_bytes of it at a multiple of 16; it belongs to the caller and outlives the engine.
-  Status Init(const gc_model& model, void* memory, size_t bytes) {
+  // `memory` has at least model.memory_bytes for state and activations, and is aligned to 16 bytes.
+  // It belongs to the caller and outlives the engine.
+  Status Init(const gc_model& model, void* memory /* (bytes) */, size_t bytes) {
     if (memory == nullptr || reinterpret_cast<uintptr_t>(memory) % 16 != 0 || bytes < model.memory_bytes) return Status::kBadMemory;
     model_ = &model;
     memory_ = memory;

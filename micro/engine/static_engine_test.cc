@@ -1,4 +1,4 @@
-// The network as plain C on this host: the official TFLM's bytes, and the errors of its engine.
+// The network as plain C on this host gives the bytes of the official TFLM. Misuse is an error.
 #include "micro/engine/static_engine.h"
 
 #include <cstring>
@@ -15,14 +15,14 @@ namespace groupcomm {
 namespace {
 
 #ifdef __SANITIZE_ADDRESS__
-constexpr int kPasses = 1;  // a sanitizer is slow, and finds what it finds in one
+constexpr int kPasses = 1;  // a sanitizer is slow, and one pass covers all code
 #else
-constexpr int kPasses = 19;  // over 4,001 hops of 8 ms: 10 minutes
+constexpr int kPasses = 19;  // times 4,001 hops of 8 ms: 10 minutes
 #endif
 
 alignas(16) uint8_t memory[2][GROUPCOMM_ENHANCE_MEMORY_BYTES];
 
-// Hop by hop beside TFLM: one stream of 10 minutes, a reset, and the golden hops.
+// Compares with TFLM hop by hop: one stream of 10 minutes, a reset, and the golden hops.
 void TflmsBytes(const host::Bundle& bundle) {
   std::string error;
   std::vector<uint8_t> demo;  // (hops, inputs)
@@ -51,7 +51,7 @@ void TflmsBytes(const host::Bundle& bundle) {
   }
 }
 
-// Two engines at once share nothing but constants.
+// Two engines at the same time share only constants.
 void TwoEngines(const host::Bundle& bundle) {
   StaticEngine a, b;
   CHECK_STATUS(a.Init(groupcomm_enhance, memory[0], sizeof(memory[0])), Status::kOk);
@@ -67,7 +67,7 @@ void TwoEngines(const host::Bundle& bundle) {
 
 void Refuses() {
   StaticEngine engine;
-  int8_t hop[1024] = {};  // (features or masks, whichever are more)
+  int8_t hop[1024] = {};  // (features or masks, whichever is larger)
   CHECK_EQ(engine.features(), 0);
   CHECK_STATUS(engine.Run(hop, hop), Status::kEngineFailed);
   CHECK_STATUS(engine.Reset(), Status::kEngineFailed);

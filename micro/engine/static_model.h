@@ -1,4 +1,4 @@
-/* A network as plain C: the one thing that a file written by `groupcomm compile` exports. */
+/* A network as plain C: the only symbol that a file written by `groupcomm compile` exports. */
 #ifndef GROUPCOMM_MICRO_ENGINE_STATIC_MODEL_H_
 #define GROUPCOMM_MICRO_ENGINE_STATIC_MODEL_H_
 
@@ -15,8 +15,8 @@ typedef struct { /* real value = (q - zero_point) * scale */
 
 typedef struct {
   const char* name;
-  uint32_t model_crc32; /* of the .tflite that it was made from, as in bundle.json */
-  /* The signal path: StreamConfig, micro/stream/stream.h. */
+  uint32_t model_crc32; /* of its .tflite, as in bundle.json */
+  /* The signal path: see StreamConfig in micro/stream/stream.h. */
   int32_t window, hop, sources;
   float exponent;
   gc_quantization features, masks;
@@ -25,10 +25,11 @@ typedef struct {
   float dc_kept;
   const float* analysis; /* (window) */
   const int32_t* steps;  /* (255) */
-  int32_t inputs, outputs; /* features in, masks out */
-  uint32_t memory_bytes; /* state and activations, at a multiple of 16 */
-  void (*reset)(void* memory);
-  /* One hop: features (inputs) to masks (outputs); the state in memory goes on. */
+  int32_t inputs, outputs; /* number of features and of masks */
+  uint32_t memory_bytes; /* state and activations, aligned to 16 bytes */
+  void (*reset)(void* memory /* (memory_bytes) */);
+  /* Runs one hop: features (inputs), masks (outputs). The state in memory (memory_bytes)
+     persists. */
   void (*run)(void* memory, const int8_t* features, int8_t* masks);
 } gc_model;
 

@@ -1,10 +1,13 @@
-// TensorFlow Lite Micro, whichever way it comes, under the names groupcomm::tflm::X. The only file that knows of the ways:
+// TensorFlow Lite Micro under the names groupcomm::tflm::X, from either of its distributions. No
+// other file depends on the distribution:
 //
-//   upstream, from source   its own headers. Its classes are in namespace tflite up to early 2026, and in the Arduino and Zephyr
-//                           packages; the newest are in tflite::micro: compile with -DGROUPCOMM_TFLM_NAMESPACE=tflite::micro.
-//   GROUPCOMM_TFLM_WHEEL    the binary in the official Python wheel, which exports the C++ API but brings no headers. The
-//                           declarations below are the part of its binary interface that we call: names and parameters are
-//                           checked by the linker, sizes and layouts by tflm_wheel_test.
+//   upstream, from source   Its own headers. Its classes are in namespace tflite up to early 2026,
+//                           and in the Arduino and Zephyr packages. The newest are in
+//                           tflite::micro: compile with -DGROUPCOMM_TFLM_NAMESPACE=tflite::micro.
+//   GROUPCOMM_TFLM_WHEEL    The binary in the official Python wheel, which exports the C++ API but
+//                           has no headers. The declarations below are the part of its binary
+//                           interface that is used here. The linker checks names and parameters;
+//                           tflm_wheel_test checks sizes and layouts.
 #pragma once
 
 #include <cstddef>
@@ -58,7 +61,7 @@ inline const Model* GetModel(const void* flatbuffer) {
 
 namespace micro {
 
-// Fixed underlying types: the library returns values that are not named here.
+// The underlying types are fixed because TFLM returns values that are not named here.
 enum TfLiteStatus : int { kTfLiteOk = 0, kTfLiteError = 1 };
 enum TfLiteType : int { kTfLiteInt32 = 2, kTfLiteInt64 = 4, kTfLiteInt16 = 7, kTfLiteInt8 = 9 };
 enum TfLiteAllocationType : int { kTfLiteMmapRo = 1 };
@@ -123,14 +126,14 @@ struct TfLiteContext {
 };
 
 struct TfLiteNode {
-  TfLiteIntArray* inputs;  // numbers of tensors, -1 for one that is left out
+  TfLiteIntArray* inputs;  // tensor indices, -1 for a missing one
   TfLiteIntArray* outputs;
   TfLiteIntArray* intermediates;
   void* user_data;
   void* builtin_data;
 };
 
-struct TfLiteFullyConnectedParams {  // what builtin_data points to; fields that follow are not read
+struct TfLiteFullyConnectedParams {  // builtin_data; later fields are not read
   TfLiteFusedActivation activation;
 };
 
@@ -150,7 +153,7 @@ struct TFLMRegistration {
   const char* custom_name;
 };
 
-class MicroContext {  // in the order of the library's vtable, which goes on after these
+class MicroContext {  // in the order of TFLM's vtable, which has more entries
  public:
   virtual ~MicroContext() {}
   virtual void* AllocatePersistentBuffer(size_t bytes) = 0;
@@ -170,9 +173,9 @@ inline MicroContext* GetMicroContext(const TfLiteContext* context) { return stat
 class MicroResourceVariables;
 class MicroProfilerInterface;
 
-using TfLiteBridgeBuiltinParseFunction = TfLiteStatus (*)();  // passed through, never called by us
+using TfLiteBridgeBuiltinParseFunction = TfLiteStatus (*)();  // passed through, never called here
 
-class MicroOpResolver {  // the order of the virtual functions is the order of the library's vtable
+class MicroOpResolver {  // in the order of TFLM's vtable
  public:
   virtual const TFLMRegistration* FindOp(BuiltinOperator op) const = 0;
   virtual const TFLMRegistration* FindOp(const char* op) const = 0;
@@ -208,7 +211,7 @@ class MicroInterpreter {
   TfLiteTensor* output(size_t index);
 
  private:
-  alignas(16) unsigned char opaque_[1024];  // more than the library's own members take
+  alignas(16) unsigned char opaque_[1024];  // larger than the members of TFLM's class
 };
 
 }  // namespace micro
@@ -219,7 +222,7 @@ class PythonOpsResolver : public micro::MicroMutableOpResolver<200> {  // every 
   ~PythonOpsResolver() override;
 
  private:
-  unsigned char opaque_[16 * 1024];  // more than the library's own members take
+  unsigned char opaque_[16 * 1024];  // larger than the members of TFLM's class
 };
 
 }  // namespace tflite
@@ -242,7 +245,8 @@ class PythonOpsResolver : public micro::MicroMutableOpResolver<200> {  // every 
 
 namespace groupcomm::tflm {
 
-// The schema is in tflite in every version. The C types, where they are not in TFLM's namespace, are global: found as well.
+// The schema is in tflite in every version. The C types are global where they are not in TFLM's
+// namespace; both are found.
 using namespace tflite;                    // NOLINT
 using namespace GROUPCOMM_TFLM_NAMESPACE;  // NOLINT
 
@@ -254,7 +258,8 @@ using EvalTensor = TfLiteEvalTensor;
 using FullyConnectedOptions = TfLiteFullyConnectedParams;
 using IntArray = TfLiteIntArray;
 using Interpreter = MicroInterpreter;
-using KernelContext = MicroContext;  // what the interpreter does for a kernel: GetMicroContext(Context*)
+// services of the interpreter for a kernel: GetMicroContext(Context*)
+using KernelContext = MicroContext;
 using LstmOptions = TfLiteUnidirectionalSequenceLSTMParams;
 using Node = TfLiteNode;
 using Operator = BuiltinOperator;

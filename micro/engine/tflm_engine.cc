@@ -28,7 +28,7 @@ Status TflmEngine::Check(const char* name, const tflm::Tensor* tensor, const Ten
     const int rows = dims->size > 0 ? dims->data[0] : 0, columns = dims->size > 1 ? dims->data[1] : 0;
     return Fail(Status::kBadModel, "%s: %d dimensions [%d, %d, ..], not [1, %d]", name, dims->size, rows, columns, spec.count);
   }
-  // Equal bits: both come from the same float32 in the flatbuffer.
+  // Compared bit for bit, because both come from the same float32 in the flatbuffer.
   if (tensor->params.scale != spec.scale || tensor->params.zero_point != spec.zero_point) {
     return Fail(Status::kBadModel, "%s: the model's scale or zero point %d is not that of the bundle, zero point %d", name,
                 static_cast<int>(tensor->params.zero_point), spec.zero_point);
@@ -37,16 +37,18 @@ Status TflmEngine::Check(const char* name, const tflm::Tensor* tensor, const Ten
 }
 
 Status TflmEngine::Init(const TflmConfig& config) {
-  if (allocator_ != nullptr) return Fail(Status::kBadConfig, "initialized before; use a new engine");
+  if (allocator_ != nullptr) return Fail(Status::kBadConfig, "the engine is already initialized; use a new engine");
   if (!Aligned(config.model) || !Aligned(config.arena)) {
-    return Fail(Status::kBadMemory, "model or arena does not start at a multiple of 16; align it");
+    return Fail(Status::kBadMemory, "the address of the model or of the arena is not a multiple of 16; align it");
   }
-  // Below its own administration, the library writes through a null pointer instead of reporting an error. So do some of its kernels
-  // in an arena that is large enough for that and too small for the model: no check of ours can come before them.
+  // In an arena that is too small for its own data structures, TFLM writes through a null pointer
+  // instead of reporting an error. Some of its kernels do the same in an arena that has room for
+  // those and is too small for the model. No check here can come before them.
   const size_t least = tflm::Allocator::GetDefaultTailUsage(false) + 16;
   if (config.arena_bytes < least) {
-    return Fail(Status::kBadMemory, "arena of %lu bytes is below the least of %lu", static_cast<unsigned long>(config.arena_bytes),
-                static_cast<unsigned long>(least));  // a board's small printf has no %z
+    return Fail(Status::kBadMemory, "an arena of %lu bytes is below the minimum of %lu", static_cast<unsigned long>(config.arena_bytes),
+                // the small printf of a board does not support %z
+                static_cast<unsigned long>(least));
   }
   if (config.model_bytes < 8 || std::memcmp(config.model + 4, "TFL3", 4) != 0) {
     return Fail(Status::kBadModel, "not a TFLite model (no TFL3 mark at byte 4)");
@@ -63,7 +65,7 @@ Status TflmEngine::Init(const TflmConfig& config) {
   interpreter_ = new (place_) tflm::Interpreter(tflm::GetModel(config.model), operators_, allocator_);
   if (interpreter_->SetMicroExternalContext(&refusal_) != tflm::kOk || interpreter_->AllocateTensors() != tflm::kOk) {
     if (refusal_.reason != nullptr) {
-      return Fail(Status::kBadModel, "%s to tensor %d: %s; our kernel does not do that, the library's may (LibraryKernels)",
+      return Fail(Status::kBadModel, "%s to tensor %d: %s; this project's kernel does not support that, TFLM's may (LibraryKernels)",
                   refusal_.op, refusal_.tensor, refusal_.reason);
     }
     if (const char* name = operators_.missing_name()) {
@@ -72,7 +74,7 @@ Status TflmEngine::Init(const TflmConfig& config) {
     if (operators_.missing() >= 0) {
       return Fail(Status::kBadModel, "the model has the operator of code %d, which the bundle does not name", operators_.missing());
     }
-    return Fail(Status::kBadMemory, "TFLM does not place the model in an arena of %lu bytes",
+    return Fail(Status::kBadMemory, "TFLM cannot allocate the model in an arena of %lu bytes",
                 static_cast<unsigned long>(config.arena_bytes));
   }
 
@@ -91,7 +93,8 @@ Status TflmEngine::Init(const TflmConfig& config) {
 
 Status TflmEngine::Run(const int8_t* features, int8_t* masks) {
   if (input_ == nullptr) return Status::kEngineFailed;
-  std::memcpy(input_, features, features_);  // every hop: the arena is reused within an invocation
+  // every hop, because the arena is reused during an invocation
+  std::memcpy(input_, features, features_);
   if (interpreter_->Invoke() != tflm::kOk) return Fail(Status::kEngineFailed, "TFLM failed on a hop");
   std::memcpy(masks, output_, masks_);
   return Status::kOk;

@@ -1,4 +1,4 @@
-// The engine on TensorFlow Lite Micro's interpreter.
+// The engine on the interpreter of TensorFlow Lite Micro.
 #pragma once
 
 #include <cstddef>
@@ -16,7 +16,7 @@ struct TensorSpec {  // an int8 tensor of shape [1, count]: real value = (q - ze
   int zero_point;
 };
 
-// Model and arena belong to the caller and outlive the engine; both start at a multiple of 16.
+// Model and arena belong to the caller and outlive the engine. Both are aligned to 16 bytes.
 struct TflmConfig {
   const uint8_t* model;  // (model_bytes) .tflite
   size_t model_bytes;
@@ -26,7 +26,7 @@ struct TflmConfig {
   TensorSpec masks;
   uint8_t* arena;       // (arena_bytes)
   size_t arena_bytes;
-  Kernels kernels = OurKernels;  // or LibraryKernels, or others
+  Kernels kernels = OurKernels;  // or LibraryKernels, or a function of your own
 };
 
 class TflmEngine final : public Engine {
@@ -39,19 +39,20 @@ class TflmEngine final : public Engine {
   TflmEngine(const TflmEngine&) = delete;
   TflmEngine& operator=(const TflmEngine&) = delete;
 
-  // Places the model in the arena and checks it against the config. Once per engine. Nothing is allocated outside the arena,
-  // here or later.
+  // Allocates the model in the arena and checks it against the config. Call it once per engine.
+  // Neither Init nor a later call allocates memory outside the arena.
   Status Init(const TflmConfig& config);
 
-  // After a failure: what is wrong, in one line.
+  // After a failure: the reason in one line.
   const char* error() const { return error_; }
 
-  // Bytes of the arena that stay in use. Init needs more than that for a moment; the smallest arena is found by trying.
+  // Bytes of the arena that remain in use. Init temporarily needs more; the smallest arena is found
+  // by trial.
   size_t arena_used() const { return allocator_ ? allocator_->used_bytes() : 0; }
 
   int features() const override { return features_; }
   int masks() const override { return masks_; }
-  Status Run(const int8_t* features, int8_t* masks) override;
+  Status Run(const int8_t* features /* (features()) */, int8_t* masks /* (masks()) */) override;
   Status Reset() override;
 
  private:
@@ -59,9 +60,11 @@ class TflmEngine final : public Engine {
   Status Check(const char* name, const tflm::Tensor* tensor, const TensorSpec& spec);
 
   Operators operators_;
-  KernelRefusal refusal_;                         // by a kernel of ours, while the model is placed
+  // of a kernel of this project, set while the model is allocated
+  KernelRefusal refusal_;
   tflm::Allocator* allocator_ = nullptr;          // in the arena
-  // Its tensors are in the arena. No std::optional: Arduino's compiler is at C++14.
+  // Storage of the interpreter, whose tensors are in the arena. Not std::optional, because
+  // Arduino's compiler uses C++14.
   alignas(tflm::Interpreter) unsigned char place_[sizeof(tflm::Interpreter)] = {};
   tflm::Interpreter* interpreter_ = nullptr;  // in place_
   int8_t* input_ = nullptr;                       // (features), in the arena

@@ -1,4 +1,4 @@
-// The engine on the official TFLM with the committed bundle.
+// Tests the engine on the official TFLM with the committed bundle.
 #include "micro/engine/tflm_engine.h"
 
 #include <cstring>
@@ -19,6 +19,7 @@ host::Bundle Load() {
   return bundle;
 }
 
+// Returns the masks of the golden features, (hops, outputs).
 std::vector<uint8_t> Run(TflmEngine* engine, const host::Bundle& bundle) {
   std::vector<uint8_t> masks(bundle.golden.masks.size());
   for (int hop = 0; hop < bundle.golden.hops; ++hop) {
@@ -28,20 +29,21 @@ std::vector<uint8_t> Run(TflmEngine* engine, const host::Bundle& bundle) {
   return masks;
 }
 
-// The bytes of the official TFLM from Python, on every hop, and again after a reset.
+// Every hop gives the bytes of the official TFLM from Python, also after a reset.
 void GoldenBytes() {
   const host::Bundle bundle = Load();
   std::string error;
   const auto one = std::make_unique<host::BundleEngine>();
   if (!one->Init(bundle, &error)) CHECK_EQ(error, "");
   CHECK_TRUE(Run(one->engine(), bundle) == bundle.golden.masks);
-  CHECK_TRUE(Run(one->engine(), bundle) != bundle.golden.masks);  // state goes on: a stateless engine would pass the rest
+  // the state persists: a stateless engine would pass the other checks
+  CHECK_TRUE(Run(one->engine(), bundle) != bundle.golden.masks);
   CHECK_STATUS(one->engine()->Reset(), Status::kOk);
   CHECK_TRUE(Run(one->engine(), bundle) == bundle.golden.masks);
   CHECK_LE(one->engine()->arena_used(), bundle.arena_bytes);
 }
 
-// Two engines at once share nothing.
+// Two engines at the same time share nothing.
 void TwoEngines() {
   const host::Bundle bundle = Load();
   std::string error;
@@ -85,7 +87,7 @@ void Errors() {
   Refuses(bundle, "features: the model's scale");
 }
 
-// From nothing to enough, every arena that is too small is an error, though some crash TFLM itself.
+// Every arena that is too small is an error, although some of them crash TFLM itself.
 void Arenas() {
   const host::Bundle bundle = Load();
   int seen[3] = {};
@@ -99,7 +101,7 @@ void Arenas() {
     Refuses(small, "arena of " + std::to_string(bytes) + " bytes");
   }
   CHECK_TRUE(seen[static_cast<int>(host::Fit::kRefused)] > 3);
-  std::printf("%d arenas refused, %d crash TFLM, %zu bytes do\n", seen[1], seen[2], bytes);
+  std::printf("%d arenas are refused, %d crash TFLM, %zu bytes suffice\n", seen[1], seen[2], bytes);
 }
 
 }  // namespace

@@ -4,20 +4,21 @@
 
 #include "micro/kernels/kernels.h"
 
-// Prepare derives from the model what convert/kernels.py derives, with the same roundings.
+// Prepare computes the same parameters from the model as convert/kernels.py, with the same
+// rounding.
 namespace groupcomm {
 namespace {
 
-constexpr int kCells = 19;  // inputs of the LSTM: see PrepareLstm
+constexpr int kCells = 19;  // indices of inputs of the LSTM: see PrepareLstm
 constexpr int kHidden = 18;
 
-// A tensor as the model describes it, for as long as Prepare looks at it.
+// The description of a tensor in the model, available during Prepare.
 class Description {
  public:
   Description(tflm::Context* context, const tflm::IntArray* tensors, int i)
       : context_(tflm::GetMicroContext(context)),
         tensor_(i < tensors->size && tensors->data[i] >= 0 ? context_->AllocateTempTfLiteTensor(tensors->data[i]) : nullptr) {}
-  // Out of a function: before C++17, where Arduino's compiler is, that is a move.
+  // For the return from a function, which is a move before C++17; Arduino's compiler uses C++14.
   Description(Description&& other) : context_(other.context_), tensor_(other.tensor_) { other.tensor_ = nullptr; }
   Description(const Description&) = delete;
   Description& operator=(const Description&) = delete;
@@ -39,7 +40,7 @@ class Description {
     return dims->size == 2 && dims->data[0] == rows && dims->data[1] == columns;
   }
 
-  // Scales and zero points, one for the tensor or one for each channel; nullptr when it has none.
+  // Scales and zero points, one for the tensor or one for each channel; nullptr if there are none.
   const tflm::AffineQuantization* quantization() const {
     const auto& q = tensor_->quantization;
     return q.type == tflm::kAffine ? static_cast<const tflm::AffineQuantization*>(q.params) : nullptr;
@@ -51,7 +52,7 @@ class Description {
 
   bool IsWeights() const { return tensor_->type == tflm::kInt8 && tensor_->allocation_type == tflm::kConstant; }
 
-  // int8 with a scale, or int16 with a scale and zero point 0.
+  // int8 with one scale, or int16 with one scale and zero point 0.
   bool IsActivation(bool wide) const { return HasOneScale(wide ? tflm::kInt16 : tflm::kInt8) && !(wide && tensor_->params.zero_point != 0); }
 
   bool IsBias(bool wide, int32_t count) const {
@@ -71,12 +72,14 @@ tflm::Result Refuse(tflm::Context* context, const tflm::Node* node, const char* 
   return tflm::kError;
 }
 
-// Memory that stays, after all descriptions are made. It comes from one end of the arena and the descriptions from the other, and TFLM
-// does not see when it takes theirs: in an arena that is too small, parameters would be made of what they overwrite.
+// Allocates persistent memory; call it after all descriptions are made. Persistent memory grows
+// from one end of the arena and the descriptions from the other, and TFLM does not detect when they
+// meet. In an arena that is too small, the parameters would be computed from overwritten
+// descriptions.
 template <typename T>
 T* Allocate(tflm::Context* context, size_t count) {
   tflm::KernelContext* interpreter = tflm::GetMicroContext(context);
-  uint8_t* end = interpreter->AllocateTempBuffer(1, 1);  // of the descriptions
+  uint8_t* end = interpreter->AllocateTempBuffer(1, 1);  // the end of the descriptions
   if (end == nullptr) return nullptr;
   interpreter->DeallocateTempBuffer(end);
   void* memory = interpreter->AllocatePersistentBuffer(count * sizeof(T));
@@ -91,7 +94,8 @@ const char* BiasRefusal(bool wide) {
   return wide ? "its bias is not constant int64, one for each output" : "its bias is not constant int32, one for each output";
 }
 
-// The multiplier and shift nearest to a real number; false when it is none of a scale, or no kernel can shift that far.
+// Computes the multiplier and shift that are nearest to a real number. Returns false when the
+// number is not a scale, or needs a shift that no kernel supports.
 bool ToScale(double real, gc_scale* scale) {
   if (!(real >= 0) || std::isinf(real)) return false;
   int shift;
@@ -105,14 +109,14 @@ bool ToScale(double real, gc_scale* scale) {
   return none || shift <= 30;
 }
 
-// The same for sums of products, which TFLM multiplies by 16 bits where they are of int16.
+// ToScale for sums of products. For int16, TFLM uses only 16 bits of the multiplier.
 bool ToSumScale(double real, bool wide, gc_scale* scale) {
   if (!ToScale(real, scale)) return false;
   if (wide) scale->multiplier = (scale->multiplier >= 0x7fff0000 ? 0x7fff : (scale->multiplier + (1 << 15)) >> 16) << 16;
   return !wide || scale->shift <= 7;
 }
 
-// Biases of 64 bits; false where one needs them.
+// Converts biases of 64 bits to 32. Returns false when one does not fit.
 bool Narrow(const int64_t* bias /* (count) or nullptr */, int32_t count, int32_t* narrow /* (count) */) {
   for (int32_t i = 0; i < count; ++i) {
     narrow[i] = bias != nullptr ? static_cast<int32_t>(bias[i]) : 0;
@@ -121,7 +125,8 @@ bool Narrow(const int64_t* bias /* (count) or nullptr */, int32_t count, int32_t
   return true;
 }
 
-// bias - zero_point * sum(weights), what the zero point of the inputs adds to every sum. Wraps, as the kernels and TFLM do.
+// Computes bias - zero_point * sum(weights), which accounts for the zero point of the inputs in
+// every sum. An overflow wraps, as in the kernels and in TFLM.
 void Fold(const int32_t* bias /* (rows) or nullptr */, int32_t zero_point, const int8_t* weights /* (rows, columns) */, int32_t rows,
           int32_t columns, int32_t* folded /* (rows) */) {
   for (int32_t row = 0; row < rows; ++row) {
@@ -131,10 +136,11 @@ void Fold(const int32_t* bias /* (rows) or nullptr */, int32_t zero_point, const
   }
 }
 
-// Lowest and highest output under a fused activation; false when it is none of those that only bound.
+// Computes the lowest and highest output of a fused activation. Returns false for an activation
+// that does more than limit the range.
 bool ToRange(tflm::Activation activation, bool wide, float scale, int32_t zero_point, int32_t* low, int32_t* high) {
   const int32_t most_steps = wide ? 32767 : 127, least_steps = -most_steps - 1;
-  const auto quantized = [&](float x) {  // beyond 65536 steps it is out of range whatever it is
+  const auto quantized = [&](float x) {  // values beyond 65536 units are out of range in any case
     return zero_point + static_cast<int32_t>(std::fmin(std::fmax(std::round(x / scale), -65536.0f), 65536.0f));
   };
   float least = -INFINITY, most = INFINITY;
@@ -157,14 +163,15 @@ tflm::Result PrepareFullyConnected(tflm::Context* context, tflm::Node* node) {
   const bool has_bias = node->inputs->size > 2 && node->inputs->data[2] >= 0;
   const Description x(context, node->inputs, 0), weights(context, node->inputs, 1), bias(context, node->inputs, 2);
   const Description out(context, node->outputs, 0);
-  if (!x || !weights || !out || (has_bias && !bias)) return tflm::kError;  // no room to describe them
+  // no memory for the descriptions
+  if (!x || !weights || !out || (has_bias && !bias)) return tflm::kError;
   const bool wide = x->type == tflm::kInt16;
   if (!x.IsActivation(wide) || !out.IsActivation(wide)) return refuse(ActivationRefusal(wide));
   if (!weights.IsWeights() || weights->dims->size != 2) return refuse("its weights are not a constant int8 matrix");
   const int32_t outputs = weights->dims->data[0], inputs = weights->dims->data[1];
-  if (outputs < 1 || inputs < 1 || x.size() % inputs != 0) return refuse("its input is not rows of what the weights take");
+  if (outputs < 1 || inputs < 1 || x.size() % inputs != 0) return refuse("the size of its input is not a multiple of the columns of its weights");
   const int32_t rows = x.size() / inputs;
-  if (out.size() != rows * outputs) return refuse("its output is not rows of what the weights give");
+  if (out.size() != rows * outputs) return refuse("the size of its output does not match its input and its weights");
   if (has_bias && !bias.IsBias(wide, outputs)) return refuse(BiasRefusal(wide));
   const auto* quantization = weights.quantization();
   if (quantization == nullptr) return refuse("its weights have no scale");
@@ -177,7 +184,7 @@ tflm::Result PrepareFullyConnected(tflm::Context* context, tflm::Node* node) {
   }
   int32_t low, high;
   const auto& options = *static_cast<const tflm::FullyConnectedOptions*>(node->builtin_data);
-  if (!ToRange(options.activation, wide, out->params.scale, out->params.zero_point, &low, &high)) return refuse("fused activation");
+  if (!ToRange(options.activation, wide, out->params.scale, out->params.zero_point, &low, &high)) return refuse("its fused activation is not supported");
 
   auto* kernel = Allocate<gc_fully_connected>(context, 1);
   auto* folded = Allocate<int32_t>(context, outputs);
@@ -186,9 +193,9 @@ tflm::Result PrepareFullyConnected(tflm::Context* context, tflm::Node* node) {
   if (kernel == nullptr || folded == nullptr || multiplier == nullptr || shift == nullptr) return tflm::kError;
   for (int32_t i = 0; i < outputs; ++i) {
     const float scale = quantization->scale->data[scales == 1 ? 0 : i];
-    gc_scale to_output;  // in double, as TFLM takes it: the product of two floats is exact
+    gc_scale to_output;  // in double precision, as in TFLM: the product of two floats is exact
     if (!ToSumScale(static_cast<double>(x->params.scale) * scale / out->params.scale, wide, &to_output)) {
-      return refuse("its scales are no scales or too far apart");
+      return refuse("its scales are invalid or too far apart");
     }
     multiplier[i] = to_output.multiplier;
     shift[i] = static_cast<int8_t>(to_output.shift);
@@ -220,7 +227,7 @@ tflm::Result InvokeFullyConnected(tflm::Context* context, tflm::Node* node) {
 
 struct Lstm {
   gc_lstm kernel;
-  int scratch;  // the interpreter's number of it
+  int scratch;  // index of the scratch buffer
 };
 
 // Inputs: 0 the input; 1-4 input weights and 5-8 recurrent weights of the input, forget, cell and output gates; 9-11 peepholes;
@@ -241,17 +248,17 @@ tflm::Result PrepareLstm(tflm::Context* context, tflm::Node* node) {
   const Description bias[4] = {input(12), input(13), input(14), input(15)};
   bool described = x && hidden && cells && out;
   for (int i = 0; i < 4; ++i) described = described && weights[i] && recurrent[i] && bias[i];
-  if (!described) return tflm::kError;  // no room for that
+  if (!described) return tflm::kError;  // no memory for the descriptions
   const bool wide = x->type == tflm::kInt16;
   if (!x.IsActivation(wide) || !out.IsActivation(wide)) return refuse(ActivationRefusal(wide));
   const auto& options = *static_cast<const tflm::LstmOptions*>(node->builtin_data);
   if (options.activation != tflm::kActTanh) return refuse("its activation is not TANH");
-  if (x->dims->size != 3) return refuse("its input has not three dimensions");
+  if (x->dims->size != 3) return refuse("its input does not have three dimensions");
   const int32_t steps = x->dims->data[options.time_major ? 0 : 1], batch = x->dims->data[options.time_major ? 1 : 0];
-  if (steps != 1 && batch != 1 && !options.time_major) return refuse("it has time steps for each of a batch that is not behind time");
+  if (steps != 1 && batch != 1 && !options.time_major) return refuse("it has several time steps and a batch, and time is not the first dimension");
   const int32_t inputs = x->dims->data[2];
   const int32_t units = weights[0]->dims->size == 2 ? weights[0]->dims->data[0] : 0;
-  if (out.size() != steps * batch * units) return refuse("its output is not one row of units for each step of each of the batch");
+  if (out.size() != steps * batch * units) return refuse("its output is not one row of units for each time step and each row of the batch");
   if (!hidden.IsState(out->type, batch * units)) return refuse("its hidden state is not a variable tensor of its output's type");
   if (!cells.IsState(tflm::kInt16, batch * units) || cells->params.zero_point != 0) {
     return refuse("its cell state is not a variable int16 tensor with zero point 0");
@@ -259,7 +266,7 @@ tflm::Result PrepareLstm(tflm::Context* context, tflm::Node* node) {
   if (hidden->params.scale != out->params.scale || hidden->params.zero_point != out->params.zero_point) {
     return refuse("its hidden state and its output are quantized differently");
   }
-  int exponent;  // of the cells' scale, 2^(exponent - 1)
+  int exponent;  // the scale of the cell state is 2^(exponent - 1)
   if (std::frexp(cells->params.scale, &exponent) != 0.5f || exponent < -29 || exponent > 1) {
     return refuse("the scale of its cell state is not a power of two from 2^-30 to 1");
   }
@@ -289,15 +296,15 @@ tflm::Result PrepareLstm(tflm::Context* context, tflm::Node* node) {
       return refuse("its bias needs more than 32 bits");
     }
     *gates[i] = {w->data.int8, r->data.int8, input_bias, wide ? nullptr : recurrent_bias, {}, {}};
-    // 4096: of what goes into the activations.
+    // The input of the activations is in units of 1 / 4096.
     if (!ToSumScale(static_cast<double>(x->params.scale) * w->params.scale * 4096, wide, &gates[i]->input) ||
         !ToSumScale(static_cast<double>(hidden->params.scale) * r->params.scale * 4096, wide, &gates[i]->recurrent)) {
-      return refuse("its scales are no scales or too far apart");
+      return refuse("its scales are invalid or too far apart");
     }
   }
   constexpr double kProduct = 1.0 / (1 << 30);  // scale of the product of two activations
   if (!ToScale(kProduct / cells->params.scale, &k->update) || !ToScale(kProduct / hidden->params.scale, &k->hidden)) {
-    return refuse("its scales are no scales or too far apart");
+    return refuse("its scales are invalid or too far apart");
   }
   const int shift = 12 + exponent - 1;
   k->tanh_multiplier = shift < 0 ? 3 : 3 << shift;
@@ -326,7 +333,8 @@ tflm::Result InvokeLstm(tflm::Context* context, tflm::Node* node) {
   return tflm::kOk;
 }
 
-// State is in the model's variable tensors, which the interpreter resets: there is nothing else to reset or free.
+// The state is in variable tensors of the model, which the interpreter resets. There is nothing
+// else to reset or free.
 const tflm::Registration kFullyConnected = {nullptr, nullptr, PrepareFullyConnected, InvokeFullyConnected,
                                             nullptr, tflm::BuiltinOperator_FULLY_CONNECTED, nullptr};
 const tflm::Registration kLstm = {nullptr, nullptr, PrepareLstm, InvokeLstm,

@@ -1,4 +1,5 @@
-// Our kernels inside the official TFLM: its bytes on every hop; and a kernel that forgets is seen.
+// This project's kernels inside the official TFLM give its bytes on every hop. The comparison
+// detects a kernel that loses its state.
 #include "micro/engine/tflm_kernels.h"
 
 #include <cstring>
@@ -40,7 +41,7 @@ Bytes Run(TflmEngine* engine, const Bytes& features /* (hops, bins) */) {
   return masks;
 }
 
-// Which hops differ: THE comparison, of two equal passes with a reset in between against the golden masks.
+// Returns the hops that differ from the golden masks, in two equal passes with a reset in between.
 std::vector<int> DifferentHops(const host::Bundle& bundle, Kernels kernels) {
   const auto engine = Engine(bundle, kernels);
   std::vector<int> different;
@@ -64,7 +65,7 @@ void GoldenBytes() {
   CHECK_EQ(DifferentHops(bundle, OurKernels).size(), size_t{0});
 }
 
-// Features that no sound gives.
+// Features that no sound produces.
 void Extremes() {
   const host::Bundle bundle = Load();
   const int inputs = StreamInputs(bundle.stream), hops = 40;
@@ -83,7 +84,8 @@ void Extremes() {
   CHECK_TRUE(Run(ours->engine(), features) == expected);
 }
 
-// The trap: CMSIS-NN's LSTM, as TFLM calls it, begins every call from the state that a reset leaves. So does this one.
+// CMSIS-NN's LSTM, as TFLM calls it, begins every call from the state after a reset. This kernel
+// does the same.
 tflm::Result InvokeForgetful(tflm::Context* context, tflm::Node* node) {
   static std::map<const tflm::Node*, std::pair<std::vector<int8_t>, std::vector<int16_t>>> fresh;
   tflm::KernelContext* interpreter = tflm::GetMicroContext(context);
@@ -105,7 +107,7 @@ const tflm::Registration* ForgetfulKernels(tflm::Operator code) {
   return code == tflm::BuiltinOperator_UNIDIRECTIONAL_SEQUENCE_LSTM ? &lstm : OurKernels(code);
 }
 
-void AKernelThatForgetsIsSeen() {
+void KernelThatLosesItsStateIsDetected() {
   const host::Bundle bundle = Load();
   const std::vector<int> different = DifferentHops(bundle, ForgetfulKernels);
   const int hops = bundle.golden.hops;
@@ -114,19 +116,19 @@ void AKernelThatForgetsIsSeen() {
     if (hop % hops != 0) all_but_the_first.push_back(hop);
   }
   CHECK_TRUE(different == all_but_the_first);
-  std::printf("a kernel that forgets differs on %zu of %d hops\n", different.size(), 2 * hops);
+  std::printf("a kernel that loses its state differs on %zu of %d hops\n", different.size(), 2 * hops);
 }
 
 void Arenas() {
   const host::Bundle bundle = Load();
   const auto library = Engine(bundle, LibraryKernels), ours = Engine(bundle, OurKernels);
-  std::printf("arena used: %zu bytes with our kernels, %zu with the library's\n", ours->engine()->arena_used(),
+  std::printf("arena used: %zu bytes with this project's kernels, %zu with TFLM's\n", ours->engine()->arena_used(),
               library->engine()->arena_used());
-  // An arena that is too small is an error that says so, and not other bytes.
+  // An arena that is too small is an error with a message, and never gives other bytes.
   int fits = 0, refused = 0;
   for (size_t half = bundle.arena_bytes / 2 + 2048; half > 2048; half -= 509) {
     host::Bundle small = bundle;
-    small.arena_bytes = half;  // a host has room for twice as much with our kernels
+    small.arena_bytes = half;  // a host doubles it for this project's kernels
     std::string error;
     auto engine = std::make_unique<host::BundleEngine>();
     if (engine->Init(small, &error, OurKernels)) {
@@ -149,6 +151,6 @@ void Arenas() {
 int main() {
   groupcomm::GoldenBytes();
   groupcomm::Extremes();
-  groupcomm::AKernelThatForgetsIsSeen();
+  groupcomm::KernelThatLosesItsStateIsDetected();
   groupcomm::Arenas();
 }

@@ -1,4 +1,5 @@
-// Holds the declarations in tflm.h against the wheel's binary, where the linker can't: sizes and layouts.
+// Compares the declarations in tflm.h with the wheel's binary where the linker cannot: sizes and
+// layouts.
 #include <dlfcn.h>
 
 #include <cstring>
@@ -12,7 +13,8 @@
 namespace groupcomm {
 namespace {
 
-// Bytes that a constructor writes, seen by constructing on two different patterns: a byte that differs was not written.
+// Returns the number of bytes that a constructor writes. It constructs on two different patterns: a
+// byte that is still different was not written.
 template <typename T, typename Construct>
 size_t Written(Construct construct) {
   struct Room {
@@ -32,7 +34,7 @@ size_t Written(Construct construct) {
 
 void Sizes() {
   const size_t resolver = Written<tflm::PythonOpsResolver>([](void* p) { new (p) tflm::PythonOpsResolver; });
-  CHECK_TRUE(resolver > 4096);  // it did fill its table
+  CHECK_TRUE(resolver > 4096);  // it has filled its table
   CHECK_LE(resolver, sizeof(tflm::PythonOpsResolver));
 
   std::string error;
@@ -53,7 +55,7 @@ void Sizes() {
     CHECK_TRUE(allocator->used_bytes() > 1024);
     CHECK_LE(allocator->used_bytes(), arena.size());
 
-    // The tensors: what the bundle says of them is where we look for it.
+    // The fields of the tensors have the values in the bundle, so their layout is correct.
     const int inputs = StreamInputs(bundle.stream);
     const tflm::Tensor *in = made->input(0), *out = made->output(0);
     CHECK_EQ(in->params.scale, bundle.stream.features.scale);
@@ -77,7 +79,8 @@ void Sizes() {
               sizeof(tflm::Interpreter));
 }
 
-// What our kernels are given: the order of the context's virtual functions, and the layouts of what Prepare and Invoke read.
+// The interface to kernels: the order of the context's virtual functions, and the layouts of what
+// Prepare and Invoke read.
 void CheckVtable(tflm::KernelContext* context) {
   const char* const functions[] = {
       "24AllocatePersistentBufferEm",      "27RequestScratchBufferInArenaEmPi",
@@ -112,7 +115,7 @@ tflm::Result CheckedPrepare(tflm::Context* context, tflm::Node* node) {
     CHECK_EQ(tensor->bytes, bytes * Elements(tensor->dims));
     CHECK_EQ(tensor->allocation_type == tflm::kConstant, constant);
     CHECK_EQ(tensor->is_variable, variable);
-    if (type == tflm::kInt32) {  // a bias: nobody asks for its scale, so it has none
+    if (type == tflm::kInt32) {  // a bias: no kernel needs its scale, so it has none
       CHECK_TRUE(tensor->quantization.type != tflm::kAffine);
       interpreter->DeallocateTempTfLiteTensor(tensor);
       return;
@@ -161,7 +164,7 @@ const tflm::Registration* CheckedKernels(tflm::Operator code) {
   static tflm::Registration registrations[2];  // fully connected, LSTM
   if (OurKernels(code) == nullptr) return nullptr;
   tflm::Registration& registration = registrations[code == tflm::BuiltinOperator_UNIDIRECTIONAL_SEQUENCE_LSTM];
-  registration = *OurKernels(code);  // its code says which parser reads the options
+  registration = *OurKernels(code);  // its code selects the parser of the options
   registration.prepare = CheckedPrepare;
   registration.invoke = CheckedInvoke;
   return &registration;
@@ -182,7 +185,7 @@ void Kernel() {
   CHECK_TRUE(interpreter.Invoke() == tflm::kOk);
   CHECK_EQ(invocations, fully_connected + lstms);
 
-  // The library's own registrations have the layout of ours.
+  // TFLM's own registrations have the same layout.
   Operators library;
   library.Use(LibraryKernels);
   for (const char* name : {"FULLY_CONNECTED", "UNIDIRECTIONAL_SEQUENCE_LSTM"}) CHECK_TRUE(library.Add(name));
@@ -197,7 +200,7 @@ void Kernel() {
   }
 }
 
-// Codes of the schema, against the names by which this wheel registers them.
+// Compares codes of the schema with the names under which this wheel registers them.
 void Codes() {
   Operators operators;
 #define ADD_ONE(schema, method) CHECK_TRUE(operators.Add(#schema));
@@ -207,7 +210,8 @@ void Codes() {
   CHECK_TRUE(operators.Has(9));
   CHECK_TRUE(operators.FindOp(tflm::BuiltinOperator_MEAN) != nullptr);
   CHECK_EQ(operators.missing(), -1);
-  CHECK_TRUE(operators.FindOp(static_cast<tflm::Operator>(25)) == nullptr);  // SOFTMAX: the wheel has it, we did not offer it
+  // SOFTMAX: in the wheel, but not offered here
+  CHECK_TRUE(operators.FindOp(static_cast<tflm::Operator>(25)) == nullptr);
   CHECK_EQ(operators.missing(), 25);
   CHECK_TRUE(operators.missing_name() == nullptr);
 }

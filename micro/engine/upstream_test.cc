@@ -1,5 +1,5 @@
-// The engine on headers of upstream's shape, with an interpreter that runs no network: that the sources compile against them, and
-// what a real model can't be made to do easily.
+// The engine on headers of upstream's shape, with an interpreter that runs no network. It tests
+// that the sources compile with them, and errors that a real model does not cause easily.
 #include <cstring>
 #include <memory>
 
@@ -59,7 +59,7 @@ int main() {
   Refuses(Status::kBadModel, "operator GELU is not in this build", [](Setup* s) { s->operators[1] = "GELU"; });
   Refuses(Status::kBadModel, "operator FULLY_CONNECTED is not in", [](Setup* s) { s->operators[1] = "FULLY_CONNECTED"; });
   Refuses(Status::kBadModel, "operator MEAN, which the bundle does not name", [](Setup* s) { s->model.operators[1] = 40; });
-  Refuses(Status::kBadModel, "FULLY_CONNECTED to tensor 2: its input or output is not int8 with one scale; our kernel does not do that",
+  Refuses(Status::kBadModel, "FULLY_CONNECTED to tensor 2: its input or output is not int8 with one scale; this project's kernel does not support that",
           [](Setup* s) { s->config.kernels = OurKernels; });
   Refuses(Status::kBadModel, "operator of code 150, which", [](Setup* s) { s->model.operators[1] = 150; });
   Refuses(Status::kBadModel, "features: type 1, not int8", [](Setup* s) { s->model.type = 1; });
@@ -70,7 +70,7 @@ int main() {
   Refuses(Status::kBadModel, "features: the model's scale or zero point -3", [](Setup* s) { s->config.features.zero_point = 0; });
   Refuses(Status::kBadModel, "no TFL3 mark", [](Setup* s) { s->model.mark[3] = '2'; });
   Refuses(Status::kBadModel, "no TFL3 mark", [](Setup* s) { s->config.model_bytes = 7; });
-  Refuses(Status::kBadMemory, "arena of 79 bytes is below the least of 80", [](Setup* s) { s->config.arena_bytes = 79; });
+  Refuses(Status::kBadMemory, "arena of 79 bytes is below the minimum of 80", [](Setup* s) { s->config.arena_bytes = 79; });
   Refuses(Status::kBadMemory, "multiple of 16", [](Setup* s) { s->config.arena += 8; });
   Refuses(Status::kBadMemory, "multiple of 16", [](Setup* s) { s->config.model += 4; });
 }

@@ -6,7 +6,7 @@
 namespace groupcomm {
 namespace {
 
-uint32_t Crc32(const uint8_t* bytes, size_t count) {
+uint32_t Crc32(const uint8_t* bytes /* (count) */, size_t count) {
   uint32_t crc = 0xFFFFFFFFu;
   for (size_t i = 0; i < count; ++i) {
     crc ^= bytes[i];
@@ -15,8 +15,9 @@ uint32_t Crc32(const uint8_t* bytes, size_t count) {
   return ~crc;
 }
 
-// In place: what comes out is never ahead of what goes in. 0 when it is no such frame.
-size_t Unstuff(uint8_t* bytes, size_t count) {
+// Decodes a COBS frame in place, because the output is never longer than the input so far. Returns
+// the number of decoded bytes, or 0 when the frame is invalid.
+size_t CobsDecode(uint8_t* bytes /* (count) */, size_t count) {
   size_t to = 0;
   for (size_t at = 0; at < count;) {
     const size_t run = bytes[at++];
@@ -73,7 +74,7 @@ void ParityServer::Receive(uint8_t byte) {
     }
     return;
   }
-  const size_t bytes = too_long_ ? 0 : Unstuff(in_, filled_);
+  const size_t bytes = too_long_ ? 0 : CobsDecode(in_, filled_);
   filled_ = 0;
   too_long_ = false;
   if (bytes >= kHead + kCrc && Get<uint32_t>(in_ + bytes - kCrc) == Crc32(in_, bytes - kCrc)) Handle(bytes - kHead - kCrc);
@@ -101,7 +102,8 @@ void ParityServer::Handle(size_t bytes /* of the payload */) {
     answer = 1;
     answer_kind = kError | kAnswer;
   } else {
-    number_ = number;  // a refusal is no answer: the same number may come again, mended
+    // a request that is refused does not use up its number: it may be sent again, corrected
+    number_ = number;
   }
   out_[0] = answer_kind;
   out_[1] = kVersion;
@@ -117,7 +119,7 @@ size_t ParityServer::Refuse(Reason reason) {
 }
 
 size_t ParityServer::Answer(uint8_t kind, const uint8_t* payload, size_t bytes) {
-  uint8_t* const out = out_ + kHead;  // at a multiple of 4, as payload is
+  uint8_t* const out = out_ + kHead;  // aligned to 4 bytes, like payload
   uint8_t* at = out;
   const gc_model& n = *model_;
   const size_t hop_bytes = sizeof(int16_t) * n.hop;
@@ -152,7 +154,7 @@ size_t ParityServer::Answer(uint8_t kind, const uint8_t* payload, size_t bytes) 
 }
 
 void ParityServer::Send() {
-  // A 0 at the end that is none closes the last run.
+  // The end of the frame acts as a 0 that closes the last run.
   for (size_t at = 0; at <= out_bytes_;) {
     size_t run = 0;
     while (run < 254 && at + run < out_bytes_ && out_[at + run] != 0) ++run;

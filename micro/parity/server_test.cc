@@ -1,4 +1,5 @@
-// Memory that does not suffice and an engine of other sizes are refused. The protocol itself: tests/convert/test_serial.py, on the boards.
+// Too little memory, and an engine of other sizes, are rejected. tests/convert/test_serial.py tests
+// the protocol on the emulated boards.
 #include "micro/parity/server.h"
 
 #include "micro/testing/check.h"
@@ -45,7 +46,7 @@ int main() {
   CHECK_STATUS(server.Init(model, &engine, nullptr, &port, 0, memory, sizeof(memory)), Status::kEngineMismatch);
   model.inputs = 300;
   CHECK_STATUS(server.Init(model, &engine, nullptr, &port, 0, memory, bytes), Status::kOk);
-  // No frame at all, and far too long ones, write nothing and nothing beyond the memory.
+  // Invalid and overlong frames cause no answer, and no write beyond the memory.
   memory[bytes] = 0xA5;
   for (int i = 0; i < 100000; ++i) server.Receive(static_cast<uint8_t>(i % 5000 == 0 ? 0 : 1 + i % 255));
   CHECK_EQ(port.written, size_t{0});
