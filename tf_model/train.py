@@ -1,11 +1,13 @@
-"""Training: mixtures on the fly, validation, early stop, checkpoints, exact resume, a curve.
+"""Training: mixtures made on the fly, validation, early stopping, checkpoints, and exact resume.
 
-A run is a folder: ``recipe.json`` (what was asked), ``state/`` (weights, optimizer, step: what resumes), ``history.jsonl``,
-``curve.png`` and ``best/`` (a checkpoint folder, see `tf_model.checkpoint`). The same command on the same folder goes on where
-it stopped, and ends with the same weights as a run that was never stopped.
+A run is a folder: ``recipe.json`` (name, network and recipe), ``state/`` (weights, optimizer and
+step, for resuming), ``history.jsonl``, ``curve.png`` and ``best/`` (a checkpoint folder, see
+`tf_model.checkpoint`). The same command on the same folder resumes the run where it stopped, and
+ends with the same weights as a run that was never stopped.
 
-It runs under `tf.distribute`: one device, all GPUs of a machine, or, with TF_CONFIG set, many machines (see `tf_model.distribution`).
-The batch is the global one, so with Adam the run does not depend on their number (docs/design/training.md); only the chief writes.
+Training uses `tf.distribute`: one device, all GPUs of a machine, or, with TF_CONFIG set, many
+machines (see `tf_model.distribution`). The batch size is the global one, so with Adam the run does
+not depend on the number of devices (docs/design/training.md). Only the chief writes files.
 """
 
 import contextlib
@@ -30,39 +32,66 @@ from tf_model import checkpoint, distribution, losses, networks, pruning
 from tf_model.layers.grouped_lstm import GroupedLSTM
 from tf_model.soap import SOAP
 
-HARM_CEILING = 30.0  # dB
-VALIDATION_BATCH = 16  # mixtures of 4 s that a replica takes at once
+HARM_CEILING = 30.0  # dB, ceiling of the measure in the penalty on harm
+VALIDATION_BATCH = 16  # mixtures of 4 s per replica
 
 
 @dataclasses.dataclass(frozen=True)
 class Recipe:
-    """How a network is trained.
+    """Hyperparameters of a training run.
 
     Parameters
     ----------
-    steps : optimizer steps; the learning rate warms up over the first 2 % and falls to 1 % of its peak by a cosine.
-    batch : mixtures a step, of all replicas together.
-    seconds : length of a training mixture.
-    learning_rate : its peak.
-    optimizer : ``"soap"`` (`tf_model.soap`) or ``"adam"``, which recipes of before there was a choice mean.
-    seed : of the weights and of every mixture.
-    validate_every : steps between validations; each saves the state.
-    validation_mixtures : mixtures of 4 s in the validation set, always the same.
-    patience : validations without a better score before the run stops.
-    corpus : name of the corpus (`groupcomm data`).
-    objective : what is made large: ``"snr"`` keeps the level right; ``"si-sdr"`` does not, and leaves sooner the plateau in which a
-        separation network gives the louder speaker and silence; ``"spectral"`` is half SNR and half that of compressed spectra.
-    rooms : part of the training mixtures that are in a simulated room (see `mixer.MixtureSpec`); with ``noise="wide"``, of which rooms are
-        a part, it must be 0.
-    noise : conditions of the training mixtures. ``"varied"``: noises much faster and slower, more often two, and synthetic ones
-        (`mixer.VARIED`). ``"wide"``: SNR, level, rooms, microphones and noises as devices meet them (`mixer.WIDE`).
-    ceiling : dB; estimates that come near it are rewarded less and less. Lower, and noisy mixtures count more than good ones.
-    harm : weight of a penalty of 1 dB for each dB by which an estimate is worse than the mixture; 0: none.
-    start : a trained network (name or folder) whose weights are the first; "" starts at random. It has the same sizes, or no bottleneck, or
-        more hidden units, of which those with the largest outgoing weights are taken.
-    ranges : in quantization-aware training, how the ranges of activations are found to begin with; "" in float.
-    weights : there, bits of a FULLY_CONNECTED's weights.
-    keep : parameters that are left; all others are pruned away over the first half of the steps (see `tf_model.pruning`). 0 keeps all.
+    steps : int
+        Optimizer steps. The learning rate rises over the first 2 % of the steps, and then decays by
+        a cosine to 1 % of its peak.
+    batch : int
+        Mixtures per step, of all replicas together.
+    seconds : float
+        Length of a training mixture, s.
+    learning_rate : float
+        Peak of the learning rate.
+    optimizer : str
+        "soap" (`tf_model.soap`) or "adam". Recipes without this field, written by earlier versions,
+        mean "adam".
+    seed : int
+        Seed of the weights and of all mixtures.
+    validate_every : int
+        Steps between validations. Each validation saves the state.
+    validation_mixtures : int
+        Number of mixtures of 4 s in the validation set, which is fixed.
+    patience : int
+        Validations without improvement before the run stops.
+    corpus : str
+        Name of the corpus (`groupcomm data`).
+    objective : str
+        "snr" constrains the level of the estimates. "si-sdr" does not, and escapes sooner from the
+        plateau in which a separation network outputs the louder speaker and silence. "spectral" is
+        the mean of the SNR and of the SNR of compressed spectra.
+    rooms : float
+        Share of the training mixtures in a simulated room (see `mixer.MixtureSpec`). It must be 0
+        with ``noise="wide"``, which includes rooms.
+    noise : str
+        Conditions of the training mixtures. "recorded": recorded noises as they are. "varied": also
+        much faster and slower noises, more often two at once, and synthetic ones (`mixer.VARIED`).
+        "wide": SNR, levels, rooms, microphones and noises as devices meet them (`mixer.WIDE`).
+    ceiling : float
+        Soft ceiling of the objective, dB. A lower ceiling gives noisy mixtures more weight.
+    harm : float
+        Weight of a penalty of 1 dB for each dB by which an estimate is worse than the mixture; 0:
+        no penalty.
+    start : str
+        Trained network (name or folder) whose weights initialize the run; "": random weights. It
+        has the same sizes, or no bottleneck, or more hidden units; of those, the units with the
+        largest outgoing weights are kept.
+    ranges : str
+        In quantization-aware training, the method that initializes the ranges of the activations;
+        "" in float training.
+    weights : int
+        In quantization-aware training, the bits of the weights of FULLY_CONNECTED.
+    keep : int
+        Number of parameters that remain; the others are pruned in the first half of the steps (see
+        `tf_model.pruning`). 0: no pruning.
     """
 
     steps: int = 8000
@@ -108,21 +137,23 @@ def objective(
     ceiling: float = 30.0,
     harm: float = 0.0,
 ):
-    """Loss of each mixture: minus the measure in dB with the best order of sources, plus a penalty of harm.
+    """Compute the loss of each mixture.
+
+    It is minus the measure in dB with the best order of the sources, plus a penalty on harm.
 
     Parameters
     ----------
-    estimates, sources : tensor [shape=(batch, sources, samples), float32]
+    estimates, sources : tf.Tensor [shape=(batch, sources, samples), dtype=float32]
     measure : str
         A key of `MEASURES`.
-    mixtures : tensor [shape=(batch, samples), float32] or None
-        Needed where ``harm`` is not 0.
+    mixtures : tf.Tensor [shape=(batch, samples), dtype=float32] or None
+        Required when ``harm`` is not 0.
     ceiling, harm : float
-        See `Recipe`. Harm is measured up to 30 dB.
+        See `Recipe`. The penalty is limited by a ceiling of 30 dB.
 
     Returns
     -------
-    tensor [shape=(batch,), float32]
+    tf.Tensor [shape=(batch,), dtype=float32]
     """
     loss = -losses.pit(functools.partial(MEASURES[measure], ceiling_db=ceiling), estimates, sources)
     if not harm:
@@ -133,10 +164,11 @@ def objective(
 
 
 def _dataset(corpus, spec, recipe: Recipe, first_step: int, context: tf.distribute.InputContext):
-    """Batches (mixtures, sources) of one worker's replicas from ``first_step`` on, in turn.
+    """Make the batches (mixtures, sources) of the replicas of one worker, from ``first_step`` on.
 
-    Mixture i of the run is the same in every run, and step n is made of mixtures n * batch to (n + 1) * batch - 1. Workers and replicas
-    take their parts of a step side by side: together the batch that one alone would take, and no mixture twice.
+    Mixture i of a run is the same in every run, and step n consists of mixtures n * batch to
+    (n + 1) * batch - 1. The replicas of all workers take consecutive parts of a step: together the
+    batch of a single device, without repetition.
     """
     replicas = context.num_replicas_in_sync
     local = replicas // context.num_input_pipelines
@@ -163,21 +195,24 @@ def _dataset(corpus, spec, recipe: Recipe, first_step: int, context: tf.distribu
 
 
 def _validation(corpus, spec, mixtures: int, strategy: tf.distribute.Strategy) -> list:
-    """The validation set, shared out: rounds of (mixtures, sources, weights) on every replica; what fills the last up has weight 0."""
+    """Make the validation set as a list of batches (mixtures, sources, weights) for all replicas.
+
+    Mixtures that fill the last batch have weight 0.
+    """
     replicas = strategy.num_replicas_in_sync
     size = min(VALIDATION_BATCH, -(-mixtures // replicas))
 
-    def part(context, round):
-        start = (round * replicas + context.replica_id_in_sync_group) * size
+    def part(context, batch_index):
+        start = (batch_index * replicas + context.replica_id_in_sync_group) * size
         rows = np.arange(start, start + size)
         made = mixer.batch(corpus, spec, seed=1, indices=np.minimum(rows, mixtures - 1))
         return tuple(map(tf.constant, (*made, (rows < mixtures).astype(np.float32))))
 
     return [
         strategy.experimental_distribute_values_from_function(
-            lambda context, round=round: part(context, round)
+            lambda context, batch_index=batch_index: part(context, batch_index)
         )
-        for round in range(-(-mixtures // (replicas * size)))
+        for batch_index in range(-(-mixtures // (replicas * size)))
     ]
 
 
@@ -202,55 +237,71 @@ def _plot(history: list[dict], path: Path) -> None:
 
 @contextlib.contextmanager
 def _finish_step_first():
-    """Let Ctrl-C or a terminate signal wait for the end of the step, so that weights and step count agree; yields the flag."""
-    asked: list[int] = []
+    """Delay SIGINT and SIGTERM to the end of the step, so that weights and step count agree.
+
+    Yields a list that is not empty after a signal.
+    """
+    signals: list[int] = []
     handlers = {
-        s: signal.signal(s, lambda number, frame: asked.append(number))
+        s: signal.signal(s, lambda number, frame: signals.append(number))
         for s in (signal.SIGINT, signal.SIGTERM)
     }
     try:
-        yield asked
+        yield signals
     finally:
         for s, handler in handlers.items():
             signal.signal(s, handler)
 
 
-def train(name: str, net: networks.Network, recipe: Recipe, folder: Path, *, around=None) -> dict:
-    """Train a network, or go on with a run that was stopped.
+def train(
+    name: str, net: networks.Network, recipe: Recipe, folder: Path, *, wrap_model=None
+) -> dict:
+    """Train a network, or resume a run.
 
     Parameters
     ----------
-    name : name that the checkpoint will carry.
-    net, recipe : sizes and recipe; a folder holds one recipe only.
-    folder : the run's folder.
-    around : function of the network's sequence view: a `tf.Module` that is called in its place, whose variables are trained and kept, the
-        network's weights among them, and whose ``notes()`` stand beside the figures in the checkpoint. None: the view itself.
+    name : str
+        Name of the network in the checkpoint.
+    net : networks.Network
+        Sizes of the network.
+    recipe : Recipe
+        A folder has one recipe only.
+    folder : Path
+        Folder of the run.
+    wrap_model : callable or None
+        Maps the sequence view of the network to a `tf.Module` that is called instead. Its
+        variables, which include the weights of the network, are trained and saved in the state. Its
+        ``metadata()`` is stored in the checkpoint with the validation figures. None: the view
+        itself.
 
     Returns
     -------
-    dict with ``best_step``, ``sisdri_db`` (validation), ``steps``, ``stopped_early``.
+    dict
+        ``best_step``, ``sisdri_db`` (validation), ``steps``, ``stopped_early`` and ``checkpoint``.
 
     Raises
     ------
     UserError
-        When the folder holds a run of another recipe, the corpus is missing, ``start`` is another network, or ``keep`` cannot be.
+        When the folder has a run with another recipe, the corpus is missing, ``start`` is a
+        different network, or ``keep`` is out of range.
     """
-    asked = json.loads(
+    request = json.loads(
         json.dumps(
             {"name": name, "network": dataclasses.asdict(net), "recipe": dataclasses.asdict(recipe)}
         )
     )
     recipe_file = folder / "recipe.json"
-    _refuse_another(recipe_file, asked, net)
+    _check_same_recipe(recipe_file, request, net)
     strategy = distribution.strategy()
     replicas = strategy.num_replicas_in_sync
     if recipe.batch % replicas:
         below = recipe.batch - recipe.batch % replicas
         raise UserError(
-            f"batch {recipe.batch}: {replicas} replicas cannot share it evenly; use {below or replicas} or {below + replicas}"
+            f"batch {recipe.batch}: {replicas} replicas cannot share it evenly; "
+            f"use {below or replicas} or {below + replicas}"
         )
     chief = distribution.is_chief(strategy)
-    first = _first(recipe.start, name, net)
+    first = _load_start(recipe.start, name, net)
 
     separation = net.sources == 2
     training_spec = mixer.SEPARATE if separation else mixer.ENHANCE
@@ -259,7 +310,8 @@ def train(name: str, net: networks.Network, recipe: Recipe, folder: Path, *, aro
     )
     if recipe.noise == "wide" and recipe.rooms:
         raise UserError(
-            f"rooms {recipe.rooms}: with noise wide, a part of the mixtures is in rooms already; leave rooms at 0"
+            f"rooms {recipe.rooms}: with noise wide, a share of the mixtures is in rooms already; "
+            "leave rooms at 0"
         )
     conditions = {
         "recorded": {},
@@ -286,7 +338,7 @@ def train(name: str, net: networks.Network, recipe: Recipe, folder: Path, *, aro
         optimizer = OPTIMIZERS[recipe.optimizer](schedule, global_clipnorm=5.0)
         if first:
             _set_weights(model, first)
-        forward = around(model) if around else model
+        forward = wrap_model(model) if wrap_model else model
         variables = forward.trainable_variables
         optimizer.build(variables)
         pruner = (
@@ -296,7 +348,7 @@ def train(name: str, net: networks.Network, recipe: Recipe, folder: Path, *, aro
         )
     if chief:
         with atomic_path(recipe_file) as part:
-            part.write_text(json.dumps(asked, indent=2) + "\n")
+            part.write_text(json.dumps(request, indent=2) + "\n")
 
     def learn(mixtures, sources, stop):
         with tf.GradientTape() as tape:
@@ -319,8 +371,8 @@ def train(name: str, net: networks.Network, recipe: Recipe, folder: Path, *, aro
         return tf.reduce_sum(weights * (losses.pit(losses.si_sdr, estimates, sources) - before))
 
     @tf.function(reduce_retracing=True)
-    def everywhere(function, *arguments):
-        """Run on every replica; the sum, which all workers see."""
+    def run_on_all_replicas(function, *arguments):
+        """Run a function on every replica; return the sum, which is the same for all workers."""
         return strategy.reduce("SUM", strategy.run(function, arguments), axis=None)
 
     validation = _validation(
@@ -332,7 +384,8 @@ def train(name: str, net: networks.Network, recipe: Recipe, folder: Path, *, aro
         tf.Variable(0, dtype=tf.int64),
     )
     best = tf.Variable(-np.inf, dtype=tf.float64)
-    kept = {"around": forward} if around else {}
+    # The state of a run stores the wrapped model under this name.
+    wrapped = {"around": forward} if wrap_model else {}
     state = tf.train.Checkpoint(
         model=model,
         optimizer=optimizer,
@@ -340,13 +393,13 @@ def train(name: str, net: networks.Network, recipe: Recipe, folder: Path, *, aro
         best=best,
         best_step=best_step,
         waited=waited,
-        **kept,
+        **wrapped,
     )
     manager = tf.train.CheckpointManager(state, folder / "state", max_to_keep=2)
     if manager.latest_checkpoint:
         state.restore(manager.latest_checkpoint).assert_consumed()
-        err.print(f"{folder}: going on at step {int(done)} of {recipe.steps}", soft_wrap=True)
-    distribution.check_agreement(strategy, int(done), f"{folder}: the step to go on from")
+        err.print(f"{folder}: resuming at step {int(done)} of {recipe.steps}", soft_wrap=True)
+    distribution.check_agreement(strategy, int(done), f"{folder}: the step to resume from")
 
     history_file = folder / "history.jsonl"
     history = (
@@ -365,7 +418,7 @@ def train(name: str, net: networks.Network, recipe: Recipe, folder: Path, *, aro
         for mixtures, sources in batches:
             if int(waited) >= recipe.patience:
                 break
-            loss, stopping = everywhere(
+            loss, stopping = run_on_all_replicas(
                 learn, mixtures, sources, tf.constant(float(bool(stop)))
             ).numpy()
             recent.append(float(loss))
@@ -375,20 +428,20 @@ def train(name: str, net: networks.Network, recipe: Recipe, folder: Path, *, aro
             bar.update(
                 task,
                 advance=1,
-                description=f"train {name}: loss {np.mean(recent[-50:]):.2f} dB, best {float(best):.2f} dB",
+                description=f"train {name}: loss {np.mean(recent[-50:]):.2f} dB, "
+                f"best {float(best):.2f} dB",
             )
             if int(done) % recipe.validate_every == 0 or int(done) == recipe.steps:
                 improvement = (
-                    sum(float(everywhere(score, *part)) for part in validation)
+                    sum(float(run_on_all_replicas(score, *part)) for part in validation)
                     / recipe.validation_mixtures
                 )
                 history.append(
                     {"step": int(done), "loss": float(np.mean(recent)), "sisdri_db": improvement}
                 )
                 recent.clear()
-                final = (
-                    pruner is None or int(done) >= pruner.end
-                )  # before, there is more left than was asked for
+                # Until the pruning is complete, the network has more parameters than requested.
+                final = pruner is None or int(done) >= pruner.end
                 waited.assign_add(int(final))
                 if final and improvement > float(best):
                     best.assign(improvement)
@@ -396,11 +449,11 @@ def train(name: str, net: networks.Network, recipe: Recipe, folder: Path, *, aro
                     waited.assign(0)
                     if chief:
                         training = {
-                            "recipe": asked["recipe"],
+                            "recipe": request["recipe"],
                             "step": int(done),
                             "validation_sisdri_db": improvement,
                         }
-                        training |= forward.metadata() if around else {}
+                        training |= forward.metadata() if wrap_model else {}
                         checkpoint.save(folder / "best", name, net, training, model)
                 if chief:
                     manager.save()
@@ -408,10 +461,11 @@ def train(name: str, net: networks.Network, recipe: Recipe, folder: Path, *, aro
                         part.write_text("".join(json.dumps(h) + "\n" for h in history))
                     _plot(history, folder / "curve.png")
                 err.print(
-                    f"step {int(done)}: loss {history[-1]['loss']:.2f} dB, validation {improvement:.2f} dB, best {float(best):.2f} dB, "
+                    f"step {int(done)}: loss {history[-1]['loss']:.2f} dB, "
+                    f"validation {improvement:.2f} dB, best {float(best):.2f} dB, "
                     f"{time.monotonic() - start:.0f} s"
                 )
-            if stopping:  # some worker was asked to; all are at the same step
+            if stopping:  # a worker received a signal; all workers are at the same step
                 if chief:
                     manager.save()
                 raise KeyboardInterrupt
@@ -424,8 +478,8 @@ def train(name: str, net: networks.Network, recipe: Recipe, folder: Path, *, aro
     }
 
 
-def _first(start: str, name: str, net: networks.Network) -> checkpoint.Checkpoint | None:
-    """The trained network to start from, None for random weights."""
+def _load_start(start: str, name: str, net: networks.Network) -> checkpoint.Checkpoint | None:
+    """Return the trained network to start from; None for random weights."""
     if not start:
         return None
     trained = checkpoint.load(start)
@@ -433,20 +487,24 @@ def _first(start: str, name: str, net: networks.Network) -> checkpoint.Checkpoin
     if isinstance(net, networks.Streaming) and isinstance(trained.net, networks.Streaming):
         expected = dataclasses.replace(
             net,
-            signal=dataclasses.replace(net.signal, dc=trained.net.signal.dc),  # it has no weights
+            signal=dataclasses.replace(net.signal, dc=trained.net.signal.dc),  # has no weights
             bottleneck=trained.net.bottleneck and net.bottleneck,
             hidden=max(net.hidden, trained.net.hidden),
         )
     if trained.net != expected:
         raise UserError(
-            f"start {start}: its sizes are not those of {name}; start from a network of the same sizes, one without a bottleneck, or one "
-            "with more hidden units"
+            f"start {start}: its sizes are not those of {name}; start from a network of the same "
+            "sizes, one without a bottleneck, or one with more hidden units"
         )
     return trained
 
 
 def _set_weights(model, trained: checkpoint.Checkpoint) -> None:
-    """Begin with what was trained. A layer that was not there begins as the identity; a wider LSTM gives its strongest units."""
+    """Copy trained weights into a model.
+
+    A layer that the trained network does not have keeps its initial weights, which make it the
+    identity. Of a wider LSTM, the units with the largest outgoing weights are copied.
+    """
     before = {layer.name: layer for layer in trained.model().layers}
     for layer in model.layers:
         if layer.name not in before:
@@ -458,7 +516,7 @@ def _set_weights(model, trained: checkpoint.Checkpoint) -> None:
 
 
 def _narrow(wide: GroupedLSTM, narrow: GroupedLSTM) -> None:
-    """Copy the units whose outgoing weights are largest by their norm."""
+    """Copy the units with the largest norm of their outgoing weights."""
     kernel, recurrent, bias = wide.lstm.get_weights()
     project, project_bias = wide.project.get_weights()
     outgoing = np.linalg.norm(np.concatenate([project, recurrent], 1), axis=1)
@@ -468,35 +526,34 @@ def _narrow(wide: GroupedLSTM, narrow: GroupedLSTM) -> None:
     narrow.project.set_weights([project[units], project_bias])
 
 
-def _refuse_another(recipe_file: Path, asked: dict, net: networks.Network) -> None:
-    """Raise a `UserError` when the run's folder holds another run than the one that is asked for."""
+def _check_same_recipe(recipe_file: Path, request: dict, net: networks.Network) -> None:
+    """Raise a `UserError` when the folder of the run has a run of another recipe."""
     if not recipe_file.is_file():
         return
     try:
-        there = json.loads(recipe_file.read_text())
-        if not all(isinstance(there[part], dict) for part in ("network", "recipe")):
+        present = json.loads(recipe_file.read_text())
+        if not all(isinstance(present[part], dict) for part in ("network", "recipe")):
             raise ValueError("no network or recipe in it")
-        there["recipe"] = {
-            **dataclasses.asdict(Recipe()),
-            **there["recipe"],
-        }  # what a recipe does not name has its default
-        with contextlib.suppress(
-            TypeError, KeyError, ValueError
-        ):  # sizes of another family: they differ from what is asked anyway
-            there["network"] = dataclasses.asdict(
-                networks.from_dict(networks.family_name(net), there["network"])
+        # Fields that an older recipe does not have mean their defaults.
+        present["recipe"] = {**dataclasses.asdict(Recipe()), **present["recipe"]}
+        # The sizes of another family raise one of these errors; they differ from the request
+        # anyway.
+        with contextlib.suppress(TypeError, KeyError, ValueError):
+            present["network"] = dataclasses.asdict(
+                networks.from_dict(networks.family_name(net), present["network"])
             )
     except (ValueError, KeyError, TypeError) as e:
         raise UserError(
             f"{recipe_file}: not the recipe of a run ({e}); choose another --out"
         ) from e
-    if there != asked:
+    if present != request:
         differing = [
-            f"{k} {there[part].get(k)} there, {v} asked"
+            f"{k} is {present[part].get(k)} in the run, {v} requested"
             for part in ("network", "recipe")
-            for k, v in asked[part].items()
-            if there[part].get(k) != v
-        ] or [f"name {there.get('name')} there, {asked['name']} asked"]
+            for k, v in request[part].items()
+            if present[part].get(k) != v
+        ] or [f"name is {present.get('name')} in the run, {request['name']} requested"]
         raise UserError(
-            f"{recipe_file.parent}: holds a run of another recipe ({'; '.join(differing)}); choose another --out or ask the same"
+            f"{recipe_file.parent}: has a run with another recipe ({'; '.join(differing)}); "
+            "choose another --out or request the same recipe"
         )

@@ -154,8 +154,8 @@ def qat(
     )  # fmt: skip
     model, _, observed = quantize.observe(trained)
     ranges = integer.choose_ranges(model, observed, method, is_16x8=False)
-    around = functools.partial(FakeQuantized, trained.name, net=trained.net, ranges=ranges, weights=int(weights))
-    result = train.train(trained.name, trained.net, recipe, folder, around=around)
+    wrap_model = functools.partial(FakeQuantized, trained.name, net=trained.net, ranges=ranges, weights=int(weights))
+    result = train.train(trained.name, trained.net, recipe, folder, wrap_model=wrap_model)
 
     def show() -> None:
         note(f"best at step {result['best_step']}: {result['sisdri_db']:.2f} dB in int8 arithmetic; {result['checkpoint']}")

@@ -206,8 +206,8 @@ def test_the_verb_trains_resumes_and_converts(network, tiny_corpus, tmp_path):
         "spectral",
         "varied",
     ) and len(training["ranges"]) > 10
-    assert "going on at step 4 of 4" in groupcomm(*asked).stderr
-    assert "ranges percentile there, error asked" in groupcomm(*asked, "--ranges", "error").stderr
+    assert "resuming at step 4 of 4" in groupcomm(*asked).stderr
+    assert "ranges is percentile in the run, error requested" in groupcomm(*asked, "--ranges", "error").stderr
     assert (
         ok("convert", tmp_path / "run" / "best", "--out", tmp_path / "bundle", "--json")["method"]
         == "qat"

@@ -87,7 +87,7 @@ def test_two_workers_have_the_loss_of_one_and_go_on_where_they_stopped(
     assert one[0]["loss"] != one[3]["loss"]
     done = [path.stat().st_mtime_ns for path in (tmp_path / "two" / "state").iterdir()]
     said = ends(start(tiny_net, RECIPE, [tmp_path / "two"] * 2))
-    assert all("going on at step 4 of 4" in text for text, _ in said)
+    assert all("resuming at step 4 of 4" in text for text, _ in said)
     assert [path.stat().st_mtime_ns for path in (tmp_path / "two" / "state").iterdir()] == done
 
 

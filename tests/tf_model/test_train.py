@@ -205,7 +205,7 @@ def test_rooms_are_a_part_of_wide_conditions_already(tiny_net, tiny_corpus, tmp_
 def test_another_recipe_in_the_same_folder_is_refused(tiny_net, tiny_corpus, tmp_path):
     recipe = dataclasses.replace(RECIPE, steps=1)
     train.train("tiny", tiny_net, recipe, tmp_path / "run")
-    with pytest.raises(UserError, match="batch 2 there, 3 asked"):
+    with pytest.raises(UserError, match="batch is 2 in the run, 3 requested"):
         train.train("tiny", tiny_net, dataclasses.replace(recipe, batch=3), tmp_path / "run")
 
 

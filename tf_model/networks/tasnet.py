@@ -230,7 +230,8 @@ class Model(keras.Model):
     def call(self, x):
         """Estimate the sources; see `build` for the shapes of each view."""
         if self.export and self.net.causal:
-            # The only recurrence from hop to hop is a fused operator, whose state the runtime keeps.
+            # The only recurrence from hop to hop is a fused operator, whose state the runtime
+            # keeps.
             y, _ = self._process(x, None)
             return y
         samples = tf.shape(x)[1]
