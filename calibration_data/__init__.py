@@ -1,1 +1,1 @@
-"""The first room: speech and noise. Sources, the corpus laid from them, the seeded mixer, a small committed set."""
+"""Speech and noise: sources, corpora, a reproducible mixer, and a small committed set of clips."""

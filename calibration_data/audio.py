@@ -1,4 +1,4 @@
-"""One way to read a sound: any file to 16 kHz mono int16, without the silence around it."""
+"""Decode any sound file to 16 kHz mono int16, without the silence at both ends."""
 
 import io
 from pathlib import PurePath
@@ -10,22 +10,27 @@ SUFFIXES = frozenset({".wav", ".ogg", ".flac", ".mp3", ".opus", ".g722"})
 
 
 def decode(data: bytes, path: str, *, silence_db: float) -> np.ndarray:
-    """Decode one file, mix it down to mono, resample it to 16 kHz and cut the silence at both ends.
+    """Decode a sound file, mix it to mono, resample it to 16 kHz and remove silence at both ends.
 
     Parameters
     ----------
-    data : the file's bytes
-    path : its name; the suffix ``.g722`` chooses the G.722 decoder (64 kbit/s), anything else goes to libsndfile
-    silence_db : a frame of 32 ms this many dB below the loudest one is silence
+    data : bytes
+        Content of the file.
+    path : str
+        Name of the file. The suffix ``.g722`` selects the G.722 decoder (64 kbit/s); libsndfile
+        reads every other file.
+    silence_db : float
+        A frame of 32 ms that is this many dB below the loudest one is silence.
 
     Returns
     -------
-    int16 [samples] at 16 kHz, zero mean
+    np.ndarray [shape=(samples,), dtype=int16]
+        The sound at 16 kHz, little-endian. Its mean was subtracted before the silence was removed.
 
     Raises
     ------
     ValueError
-        When it is no sound, or only silence; the message says which.
+        When the file is not a sound file, or is silent or empty; the message says which.
     """
     import librosa
     import soundfile
@@ -38,7 +43,8 @@ def decode(data: bytes, path: str, *, silence_db: float) -> np.ndarray:
     else:
         try:
             sound, rate = soundfile.read(io.BytesIO(data), dtype="float32", always_2d=True)
-        except (soundfile.LibsndfileError, TypeError) as e:  # TypeError: a headerless format, for soundfile
+        # soundfile raises a TypeError for a format without a header.
+        except (soundfile.LibsndfileError, TypeError) as e:
             raise ValueError("not a sound file") from e
         sound = sound.mean(axis=1)
     if sound.size and rate != RATE:

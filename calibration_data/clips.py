@@ -1,7 +1,7 @@
-"""The small committed set, read and made: sounds that quantization is calibrated with, and mixtures to demonstrate with.
+"""Read and write the committed clips: sounds to calibrate quantization, and mixtures for the demo.
 
-Whoever clones the project has them without a corpus. Each is a mixture of the seeded mixer from files whose licence permits to
-commit it; ``clips/README.md`` names authors and licences.
+They are available without a corpus. Each of them is a mixture of files whose licence permits to
+commit it. ``clips/README.md`` names the authors and the licences.
 """
 
 from dataclasses import dataclass, replace
@@ -15,12 +15,20 @@ from groupcomm.errors import UserError
 from groupcomm.files import atomic_path
 
 FOLDER = Path(__file__).resolve().parent / "clips"
-SILENCE_DB = 60  # of own clips: a frame so far below the loudest one is silence
+SILENCE_DB = 60  # a frame of an own clip that is this far below the loudest one is silence
 
 
 @dataclass(frozen=True)
 class CalibrationClip:
-    """``audio``: float32 [samples] at 16 kHz."""
+    """Hold one clip for calibration.
+
+    Attributes
+    ----------
+    name : str
+        Name of the clip.
+    audio : np.ndarray [shape=(samples,), dtype=float32]
+        The sound at 16 kHz.
+    """
 
     name: str
     audio: np.ndarray
@@ -28,7 +36,17 @@ class CalibrationClip:
 
 @dataclass(frozen=True)
 class Demo:
-    """``mixture``, float32 [samples] at 16 kHz, and ``references``, the clean speech of each speaker in it: float32 [speakers, samples]."""
+    """Hold one mixture for the demo and its clean speech.
+
+    Attributes
+    ----------
+    name : str
+        Name of the mixture.
+    mixture : np.ndarray [shape=(samples,), dtype=float32]
+        The mixture at 16 kHz.
+    references : np.ndarray [shape=(speakers, samples), dtype=float32]
+        The clean speech of each speaker.
+    """
 
     name: str
     mixture: np.ndarray
@@ -37,7 +55,23 @@ class Demo:
 
 @dataclass(frozen=True)
 class _Recipe:
-    """How a clip is made: speakers, one noise file (the end of its path; "" for none), dB and dBFS as in `mixer.MixtureSpec`."""
+    """Specify a clip.
+
+    Parameters
+    ----------
+    name : str
+        Name of the clip.
+    speakers : tuple of str
+        Names of the speakers.
+    noise : str
+        End of the path of the noise file; "" for no noise.
+    snr_db, level_db : float
+        See `mixer.MixtureSpec`.
+    noise_only : bool
+        Leave the speech out.
+    overlap : tuple of float
+        See `mixer.MixtureSpec`.
+    """
 
     name: str
     speakers: tuple[str, ...]
@@ -48,7 +82,8 @@ class _Recipe:
     overlap: tuple[float, float] = (0.0, 1.0)
 
 
-# Varied in level, SNR, noise and voice, for the ranges of quantized tensors are what these clips reach. From the train split.
+# These clips determine the ranges of quantized tensors, so their levels, SNRs, noises and voices
+# vary. They are from the split train.
 CALIBRATION = (
     _Recipe("speech", ("shmyrev",), "", 0, -25),
     _Recipe("speech_quiet", ("zh_chulo",), "", 0, -45),
@@ -68,7 +103,7 @@ CALIBRATION = (
     _Recipe("noise", ("shmyrev",), "ambient/weather/rain_12.ogg", 0, -30, noise_only=True),
 )
 
-# From the split test-2026-11: no network has heard these voices or noises.
+# These are from the split test-2026-11: no network was trained on these files.
 DEMO = (
     _Recipe("fountain", ("carlo",), "ambience/waterfontain.ogg", 0, -26),
     _Recipe("wind", ("carlo",), "ambient/weather/windstorm_11.ogg", 2, -28),
@@ -79,31 +114,20 @@ DEMO = (
     _Recipe("warehouse", ("carlo",), "audio/sounds/warehouse.ogg", 1, -24),
     _Recipe("machine", ("carlo",), "ambience/alien-device.ogg", 8, -32),
     _Recipe("duet", ("carlo", "june"), "", 0, -24, overlap=(0.7, 1.0)),
-    _Recipe("duet_market", ("carlo", "june"), "ambient/building/amb_trade_10.ogg", 15, -26, overlap=(0.7, 1.0)),
+    _Recipe(
+        "duet_market",
+        ("carlo", "june"),
+        "ambient/building/amb_trade_10.ogg",
+        15,
+        -26,
+        overlap=(0.7, 1.0),
+    ),
 )
 SECONDS = {"calibration": 4.0, "demo": 4.5}
 
 
 def calibration_clips() -> list[CalibrationClip]:
-    """The committed clips to calibrate quantization with: speech, noise and mixtures of both, near-silent to loud.
-
-    Raises
-    ------
-    UserError
-        When a file is missing or not as it was committed.
-    """
-    return [CalibrationClip(recipe.name, _read(_path("calibration", recipe.name))) for recipe in CALIBRATION]
-
-
-def own_clips(folder: Path) -> list[CalibrationClip]:
-    """Read clips to calibrate quantization with from a folder of sound files.
-
-    They are mixed to mono and resampled to 16 kHz, and silence at both ends is cut, as in a corpus.
-
-    Parameters
-    ----------
-    folder : Path
-        Sound files may lie deeper in it.
+    """Read the committed clips for calibration: speech, noise and mixtures, near-silent to loud.
 
     Returns
     -------
@@ -112,60 +136,115 @@ def own_clips(folder: Path) -> list[CalibrationClip]:
     Raises
     ------
     UserError
-        When it is not a folder, holds no sound file, or one cannot be read or is silent.
+        When a file is missing or damaged.
+    """
+    return [
+        CalibrationClip(recipe.name, _read(_path("calibration", recipe.name)))
+        for recipe in CALIBRATION
+    ]
+
+
+def own_clips(folder: Path) -> list[CalibrationClip]:
+    """Read clips for calibration from a folder of sound files.
+
+    They are mixed to mono and resampled to 16 kHz. Silence at both ends is removed, as in a corpus.
+
+    Parameters
+    ----------
+    folder : Path
+        Folder with sound files, at any depth.
+
+    Returns
+    -------
+    list of CalibrationClip
+
+    Raises
+    ------
+    UserError
+        When the folder does not exist or contains no sound file, or when a file cannot be read or
+        is silent.
     """
     if not Path(folder).is_dir():
         raise UserError(f"{folder}: is not a folder; name a folder of sound files")
-    paths = sorted(path for path in Path(folder).rglob("*") if path.suffix.lower() in SUFFIXES and path.is_file())
+    paths = sorted(
+        path
+        for path in Path(folder).rglob("*")
+        if path.suffix.lower() in SUFFIXES and path.is_file()
+    )
     if not paths:
-        raise UserError(f"{folder}: holds no sound file ({', '.join(sorted(SUFFIXES))}); name a folder of sound files")
+        raise UserError(
+            f"{folder}: contains no sound file ({', '.join(sorted(SUFFIXES))}); "
+            "name a folder of sound files"
+        )
     clips = []
     for path in paths:
         try:
             sound = decode(path.read_bytes(), str(path), silence_db=SILENCE_DB)
         except (ValueError, OSError) as e:
             raise UserError(f"{path}: {e}; remove it from the folder or export it again") from e
-        clips.append(CalibrationClip(str(path.relative_to(folder)), sound.astype(np.float32) / 32768))
+        clips.append(
+            CalibrationClip(str(path.relative_to(folder)), sound.astype(np.float32) / 32768)
+        )
     return clips
 
 
 def demo_mixtures(speakers: int = 1) -> list[Demo]:
-    """The committed mixtures of one speaker in noise, or of two speakers, with their clean speech, of the corpus's split test-2026-11.
+    """Read the committed mixtures of one speaker in noise, or of two speakers.
+
+    Their sounds are from the split "test-2026-11".
+
+    Parameters
+    ----------
+    speakers : int
+        Number of speakers, 1 or 2.
+
+    Returns
+    -------
+    list of Demo
 
     Raises
     ------
     UserError
-        When a file is missing or not as it was committed.
+        When a file is missing or damaged.
     """
     demos = []
     for recipe in DEMO:
         if len(recipe.speakers) == speakers:
-            mixture, *references = (_read(_path("demo", f"{recipe.name}_{what}")) for what in ("mixture", *_clean(recipe)))
+            mixture, *references = (
+                _read(_path("demo", f"{recipe.name}_{what}"))
+                for what in ("mixture", *_clean(recipe))
+            )
             for clean in references:
                 if mixture.size != clean.size:
                     raise UserError(
-                        f"demo {recipe.name}: mixture of {mixture.size} samples, clean of {clean.size}; run `groupcomm data --clips`"
+                        f"demo {recipe.name}: the mixture has {mixture.size} samples, "
+                        f"the clean speech has {clean.size}; run `groupcomm data --clips`"
                     )
             demos.append(Demo(recipe.name, mixture, np.stack(references)))
     return demos
 
 
 def _clean(recipe: _Recipe) -> list[str]:
-    """What the clean speech of each speaker is called."""
-    return ["clean"] if len(recipe.speakers) == 1 else [f"clean{i + 1}" for i in range(len(recipe.speakers))]
+    """Return the end of the file name of each speaker's clean speech."""
+    return (
+        ["clean"]
+        if len(recipe.speakers) == 1
+        else [f"clean{i + 1}" for i in range(len(recipe.speakers))]
+    )
 
 
 def write_clips() -> list[Path]:
-    """Make the committed files again, sample for sample, from the corpus "open".
+    """Write the committed files again, sample for sample, from the corpus "open".
 
     Returns
     -------
-    The files written.
+    list of Path
+        The written files.
 
     Raises
     ------
     UserError
-        When the corpus is not there, lacks a file that a clip is made of, or the folder cannot be written.
+        When the corpus does not exist or lacks a file, or when the folder cannot be written.
     """
     from calibration_data.corpus import open_corpus
 
@@ -174,7 +253,7 @@ def write_clips() -> list[Path]:
     for index, recipe in enumerate(CALIBRATION):
         mixture = _mix(train, recipe, SECONDS["calibration"], index)
         audio = mixture.mixture
-        if recipe.noise_only:  # at the level that the recipe gives the speech: its SNR is 0 dB
+        if recipe.noise_only:  # an SNR of 0 dB gives the noise the level of the recipe
             audio = mixture.noise
         written.append(_write(_path("calibration", recipe.name), audio))
     for index, recipe in enumerate(DEMO):
@@ -186,18 +265,29 @@ def write_clips() -> list[Path]:
 
 
 def _mix(corpus, recipe: _Recipe, seconds: float, index: int):
-    """Let the mixer draw from the recipe's speakers and noise file only."""
+    """Let the mixer draw from the speakers and the noise file of a recipe only."""
     from calibration_data.corpus import Group
     from calibration_data.mixer import MixtureSpec, mix
 
     def longest(group: Group) -> Group:
-        """Whole sentences where the speaker has them: a clip that fills the mixture, else any."""
-        return Group(group.name, tuple(clip for clip in group.clips if clip.samples >= seconds * RATE) or group.clips)
+        """Keep the clips that are long enough for whole sentences, or else all of them."""
+        return Group(
+            group.name,
+            tuple(clip for clip in group.clips if clip.samples >= seconds * RATE) or group.clips,
+        )
 
     speakers = tuple(longest(group) for group in corpus.speakers if group.name in recipe.speakers)
-    clips = [clip for group in corpus.categories for clip in group.clips if recipe.noise and clip.path.endswith("/" + recipe.noise)]
+    clips = [
+        clip
+        for group in corpus.categories
+        for clip in group.clips
+        if recipe.noise and clip.path.endswith("/" + recipe.noise)
+    ]
     if len(speakers) != len(recipe.speakers) or len(clips) != bool(recipe.noise):
-        raise UserError(f"clip {recipe.name!r}: corpus {corpus.name!r} lacks {recipe.speakers} or {recipe.noise!r}; run `groupcomm data`")
+        raise UserError(
+            f"clip {recipe.name!r}: corpus {corpus.name!r} lacks {recipe.speakers} "
+            f"or {recipe.noise!r}; run `groupcomm data`"
+        )
     spec = MixtureSpec(
         "separate" if len(speakers) == 2 else "enhance",
         seconds=seconds,
@@ -206,7 +296,9 @@ def _mix(corpus, recipe: _Recipe, seconds: float, index: int):
         overlap=recipe.overlap,
         noise_probability=float(bool(clips)),
     )
-    narrow = replace(corpus, speakers=speakers, categories=tuple(Group(clip.category, (clip,)) for clip in clips))
+    narrow = replace(
+        corpus, speakers=speakers, categories=tuple(Group(clip.category, (clip,)) for clip in clips)
+    )
     return mix(narrow, spec, seed=0, index=index)
 
 
@@ -221,7 +313,8 @@ def _read(path: Path) -> np.ndarray:
     try:
         sound, rate = soundfile.read(path, dtype="float32")
     except (soundfile.LibsndfileError, OSError) as e:
-        raise UserError(f"{path}: {'cannot be read as sound' if path.exists() else 'is missing'}; {restore}") from e
+        problem = "cannot be read as sound" if path.exists() else "is missing"
+        raise UserError(f"{path}: {problem}; {restore}") from e
     if rate != RATE or sound.ndim != 1:
         raise UserError(f"{path}: {rate} Hz, {sound.ndim} axes; it must be 16 kHz mono; {restore}")
     return sound
@@ -231,5 +324,7 @@ def _write(path: Path, audio: np.ndarray) -> Path:
     import soundfile
 
     with atomic_path(path) as part:
-        soundfile.write(part, np.rint(audio * 32768).astype(np.int16), RATE, format="FLAC", subtype="PCM_16")
+        soundfile.write(
+            part, np.rint(audio * 32768).astype(np.int16), RATE, format="FLAC", subtype="PCM_16"
+        )
     return path

@@ -1,8 +1,13 @@
-"""Readers of the archives inside packages: one generator for each format, which yields the names and bytes of the sounds in it.
+"""Read the sounds in the archives inside packages; each format has one generator.
 
-.zip, .pk3  a zip file
-.cat        OpenTTD: a table of offset and size for each sound, then the sounds: a title, and a WAV file; they are numbered here
-.ocg        OpenClonk (C4Group): gzip with two other magic bytes; in it a header, a table of entries, and the files one after the other
+.zip, .pk3
+    A zip file.
+.cat
+    OpenTTD: a table with the offset and the size of each sound, followed by the sounds. Each sound
+    is a title and a WAV file. The sounds get numbers as names here.
+.ocg
+    OpenClonk (C4Group): gzip with two other magic bytes, around a header, a table of entries, and
+    the files.
 """
 
 import gzip
@@ -21,17 +26,36 @@ C4_HEADER, C4_ENTRY = 204, 316  # bytes
 
 
 def is_container(path: str) -> bool:
-    """Whether the suffix of a file name is that of an archive that `sounds` can read."""
+    """Return whether `sounds` can read a file with this suffix.
+
+    Parameters
+    ----------
+    path : str
+        Name of the file.
+
+    Returns
+    -------
+    bool
+    """
     return PurePath(path).suffix.lower() in READERS
 
 
 def sounds(file: BinaryIO, path: str) -> Iterator[tuple[str, bytes]]:
-    """Yield the name and the bytes of every sound file in an archive.
+    """Yield the name and the content of every sound file in an archive.
 
     Parameters
     ----------
-    file : the archive, open for reading; it must be possible to seek in it
-    path : its name; the suffix chooses the format
+    file : BinaryIO
+        The archive, open for reading and seekable.
+    path : str
+        Name of the archive; its suffix selects the format.
+
+    Yields
+    ------
+    name : str
+        Name of the sound file in the archive.
+    data : bytes
+        Content of the sound file.
 
     Raises
     ------
@@ -40,7 +64,14 @@ def sounds(file: BinaryIO, path: str) -> Iterator[tuple[str, bytes]]:
     """
     try:
         yield from READERS[PurePath(path).suffix.lower()](file)
-    except (zipfile.BadZipFile, gzip.BadGzipFile, zlib.error, EOFError, IndexError, struct.error) as e:
+    except (
+        zipfile.BadZipFile,
+        gzip.BadGzipFile,
+        zlib.error,
+        EOFError,
+        IndexError,
+        struct.error,
+    ) as e:
         raise ValueError(f"damaged archive: {e}") from e
 
 
@@ -57,14 +88,14 @@ def _zip(file: BinaryIO) -> Iterator[tuple[str, bytes]]:
 
 def _cat(file: BinaryIO) -> Iterator[tuple[str, bytes]]:
     data = file.read()
-    flag = 1 << 31  # of an offset: the file is of the newer kind
+    flag = 1 << 31  # in an offset: the file has the newer format
     first, _ = struct.unpack_from("<II", data)
     if not first & flag or first & ~flag > len(data):
-        raise ValueError("damaged archive: not a .cat file of the newer kind")
+        raise ValueError("damaged archive: not a .cat file of the newer format")
     for number in range((first & ~flag) // 8):
         offset, size = struct.unpack_from("<II", data, 8 * number)
         begin = offset & ~flag
-        begin += 1 + data[begin]  # the title, with its length before it
+        begin += 1 + data[begin]  # skip the title; its length precedes it
         yield f"{number:02}.wav", data[begin : begin + size]
 
 
@@ -76,7 +107,7 @@ def _ocg(file: BinaryIO) -> Iterator[tuple[str, bytes]]:
 
 
 def _c4group(data: bytes) -> Iterator[tuple[str, bytes]]:
-    """The sounds of a group that is not compressed; a group may hold groups."""
+    """Yield the sounds of an uncompressed group; a group may contain groups."""
     header = bytearray(byte ^ 237 for byte in data[:C4_HEADER])
     header[0:-2:3], header[2::3] = header[2::3], header[0:-2:3]
     if not header.startswith(C4_ID):

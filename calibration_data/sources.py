@@ -1,8 +1,8 @@
-"""The committed lists: packages and repositories, and which of their files, by whom and in which split.
+"""Read the committed lists of packages and repositories and of their files.
 
-``sources.toml`` names the packages, the repositories and the speakers; ``speech.tsv.gz`` and ``noise.tsv.gz`` name the files of
-packages by the md5 of their bytes, ``recordings.tsv.gz`` those of repositories by path and SHA-256. A file that is not listed stays
-out of the corpus.
+``sources.toml`` names the packages, the repositories and the speakers. ``speech.tsv.gz`` and
+``noise.tsv.gz`` list the files of packages by the MD5 of their content. ``recordings.tsv.gz`` lists
+those of repositories by path and SHA-256. A file that is not listed is not part of the corpus.
 """
 
 import csv
@@ -13,14 +13,28 @@ from dataclasses import dataclass
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
-OLD_TEST = "test-2026-11"  # the test split of 2026-11, file for file, so that its mixtures remain what they were
-OWN_SPLITS = ("train", "validation", "test")  # of a corpus from a user's folders
+OLD_TEST = "test-2026-11"  # keeps the files of the test split of 2026-11, and so its mixtures
+OWN_SPLITS = ("train", "validation", "test")  # splits of a corpus from a user's folders
 SPLITS = (*OWN_SPLITS, OLD_TEST)
 
 
 @dataclass(frozen=True)
 class Package:
-    """One Debian package: exact version, size and checksum of its .deb, licence of its sounds."""
+    """Describe one Debian package.
+
+    Attributes
+    ----------
+    name, version : str
+        Name and exact version.
+    bytes : int
+        Size of the .deb.
+    sha256 : str
+        Checksum of the .deb.
+    licence : str
+        Licence of its sounds.
+    what : str
+        Its content, in words.
+    """
 
     name: str
     version: str
@@ -31,13 +45,27 @@ class Package:
 
     @property
     def file(self) -> str:
-        """The name apt gives the file."""
+        """Return the file name that apt gives to the package."""
         return f"{self.name}_{self.version.replace(':', '%3a')}_all.deb"
 
 
 @dataclass(frozen=True)
 class Repository:
-    """One public repository: its address at GitHub, the commit, the licence of its sounds."""
+    """Describe one public repository.
+
+    Attributes
+    ----------
+    name : str
+        Short name.
+    address : str
+        Address at GitHub.
+    commit : str
+        Commit from which the files are taken.
+    licence : str
+        Licence of its sounds.
+    what : str
+        Its content, in words.
+    """
 
     name: str
     address: str
@@ -48,31 +76,49 @@ class Repository:
 
 @dataclass(frozen=True)
 class Entry:
-    """What is known of a sound before it is decoded. Speech has a speaker and no category, noise the other way round."""
+    """Describe a sound before it is decoded.
 
-    split: str  # one of SPLITS, or two with a comma between them
-    package: str  # or the repository, or the user's folder
+    Attributes
+    ----------
+    split : str
+        One of `SPLITS`, or two with a comma between them.
+    package : str
+        Package, repository, or folder of the user.
+    speaker, lang : str
+        Speaker and language of speech; "" for noise.
+    category : str
+        Category of noise; "" for speech.
+    """
+
+    split: str
+    package: str
     speaker: str = ""
     lang: str = ""
     category: str = ""
 
     @property
     def splits(self) -> tuple[str, ...]:
-        """Every split that the sound is in."""
+        """Return all splits that contain the sound."""
         return tuple(self.split.split(","))
 
 
 @dataclass(frozen=True)
 class Recording:
-    """One file of a repository.
+    """Describe one file of a repository.
 
     Attributes
     ----------
-    path : in the repository
-    file : in the folder that ``groupcomm data --recordings`` reads
-    sha256 : of the bytes of the file in the repository
-    samples : SHA-256 of its samples, int16 little-endian, for whoever has a lossless copy in another format; "" for a lossy format,
-        which does not decode to the same samples everywhere
+    path : str
+        Path in the repository.
+    file : str
+        Path in the folder that ``groupcomm data --recordings`` reads.
+    sha256 : str
+        SHA-256 of the file in the repository.
+    samples : str
+        SHA-256 of its samples as little-endian int16, which identifies a lossless copy in another
+        format. "" for a lossy format, because its samples depend on the decoder.
+    entry : Entry
+        Its properties.
     """
 
     path: str
@@ -83,32 +129,65 @@ class Recording:
 
 
 def packages() -> dict[str, Package]:
-    """Packages by name, in the order of sources.toml."""
+    """Return the packages by name, in the order of ``sources.toml``.
+
+    Returns
+    -------
+    dict of str to Package
+    """
     return {name: Package(name, **fields) for name, fields in _toml()["packages"].items()}
 
 
 def repositories() -> dict[str, Repository]:
-    """Repositories by name, in the order of sources.toml."""
+    """Return the repositories by name, in the order of ``sources.toml``.
+
+    Returns
+    -------
+    dict of str to Repository
+    """
     return {name: Repository(name, **fields) for name, fields in _toml()["repositories"].items()}
 
 
 def speakers() -> dict[str, dict[str, str]]:
-    """``{speaker: {"sex": "F" | "M" | "", "tier": "core" | "minor"}}`` of packages and repositories."""
+    """Return the properties of the speakers of packages and repositories.
+
+    Returns
+    -------
+    dict of str to dict
+        For each speaker, ``sex`` ("F", "M" or "") and ``tier`` ("core" or "minor").
+    """
     return _toml()["speakers"]
 
 
 def weights() -> dict[str, float]:
-    """``{noise category: weight}`` for balanced odds (`calibration_data.corpus.Corpus.balanced_odds`)."""
+    """Return the weights of the noise categories (see `calibration_data.corpus.Corpus`).
+
+    Returns
+    -------
+    dict of str to float
+    """
     return _toml()["weights"]
 
 
 def reserved() -> dict[str, list[str]]:
-    """Names of packages and speakers that the corpus must never contain: ``{"packages": [...], "speakers": [...]}``."""
+    """Return the names of packages and speakers that a corpus must never contain.
+
+    Returns
+    -------
+    dict of str to list of str
+        ``packages`` and ``speakers``.
+    """
     return _toml()["reserved"]
 
 
 def listed() -> dict[str, dict[str, Entry]]:
-    """``{package: {md5: Entry}}`` of every file of a package that the corpus is made of."""
+    """Return the listed files of all packages.
+
+    Returns
+    -------
+    dict of str to dict
+        For each package, an `Entry` by MD5.
+    """
     entries: dict[str, dict[str, Entry]] = {name: {} for name in packages()}
     for table in ("speech", "noise"):
         for row in _rows(table):
@@ -118,13 +197,26 @@ def listed() -> dict[str, dict[str, Entry]]:
 
 
 def recordings() -> dict[str, list[Recording]]:
-    """``{repository: [Recording]}`` of every file of a repository that the corpus is made of."""
-    found: dict[str, list[Recording]] = {name: [] for name in repositories()}
+    """Return the listed files of all repositories.
+
+    Returns
+    -------
+    dict of str to list of Recording
+    """
+    result: dict[str, list[Recording]] = {name: [] for name in repositories()}
     for row in _rows("recordings"):
         speaker = row["speaker"]
-        entry = Entry(row["split"], row["repository"], speaker=speaker, lang="en" if speaker else "", category=row["category"])
-        found[row["repository"]].append(Recording(row["path"], row["file"], row["sha256"], row["samples"], entry))
-    return found
+        entry = Entry(
+            row["split"],
+            row["repository"],
+            speaker=speaker,
+            lang="en" if speaker else "",
+            category=row["category"],
+        )
+        result[row["repository"]].append(
+            Recording(row["path"], row["file"], row["sha256"], row["samples"], entry)
+        )
+    return result
 
 
 def _rows(table: str) -> Iterator[dict[str, str]]:

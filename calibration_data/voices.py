@@ -1,7 +1,8 @@
-"""Voices of speech synthesizers, for training alone: more speakers than anyone recorded for Debian.
+"""Synthesize the speech of more speakers, for training only.
 
-Festival's and Flite's voices are people's too: diphones or models of one speaker each. What they say here is made of random syllables,
-which every language's letter-to-sound rules can read, so no text is needed; a network that hears spectra learns voices, not words.
+The voices of Festival and Flite come from real speakers: each is made of the diphones or a model of
+one speaker. They speak random syllables, which the letter-to-sound rules of every language accept,
+so that no text is needed. A separation network depends on the voices and not on the words.
 """
 
 import subprocess
@@ -16,7 +17,7 @@ import numpy as np
 from calibration_data.sources import Entry
 from groupcomm.errors import UserError
 
-SENTENCES = 150  # of each voice; seven to ten minutes
+SENTENCES = 150  # per voice; these take seven to ten minutes
 ONSETS = ("b", "d", "f", "g", "k", "l", "m", "n", "p", "r", "s", "t", "v", "tr", "st", "pl", "")
 NUCLEI = ("a", "e", "i", "o", "u")
 CODAS = ("", "", "", "n", "r", "s", "l", "m")
@@ -24,7 +25,21 @@ CODAS = ("", "", "", "n", "r", "s", "l", "m")
 
 @dataclass(frozen=True)
 class Voice:
-    """A voice: the program that speaks with it, its name there, and the Debian package that it comes in."""
+    """Describe a voice.
+
+    Attributes
+    ----------
+    program : str
+        Program that speaks with it: "festival" or "flite".
+    voice : str
+        Its name in the program.
+    package : str
+        Debian package that contains it.
+    lang : str
+        Language code.
+    sex : str
+        "F" or "M".
+    """
 
     program: str
     voice: str
@@ -52,57 +67,97 @@ VOICES = {
 
 
 def require() -> None:
-    """Look whether the programs and voices are installed.
+    """Check that the programs and the voices are installed.
 
     Raises
     ------
     UserError
-        When one is not, with the command that brings all of them.
+        When one of them is not; the message has the command that installs all of them.
     """
     packages = sorted({"festival", "flite"} | {v.package for v in VOICES.values()})
     query = ["dpkg-query", "-W", "-f=${Package} ${db:Status-Status}\n", *packages]
     try:
-        found = subprocess.run(query, capture_output=True, text=True).stdout
+        installed = subprocess.run(query, capture_output=True, text=True).stdout
     except FileNotFoundError:
         raise UserError(
-            "synthetic voices: there is no dpkg-query here; they come from Debian's packages, so lay this corpus on Debian"
+            "synthetic voices: dpkg-query is not installed; "
+            "the voices are Debian packages, so build this corpus on Debian"
         ) from None
-    missing = sorted(set(packages) - {line.split()[0] for line in found.splitlines() if line.endswith(" installed")})
+    missing = sorted(
+        set(packages)
+        - {line.split()[0] for line in installed.splitlines() if line.endswith(" installed")}
+    )
     if missing:
         raise UserError(
-            f"voices of {', '.join(missing)}: not installed; as root: apt-get install --no-install-recommends {' '.join(packages)}"
+            f"voices of {', '.join(missing)}: not installed; as root: "
+            f"apt-get install --no-install-recommends {' '.join(packages)}"
         )
 
 
 def sentences(name: str) -> list[str]:
-    """What a voice says: random, and always the same."""
-    random = np.random.default_rng(np.random.SeedSequence([*name.encode()]))
+    """Return the random sentences of a voice; they depend on the name only.
+
+    Parameters
+    ----------
+    name : str
+        Name of the voice in `VOICES`.
+
+    Returns
+    -------
+    list of str
+    """
+    rng = np.random.default_rng(np.random.SeedSequence([*name.encode()]))
 
     def word():
-        return "".join(random.choice(part) for _ in range(random.integers(1, 4)) for part in (ONSETS, NUCLEI, CODAS))
+        return "".join(
+            rng.choice(part) for _ in range(rng.integers(1, 4)) for part in (ONSETS, NUCLEI, CODAS)
+        )
 
-    return [" ".join(word() for _ in range(random.integers(5, 11))) for _ in range(SENTENCES)]
+    return [" ".join(word() for _ in range(rng.integers(5, 11))) for _ in range(SENTENCES)]
 
 
 def fingerprint() -> bytes:
-    """All that decides what is said, and by whom."""
+    """Return a description of all voices and their sentences, to detect changes.
+
+    Returns
+    -------
+    bytes
+    """
     return repr([(name, voice, sentences(name)) for name, voice in VOICES.items()]).encode()
 
 
-def speak(name: str, check: Callable[[], None]) -> Iterator[tuple[str, bytes, Entry]]:
-    """Yield path, WAV bytes and entry of every sentence of a voice, as a part of a corpus does (`calibration_data.build`).
+def synthesize(name: str, check: Callable[[], None]) -> Iterator[tuple[str, bytes, Entry]]:
+    """Yield the path, the content and the entry of every sentence of a voice.
+
+    Parameters
+    ----------
+    name : str
+        Name of the voice in `VOICES`.
+    check : callable
+        Function without arguments that is called regularly (see `calibration_data.build`).
+
+    Yields
+    ------
+    path : str
+        Name of the sound.
+    data : bytes
+        Content of a WAV file.
+    entry : Entry
+        Its properties.
 
     Raises
     ------
     UserError
-        When the program fails or says nothing.
+        When the program fails or writes no sound.
     """
     voice = VOICES[name]
     entry = Entry("train", voice.package, speaker=name, lang=voice.lang)
     with tempfile.TemporaryDirectory() as folder:
         files = [(text, Path(folder) / f"{i:03d}.wav") for i, text in enumerate(sentences(name))]
         for command in _commands(voice, files, Path(folder)):
-            with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+            with subprocess.Popen(
+                command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+            ) as process:
                 try:
                     while process.poll() is None:
                         check()
@@ -110,19 +165,30 @@ def speak(name: str, check: Callable[[], None]) -> Iterator[tuple[str, bytes, En
                 finally:
                     process.kill()
             if process.returncode:
-                said = f"{voice.program}, voice {voice.voice}: exit code {process.returncode}"
-                raise UserError(f"{said}; free space in {folder}, or install {voice.package} again")
+                error = f"{voice.program}, voice {voice.voice}: exit code {process.returncode}"
+                raise UserError(
+                    f"{error}; free space in {folder}, or install {voice.package} again"
+                )
         for _, wav in files:
             if not wav.exists():
-                raise UserError(f"{voice.program}, voice {voice.voice}: said nothing; install {voice.package} again")
+                raise UserError(
+                    f"{voice.program}, voice {voice.voice}: wrote no sound; "
+                    f"install {voice.package} again"
+                )
             yield f"{name}/{wav.name}", wav.read_bytes(), entry
 
 
 def _commands(voice: Voice, files: list[tuple[str, Path]], folder: Path) -> list[list[str]]:
-    """Command lines that say all of it: Flite takes a sentence at a time, Festival, which is slow to start, a script."""
+    """Return the commands that synthesize all sentences.
+
+    Flite takes one sentence per command. Festival, which starts slowly, takes a script.
+    """
     if voice.program == "flite":
         return [["flite", "-voice", voice.voice, "-t", text, "-o", str(wav)] for text, wav in files]
     script = folder / "say.scm"
-    lines = [f'(utt.save.wave (utt.synth (Utterance Text "{text}")) "{wav}" (quote riff))' for text, wav in files]
+    lines = [
+        f'(utt.save.wave (utt.synth (Utterance Text "{text}")) "{wav}" (quote riff))'
+        for text, wav in files
+    ]
     script.write_text("\n".join([f"(voice_{voice.voice})", *lines, ""]))
     return [["festival", "-b", str(script)]]

@@ -1,4 +1,4 @@
-"""A tiny corpus: harmonics at a speaker's own pitch for speech, white noise for noise."""
+"""Provide a small corpus: harmonics for speech, white noise for noise."""
 
 import pytest
 
@@ -8,19 +8,19 @@ from tests.helpers import corpora
 
 @pytest.fixture(scope="session")
 def sound():
-    """The function that makes sounds."""
+    """Return the function that makes sounds."""
     return corpora.synthetic_sound
 
 
 @pytest.fixture(scope="session")
 def folders(tmp_path_factory):
-    """(speech, noise): LibriSpeech's layout, and three categories of noise."""
+    """Return the folders of speech, in the layout of LibriSpeech, and of three noise categories."""
     return corpora.write_folders(tmp_path_factory.mktemp("sounds"))
 
 
 @pytest.fixture(scope="session")
 def cache(tmp_path_factory, folders):
-    """A cache folder with the corpus "tiny" in it."""
+    """Return a cache folder that contains the corpus "tiny"."""
     path = tmp_path_factory.mktemp("cache")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("GROUPCOMM_CACHE", str(path))
@@ -30,12 +30,12 @@ def cache(tmp_path_factory, folders):
 
 @pytest.fixture
 def tiny(cache, monkeypatch):
-    """The environment in which the corpus "tiny" is there."""
+    """Use the cache folder that contains the corpus "tiny"."""
     monkeypatch.setenv("GROUPCOMM_CACHE", str(cache))
 
 
 @pytest.fixture
 def empty(tmp_path, monkeypatch):
-    """An empty cache folder."""
+    """Use an empty cache folder."""
     monkeypatch.setenv("GROUPCOMM_CACHE", str(tmp_path / "cache"))
     return tmp_path / "cache"

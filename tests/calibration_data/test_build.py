@@ -21,7 +21,7 @@ def _names(split, name="tiny"):
     return {g.name for g in c.speakers}, {clip.path for g in c.categories for clip in g.clips}
 
 
-def test_folder_splits_are_disjoint(tiny):
+def test_splits_of_own_folders_are_disjoint(tiny):
     speakers, noises = zip(*(_names(split) for split in OWN_SPLITS), strict=True)
     assert [len(names) for names in speakers] == [16, 2, 2]
     assert len(set().union(*speakers)) == SPEAKERS
@@ -29,7 +29,7 @@ def test_folder_splits_are_disjoint(tiny):
     assert {g.name for g in corpus.open_corpus("train", name="tiny").categories} == {"rain", "wind", "crowd"}
 
 
-def test_folder_split_is_a_function_of_the_names():
+def test_split_depends_on_names_only():
     names = [f"speaker {i}" for i in range(30)]
     split = build._split(names)
     assert split == build._split(reversed(names))
@@ -37,12 +37,12 @@ def test_folder_split_is_a_function_of_the_names():
     assert sorted(build._split("abc").values()) == sorted(OWN_SPLITS)
 
 
-def test_folder_is_not_built_twice(tiny, folders, monkeypatch):
+def test_finished_corpus_is_not_built_again(tiny, folders, monkeypatch):
     monkeypatch.setattr(build, "decode", None)
     assert build.build_folder(*folders, "tiny") == corpus.report("tiny")
 
 
-def test_folder_sound_is_the_files_sound(tiny, folders):
+def test_corpus_contains_the_sound_of_the_file(tiny, folders):
     c = corpus.open_corpus("train", name="tiny")
     clip = c.speakers[0].clips[0]
     original, _ = soundfile.read(folders[0] / clip.path)
@@ -51,7 +51,7 @@ def test_folder_sound_is_the_files_sound(tiny, folders):
     assert best > 0.99
 
 
-def test_folder_tells_of_unreadable_files(empty, tmp_path, sound):
+def test_report_counts_unreadable_files(empty, tmp_path, sound):
     for speaker in "abc":
         (tmp_path / "s" / speaker).mkdir(parents=True)
         soundfile.write(tmp_path / "s" / speaker / "x.wav", sound(np.random.default_rng(1), pitch=100), 16000)
@@ -62,12 +62,12 @@ def test_folder_tells_of_unreadable_files(empty, tmp_path, sound):
 
 
 @pytest.mark.parametrize("name", ["open", "open-voices", "debian", "debian-voices", "", "../up", ".hidden", "a b"])
-def test_folder_refuses_names(folders, name):
+def test_build_folder_rejects_invalid_or_reserved_names(folders, name):
     with pytest.raises(UserError, match="corpus name"):
         build.build_folder(folders[0], None, name)
 
 
-def test_folder_refuses_what_is_too_little(folders, tmp_path):
+def test_build_folder_rejects_missing_folder_and_too_few_sounds(folders, tmp_path):
     with pytest.raises(UserError, match="gone.*is not a folder"):
         build.build_folder(tmp_path / "gone", None, "x")
     with pytest.raises(UserError, match="1 speaker folders.*at least 3"):
@@ -77,7 +77,7 @@ def test_folder_refuses_what_is_too_little(folders, tmp_path):
         build.build_folder(folders[0], tmp_path / "quiet", "x")
 
 
-def test_a_stopped_build_goes_on(empty, folders, monkeypatch):
+def test_interrupted_build_continues(empty, folders, monkeypatch):
     calls = []
 
     def stop_at(limit):
@@ -103,13 +103,13 @@ def test_a_stopped_build_goes_on(empty, folders, monkeypatch):
     assert _names("test", "stopped")[0]
 
 
-def test_a_stopped_build_ends_with_the_same_bytes(cache, empty, folders):
+def test_two_builds_give_identical_files(cache, empty, folders):
     build.build_folder(*folders, "tiny")
     for path in (cache / "corpus" / "tiny").rglob("*.*"):
         assert path.read_bytes() == (empty / path.relative_to(cache)).read_bytes(), path
 
 
-def test_full_disk(empty, folders, monkeypatch):
+def test_full_disk_is_reported(empty, folders, monkeypatch):
     def full(*args, **kwargs):
         raise OSError(errno.ENOSPC, "No space left on device")
 
@@ -121,7 +121,7 @@ def test_full_disk(empty, folders, monkeypatch):
 PACKAGE = Package("tiny-sounds", "1:2-3", 10, "0" * 64, "CC0", "nothing")
 
 
-def test_wrong_checksum_deletes_the_file(empty):
+def test_package_with_wrong_checksum_is_deleted(empty):
     path = build.packages_dir() / PACKAGE.file
     path.parent.mkdir(parents=True)
     path.write_bytes(b"not it")
@@ -130,22 +130,22 @@ def test_wrong_checksum_deletes_the_file(empty):
     assert not path.exists()
 
 
-def test_no_apt_get(empty, monkeypatch):
+def test_missing_apt_get_is_reported(empty, monkeypatch):
     monkeypatch.setenv("PATH", "")
-    with pytest.raises(UserError, match="no apt-get here.*snapshot.debian.org"):
+    with pytest.raises(UserError, match="apt-get is not installed.*snapshot.debian.org"):
         build.fetch([PACKAGE])
     assert not list(build.packages_dir().iterdir())
 
 
 @pytest.mark.skipif(shutil.which("apt-get") is None, reason="no apt-get")
-def test_apt_get_fails(empty):
-    with pytest.raises(UserError, match="tiny-sounds.*apt-get cannot fetch it"):
+def test_failed_apt_get_is_reported(empty):
+    with pytest.raises(UserError, match="tiny-sounds.*apt-get cannot download it"):
         build.fetch([PACKAGE])
     assert not list(build.packages_dir().iterdir())
 
 
 def _deb(top, files):
-    """A package of these files; returns what sources.toml would say of it."""
+    """Build a package of these files, and return its entry for sources.toml."""
     (top / "DEBIAN").mkdir(parents=True)
     (top / "DEBIAN" / "control").write_text("Package: tiny-sounds\nVersion: 1:2-3\nArchitecture: all\nMaintainer: a\nDescription: b\n")
     for name, data in files.items():
@@ -159,10 +159,10 @@ def _deb(top, files):
 
 @pytest.fixture
 def public(empty, tmp_path, monkeypatch, sound):
-    """Small lists of a package and a repository, and the folder of the recordings.
+    """Replace the lists by a package and a repository, and return the folder of the recordings.
 
-    The package has a voice and a noise in every split of today, one of each in "test" also in the old test split; the repository
-    has one talker, in training.
+    The package has a voice and a noise in each of the three splits; those in "test" are also in the
+    old test split. The repository has one speaker, in training.
     """
     random = np.random.default_rng(0)
 
@@ -171,7 +171,7 @@ def public(empty, tmp_path, monkeypatch, sound):
         soundfile.write(file, sound(random, pitch=pitch), 16000, format="WAV")
         return file.getvalue()
 
-    voices, noises, unlisted, talk = [wav(100), wav(150), wav(200)], [wav() for _ in range(3)], wav(250), wav(220)
+    voices, noises, unlisted, speech = [wav(100), wav(150), wav(200)], [wav() for _ in range(3)], wav(250), wav(220)
     archive = io.BytesIO()
     with zipfile.ZipFile(archive, "w") as inner:
         for i, data in enumerate(noises):
@@ -183,15 +183,15 @@ def public(empty, tmp_path, monkeypatch, sound):
         entries[hashlib.md5(voices[i]).hexdigest()] = Entry(split, package.name, speaker=f"voice{i}", lang="en")
         entries[hashlib.md5(noises[i]).hexdigest()] = Entry(split, package.name, category="rain")
     entries["0" * 32] = Entry("train", package.name, category="rain")
-    entry = Entry("train", "talk", speaker="talker", lang="en")
-    recording = Recording("a/1.wav", "speech/talker/1.wav", hashlib.sha256(talk).hexdigest(), "", entry)
+    entry = Entry("train", "speech", speaker="talker", lang="en")
+    recording = Recording("a/1.wav", "speech/talker/1.wav", hashlib.sha256(speech).hexdigest(), "", entry)
     folder = tmp_path / "recordings"
     (folder / "speech" / "talker").mkdir(parents=True)
-    (folder / "speech" / "talker" / "1.wav").write_bytes(talk)
+    (folder / "speech" / "talker" / "1.wav").write_bytes(speech)
     monkeypatch.setattr(sources, "packages", lambda: {package.name: package})
     monkeypatch.setattr(sources, "listed", lambda: {package.name: entries})
-    monkeypatch.setattr(sources, "repositories", lambda: {"talk": Repository("talk", "https://github.com/a/talk", "abc123", "CC0", "")})
-    monkeypatch.setattr(sources, "recordings", lambda: {"talk": [recording]})
+    monkeypatch.setattr(sources, "repositories", lambda: {"speech": Repository("speech", "https://github.com/a/speech", "abc123", "CC0", "")})
+    monkeypatch.setattr(sources, "recordings", lambda: {"speech": [recording]})
     monkeypatch.setattr(sources, "speakers", lambda: {"voice0": {"tier": "core", "sex": "F"}})
     return folder
 
@@ -200,7 +200,7 @@ needs_dpkg = pytest.mark.skipif(shutil.which("dpkg-deb") is None, reason="no dpk
 
 
 @needs_dpkg
-def test_debian_corpus_from_a_tiny_package(public):
+def test_debian_corpus_contains_listed_files_of_package(public):
     report = build.build_public(debian=True)
     assert report["missing"] == {"tiny-sounds": 1}
     train = corpus.open_corpus("train", name="debian")
@@ -211,7 +211,7 @@ def test_debian_corpus_from_a_tiny_package(public):
 
 
 @needs_dpkg
-def test_a_file_may_be_in_two_splits(public):
+def test_file_can_be_in_two_splits(public):
     build.build_public(debian=True)
     test, old = (corpus.open_corpus(split, name="debian") for split in ("test", OLD_TEST))
     assert (test.speakers, test.categories) == (old.speakers, old.categories)
@@ -220,24 +220,24 @@ def test_a_file_may_be_in_two_splits(public):
 
 
 @needs_dpkg
-def test_open_corpus_has_the_recordings_too(public, monkeypatch):
+def test_open_corpus_contains_packages_and_recordings(public, monkeypatch):
     assert build.build_public(folder=public)["name"] == "open"
     train = corpus.open_corpus("train")
     assert [(group.name, group.clips[0].package, group.clips[0].path) for group in train.speakers] == [
-        ("talker", "talk", "a/1.wav"),
+        ("talker", "speech", "a/1.wav"),
         ("voice0", "tiny-sounds", "usr/0.wav"),
     ]
     build.build_public(debian=True)
     for split in SPLITS[1:]:
         assert corpus.open_corpus(split).speakers == corpus.open_corpus(split, name="debian").speakers
     monkeypatch.setattr(build, "decode", None)
-    assert build.build_public() == corpus.report("open")  # built already, so nothing is fetched
+    assert build.build_public() == corpus.report("open")  # the corpus is finished, so nothing is downloaded
 
 
 @needs_dpkg
-def test_open_corpus_fetches_the_recordings(public, monkeypatch):
+def test_build_downloads_recordings(public, monkeypatch):
     monkeypatch.setenv("GROUPCOMM_RECORDINGS_URL", public.as_uri())
-    served = public / "a" / "talk" / "abc123" / "a" / "1.wav"
+    served = public / "a" / "speech" / "abc123" / "a" / "1.wav"
     served.parent.mkdir(parents=True)
     served.write_bytes((public / "speech" / "talker" / "1.wav").read_bytes())
     build.build_public()
@@ -245,23 +245,23 @@ def test_open_corpus_fetches_the_recordings(public, monkeypatch):
 
 
 @needs_dpkg
-def test_a_missing_recording_stops_the_build(public):
-    with pytest.raises(UserError, match="gone/speech/talker/1.wav: not there"):
+def test_missing_recording_stops_the_build(public):
+    with pytest.raises(UserError, match="gone/speech/talker/1.wav: missing"):
         build.build_public(folder=public / "gone")
     with pytest.raises(UserError, match="run `groupcomm data`"):
         corpus.open_corpus("train")
 
 
 @needs_dpkg
-def test_voices_join_the_training_speakers(public, monkeypatch):
-    said = (public / "speech" / "talker" / "1.wav").read_bytes()
+def test_voices_are_added_to_training_speakers_only(public, monkeypatch):
+    spoken = (public / "speech" / "talker" / "1.wav").read_bytes()
 
-    def speak(name, check):
-        yield f"{name}/000.wav", said, Entry("train", "a package", speaker=name, lang="it")
+    def synthesize(name, check):
+        yield f"{name}/000.wav", spoken, Entry("train", "a package", speaker=name, lang="it")
 
     monkeypatch.setattr(build.voices, "require", lambda: None)
     monkeypatch.setattr(build.voices, "SENTENCES", 1)
-    monkeypatch.setattr(build.voices, "speak", speak)
+    monkeypatch.setattr(build.voices, "synthesize", synthesize)
     assert build.build_public(debian=True, with_voices=True)["name"] == "debian-voices"
     assert build.build_public(folder=public, with_voices=True)["name"] == "open-voices"
     build.build_public(debian=True)
@@ -276,7 +276,7 @@ def test_voices_join_the_training_speakers(public, monkeypatch):
 
 
 @needs_dpkg
-def test_a_damaged_archive_is_named(empty, tmp_path):
+def test_damaged_archive_is_reported_with_its_path(empty, tmp_path):
     package = _deb(tmp_path / "package", {"usr/Sound.ocg": b"no group"})
     with pytest.raises(UserError, match="tiny-sounds.*usr/Sound.ocg: damaged archive.*delete the package"):
         list(build._unpack(package, {}, lambda: None))

@@ -16,7 +16,7 @@ def _db(x):
     return 10 * np.log10(np.mean(x.astype(np.float64) ** 2))
 
 
-def test_calibration_clips():
+def test_calibration_clips_are_valid_and_vary_in_level():
     items = clips.calibration_clips()
     assert len(items) >= 12 and len({item.name for item in items}) == len(items)
     for item in items:
@@ -26,7 +26,7 @@ def test_calibration_clips():
     assert min(levels) < -60 and max(levels) > -15
 
 
-def test_demo_mixtures_are_clean_speech_and_noise_at_the_stated_snr():
+def test_demo_mixtures_have_the_snr_of_the_recipe():
     demos, pairs = clips.demo_mixtures(), clips.demo_mixtures(2)
     assert len(demos) >= 6 and len(pairs) >= 2
     for demo, recipe in zip(demos + pairs, clips.DEMO, strict=True):
@@ -41,7 +41,7 @@ def test_demo_mixtures_are_clean_speech_and_noise_at_the_stated_snr():
             np.testing.assert_allclose(demo.mixture, speech, atol=3 / 32768)
 
 
-def test_readme_lists_every_file_and_nothing_else():
+def test_readme_lists_exactly_the_committed_files():
     readme = (clips.FOLDER / "README.md").read_text(encoding="utf-8")
     files = {str(path.relative_to(clips.FOLDER)) for path in clips.FOLDER.rglob("*.flac")}
     assert set(re.findall(r"^\| `(\S+\.flac)`", readme, re.MULTILINE)) == files
@@ -49,27 +49,27 @@ def test_readme_lists_every_file_and_nothing_else():
     assert sum((clips.FOLDER / file).stat().st_size for file in files) < 3e6
 
 
-def test_nothing_committed_is_gpl():
+def test_committed_clips_have_permissive_licences():
     readme = (clips.FOLDER / "README.md").read_text(encoding="utf-8")
     rows = [line for line in readme.splitlines() if line.startswith("| `")]
     used = set(re.findall(r"\(`([a-z0-9-]+)`, ([A-Z][\w.-]+)\)", "\n".join(rows)))
     assert {licence for _, licence in used} <= {"CC-BY-3.0", "CC-BY-4.0", "CC-BY-SA-3.0", "CC0-1.0", "BSD-like"}
     packages = sources.packages()
     for name, licence in used:
-        # gcin-voice's sources.toml line says "one voice CC-BY-3.0": the licence of a file must be among those of its package.
+        # A package can have several licences: the licence of a file must be one of them.
         assert licence in packages[name].licence, name
     for row in rows:
         if "CC-BY-SA-3.0)" in row:
             assert row.endswith("| CC-BY-SA-3.0 |")
 
 
-def test_recipes_are_of_the_right_split():
+def test_recipes_use_speakers_of_the_right_split():
     speakers = {entry.speaker: entry.split for files in sources.listed().values() for entry in files.values()}
     assert {speakers[name] for recipe in clips.CALIBRATION for name in recipe.speakers} == {"train"}
     assert {speakers[name] for recipe in clips.DEMO for name in recipe.speakers} == {"test,test-2026-11"}
 
 
-def test_missing_or_broken_file(tmp_path, monkeypatch):
+def test_missing_or_damaged_clip_is_reported(tmp_path, monkeypatch):
     shutil.copytree(clips.FOLDER, tmp_path / "clips")
     monkeypatch.setattr(clips, "FOLDER", tmp_path / "clips")
     (tmp_path / "clips" / "calibration" / "rain.flac").unlink()
@@ -80,13 +80,13 @@ def test_missing_or_broken_file(tmp_path, monkeypatch):
         clips.demo_mixtures()
 
 
-def test_making_them_needs_the_corpus(empty):
+def test_write_clips_needs_the_corpus(empty):
     with pytest.raises(UserError, match="corpus 'open'.*run `groupcomm data`"):
         clips.write_clips()
 
 
-def test_made_as_the_recipe_says_and_again_the_same(tiny, tmp_path, monkeypatch):
-    """On the tiny corpus: its own voices and noises in place of the recipes'."""
+def test_write_clips_follows_recipes_and_is_reproducible(tiny, tmp_path, monkeypatch):
+    """The recipes use the voices and noises of the tiny corpus."""
 
     def opened(split):
         c = open_corpus("test" if split == sources.OLD_TEST else split, name="tiny")

@@ -1,4 +1,4 @@
-"""Archives inside packages: small ones, made here as the formats say."""
+"""Test the readers of archives on small archives that are made here."""
 
 import gzip
 import io
@@ -31,7 +31,7 @@ def _cat(files, flag=1 << 31):
 
 
 def _group(files):
-    """A C4Group that is not compressed; a dict is a group in it."""
+    """Return an uncompressed C4Group; a dict in it becomes a nested group."""
     header = bytearray(204)
     header[: len(containers.C4_ID)] = containers.C4_ID
     struct.pack_into("<i", header, 36, len(files))
@@ -49,21 +49,21 @@ def _ocg(files):
 
 
 @pytest.mark.parametrize("path", ["usr/a.zip", "usr/a.pk3", "usr/A.PK3"])
-def test_zip(path):
+def test_sounds_of_zip_files(path):
     assert containers.is_container(path)
     assert _read(_zip({"a/b.ogg": b"sound", "readme.txt": b"text"}), path) == [("a/b.ogg", b"sound")]
 
 
-def test_cat_numbers_its_sounds():
+def test_sounds_of_cat_files_are_numbered():
     assert _read(_cat({"Wind, by nobody": b"RIFF1", "Rain": b"RIFF22"}), "opensfx.cat") == [("00.wav", b"RIFF1"), ("01.wav", b"RIFF22")]
 
 
-def test_ocg_and_the_groups_in_it():
+def test_sounds_of_nested_groups_in_ocg_files():
     data = _ocg({"Fire.ocg": {"Fuse.ogg": b"hiss", "Blast.ocg": {"1.wav": b"bang"}}, "Title.txt": b"text", "Rain.ogg": b"rain"})
     assert _read(data, "Sound.ocg") == [("Fire.ocg/Fuse.ogg", b"hiss"), ("Fire.ocg/Blast.ocg/1.wav", b"bang"), ("Rain.ogg", b"rain")]
 
 
-def test_other_files_are_not_containers():
+def test_other_suffixes_are_not_containers():
     assert not containers.is_container("usr/a.ogg") and not containers.is_container("usr/zip")
 
 
@@ -79,6 +79,6 @@ def test_other_files_are_not_containers():
         (b"\x1e\x8c" + gzip.compress(bytes(300))[2:], "a.ocg"),
     ],
 )
-def test_damage_is_named(data, path):
+def test_damaged_archive_is_rejected(data, path):
     with pytest.raises(ValueError, match="damaged archive"):
         _read(data, path)

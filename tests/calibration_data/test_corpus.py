@@ -10,7 +10,7 @@ from calibration_data.sources import OWN_SPLITS
 from groupcomm.errors import UserError
 
 
-def test_opens_every_split(tiny):
+def test_open_corpus_opens_every_split(tiny):
     for split in OWN_SPLITS:
         c = corpus.open_corpus(split, name="tiny")
         assert c.speech.dtype == np.dtype("<i2") and c.noise.dtype == np.dtype("<i2")
@@ -25,23 +25,23 @@ def test_opens_every_split(tiny):
         assert all(a[1] == b[0] for a, b in zip(ends, ends[1:], strict=False))
 
 
-def test_no_such_split(tiny):
+def test_unknown_split_is_rejected(tiny):
     with pytest.raises(UserError, match="'dev'.*train, validation, test or test-2026-11"):
         corpus.open_corpus("dev", name="tiny")
     with pytest.raises(UserError, match="'tiny': has no split test-2026-11; use train, validation or test,"):
-        corpus.open_corpus("test-2026-11", name="tiny")  # own folders have three splits
+        corpus.open_corpus("test-2026-11", name="tiny")  # a corpus from own folders has three splits
 
 
-def test_balanced_odds_are_the_weights(tiny, monkeypatch):
+def test_balanced_odds_follow_the_weights(tiny, monkeypatch):
     monkeypatch.setattr(corpus, "weights", lambda: {"rain": 3.0, "wind": 0.5, "music": 7.0})
     c = corpus.open_corpus("train", name="tiny")
     assert [group.name for group in c.categories] == ["crowd", "rain", "wind"]
-    np.testing.assert_allclose(c.balanced_odds, np.cumsum([1.0, 3.0, 0.5]) / 4.5)  # a crowd has no weight here, so it is 1
+    np.testing.assert_allclose(c.balanced_odds, np.cumsum([1.0, 3.0, 0.5]) / 4.5)  # without a weight, "crowd" has 1
     assert c.balanced_odds[-1] == 1
     assert replace(c, categories=()).balanced_odds.size == 0
 
 
-def test_no_such_corpus(empty):
+def test_missing_corpus_names_the_command_that_builds_it(empty):
     for name, command in corpus.COMMANDS.items():
         with pytest.raises(UserError, match=f"{name!r}.*run `{command}`"):
             corpus.open_corpus("train", name=name)
@@ -51,15 +51,15 @@ def test_no_such_corpus(empty):
         corpus.open_corpus("train", name="mine")
 
 
-@pytest.mark.parametrize("harm", ["cut", "garbage", "gone", "schema"])
-def test_damage_is_named(cache, empty, harm):
+@pytest.mark.parametrize("damage", ["cut", "garbage", "gone", "schema"])
+def test_damaged_corpus_is_reported(cache, empty, damage):
     shutil.copytree(cache / "corpus" / "tiny", empty / "corpus" / "tiny")
     folder = empty / "corpus" / "tiny"
-    if harm == "cut":
+    if damage == "cut":
         (folder / "train" / "speech.i16").write_bytes(b"\0\0")
-    elif harm == "garbage":
+    elif damage == "garbage":
         (folder / "train" / "clips.tsv").write_text("kind\toffset\nspeech\tx\n")
-    elif harm == "gone":
+    elif damage == "gone":
         (folder / "train" / "noise.i16").unlink()
     else:
         report = json.loads((folder / "corpus.json").read_text())

@@ -10,12 +10,12 @@ from groupcomm import cli
 
 
 def _run(monkeypatch, capsys, *args):
-    """Exit code, stdout, stderr of ``groupcomm data ARGS``."""
+    """Return the exit code, stdout and stderr of ``groupcomm data ARGS``."""
     monkeypatch.setattr(sys, "argv", ["groupcomm", "data", *map(str, args)])
     with pytest.raises(SystemExit) as e:
         cli.main()
-    said = capsys.readouterr()
-    return e.value.code, said.out, said.err
+    output = capsys.readouterr()
+    return e.value.code, output.out, output.err
 
 
 @pytest.mark.parametrize(
@@ -37,14 +37,14 @@ def _run(monkeypatch, capsys, *args):
         (["--sauce"], "No such option"),
     ],
 )
-def test_bad_input(empty, monkeypatch, capsys, args, message):
+def test_invalid_options_are_rejected(empty, monkeypatch, capsys, args, message):
     code, out, err = _run(monkeypatch, capsys, *args)
     assert code == 2
     assert message in err.replace("\n", " ") and not out
     assert "Traceback" not in err
 
 
-def test_own_folders(tiny, folders, monkeypatch, capsys):
+def test_data_builds_corpus_from_own_folders(tiny, folders, monkeypatch, capsys):
     args = ("--source", folders[0], "--noise", folders[1], "--name", "tiny")
     code, out, err = _run(monkeypatch, capsys, *args, "--json")
     assert code == 0
@@ -53,17 +53,17 @@ def test_own_folders(tiny, folders, monkeypatch, capsys):
     assert code == 0 and "validation" in out and "16" in out
 
 
-def test_options_choose_the_public_corpus(empty, monkeypatch, capsys):
-    asked = []
-    monkeypatch.setattr(build, "build_public", lambda **options: asked.append(options) or {"name": "x"})
+def test_options_select_the_public_corpus(empty, monkeypatch, capsys):
+    calls = []
+    monkeypatch.setattr(build, "build_public", lambda **options: calls.append(options) or {"name": "x"})
     assert _run(monkeypatch, capsys, "--recordings", "here", "--json")[0] == 0
     assert _run(monkeypatch, capsys, "--debian", "--voices", "--json")[0] == 0
-    assert asked == [
+    assert calls == [
         {"debian": False, "folder": Path("here"), "with_voices": False},
         {"debian": True, "folder": None, "with_voices": True},
     ]
 
 
-def test_is_light():
+def test_command_imports_no_heavy_modules():
     script = "import sys, calibration_data.commands; sys.exit(bool({'numpy', 'scipy', 'librosa', 'soundfile'} & set(sys.modules)))"
     assert subprocess.run([sys.executable, "-c", script]).returncode == 0
