@@ -1,7 +1,9 @@
-"""Trained networks on disk: a folder with ``network.json`` (sizes, recipe, validation) and ``weights.h5``.
+"""Trained networks on disk.
 
-The committed ones are in ``tf_model/trained/NAME`` and are addressed by name, any other by its path.
-The folder of a training run stands for its best checkpoint. This module does not import TensorFlow.
+A checkpoint is a folder with ``network.json`` (sizes, recipe, validation figures) and
+``weights.h5``. The committed checkpoints are in ``tf_model/trained/NAME`` and are addressed by
+name, all others by path. The folder of a training run stands for its best checkpoint. This module
+does not import TensorFlow.
 """
 
 import dataclasses
@@ -19,7 +21,8 @@ from tf_model import networks
 
 TRAINED = resource("tf_model/trained")
 SCHEMA = 1
-RUNS = (Path("build/train"), Path("build/qat"))  # where `groupcomm train` and `qat` write unless told
+# Folders in which `groupcomm train` and `groupcomm qat` write by default.
+RUNS = (Path("build/train"), Path("build/qat"))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -28,10 +31,14 @@ class Checkpoint:
 
     Parameters
     ----------
-    name : name in the registry it was trained under.
-    net : its sizes.
-    training : recipe and validation figures, as `tf_model.train` wrote them.
-    weights : path of the weights; None: random ones, the same every time.
+    name : str
+        Name in the registry under which it was trained.
+    net : networks.Network
+        Its sizes.
+    training : dict
+        Recipe and validation figures, as `tf_model.train` wrote them.
+    weights : Path or None
+        Path of the weights. None: random weights, always the same.
     """
 
     name: str
@@ -40,7 +47,22 @@ class Checkpoint:
     weights: Path | None
 
     def model(self, view: str = "sequence"):
-        """Build a view of the network with these weights."""
+        """Build a view of the network with these weights.
+
+        Parameters
+        ----------
+        view : str
+            See the function ``build`` of the family of the network.
+
+        Returns
+        -------
+        keras.Model
+
+        Raises
+        ------
+        UserError
+            When the file does not have the weights of this network.
+        """
         model = networks.family(self.net).build(self.net, view)
         if self.weights is None:
             model.set_weights(_random_weights(model))
@@ -49,16 +71,19 @@ class Checkpoint:
             model.load_weights(self.weights)
         except (OSError, ValueError, KeyError) as e:
             reason = str(e).splitlines()[0]
-            raise UserError(f"{self.weights}: not the weights of this network ({reason}); train or check it out again") from e
+            raise UserError(
+                f"{self.weights}: not the weights of this network ({reason}); "
+                "train or check it out again"
+            ) from e
         return model
 
     def sha256(self) -> str:
-        """Checksum of the weights."""
+        """Return the checksum of the weights, in hexadecimal."""
         return sha256(self.weights)
 
 
 def names() -> list[str]:
-    """Names of the committed networks."""
+    """Return the names of the committed checkpoints, sorted."""
     return sorted(p.parent.name for p in TRAINED.glob("*/network.json"))
 
 
@@ -82,7 +107,8 @@ def find(name_or_path: str) -> Path | None:
         None when there is no such checkpoint.
     """
     folder = TRAINED / name_or_path if name_or_path in names() else Path(name_or_path)
-    found = (one for one in (folder, folder / "best") if (one / "network.json").is_file())
+    candidates = (folder, folder / "best")
+    found = (path for path in candidates if (path / "network.json").is_file())
     return next(found, None)
 
 
@@ -92,7 +118,7 @@ def find_by_checksum(weights_sha256: str) -> Path | None:
     Parameters
     ----------
     weights_sha256 : str
-        As the description of a bundle has it: ``checkpoint_sha256``.
+        The field ``checkpoint_sha256`` of a bundle.
 
     Returns
     -------
@@ -103,7 +129,7 @@ def find_by_checksum(weights_sha256: str) -> Path | None:
         try:
             found = json.loads((folder / "network.json").read_text())["weights_sha256"]
         except (OSError, ValueError, KeyError, TypeError):
-            continue  # `load` says what is wrong with it
+            continue  # `load` reports what is wrong with it
         if found == weights_sha256:
             return folder
     return None
@@ -124,24 +150,36 @@ def load(name_or_path: str) -> Checkpoint:
     Raises
     ------
     UserError
-        When there is none, or ``network.json`` cannot be read.
+        When there is no such checkpoint, or it is damaged.
     """
     folder = find(name_or_path)
     if folder is None:
-        hint = suggest(name_or_path, [*names(), *map(str, runs())], "train one with `groupcomm train`")
-        raise UserError(f"{name_or_path}: no trained network of this name and no folder with a network.json; {hint}")
+        hint = suggest(
+            name_or_path, [*names(), *map(str, runs())], "train one with `groupcomm train`"
+        )
+        raise UserError(
+            f"{name_or_path}: no trained network of this name and no folder with a network.json; "
+            f"{hint}"
+        )
     description = folder / "network.json"
     try:
         d = json.loads(description.read_text())
         if d["schema"] != SCHEMA:
-            raise UserError(f"{description}: schema {d['schema']}, this program reads {SCHEMA}; train it again")
+            raise UserError(
+                f"{description}: schema {d['schema']}, this program reads {SCHEMA}; train it again"
+            )
         net = networks.from_dict(d.get("family", "streaming"), d["network"])
         weights = folder / "weights.h5"
         if sha256(weights) != d["weights_sha256"]:
-            raise UserError(f"{weights}: checksum differs from network.json; the file is damaged, check it out again")
+            raise UserError(
+                f"{weights}: checksum differs from network.json; the file is damaged, "
+                "check it out again"
+            )
         return Checkpoint(d["name"], net, d["training"], weights)
     except (ValueError, KeyError, TypeError, OSError) as e:
-        raise UserError(f"{description}: not a network description ({e}); check it out or train it again") from e
+        raise UserError(
+            f"{description}: not a network description ({e}); check it out or train it again"
+        ) from e
 
 
 def corpus_of(trained: Checkpoint | None) -> str:
@@ -155,31 +193,66 @@ def corpus_of(trained: Checkpoint | None) -> str:
     Returns
     -------
     str
-        Name of the corpus of its recipe; ``"open"`` when that is unknown or not built here, which
-        a note on stderr says.
+        Name of the corpus in its recipe. "open" when that is unknown, or not built on this machine;
+        the latter is noted on stderr.
     """
     name = trained.training.get("recipe", {}).get("corpus", "open") if trained else "open"
     if name != "open" and name not in corpora.names():
-        note(f"{trained.name} was trained on the corpus {name}, which is not built here; using open")
+        note(
+            f"{trained.name} was trained on the corpus {name}, which is not built here; using open"
+        )
         return "open"
     return name
 
 
 def untrained(name: str) -> Checkpoint:
-    """A network of the registry with random weights, to see what becomes of it before it is trained."""
+    """Return a network of the registry with random weights, to measure it before training.
+
+    Parameters
+    ----------
+    name : str
+
+    Returns
+    -------
+    Checkpoint
+
+    Raises
+    ------
+    UserError
+        When there is no network of this name.
+    """
     return Checkpoint(name, networks.find(name), {}, None)
 
 
 def _random_weights(model) -> list[np.ndarray]:
-    """Weights about as large as trained ones. No gain is 1 and no bias 0: a converter would drop those, and show a smaller network."""
-    random = np.random.default_rng(0)
+    """Make random weights of about the size of trained ones.
+
+    No gain is 1 and no bias is 0, because the converter would remove them and the network would
+    appear smaller.
+    """
+    rng = np.random.default_rng(0)
     return [
-        random.normal(0, 0.8 / np.sqrt(len(w)), w.shape) if w.ndim > 1 else w + random.normal(0, 0.1, w.shape) for w in model.get_weights()
+        rng.normal(0, 0.8 / np.sqrt(len(w)), w.shape)
+        if w.ndim > 1
+        else w + rng.normal(0, 0.1, w.shape)
+        for w in model.get_weights()
     ]
 
 
 def save(folder: Path, name: str, net: networks.Network, training: dict, model) -> None:
-    """Write a checkpoint folder; it appears whole or not at all."""
+    """Write a checkpoint folder. It appears whole or not at all.
+
+    Parameters
+    ----------
+    folder : Path
+    name : str
+        Name of the network in the registry.
+    net : networks.Network
+    training : dict
+        Recipe and validation figures.
+    model : keras.Model
+        Any view of the network.
+    """
     with atomic_folder(folder) as part:
         weights = part / "weights.h5"
         model.save_weights(weights)
