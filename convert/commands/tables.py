@@ -140,8 +140,9 @@ def show_evaluation(result: dict) -> None:
             continue
         digits = 3 if "stoi" in measure else 2
         table.add_row(label, *(f"{found[key]:.{digits}f}" for key in ("in", "out")), interval(found["better"], digits))
-    headers = ("", "mixtures", "SI-SDR improvement (dB), 95 % CI", "worst 5 % (dB)", "worse than input")
-    groups = new_table(*headers, title="By SNR, room, disturbance, noise, speaker and sex")
+    headers = ("", "mixtures", "SI-SDRi (dB), 95 % CI", "worst 5 %", "harmed")
+    caption = "SI-SDRi: improvement of the SI-SDR; harmed: mixtures that became worse"
+    groups = new_table(*headers, title="By SNR, room, disturbance, noise, speaker and sex", caption=caption)
     everything = {"mixtures": result["mixtures"], **result["sisdri_db"]}
     everything |= {"worst_twentieth": result["worst_twentieth_db"], "harm": result["harm"]}
     for kind in ({"all": everything}, *result["by"].values()):
