@@ -1,1 +1,1 @@
-"""The conversion room: int8 models, bundles, inspection and parity."""
+"""Conversion to int8 models and bundles, inspection and parity tests."""

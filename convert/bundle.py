@@ -1,7 +1,8 @@
-"""The bundle: the one thing that leaves for a board. A folder with model.tflite, bundle.json and golden vectors.
+"""The bundle: all that a board needs of a network.
 
-The schema is in docs/reference/bundle.md. The committed bundles are in ``convert/bundles/NAME`` and are addressed by name, any other by
-its path.
+A bundle is a folder with model.tflite, bundle.json and golden vectors. The schema is in
+docs/reference/bundle.md. The committed bundles are in ``convert/bundles/NAME`` and are addressed by
+name, all others by their path.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from groupcomm.suggest import suggest
 from tf_model import signal as sig
 from tf_model.signal import to_pcm
 
-if TYPE_CHECKING:  # a checkpoint's module takes TensorFlow, which reading a bundle does not need
+if TYPE_CHECKING:  # tf_model.checkpoint imports TensorFlow, which reading a bundle does not need
     from tf_model import checkpoint
 
 BUNDLES = resource("convert/bundles")
@@ -36,7 +37,17 @@ GOLDEN_HOPS = 500
 
 @dataclasses.dataclass(frozen=True)
 class Bundle:
-    """A bundle, read and checked: ``description`` is bundle.json, ``model`` the flatbuffer's bytes."""
+    """A bundle that was read and checked.
+
+    Attributes
+    ----------
+    path : Path
+        Its folder.
+    description : dict
+        The contents of bundle.json.
+    model : bytes
+        The `.tflite`.
+    """
 
     path: Path
     description: dict
@@ -44,23 +55,32 @@ class Bundle:
 
     @property
     def name(self) -> str:
+        """The name of the bundle."""
         return self.description["name"]
 
     @property
     def signal(self) -> sig.Signal:
+        """The signal path of the network."""
         return sig.Signal(**self.description["signal"])
 
     @property
     def sources(self) -> int:
+        """The number of sources that the network outputs."""
         return self.description["sources"]
 
     @property
     def activations(self) -> int:
-        """Their bits: 8, or 16 for 16x8."""
+        """Bits of the activations: 8, or 16 for 16x8."""
         return self.description["quantization"]["activations"]
 
     def golden(self) -> tuple[np.ndarray, np.ndarray]:
-        """Golden features [shape=(hops, inputs), int8] and the masks [shape=(hops, sources * values), int8] that belong to them.
+        """Read the golden vectors.
+
+        Returns
+        -------
+        features : np.ndarray [shape=(hops, inputs), dtype=int8]
+        masks : np.ndarray [shape=(hops, sources * values), dtype=int8]
+            The masks that the official TFLM outputs for these features.
 
         Raises
         ------
@@ -74,29 +94,30 @@ class Bundle:
             content = file.read_bytes() if file.is_file() else b""
             if zlib.crc32(content) != golden[key]["crc32"]:
                 raise UserError(
-                    f"{file}: missing or damaged (its CRC-32 is not that of bundle.json); convert the network again"
+                    f"{file}: missing or damaged (its CRC-32 is not that of bundle.json); "
+                    "convert the network again"
                 )
             arrays.append(np.frombuffer(content, np.int8).reshape(golden["hops"], -1))
         return arrays[0], arrays[1]
 
     def quantize_features(self, features: np.ndarray) -> np.ndarray:
-        """Features [shape=(hops, inputs), float32] as the model's int8."""
+        """Quantize features [shape=(hops, inputs), dtype=float32] to the model's int8."""
         d = self.description["features"]
         return quantize.quantize(features, d["scale"], d["zero_point"])
 
     def dequantize_masks(self, masks: np.ndarray) -> np.ndarray:
-        """The model's int8 masks [shape=(hops, sources * values)] as float32 in 0..1."""
+        """Convert masks [shape=(hops, sources * values), dtype=int8] to float32 in 0..1."""
         d = self.description["masks"]
         return quantize.dequantize(masks, d["scale"], d["zero_point"])
 
 
 def names() -> list[str]:
-    """Names of the committed bundles."""
+    """Return the names of the committed bundles."""
     return sorted(p.parent.name for p in BUNDLES.glob("*/bundle.json"))
 
 
 def own() -> list[Path]:
-    """Return the folders of the bundles that `groupcomm convert` wrote to its default place."""
+    """Return the folders of the bundles that `groupcomm convert` wrote to its default location."""
     return sorted(file.parent for file in Path("build/bundles").glob("*/bundle.json"))
 
 
@@ -109,10 +130,18 @@ def find(name_or_path: str) -> Path | None:
 def load(name_or_path: str) -> Bundle:
     """Open a bundle by committed name or by path, and check it.
 
+    Parameters
+    ----------
+    name_or_path : str
+
+    Returns
+    -------
+    Bundle
+
     Raises
     ------
     UserError
-        When it is missing, of another schema, or its model is missing, cut short or changed.
+        When it is missing or has another schema, or its model is missing, truncated or changed.
     """
     folder = find(name_or_path)
     if folder is None:
@@ -130,7 +159,8 @@ def _open(folder: Path) -> Bundle:
         d = json.loads(file.read_text())
         if d["schema"] != SCHEMA:
             raise UserError(
-                f"{file}: schema {d['schema']}, this program reads {SCHEMA}; run `groupcomm convert` again"
+                f"{file}: schema {d['schema']}, this program reads {SCHEMA}; "
+                "run `groupcomm convert` again"
             )
         model = folder / d["model"]["file"]
         if not model.is_file():
@@ -138,11 +168,13 @@ def _open(folder: Path) -> Bundle:
         content = model.read_bytes()
         if len(content) != d["model"]["bytes"]:
             raise UserError(
-                f"{model}: {len(content)} bytes, bundle.json says {d['model']['bytes']}; convert the network again"
+                f"{model}: {len(content)} bytes, bundle.json says {d['model']['bytes']}; "
+                "convert the network again"
             )
         if sha256(model) != d["model"]["sha256"]:
             raise UserError(
-                f"{model}: checksum differs from bundle.json, the file is damaged; convert the network again"
+                f"{model}: checksum differs from bundle.json, the file is damaged; "
+                "convert the network again"
             )
         bundle = Bundle(folder, d, content)
         rate = d["signal"]["sample_rate"]
@@ -153,11 +185,12 @@ def _open(folder: Path) -> Bundle:
             or d["sources"] < 1
         ):
             raise UserError(
-                f"{file}: sample_rate {rate!r} or sources {d['sources']!r} is no positive number; convert the network again"
+                f"{file}: sample_rate {rate!r} or sources {d['sources']!r} is not a positive "
+                "number; convert the network again"
             )
         if not isinstance(d["name"], str) or not isinstance(d["checkpoint_sha256"], str):
             raise UserError(
-                f"{file}: name or checkpoint_sha256 is no text; convert the network again"
+                f"{file}: name or checkpoint_sha256 is not a string; convert the network again"
             )
         for key, count in (
             ("features", bundle.signal.n_features),
@@ -169,11 +202,13 @@ def _open(folder: Path) -> Bundle:
                 or abs(d[key]["zero_point"]) > 128
             ):
                 raise UserError(
-                    f"{file}: {key} {d[key]} are not {count} values in int8; convert the network again"
+                    f"{file}: {key} {d[key]} are not {count} values in int8; "
+                    "convert the network again"
                 )
         if count := flatbuffer.read(model).stateful_sequences:
             raise UserError(
-                f"{model}: {count} LSTMs begin a sequence with the state of the hop before, which no network means; convert it again"
+                f"{model}: {count} LSTMs start a sequence with the state of the previous hop, "
+                "which is wrong for every network; convert it again"
             )
         return bundle
     except (ValueError, KeyError, TypeError, OSError) as e:
@@ -191,10 +226,26 @@ runtime.Interpreter.from_bytes(open(sys.argv[1], "rb").read(), arena_size=int(sy
 
 
 def smallest_arena(model: Path) -> int:
-    """Smallest arena, in bytes, with which the official TFLM on this machine allocates and runs a model.
+    """Find the smallest arena with which the official TFLM on this machine runs a model.
 
-    It is the peak while allocating, not what is left in use after. TFLM's LSTM ends the process with a segmentation fault when
-    the arena runs out at the wrong moment, so every size is tried in a process of its own.
+    The size is the peak during allocation, which exceeds the memory in use afterwards. TFLM's LSTM
+    can end the process with a segmentation fault when the arena is too small, so each size is tried
+    in a process of its own.
+
+    Parameters
+    ----------
+    model : Path
+        A `.tflite`.
+
+    Returns
+    -------
+    int
+        Bytes, a multiple of 16.
+
+    Raises
+    ------
+    UserError
+        When the model does not run in 16 MiB.
     """
 
     def fits(size: int) -> bool:
@@ -206,7 +257,8 @@ def smallest_arena(model: Path) -> int:
     while not fits(high):
         if high >= 2**24:
             raise UserError(
-                f"{model}: TFLM does not run it in 16 MiB; `groupcomm inspect` names the operators that it lacks"
+                f"{model}: TFLM does not run it in 16 MiB; "
+                "`groupcomm inspect` lists unsupported operators"
             )
         low, high = high, 2 * high
     while high - low > 16:
@@ -216,13 +268,31 @@ def smallest_arena(model: Path) -> int:
 
 
 def golden_pcm(hops: int, hop: int) -> np.ndarray:
-    """``hops`` hops of real sound, an equal part from the start of every demo mixture [shape=(hops * hop,), int16]."""
+    """Return real sound: an equal part from the start of every demo mixture.
+
+    Parameters
+    ----------
+    hops : int
+        Number of hops.
+    hop : int
+        Samples in a hop.
+
+    Returns
+    -------
+    np.ndarray [shape=(hops * hop,), dtype=int16]
+
+    Raises
+    ------
+    UserError
+        When the demo mixtures are too short.
+    """
     demos = clips.demo_mixtures()
     shares = [hops // len(demos) + (i < hops % len(demos)) for i in range(len(demos))]
-    held = len(demos) * min(len(demo.mixture) // hop for demo in demos)
-    if hops > held:
+    available = len(demos) * min(len(demo.mixture) // hop for demo in demos)
+    if hops > available:
         raise UserError(
-            f"{hops} hops asked, the demo mixtures hold {held} of {hop} samples; ask fewer"
+            f"{hops} hops requested, but the demo mixtures have {available} of {hop} samples; "
+            "request fewer"
         )
     return to_pcm(
         np.concatenate(
@@ -232,13 +302,27 @@ def golden_pcm(hops: int, hop: int) -> np.ndarray:
 
 
 def stream_features(pcm: np.ndarray, bundle_signal: sig.Signal) -> np.ndarray:
-    """Features of a stream of whole hops as the runner sees them, without the frames that flush it [shape=(hops, inputs), float32]."""
+    """Compute the features of a stream of whole hops, without the frames that flush it.
+
+    Parameters
+    ----------
+    pcm : np.ndarray [shape=(samples,), dtype=int16]
+    bundle_signal : Signal
+
+    Returns
+    -------
+    np.ndarray [shape=(hops, inputs), dtype=float32]
+    """
     spectrum = sig.stft(pcm.astype(np.float32) / np.float32(sig.PCM_SCALE), bundle_signal)
     return sig.features(spectrum[: len(pcm) // bundle_signal.hop], bundle_signal)
 
 
 def _budget(folder: Path):
-    """``budget`` of the bundle in a folder. None where there is none, or no bundle that can be read: a conversion is how one is mended."""
+    """Return the ``budget`` of the bundle in a folder.
+
+    It is None without a budget, and also without a readable bundle: conversion must be able to
+    replace a damaged one.
+    """
     try:
         return json.loads((Path(folder) / "bundle.json").read_text())["budget"]
     except (OSError, ValueError, KeyError, TypeError):
@@ -255,29 +339,51 @@ def write(
     name: str | None = None,
     calibration: Path | None = None,
 ) -> Bundle:
-    """Quantize a network and write its bundle; the folder appears whole or not at all. The budget of a bundle that it replaces is kept.
+    """Quantize a network and write its bundle; the folder appears whole or not at all.
+
+    The budget of a bundle that is replaced is kept.
 
     Parameters
     ----------
-    trained : a network of the streaming family.
-    folder : where it goes.
-    method : how ranges are chosen, see `ranges.choose_range`; None: as they were trained, or else by percentile for 8 bits, for 16 of all that
-        was seen.
-    activations : their bits, 8 or 16; features and masks have 8.
-    weights : bits of a FULLY_CONNECTED's, 8 or 4; None: as they were trained, or else 8. With 4, the official TFLM alone runs it.
-    name : of the bundle; None: that of the network.
-    calibration : a folder of sound files that the ranges are observed on, in place of the committed clips.
+    trained : Checkpoint
+        A network of the streaming family.
+    folder : Path
+        Where the bundle goes.
+    method : str or None
+        How to choose ranges, see `ranges.choose_range`. None selects the trained ranges if there
+        are any, else "percentile" for 8 bits and "min-max" for 16 bits.
+    activations : int
+        Bits of the activations, 8 or 16. Features and masks have 8.
+    weights : int or None
+        Bits of the weights of FULLY_CONNECTED, 8 or 4. None selects the bits that were trained, or
+        8. Only the official TFLM runs a bundle with 4 bits.
+    name : str or None
+        Name of the bundle. None selects the name of the network.
+    calibration : Path or None
+        A folder of sound files to choose ranges on, in place of the committed clips.
+
+    Returns
+    -------
+    Bundle
+
+    Raises
+    ------
+    UserError
+        When the name is invalid, ``calibration`` is given although the ranges were trained, or the
+        network cannot be quantized.
     """
     name = name or trained.name
     if not re.fullmatch(r"[A-Za-z][\w-]*", name):
         raise UserError(
-            f"bundle name {name!r}: cannot be used; use letters, digits, '-' and '_', beginning with a letter"
+            f"bundle name {name!r}: not valid; use letters, digits, '-' and '_', "
+            "beginning with a letter"
         )
     weights = weights or trained.training.get("weights", 8)
     trained_ranges = method is None and activations == 8 and "ranges" in trained.training
     if trained_ranges and calibration is not None:
         raise UserError(
-            f"--calibration {calibration}: the ranges of {trained.name} were trained; choose --ranges to observe them on these sounds"
+            f"--calibration {calibration}: the ranges of {trained.name} were trained; "
+            "choose a method with --ranges to use these sounds"
         )
     method = None if trained_ranges else method or ("percentile" if activations == 8 else "min-max")
     budget = _budget(folder)

@@ -1,7 +1,11 @@
-"""`groupcomm compile`: a bundle as plain C. No interpreter, no flatbuffer, no C++ runtime: constants, a planned memory, and calls of the
-kernels in `micro/kernels`, with the official TFLM's bits.
+"""Write a bundle as plain C, for `groupcomm compile`.
 
-Any model runs that is made of operators with a kernel, whose only inputs and outputs are the bundle's features and masks.
+The C code needs no interpreter, no flatbuffer and no C++ runtime. It consists of constants, a
+memory plan, and calls of the kernels in `micro/kernels`, and computes the same bits as the official
+TFLM.
+
+A model can be compiled if all of its operators have a kernel and its only input and output are the
+features and masks of the bundle.
 """
 
 from __future__ import annotations
@@ -20,14 +24,9 @@ from convert.tflite_schema import schema
 from groupcomm.errors import UserError
 from groupcomm.files import atomic_folder
 
-ALIGNMENT = 8  # of every tensor in memory: Helium and the LSTM's scratch read words
-_WEIGHTS = (
-    "weights",
-    "bias",
-    "input_weights",
-    "recurrent_weights",
-    "input_bias",
-)  # in the parameters of kernels
+ALIGNMENT = 8  # bytes, of every tensor: Helium code and the LSTM's scratch access whole words
+# Fields of the kernels' parameters that hold weights and biases.
+_WEIGHTS = ("weights", "bias", "input_weights", "recurrent_weights", "input_bias")
 _C_TYPES = {
     np.dtype(np.int8): "int8_t",
     np.dtype(np.int16): "int16_t",
@@ -38,7 +37,7 @@ _C_TYPES = {
 
 @dataclasses.dataclass(frozen=True)
 class _Op:
-    """An operator: its tensors, what its kernel is called with, and the kernel's name in C."""
+    """An operator: its tensors, the parameters of its kernel, and the kernel's name in C."""
 
     name: str
     inputs: list[int]
@@ -49,7 +48,17 @@ class _Op:
 
 @dataclasses.dataclass
 class Buffer:
-    """A piece of memory: bytes, the first and the last op in which it is used, and where it was put."""
+    """A buffer in a planned memory.
+
+    Attributes
+    ----------
+    size : int
+        Bytes.
+    first, last : int
+        Index of the first and the last operator that uses it.
+    offset : int
+        Where `plan` put it, in bytes.
+    """
 
     size: int
     first: int
@@ -58,10 +67,25 @@ class Buffer:
 
 
 def plan(buffers: list[Buffer]) -> int:
-    """Give every buffer an offset such that no two of one time overlap; returns the bytes of all.
+    """Give every buffer an offset such that buffers in use at the same time do not overlap.
 
-    The largest come first, each at the lowest place that is free for all its life (Pisarchyk and Lee, "Efficient memory management for
-    deep neural net inference", 2020, section 5: greedy by size, which TFLM uses too).
+    The largest buffers are placed first, each at the lowest offset that is free during its whole
+    lifetime.
+
+    Parameters
+    ----------
+    buffers : list of Buffer
+        Their offsets are set.
+
+    Returns
+    -------
+    int
+        Bytes of the whole memory.
+
+    References
+    ----------
+    Pisarchyk and Lee, "Efficient memory management for deep neural net inference", 2020, section 5:
+    greedy by size, which TFLM also uses.
     """
     placed: list[Buffer] = []
     for buffer in sorted(buffers, key=lambda b: -b.size):
@@ -80,15 +104,23 @@ def plan(buffers: list[Buffer]) -> int:
 def compile_bundle(bundle: Bundle, folder: Path) -> dict:
     """Write a bundle as ``NAME.c`` and ``NAME.h``; the folder appears whole or not at all.
 
+    Parameters
+    ----------
+    bundle : Bundle
+    folder : Path
+        Where the files go.
+
     Returns
     -------
-    dict with ``name`` (a C identifier), ``files``, ``weight_bytes`` (int8 weights and int32 biases), ``state_bytes``, ``arena_bytes``
-    (activations, overlapped), and ``unplanned_bytes`` (the same, side by side).
+    dict
+        ``name`` (a C identifier), ``files``, ``weight_bytes`` (int8 weights and int32 biases),
+        ``state_bytes``, ``arena_bytes`` (activations and scratch, as planned) and
+        ``unplanned_bytes`` (the same without overlap).
 
     Raises
     ------
     UserError
-        When an operator has no kernel, by its name and that of the tensor it makes.
+        When an operator has no kernel. The message names the operator and its output tensor.
     """
     c = _Program(bundle)
     with atomic_folder(folder) as part:
@@ -105,7 +137,7 @@ def compile_bundle(bundle: Bundle, folder: Path) -> dict:
 
 
 class _Program:
-    """A model on its way to C: definitions of constants, then calls in order."""
+    """A model as C: definitions of constants, then calls in the order of the graph."""
 
     def __init__(self, bundle: Bundle):
         self.bundle = bundle
@@ -115,7 +147,8 @@ class _Program:
         model = schema.ModelT.InitFromPackedBuf(bundle.model, 0)
         if len(model.subgraphs) != 1:
             raise UserError(
-                f"{bundle.path}: the model has {len(model.subgraphs)} graphs; a network without control flow has one"
+                f"{bundle.path}: the model has {len(model.subgraphs)} graphs; "
+                "use a network without control flow, which has one"
             )
         graph = model.subgraphs[0]
         self._tensors, self._data = graph.tensors, model.buffers
@@ -134,7 +167,7 @@ class _Program:
                     kernels.function(model, op, kernel),
                 )
             )
-        self._aliases = {}  # a reshaped tensor is the tensor that it was made of
+        self._aliases = {}  # the output of a RESHAPE shares the memory of its input
         for op in ops:
             if op.name == "RESHAPE":
                 self._aliases[op.outputs[0]] = self._root(op.inputs[0])
@@ -144,12 +177,13 @@ class _Program:
         }
         if len(self._boundary) != 2 or len(graph.inputs) != 1 or len(graph.outputs) != 1:
             raise UserError(
-                f"{bundle.path}: the model does not make one tensor of one other; convert the network again"
+                f"{bundle.path}: the model does not have one input and one output; "
+                "convert the network again"
             )
         for tensor, what in ((graph.inputs[0], "features"), (graph.outputs[0], "masks")):
             if self._tensors[tensor].type != schema.TensorType.INT8:
                 raise UserError(
-                    f"{bundle.path}: the model's {what} are not int8; let it have int16 inside, with QUANTIZE at both ends"
+                    f"{bundle.path}: the model's {what} are not int8; convert the network again"
                 )
         self._persistent = flatbuffer.persistent_states(model)
         self._place(ops)
@@ -163,7 +197,7 @@ class _Program:
         return self._aliases.get(tensor, tensor)
 
     def _place(self, ops: list[_Op]) -> None:
-        """Put states first, one after the other, then the activations and the scratch of LSTMs, overlapped."""
+        """Place the states first, then the activations and the scratch of LSTMs, with overlap."""
         self._offsets: dict[int, int] = {}
         at = 0
         lives: dict[int, Buffer] = {}
@@ -200,7 +234,7 @@ class _Program:
         return math.prod(self._shape(tensor)) * (2 if self._is_int16(tensor) else 1)
 
     def _values(self, tensor: int) -> np.ndarray | None:
-        """Values of a constant tensor, int8 or int16; None of another."""
+        """Return the values of a constant tensor, int8 or int16; None for another tensor."""
         data = self._data[self._tensors[tensor].buffer].data
         dtype = np.int16 if self._is_int16(tensor) else np.int8
         return None if data is None else np.frombuffer(np.asarray(data, np.uint8).tobytes(), dtype)
@@ -209,7 +243,7 @@ class _Program:
         return self._tensors[tensor].type == schema.TensorType.INT16
 
     def _address(self, tensor: int) -> str:
-        """C expression of the address of a tensor, as bytes if it is in memory."""
+        """Return a C expression for the address of a tensor, as bytes if it is in memory."""
         tensor = self._root(tensor)
         if tensor in self._boundary:
             return self._boundary[tensor]
@@ -220,22 +254,23 @@ class _Program:
         return self._array(f"tensor_{tensor}", values)
 
     def _argument(self, tensor: int) -> str:
-        """The same with the tensor's own type."""
+        """Return a C expression for the address of a tensor, with the type of its elements."""
         at = self._address(tensor)
         return f"(int16_t*)(void*)({at})" if self._is_int16(tensor) and at.startswith("m +") else at
 
     def _array(self, name: str, values: np.ndarray) -> str:
-        """Define a constant array; returns its name."""
+        """Define a constant array; return its name."""
         flat = [str(v) for v in values.ravel().tolist()]
         lines = textwrap.fill(", ".join(flat), 138, initial_indent="  ", subsequent_indent="  ")
         shape = ", ".join(map(str, values.shape))
         self._definitions.append(
-            f"static const _Alignas(4) {_C_TYPES[values.dtype]} {name}[{values.size}] = {{ /* ({shape}) */\n{lines}}};"
+            f"static const _Alignas(4) {_C_TYPES[values.dtype]} {name}[{values.size}] = "
+            f"{{ /* ({shape}) */\n{lines}}};"
         )
         return name
 
     def _struct(self, name: str, value) -> str:
-        """Initializer of a kernel's parameters; arrays are defined on the way."""
+        """Return the initializer of a kernel's parameters, and define the arrays in it."""
         parts = []
         for field in dataclasses.fields(value):
             v = getattr(value, field.name)
@@ -274,7 +309,8 @@ class _Program:
         if isinstance(p, kernels.Lookup):
             return [
                 *lines,
-                f"  gc_lookup_s8({self._array(name, p.table)}, {p.count}, {self._address(op.inputs[0])}, {out});",
+                f"  gc_lookup_s8({self._array(name, p.table)}, {p.count}, "
+                f"{self._address(op.inputs[0])}, {out});",
             ]
         kind = re.sub(r"(?<!^)(?=[A-Z])", "_", type(p).__name__).lower()
         self._definitions.append(f"static const gc_{kind} {name} = {self._struct(name, p)};")
@@ -296,14 +332,15 @@ class _Program:
                 (op.kernel.zero_point, "hidden") if tensor == op.inputs[18] else (0, "cells, int16")
             )
             lines.append(
-                f"  memset({self._address(tensor)}, {value}, {self._bytes(tensor)}); /* {self._shape(tensor)} {what} */"
+                f"  memset({self._address(tensor)}, {value}, {self._bytes(tensor)}); "
+                f"/* {self._shape(tensor)} {what} */"
             )
         return lines
 
     def header(self) -> str:
-        """Text of NAME.h."""
+        """Return the text of NAME.h."""
         guard = f"GROUPCOMM_{self.name.upper()}_H_"
-        return f"""/* {self.bundle.name} as plain C, by `groupcomm compile`. */
+        return f"""/* {self.bundle.name} as plain C, generated by `groupcomm compile`. */
 #ifndef {guard}
 #define {guard}
 
@@ -329,7 +366,7 @@ extern const gc_model groupcomm_{self.name};
         return -(-(self.state_bytes + self.arena_bytes) // 16) * 16
 
     def source(self) -> str:
-        """Text of NAME.c."""
+        """Return the text of NAME.c."""
         d, signal = self.bundle.description, self.bundle.signal
         quantizations = [
             f"{{{c_float(d[k]['scale'])}, {d[k]['zero_point']}}}" for k in ("features", "masks")
@@ -342,9 +379,10 @@ extern const gc_model groupcomm_{self.name};
             key: "\n".join(lines)
             for key, lines in (parts | {"r": self._resets, "c": self._calls}).items()
         }
-        return f"""/* {self.bundle.name} as plain C, by `groupcomm compile`.
-   Memory: {self.state_bytes} bytes of state, then {self.arena_bytes} of activations; those that are never alive together share a place.
-   With GROUPCOMM_ENGINE_TFLM, the signal path alone: the network is in the .tflite. */
+        return f"""/* {self.bundle.name} as plain C, generated by `groupcomm compile`.
+   Memory: {self.state_bytes} bytes of state, then {self.arena_bytes} bytes of activations.
+   Activations that are not in use at the same time share memory.
+   With GROUPCOMM_ENGINE_TFLM, this file has the signal path only: the network is in the .tflite. */
 #include "{self.name}.h"
 
 #include <string.h>
@@ -397,15 +435,20 @@ const gc_model groupcomm_{self.name} = {{
 
 
 def c_float(x: float) -> str:
+    """Format a number as a C literal of type float."""
     return f"{float(np.float32(x))!r}f"
 
 
 def _feature_thresholds(bundle: Bundle) -> np.ndarray:
-    """`StreamTables` of micro/stream/tables.h: the power from which a feature is i - 127 or more, as bits [shape=(255,), int32]."""
+    """Compute the thresholds of `StreamTables` in micro/stream/tables.h.
+
+    Returns
+    -------
+    np.ndarray [shape=(255,), dtype=int32]
+        Bits of the float32 power from which a feature is i - 127 or more.
+    """
     d = bundle.description["features"]
-    scales = (
-        np.arange(255) - 127 - d["zero_point"]
-    )  # of the feature's real value, which is rounded to them
+    scales = np.arange(255) - 127 - d["zero_point"]  # the real value in units of the scale
     power = np.maximum(scales - 0.5, 0) * np.float64(np.float32(d["scale"]))
     power **= 2 / np.float64(np.float32(bundle.signal.exponent))
     near = power.astype(np.float32)

@@ -1,4 +1,4 @@
-"""What a `.tflite` asks of a board, and whether TFLM can give it."""
+"""Inspect what a `.tflite` needs from a board, and whether TFLM can run it."""
 
 import collections
 import copy
@@ -13,52 +13,67 @@ from convert.tflite_schema import schema
 from groupcomm.console import quiet
 from groupcomm.errors import UserError
 
-_GATE_CLOSED = -1e3  # a weight that shuts a gate, whatever the others say
+_GATE_CLOSED = -1e3  # a weight that closes a gate, whatever the other inputs are
 
-# What to do about the operators that converted audio networks stumble over. Anything else gets _DEFAULT_REMEDY.
+# Remedies for operators that converted audio networks often contain and TFLM lacks. Others get
+# _DEFAULT_REMEDY.
 WAYS_OUT = {
-    "WHILE": "a recurrent layer did not fuse: build it with tf_keras.layers.LSTM and convert with a fixed batch and one time step",
-    "IF": "take the condition out of the graph; convert one branch",
-    "BIDIRECTIONAL_SEQUENCE_LSTM": "use two unidirectional LSTMs, or TAC where the recurrence runs over groups",
+    "WHILE": "a recurrent layer did not fuse: build it with tf_keras.layers.LSTM, "
+    "and convert with a fixed batch and one time step",
+    "IF": "remove the condition from the graph; convert one branch",
+    "BIDIRECTIONAL_SEQUENCE_LSTM": "use two unidirectional LSTMs, "
+    "or TAC where the recurrence is across groups",
     "UNIDIRECTIONAL_SEQUENCE_RNN": "use tf_keras.layers.LSTM, which TFLM has",
     "GELU": "use ReLU, or approximate it with LOGISTIC and MUL",
     "RFFT2D": "keep the STFT outside the network, as micro/stream does",
     "STFT": "keep the STFT outside the network, as micro/stream does",
     "POW": "write tf.square or tf.sqrt, not **",
-    "TILE": "repeat by CONCATENATION, or by MUL with a tensor of ones",
-    "STRIDED_SLICE": "slice a view of 4 axes or fewer: reshape before and after, as tf_model/layers/chunks.py does",
+    "TILE": "repeat with CONCATENATION, or with MUL by a tensor of ones",
+    "STRIDED_SLICE": "slice at most 4 axes: reshape before and after, "
+    "as tf_model/layers/chunks.py does",
 }
 CARRIES_TO_THE_NEXT = (
-    "a fused LSTM begins an Invoke with the state that the last one left; for one hop after the other that is what a stream needs: reset "
-    "where a stream starts (reset_all_variables, in TFLM Reset)"
+    "each Invoke starts with the state that the previous one left, as a stream needs; "
+    "reset only at the start of a stream (reset_all_variables; in TFLM Reset)"
 )
 CARRIES_OVER_SEQUENCES = (
-    "read whole sequences and begin them with the state that the last Invoke left: reset before every Invoke (reset_all_variables, in TFLM "
-    "Reset), or build them with tf_model/layers/blstm.py, which begins from zero by itself"
+    "read whole sequences and start them with the state that the previous Invoke left; "
+    "reset before every Invoke (reset_all_variables; in TFLM Reset), "
+    "or build them with tf_model/layers/blstm.py, which starts from zero"
 )
-SET_BY_OPERATORS = "read whole sequences and begin them from zero, by operators in front of them that set their state: nothing to reset"
-_DEFAULT_REMEDY = "replace the layer by operators that TFLM has, or register a kernel of your own in the resolver of micro/engine"
+SET_BY_OPERATORS = (
+    "read whole sequences and start them from zero, because operators set their state first; "
+    "no reset is needed"
+)
+_DEFAULT_REMEDY = (
+    "replace the layer by operators that TFLM has, "
+    "or register your own kernel in the resolver of micro/engine"
+)
 
 
 def inspect(name_or_path: str) -> dict:
-    """Operators, multiply-accumulates, parameters and memory of a bundle or a `.tflite`.
+    """Report operators, multiply-accumulates, parameters and memory of a bundle or a `.tflite`.
 
     Parameters
     ----------
-    name_or_path : a committed bundle's name, a bundle's folder, or a `.tflite` file.
+    name_or_path : str
+        The name of a committed bundle, the folder of a bundle, or a `.tflite` file.
 
     Returns
     -------
-    dict with ``model``, ``model_bytes``, ``parameters`` (weights and biases as stored), ``macs`` of one invocation, ``inputs`` and
-    ``outputs`` (`flatbuffer.Tensor` as dicts), ``operators`` (list of ``name``, ``version``, ``count``, ``macs``), ``arena_bytes``
-    (smallest with which the official TFLM on this machine allocates; None when it does not take the model, or needs more than 16 MiB),
-    ``unsupported`` (list of ``name``, ``reason``, ``way_out``; the reason is TFLM's own when it has the operator and refuses it here, else
-    None) and ``notes`` (list of text: what every operator's presence does not tell).
+    dict
+        ``model``, ``model_bytes``, ``parameters`` (weights and biases as stored), ``macs`` of one
+        invocation, ``inputs`` and ``outputs`` (`flatbuffer.Tensor` as dicts), ``operators`` (list
+        of ``name``, ``version``, ``count``, ``macs``), ``arena_bytes`` (the smallest with which the
+        official TFLM on this machine runs the model; None when it does not, or needs more than 16
+        MiB), ``unsupported`` (list of ``name``, ``reason``, ``way_out``; the reason is TFLM's own
+        message when it has the operator but rejects this variant, else None) and ``notes`` (list of
+        str: how to handle the state of fused LSTMs).
 
     Raises
     ------
     UserError
-        When it is neither, or damaged.
+        When there is no such bundle or file, or it is damaged.
     """
     path = Path(name_or_path)
     if path.is_file():
@@ -94,7 +109,7 @@ def _arena(file: Path) -> int | None:
 
 
 def _notes(content: bytes) -> list[str]:
-    """What to know of the state of fused LSTMs."""
+    """Describe how the state of fused LSTMs is handled."""
     model = schema.ModelT.InitFromPackedBuf(content, 0)
     notes = collections.Counter()
     for op, kept in zip(
@@ -111,7 +126,10 @@ def _notes(content: bytes) -> list[str]:
 
 
 def _begins_from_zero(model, op) -> bool:
-    """Whether a fused LSTM has the first step of `tf_model.layers.blstm`: a last feature that shuts the input and the forget gates."""
+    """Return whether a fused LSTM has the resetting first step of `tf_model.layers.blstm`.
+
+    There, the last feature closes the input and the forget gates.
+    """
     gates = [model.subgraphs[0].tensors[i] for i in op.inputs[1:3]]
     if any(gate.type != schema.TensorType.FLOAT32 for gate in gates):
         return False
@@ -123,9 +141,10 @@ def _begins_from_zero(model, op) -> bool:
 
 
 def _unsupported(content: bytes) -> list[dict]:
-    """Operators that the official TFLM's resolver does not find, or that it refuses with tensors like these.
+    """List the operators that the official TFLM does not have, or rejects with these tensors.
 
-    TFLM stops at the first, so each kind of operator is tried in a model of its own: the same tensors, one operator.
+    TFLM stops at the first error, so each kind of operator is tried in a model of its own that has
+    the same tensors and one operator.
     """
     if not _allocation_log(content):
         return []
@@ -157,7 +176,7 @@ def _unsupported(content: bytes) -> list[dict]:
 
 
 def _allocation_log(model: bytes) -> str:
-    """What TFLM says when it cannot allocate a model, else nothing; it writes to the process's stderr."""
+    """Return what TFLM writes to stderr when it cannot allocate a model; empty on success."""
     from tflite_micro.python.tflite_micro import runtime
 
     with quiet() as written:

@@ -1,4 +1,4 @@
-"""Keras to TFLite: float, and integers by post-training quantization."""
+"""Convert Keras networks to TFLite: float, and integers by post-training quantization."""
 
 from __future__ import annotations
 
@@ -17,29 +17,31 @@ from groupcomm.console import quiet
 from groupcomm.errors import UserError
 from tf_model import signal as sig
 
-if TYPE_CHECKING:  # a checkpoint's module takes TensorFlow, which reading a bundle does not need
+if TYPE_CHECKING:  # tf_model.checkpoint imports TensorFlow, which reading a bundle does not need
     from tf_model import checkpoint
 
 
 def _converter(model, *, shape: tuple[int, int], given: str = "features", result: str = "masks"):
     import tensorflow as tf
 
-    # One concrete function with a batch of one and a named input: the LSTM fuses, and its state becomes variable tensors.
+    # The LSTM fuses, and its state becomes variable tensors, only in a concrete function with a
+    # batch of one and a named input.
     @tf.function(input_signature=[tf.TensorSpec(shape, tf.float32, name=given)])
     def serve(x):
         return {result: model(x)}
 
     module = tf.Module()
-    # The weights and not the model: every layer of a model would be traced and saved by itself, which takes ten times as long.
+    # The module has the weights and not the model. Otherwise every layer would be traced and saved
+    # by itself, which takes ten times as long.
     module.weights, module.serve = model.weights, serve
     return tf.lite.TFLiteConverter.from_concrete_functions([serve.get_concrete_function()], module)
 
 
 def _without_cell_clip(content: bytes) -> bytes:
-    """The same model with the fused LSTMs' cell clip taken out, in place.
+    """Remove the cell clip of fused LSTMs from a model.
 
-    The converter sets it to 10, which Keras' LSTM does not have: a trained cell that goes beyond 10 on real sound would differ. In
-    int8 the cell saturates where its int16 range ends.
+    The converter sets it to 10. Keras' LSTM has no clip, so the results would differ for a trained
+    cell that exceeds 10 on real sound. In int8 the cell saturates where its int16 range ends.
     """
     buffer = bytearray(content)
     model = schema.Model.GetRootAs(buffer)
@@ -51,23 +53,35 @@ def _without_cell_clip(content: bytes) -> bytes:
                 continue
             options = schema.UnidirectionalSequenceLSTMOptions()
             options.Init(op.BuiltinOptions().Bytes, op.BuiltinOptions().Pos)
-            offset = options._tab.Offset(
-                6
-            )  # of the field cell_clip; 0 where it has its default, no clip
+            # Offset of the field cell_clip; 0 where the field has its default, no clip.
+            offset = options._tab.Offset(6)
             if offset:
                 struct.pack_into("<f", buffer, options._tab.Pos + offset, 0.0)
     return bytes(buffer)
 
 
 def reset_sequence_state(content: bytes) -> bytes:
-    """The same model, in which every fused LSTM that reads a sequence in one Invoke begins it from zero.
+    """Make every fused LSTM that reads a sequence in one Invoke start from the zero state.
 
-    The fused LSTM begins with the state that the last Invoke left, in TFLite and in TFLM, whatever it reads. From hop to hop that is what
-    a stream needs; across the groups of one hop it is wrong. So two operators in front of such an LSTM write its hidden state (the zero
-    point) and its cells (0), which are tensors like others, from constants. No caller has to reset anything, in any runtime.
+    A fused LSTM starts with the state that the last Invoke left, in TFLite and in TFLM. A stream
+    needs this from hop to hop, but across the groups of one hop it is wrong. Therefore two
+    operators in front of such an LSTM write its hidden state (the zero point) and its cells (0)
+    from constants. The states are ordinary tensors. No caller has to reset anything, in any
+    runtime.
 
-    SQUEEZE copies bytes of any type in every version of TFLM. RESHAPE, STRIDED_SLICE and CONCATENATION would not do: TFLite runs them once
-    and for all where their input is constant.
+    The operator is SQUEEZE, which copies bytes of any type in every version of TFLM. RESHAPE,
+    STRIDED_SLICE and CONCATENATION are not suitable: TFLite runs them only once where their input
+    is constant.
+
+    Parameters
+    ----------
+    content : bytes
+        A `.tflite`.
+
+    Returns
+    -------
+    bytes
+        The same object when there is nothing to change.
     """
     model = schema.ModelT.InitFromPackedBuf(content, 0)
     [graph] = model.subgraphs
@@ -87,7 +101,7 @@ def reset_sequence_state(content: bytes) -> bytes:
 def _insert_state_reset(
     model: schema.ModelT, graph: schema.SubGraphT, state: int
 ) -> schema.OperatorT:
-    """SQUEEZE of a new constant of zeros with one axis more, into a state."""
+    """Create a SQUEEZE of a new constant of zeros, with one more axis, into a state."""
     zeros = copy.copy(graph.tensors[state])
     zeros.name, zeros.isVariable, zeros.shape = zeros.name + b"/zero", False, [1, *zeros.shape]
     zero_point = (
@@ -127,17 +141,25 @@ def _insert_state_reset(
 
 
 def to_float(trained: checkpoint.Checkpoint, *, seconds: float = 4.0) -> bytes:
-    """Float32 `.tflite` of a network's export view.
+    """Convert the export view of a network to a float32 `.tflite`.
 
     Parameters
     ----------
-    trained : of the streaming family: one hop, [1, inputs] -> [1, sources * values]. Of the papers' family: see `tasnet.build`.
-    seconds : length of the mixture, for a network that hears all of it at once; others take one hop.
+    trained : Checkpoint
+        A network of the streaming family, which takes one hop [shape=(1, inputs)] and outputs
+        [shape=(1, sources * values)], or of the papers' family, see `tasnet.build`.
+    seconds : float
+        Length of the mixture, for a network that takes the whole mixture at once. Others take one
+        hop.
+
+    Returns
+    -------
+    bytes
 
     Raises
     ------
     UserError
-        For a mixture shorter than a window.
+        When the mixture is shorter than a window.
     """
     from tf_model.networks import tasnet
 
@@ -153,7 +175,19 @@ def to_float(trained: checkpoint.Checkpoint, *, seconds: float = 4.0) -> bytes:
 
 
 def streaming_float(model, net) -> bytes:
-    """Float32 `.tflite` of the export view of a network of the streaming family."""
+    """Convert the export view of a network of the streaming family to a float32 `.tflite`.
+
+    Parameters
+    ----------
+    model : keras.Model
+        The export view.
+    net : Streaming
+        Its sizes.
+
+    Returns
+    -------
+    bytes
+    """
     with quiet():
         return reset_sequence_state(
             _without_cell_clip(_converter(model, shape=(1, net.signal.n_features)).convert())
@@ -167,11 +201,11 @@ def calibration_features(signal: sig.Signal, folder: Path | None = None) -> list
     ----------
     signal : Signal
     folder : Path or None
-        A folder of sound files; None: the committed clips.
+        A folder of sound files. None selects the committed clips.
 
     Returns
     -------
-    list of np.ndarray [shape=(frames, inputs), float32]
+    list of np.ndarray [shape=(frames, inputs), dtype=float32]
         One array for each clip.
     """
     sounds = clips.calibration_clips() if folder is None else clips.own_clips(folder)
@@ -186,24 +220,32 @@ def integers(
     weights: int = 8,
     calibration: Path | None = None,
 ) -> tuple[bytes, int]:
-    """Integer `.tflite`, see `integer.quantize`.
+    """Convert a network to an integer `.tflite`.
 
     Parameters
     ----------
-    trained : a network of the streaming family.
-    method : how ranges are chosen from what the float network reaches on the calibration clips; None: those that were trained.
-    is_16x8, weights : see `integer.quantize`.
-    calibration : a folder of sound files in place of the committed clips.
+    trained : Checkpoint
+        A network of the streaming family.
+    method : str or None
+        How to choose ranges from the values of the float network on the calibration clips. None
+        selects the ranges that were trained.
+    is_16x8 : bool
+    weights : int
+        See `integer.quantize`.
+    calibration : Path or None
+        A folder of sound files to use in place of the committed clips.
 
     Returns
     -------
-    (model, hops) : the flatbuffer and the number of hops that set its ranges, 0 where they were trained.
+    model : bytes
+    hops : int
+        Number of hops that the ranges were chosen on, 0 for trained ranges.
 
     Raises
     ------
     UserError
-        For a network of another family than the streaming one, one with an operator that cannot be quantized, or one without trained ranges
-        where those are asked.
+        When the network is not of the streaming family, has an operator that cannot be quantized,
+        or has no trained ranges although they were requested.
     """
     if method is None:
         return integer.quantize(
@@ -215,7 +257,16 @@ def integers(
 
 
 def trained_ranges(trained: checkpoint.Checkpoint) -> integer.Ranges:
-    """Ranges that `groupcomm qat` has trained.
+    """Return the ranges that `groupcomm qat` trained.
+
+    Parameters
+    ----------
+    trained : Checkpoint
+
+    Returns
+    -------
+    dict of int to tuple of float
+        Lowest and highest value by tensor index.
 
     Raises
     ------
@@ -224,7 +275,8 @@ def trained_ranges(trained: checkpoint.Checkpoint) -> integer.Ranges:
     """
     if "ranges" not in trained.training:
         raise UserError(
-            f"{trained.name}: no ranges were trained; train them with `groupcomm qat`, or choose how to find them with --ranges"
+            f"{trained.name}: no ranges were trained; train them with `groupcomm qat`, "
+            "or choose a method with --ranges"
         )
     return {i: (low, high) for i, low, high in trained.training["ranges"]}
 
@@ -232,18 +284,34 @@ def trained_ranges(trained: checkpoint.Checkpoint) -> integer.Ranges:
 def observe(
     trained: checkpoint.Checkpoint, calibration: Path | None = None
 ) -> tuple[bytes, list[np.ndarray], dict[int, ranges.TensorStats]]:
-    """A network's float `.tflite`, the features of the calibration clips, and what its activations reach on them.
+    """Convert a network to float and collect statistics of its activations.
+
+    Parameters
+    ----------
+    trained : Checkpoint
+    calibration : Path or None
+        A folder of sound files to use in place of the committed clips.
+
+    Returns
+    -------
+    model : bytes
+        The float `.tflite`.
+    features : list of np.ndarray [shape=(frames, inputs), dtype=float32]
+        Features of each clip.
+    statistics : dict of int to TensorStats
+        Statistics by tensor index.
 
     Raises
     ------
     UserError
-        For a network of another family than the streaming one.
+        When the network is not of the streaming family.
     """
     from tf_model.networks import tasnet
 
     if isinstance(trained.net, tasnet.TasNet):
         raise UserError(
-            f"{trained.name}: time-domain networks are not quantized yet; convert with --float, or take a network of the streaming family"
+            f"{trained.name}: time-domain networks are not quantized yet; convert with --float, "
+            "or use a network of the streaming family"
         )
     model = to_float(trained)
     sounds = calibration_features(trained.net.signal, calibration)
@@ -251,11 +319,34 @@ def observe(
 
 
 def quantize(x: np.ndarray, scale: float, zero_point: int) -> np.ndarray:
-    """``clamp(rint(x / scale) + zero_point)`` to int8, in float32 as the runner on the board does it."""
+    """Quantize to int8 in float32 arithmetic, as the C++ code does.
+
+    Parameters
+    ----------
+    x : np.ndarray [shape=(...), dtype=float32]
+    scale : float
+    zero_point : int
+
+    Returns
+    -------
+    np.ndarray [shape=(...), dtype=int8]
+        ``clamp(rint(x / scale) + zero_point)``.
+    """
     q = np.rint(np.asarray(x, np.float32) / np.float32(scale)) + np.float32(zero_point)
     return np.clip(q, -128, 127).astype(np.int8)
 
 
 def dequantize(q: np.ndarray, scale: float, zero_point: int) -> np.ndarray:
-    """``(q - zero_point) * scale`` in float32."""
+    """Return ``(q - zero_point) * scale`` in float32.
+
+    Parameters
+    ----------
+    q : np.ndarray [shape=(...), dtype=int8]
+    scale : float
+    zero_point : int
+
+    Returns
+    -------
+    np.ndarray [shape=(...), dtype=float32]
+    """
     return (q.astype(np.float32) - np.float32(zero_point)) * np.float32(scale)

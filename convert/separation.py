@@ -17,7 +17,7 @@ def separate(wav: Path, name: str, folder: Path, plot: Path | None = None) -> di
     Parameters
     ----------
     wav : Path
-        A sound file. What is not 16 kHz mono 16-bit PCM is converted first.
+        A sound file. Other formats than 16 kHz mono 16-bit PCM are converted first.
     name : str
         A bundle's name or folder.
     folder : Path

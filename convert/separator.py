@@ -1,4 +1,4 @@
-"""Separators: a mixture in, estimates out, by whichever runtime."""
+"""Separators: functions from a mixture to estimates, in any runtime."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from convert.bundle import Bundle
 from groupcomm.errors import UserError
 from tf_model import signal as sig
 
-if TYPE_CHECKING:  # a checkpoint's module takes TensorFlow, which reading a bundle does not need
+if TYPE_CHECKING:  # tf_model.checkpoint imports TensorFlow, which reading a bundle does not need
     from tf_model import checkpoint
     from tf_model.networks.tasnet import TasNet
 
 
 class Stream:
-    """A network in a stream: sound in, the sound of every source out, in parts of whole hops.
+    """Processes a stream with a network, in blocks of whole hops.
 
     Parameters
     ----------
     bundle : Bundle
     runtime : runtimes.Runtime
-        Runs the model of the bundle; the stream owns its state.
+        Runs the model of the bundle. The stream owns its state.
     """
 
     def __init__(self, bundle: Bundle, runtime: runtimes.Runtime):
@@ -32,7 +32,7 @@ class Stream:
         self.reset()
 
     def reset(self) -> None:
-        """Go back to the start of a stream, the state of the network included."""
+        """Return to the start of a stream, including the state of the network."""
         self._path.reset()
         self._runtime.reset()
 
@@ -41,28 +41,28 @@ class Stream:
 
         Parameters
         ----------
-        x : np.ndarray [shape=(hops * hop,), float32]
+        x : np.ndarray [shape=(hops * hop,), dtype=float32]
             Samples in -1..1 at the sample rate of the bundle.
 
         Returns
         -------
-        np.ndarray [shape=(sources, hops * hop), float32]
-            ``window - hop`` samples behind the input.
+        np.ndarray [shape=(sources, hops * hop), dtype=float32]
+            The estimates, ``window - hop`` samples behind the input.
         """
         spectrum, features = self._path.analyze(x)
         masks = self._runtime(self._bundle.quantize_features(features))
         return self._path.synthesize(spectrum, self._bundle.dequantize_masks(masks))
 
     def process_whole(self, x: np.ndarray) -> np.ndarray:
-        """Process a whole sound from a fresh state; the result is aligned with it.
+        """Process a whole sound from the initial state; the result is aligned with it.
 
         Parameters
         ----------
-        x : np.ndarray [shape=(samples,), float32]
+        x : np.ndarray [shape=(samples,), dtype=float32]
 
         Returns
         -------
-        np.ndarray [shape=(sources, samples), float32]
+        np.ndarray [shape=(sources, samples), dtype=float32]
         """
         self.reset()
         front, back = self._bundle.signal.padding(len(x))
@@ -71,42 +71,74 @@ class Stream:
 
 
 def from_runtime(bundle: Bundle, runtime: runtimes.Runtime):
-    """Function mixture [shape=(samples,), float32] -> estimates [shape=(sources, samples), float32], int8 hop by hop from a fresh state."""
+    """Return a separator that runs the int8 model of a bundle, hop by hop from the initial state.
+
+    Parameters
+    ----------
+    bundle : Bundle
+    runtime : runtimes.Runtime
+
+    Returns
+    -------
+    callable
+        From a mixture [shape=(samples,), dtype=float32] to estimates
+        [shape=(sources, samples), dtype=float32].
+    """
     return Stream(bundle, runtime).process_whole
 
 
 def from_float(net: TasNet, runtime: runtimes.Runtime):
-    """The same by the float `.tflite` of a network of the papers' family: at once, or hop by hop from a fresh state.
+    """Return a separator that runs the float `.tflite` of a network of the papers' family.
 
-    What takes all at once takes one length; another is a UserError.
+    A causal network runs hop by hop from the initial state. Another network takes a whole mixture
+    of one fixed length, and the separator raises a `UserError` for any other length.
+
+    Parameters
+    ----------
+    net : TasNet
+    runtime : runtimes.Runtime
+
+    Returns
+    -------
+    callable
+        As for `from_runtime`.
     """
 
     def whole(mixture: np.ndarray) -> np.ndarray:
         if len(mixture) != runtime.width:
             raise UserError(
-                f"{len(mixture)} samples, the model takes {runtime.width}; cut or pad, or convert for another length (--seconds)"
+                f"{len(mixture)} samples, but the model takes {runtime.width}; "
+                "crop or pad the mixture, or convert for another length (--seconds)"
             )
         return runtime(mixture[None])[0]
 
     def hop_by_hop(mixture: np.ndarray) -> np.ndarray:
         half, hop = net.window // 2, net.hop
         hops = -(-len(mixture) // hop)
-        heard = np.pad(mixture, (half, hops * hop - len(mixture)))
+        padded = np.pad(mixture, (half, hops * hop - len(mixture)))
         runtime.reset()
-        parts = runtime(
-            np.stack([heard[i * hop : (i + 1) * hop + half] for i in range(hops)])
-        )  # (hops, sources, hop + half)
+        windows = np.stack([padded[i * hop : (i + 1) * hop + half] for i in range(hops)])
+        parts = runtime(windows)  # (hops, sources, hop + half)
         parts[1:, :, :half] += parts[:-1, :, hop:]
-        estimates = np.concatenate(
-            [*parts[..., :hop], parts[-1, :, hop:]], axis=-1
-        )  # half a window behind the mixture
+        # The estimates are half a window behind the mixture.
+        estimates = np.concatenate([*parts[..., :hop], parts[-1, :, hop:]], axis=-1)
         return estimates[:, half : half + len(mixture)]
 
     return hop_by_hop if net.causal else whole
 
 
 def from_keras(trained: checkpoint.Checkpoint):
-    """The same in float32 by the sequence view, for a network of any family."""
+    """Return a separator that runs the sequence view of a network of any family in float32.
+
+    Parameters
+    ----------
+    trained : Checkpoint
+
+    Returns
+    -------
+    callable
+        As for `from_runtime`.
+    """
     from tf_model import networks
 
     model = trained.model("sequence")

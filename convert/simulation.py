@@ -113,9 +113,8 @@ class Simulation(runtimes.Runtime):
         x = x.reshape(len(x), p.steps, p.batch, p.inputs)
         if hidden in values:
             start = (values[i].reshape(-1, p.units) for i in (hidden, cell))
-            out, *_ = lstm(
-                p, np.moveaxis(x, 0, 1).reshape(p.steps, -1, p.inputs), *start
-            )  # hops form a batch
+            # The hops form a batch.
+            out, *_ = lstm(p, np.moveaxis(x, 0, 1).reshape(p.steps, -1, p.inputs), *start)
             return np.moveaxis(out.reshape(p.steps, len(x), p.batch, p.units), 1, 0)
         start = (
             self._states.get(hidden, np.full((p.batch, p.units), p.zero_point)),
@@ -310,12 +309,10 @@ def lstm(
             )
         return _clamp16(rescale(products + bias, scale))
 
-    from_input = [
-        summed(_products(x, g.input_weights), g.input_bias, g.input) for g in gates
-    ]  # (steps, batch, units) each
-    recurrent = np.concatenate([g.recurrent_weights for g in gates]).T.astype(
-        np.float64
-    )  # (units, 4 units)
+    # (steps, batch, units) each
+    from_input = [summed(_products(x, g.input_weights), g.input_bias, g.input) for g in gates]
+    # (units, 4 * units)
+    recurrent = np.concatenate([g.recurrent_weights for g in gates]).T.astype(np.float64)
     half = 1 << (p.tanh_shift - 1) if p.tanh_shift else 0
     hidden, cell = hidden.astype(np.int64), cell.astype(np.int64)
     out = np.empty((*x.shape[:2], p.units), np.int64)

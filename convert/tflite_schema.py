@@ -1,4 +1,7 @@
-"""The FlatBuffers schema of `.tflite` files: of LiteRT where it is installed, else the same one of the TFLM wheel."""
+"""The FlatBuffers schema of `.tflite` files.
+
+It is taken from LiteRT where that is installed, else from the TFLM wheel, which has the same one.
+"""
 
 try:
     from ai_edge_litert import schema_py_generated as schema

@@ -143,7 +143,7 @@ def test_a_mixture_of_another_length_is_refused(converted):
     net, mixture, _, content = converted
     if net.causal:
         pytest.skip("takes any length")
-    with pytest.raises(UserError, match="399 samples, the model takes 400"):
+    with pytest.raises(UserError, match="399 samples, but the model takes 400"):
         separator.from_float(net, runtimes.LiteRT(content))(mixture[1:])
 
 
