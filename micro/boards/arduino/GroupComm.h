@@ -1,4 +1,5 @@
-// Speech enhancement or separation in a sketch: a hop of 16 kHz PCM in, a hop of every source out.
+// Speech enhancement or separation in a sketch: one hop of 16 kHz PCM in, one
+// hop of every source out.
 //
 //   if (!GroupComm.begin()) Serial.println(GroupComm.error());
 //   GroupComm.process(in, out);
@@ -9,20 +10,23 @@
 #include "micro/boards/package/separator.h"
 #include "groupcomm_network.h"
 #ifdef GROUPCOMM_ENGINE_TFLM
-#include <TensorFlowLite.h>  // so that the IDE takes the library Arduino_TensorFlowLite
+#include <TensorFlowLite.h>  // makes the IDE use the library Arduino_TensorFlowLite
 #endif
 
 class GroupCommClass {
  public:
   static constexpr int kSampleRate = GROUPCOMM_SAMPLE_RATE;          // Hz
   static constexpr int kHop = GROUPCOMM_HOP;                         // samples
-  static constexpr int kLatency = GROUPCOMM_WINDOW - GROUPCOMM_HOP;  // samples by which the output is behind the input
+  // delay of the output in samples
+  static constexpr int kLatency = GROUPCOMM_WINDOW - GROUPCOMM_HOP;
   static constexpr int kSources = GROUPCOMM_SOURCES;
 
-  // Before all others; false, and why in error(), when network and stream do not fit together. Later calls go back to silence.
+  // Call it before all other functions. It returns false when the configuration is invalid; error()
+  // gives the reason. A later call resets the stream to silence.
   bool begin();
 
-  // One hop, in less than kHop / kSampleRate or sound is lost. When it fails, out is silence.
+  // Processes one hop. It must take less than kHop / kSampleRate seconds, or input is lost. It
+  // returns false on failure; out is then silence.
   bool process(const int16_t* in /* (kHop) */, int16_t* out /* (kSources, kHop) */);
 
   // For micro/parity/server.h; null before begin().

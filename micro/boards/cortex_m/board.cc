@@ -7,7 +7,7 @@
 namespace groupcomm::board {
 namespace {
 
-// Modes of fopen, by their place in the specification's list.
+// Modes of fopen, by their index in the list of the specification.
 constexpr int kReadBytes = 1;     // rb
 constexpr int kWriteText = 4;     // w
 constexpr int kWriteBytes = 5;    // wb
@@ -21,8 +21,8 @@ int OpenHandle(const char* path, int mode) {
   return Semihost(kSemihostOpen, &block);
 }
 
-// Bytes that were not moved.
-int Move(int call, int handle, const void* data, int bytes) {
+// Returns the number of bytes that were not transferred.
+int Transfer(int call, int handle, const void* data /* (bytes) */, int bytes) {
   const struct {
     int handle;
     const void* data;
@@ -31,8 +31,9 @@ int Move(int call, int handle, const void* data, int bytes) {
   return Semihost(call, &block);
 }
 
-constexpr int kDigits = 21;  // 19, a sign and the end
+constexpr int kDigits = 21;  // 19 digits, a sign and the terminating 0
 
+// Writes a decimal number to the end of `digits`, and returns its start.
 const char* Decimal(int64_t value, char* digits /* (kDigits) */) {
   char* at = digits + kDigits - 1;
   *at = 0;
@@ -49,7 +50,7 @@ const char* Decimal(int64_t value, char* digits /* (kDigits) */) {
 
 void Print(const char* text) {
   static const int console = OpenHandle(":tt", kWriteText);  // stdout, by the specification
-  Move(kSemihostWrite, console, text, static_cast<int>(std::strlen(text)));
+  Transfer(kSemihostWrite, console, text, static_cast<int>(std::strlen(text)));
 }
 
 void Print(int64_t value) {
@@ -57,7 +58,7 @@ void Print(int64_t value) {
   Print(Decimal(value, digits));
 }
 
-void Complain(const char* text) { Semihost(kSemihostWriteText, text); }
+void PrintError(const char* text) { Semihost(kSemihostWriteText, text); }
 
 bool File::Open(const char* path, Mode mode) {
   handle_ = OpenHandle(path, mode == Mode::kRead ? kReadBytes : kWriteBytes);
@@ -66,9 +67,9 @@ bool File::Open(const char* path, Mode mode) {
 
 int File::Length() const { return Semihost(kSemihostLength, &handle_); }
 
-int File::Read(void* data, int bytes) { return bytes - Move(kSemihostRead, handle_, data, bytes); }
+int File::Read(void* data, int bytes) { return bytes - Transfer(kSemihostRead, handle_, data, bytes); }
 
-bool File::Write(const void* data, int bytes) { return Move(kSemihostWrite, handle_, data, bytes) == 0; }
+bool File::Write(const void* data, int bytes) { return Transfer(kSemihostWrite, handle_, data, bytes) == 0; }
 
 bool File::Close() { return Semihost(kSemihostClose, &handle_) == 0; }
 
@@ -77,9 +78,9 @@ bool File::Close() { return Semihost(kSemihostClose, &handle_) == 0; }
 extern "C" void BoardFail(const char* what, int32_t value) {
   using namespace groupcomm::board;  // NOLINT
   char digits[kDigits];
-  Complain(what);
-  Complain(": ");
-  Complain(Decimal(value, digits));
-  Complain("\n");
+  PrintError(what);
+  PrintError(": ");
+  PrintError(Decimal(value, digits));
+  PrintError("\n");
   BoardExit(1);
 }

@@ -1,5 +1,6 @@
-// What firmware has instead of an operating system: text to the console, files of the host in blocks, an exit code, the stack's mark.
-// main gets its arguments as on a host. There is no heap: firmware that calls malloc does not link.
+// Services of firmware without an operating system: text on the console, files of the host, an exit
+// code, and the depth of the stack. main gets its arguments as on a host. There is no heap:
+// firmware that calls malloc does not link.
 #pragma once
 
 #include <stdint.h>
@@ -10,10 +11,11 @@ extern "C" {
 
 __attribute__((noreturn)) void BoardExit(int code);
 
-// "what: value" on stderr, and exit code 1.
+// Prints "what: value" on stderr, and ends with exit code 1.
 __attribute__((noreturn)) void BoardFail(const char* what, int32_t value);
 
-// Bytes of the stack, and how many of them have been in use at most since reset: down to the lowest word that was ever written.
+// The size of the stack in bytes, and the largest number of bytes in use since reset, down to the
+// lowest word that was ever written.
 uint32_t BoardStackBytes(void);
 uint32_t BoardStackUsed(void);
 
@@ -22,12 +24,12 @@ uint32_t BoardStackUsed(void);
 
 namespace groupcomm::board {
 
-// To the host's stdout and stderr. Bad news goes to stderr.
+// Print prints to the host's stdout, PrintError to its stderr.
 void Print(const char* text);
 void Print(int64_t value);
-void Complain(const char* text);
+void PrintError(const char* text);
 
-// A file of the host, read or written in blocks of the caller's size.
+// A file of the host, read or written in blocks of any size.
 class File {
  public:
   enum class Mode { kRead, kWrite };
@@ -36,10 +38,10 @@ class File {
   File(const File&) = delete;
   File& operator=(const File&) = delete;
 
-  bool Open(const char* path, Mode mode);  // kWrite empties the file
+  bool Open(const char* path, Mode mode);  // kWrite truncates the file
   int Length() const;                      // bytes; -1 on failure
-  int Read(void* data, int bytes);         // bytes that were there: fewer at the end, or on failure
-  bool Write(const void* data, int bytes);
+  int Read(void* data /* (bytes) */, int bytes);  // bytes read; fewer at the end or on failure
+  bool Write(const void* data /* (bytes) */, int bytes);
   bool Close();
 
  private:

@@ -1,6 +1,6 @@
 """The three cores, each on a board that QEMU emulates."""
 
-# The name is Bazel's --cpu, the suffix of every target and the name of the linker script.
+# The key is Bazel's --cpu, the suffix of every target, and the name of the linker script.
 BOARDS = {
     "cortex_m4": struct(
         machine = "mps2-an386",
@@ -10,7 +10,7 @@ BOARDS = {
         machine = "mps2-an505",
         flags = ["-mcpu=cortex-m33", "-mfpu=fpv5-sp-d16"],
     ),
-    # GCC takes the FPU and Helium, integer and float, from the name of the core.
+    # GCC derives the FPU and Helium, integer and float, from the name of the core.
     "cortex_m55": struct(
         machine = "mps3-an547",
         flags = ["-mcpu=cortex-m55"],

@@ -1,4 +1,5 @@
-// Checks for tests on a board, without heap: a failed one says where and with which values, and ends the test with exit code 1.
+// Checks for tests on a board, without a heap: a failed check prints its place and its values, and
+// ends the test with exit code 1.
 #pragma once
 
 #include <cstdint>
@@ -7,12 +8,12 @@
 
 namespace groupcomm::board {
 
-[[noreturn]] inline void Differ(const char* where, const char* words, int64_t a, int64_t b) {
+[[noreturn]] inline void FailCheck(const char* where, const char* words, int64_t a, int64_t b) {
   Print(where);
   Print(words);
   Print(": ");
   Print(a);
-  Print(" against ");
+  Print(" and ");
   Print(b);
   Print("\n");
   BoardExit(1);
@@ -26,7 +27,7 @@ namespace groupcomm::board {
   do {                                                                                                               \
     const int64_t check_a = (a), check_b = (b);                                                                      \
     if (!(check_a op check_b)) {                                                                                     \
-      groupcomm::board::Differ(__FILE__ ":" BOARD_LINE(__LINE__) ": ", #a " " #op " " #b, check_a, check_b);         \
+      groupcomm::board::FailCheck(__FILE__ ":" BOARD_LINE(__LINE__) ": ", #a " " #op " " #b, check_a, check_b);         \
     }                                                                                                                \
   } while (false)
 

@@ -1,13 +1,13 @@
 #!/bin/sh
-# Files go in and out whole, in blocks of any size: copy_test.sh PROGRAM FILE
+# copy_test.sh PROGRAM FILE: files are read and written completely, in blocks of any size.
 program=$1
 file=$2
 copied=$TEST_TMPDIR/copied,with=comma
 for block in 1 100 4096 65536; do
-  said=$("$program" "$file" "$copied" $block) || exit 1
+  printed=$("$program" "$file" "$copied" $block) || exit 1
   cmp "$file" "$copied" || exit 1
-  if [ "$said" != "$(wc -c < "$file")" ]; then
-    echo "the length is not '$said'"
+  if [ "$printed" != "$(wc -c < "$file")" ]; then
+    echo "the length is not '$printed'"
     exit 1
   fi
 done
@@ -18,9 +18,9 @@ done
 refuse() {
   words=$1
   shift
-  said=$("$program" "$@" 2>&1)
-  if [ $? != 2 ] || [ "$said" != "$words" ]; then
-    echo "$*: not refused as it should: $said"
+  printed=$("$program" "$@" 2>&1)
+  if [ $? != 2 ] || [ "$printed" != "$words" ]; then
+    echo "$*: expected exit code 2 and '$words', got: $printed"
     exit 1
   fi
 }

@@ -1,9 +1,13 @@
-"""Firmware for the emulated boards: cortex_m_binary to run by hand or from Python, cortex_m_test for Bazel."""
+"""Rules for firmware on emulated boards.
+
+cortex_m_binary makes programs to run by hand or from Python, cortex_m_test tests for Bazel.
+"""
 
 load(":boards.bzl", "BOARDS")
 load(":toolchain.bzl", "QemuInfo")
 
-# Whatever the host is built with (another compiler, position independence, sanitizers) is not for a board.
+# The options of the host build (another compiler, position independence, sanitizers) do not apply
+# to a board.
 def _for_board_impl(_settings, attr):
     return {
         "//command_line_option:copt": [],
@@ -54,7 +58,7 @@ _emulated_binary = rule(implementation = _emulated_impl, attrs = _EMULATED, exec
 _emulated_test = rule(implementation = _emulated_impl, attrs = _EMULATED, test = True)
 
 def _firmware(name, srcs, deps, testonly):
-    # Builds for a board only, so no pattern may pick it for the host.
+    # It builds only for a board, so no target pattern may build it for the host.
     native.cc_binary(
         name = name + "_firmware",
         testonly = testonly,
@@ -67,22 +71,22 @@ def _firmware(name, srcs, deps, testonly):
     return name + "_firmware"
 
 def cortex_m_binary(name, srcs, deps = [], boards = BOARDS.keys(), testonly = False, **kwargs):
-    """NAME_BOARD for each board, a program that runs the firmware under QEMU, with NAME_BOARD.elf beside it."""
+    """Defines NAME_BOARD for each board, which runs the firmware NAME_BOARD.elf under QEMU."""
     firmware = _firmware(name, srcs, deps, testonly)
     for board in boards:
         _emulated_binary(name = name + "_" + board, board = board, firmware = firmware, tags = ["board"], testonly = testonly, **kwargs)
 
 def cortex_m_test(name, srcs, deps = [], boards = BOARDS.keys(), size = "small", manual = False, **kwargs):
-    """NAME_BOARD for each board, a test that passes when the firmware's main returns 0 under QEMU."""
+    """Defines NAME_BOARD for each board, a test that passes when main returns 0 under QEMU."""
     firmware = _firmware(name, srcs, deps, True)
     tags = ["board"] + (["manual"] if manual else [])
     for board in boards:
         _emulated_test(name = name + "_" + board, board = board, firmware = firmware, size = size, tags = tags, **kwargs)
 
 def script_test(name, script, files, args = [], size = "small", manual_boards = []):
-    """NAME_BOARD for each board, a test on the host: SCRIPT ARGS... FILES..., where {board} in a file's label is the board.
+    """Defines NAME_BOARD for each board, a test on the host that runs SCRIPT ARGS... FILES...
 
-    `manual_boards`: those whose test runs by its name only.
+    In the label of a file, {board} is the board. The tests of `manual_boards` run only by name.
     """
     for board in BOARDS:
         labels = [file.replace("{board}", board) for file in files]

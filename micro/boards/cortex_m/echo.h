@@ -1,4 +1,5 @@
-// A stream around an engine without a network: the masks are the features, so what comes out depends on every step of the stream.
+// A stream with an engine without a network: the masks are the features, so the output depends on
+// every stage of the stream.
 #pragma once
 
 #include <cstring>
@@ -8,23 +9,24 @@
 
 namespace groupcomm::board {
 
-constexpr int kEchoHop = 128, kEchoInputs = 96;
+constexpr int kPassthroughHop = 128, kPassthroughInputs = 96;
 
-// With a running level of 1 s and 12 bands, the upper half of the bins in pairs.
-inline StreamConfig EchoConfig() {
-  static float analysis[2 * kEchoHop];   // (window)
+// The config has a running level of 1 s, 12 bands, and the upper half of the bins in pairs.
+inline StreamConfig PassthroughConfig() {
+  static float analysis[2 * kPassthroughHop];   // (window)
   static int32_t steps[kFeatureSteps];
-  StreamConfig config = {2 * kEchoHop, kEchoHop, 1, 0.3f, {0.01f, -128}, {1.0f / 255, -128}, 0.99203f, 12, 2, 0, 0, analysis, steps};
+  StreamConfig config = {2 * kPassthroughHop, kPassthroughHop, 1, 0.3f, {0.01f, -128}, {1.0f / 255, -128}, 0.99203f, 12, 2, 0, 0,
+                         analysis, steps};
   StreamTables(config, analysis, steps);
   return config;
 }
 
-class Echo final : public Engine {
+class PassthroughEngine final : public Engine {
  public:
-  int features() const override { return kEchoInputs; }
-  int masks() const override { return kEchoInputs; }
-  Status Run(const int8_t* features, int8_t* masks /* (kEchoInputs) */) override {
-    std::memcpy(masks, features, kEchoInputs);
+  int features() const override { return kPassthroughInputs; }
+  int masks() const override { return kPassthroughInputs; }
+  Status Run(const int8_t* features /* (kPassthroughInputs) */, int8_t* masks /* (kPassthroughInputs) */) override {
+    std::memcpy(masks, features, kPassthroughInputs);
     return Status::kOk;
   }
   Status Reset() override { return Status::kOk; }

@@ -1,7 +1,9 @@
 #!/bin/sh
-# NAME [--serial DEVICE] [--count FILE [--within FUNCTION]] ARGUMENT...: runs NAME.elf under QEMU; the firmware sees the arguments and the
-# host's files, and its exit code is the program's. --serial is a -serial of QEMU for the first UART, with which nobody talks else. --count
-# writes how many instructions it took, --within also by place in a function: micro/boards/cortex_m/counter/counter.c.
+# NAME [--serial DEVICE] [--count FILE [--within FUNCTION]] ARGUMENT...: runs NAME.elf under QEMU.
+# The firmware receives the arguments, has access to the host's files, and determines the exit code.
+# --serial connects the first UART to a -serial device of QEMU; it is not connected otherwise.
+# --count writes the number of instructions, --within also by place in a function: see
+# micro/boards/cortex_m/counter/counter.c.
 here=$(dirname "$0")
 name=$(basename "$0")
 
@@ -10,23 +12,23 @@ refuse() {
   exit 2
 }
 
-# A value within an option of QEMU, where a comma ends it.
+# Escapes a value within an option of QEMU, where a comma separates values.
 value() { printf %s "$1" | sed 's/,/,,/g'; }
 
 serial=none
 if [ "$1" = --serial ]; then
-  [ -n "$2" ] || refuse "--serial has no device"
+  [ -n "$2" ] || refuse "--serial needs a device"
   serial=$2
   shift 2
 fi
 count=
 within=
 if [ "$1" = --count ]; then
-  [ -n "$2" ] || refuse "--count has no file"
+  [ -n "$2" ] || refuse "--count needs a file"
   count=$2
   shift 2
   if [ "$1" = --within ]; then
-    [ -n "$2" ] || refuse "--within has no function"
+    [ -n "$2" ] || refuse "--within needs a function"
     within=,within=$(value "$2")
     shift 2
   fi
@@ -34,8 +36,8 @@ fi
 config=enable=on,target=native,arg=$name
 for argument; do
   case $argument in
-    # The firmware gets one line and splits it at spaces.
-    '' | *' '*) refuse "argument '$argument' is empty or holds a space" ;;
+    # The firmware receives one line and splits it at spaces.
+    '' | *' '*) refuse "argument '$argument' is empty or contains a space" ;;
   esac
   config=$config,arg=$(value "$argument")
 done

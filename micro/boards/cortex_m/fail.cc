@@ -1,4 +1,4 @@
-// Fails in the way that the argument names.
+// fail MODE: fails in one of several ways.
 #include <cstdlib>
 #include <cstring>
 
@@ -18,7 +18,7 @@ __attribute__((noinline)) int Recurse(int depth) {
 
 int main(int argc, char** argv) {
   if (argc != 2) {
-    groupcomm::board::Complain("the argument does not say how to fail\n");
+    groupcomm::board::PrintError("usage: fail MODE\n");
     return 3;
   }
   const char* how = argv[1];
@@ -29,7 +29,7 @@ int main(int argc, char** argv) {
   if (std::strcmp(how, "divide") == 0) return argc / zero;
   if (std::strcmp(how, "overflow") == 0) return Recurse(1000);
   if (std::strcmp(how, "abort") == 0) std::abort();
-  groupcomm::board::Complain(how);
-  groupcomm::board::Complain(": not a way to fail\n");
+  groupcomm::board::PrintError(how);
+  groupcomm::board::PrintError(": not a known mode\n");
   return 2;
 }

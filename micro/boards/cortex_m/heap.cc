@@ -1,4 +1,4 @@
-// Does not link: a board has no heap.
+// Does not link, because a board has no heap.
 #include <cstdlib>
 
 int main(int argc, char**) { return std::malloc(argc) == nullptr; }

@@ -1,5 +1,6 @@
-// Marks for the instruction counter (counter/counter.c): between SpanBegin<n> and SpanEnd<n> is one run of span n. A mark is a debug
-// hint, which a core passes over; the counter does not count it.
+// Marks for the instruction counter (counter/counter.c): the code between SpanBegin<n> and
+// SpanEnd<n> is one run of span n. A mark is a debug hint, which a core ignores; the counter does
+// not count it.
 #pragma once
 
 namespace groupcomm::board {

@@ -1,10 +1,10 @@
-"""Firmware of a network that `groupcomm compile` wrote."""
+"""A rule for firmware with a network that `groupcomm compile` wrote."""
 
 load("//micro/engine:engine.bzl", "network_library")
 load(":cortex_m.bzl", "cortex_m_binary")
 
 def network_firmware(name, network, source, header, stream, kernels = "//micro/kernels", main = "network_firmware.cc"):
-    """NAME_BOARD for each board: a program of micro/boards/cortex_m with the network of these C files in it."""
+    """Defines NAME_BOARD for each board: a program of micro/boards/cortex_m with this network."""
     network_library(
         name = name + "_network",
         source = source,

@@ -1,7 +1,11 @@
-// A network as plain C on a board:
-//   network_firmware stream PCM SOUND FEATURES MASKS   int16 PCM through the whole separator, hop by hop; what the network saw and gave
-//   network_firmware replay FEATURES MASKS PASSES      int8 features through the network alone, PASSES times with a reset in between
-//   network_firmware stream_on FEATURES MASKS PASSES   the same without a reset: one stream
+// Runs a network as plain C on a board:
+//   network_firmware stream PCM SOUND FEATURES MASKS
+//     int16 PCM through the whole separator, hop by hop; also writes the inputs and outputs of the
+//     network
+//   network_firmware replay FEATURES MASKS PASSES
+//     int8 features through the network alone, PASSES times with a reset in between
+//   network_firmware stream_on FEATURES MASKS PASSES
+//     the same without a reset: one stream
 // Each hop is a run of span 0, the network in it a run of span 1. Prints one JSON object.
 #include "micro/boards/cortex_m/board.h"
 #include "micro/boards/cortex_m/marker.h"
@@ -20,7 +24,8 @@ constexpr int kMaxHop = 512, kMaxSources = 2, kMaxValues = 1024;
 alignas(16) uint8_t network_memory[GROUPCOMM_NETWORK_MEMORY_BYTES];
 alignas(16) uint8_t stream_memory[8192];
 
-class Counted final : public Engine {
+// Marks each hop of the network as a run of span 1.
+class CountingEngine final : public Engine {
  public:
   int features() const override { return engine_.features(); }
   int masks() const override { return engine_.masks(); }
@@ -38,10 +43,10 @@ class Counted final : public Engine {
 };
 
 int Fail(const char* what, const char* why) {
-  Complain(what);
-  Complain(": ");
-  Complain(why);
-  Complain("\n");
+  PrintError(what);
+  PrintError(": ");
+  PrintError(why);
+  PrintError("\n");
   return 2;
 }
 
@@ -57,7 +62,7 @@ void Report(int hops, size_t stream_bytes) {
   Print("}\n");
 }
 
-int Replay(Counted* engine, const char* from, const char* to, int passes, bool reset) {
+int Replay(CountingEngine* engine, const char* from, const char* to, int passes, bool reset) {
   static int8_t features[kMaxValues], masks[kMaxValues];  // (inputs), (outputs)
   File out;
   if (!out.Open(to, File::Mode::kWrite)) return Fail(to, "cannot write");
@@ -79,7 +84,7 @@ int Replay(Counted* engine, const char* from, const char* to, int passes, bool r
   return 0;
 }
 
-int Separate(Counted* engine, char** paths /* PCM SOUND FEATURES MASKS */) {
+int Separate(CountingEngine* engine, char** paths /* PCM SOUND FEATURES MASKS */) {
   const gc_model& n = GROUPCOMM_NETWORK;
   const StreamConfig config = StreamConfigOf(n);
   Stream* stream;
@@ -109,12 +114,12 @@ int Separate(Counted* engine, char** paths /* PCM SOUND FEATURES MASKS */) {
   return 0;
 }
 
-bool Is(const char* a, const char* b) {
+bool StringsEqual(const char* a, const char* b) {
   while (*a && *a == *b) ++a, ++b;
   return *a == *b;
 }
 
-int Number(const char* text) {
+int ParseInt(const char* text) {
   int value = 0;
   for (; *text >= '0' && *text <= '9'; ++text) value = 10 * value + *text - '0';
   return value;
@@ -123,14 +128,14 @@ int Number(const char* text) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  static Counted engine;
+  static CountingEngine engine;
   const gc_model& n = GROUPCOMM_NETWORK;
   if (n.hop > kMaxHop || n.sources > kMaxSources || n.inputs > kMaxValues || n.outputs > kMaxValues) {
     return Fail(n.name, "larger than this program's buffers");
   }
   if (engine.Init() != Status::kOk) return Fail(n.name, "memory does not fit");
-  if (argc == 6 && Is(argv[1], "stream")) return Separate(&engine, argv + 2);
-  if (argc == 5 && Is(argv[1], "replay")) return Replay(&engine, argv[2], argv[3], Number(argv[4]), true);
-  if (argc == 5 && Is(argv[1], "stream_on")) return Replay(&engine, argv[2], argv[3], Number(argv[4]), false);
+  if (argc == 6 && StringsEqual(argv[1], "stream")) return Separate(&engine, argv + 2);
+  if (argc == 5 && StringsEqual(argv[1], "replay")) return Replay(&engine, argv[2], argv[3], ParseInt(argv[4]), true);
+  if (argc == 5 && StringsEqual(argv[1], "stream_on")) return Replay(&engine, argv[2], argv[3], ParseInt(argv[4]), false);
   return Fail(argv[0], "usage: stream PCM SOUND FEATURES MASKS | replay|stream_on FEATURES MASKS PASSES");
 }

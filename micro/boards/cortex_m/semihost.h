@@ -1,4 +1,5 @@
-// The one instruction by which firmware reaches its host, and the calls of Arm's semihosting specification that are used here.
+// The instruction by which firmware calls its host, and the calls of Arm's semihosting
+// specification that are used here.
 #pragma once
 
 #include <stdint.h>
@@ -18,7 +19,7 @@ enum {
   kSemihostExit = 0x20,
 };
 
-// `arguments` is a block of words or text, as the call asks.
+// `arguments` is a block of words or a text, depending on the call.
 static inline int Semihost(int call, const void* arguments) {
   register int r0 __asm__("r0") = call;
   register const void* r1 __asm__("r1") = arguments;

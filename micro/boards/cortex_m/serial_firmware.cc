@@ -1,4 +1,5 @@
-// What answers `groupcomm parity --port` on an emulated board: its UART to micro/parity. Ends never; QEMU is stopped from outside.
+// Answers `groupcomm parity --port` on an emulated board: connects its UART to micro/parity. It
+// never returns; QEMU is stopped from outside.
 #include "micro/boards/cortex_m/board.h"
 #include "micro/engine/static_engine.h"
 #include "micro/parity/server.h"
@@ -10,7 +11,8 @@ using namespace groupcomm;  // NOLINT
 
 namespace {
 
-// "Cortex-M System Design Kit", APB UART, at the place that the machine has it (QEMU's docs: mps2-an386, mps2-an505, mps3-an547).
+// The APB UART of the "Cortex-M System Design Kit", at its address in each machine (QEMU's
+// documentation of mps2-an386, mps2-an505 and mps3-an547).
 struct Uart {
   volatile uint32_t data, state, control, interrupt, divider;
 };
@@ -40,7 +42,8 @@ class UartPort final : public ParityPort {
     }
   }
 #if __ARM_ARCH < 8
-  // QEMU counts no cycles, but its SysTick runs down 25 million times a second: 24 bits, asked more often than they wrap in a hop.
+  // QEMU does not count cycles, but its SysTick counts down 25 million times a second. It has 24
+  // bits and is read more often than it wraps within a hop.
   uint32_t Cycles() override {
     const uint32_t now = systick->value;
     const uint32_t passed = (last_ - now) & 0xFFFFFF;
@@ -51,7 +54,7 @@ class UartPort final : public ParityPort {
  private:
   uint32_t last_ = 0, all_ = 0;
 #else
-  uint32_t Cycles() override { return 0; }  // as a core without a counter
+  uint32_t Cycles() override { return 0; }  // like a core without a counter
 #endif
 };
 

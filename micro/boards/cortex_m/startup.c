@@ -1,4 +1,4 @@
-// From reset to main, and what is left to do after a fault: say what happened and end with exit code 99.
+// Start-up from reset to main. After a fault, it reports the reason and ends with exit code 99.
 #include <stdint.h>
 #include <string.h>
 
@@ -11,13 +11,13 @@ enum {
   kCommandLineBytes = 1024,
 };
 
-// Places, by the linker script.
+// Addresses, defined by the linker script.
 extern uint32_t stack_limit[], stack_top[], fault_stack_top[];
 extern uint32_t data_start[], data_end[], data_load[], bss_start[], bss_end[];
 extern void (*const init_array_start[])(void);
 extern void (*const init_array_end[])(void);
 
-// What the stack is painted with. A macro, for the assembler needs it too.
+// The pattern that fills the stack. A macro, because the assembler needs it too.
 #define PAINT 0xC5C5C5C5
 #define WORDS(x) #x
 #define ASSEMBLER(x) WORDS(x)
@@ -54,10 +54,11 @@ uint32_t BoardStackBytes(void) { return (uintptr_t)stack_top - (uintptr_t)stack_
 uint32_t BoardStackUsed(void) {
   const uint32_t* lowest = stack_limit;
   while (lowest != stack_top && *lowest == PAINT) ++lowest;
-  return ((uintptr_t)stack_top - (uintptr_t)lowest + 7) & ~(uintptr_t)7;  // a stack pointer moves by 8 at least
+  // a stack pointer moves by at least 8
+  return ((uintptr_t)stack_top - (uintptr_t)lowest + 7) & ~(uintptr_t)7;
 }
 
-// What C++ and the C library ask for. Objects live until the power goes: nothing is destroyed at the end.
+// Symbols that C++ and the C library need. Nothing is destroyed at the end.
 void* __dso_handle;
 int __aeabi_atexit(void* object, void (*destroy)(void*), void* dso) {
   (void)object, (void)destroy, (void)dso;
@@ -103,7 +104,8 @@ __attribute__((used, noreturn)) static void Start(void) {
   for (uint32_t* to = bss_start; to != bss_end;) *to++ = 0;
   *kHandlerControl |= 7u << 16;  // memory, bus and usage faults get handlers of their own
 #if __ARM_ARCH < 8
-  // Without a stack limit in the core: no access to the 16 MB below the stack, where nothing is, but QEMU does not mind.
+  // This core has no stack limit. Region 0 denies access to the 16 MB below the stack: there is no
+  // memory, but QEMU would not report an access.
   *kProtectionBase = ((uint32_t)stack_limit - (1u << 24)) | 1u << 4 /* region 0 */;
   *kProtectionAccess = 23u << 1 /* 2^24 bytes */ | 1;
   *kProtectionControl = 1u << 2 /* everything else as without regions */ | 1;
@@ -116,7 +118,8 @@ __attribute__((used, noreturn)) static void Start(void) {
   BoardExit(main(argc, argv));
 }
 
-// Before any C: the paint goes where C has its stack, and a compiler may use FPU registers anywhere.
+// Runs before any C code: the pattern is written where C has its stack, and a compiler may use FPU
+// registers anywhere.
 __attribute__((naked, noreturn)) void Reset(void) {
   __asm__ volatile(
       "ldr r0, =stack_limit\n"
@@ -140,12 +143,12 @@ __attribute__((naked, noreturn)) void Reset(void) {
       ".ltorg\n");
 }
 
-// What the core pushes before a handler runs.
+// The registers that the core pushes before a handler runs.
 struct Frame {
   uint32_t r0, r1, r2, r3, r12, lr, pc, status;
 };
 
-// By their number.
+// Names of the exceptions, by their number.
 static const char* const kExceptions[] = {
     0, 0, "not maskable interrupt", "hard fault", "memory fault", "bus fault", "usage fault", "secure fault",
 };
@@ -173,7 +176,7 @@ static const struct {
 __attribute__((used, noreturn)) static void Report(const struct Frame* frame, uint32_t exception) {
   const uint32_t status = *kFaultStatus;
   Say(exception < sizeof(kExceptions) / sizeof(kExceptions[0]) && kExceptions[exception] ? kExceptions[exception] : "unexpected interrupt");
-  // After an overflow the frame is not there, or not whole.
+  // After an overflow, the frame is missing or incomplete.
   const uint32_t* words = (const uint32_t*)frame;
   if (words < stack_limit) Say(": stack overflow");
   if (words >= stack_limit && words + 8 <= stack_top && !(status & (1u << 4 | 1u << 12 | 1u << 20))) {
@@ -191,7 +194,8 @@ __attribute__((used, noreturn)) static void Report(const struct Frame* frame, ui
   BoardExit(kFaultExitCode);
 }
 
-// On a stack of its own: the other may be used up, and then not even this could be called.
+// Uses a separate stack: the other one may be exhausted, and then this function could not be
+// called.
 __attribute__((naked)) static void Fault(void) {
   __asm__ volatile(
       "mrs r0, msp\n"
@@ -206,7 +210,8 @@ __attribute__((naked)) static void Fault(void) {
       ".ltorg\n");
 }
 
-// The initial stack pointer, Reset, and the handlers of the core's own exceptions. No interrupt of a peripheral is ever enabled.
+// The initial stack pointer, Reset, and the handlers of the core's exceptions. No peripheral
+// interrupt is ever enabled.
 __attribute__((section(".vectors"), used)) static const void* const kVectors[16] = {
     stack_top, Reset, Fault, Fault, Fault, Fault, Fault, Fault, Fault, Fault, Fault, Fault, Fault, Fault, Fault, Fault,
 };

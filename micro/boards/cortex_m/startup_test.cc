@@ -1,4 +1,5 @@
-// What main may rely on: data, zeros, constructors, FPU and Helium, arguments, and a stack with a mark.
+// Tests the state at the start of main: data, zeros, constructors, FPU and Helium, arguments, and
+// the pattern in the stack.
 #include <cstring>
 
 #include "micro/boards/cortex_m/check.h"
@@ -7,18 +8,19 @@
 #include <arm_mve.h>
 #endif
 
-extern "C" uint32_t stack_top[];  // by the linker script
+extern "C" uint32_t stack_top[];  // defined by the linker script
 
 namespace groupcomm::board {
 namespace {
 
 struct Constructed {
   explicit Constructed(int value) : tripled(3 * value) {}
-  ~Constructed() { tripled = 0; }  // never called, but asked for at start
+  ~Constructed() { tripled = 0; }  // never called, but registered at start
   int tripled;
 };
 
-volatile int two = 2;                        // volatile: computed here and not by the compiler
+// volatile: computed at run time and not by the compiler
+volatile int two = 2;
 volatile uint32_t data[] = {0xDEADBEEF, 7};  // (2)
 volatile uint8_t zeros[100000];
 Constructed constructed(two + 12);
@@ -55,7 +57,7 @@ void Helium() {
 }
 #endif
 
-// Writes the word 4,096 bytes below the stack pointer, which it returns.
+// Writes the word 4,096 bytes below the stack pointer, and returns the stack pointer.
 __attribute__((naked, noinline)) uint32_t UseStack() {
   __asm__ volatile(
       "mov r0, sp\n"

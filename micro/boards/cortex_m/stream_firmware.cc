@@ -1,5 +1,6 @@
-// stream_firmware PCM OUT FEATURES: a file of int16 PCM through the stream alone, hop by hop, and the features beside it. Each hop is a
-// run of span 0, the start one of span 1. Prints one JSON object.
+// stream_firmware PCM OUT FEATURES: processes a file of int16 PCM with the stream alone, hop by
+// hop, and also writes the features. Each hop is a run of span 0, the start a run of span 1. Prints
+// one JSON object.
 #include "micro/boards/cortex_m/board.h"
 #include "micro/boards/cortex_m/echo.h"
 #include "micro/boards/cortex_m/marker.h"
@@ -12,10 +13,10 @@ namespace {
 alignas(16) uint8_t memory[8192];
 
 int Fail(const char* what, const char* why) {
-  Complain(what);
-  Complain(": ");
-  Complain(why);
-  Complain("\n");
+  PrintError(what);
+  PrintError(": ");
+  PrintError(why);
+  PrintError("\n");
   return 2;
 }
 
@@ -23,10 +24,10 @@ int Fail(const char* what, const char* why) {
 
 int main(int argc, char** argv) {
   if (argc != 4) return Fail(argv[0], "usage: stream_firmware PCM OUT FEATURES");
-  Echo engine;
+  PassthroughEngine engine;
   Stream* stream;
   SpanBegin<1>();
-  const StreamConfig config = EchoConfig();
+  const StreamConfig config = PassthroughConfig();
   const Status made = StreamCreate(config, &engine, memory, sizeof(memory), &stream);
   SpanEnd<1>();
   if (made != Status::kOk) return Fail(argv[0], StatusText(made));
@@ -35,7 +36,7 @@ int main(int argc, char** argv) {
   if (!sound.Open(argv[2], File::Mode::kWrite)) return Fail(argv[2], "cannot write");
   if (!features.Open(argv[3], File::Mode::kWrite)) return Fail(argv[3], "cannot write");
 
-  int16_t in[kEchoHop], out[kEchoHop];  // (hop)
+  int16_t in[kPassthroughHop], out[kPassthroughHop];  // (hop)
   int hops = 0;
   for (; pcm.Read(in, sizeof(in)) == sizeof(in); ++hops) {
     SpanBegin<0>();
@@ -43,7 +44,7 @@ int main(int argc, char** argv) {
     SpanEnd<0>();
     if (status != Status::kOk) return Fail(argv[1], StatusText(status));
     if (!sound.Write(out, sizeof(out))) return Fail(argv[2], "cannot write");
-    if (!features.Write(StreamFeatures(stream), kEchoInputs)) return Fail(argv[3], "cannot write");
+    if (!features.Write(StreamFeatures(stream), kPassthroughInputs)) return Fail(argv[3], "cannot write");
   }
   if (!sound.Close()) return Fail(argv[2], "cannot write");
   if (!features.Close()) return Fail(argv[3], "cannot write");

@@ -1,6 +1,8 @@
-// The stream on a board against the stream on this host, on the same sound: stream_firmware_test FIRMWARE PCM BUDGET
+// stream_firmware_test FIRMWARE PCM BUDGET: compares the stream on a board with the stream on this
+// host.
 //
-// Every board computes what the host computes, operation by operation, to the same bits. No hop takes more instructions than BUDGET.
+// Every board computes the same bits as the host, operation by operation. No hop takes more than
+// BUDGET instructions.
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -47,12 +49,12 @@ int main(int argc, char** argv) {
   CHECK_EQ(std::system((std::string(argv[1]) + " --count " + count + " " + argv[2] + " " + sound + " " + features).c_str()), 0);
 
   const std::vector<int16_t> pcm = Read<int16_t>(argv[2]);
-  const StreamConfig config = EchoConfig();
-  const int hop = kEchoHop, inputs = kEchoInputs, hops = static_cast<int>(pcm.size()) / hop;
+  const StreamConfig config = PassthroughConfig();
+  const int hop = kPassthroughHop, inputs = kPassthroughInputs, hops = static_cast<int>(pcm.size()) / hop;
   CHECK_LE(100, hops);
   std::vector<int16_t> expected(hops * hop);          // (hops, hop)
   std::vector<int8_t> expected_features(hops * inputs);  // (hops, inputs)
-  Echo engine;
+  PassthroughEngine engine;
   std::vector<std::max_align_t> memory(StreamBytes(config) / sizeof(std::max_align_t) + 1);
   Stream* stream;
   CHECK_STATUS(StreamCreate(config, &engine, memory.data(), StreamBytes(config), &stream), Status::kOk);
@@ -69,7 +71,7 @@ int main(int argc, char** argv) {
   const size_t at = counted.find("{\"span\": 0, ");
   CHECK_TRUE(at != std::string::npos);
   CHECK_EQ(std::sscanf(counted.c_str() + at, "{\"span\": 0, \"runs\": %lld, \"least\": %lld, \"worst\": %lld", &runs, &least, &worst), 3);
-  std::printf("instructions a hop: %lld to %lld\n", least, worst);
+  std::printf("instructions per hop: %lld to %lld\n", least, worst);
   CHECK_EQ(runs, hops);
   CHECK_LE(worst, std::atoll(argv[3]));
 }

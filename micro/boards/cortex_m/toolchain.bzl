@@ -1,4 +1,4 @@
-"""@cortex_m: GCC for Cortex-M and QEMU, where Debian's packages have put them."""
+"""@cortex_m: GCC for Cortex-M and QEMU, as Debian's packages install them."""
 
 load("@bazel_tools//tools/build_defs/cc:action_names.bzl", "ACTION_NAMES")
 load("@bazel_tools//tools/cpp:cc_toolchain_config_lib.bzl", "feature", "flag_group", "flag_set", "tool_path")
@@ -6,7 +6,7 @@ load(":boards.bzl", "BOARDS")
 
 QemuInfo = provider(fields = ["path"])
 
-# What a C++ compiler for firmware needs besides the compiler: these come as packages of their own.
+# Files that a C++ compiler for firmware needs, and the packages that contain them.
 _HEADERS = {
     "nano.specs": "libnewlib-arm-none-eabi",
     "libstdc++_nano.a": "libstdc++-arm-none-eabi-newlib",
@@ -36,7 +36,7 @@ def _cortex_m_impl(ctx):
     gcc = ctx.which("arm-none-eabi-gcc") or _missing("arm-none-eabi-gcc", "gcc-arm-none-eabi")
     qemu = ctx.which("qemu-system-arm") or _missing("qemu-system-arm", "qemu-system-arm")
     for file, package in _HEADERS.items():
-        # GCC answers with a path where it knows the file, and with the bare name where it does not.
+        # GCC prints a path if it finds the file, and the bare name otherwise.
         if ctx.execute([gcc, "-print-file-name=" + file]).stdout.strip() == file:
             _missing(file, package)
     searched = ctx.execute([gcc, "-xc++", "-E", "-v", "/dev/null"]).stderr
@@ -67,7 +67,7 @@ def _config_impl(ctx):
     compile = core + ["-O2", "-ffunction-sections", "-fdata-sections", "-no-canonical-prefixes", "-fno-canonical-system-headers"]
     cxx = ["-fno-exceptions", "-fno-rtti", "-fno-threadsafe-statics"]
 
-    # Without start files and without a _sbrk anywhere: what calls malloc does not link.
+    # There are no start files and no _sbrk, so code that calls malloc does not link.
     link = core + ["-nostartfiles", "--specs=nano.specs", "-Wl,--gc-sections", "-lstdc++", "-lm"]
     return cc_common.create_cc_toolchain_config_info(
         ctx = ctx,
@@ -108,7 +108,7 @@ _config = rule(
 )
 
 def cortex_m_toolchains(name, include_directories, tools):
-    """A cc_toolchain_suite with a toolchain for each board."""
+    """Defines a cc_toolchain_suite with a toolchain for each board."""
     native.filegroup(name = "none")
     for cpu, board in BOARDS.items():
         _config(name = cpu + "_config", cpu = cpu, core_flags = board.flags, include_directories = include_directories, tools = tools)

@@ -1,4 +1,5 @@
-// Command lines of the form --name value, and the one line that a failing program prints.
+// Parses command lines of the form --name value, and prints the one-line error of a failing
+// program.
 #pragma once
 
 #include <map>
@@ -7,14 +8,15 @@
 
 namespace groupcomm::host {
 
-constexpr int kMisuse = 2;  // exit code: misuse or bad input
+constexpr int kMisuse = 2;  // exit code for misuse or invalid input
 
 class Program {
  public:
-  // `usage` is what follows the program's name.
+  // `usage` is the text after the program's name.
   Program(const char* name, const char* usage) : name_(name), usage_(usage) {}
 
-  // Reads the arguments; when false, the program ends with exit_code(). Nothing may be given twice.
+  // Parses the arguments. When it returns false, the program ends with exit_code(). No option may
+  // occur twice.
   bool Parse(int argc, char** argv, const std::vector<std::string>& required, const std::vector<std::string>& optional);
 
   bool Has(const std::string& name) const { return values_.count(name) != 0; }

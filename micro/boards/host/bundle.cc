@@ -23,7 +23,8 @@ constexpr int kSchema = 2;
 constexpr int64_t kMaxArena = 16 << 20;  // as in convert/bundle.py
 constexpr const char* kConvert = "; convert the network again with `groupcomm convert`";
 
-// One object of bundle.json. The first failed check sets the error; what is read after it does not matter.
+// One object of bundle.json. The first failed check sets the error; values that are read after it
+// are not used.
 class Fields {
  public:
   Fields(const json& object, std::string where, std::string* error) : object_(object), where_(std::move(where)), error_(error) {}
@@ -95,7 +96,7 @@ class Fields {
   std::string* error_;
 };
 
-// A file of the bundle: its size and its CRC-32.
+// Reads a file of the bundle, and checks its size and its CRC-32.
 bool ReadPart(const std::string& folder, const Fields& fields, int64_t bytes, std::vector<uint8_t>* content, std::string* error) {
   const std::string name = fields.String("file");
   const uint32_t crc = static_cast<uint32_t>(fields.Integer("crc32", 0, UINT32_MAX));
@@ -130,7 +131,8 @@ Quantization ReadTensor(const Fields& fields, int count) {
   return q;
 }
 
-// Keeps what TFLM prints on stderr while it lives, so that a failure is one line and not a page.
+// Captures what TFLM prints on stderr during its lifetime, so that a failure is one line and not a
+// page.
 class CapturedStderr {
  public:
   CapturedStderr() : file_(memfd_create("stderr", 0)), saved_(dup(STDERR_FILENO)) {
@@ -143,7 +145,7 @@ class CapturedStderr {
     if (file_ >= 0) close(file_);
   }
 
-  // The first line of what was printed.
+  // Returns the first line of the captured text.
   std::string FirstLine() {
     Restore();
     char text[200];
@@ -195,7 +197,7 @@ bool LoadBundle(const std::string& folder, Bundle* bundle, std::string* error) {
   }
   const Fields top(description, file + ": ", error);
   top.Integer("schema", kSchema, kSchema);
-  if (!top.ok()) return false;  // of another schema, the rest means something else
+  if (!top.ok()) return false;  // in another schema, the other fields have other meanings
 
   const Fields signal = top.Object("signal");
   bundle->sample_rate = static_cast<int>(signal.Integer("sample_rate", 8000, 48000));
@@ -212,10 +214,10 @@ bool LoadBundle(const std::string& folder, Bundle* bundle, std::string* error) {
   stream.exponent = exponent;
   const float level = signal.NotNegative("level");
   if (level > 0) stream.kept = static_cast<float>(std::exp(-1.0 * hop / bundle->sample_rate / level));
-  const float dc = signal.Has("dc") ? signal.NotNegative("dc") : 0;  // bundles from before there was one have none
+  const float dc = signal.Has("dc") ? signal.NotNegative("dc") : 0;  // older bundles do not have it
   if (dc > 0) stream.dc_kept = static_cast<float>(std::exp(-1.0 * hop / bundle->sample_rate / dc));
-  if (dc > 0 && !(stream.dc_kept > 0 && stream.dc_kept < 1)) {  // as a float32
-    signal.Fail("dc", "is " + Fields::Text(signal.Get("dc", &json::is_number, "a number")) + ", no time constant");
+  if (dc > 0 && !(stream.dc_kept > 0 && stream.dc_kept < 1)) {  // checked as a float32
+    signal.Fail("dc", "is " + Fields::Text(signal.Get("dc", &json::is_number, "a number")) + ", not a time constant");
   }
   stream.bands = static_cast<int>(signal.Integer("bands", 0, window / 4));
   stream.pool = static_cast<int>(signal.Integer("pool", 1, stream.bands ? window / 4 : 1));
@@ -276,7 +278,7 @@ bool ReadKernels(const std::string& word, Kernels* kernels, std::string* error) 
 size_t ArenaRoom(const Bundle& bundle, Kernels kernels) { return kernels == LibraryKernels ? bundle.arena_bytes : 2 * bundle.arena_bytes; }
 
 Fit TryArena(const Bundle& bundle, size_t arena_bytes, Kernels kernels) {
-  constexpr int kRefused = 42;  // no code of a sanitizer's
+  constexpr int kRefused = 42;  // not an exit code of a sanitizer
   const pid_t child = fork();
   if (child < 0) return Fit::kRefused;
   if (child == 0) {
@@ -294,7 +296,7 @@ bool BundleEngine::Init(const Bundle& bundle, std::string* error, Kernels kernel
   const size_t room = ArenaRoom(bundle, kernels);
   if (TryArena(bundle, room, kernels) == Fit::kCrashed) {
     *error = bundle.folder + ": TFLM crashes on this model in an arena of " + std::to_string(room) +
-             " bytes, which is what it does when that is too small" + kConvert;
+             " bytes, as it does when an arena is too small" + kConvert;
     return false;
   }
   arena_.resize(room);

@@ -1,4 +1,4 @@
-// Reads a bundle, docs/reference/bundle.md, and checks all of it.
+// Reads a bundle (docs/reference/bundle.md) and checks it completely.
 #pragma once
 
 #include <cstddef>
@@ -14,11 +14,11 @@ namespace groupcomm::host {
 struct Bundle {
   std::string folder;
   int sample_rate;
-  StreamConfig stream;  // its tables are the next two
-  std::vector<float> analysis;
-  std::vector<int32_t> steps;
+  StreamConfig stream;  // its tables are `analysis` and `steps`
+  std::vector<float> analysis;  // (window)
+  std::vector<int32_t> steps;   // (kFeatureSteps)
   std::vector<std::string> operators;
-  std::vector<uint8_t> model;  // at a multiple of 16, which is what operator new gives
+  std::vector<uint8_t> model;  // aligned to 16 bytes, which operator new guarantees
   size_t arena_bytes;
 
   struct {
@@ -29,17 +29,18 @@ struct Bundle {
   } golden;
 };
 
-// On failure `error` is one line that names the file, the value and the way out.
+// Loads and checks a bundle. On failure `error` is one line with the file, the value and a remedy.
 bool LoadBundle(const std::string& folder, Bundle* bundle, std::string* error);
 
-// "library" or "ours"; false for another word.
+// Parses "library" (TFLM's kernels) or "ours"; returns false for any other word.
 bool ReadKernels(const std::string& word, Kernels* kernels, std::string* error);
 
-// What an arena may take with these kernels. bundle.json says what the library's need; others keep more there, and a host has it.
+// Returns the size of an arena for these kernels. bundle.json gives the size for TFLM's kernels.
+// This project's kernels store more there, and a host has enough memory.
 size_t ArenaRoom(const Bundle& bundle, Kernels kernels);
 
-// An engine with the bundle's model in an arena of its own, on the library's kernels: what all others are held against. The bundle
-// outlives it.
+// An engine with the bundle's model in an arena of its own. By default it uses TFLM's kernels,
+// which are the reference. The bundle must outlive it.
 class BundleEngine {
  public:
   bool Init(const Bundle& bundle, std::string* error, Kernels kernels = LibraryKernels);
@@ -51,8 +52,8 @@ class BundleEngine {
   TflmEngine engine_;
 };
 
-// What TFLM does with an arena of this size. Found in a process of its own, because in too small an arena some of its kernels do
-// not report the failed allocation but write to address 0.
+// Tries an arena of this size in a separate process, because in an arena that is too small some of
+// TFLM's kernels write to address 0 instead of reporting the failed allocation.
 enum class Fit { kFits, kRefused, kCrashed };
 Fit TryArena(const Bundle& bundle, size_t arena_bytes, Kernels kernels = LibraryKernels);
 

@@ -1,4 +1,5 @@
-// Bundles that are missing something, cut short, changed, or of another make: each is one line that names the file and the way out.
+// Bundles that are incomplete, truncated, modified or of another schema give one error line that
+// names the file and a remedy.
 #include "micro/boards/host/bundle.h"
 
 #include <zlib.h>
@@ -33,7 +34,7 @@ void Write(const fs::path& path, const void* data, size_t bytes) {
   if (!file.Open(path.string(), &error) || !file.Write(data, bytes, &error) || !file.Commit(&error)) CHECK_EQ(error, "");
 }
 
-// A copy of the bundle to damage.
+// Returns a copy of the bundle that a test can damage.
 fs::path Copy() {
   const fs::path folder = fs::path(std::getenv("TEST_TMPDIR")) / "bundle";
   fs::remove_all(folder);
@@ -52,7 +53,7 @@ void Refuses(const fs::path& folder, const std::string& words) {
   CHECK_CONTAINS(error, folder.string());
   CHECK_CONTAINS(error, words);
   CHECK_TRUE(error.find_first_of("\r\n") == std::string::npos);
-  CHECK_TRUE(testing::Contains(error, "; "));  // the way out
+  CHECK_TRUE(testing::Contains(error, "; "));  // the remedy
 }
 
 void ChangeJson(const fs::path& folder, const std::function<void(json*)>& change) {
@@ -77,7 +78,7 @@ void Good() {
   CHECK_EQ(bundle.golden.features.size(), static_cast<size_t>(bundle.golden.hops * StreamInputs(bundle.stream)));
 }
 
-// Bundles that were made before there was a running mean to subtract say nothing of one.
+// Older bundles, from before the running mean was subtracted, have no field `dc`.
 void Dc() {
   const fs::path folder = Copy();
   Bundle bundle;
@@ -137,8 +138,8 @@ void Descriptions() {
   RefusesJson("signal.level is missing", [](json* d) { (*d)["signal"].erase("level"); });
   RefusesJson("signal.dc is -0.5, not a float32 of 0 or more", [](json* d) { (*d)["signal"]["dc"] = -0.5; });
   RefusesJson("signal.dc is null, not a number", [](json* d) { (*d)["signal"]["dc"] = nullptr; });
-  RefusesJson("signal.dc is 1e-05, no time constant", [](json* d) { (*d)["signal"]["dc"] = 1e-5; });
-  RefusesJson("signal.dc is 1000000000.0, no time constant", [](json* d) { (*d)["signal"]["dc"] = 1e9; });
+  RefusesJson("signal.dc is 1e-05, not a time constant", [](json* d) { (*d)["signal"]["dc"] = 1e-5; });
+  RefusesJson("signal.dc is 1000000000.0, not a time constant", [](json* d) { (*d)["signal"]["dc"] = 1e9; });
   RefusesJson("signal.bands is 65, not in 0..64", [](json* d) { (*d)["signal"]["bands"] = 65; });
   RefusesJson("signal.bands is 7, not a divisor of the 128 values", [](json* d) { (*d)["signal"]["bands"] = 7; });
   RefusesJson("signal.pool is 2, not in 1..1", [](json* d) { (*d)["signal"]["pool"] = 2; });

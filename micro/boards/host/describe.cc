@@ -1,5 +1,5 @@
-// What the TFLM in this program has and needs, as one JSON object: which operators it has, by their codes in the flatbuffer
-// schema, and how much memory a bundle takes.
+// Prints one JSON object: which operators the TFLM in this program has, by their codes in the
+// flatbuffer schema, and how much memory a bundle needs.
 #include <cstdio>
 #include <cstdlib>
 #include <string>
@@ -12,9 +12,11 @@ using namespace groupcomm::host;  // NOLINT
 
 namespace {
 
-// Smallest multiple of 16 in which the model is placed. Up to the size that is known to do, every size is either enough or not.
+// Returns the smallest arena, a multiple of 16 bytes, in which the model can be allocated. It
+// assumes that every larger size suffices.
 size_t SmallestArena(const Bundle& bundle, Kernels kernels) {
-  size_t low = 0, high = (ArenaRoom(bundle, kernels) + 15) / 16;  // in units of 16 bytes: low fails, high does
+  // in units of 16 bytes; low fails, high suffices
+  size_t low = 0, high = (ArenaRoom(bundle, kernels) + 15) / 16;
   while (high - low > 1) {
     const size_t middle = (low + high) / 2;
     (TryArena(bundle, middle * 16, kernels) == Fit::kFits ? high : low) = middle;
@@ -27,9 +29,9 @@ size_t SmallestArena(const Bundle& bundle, Kernels kernels) {
 int main(int argc, char** argv) {
   Program program("describe", "[--bundle DIR] [--codes CODE,CODE,...] [--kernels library|ours]");
   if (!program.Parse(argc, argv, {}, {"--bundle", "--codes", "--kernels"})) return program.exit_code();
-  if (!program.Has("--bundle") && !program.Has("--codes")) return program.Fail("nothing asked; give --bundle, --codes or both");
+  if (!program.Has("--bundle") && !program.Has("--codes")) return program.Fail("no option is given; give --bundle, --codes or both");
 
-  std::string json;  // keys and numbers only: nothing in it needs quoting
+  std::string json;  // only keys and numbers, so nothing needs quoting
   if (program.Has("--codes")) {
     Operators operators;
     const std::string& codes = program["--codes"];

@@ -12,7 +12,7 @@
 namespace groupcomm::host {
 namespace {
 
-constexpr size_t kMaxBytes = size_t{1} << 30;  // of a file that is read whole
+constexpr size_t kMaxBytes = size_t{1} << 30;  // limit of a file that is read at once
 
 }  // namespace
 
@@ -45,7 +45,7 @@ bool MakeFolder(const std::string& path, std::string* error) {
   std::error_code code;
   std::filesystem::create_directories(path, code);
   if (!code && !std::filesystem::is_directory(path, code) && !code) code = std::make_error_code(std::errc::not_a_directory);
-  if (code) *error = path + ": cannot make this folder (" + code.message() + "); choose another output folder";
+  if (code) *error = path + ": cannot create this folder (" + code.message() + "); choose another output folder";
   return !code;
 }
 
@@ -73,7 +73,8 @@ bool AtomicFile::Open(const std::string& path, std::string* error) {
   temporary_ = name;
   const mode_t mask = umask(0);
   umask(mask);
-  file_ = fchmod(fd, 0666 & ~mask) == 0 ? fdopen(fd, "wb") : nullptr;  // mkstemp makes private files; these are ordinary ones
+  // mkstemp creates private files; this gives the usual permissions
+  file_ = fchmod(fd, 0666 & ~mask) == 0 ? fdopen(fd, "wb") : nullptr;
   if (file_ == nullptr) {
     Fail(error);
     close(fd);

@@ -1,4 +1,4 @@
-// Files that are read whole, or written whole or not at all.
+// Reads whole files, and writes files completely or not at all.
 #pragma once
 
 #include <cstddef>
@@ -12,10 +12,11 @@ namespace groupcomm::host {
 // Reads a file; on failure `error` is one line with the path and the reason.
 bool ReadFile(const std::string& path, std::vector<uint8_t>* content, std::string* error);
 
-// Makes a folder and its parents where they are missing.
+// Creates a folder and its parents where they are missing.
 bool MakeFolder(const std::string& path, std::string* error);
 
-// A file that takes its name only at Commit. Before that, and when the program fails, there is none of that name, or the old one.
+// A file that gets its name only at Commit. Before that, and when the program fails, a file of that
+// name does not exist or is the old one.
 class AtomicFile {
  public:
   AtomicFile() = default;
@@ -25,7 +26,7 @@ class AtomicFile {
   ~AtomicFile();  // removes what was not committed
 
   bool Open(const std::string& path, std::string* error);
-  bool Write(const void* data, size_t bytes, std::string* error);
+  bool Write(const void* data /* (bytes) */, size_t bytes, std::string* error);
   bool Commit(std::string* error);
 
  private:

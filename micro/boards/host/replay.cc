@@ -1,4 +1,5 @@
-// Quantized features through the engine, hop by hop, to hold its masks against another implementation's, and to time it.
+// Runs quantized features through the engine, hop by hop, to compare its masks with those of
+// another implementation, and to measure its time.
 #include <cerrno>
 #include <chrono>
 #include <cstdlib>

@@ -1,5 +1,6 @@
-// A WAV through the separator, hop by hop as a board hears it. The output is as long as the input and aligned with it: the
-// stream's delay is dropped at the start and flushed out with zeros at the end.
+// Processes a WAV file with the separator, hop by hop as on a board. The output has the length of
+// the input and is aligned with it: the delay of the stream is dropped at the start, and zeros
+// flush the stream at the end.
 #include <algorithm>
 #include <cstdio>
 #include <filesystem>

@@ -7,14 +7,15 @@
 #include <cstring>
 
 #if __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
-#error "WAV and bundle files are little-endian and are read as they are"
+#error "WAV and bundle files are little-endian and are read without conversion"
 #endif
 
 namespace groupcomm::host {
 namespace {
 
 constexpr uint16_t kPcm = 1, kExtensible = 0xFFFE;
-constexpr uint32_t kUnknownLength = 0xFFFFFFFF;  // what programs write that could not seek back to the header
+// programs write it when they cannot seek back to the header
+constexpr uint32_t kUnknownLength = 0xFFFFFFFF;
 constexpr const char* kWayOut = "`groupcomm process` converts other sound files";
 
 struct Chunk {
@@ -37,9 +38,10 @@ struct Header {
   Chunk data;
 };
 
-static_assert(sizeof(Chunk) == 8 && sizeof(Format) == 16 && sizeof(Header) == 44, "these are the bytes of the file");
+static_assert(sizeof(Chunk) == 8 && sizeof(Format) == 16 && sizeof(Header) == 44, "the structs have the layout of the file");
 
-bool Is(const char* id, const char* name) { return std::memcmp(id, name, 4) == 0; }
+// Returns whether a chunk's identifier (4) is `name`.
+bool IdEquals(const char* id, const char* name) { return std::memcmp(id, name, 4) == 0; }
 
 }  // namespace
 
@@ -60,7 +62,7 @@ bool WavReader::Open(const std::string& path, int sample_rate, std::string* erro
   if (!S_ISREG(status.st_mode)) return fail("not a file; check the path");
 
   char riff[12];
-  if (std::fread(riff, 1, sizeof(riff), file_) != sizeof(riff) || !Is(riff, "RIFF") || !Is(riff + 8, "WAVE")) {
+  if (std::fread(riff, 1, sizeof(riff), file_) != sizeof(riff) || !IdEquals(riff, "RIFF") || !IdEquals(riff + 8, "WAVE")) {
     return fail(std::string("not a WAV file; ") + kWayOut);
   }
   Format format{};
@@ -68,7 +70,7 @@ bool WavReader::Open(const std::string& path, int sample_rate, std::string* erro
   for (;;) {
     Chunk chunk;
     if (std::fread(&chunk, sizeof(chunk), 1, file_) != 1) return fail("a WAV file without sound; record or export it again");
-    if (Is(chunk.id, "data")) {
+    if (IdEquals(chunk.id, "data")) {
       if (!described) return fail("sound before its format (no fmt chunk); record or export it again");
       const int64_t there = status.st_size - std::ftell(file_);
       const int64_t bytes = chunk.bytes == kUnknownLength ? there : chunk.bytes;
@@ -81,8 +83,9 @@ bool WavReader::Open(const std::string& path, int sample_rate, std::string* erro
       return true;
     }
     long skip = static_cast<long>(chunk.bytes) + chunk.bytes % 2;  // chunks are padded to even lengths
-    if (Is(chunk.id, "fmt ")) {
-      uint8_t extension[10] = {};  // bytes that follow, valid bits, speakers, then the kind again as the start of a GUID
+    if (IdEquals(chunk.id, "fmt ")) {
+      // size of the extension, valid bits, speakers, then the format again at the start of a GUID
+      uint8_t extension[10] = {};
       if (chunk.bytes < sizeof(format) || std::fread(&format, sizeof(format), 1, file_) != 1) {
         return fail("damaged format; record or export it again");
       }
@@ -104,10 +107,10 @@ bool WavReader::Open(const std::string& path, int sample_rate, std::string* erro
   }
 }
 
-bool WavReader::Read(int16_t* pcm, int count, std::string* error) {
+bool WavReader::Read(int16_t* pcm /* (count) */, int count, std::string* error) {
   const size_t wanted = std::min<int64_t>(count, left_);
   if (std::fread(pcm, sizeof(int16_t), wanted, file_) != wanted) {
-    *error = path_ + ": cannot read on; copy it again";
+    *error = path_ + ": cannot read the rest of the file; copy it again";
     return false;
   }
   left_ -= wanted;

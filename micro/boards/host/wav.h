@@ -1,4 +1,4 @@
-// WAV files of one channel and 16-bit PCM, hop by hop.
+// Reads and writes WAV files of one channel and 16-bit PCM, hop by hop.
 #pragma once
 
 #include <cstdint>
@@ -16,13 +16,13 @@ class WavReader {
   WavReader& operator=(const WavReader&) = delete;
   ~WavReader();
 
-  // Opens a mono 16-bit PCM file of this rate; everything else is an error that says what the file is.
+  // Opens a mono 16-bit PCM file of this rate. Any other file is an error that describes the file.
   bool Open(const std::string& path, int sample_rate, std::string* error);
 
   int64_t samples() const { return samples_; }
 
-  // Fills (count) samples, with zeros after the end of the sound.
-  bool Read(int16_t* pcm, int count, std::string* error);
+  // Reads the next samples, and zeros after the end of the sound.
+  bool Read(int16_t* pcm /* (count) */, int count, std::string* error);
 
  private:
   std::string path_;
@@ -34,7 +34,7 @@ class WavReader {
 class WavWriter {
  public:
   bool Open(const std::string& path, int sample_rate, int64_t samples, std::string* error);
-  bool Write(const int16_t* pcm, int count, std::string* error) { return file_.Write(pcm, count * sizeof(int16_t), error); }
+  bool Write(const int16_t* pcm /* (count) */, int count, std::string* error) { return file_.Write(pcm, count * sizeof(int16_t), error); }
   bool Commit(std::string* error) { return file_.Commit(error); }
 
  private:

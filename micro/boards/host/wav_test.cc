@@ -27,7 +27,7 @@ class Bytes : public std::vector<uint8_t> {
 Bytes Riff() { return Bytes().Text("RIFF").U32(0).Text("WAVE"); }
 Bytes Good() { return Riff().Format(1, 1, 16000, 16); }
 
-// "" when the file opens, else the error
+// Returns "" when the file opens, otherwise the error.
 std::string Open(const Bytes& bytes, WavReader* reader) {
   AtomicFile file;
   std::string error;
@@ -63,7 +63,7 @@ void RoundTrip() {
   std::remove(kPath.c_str());
   CHECK_TRUE(writer.Open(kPath, 16000, 4, &error) && writer.Write(pcm.data(), 4, &error));
   FILE* early = std::fopen(kPath.c_str(), "rb");
-  CHECK_TRUE(early == nullptr);  // no file of this name before it is whole
+  CHECK_TRUE(early == nullptr);  // a file of this name exists only when it is complete
   CHECK_TRUE(writer.Commit(&error));
   WavReader reader;
   std::vector<int16_t> got(4);

@@ -1,4 +1,5 @@
-// The core's own counter of cycles: ARMv7-M and ARMv8-M Architecture Reference Manuals, "Data Watchpoint and Trace".
+// The cycle counter of the core: ARMv7-M and ARMv8-M Architecture Reference Manuals, "Data
+// Watchpoint and Trace".
 #pragma once
 
 #include <cstdint>
@@ -10,6 +11,7 @@ inline void StartCycles() {
   *reinterpret_cast<volatile uint32_t*>(0xE0001000) |= 1u;        // DWT_CTRL: counter enable
 }
 
-inline uint32_t Cycles() { return *reinterpret_cast<volatile uint32_t*>(0xE0001004); }  // DWT_CYCCNT: runs on and wraps
+// DWT_CYCCNT, which runs freely and wraps
+inline uint32_t Cycles() { return *reinterpret_cast<volatile uint32_t*>(0xE0001004); }
 
 }  // namespace groupcomm

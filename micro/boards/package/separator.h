@@ -1,4 +1,5 @@
-// The network of a package and its stream, in memory of their own. Which network that is says groupcomm_network.h, written by `groupcomm package`.
+// The network of a package and its stream, in static memory. groupcomm_network.h, which `groupcomm
+// package` writes, selects the network.
 #pragma once
 
 #include "micro/engine/engine.h"
@@ -6,13 +7,13 @@
 
 namespace groupcomm {
 
-// Places both; later calls go back to silence.
+// Initializes both. A later call resets them to silence.
 Status SeparatorBegin();
 
-// After a failure of SeparatorBegin: why, in one line.
+// After a failure of SeparatorBegin: the reason in one line.
 const char* SeparatorError();
 
-// Null before SeparatorBegin.
+// Both return null before SeparatorBegin.
 Engine* SeparatorEngine();
 Stream* SeparatorStream();
 

@@ -1,4 +1,4 @@
-// A span that begins within itself, which the counter refuses.
+// A span that begins twice, which the counter rejects.
 #include "micro/boards/cortex_m/marker.h"
 
 int main() {

@@ -1,12 +1,15 @@
-// A QEMU plugin that counts the instructions of the firmware: all of them and in every marked span, by function. The same firmware
-// on the same input gives the same numbers, however busy the host is.
+// A QEMU plugin that counts the instructions of the firmware: all of them and in every marked span,
+// by function. The same firmware with the same input gives the same numbers, whatever the load of
+// the host.
 //
 //   qemu-system-arm ... -plugin counter.so,out=FILE[,within=FUNCTION]
 //
-// FILE is JSON: {"instructions", "functions": {name: instructions}, "spans": [{"span", "runs", "least", "worst", "instructions",
-// "functions"}], "within": {address: instructions}}. An instruction counts each time that the core takes it up: one whose condition
-// fails counts, and the end of a Helium loop counts once a turn. "within" has every place in FUNCTION, with all that it called: what
-// was counted from there to the function's next instruction, or to a mark.
+// FILE is JSON: {"instructions", "functions": {name: instructions}, "spans": [{"span", "runs",
+// "least", "worst", "instructions", "functions"}], "within": {address: instructions}}.
+// An instruction counts each time that the core executes it. One whose condition fails counts, and
+// the end of a low-overhead loop counts once per iteration. "within" has every address in FUNCTION,
+// including the functions that it called: what was counted from there to the function's next
+// instruction, or to a mark.
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,7 +23,7 @@ __attribute__((visibility("default"))) int qemu_plugin_version = 1;
 static struct Function {
   char* name;
   uint64_t instructions;
-  uint64_t at_begin[kSpans];  // of `instructions`, when the span's run began
+  uint64_t at_begin[kSpans];  // value of `instructions` when the span's run began
   uint64_t in_span[kSpans];
   struct Function* next;
 }* functions;
@@ -30,12 +33,12 @@ static struct Span {
   uint64_t runs, instructions, least, worst;
 } spans[kSpans];
 
-static const char* within;  // function, or NULL
+static const char* within;  // name of a function, or NULL
 static struct Place {
   uint64_t address, instructions;
   struct Place* next;
-} *places, *place;        // by address; the one that was taken up last, NULL after a mark
-static uint64_t at_place;  // of all instructions, when it was taken up
+} *places, *place;        // sorted by address; the one that was executed last, NULL after a mark
+static uint64_t at_place;  // count of all instructions when it was executed
 
 static FILE* out;
 
@@ -80,7 +83,7 @@ static void Leave(void) {
   place = NULL;
 }
 
-// QEMU calls before it counts the instruction.
+// QEMU calls this before it counts the instruction.
 static void Arrive(unsigned vcpu, void* data) {
   (void)vcpu;
   Leave();
@@ -121,15 +124,16 @@ static void Translate(qemu_plugin_id_t id, struct qemu_plugin_tb* tb) {
   const size_t count = qemu_plugin_tb_n_insns(tb);
   for (size_t i = 0; i < count; ++i) {
     struct qemu_plugin_insn* insn = qemu_plugin_tb_get_insn(tb, i);
-    // A mark is `dbg #n`, with 2 * span or 2 * span + 1: the halfwords F3AF 80Fn. More may follow: where an instruction ends 2 bytes
-    // before a page does, QEMU looks whether the next one crosses it, and adds that halfword to this one's data.
+    // A mark is `dbg #n`, with 2 * span or 2 * span + 1: the halfwords F3AF 80Fn. More data may
+    // follow: where an instruction ends 2 bytes before a page does, QEMU checks whether the next
+    // one crosses the page, and appends that halfword to the data of this one.
     const uint8_t* code = qemu_plugin_insn_data(insn);
     if (qemu_plugin_insn_size(insn) >= 4 && code[0] == 0xAF && code[1] == 0xF3 && code[3] == 0x80 && code[2] >> 4 == 0xF) {
       const intptr_t option = code[2] & 15;
       qemu_plugin_register_vcpu_insn_exec_cb(insn, option % 2 ? End : Begin, QEMU_PLUGIN_CB_NO_REGS, (void*)(option / 2));
       continue;
     }
-    // A function that is first met within a span has a count of 0 at its begin, as it should.
+    // A function that first runs within a span has a count of 0 at its begin, which is correct.
     struct Function* function = Find(qemu_plugin_insn_symbol(insn));
     if (within != NULL && strcmp(function->name, within) == 0) {
       qemu_plugin_register_vcpu_insn_exec_cb(insn, Arrive, QEMU_PLUGIN_CB_NO_REGS, FindPlace(qemu_plugin_insn_vaddr(insn)));
@@ -138,7 +142,7 @@ static void Translate(qemu_plugin_id_t id, struct qemu_plugin_tb* tb) {
   }
 }
 
-// Writes {name: instructions}, most first; of a span, or of all with span -1.
+// Writes {name: instructions} in descending order, of a span, or of everything with span -1.
 static void WriteFunctions(int span) {
   fprintf(out, "{");
   const char* comma = "";
@@ -152,7 +156,7 @@ static void WriteFunctions(int span) {
     if (most == NULL) break;
     fprintf(out, "%s\n    \"%s\": %llu", comma, most->name, (unsigned long long)instructions);
     comma = ",";
-    if (span < 0) most->instructions = 0;  // written
+    if (span < 0) most->instructions = 0;  // marks it as written
     if (span >= 0) most->in_span[span] = 0;
   }
   fprintf(out, "}");
@@ -188,7 +192,7 @@ static void Finish(qemu_plugin_id_t id, void* data) {
 __attribute__((visibility("default"))) int qemu_plugin_install(qemu_plugin_id_t id, const qemu_info_t* info, int argc, char** argv) {
   (void)info;
   if (argc < 1 || argc > 2 || strncmp(argv[0], "out=", 4) != 0 || (argc == 2 && strncmp(argv[1], "within=", 7) != 0)) {
-    fprintf(stderr, "counter: wants out=FILE[,within=FUNCTION]\n");
+    fprintf(stderr, "counter: usage: out=FILE[,within=FUNCTION]\n");
     return 1;
   }
   if (argc == 2) within = strdup(argv[1] + 7);

@@ -1,5 +1,6 @@
-// The part of QEMU's plugin interface, version 1, that the counter uses. Debian does not package the header; the names are checked by
-// the dynamic linker when QEMU loads the plugin, the version by QEMU.
+// The part of QEMU's plugin interface, version 1, that the counter uses. Debian does not package
+// the header. The dynamic linker checks the names when QEMU loads the plugin, and QEMU checks the
+// version.
 #pragma once
 
 #include <stddef.h>

@@ -1,4 +1,5 @@
-// Cycles that a hop takes, by the core's own counter (DWT CYCCNT), and the share of a hop's time that is. Open the serial monitor.
+// Prints the cycles per hop, measured by the core's cycle counter (DWT CYCCNT), and the load, which
+// is their share of the cycles in a hop. Open the serial monitor.
 #include <GroupComm.h>
 
 #include "micro/boards/package/dwt.h"

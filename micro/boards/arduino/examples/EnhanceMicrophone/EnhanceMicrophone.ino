@@ -1,16 +1,19 @@
-// The board's PDM microphone through the network, hop by hop. Prints the level before and after, in dBFS, four times a second.
-// Send 'a' to meter what comes out of the network (the default), 'b' for what goes in. The board has no loudspeaker.
+// Processes the board's PDM microphone hop by hop. Prints the level before and after, in dBFS, four
+// times a second. Send 'a' to measure the output of the network (the default), 'b' to measure its
+// input. The board has no loudspeaker.
 #include <GroupComm.h>
 #include <PDM.h>
 
 static const int kHop = GroupCommClass::kHop;
 static const int kQueue = 8;  // hops between the microphone and loop()
 
-static int16_t queue[kQueue * kHop];                          // (hops, hop): a ring
-static volatile uint32_t written = 0;                         // samples; the interrupt's
-static uint32_t read_so_far = 0;                              // samples; loop()'s
+static int16_t queue[kQueue * kHop];                          // (hops, hop): a ring buffer
+// samples; only the interrupt writes it
+static volatile uint32_t written = 0;
+static uint32_t read_so_far = 0;                              // samples; only loop() uses it
 static int16_t out[GroupCommClass::kSources * kHop];          // (sources, hop)
-static float before = 0, after = 0;                           // energy of the samples of a report
+// energy of the samples since the last report
+static float before = 0, after = 0;
 static int hops = 0;
 static uint32_t lost = 0;
 static bool through = true;
@@ -36,7 +39,7 @@ void setup() {
     }
   }
   if (!PDM.begin(1, GroupCommClass::kSampleRate)) {
-    Serial.println("the microphone does not start");
+    Serial.println("the microphone did not start");
     while (true) {
     }
   }
@@ -49,17 +52,19 @@ void loop() {
   }
   const uint32_t ahead = written - read_so_far;
   if (ahead < static_cast<uint32_t>(kHop)) return;
-  if (ahead > static_cast<uint32_t>((kQueue - 1) * kHop)) {  // the network does not keep up: go on with what is newest
+  // the network is too slow: continue with the newest hop
+  if (ahead > static_cast<uint32_t>((kQueue - 1) * kHop)) {
     lost += ahead / kHop - 1;
     read_so_far += (ahead / kHop - 1) * kHop;
   }
-  const int16_t* in = queue + read_so_far % (kQueue * kHop);  // (hop); hops do not cross the end of the ring
+  // (hop); a hop never crosses the end of the ring buffer
+  const int16_t* in = queue + read_so_far % (kQueue * kHop);
   GroupComm.process(in, out);
   read_so_far += kHop;
-  const int16_t* heard = through ? out : in;
+  const int16_t* metered = through ? out : in;
   for (int i = 0; i < kHop; ++i) {
     before += static_cast<float>(in[i]) * in[i];
-    after += static_cast<float>(heard[i]) * heard[i];
+    after += static_cast<float>(metered[i]) * metered[i];
   }
   if (++hops * kHop < GroupCommClass::kSampleRate / 4) return;
   Serial.print("in ");

@@ -1,5 +1,6 @@
-// Answers `groupcomm parity BUNDLE --port PORT` on the host: PCM and features in, the network's bytes and the cycles of each hop out.
-// The port is the protocol's: open no serial monitor.
+// Answers `groupcomm parity BUNDLE --port PORT` of the host: PCM and features in; the outputs of
+// the network and the cycles of each hop out. The protocol uses the port, so do not open a serial
+// monitor.
 #include <GroupComm.h>
 
 #include "micro/boards/package/dwt.h"
@@ -19,7 +20,7 @@ static groupcomm::ParityServer server;
 void setup() {
   Serial.begin(115200);
   groupcomm::StartCycles();
-  // Without memory it stays silent, and the host says that nobody answers.
+  // If this fails, the sketch does not answer, and the host reports that there is no answer.
   while (!GroupComm.begin() || server.Init(network, GroupComm.engine(), GroupComm.stream(), &port, F_CPU, memory, sizeof(memory)) !=
                                    groupcomm::Status::kOk) {
   }

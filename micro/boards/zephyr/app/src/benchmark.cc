@@ -1,4 +1,5 @@
-// Prints what a hop takes, by the core's own counter (DWT CYCCNT), and the share of a hop's time that is.
+// Prints the cycles per hop, measured by the core's cycle counter (DWT CYCCNT), and the load, which
+// is their share of the cycles in a hop.
 #include <groupcomm.h>
 #include <zephyr/kernel.h>
 #include <zephyr/sys/printk.h>

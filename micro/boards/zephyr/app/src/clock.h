@@ -1,11 +1,12 @@
-// The core's clock.
+// Sets and reads the clock of the core.
 #pragma once
 
 #include <cstdint>
 
 #include <nrfx.h>
 #ifdef CONFIG_SOC_NRF5340_CPUAPP
-// Where Zephyr's clock control has a driver of its own, nrfx has the high frequency clock apart.
+// Where Zephyr's clock control has its own driver, nrfx declares the high-frequency clock in a
+// header of its own.
 #ifdef CONFIG_CLOCK_CONTROL_NRF
 #include <nrfx_clock.h>
 #else
@@ -13,7 +14,8 @@
 #endif
 #endif
 
-// As fast as it goes: an nRF5340 wakes up with its 128 MHz divided by two. Its frequency in Hz, as it is then.
+// Selects the highest frequency, and returns it in Hz. After a reset, an nRF5340 divides its 128
+// MHz by two.
 inline uint32_t FullSpeed() {
 #if defined(CONFIG_SOC_NRF5340_CPUAPP) && defined(CONFIG_CLOCK_CONTROL_NRF)
   nrfx_clock_divider_set(NRF_CLOCK_DOMAIN_HFCLK, NRF_CLOCK_HFCLK_DIV_1);

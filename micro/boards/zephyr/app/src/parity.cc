@@ -1,4 +1,5 @@
-// Answers `groupcomm parity BUNDLE --port PORT`: PCM and features in, the network's bytes and the cycles of each hop out.
+// Answers `groupcomm parity BUNDLE --port PORT`: PCM and features in; the outputs of the network
+// and the cycles of each hop out.
 #include <groupcomm.h>
 #include <zephyr/device.h>
 #include <zephyr/drivers/uart.h>
@@ -12,7 +13,7 @@
 
 using groupcomm::ParityServer;
 
-// More than a request: the host sends one at a time.
+// Larger than one request, because the host sends one at a time.
 constexpr uint32_t kReceived = 2048;  // bytes
 RING_BUF_DECLARE(received, kReceived);
 K_SEM_DEFINE(some, 0, 1);
@@ -31,7 +32,7 @@ class UartPort final : public groupcomm::ParityPort {
   uint32_t Cycles() override { return groupcomm::Cycles(); }
 };
 
-// What does not fit is lost, as on any line; the host asks again.
+// Bytes that do not fit are lost, as on any serial line; the host repeats its request.
 void OnUart(const struct device* dev, void*) {
   while (uart_irq_update(dev) && uart_irq_rx_ready(dev)) {
     uint8_t bytes[32];
@@ -49,7 +50,7 @@ int main() {
   static ParityServer server;
   const uint32_t clock_hz = FullSpeed();
   groupcomm::StartCycles();
-  // Without them it stays silent, and the host says that nobody answers.
+  // If this fails, the application does not answer, and the host reports that there is no answer.
   if (!device_is_ready(uart) || groupcomm_begin() != 0) return -1;
   if (server.Init(GROUPCOMM_NETWORK, groupcomm::SeparatorEngine(), groupcomm::SeparatorStream(), &port, clock_hz, memory, sizeof(memory)) !=
       groupcomm::Status::kOk) {
