@@ -34,20 +34,20 @@ void TflmsBytes(const host::Bundle& bundle) {
   CHECK_EQ(engine.features(), tflm->engine()->features());
   CHECK_EQ(engine.masks(), tflm->engine()->masks());
   CHECK_EQ(static_cast<int>(demo.size()), 4001 * engine.features());
-  std::vector<int8_t> ours(engine.masks()), theirs(engine.masks());  // (sources, bins)
+  std::vector<int8_t> masks(engine.masks()), expected(engine.masks());  // (sources, bins)
   for (int pass = 0; pass < kPasses; ++pass) {
     for (size_t at = 0; at < demo.size(); at += engine.features()) {
       const auto* in = reinterpret_cast<const int8_t*>(demo.data()) + at;
-      CHECK_STATUS(engine.Run(in, ours.data()), Status::kOk);
-      CHECK_STATUS(tflm->engine()->Run(in, theirs.data()), Status::kOk);
-      CHECK_TRUE(ours == theirs);
+      CHECK_STATUS(engine.Run(in, masks.data()), Status::kOk);
+      CHECK_STATUS(tflm->engine()->Run(in, expected.data()), Status::kOk);
+      CHECK_TRUE(masks == expected);
     }
   }
   CHECK_STATUS(engine.Reset(), Status::kOk);
   for (int hop = 0; hop < bundle.golden.hops; ++hop) {
     const auto* in = reinterpret_cast<const int8_t*>(bundle.golden.features.data()) + hop * engine.features();
-    CHECK_STATUS(engine.Run(in, ours.data()), Status::kOk);
-    CHECK_EQ(std::memcmp(ours.data(), bundle.golden.masks.data() + hop * engine.masks(), ours.size()), 0);
+    CHECK_STATUS(engine.Run(in, masks.data()), Status::kOk);
+    CHECK_EQ(std::memcmp(masks.data(), bundle.golden.masks.data() + hop * engine.masks(), masks.size()), 0);
   }
 }
 

@@ -216,7 +216,7 @@ class MicroInterpreter {
 
 }  // namespace micro
 
-class PythonOpsResolver : public micro::MicroMutableOpResolver<200> {  // every operator of the wheel
+class PythonOpsResolver : public micro::MicroMutableOpResolver<200> {  // all operators of the wheel
  public:
   PythonOpsResolver();
   ~PythonOpsResolver() override;

@@ -169,7 +169,9 @@ tflm::Result PrepareFullyConnected(tflm::Context* context, tflm::Node* node) {
   if (!x.IsActivation(wide) || !out.IsActivation(wide)) return refuse(ActivationRefusal(wide));
   if (!weights.IsWeights() || weights->dims->size != 2) return refuse("its weights are not a constant int8 matrix");
   const int32_t outputs = weights->dims->data[0], inputs = weights->dims->data[1];
-  if (outputs < 1 || inputs < 1 || x.size() % inputs != 0) return refuse("the size of its input is not a multiple of the columns of its weights");
+  if (outputs < 1 || inputs < 1 || x.size() % inputs != 0) {
+    return refuse("the size of its input is not a multiple of the columns of its weights");
+  }
   const int32_t rows = x.size() / inputs;
   if (out.size() != rows * outputs) return refuse("the size of its output does not match its input and its weights");
   if (has_bias && !bias.IsBias(wide, outputs)) return refuse(BiasRefusal(wide));
@@ -184,7 +186,9 @@ tflm::Result PrepareFullyConnected(tflm::Context* context, tflm::Node* node) {
   }
   int32_t low, high;
   const auto& options = *static_cast<const tflm::FullyConnectedOptions*>(node->builtin_data);
-  if (!ToRange(options.activation, wide, out->params.scale, out->params.zero_point, &low, &high)) return refuse("its fused activation is not supported");
+  if (!ToRange(options.activation, wide, out->params.scale, out->params.zero_point, &low, &high)) {
+    return refuse("its fused activation does more than limit the range");
+  }
 
   auto* kernel = Allocate<gc_fully_connected>(context, 1);
   auto* folded = Allocate<int32_t>(context, outputs);
@@ -255,7 +259,9 @@ tflm::Result PrepareLstm(tflm::Context* context, tflm::Node* node) {
   if (options.activation != tflm::kActTanh) return refuse("its activation is not TANH");
   if (x->dims->size != 3) return refuse("its input does not have three dimensions");
   const int32_t steps = x->dims->data[options.time_major ? 0 : 1], batch = x->dims->data[options.time_major ? 1 : 0];
-  if (steps != 1 && batch != 1 && !options.time_major) return refuse("it has several time steps and a batch, and time is not the first dimension");
+  if (steps != 1 && batch != 1 && !options.time_major) {
+    return refuse("it has several time steps and a batch, and time is not the first dimension");
+  }
   const int32_t inputs = x->dims->data[2];
   const int32_t units = weights[0]->dims->size == 2 ? weights[0]->dims->data[0] : 0;
   if (out.size() != steps * batch * units) return refuse("its output is not one row of units for each time step and each row of the batch");

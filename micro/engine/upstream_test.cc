@@ -59,7 +59,8 @@ int main() {
   Refuses(Status::kBadModel, "operator GELU is not in this build", [](Setup* s) { s->operators[1] = "GELU"; });
   Refuses(Status::kBadModel, "operator FULLY_CONNECTED is not in", [](Setup* s) { s->operators[1] = "FULLY_CONNECTED"; });
   Refuses(Status::kBadModel, "operator MEAN, which the bundle does not name", [](Setup* s) { s->model.operators[1] = 40; });
-  Refuses(Status::kBadModel, "FULLY_CONNECTED to tensor 2: its input or output is not int8 with one scale; this project's kernel does not support that",
+  Refuses(Status::kBadModel,
+          "FULLY_CONNECTED to tensor 2: its input or output is not int8 with one scale; this project's kernel does not support that",
           [](Setup* s) { s->config.kernels = OurKernels; });
   Refuses(Status::kBadModel, "operator of code 150, which", [](Setup* s) { s->model.operators[1] = 150; });
   Refuses(Status::kBadModel, "features: type 1, not int8", [](Setup* s) { s->model.type = 1; });

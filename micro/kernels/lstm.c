@@ -504,7 +504,8 @@ static inline int32_t gc_dot_helium(const int8_t* a, const int8_t* b, int32_t n)
    twice. in (2, inputs), hidden (2, units); sums (units / 8, input or recurrent, 2 rows, the 4 even
    and the 4 odd of 8 units). The sums of the inputs are already shifted to the left by their
    scale. */
-static void gc_gate_sums_generic(const gc_lstm* p, const gc_lstm_gate* q, const int8_t* in, const int8_t* hidden, int32_t last, int32_t* sums) {
+static void gc_gate_sums_generic(const gc_lstm* p, const gc_lstm_gate* q, const int8_t* in, const int8_t* hidden, int32_t last,
+                                 int32_t* sums) {
   const int32_t inputs = p->inputs, units = p->units, left = q->input.shift > 0 ? q->input.shift : 0;
   const int8_t *w = q->input_weights, *v = q->recurrent_weights;
   for (int32_t u = 0; u < units; ++u, w += inputs, v += units) {

@@ -76,8 +76,9 @@ static inline gc_point gc_curve_point(int32_t k) { return gc_tanh_table[256 + k]
 
 #else
 
-/* Helium takes the sign off first and has the positive half alone. It goes on to 3 * 32767 / 256, the last point of a gate, so that none
-   is beyond it; values and steps are apart because a lane of 16 bits takes one of them. */
+/* The Helium variant removes the sign first, and needs only the positive half of the curve. The
+   table extends to 3 * 32767 / 256, the last point that a gate can reach, so that no index exceeds
+   it. Values and steps are separate tables because a 16-bit lane holds one of them. */
 static const int16_t gc_tanh_value[384] = {
     0, 683, 1365, 2045, 2725, 3401, 4075, 4745, 5412, 6073, 6730, 7381, 8026, 8664, 9296, 9920, 10536, 11144, 11743, 12334, 12915,
     13487, 14049, 14601, 15143, 15675, 16196, 16707, 17207, 17696, 18174, 18641, 19097, 19543, 19977, 20401, 20813, 21215, 21606,
@@ -95,7 +96,7 @@ static const int16_t gc_tanh_value[384] = {
     32765, 32765, 32765, 32765, 32765, 32765, 32765, 32765, 32766, 32766, 32766, 32766, 32766, 32766, 32766, 32766, 32766, 32766,
     32767,
     [256 ... 383] = 32767};
-static const uint16_t gc_tanh_step[384] = { /* and 0 from 256 on */
+static const uint16_t gc_tanh_step[384] = { /* the steps from 256 on are 0 */
     683, 682, 680, 680, 676, 674, 670, 667, 661, 657, 651, 645, 638, 632, 624, 616, 608, 599, 591, 581, 572, 562, 552, 542, 532,
     521, 511, 500, 489, 478, 467, 456, 446, 434, 424, 412, 402, 391, 381, 370, 360, 349, 340, 329, 320, 310, 300, 291, 283, 273,
     264, 256, 248, 240, 231, 224, 216, 209, 202, 195, 188, 182, 175, 169, 162, 158, 151, 146, 140, 136, 130, 126, 121, 117, 112,
@@ -104,7 +105,7 @@ static const uint16_t gc_tanh_step[384] = { /* and 0 from 256 on */
     9, 8, 7, 8, 7, 7, 7, 6, 6, 6, 5, 6, 5, 5, 5, 4, 4, 5, 4, 3, 4, 4, 3, 3, 3, 3, 3, 3, 3, 2, 3, 2, 2, 2, 3, 1, 2, 2, 2, 2, 1, 2,
     1, 2, 1, 1, 2, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 0, 1, 1, 1, 0, 1, 1, 0, 1, 0, 1, 0, 1, 0, 1, 0, 0, 1, 0, 1, 0, 0, 1, 0, 0, 0, 1,
     0, 0, 0, 1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0};
-/* value + 2^15, as far as logistic goes */
+/* value + 2^15, up to the last point that logistic can reach */
 static const uint16_t gc_logistic_value[192] = {
     32768, 33451, 34133, 34813, 35493, 36169, 36843, 37513, 38180, 38841, 39498, 40149, 40794, 41432, 42064, 42688, 43304, 43912,
     44511, 45102, 45683, 46255, 46817, 47369, 47911, 48443, 48964, 49475, 49975, 50464, 50942, 51409, 51865, 52311, 52745, 53169,

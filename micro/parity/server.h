@@ -69,7 +69,9 @@ class ParityServer {
   static constexpr size_t Align4(size_t n) { return (n + 3) / 4 * 4; }
   static constexpr size_t Encoded(size_t frame) { return frame + frame / 254 + 1; }
   static constexpr size_t In(int inputs, int hop) { return Align4(Encoded(Frame(Larger(inputs, sizeof(int16_t) * hop)))); }
-  static constexpr size_t Out(int outputs, int hop, int sources) { return Align4(Frame(4 + Larger(outputs, sizeof(int16_t) * sources * hop))); }
+  static constexpr size_t Out(int outputs, int hop, int sources) {
+    return Align4(Frame(4 + Larger(outputs, sizeof(int16_t) * sources * hop)));
+  }
 
   void Handle(size_t bytes);
   // Returns the number of bytes of the answer's payload, or SIZE_MAX for an error.

@@ -284,9 +284,9 @@ void FeaturesByDefinition(StreamConfig config, float exponent, const Quantizatio
   std::vector<int16_t> pcm = config.dc_kept ? SoundOnDc(40 * config.hop) : Sound(40 * config.hop), out(config.hop);
   // a power of 0 gives a feature of 0
   std::fill(pcm.end() - 3 * config.hop, pcm.end(), int16_t{0});
-  const std::vector<double> heard = LessRunningMean(pcm, config);
+  const std::vector<double> analysed = LessRunningMean(pcm, config);
   std::vector<double> padded(window - config.hop, 0.0);
-  padded.insert(padded.end(), heard.begin(), heard.end());
+  padded.insert(padded.end(), analysed.begin(), analysed.end());
   int different = 0;
   double level = 0, frames = 0;
   for (int hop = 0; hop < 40; ++hop) {

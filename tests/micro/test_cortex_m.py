@@ -1,4 +1,7 @@
-"""The emulated boards: their tests run in Bazel (test_host_programs.py); here is what Bazel has to refuse, and what no firmware holds."""
+"""The emulated boards: builds that Bazel must reject, and symbols that no firmware may have.
+
+Bazel runs the tests of the boards (test_host_programs.py).
+"""
 
 import os
 import re
@@ -12,40 +15,62 @@ from groupcomm.files import REPO
 pytestmark = [pytest.mark.bazel, pytest.mark.board]
 
 BOARDS = ["cortex_m4", "cortex_m33", "cortex_m55"]
-# What a linked program has of them, by the names of its symbols.
+# The names of their symbols in a linked program.
 FORBIDDEN = {
     "heap": r"_*(m|c|re)alloc(_r)?|_*free(_r)?|_*sbrk(_r)?|operator (new|delete).*",
-    "exceptions": r"__cxa_(throw|rethrow|allocate_exception|begin_catch|end_catch)|_Unwind_\w+|__gxx_personality_\w+|std::__throw_\w+.*",
-    "iostream": r"std::(cin|cout|cerr|clog)|std::(basic_)?(ios|[io]+stream|streambuf|filebuf)(_base)?\b.*",
+    "exceptions": r"__cxa_(throw|rethrow|allocate_exception|begin_catch|end_catch)"
+    r"|_Unwind_\w+|__gxx_personality_\w+|std::__throw_\w+.*",
+    "iostream": r"std::(cin|cout|cerr|clog)"
+    r"|std::(basic_)?(ios|[io]+stream|streambuf|filebuf)(_base)?\b.*",
 }
 
 
 def bazel(verb, *targets):
     environment = {**os.environ, "GROUPCOMM_PYTHON": sys.executable}
-    return subprocess.run(["bazel", verb, "--noshow_progress", *targets], cwd=REPO, env=environment, capture_output=True, text=True)
+    return subprocess.run(
+        ["bazel", verb, "--noshow_progress", *targets],
+        cwd=REPO,
+        env=environment,
+        capture_output=True,
+        text=True,
+    )
 
 
 def forbidden(elf) -> dict[str, set[str]]:
-    """Symbols of a program that a board's firmware must not have, by kind."""
-    listed = subprocess.run(["arm-none-eabi-nm", "-C", "--format=posix", elf], capture_output=True, text=True, check=True).stdout
+    """List the symbols of a program that firmware must not have, by kind."""
+    listed = subprocess.run(
+        ["arm-none-eabi-nm", "-C", "--format=posix", elf],
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
     symbols = {re.sub(r" [A-Za-z](?: [0-9a-f]+){0,2} *$", "", line) for line in listed.splitlines()}
     assert "main" in symbols, f"{elf} has no symbol table"
-    found = {kind: {s for s in symbols if re.fullmatch(names, s)} for kind, names in FORBIDDEN.items()}
+    found = {
+        kind: {s for s in symbols if re.fullmatch(names, s)} for kind, names in FORBIDDEN.items()
+    }
     return {kind: names for kind, names in found.items() if names}
 
 
 def test_no_firmware_has_a_heap_exceptions_or_iostream():
     listed = bazel("query", "kind(_emulated_binary, //micro/boards/cortex_m:all)")
     programs = sorted(listed.stdout.split())
-    shipped = {f"//micro/boards/cortex_m:{name}_firmware_{board}" for name in ("enhance", "stream") for board in BOARDS}
+    shipped = {
+        f"//micro/boards/cortex_m:{name}_firmware_{board}"
+        for name in ("enhance", "stream")
+        for board in BOARDS
+    }
     assert shipped <= set(programs), listed
     built = bazel("build", *programs)
     assert built.returncode == 0, built
-    elfs = [REPO / "bazel-bin" / f"{program.removeprefix('//').replace(':', '/')}.elf" for program in programs]
+    elfs = [
+        REPO / "bazel-bin" / f"{program.removeprefix('//').replace(':', '/')}.elf"
+        for program in programs
+    ]
     assert {elf.name: forbidden(elf) for elf in elfs} == {elf.name: {} for elf in elfs}
 
 
-def test_a_heap_exceptions_and_iostream_would_be_seen(tmp_path):
+def test_a_heap_exceptions_and_iostream_are_detected(tmp_path):
     source = """
         #include <cstdlib>
         #include <iostream>
@@ -60,23 +85,47 @@ def test_a_heap_exceptions_and_iostream_would_be_seen(tmp_path):
           }
           std::free(kept);
         }"""
-    command = ["arm-none-eabi-g++", "-mcpu=cortex-m4", "--specs=nosys.specs", "-xc++", "-", "-o", tmp_path / "a.elf"]
+    command = [
+        "arm-none-eabi-g++",
+        "-mcpu=cortex-m4",
+        "--specs=nosys.specs",
+        "-xc++",
+        "-",
+        "-o",
+        tmp_path / "a.elf",
+    ]
     subprocess.run(command, input=source, text=True, check=True, capture_output=True)
     found = forbidden(tmp_path / "a.elf")
-    assert {"malloc", "realloc", "free", "_sbrk", "operator new[](unsigned int)", "operator delete(void*)"} <= found["heap"]
-    assert {"__cxa_throw", "__cxa_begin_catch", "_Unwind_RaiseException", "__gxx_personality_v0"} <= found["exceptions"]
-    assert {"std::cout", "std::ios_base::Init::Init()", "std::ostream::sentry::sentry(std::ostream&)"} <= found["iostream"]
+    assert {
+        "malloc",
+        "realloc",
+        "free",
+        "_sbrk",
+        "operator new[](unsigned int)",
+        "operator delete(void*)",
+    } <= found["heap"]
+    assert {
+        "__cxa_throw",
+        "__cxa_begin_catch",
+        "_Unwind_RaiseException",
+        "__gxx_personality_v0",
+    } <= found["exceptions"]
+    assert {
+        "std::cout",
+        "std::ios_base::Init::Init()",
+        "std::ostream::sentry::sentry(std::ostream&)",
+    } <= found["iostream"]
 
 
 @pytest.mark.parametrize("board", BOARDS)
-def test_a_firmware_that_fails_is_a_test_that_fails(board):
+def test_the_bazel_test_of_failing_firmware_fails(board):
     done = bazel("test", f"//micro/boards/cortex_m:fail_{board}")
-    assert done.returncode == 3, done  # Bazel's code for: built, and a test failed
-    assert "does not say how to fail" in done.stdout + done.stderr
+    assert done.returncode == 3, done  # Bazel's exit code for a failed test
+    assert "usage: fail MODE" in done.stdout + done.stderr
 
 
 @pytest.mark.parametrize("board", BOARDS)
-def test_a_firmware_with_a_heap_does_not_link(board):
+def test_firmware_with_a_heap_does_not_link(board):
     done = bazel("build", f"//micro/boards/cortex_m:heap_{board}")
     assert done.returncode == 1, done
     assert "undefined reference to `_sbrk'" in done.stdout + done.stderr

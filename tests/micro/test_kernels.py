@@ -1,4 +1,7 @@
-"""The kernels in C against the official TFLM: models of one operator each, random and extreme, every byte equal."""
+"""The C kernels give the bytes of the official TFLM.
+
+The models have one operator each, with random and extreme parameters and inputs.
+"""
 
 import ctypes
 import dataclasses
@@ -43,7 +46,7 @@ def prepare(model: bytes):
 
 
 def compile_kernels(folder, *flags, sources=REPO):
-    """All of micro/kernels as a shared library."""
+    """Compile all of micro/kernels to a shared library."""
     library = folder / "kernels.so"
     files = sorted((sources / "micro/kernels").glob("*.c"))
     files = [f for f in files if f.name not in ("portable.c", "bodies_test.c")]
@@ -53,7 +56,9 @@ def compile_kernels(folder, *flags, sources=REPO):
 
 @pytest.fixture(scope="module", params=["plain", "ubsan"])
 def library(request, tmp_path_factory):
-    return compile_kernels(tmp_path_factory.mktemp(request.param), *(UBSAN if request.param == "ubsan" else []))
+    return compile_kernels(
+        tmp_path_factory.mktemp(request.param), *(UBSAN if request.param == "ubsan" else [])
+    )
 
 
 def pointer(array):
@@ -61,7 +66,7 @@ def pointer(array):
 
 
 def c_struct(prepared):
-    """A prepared operator as its struct in C: the same fields in the same order."""
+    """Convert a prepared operator to its C struct, which has the same fields in the same order."""
     fields, values = [], []
     for field in dataclasses.fields(prepared):
         value = getattr(prepared, field.name)
@@ -77,24 +82,29 @@ def c_struct(prepared):
         fields.append((field.name, kind))
         values.append(value)
     made = type(type(prepared).__name__, (ctypes.Structure,), {"_fields_": fields})(*values)
-    made.keep = prepared  # the arrays that it points to
+    made.keep = prepared  # keeps the arrays alive that it points to
     return made
 
 
 def scratch_bytes(batch, inputs, units) -> int:
-    """GC_LSTM_SCRATCH_BYTES."""
+    """Compute GC_LSTM_SCRATCH_BYTES of kernels.h."""
     eights, pairs = (inputs + 7) // 8 + (units + 7) // 8, (batch + 1) // 2
     return max(32 * eights * (pairs + 1) + 64 * pairs, 64 * units)
 
 
 class Kernel:
-    """An operator prepared and called as the generated C calls it; `reset` and state as `Official` has them."""
+    """An operator, prepared and called as in the generated C code.
+
+    ``reset`` and the state are like those of `Official`.
+    """
 
     def __init__(self, library, model: bytes):
         self._library = library
         self._p = p = prepare(model)
         parsed = schema.ModelT.InitFromPackedBuf(model, 0).subgraphs[0]
-        self._function = kernels.function(schema.ModelT.InitFromPackedBuf(model, 0), parsed.operators[0], p)
+        self._function = kernels.function(
+            schema.ModelT.InitFromPackedBuf(model, 0), parsed.operators[0], p
+        )
         output = parsed.tensors[parsed.operators[0].outputs[0]]
         self._shape, self._dtype = [int(n) for n in output.shape], DTYPES[output.type]
         if isinstance(p, kernels.Lstm):
@@ -111,7 +121,7 @@ class Kernel:
     def __call__(self, *inputs):
         p, lib = self._p, self._library
         inputs = [np.ascontiguousarray(x) for x in inputs]
-        # Values that no kernel may touch on either side.
+        # Guard values on both sides, which no kernel may change.
         size = int(np.prod(self._shape))
         whole = np.full(size + 32, 85, self._dtype)
         out = whole[16 : 16 + size]
@@ -119,15 +129,29 @@ class Kernel:
         by_reference = None if self._c is None else ctypes.byref(self._c)
         if isinstance(p, list):
             for part, x in zip(p, inputs, strict=True):
-                lib.gc_copy_s8(part.rows, part.columns, pointer(x), ctypes.c_void_p(out.ctypes.data + part.offset), part.stride)
+                lib.gc_copy_s8(
+                    part.rows,
+                    part.columns,
+                    pointer(x),
+                    ctypes.c_void_p(out.ctypes.data + part.offset),
+                    part.stride,
+                )
         elif isinstance(p, kernels.Lookup):
             lib.gc_lookup_s8(pointer(p.table), p.count, *arguments)
         elif isinstance(p, kernels.Lstm):
             scratch = np.full(self._bytes + 16, 85, np.int8)
             getattr(lib, self._function)(
-                by_reference, arguments[0], pointer(self.hidden), pointer(self.cell), arguments[1], pointer(scratch)
+                by_reference,
+                arguments[0],
+                pointer(self.hidden),
+                pointer(self.cell),
+                arguments[1],
+                pointer(scratch),
             )
-            assert np.array_equal(self.hidden.ravel(), out[-self.hidden.size :]) and (scratch[self._bytes :] == 85).all()
+            assert (
+                np.array_equal(self.hidden.ravel(), out[-self.hidden.size :])
+                and (scratch[self._bytes :] == 85).all()
+            )
         else:
             getattr(lib, self._function)(by_reference, *arguments)
         assert (whole[:16] == 85).all() and (whole[16 + size :] == 85).all()
@@ -135,7 +159,10 @@ class Kernel:
 
 
 def difference(library, model: bytes, cases) -> int:
-    """How many outputs of a kernel differ from the official TFLM's. A case is a tuple of inputs, or "reset"."""
+    """Count the outputs of a kernel that differ from the official TFLM.
+
+    A case is a tuple of inputs, or "reset".
+    """
     official, kernel = Official(model), Kernel(library, model)
     count = 0
     for case in cases:
@@ -157,45 +184,87 @@ def test_kernel_equals_the_official_tflm(library, name):
 
 def test_scales_are_multiplied_as_tflm_does(library):
     for seed in range(10):
-        assert difference(library, *fully_connected_at_ties(np.random.default_rng(seed))) == 0, f"seed {seed}"
+        assert difference(library, *fully_connected_at_ties(np.random.default_rng(seed))) == 0, (
+            f"seed {seed}"
+        )
 
 
-# The tests' own test: defects that the comparison must see
+# Mutation tests: defects that the comparison must detect
 
 DEFECTS = {
-    "halves up": (
+    "ties up": (
         "arithmetic.h",
         "  x += x >> 31;\n",
         "",
         ["FULLY_CONNECTED", "ADD", "MUL", "MEAN", "QUANTIZE", "UNIDIRECTIONAL_SEQUENCE_LSTM"],
     ),
-    "halves up, int16": ("arithmetic.h", "  x += x >> 31;\n", "", ["ADD 16", "MUL 16", "MEAN 16", "QUANTIZE 16 to 8"]),
-    "halves down, int16": (
+    "ties up, int16": (
+        "arithmetic.h",
+        "  x += x >> 31;\n",
+        "",
+        ["ADD 16", "MUL 16", "MEAN 16", "QUANTIZE 16 to 8"],
+    ),
+    "truncated, int16": (
         "arithmetic.h",
         " + ((int64_t)1 << (14 - shift))",
         "",
         ["FULLY_CONNECTED 16", "UNIDIRECTIONAL_SEQUENCE_LSTM 16"],
     ),
-    "upper multiplier, int16": ("arithmetic.h", "x * (multiplier >> 16)", "x * (multiplier >> 17 << 1)", ["FULLY_CONNECTED 16"]),
-    "end of the curve": ("lstm.c", "-end, end)), 1, 32767)", "-end, end)), 0, 32767)", ["LOGISTIC 16"]),
-    "low half cut off": ("arithmetic.h", " * multiplier + (1 << 30)", " * multiplier", ["FULLY_CONNECTED", "MUL", "MEAN"]),
-    "cells forgotten": ("lstm.c", "  (void)scratch;\n", "  (void)scratch;\n  memset(cell, 0, 2 * p->batch * p->units);\n", None),
-    "hidden forgotten": ("lstm.c", "  (void)scratch;\n", "  (void)scratch;\n  memset(hidden, p->zero_point, p->batch * p->units);\n", None),
+    "upper multiplier, int16": (
+        "arithmetic.h",
+        "x * (multiplier >> 16)",
+        "x * (multiplier >> 17 << 1)",
+        ["FULLY_CONNECTED 16"],
+    ),
+    "end of the curve": (
+        "lstm.c",
+        "-end, end)), 1, 32767)",
+        "-end, end)), 0, 32767)",
+        ["LOGISTIC 16"],
+    ),
+    "product truncated": (
+        "arithmetic.h",
+        " * multiplier + (1 << 30)",
+        " * multiplier",
+        ["FULLY_CONNECTED", "MUL", "MEAN"],
+    ),
+    "cell state lost": (
+        "lstm.c",
+        "  (void)scratch;\n",
+        "  (void)scratch;\n  memset(cell, 0, 2 * p->batch * p->units);\n",
+        None,
+    ),
+    "hidden state lost": (
+        "lstm.c",
+        "  (void)scratch;\n",
+        "  (void)scratch;\n  memset(hidden, p->zero_point, p->batch * p->units);\n",
+        None,
+    ),
     "negative arguments": ("lstm.c", "(x & 255) + 128 + (x >> 31)", "(x & 255) + 128", None),
-    "gates not clamped": ("lstm.c", "return 3 * gc_clamp16(x + h);", "return 3 * (int16_t)(x + h);", None),
-    "cells forgotten, int16": (
+    "gates not clamped": (
+        "lstm.c",
+        "return 3 * gc_clamp16(x + h);",
+        "return 3 * (int16_t)(x + h);",
+        None,
+    ),
+    "cell state lost, int16": (
         "lstm.c",
         "    gc_lstm16_portable(p,",
         "    memset(cell, 0, 2 * p->batch * p->units);\n    gc_lstm16_portable(p,",
         ["UNIDIRECTIONAL_SEQUENCE_LSTM 16"],
     ),
-    "cells not clamped": ("lstm.c", "int32_t c = gc_clamp16(kept + added);", "int32_t c = (int16_t)(kept + added);", None),
+    "cells not clamped": (
+        "lstm.c",
+        "int32_t c = gc_clamp16(kept + added);",
+        "int32_t c = (int16_t)(kept + added);",
+        None,
+    ),
     "not clipped": ("lstm.c", "if (p->cell_clip > 0)", "if (0)", None),
 }
 
 
 @pytest.mark.parametrize("defect", DEFECTS)
-def test_a_defect_in_a_kernel_is_seen(defect, tmp_path):
+def test_the_comparison_detects_a_defect_in_a_kernel(defect, tmp_path):
     file, right, wrong, operators = DEFECTS[defect]
     shutil.copytree(REPO / "micro/kernels", tmp_path / "micro/kernels")
     source = tmp_path / "micro/kernels" / file
@@ -205,45 +274,70 @@ def test_a_defect_in_a_kernel_is_seen(defect, tmp_path):
     library = compile_kernels(tmp_path, sources=tmp_path)
     for name in operators or ["UNIDIRECTIONAL_SEQUENCE_LSTM"]:
         make, _ = OPERATORS[name]
-        assert any(difference(library, *make(np.random.default_rng(seed))) for seed in range(40)), name
+        assert any(difference(library, *make(np.random.default_rng(seed))) for seed in range(40)), (
+            name
+        )
 
 
-# Parts
+# Activations, scales, sizes and rejected operators
 
 
-@pytest.mark.parametrize(("name", "function", "factor"), [("LOGISTIC", "logistic", 3), ("TANH", "tanh", 3), ("TANH", "tanh", 6)])
-def test_activations_of_the_lstm_on_every_argument(tmp_path, name, function, factor):
+@pytest.mark.parametrize(
+    ("name", "function", "factor"),
+    [("LOGISTIC", "logistic", 3), ("TANH", "tanh", 3), ("TANH", "tanh", 6)],
+)
+def test_lstm_activations_equal_tflm_on_every_argument(tmp_path, name, function, factor):
     (tmp_path / "probe.c").write_text(
         '#include "micro/kernels/lstm.c"\n'
         "void probe(int32_t factor, const int16_t* in, int16_t* out) {\n"
-        f"  for (int32_t i = 0; i < 65536; ++i) out[i] = (int16_t)gc_{function}16(in[i] * factor);\n"
+        "  for (int32_t i = 0; i < 65536; ++i)\n"
+        f"    out[i] = (int16_t)gc_{function}16(in[i] * factor);\n"
         "}\n"
     )
-    subprocess.run(["cc", *STRICT, *UBSAN, f"-I{REPO}", tmp_path / "probe.c", "-o", tmp_path / "probe.so"], check=True)
+    subprocess.run(
+        ["cc", *STRICT, *UBSAN, f"-I{REPO}", tmp_path / "probe.c", "-o", tmp_path / "probe.so"],
+        check=True,
+    )
     x = np.arange(-(2**15), 2**15).astype(np.int16)
     y = np.empty_like(x)
     ctypes.CDLL(str(tmp_path / "probe.so")).probe(factor, pointer(x), pointer(y))
-    model = model_of(name, [Tensor((1, 65536), factor / 3 / 4096, type=INT16)], [Tensor((1, 65536), 2.0**-15, type=INT16)])
+    model = model_of(
+        name,
+        [Tensor((1, 65536), factor / 3 / 4096, type=INT16)],
+        [Tensor((1, 65536), 2.0**-15, type=INT16)],
+    )
     assert np.array_equal(Official(model)(x[None])[0], y)
 
 
 @pytest.fixture(scope="module")
 def wheel():
-    """TFLM's own helper functions, which the wheel's binary exports."""
+    """Load TFLM's helper functions, which the wheel's binary exports."""
     from tflite_micro.python.tflite_micro import _runtime
 
     library = ctypes.CDLL(_runtime.__file__)
-    multiplier, by = library._ZN6tflite5micro18QuantizeMultiplierEdPiS1_, library._ZN6tflite5micro29MultiplyByQuantizedMultiplierEiii
-    multiplier.argtypes = [ctypes.c_double, ctypes.POINTER(ctypes.c_int32), ctypes.POINTER(ctypes.c_int32)]
+    multiplier, by = (
+        library._ZN6tflite5micro18QuantizeMultiplierEdPiS1_,
+        library._ZN6tflite5micro29MultiplyByQuantizedMultiplierEiii,
+    )
+    multiplier.argtypes = [
+        ctypes.c_double,
+        ctypes.POINTER(ctypes.c_int32),
+        ctypes.POINTER(ctypes.c_int32),
+    ]
     multiplier.restype = None
     by.argtypes, by.restype = [ctypes.c_int32] * 3, ctypes.c_int32
     return multiplier, by
 
 
-def test_multipliers_are_those_of_tflm(wheel, random):
+def test_multipliers_equal_those_of_tflm(wheel, random):
     quantize, multiply = wheel
     reals = np.concatenate(
-        [np.exp(random.uniform(-30, 15, 3000)), 2.0 ** np.arange(-40, 20), np.nextafter(2.0 ** np.arange(-33, 20), 0), [0.0]]
+        [
+            np.exp(random.uniform(-30, 15, 3000)),
+            2.0 ** np.arange(-40, 20),
+            np.nextafter(2.0 ** np.arange(-33, 20), 0),
+            [0.0],
+        ]
     )
     for real in reals:
         multiplier, shift = ctypes.c_int32(), ctypes.c_int32()
@@ -255,17 +349,20 @@ def test_multipliers_are_those_of_tflm(wheel, random):
             assert kernels.rescale(int(x), scale) == multiply(int(x), multiplier, shift), (x, scale)
 
 
-def test_scratch_is_what_the_header_says(tmp_path):
+def test_scratch_size_equals_the_macro_of_the_header(tmp_path):
     (tmp_path / "size.c").write_text(
         '#include "micro/kernels/kernels.h"\nint size(int batch, int inputs, int units);\n'
-        "int size(int batch, int inputs, int units) { return GC_LSTM_SCRATCH_BYTES(batch, inputs, units); }\n"
+        "int size(int batch, int inputs, int units) {\n"
+        "  return GC_LSTM_SCRATCH_BYTES(batch, inputs, units);\n}\n"
     )
-    subprocess.run(["cc", *STRICT, f"-I{REPO}", tmp_path / "size.c", "-o", tmp_path / "size.so"], check=True)
+    subprocess.run(
+        ["cc", *STRICT, f"-I{REPO}", tmp_path / "size.c", "-o", tmp_path / "size.so"], check=True
+    )
     assert ctypes.CDLL(str(tmp_path / "size.so")).size(16, 8, 32) == scratch_bytes(16, 8, 32)
 
 
 @pytest.mark.parametrize("name", bundle.names())
-def test_every_operator_of_a_committed_bundle_is_prepared(name):
+def test_every_operator_of_a_committed_bundle_is_supported(name):
     parsed = schema.ModelT.InitFromPackedBuf(bundle.load(name).model, 0)
     for op in parsed.subgraphs[0].operators:
         kernels.prepare(parsed, op)
@@ -274,35 +371,79 @@ def test_every_operator_of_a_committed_bundle_is_prepared(name):
 @pytest.mark.parametrize(
     ("name", "hurt", "words"),
     [
-        ("RESHAPE", lambda m: setattr(m.operatorCodes[0], "builtinCode", 150), "GELU has no kernel in micro/kernels; supported: ADD, "),
+        (
+            "RESHAPE",
+            lambda m: setattr(m.operatorCodes[0], "builtinCode", 150),
+            "GELU has no kernel in micro/kernels; supported: ADD, ",
+        ),
         ("FULLY_CONNECTED", lambda m: set_type(m, INT32), "tensor 't0' is not int8 with one scale"),
-        ("FULLY_CONNECTED", lambda m: set_type(m, INT16), "is not int16 with one scale and zero point 0"),
+        (
+            "FULLY_CONNECTED",
+            lambda m: set_type(m, INT16),
+            "is not int16 with one scale and zero point 0",
+        ),
         ("FULLY_CONNECTED 16", wide_bias, "its bias needs more than 32 bits"),
-        ("FULLY_CONNECTED 16", lambda m: set_type(m, INT8), "tensor 't3' is not int8 with one scale"),
-        ("FULLY_CONNECTED", lambda m: setattr(m.buffers[1], "data", None), "its weights are not a constant int8 matrix"),
-        ("FULLY_CONNECTED", lambda m: fuse(m, schema.ActivationFunctionType.TANH), "fused activation TANH"),
-        ("UNIDIRECTIONAL_SEQUENCE_LSTM", lambda m: fuse(m, schema.ActivationFunctionType.NONE), "its activation is not TANH"),
+        (
+            "FULLY_CONNECTED 16",
+            lambda m: set_type(m, INT8),
+            "tensor 't3' is not int8 with one scale",
+        ),
+        (
+            "FULLY_CONNECTED",
+            lambda m: setattr(m.buffers[1], "data", None),
+            "its weights are not a constant int8 matrix",
+        ),
+        (
+            "FULLY_CONNECTED",
+            lambda m: fuse(m, schema.ActivationFunctionType.TANH),
+            "fused activation TANH",
+        ),
+        (
+            "UNIDIRECTIONAL_SEQUENCE_LSTM",
+            lambda m: fuse(m, schema.ActivationFunctionType.NONE),
+            "its activation is not TANH",
+        ),
         ("UNIDIRECTIONAL_SEQUENCE_LSTM", peephole, "it has peepholes"),
-        ("UNIDIRECTIONAL_SEQUENCE_LSTM", batch_before_time, "it has 5 time steps and a batch of 7, and time is not the first axis"),
+        (
+            "UNIDIRECTIONAL_SEQUENCE_LSTM",
+            batch_before_time,
+            "it has 5 time steps and a batch of 7, and time is not the first axis",
+        ),
         ("GATHER", other_rows, "it does not reverse the order of all rows"),
-        ("SQUEEZE", lambda m: set_type(m, INT32), "is not int8 or int16, or differs in type from the output"),
+        (
+            "SQUEEZE",
+            lambda m: set_type(m, INT32),
+            "is not int8 or int16, or differs in type from the output",
+        ),
         ("LOGISTIC", zero_point_of_output, "is not -128"),
     ],
 )
-def test_what_has_no_kernel_is_refused(name, hurt, words, random):
+def test_unsupported_operators_are_rejected_with_a_reason(name, hurt, words, random):
     parsed = schema.ModelT.InitFromPackedBuf(OPERATORS[name][0](random)[0], 0)
     hurt(parsed)
     with pytest.raises(UserError, match=words):
         kernels.prepare(parsed, parsed.subgraphs[0].operators[0])
 
 
-def test_broadcasting_along_two_separate_axes_is_refused():
-    model = model_of("ADD", [Tensor((4, 1, 8), 0.1), Tensor((1, 5, 1), 0.1)], [Tensor((4, 5, 8), 0.1)], schema.AddOptionsT())
+def test_broadcasting_along_two_separate_axes_is_rejected():
+    model = model_of(
+        "ADD",
+        [Tensor((4, 1, 8), 0.1), Tensor((1, 5, 1), 0.1)],
+        [Tensor((4, 5, 8), 0.1)],
+        schema.AddOptionsT(),
+    )
     with pytest.raises(UserError, match="broadcast along more than one axis"):
         prepare(model)
 
 
-def test_mean_over_axes_that_are_no_neighbours_is_refused():
+def test_mean_over_axes_that_are_not_adjacent_is_rejected():
     axis = Tensor((2,), type=INT32, data=np.array([0, 2]))
     with pytest.raises(UserError, match=r"axes \[0, 2\] are not adjacent"):
-        prepare(model_of("MEAN", [Tensor((2, 3, 4), 0.1), axis], [Tensor((1, 3, 1), 0.1)], schema.ReducerOptionsT()))
+        prepare(
+            model_of(
+                "MEAN",
+                [Tensor((2, 3, 4), 0.1), axis],
+                [Tensor((1, 3, 1), 0.1)],
+                schema.ReducerOptionsT(),
+            )
+        )
