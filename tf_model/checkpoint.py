@@ -193,15 +193,17 @@ def corpus_of(trained: Checkpoint | None) -> str:
     Returns
     -------
     str
-        Name of the corpus in its recipe. "open" when that is unknown, or not built on this machine;
-        the latter is noted on stderr.
+        Name of the corpus in its recipe. `corpus.DEFAULT` when that is unknown, or not built on
+        this machine; the latter is noted on stderr.
     """
-    name = trained.training.get("recipe", {}).get("corpus", "open") if trained else "open"
-    if name != "open" and name not in corpora.names():
+    recipe = trained.training.get("recipe", {}) if trained else {}
+    name = recipe.get("corpus", corpora.DEFAULT)
+    if name != corpora.DEFAULT and name not in corpora.names():
         note(
-            f"{trained.name} was trained on the corpus {name}, which is not built here; using open"
+            f"{trained.name} was trained on the corpus {name}, which is not built here; "
+            f"using {corpora.DEFAULT}"
         )
-        return "open"
+        return corpora.DEFAULT
     return name
 
 

@@ -103,7 +103,7 @@ class Recipe:
     validate_every: int = 250
     validation_mixtures: int = 256
     patience: int = 12
-    corpus: str = "open"
+    corpus: str = corpora.DEFAULT
     objective: Literal["snr", "si-sdr", "spectral"] = "snr"
     rooms: float = 0.0
     noise: Literal["recorded", "varied", "wide"] = "recorded"
