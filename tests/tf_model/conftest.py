@@ -6,14 +6,13 @@ import pytest
 
 @pytest.fixture
 def train_and_stop(monkeypatch):
-    """Function: `train.train` with these arguments, stopped after so many steps as Ctrl-C does it."""
+    """Return a function that stops `train.train` after a number of steps, as Ctrl-C does."""
 
     def run(steps, *arguments):
         from tf_model import train
 
-        answers = itertools.chain(
-            [False] * (steps - 1), itertools.repeat(True)
-        )  # it is asked once a step
+        # The flag is read once per step.
+        answers = itertools.chain([False] * (steps - 1), itertools.repeat(True))
 
         class Asked:
             def __bool__(self):

@@ -1,4 +1,4 @@
-"""A checkpoint comes back as it was, or says what is wrong with it."""
+"""A saved checkpoint loads unchanged, and a damaged one is rejected."""
 
 import json
 
@@ -18,7 +18,7 @@ def folder(tmp_path, tiny_net):
     return tmp_path / "net"
 
 
-def test_round_trip(folder, tiny_net):
+def test_a_saved_checkpoint_loads_unchanged(folder, tiny_net):
     loaded = checkpoint.load(str(folder))
     assert (loaded.name, loaded.net, loaded.training) == ("tiny", tiny_net, {"step": 3})
     for a, b in zip(
@@ -27,12 +27,12 @@ def test_round_trip(folder, tiny_net):
         np.testing.assert_array_equal(a, b)
 
 
-def test_no_such_network(tmp_path):
+def test_an_unknown_network_is_rejected(tmp_path):
     with pytest.raises(UserError, match="nosuch: no trained network of this name"):
         checkpoint.load("nosuch")
 
 
-def test_a_flipped_bit_in_the_weights(folder):
+def test_a_flipped_bit_in_the_weights_is_detected(folder):
     weights = bytearray((folder / "weights.h5").read_bytes())
     weights[len(weights) // 2] ^= 1
     (folder / "weights.h5").write_bytes(weights)
@@ -48,20 +48,20 @@ def test_a_flipped_bit_in_the_weights(folder):
         ({"weights_sha256": 1}, "checksum differs"),
     ],
 )
-def test_a_wrong_description(folder, change, says):
+def test_an_invalid_description_is_rejected(folder, change, says):
     file = folder / "network.json"
     file.write_text(json.dumps(json.loads(file.read_text()) | change))
     with pytest.raises(UserError, match=says):
         checkpoint.load(str(folder))
 
 
-def test_text_that_is_no_json(folder):
+def test_a_description_that_is_not_json_is_rejected(folder):
     (folder / "network.json").write_text("{")
     with pytest.raises(UserError, match="not a network description"):
         checkpoint.load(str(folder))
 
 
-def test_missing_weights(folder):
+def test_missing_weights_are_rejected(folder):
     (folder / "weights.h5").unlink()
     with pytest.raises(UserError, match="not a network description"):
         checkpoint.load(str(folder))

@@ -1,4 +1,4 @@
-"""Two workers on this machine are one worker: the same mixtures, each once, and the same loss."""
+"""Training with two workers on this machine equals training with one: same mixtures, same loss."""
 
 import dataclasses
 import json
@@ -39,14 +39,15 @@ from groupcomm.errors import UserError
 from tf_model import networks, train
 net, recipe, folder = json.loads(sys.argv[1])
 try:
-    train.train("tiny", networks.from_dict("streaming", net), train.Recipe(**recipe), pathlib.Path(folder))
+    net = networks.from_dict("streaming", net)
+    train.train("tiny", net, train.Recipe(**recipe), pathlib.Path(folder))
 except UserError as e:
     sys.exit(f"UserError: {e}")
 """
 
 
 def start(net, recipe, folders):
-    """A worker for each folder, side by side."""
+    """Start one worker process per folder."""
     sockets = [socket.create_server(("127.0.0.1", 0)) for _ in folders]
     workers = [f"127.0.0.1:{s.getsockname()[1]}" for s in sockets]
     for s in sockets:
@@ -64,7 +65,7 @@ def start(net, recipe, folders):
 
 
 def ends(running):
-    """What each worker said on stderr, and its exit code."""
+    """Return the stderr and the exit code of each worker."""
     return [(process.communicate(timeout=240)[1], process.returncode) for process in running]
 
 
@@ -72,9 +73,7 @@ def history(folder):
     return [json.loads(line) for line in (folder / "history.jsonl").read_text().splitlines()]
 
 
-def test_two_workers_have_the_loss_of_one_and_go_on_where_they_stopped(
-    tiny_net, tiny_corpus, tmp_path
-):
+def test_two_workers_have_the_loss_of_one_and_resume(tiny_net, tiny_corpus, tmp_path):
     train.train("tiny", tiny_net, RECIPE, tmp_path / "one")
     said = ends(start(tiny_net, RECIPE, [tmp_path / "two"] * 2))
     assert [code for _, code in said] == [0, 0], said
@@ -91,7 +90,7 @@ def test_two_workers_have_the_loss_of_one_and_go_on_where_they_stopped(
     assert [path.stat().st_mtime_ns for path in (tmp_path / "two" / "state").iterdir()] == done
 
 
-def test_a_signal_to_one_stops_all_with_the_state_saved(tiny_net, tiny_corpus, tmp_path):
+def test_a_signal_to_one_worker_saves_the_state_and_stops_all(tiny_net, tiny_corpus, tmp_path):
     recipe = dataclasses.replace(RECIPE, steps=100_000, validate_every=50)
     running = start(tiny_net, recipe, [tmp_path / "run"] * 2)
     while not (tmp_path / "run" / "history.jsonl").exists() and all(
@@ -104,7 +103,7 @@ def test_a_signal_to_one_stops_all_with_the_state_saved(tiny_net, tiny_corpus, t
     assert int(tf.train.load_variable(latest, "done/.ATTRIBUTES/VARIABLE_VALUE")) > 50
 
 
-def test_workers_that_do_not_see_the_same_folder_are_told(tiny_net, tiny_corpus, tmp_path):
+def test_workers_that_do_not_share_a_folder_are_rejected(tiny_net, tiny_corpus, tmp_path):
     train.train("tiny", tiny_net, RECIPE, tmp_path / "there")
     said = ends(start(tiny_net, RECIPE, [tmp_path / "there", tmp_path / "elsewhere"]))
     for text, code in said:
@@ -112,7 +111,7 @@ def test_workers_that_do_not_see_the_same_folder_are_told(tiny_net, tiny_corpus,
 
 
 @pytest.mark.parametrize(("workers", "local"), [(1, 1), (2, 1), (1, 2), (3, 2)])
-def test_no_worker_sees_anothers_mixtures(workers, local, tiny_corpus, monkeypatch):
+def test_every_mixture_is_used_by_exactly_one_worker(workers, local, tiny_corpus, monkeypatch):
     recipe = dataclasses.replace(RECIPE, steps=5, batch=12)
     seen = {}
 
@@ -131,7 +130,7 @@ def test_no_worker_sees_anothers_mixtures(workers, local, tiny_corpus, monkeypat
         for _ in train._dataset(corpus, spec, recipe, 2, context):
             pass
         assert len(seen[worker]) == local * 3
-    for step in range(3):  # from step 2 on, as after a resume
+    for step in range(3):  # from step 2 on, as for a resumed run
         rows = [
             row
             for worker in range(workers)
@@ -150,13 +149,15 @@ def test_no_worker_sees_anothers_mixtures(workers, local, tiny_corpus, monkeypat
         '{"cluster": {"worker": ["a:1"]}, "task": {"type": "worker", "index": 1}}',
     ],
 )
-def test_a_tf_config_that_says_nothing_is_named(config, monkeypatch):
+def test_an_invalid_tf_config_is_rejected(config, monkeypatch):
     monkeypatch.setenv("TF_CONFIG", config)
     with pytest.raises(UserError, match="TF_CONFIG.*use the form"):
         distribution.strategy()
 
 
-def test_a_batch_that_replicas_cannot_share(tiny_net, tiny_corpus, tmp_path, monkeypatch):
+def test_a_batch_that_replicas_cannot_share_is_rejected(
+    tiny_net, tiny_corpus, tmp_path, monkeypatch
+):
     strategy = distribution.strategy()
     monkeypatch.setattr(type(strategy), "num_replicas_in_sync", 3)
     with pytest.raises(UserError, match="batch 4: 3 replicas.*use 3 or 6"):

@@ -1,4 +1,4 @@
-"""Evaluation scores what it is given, and the splits' mixtures stay the same."""
+"""Evaluation: measures, groups, worst mixtures, and fixed mixtures of the splits."""
 
 import dataclasses
 
@@ -10,7 +10,7 @@ from calibration_data import corpus, mixer
 from tf_model import evaluate
 
 
-def test_doing_nothing_improves_nothing(tiny_corpus):
+def test_the_identity_has_no_improvement(tiny_corpus):
     result = evaluate.evaluate(
         lambda m: m[None], split="test", sources=1, mixtures=3, corpus=tiny_corpus
     )
@@ -18,9 +18,8 @@ def test_doing_nothing_improves_nothing(tiny_corpus):
     assert result["sisdr_in_db"] == result["sisdr_out_db"]
     assert (result["split"], result["mixtures"]) == ("test", 3)
     for name, found in result["measures"].items():
-        assert found["out"] == pytest.approx(found["in"], abs=1e-9) and found["mixtures"] == 3, (
-            name
-        )  # eSTOI has some noise of its own
+        # eSTOI adds a little noise of its own.
+        assert found["out"] == pytest.approx(found["in"], abs=1e-9) and found["mixtures"] == 3, name
         assert np.abs(list(found["better"].values())).max() < 1e-9, name
 
 
@@ -30,9 +29,8 @@ def test_two_speakers_are_scored_in_their_best_order(tiny_corpus):
         mixer.mix(data, mixer.SEPARATE_EVAL, seed=evaluate.EVALUATION_SEED, index=i)
         for i in range(2)
     ]
-    by_sum = {
-        m.mixture.tobytes(): m.sources[::-1] for m in made
-    }  # the right answer, the wrong way round
+    # The exact sources, in the wrong order.
+    by_sum = {m.mixture.tobytes(): m.sources[::-1] for m in made}
     result = evaluate.evaluate(
         lambda m: by_sum[m.tobytes()], split="train", sources=2, mixtures=2, corpus=tiny_corpus
     )
@@ -40,8 +38,8 @@ def test_two_speakers_are_scored_in_their_best_order(tiny_corpus):
     assert np.isfinite(result["sisdr_in_db"])
 
 
-def test_each_measure_rises_with_less_noise(random):
-    """And is at its best for the reference itself; level and, for SDR, a fixed filter do not count."""
+def test_every_measure_increases_with_less_noise(random):
+    """Measures are best for the reference itself, and SDR ignores a fixed filter."""
     t = np.arange(3 * 16000) / 16000
     speech = (
         sum(np.sin(2 * np.pi * 140 * h * t) / h for h in range(1, 20))
@@ -66,16 +64,15 @@ def test_each_measure_rises_with_less_noise(random):
     assert np.isnan(evaluate.pesq_wb(speech * 0, speech * 0))
 
 
-def test_groups_and_the_worst(tiny_corpus, tmp_path, monkeypatch):
-    """By SNR, noise and speaker: each group is the mean of its mixtures; the worst are those that gained least, with their sounds."""
+def test_groups_and_worst_mixtures_match_the_scores(tiny_corpus, tmp_path, monkeypatch):
+    """The value of a group is the mean of its mixtures; the worst have the lowest improvement."""
     data = corpus.open_corpus("test", name=tiny_corpus)
     made = [
         mixer.mix(data, mixer.ENHANCE_EVAL, seed=evaluate.EVALUATION_SEED, index=i)
         for i in range(8)
     ]
-    left = {
-        m.mixture.tobytes(): m.sources + (0.9 - 0.1 * i) * m.noise for i, m in enumerate(made)
-    }  # the later, the better
+    # Later mixtures have a higher improvement.
+    left = {m.mixture.tobytes(): m.sources + (0.9 - 0.1 * i) * m.noise for i, m in enumerate(made)}
 
     def separate(mixture):
         return left[mixture.tobytes()].astype(np.float32)
@@ -94,7 +91,7 @@ def test_groups_and_the_worst(tiny_corpus, tmp_path, monkeypatch):
         for name, found in result["by"][kind].items():
             own = [g for g, m in zip(gained, made, strict=True) if name in m.meta[names]]
             assert (found["mixtures"], found["mean"]) == (len(own), pytest.approx(np.mean(own)))
-    for sexes, found in result["by"]["sexes"].items():  # a user's folders do not say
+    for sexes, found in result["by"]["sexes"].items():  # a user's folders do not specify the sex
         assert (sexes, found["mixtures"]) == ("sex unknown", 8)
     for name, found in result["by"]["snr"].items():
         low, high = map(int, name.removesuffix(" dB").split(" to "))
@@ -112,7 +109,7 @@ def test_groups_and_the_worst(tiny_corpus, tmp_path, monkeypatch):
     humming = sum(m.meta["hum"] is not None for m in made)
     assert result["by"]["disturbance"].get("hum", {"mixtures": 0})["mixtures"] == humming
 
-    # Sexes, of speakers whose are known.
+    # Groups by sex, for speakers whose sex is known.
     known = [
         dataclasses.replace(m, meta=m.meta | {"sexes": sexes})
         for m, sexes in zip(made, ["F", "M", "FM", "FF", "MM", "F", "M", ""], strict=True)

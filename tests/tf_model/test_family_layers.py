@@ -1,4 +1,4 @@
-"""Each layer of the papers' family against float64 NumPy, written from its docstring, and GroupComm's invariances."""
+"""Layers of the papers' family: float64 NumPy references from the docstrings, and invariances."""
 
 import numpy as np
 import pytest
@@ -27,7 +27,7 @@ def randomize(layer, random):
 
 
 def made(layer, x, random):
-    """The layer with random weights for this input."""
+    """Build a layer with random weights for an input."""
     layer(x)
     randomize(layer, random)
     return layer
@@ -89,9 +89,8 @@ def test_group_tac(random, chunked):
     x = chunked.astype(np.float64)
     u = prelu(layer.slopes[0], dense(layer.transform, x))
     m = prelu(layer.slopes[1], dense(layer.average, u.mean(-2, keepdims=True)))
-    both = np.concatenate(
-        [u, np.broadcast_to(m, u.shape)], -1
-    )  # the docstring's [u_k, m], by one matrix
+    # The concatenation [u_k, m] of the docstring, multiplied by one matrix.
+    both = np.concatenate([u, np.broadcast_to(m, u.shape)], -1)
     w3 = np.concatenate([weights(layer.own)[0], weights(layer.common)[0]])
     y = prelu(layer.slopes[2], both @ w3 + weights(layer.own)[1])
     np.testing.assert_allclose(
@@ -169,7 +168,7 @@ def test_encoder_and_decoder(random):
 
 @pytest.mark.parametrize("frames", [1, 9, 10, 11, 20, 27])
 @pytest.mark.parametrize("size", [2, 10])
-def test_chunks_hold_every_frame_twice(frames, size, random):
+def test_chunks_contain_every_frame_twice(frames, size, random):
     x = random.standard_normal((2, frames, 3, 2)).astype(np.float32)
     cut = chunks.split(x, size).numpy()
     assert cut.shape == (2, chunks.count(frames, size), size, 3, 2)
@@ -178,7 +177,7 @@ def test_chunks_hold_every_frame_twice(frames, size, random):
     np.testing.assert_allclose(chunks.merge(cut, frames).numpy(), 2 * x, atol=1e-6)
 
 
-def test_chunks_side_by_side(random):
+def test_chunks_without_overlap(random):
     x = random.standard_normal((2, 7, 3, 2)).astype(np.float32)
     cut = chunks.split(x, 3, overlap=False).numpy()
     assert cut.shape == (2, chunks.count(7, 3, overlap=False), 3, 3, 2)
@@ -196,7 +195,7 @@ GROUP_BLIND = {
 
 
 @pytest.mark.parametrize("name", GROUP_BLIND)
-def test_the_order_of_groups_does_not_matter(name, random, chunked):
+def test_layers_are_equivariant_to_the_order_of_groups(name, random, chunked):
     layer = made(GROUP_BLIND[name](), chunked, random)
     order = random.permutation(5)
     np.testing.assert_allclose(
@@ -212,7 +211,7 @@ def test_identical_groups_stay_identical(name, random, chunked):
 
 
 @pytest.mark.parametrize("kind", [lambda **k: GroupTAC(6, **k), lambda **k: ResidualRNN(5, 3, **k)])
-def test_talk_is_between_groups_and_never_between_frames(kind, random, chunked):
+def test_group_communication_connects_groups_but_not_frames(kind, random, chunked):
     layer = made(kind(per_frame=True), chunked, random)
     before = layer(chunked).numpy()
     chunked[0, 1, 2, 3] += 1
@@ -222,7 +221,7 @@ def test_talk_is_between_groups_and_never_between_frames(kind, random, chunked):
     assert not moved.any()
 
 
-def test_counts_add_up():
+def test_mac_counts_match_the_formulas():
     assert Macs(1, 2) + Macs(10, 20) == Macs(11, 22)
     rnn = ResidualRNN(5, 3)
     assert rnn.macs((2, 3, 4)).true == 6 * (2 * 4 * 5 * (4 + 5) + 2 * 5 * 4)

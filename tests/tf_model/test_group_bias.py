@@ -1,4 +1,4 @@
-"""GroupBias against its formula."""
+"""GroupBias matches its formula."""
 
 import numpy as np
 import pytest
@@ -8,10 +8,10 @@ from tf_model.layers.group_bias import GroupBias
 pytestmark = pytest.mark.tensorflow
 
 
-def test_it_is_its_formula(random):
+def test_group_bias_matches_its_formula(random):
     x = random.standard_normal((2, 3, 5, 4)).astype(np.float32)
     layer = GroupBias()
-    np.testing.assert_array_equal(layer(x), x)  # nothing tells the groups apart before training
+    np.testing.assert_array_equal(layer(x), x)  # the constants are zero before training
     bias = random.standard_normal((5, 4)).astype(np.float32)
     layer.set_weights([bias])
     np.testing.assert_array_equal(layer(x), x + bias)

@@ -1,4 +1,4 @@
-"""Each layer against float64 NumPy, written from its docstring, and GroupComm's invariances."""
+"""Layers of the streaming family: float64 NumPy references from the docstrings, and invariances."""
 
 import numpy as np
 import pytest
@@ -18,7 +18,7 @@ def randomize(layer, random):
     )
 
 
-def test_split_keeps_neighbours_together_and_merge_undoes_it(random):
+def test_split_makes_contiguous_groups_and_merge_inverts_it(random):
     x = random.standard_normal((2, 3, 12)).astype(np.float32)
     groups = group.split(x, 4).numpy()
     np.testing.assert_array_equal(groups[1, 2, 3], x[1, 2, 9:12])
@@ -28,12 +28,12 @@ def test_split_keeps_neighbours_together_and_merge_undoes_it(random):
     np.testing.assert_array_equal(group.merge(frame).numpy(), x[0, :1])
 
 
-def test_groups_that_do_not_divide_are_named():
+def test_groups_that_do_not_divide_the_features_are_rejected():
     with pytest.raises(ValueError, match="5 groups do not divide 12 features"):
         group.split(np.zeros((1, 12), np.float32), 5)
 
 
-def test_tac_is_its_formula(random):
+def test_tac_matches_its_formula(random):
     x = random.standard_normal((2, 3, 5, 4)).astype(np.float32)
     layer = TAC(6)
     layer(x)
@@ -51,7 +51,7 @@ def test_tac_is_its_formula(random):
     np.testing.assert_allclose(layer(x[0, 0]).numpy(), expected[0, 0], atol=1e-5)  # one frame
 
 
-def test_tac_does_not_care_for_the_order_of_groups(random):
+def test_tac_is_equivariant_to_the_order_of_groups(random):
     x = random.standard_normal((1, 2, 6, 4)).astype(np.float32)
     layer = TAC(6)
     layer(x)
@@ -62,7 +62,7 @@ def test_tac_does_not_care_for_the_order_of_groups(random):
     )
 
 
-def test_bottleneck_is_its_formula(random):
+def test_bottleneck_matches_its_formula(random):
     x = random.standard_normal((2, 3, 5, 4)).astype(np.float32)
     layer = Bottleneck(6)
     np.testing.assert_array_equal(layer(x), x)  # the identity, before training
@@ -89,7 +89,7 @@ def test_bottleneck_memory_runs_over_time_inside_the_narrow_layer(random):
     assert Bottleneck.macs(5, 4, 6, 3) == 20 * 6 + 4 * 3 * (6 + 3) + 3 * 20
 
 
-def test_talk_is_between_groups_and_the_lstm_does_not_talk(random):
+def test_only_group_communication_connects_groups(random):
     x = random.standard_normal((1, 4, 3, 4)).astype(np.float32)
     changed = x.copy()
     changed[:, :, 2] += 1
@@ -119,20 +119,19 @@ def sigmoid(x):
 
 
 def lstm(x, kernel, recurrent, bias):
-    """Hidden states along the second axis, from zero."""
+    """Return the hidden states along the second axis, from zero states."""
     h = c = np.zeros((*x[:, 0].shape[:-1], len(recurrent)))
     states = []
     for t in range(x.shape[1]):
-        i, f, g, o = np.split(
-            x[:, t] @ kernel + h @ recurrent + bias, 4, axis=-1
-        )  # Keras' order of gates
+        # Order of the gates in Keras.
+        i, f, g, o = np.split(x[:, t] @ kernel + h @ recurrent + bias, 4, axis=-1)
         c = sigmoid(f) * c + sigmoid(i) * np.tanh(g)
         h = sigmoid(o) * np.tanh(c)
         states.append(h)
     return np.stack(states, 1)
 
 
-def test_grouped_lstm_is_its_formula(random):
+def test_grouped_lstm_matches_its_formula(random):
     x = random.standard_normal((2, 6, 3, 4)).astype(np.float32)  # (batch, frames, groups, width)
     layer = GroupedLSTM(5)
     layer(x)
@@ -143,7 +142,7 @@ def test_grouped_lstm_is_its_formula(random):
     )
 
 
-def test_group_blstm_is_its_formula_in_every_frame_by_itself(random):
+def test_group_blstm_matches_its_formula_in_every_frame(random):
     x = random.standard_normal((2, 3, 5, 4)).astype(np.float32)  # (batch, frames, groups, width)
     layer = GroupBLSTM(6)
     layer(x)
@@ -152,7 +151,7 @@ def test_group_blstm_is_its_formula_in_every_frame_by_itself(random):
     def of(part):
         return [w.numpy().astype(np.float64) for w in part.weights]
 
-    for i in range(2):  # the frames of one mixture as the batch: there is nothing between them
+    for i in range(2):  # the frames of one mixture are the batch: no state passes between them
         h, back = (
             lstm(x[i], *of(layer.forwards)),
             lstm(x[i][:, ::-1], *of(layer.backwards))[:, ::-1],

@@ -1,4 +1,4 @@
-"""The fused training form of the LSTM against Keras' own: values, last states and every gradient."""
+"""The fused training form of the LSTM equals that of Keras: values, last states and gradients."""
 
 import numpy as np
 import pytest
@@ -11,8 +11,8 @@ pytestmark = pytest.mark.tensorflow
 
 @pytest.mark.parametrize("backwards", (False, True))
 @pytest.mark.parametrize("given", (False, True))
-def test_it_is_the_lstm_of_keras(random, backwards, given):
-    """Also its gradients: that of TensorFlow's BlockLSTMV2 is wrong."""
+def test_values_and_gradients_match_the_keras_lstm(random, backwards, given):
+    """Gradients are compared because that of TensorFlow's BlockLSTMV2 is wrong."""
     x = tf.constant(random.standard_normal((3, 7, 4)), tf.float32)
     start = (
         [tf.constant(random.standard_normal((3, 5)), tf.float32) for _ in range(2)]
@@ -41,8 +41,8 @@ def test_it_is_the_lstm_of_keras(random, backwards, given):
         np.testing.assert_allclose(mine, keras, rtol=1e-4, atol=1e-5)
 
 
-def test_there_is_no_loop_in_its_graph(random):
-    """That is what makes it fast to trace, and to train."""
+def test_the_graph_has_no_loop(random):
+    """A graph without a loop is fast to trace and to train."""
     x = tf.constant(random.standard_normal((2, 3, 4)), tf.float32)
     layer = LSTM(5)
     operators = {o.type for o in tf.function(layer).get_concrete_function(x).graph.get_operations()}

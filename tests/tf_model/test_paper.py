@@ -1,4 +1,4 @@
-"""The papers' counts come out, and a wrong one would be noticed."""
+"""The counts of the papers are reproduced, and a wrong count is detected."""
 
 import dataclasses
 import json
@@ -31,7 +31,7 @@ EXACT = {
 }
 
 
-def test_exact_counts(table):
+def test_counts_that_must_be_exact_are_exact(table):
     rows = {row["network"]: row for row in table["rows"] if row["must_be_exact"]}
     assert {name: rows[name]["params_paper"] for name in EXACT} == EXACT
     assert set(rows) == set(EXACT) and all(row["exact"] for row in rows.values())
@@ -42,8 +42,8 @@ def test_exact_counts(table):
     ]
 
 
-def test_keras_has_one_bias_vector_less_for_each_lstm(table):
-    """R(M, h) of the paper, 18 times, with and without the second one."""
+def test_pytorch_counts_a_second_bias_vector_per_lstm(table):
+    """Formula R(M, h) of the paper, 18 times, with and without the second bias vector."""
     rows = {row["network"]: row for row in table["rows"]}
     r = 8 * 16 * (8 + 16) + 16 * 16 + 2 * 16 * 8 + 8 + 2 * 8
     outer = 64 * 128 + 2 * 128 + 72 + 144
@@ -51,7 +51,7 @@ def test_keras_has_one_bias_vector_less_for_each_lstm(table):
     assert rows["gc-dprnn"]["params"] == outer + 18 * (r - 8 * 16)
 
 
-def test_what_does_not_reproduce_is_said(table):
+def test_only_the_known_counts_differ(table):
     verdicts = {(row["network"], row["source"]): row["verdict"] for row in table["rows"]}
     differing = {
         network: verdict
@@ -65,7 +65,7 @@ def test_what_does_not_reproduce_is_said(table):
     }
 
 
-def test_a_wrong_count_is_noticed():
+def test_a_wrong_count_is_detected():
     row = paper.Row("x", "nowhere", "1.2K", "3.0G", 1234)
     figures = {
         "params": 1200,
@@ -83,7 +83,7 @@ def test_a_wrong_count_is_noticed():
     )
 
 
-SHORT = ("dprnn", "gc-dprnn")  # the ratios are of these two
+SHORT = ("dprnn", "gc-dprnn")  # the networks of the ratios
 
 
 @pytest.mark.parametrize(
@@ -99,7 +99,7 @@ SHORT = ("dprnn", "gc-dprnn")  # the ratios are of these two
 def test_exit_code_1_when_one_count_is_wrong(name, wrong, ratio, code, table, monkeypatch):
     kept = {row["network"]: row for row in table["rows"]}
     monkeypatch.setattr(networks, "find", kept.get)
-    monkeypatch.setattr(paper, "cost", lambda figures: figures)  # counted once is enough
+    monkeypatch.setattr(paper, "cost", lambda figures: figures)  # the counts of the fixture
     rows = [row for row in paper.ROWS if row.name in SHORT and row.source == paper.ONE]
     monkeypatch.setattr(
         paper,
@@ -111,7 +111,7 @@ def test_exit_code_1_when_one_count_is_wrong(name, wrong, ratio, code, table, mo
     assert (result.exit_code, json.loads(result.stdout)["ok"]) == (code, code == 0)
 
 
-def test_cost_of_one_network():
+def test_cost_command_prints_one_network():
     result = CliRunner().invoke(app, ["cost", "gc-dprnn-causal", "--json"])
     figures = json.loads(result.stdout)
     assert set(figures) >= {

@@ -1,4 +1,4 @@
-"""Pruning leaves as many weights as asked, the largest, on its schedule; a pruned run starts from a trained network and resumes exactly."""
+"""Pruning keeps the requested number of the largest weights; a pruned run resumes exactly."""
 
 import dataclasses
 
@@ -24,7 +24,7 @@ RECIPE = train.Recipe(
 KEEP = 2000
 
 
-def test_the_largest_stay(random):
+def test_the_largest_weights_remain(random):
     matrix, kernel, bias = (
         tf.Variable(random.standard_normal(shape).astype(np.float32))
         for shape in ((10, 10), (3, 4, 5), (7,))
@@ -44,7 +44,9 @@ def test_the_largest_stay(random):
             pruning.Pruner([matrix, kernel, bias], keep=keep, steps=8)
 
 
-def test_a_run_that_prunes(tiny_net, tiny_corpus, tmp_path, train_and_stop):
+def test_a_pruned_run_keeps_the_requested_number_and_resumes_exactly(
+    tiny_net, tiny_corpus, tmp_path, train_and_stop
+):
     train.train("tiny", tiny_net, RECIPE, tmp_path / "dense")
     dense = str(tmp_path / "dense" / "best")
     recipe = dataclasses.replace(RECIPE, start=dense, keep=KEEP)
@@ -52,13 +54,12 @@ def test_a_run_that_prunes(tiny_net, tiny_corpus, tmp_path, train_and_stop):
     assert result["best_step"] >= pruning.ramp_end(recipe.steps)
     straight = checkpoint.load(result["checkpoint"]).model().get_weights()
     assert sum(w.size for w in straight) > KEEP
-    assert (
-        KEEP - 20 <= sum(np.count_nonzero(w) for w in straight) <= KEEP
-    )  # a bias may be zero by itself
+    # A bias may be zero without pruning.
+    assert KEEP - 20 <= sum(np.count_nonzero(w) for w in straight) <= KEEP
 
     assert pruning.ramp_end(recipe.steps) == 3
     train_and_stop(2, "tiny", tiny_net, recipe, tmp_path / "stopped")
-    assert not (tmp_path / "stopped" / "best").exists()  # it was on its way
+    assert not (tmp_path / "stopped" / "best").exists()  # pruning was not complete
     train.train("tiny", tiny_net, recipe, tmp_path / "stopped")
     for a, b in zip(
         straight,
@@ -68,7 +69,7 @@ def test_a_run_that_prunes(tiny_net, tiny_corpus, tmp_path, train_and_stop):
         np.testing.assert_array_equal(a, b)
 
 
-def test_it_starts_from_the_trained_weights(tiny_net, tiny_corpus, tmp_path):
+def test_a_run_starts_from_the_trained_weights(tiny_net, tiny_corpus, tmp_path):
     train.train("tiny", tiny_net, RECIPE, tmp_path / "dense")
     still = dataclasses.replace(
         RECIPE, steps=1, learning_rate=0.0, start=str(tmp_path / "dense" / "best"), seed=5

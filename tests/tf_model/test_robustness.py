@@ -1,4 +1,4 @@
-"""Conditions are what their names say."""
+"""Robustness conditions change what their names say, and nothing else."""
 
 import dataclasses
 
@@ -9,14 +9,13 @@ from calibration_data import corpus, mixer
 from tf_model import evaluate, robustness
 
 
-def test_what_changes_nothing_improves_nothing(tiny_corpus):
+def test_the_identity_has_no_improvement(tiny_corpus):
     found = robustness.robustness(
         lambda m: m[None], split="test", sources=1, mixtures=2, corpus=tiny_corpus
     )
     assert (found["split"], found["mixtures"], found["silence_dbfs"]) == ("test", 2, None)
-    assert (
-        len(found["conditions"]) == 19 and "music" not in found["conditions"]
-    )  # this corpus has none
+    # This corpus has no music.
+    assert len(found["conditions"]) == 19 and "music" not in found["conditions"]
     for name, scores in found["conditions"].items():
         assert scores["sisdri_db"] == {"mean": 0, "low": 0, "high": 0}, name
         assert scores["sisdr_out_db"] == scores["sisdr_in_db"], name
@@ -30,8 +29,8 @@ def test_what_changes_nothing_improves_nothing(tiny_corpus):
     assert found["without_noise_db"]["mean"] > 50  # 16-bit PCM
 
 
-def test_what_the_separator_does_is_what_is_reported(tiny_corpus):
-    """One that takes the sound down by 20 dB and hums in silence."""
+def test_attenuation_and_output_for_silence_are_reported(tiny_corpus):
+    """The separator attenuates by 20 dB and outputs a constant for silence."""
 
     def softer(mixture):
         return 0.1 * mixture[None] + (0.01 if not mixture.any() else 0)
@@ -42,7 +41,7 @@ def test_what_the_separator_does_is_what_is_reported(tiny_corpus):
     assert found["conditions"]["as they are"]["sisdri_db"]["mean"] == pytest.approx(0, abs=1e-3)
 
 
-def test_conditions(tiny_corpus):
+def test_conditions_have_the_named_properties(tiny_corpus):
     data, spec = (
         corpus.open_corpus("test", name=tiny_corpus),
         robustness._plain(evaluate.spec("test", 1)),
@@ -76,8 +75,8 @@ def test_conditions(tiny_corpus):
 
 
 @pytest.mark.parametrize("split", ["test", "test-2026-11"])
-def test_conditions_are_of_the_same_mixtures(tiny_corpus, split):
-    """The same speech and noise: what is compared is what the condition changes."""
+def test_conditions_use_the_same_mixtures(tiny_corpus, split):
+    """Speech and noise of a mixture are the same in all conditions."""
     data, spec = (
         corpus.open_corpus("test", name=tiny_corpus),
         robustness._plain(evaluate.spec(split, 1)),
@@ -93,12 +92,11 @@ def test_conditions_are_of_the_same_mixtures(tiny_corpus, split):
         if "SNR" not in name:
             assert m.meta["snr_db"] == plain.meta["snr_db"], name
         if "rooms" not in name:
-            assert evaluate.si_sdr_db(plain.sources[0], m.sources[0]) > 60, (
-                name
-            )  # whatever the level
+            # SI-SDR does not depend on the level.
+            assert evaluate.si_sdr_db(plain.sources[0], m.sources[0]) > 60, name
 
 
-def test_what_is_added(tiny_corpus):
+def test_disturbances_change_the_mixture_but_not_the_sources(tiny_corpus):
     data, spec = (
         corpus.open_corpus("test", name=tiny_corpus),
         robustness._plain(evaluate.spec("test", 1)),
@@ -118,10 +116,11 @@ def test_what_is_added(tiny_corpus):
         hum = added(f"hum of {hz} Hz at -35 dBFS")
         assert 10 * np.log10(np.mean(hum**2)) == pytest.approx(-35, abs=0.01)
         power = np.abs(np.fft.rfft(hum)) ** 2
+        # The signal has 4 s.
         assert (
             power[hz * 4 * np.arange(1, 11)].sum() > 0.999 * power.sum()
             and power[hz * 4] > 3 * power[hz * 8]
-        )  # 4 s
+        )
     infrasound = added("8 Hz at -20 dBFS")
     assert np.abs(np.fft.rfft(infrasound)).argmax() == 32 and 10 * np.log10(
         np.mean(infrasound**2)

@@ -1,4 +1,4 @@
-"""The signal path against librosa, against itself inverted, and against its twin in TensorFlow."""
+"""The signal path: librosa, perfect reconstruction, definitions in float64, and TensorFlow."""
 
 import librosa
 import numpy as np
@@ -25,7 +25,7 @@ WITHOUT_DC = [
 
 @pytest.fixture(scope="module")
 def speech():
-    """Clean speech of 3 s [shape=(48000,), float32]."""
+    """Return 3 s of clean speech [shape=(48000,), dtype=float32]."""
     return clips.demo_mixtures()[0].references[0, :48000]
 
 
@@ -40,7 +40,7 @@ def test_perfect_reconstruction(random, window, hop, samples):
 
 
 @pytest.mark.parametrize(("window", "hop"), SIZES)
-def test_stft_is_librosas(random, window, hop):
+def test_stft_matches_librosa(random, window, hop):
     s = sig.Signal(window=window, hop=hop)
     x = random.uniform(-1, 1, 3000).astype(np.float32)
     padded = np.pad(x, s.padding(len(x)))
@@ -56,7 +56,7 @@ def test_stft_is_librosas(random, window, hop):
 
 @pytest.mark.tensorflow
 @pytest.mark.parametrize(("window", "hop"), SIZES)
-def test_tensorflow_twin(random, window, hop):
+def test_the_tensorflow_implementation_matches_numpy(random, window, hop):
     s = sig.Signal(window=window, hop=hop)
     x = random.uniform(-1, 1, (2, 2000)).astype(np.float32)
     spectrum = sig.tf_stft(x, s).numpy()
@@ -67,9 +67,10 @@ def test_tensorflow_twin(random, window, hop):
     )
 
 
+@pytest.mark.tensorflow
 @pytest.mark.parametrize("s", BANDED, ids=repr)
-def test_features_by_definition(random, s):
-    """Frame by frame and band by band, in float64, and the twin in TensorFlow."""
+def test_features_match_their_definition(random, s):
+    """The reference computes frame by frame and band by band in float64."""
     x = (random.uniform(-1, 1, (2, 3000)) * np.linspace(0.001, 1, 3000)).astype(np.float32)
     spectrum = sig.stft(x, s)
     got = sig.features(spectrum, s)
@@ -99,8 +100,8 @@ def test_features_by_definition(random, s):
     np.testing.assert_allclose(sig.tf_features(spectrum, s).numpy(), got, rtol=1e-4, atol=4e-5)
 
 
-def test_a_level_is_heard_no_more(random):
-    """Features with a running level are the same 40 dB softer; those without are not."""
+def test_normalized_features_do_not_depend_on_the_level(random):
+    """Normalized features are the same at -40 dB; features without normalization are not."""
     x = random.uniform(-0.5, 0.5, 4000).astype(np.float32)
     for level, differs in ((1.0, False), (0.0, True)):
         s = sig.Signal(level=level)
@@ -108,9 +109,10 @@ def test_a_level_is_heard_no_more(random):
         assert (np.abs(loud - soft).max() > 0.1) == differs
 
 
+@pytest.mark.tensorflow
 @pytest.mark.parametrize("s", BANDED[1:], ids=repr)
-def test_masks_of_bands(random, s):
-    """Band by band, source by source; a pool has one mask, and the last bin that of the last value."""
+def test_band_masks_apply_to_their_bins(random, s):
+    """Bins of a pool share a mask, and the last bin has the mask of the last value."""
     spectrum = (
         random.standard_normal((2, 7, s.bins)) + 1j * random.standard_normal((2, 7, s.bins))
     ).astype(np.complex64)
@@ -120,7 +122,9 @@ def test_masks_of_bands(random, s):
     quarter = s.window // 4
     for source in range(3):
         for bin in range(s.bins):
-            value = min(bin if bin < quarter else quarter + (bin - quarter) // s.pool, s.n_values - 1)
+            value = min(
+                bin if bin < quarter else quarter + (bin - quarter) // s.pool, s.n_values - 1
+            )
             at = (value // s.band_width * 3 + source) * s.band_width + value % s.band_width
             np.testing.assert_allclose(
                 got[:, source, :, bin], spectrum[..., bin] * masks[..., at], rtol=1e-6
@@ -128,9 +132,10 @@ def test_masks_of_bands(random, s):
     np.testing.assert_allclose(sig.tf_apply_masks(spectrum, masks, 3, s).numpy(), got, rtol=1e-6)
 
 
+@pytest.mark.tensorflow
 @pytest.mark.parametrize("s", WITHOUT_DC, ids=repr)
-def test_dc_by_definition(random, s):
-    """Hop by hop in float64, with the zeros that flush the last sample; the twin in TensorFlow; and the way back to samples."""
+def test_dc_removal_matches_its_definition(random, s):
+    """The reference computes hop by hop in float64; TensorFlow and the inverse are compared too."""
     samples = 20 * s.hop + 5
     x = (random.uniform(-0.5, 0.5, (2, samples)) + [[0.1], [-0.3]]).astype(np.float32)
     padded = np.pad(x, [(0, 0), (0, s.frames(samples) * s.hop - samples)])
@@ -147,7 +152,7 @@ def test_dc_by_definition(random, s):
     np.testing.assert_allclose(sig.remove_dc(padded, s), expected, atol=1e-7)
     np.testing.assert_allclose(sig.tf_remove_dc(padded, s).numpy(), expected, atol=5e-7)
 
-    # The zeros that a stream begins with are no part of it: nothing is subtracted from them.
+    # Nothing is subtracted from the zeros that precede the stream.
     front = s.window - s.hop
     whole = np.pad(expected, [(0, 0), (front, 0)])
     frames = np.stack(
@@ -168,15 +173,16 @@ def test_dc_by_definition(random, s):
     )
 
 
-def test_without_dc_removal_nothing_is_touched(random):
+@pytest.mark.tensorflow
+def test_without_dc_removal_the_input_is_returned(random):
     x = random.uniform(-1, 1, (2, 1280)).astype(np.float32)
     assert sig.Signal().dc == 0
     assert sig.remove_dc(x, sig.Signal()) is x and sig.tf_remove_dc(x, sig.Signal()) is x
 
 
 @pytest.mark.parametrize("s", WITHOUT_DC, ids=repr)
-def test_a_stream_without_dc_is_the_whole_without_dc(random, s):
-    """What comes later changes no hop that has been."""
+def test_dc_removal_is_causal(random, s):
+    """Later samples do not change earlier hops."""
     x = (random.uniform(-0.5, 0.5, 40 * s.hop) + 0.1).astype(np.float32)
     whole = sig.stft(x, s)
     for hops in (1, 2, 17):
@@ -184,28 +190,28 @@ def test_a_stream_without_dc_is_the_whole_without_dc(random, s):
 
 
 @pytest.mark.parametrize("dc", [0.1, 0.5, 2.0])
-def test_of_a_dc_of_a_tenth_little_is_left(speech, dc):
-    """Under speech, from half a second on, at the worst hop: 8.6e-4, 1.8e-4 and 1.1e-4."""
+def test_dc_under_speech_is_estimated_within_1e_3(speech, dc):
+    """Maximum errors after half a second: 8.6e-4, 1.8e-4 and 1.1e-4."""
     s = sig.Signal(dc=dc)
     taken = speech + np.float32(0.1) - sig.remove_dc(speech + np.float32(0.1), s)
     assert np.abs(taken[8000:] - 0.1).max() < 1e-3
 
 
-def test_a_dc_that_comes_later_settles_as_fast_as_its_time_constant():
+@pytest.mark.tensorflow
+def test_a_step_in_dc_settles_with_the_time_constant():
     s = sig.Signal(dc=0.1)
     x = np.zeros(32000, np.float32)
     x[16000:] = 0.1
     left = sig.remove_dc(x, s)
     assert left[16000] == pytest.approx(0.1, rel=0.1)
     assert np.abs(left[16000 + 1600 * 7 :]).max() < 0.1 * np.exp(-6.9) < 1.1e-4
-    constant = np.full(
-        (2, 16000), 3277 / 32768, np.float32
-    )  # from the start of a stream it is gone at once, all of it
+    # A constant from the start of the stream is removed at once and completely.
+    constant = np.full((2, 16000), 3277 / 32768, np.float32)
     assert not sig.remove_dc(constant, s).any() and not sig.tf_remove_dc(constant, s).numpy().any()
 
 
-def test_speech_keeps_its_phase(speech):
-    """What is subtracted is 50 dB below the speech; a first-order high-pass at 20 Hz leaves some 20 dB, by its phase."""
+def test_dc_removal_preserves_the_phase_of_speech(speech):
+    """The error is 50 dB below the speech; that of a first-order high-pass at 20 Hz about 20 dB."""
     from scipy.signal import lfilter
 
     def si_sdr(estimate):
@@ -217,16 +223,16 @@ def test_speech_keeps_its_phase(speech):
     assert si_sdr(sig.remove_dc(speech, sig.Signal(dc=0.5))) > 50
 
 
-def test_a_frame_needs_no_sample_that_comes_later(random):
+def test_stft_is_causal(random):
     s = sig.Signal()
     x = random.uniform(-1, 1, 1280).astype(np.float32)
     changed = x.copy()
-    changed[640:] = 0  # hop 5 on
+    changed[640:] = 0  # from hop 5 on
     np.testing.assert_array_equal(sig.stft(x, s)[:5], sig.stft(changed, s)[:5])
     assert np.abs(sig.stft(x, s)[5] - sig.stft(changed, s)[5]).max() > 0.1
 
 
-def test_masks_go_to_their_sources(random):
+def test_masks_apply_to_their_sources(random):
     spectrum = (random.standard_normal((3, 129)) + 1j * random.standard_normal((3, 129))).astype(
         np.complex64
     )
@@ -240,7 +246,7 @@ def test_masks_go_to_their_sources(random):
     ("window", "hop", "says"),
     [(250, 125, "window 250"), (256, 120, "hop 120"), (256, 0, "hop 0"), (16, 8, "window 16")],
 )
-def test_sizes_that_do_not_fit_are_named(window, hop, says):
+def test_invalid_window_or_hop_is_rejected(window, hop, says):
     with pytest.raises(UserError, match=says):
         sig.Signal(window=window, hop=hop)
 
@@ -264,6 +270,6 @@ def test_sizes_that_do_not_fit_are_named(window, hop, says):
         ({"bands": 12, "pool": 2, "neighbours": 9}, "neighbours 9: a band has 8 values"),
     ],
 )
-def test_bands_that_do_not_fit_are_named(sizes, says):
+def test_invalid_signal_sizes_are_rejected(sizes, says):
     with pytest.raises(UserError, match=says):
         sig.Signal(**sizes)

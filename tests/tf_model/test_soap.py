@@ -1,4 +1,4 @@
-"""SOAP against its paper's algorithm in float64 NumPy."""
+"""SOAP matches the algorithm of its paper in float64 NumPy."""
 
 import numpy as np
 import pytest
@@ -11,7 +11,10 @@ pytestmark = pytest.mark.tensorflow
 
 
 def reference(start, gradients, rate):
-    """Algorithm 3 of arXiv 2409.11321 for one matrix, with the bases refreshed at every tenth step and the mean kept unturned."""
+    """Run algorithm 3 of arXiv 2409.11321 for one matrix; update the bases at every tenth step.
+
+    The running mean of the gradient is kept in the original basis.
+    """
     w, m, v = start.astype(np.float64), 0.0, 0.0
     left, right = np.zeros((len(w), len(w))), np.zeros((w.shape[1], w.shape[1]))
     for t, g in enumerate(gradients, 1):
@@ -29,9 +32,9 @@ def reference(start, gradients, rate):
     return w
 
 
-def test_a_matrix_moves_as_in_the_paper(random):
+def test_a_matrix_is_updated_as_in_the_paper(random):
     start = random.standard_normal((4, 3))
-    # Directions of very different sizes, so that the eigenvectors of the first step are well told apart.
+    # Scales differ between directions, so that the eigenvectors of the first step are well defined.
     mixed = np.linalg.qr(random.standard_normal((4, 4)))[0] * [5, 2, 1, 0.3]
     gradients = [mixed @ random.standard_normal((4, 3)) for _ in range(25)]
     variable, optimizer = tf.Variable(start, dtype=tf.float64), SOAP(0.01)
@@ -40,7 +43,7 @@ def test_a_matrix_moves_as_in_the_paper(random):
     np.testing.assert_allclose(variable.numpy(), reference(start, gradients, 0.01), atol=1e-6)
 
 
-def test_a_vector_has_adam_and_the_first_step_moves_matrices_only_in_their_means(random):
+def test_vectors_use_adam_and_the_first_step_does_not_change_matrices(random):
     start = random.standard_normal(5).astype(np.float32)
     gradients = [random.standard_normal(5).astype(np.float32) for _ in range(12)]
     vector, matrix, other = tf.Variable(start), tf.Variable(tf.ones([3, 3])), tf.Variable(start)
@@ -55,7 +58,7 @@ def test_a_vector_has_adam_and_the_first_step_moves_matrices_only_in_their_means
     assert matrix.numpy().mean() < 0.99
 
 
-def test_a_refresh_follows_the_basis_and_does_not_swap_it(random):
+def test_a_basis_update_does_not_permute_directions(random):
     scale = np.geomspace(3, 0.3, 5)
     variable, optimizer = tf.Variable(np.zeros((5, 5))), SOAP(0.0)
     bases = []
@@ -72,7 +75,7 @@ def test_a_refresh_follows_the_basis_and_does_not_swap_it(random):
 
 
 def loss_after(optimizer, steps=300):
-    """Of a least-squares problem whose valleys lie across the axes, a thousand times as long as they are wide."""
+    """Return the loss of an ill-conditioned least-squares problem that is not axis-aligned."""
     random = np.random.default_rng(3)
     turn = [np.linalg.qr(random.standard_normal((8, 8)))[0] for _ in range(2)]
     scale = np.geomspace(1, 30, 8)
@@ -91,7 +94,7 @@ def loss_after(optimizer, steps=300):
     return [float(step()) for _ in range(steps)][-1]
 
 
-def test_it_goes_down_valleys_that_adam_does_not():
+def test_soap_minimizes_an_ill_conditioned_loss_better_than_adam():
     rates = (0.003, 0.01, 0.03)
     assert min(loss_after(SOAP(r)) for r in rates) < 0.2 * min(
         loss_after(keras.optimizers.Adam(r)) for r in rates

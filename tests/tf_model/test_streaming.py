@@ -1,4 +1,4 @@
-"""Streaming equals sequence: in Keras and in float TFLite, for every network."""
+"""Streaming equals sequence in Keras and in float TFLite, for every network."""
 
 import dataclasses
 
@@ -20,8 +20,8 @@ HOPS = 60
 
 def views(net, random):
     sequence, stream = streaming.build(net), streaming.build(net, "streaming")
-    # As large as a trained network's, so that state and gates matter, and no larger: a chaotic one would amplify rounding. Biases
-    # too, for the converter drops those that are zero.
+    # Weights of the size of trained ones, so that state and gates have an effect. Larger ones would
+    # amplify rounding. Biases are not zero, because the converter would drop them.
     sequence.set_weights(
         [
             random.normal(0, 0.8 / np.sqrt(w.shape[0]) if w.ndim > 1 else 0.1, w.shape)
@@ -41,21 +41,20 @@ def test_streaming_equals_sequence_in_keras(name, random):
     sequence, stream = views(net, random)
     features = random.uniform(0, 1, (HOPS, net.signal.n_features)).astype(np.float32)
     whole = sequence(features[None]).numpy()[0]
-    hop = tf.function(
-        lambda frame: stream(frame)
-    )  # traced once: a hop does not run layer by layer in Python
+    # Traced once, so that a hop does not run layer by layer in Python.
+    hop = tf.function(lambda frame: stream(frame))
     first = np.concatenate([hop(f[None]).numpy() for f in features])
     np.testing.assert_allclose(first, whole, atol=1e-5)
-    assert np.abs(whole[0] - whole[-1]).max() > 1e-3  # it is not a constant that agrees
+    assert np.abs(whole[0] - whole[-1]).max() > 1e-3  # the output is not constant
     not_reset = hop(features[:1]).numpy()[0]
-    assert np.abs(not_reset - whole[0]).max() > 1e-4  # the state was there
+    assert np.abs(not_reset - whole[0]).max() > 1e-4  # the state has an effect
     streaming.reset(stream)
     np.testing.assert_array_equal(hop(features[:1]).numpy()[0], first[0])
 
 
 @pytest.mark.parametrize("name", ["enhance", "enhance-nano", "separate"])
-def test_controls_are_as_large_as_they_say(name):
-    """The same multiply-accumulates, or the same parameters, within 2 %; without talk, nothing else is gone."""
+def test_ablations_have_the_stated_sizes(name):
+    """MACs or parameters agree within 2 %, and "-no-talk" lacks Group Communication only."""
     of = {
         kind: cost.cost(find(name + kind))
         for kind in ("-tac", "-no-talk", "-dense-macs", "-dense-params")
@@ -79,7 +78,7 @@ def test_controls_are_as_large_as_they_say(name):
 
 @pytest.fixture(scope="module", params=NETS)
 def converted(request, tmp_path_factory):
-    """(sizes, sequence view, float `.tflite`) of every network."""
+    """Return sizes, sequence view and float `.tflite` of every network."""
     net = NETS[request.param]
     sequence, _ = views(net, np.random.default_rng(7))
     folder = tmp_path_factory.mktemp("float")
@@ -100,7 +99,7 @@ def test_streaming_equals_sequence_in_float_tflite(converted, kind, random):
     np.testing.assert_array_equal(runtime(features), first)
 
 
-def test_cost_is_what_the_flatbuffer_holds(converted):
+def test_cost_matches_the_flatbuffer(converted):
     net, _, file = converted
     model = flatbuffer.read(file)
     figures = cost.cost(net)
@@ -120,7 +119,7 @@ def test_cost_is_what_the_flatbuffer_holds(converted):
         ("separate", 80_000, 50e6, 16),
     ],
 )
-def test_networks_for_boards_are_within_their_budgets(name, params, macs_per_second, latency_ms):
+def test_networks_for_boards_are_within_budget(name, params, macs_per_second, latency_ms):
     net = find(name)
     figures = cost.cost(net)
     assert figures["params"] <= params
@@ -132,7 +131,7 @@ def test_networks_for_boards_are_within_their_budgets(name, params, macs_per_sec
     assert figures["latency_ms"] == latency_ms
 
 
-def test_state_is_of_the_recurrence_in_time_alone():
+def test_only_the_recurrence_over_time_has_state():
     assert (
         cost.state_bytes(Streaming(talk="blstm"))
         == cost.state_bytes(Streaming())
@@ -172,12 +171,12 @@ def test_sizes_can_be_changed_by_name():
         ("groups=7", "7 groups do not divide"),
     ],
 )
-def test_wrong_sizes_are_refused(size, message):
+def test_invalid_set_options_are_rejected(size, message):
     with pytest.raises(UserError, match=message):
         changed(find("enhance-nano"), [size])
 
 
-def test_sizes_that_do_not_fit_are_named(tiny_net):
+def test_invalid_sizes_are_rejected(tiny_net):
     with pytest.raises(UserError, match="memory 8: its LSTM is in the bottleneck"):
         dataclasses.replace(tiny_net, memory=8)
     with pytest.raises(UserError, match="5 groups do not divide 32 features"):

@@ -1,4 +1,4 @@
-"""The papers' family as networks: shapes, invariances, gradients, counts of what really runs, and streaming equals sequence."""
+"""Networks of the papers' family: shapes, invariances, gradients, counts, and streaming."""
 
 import dataclasses
 
@@ -18,29 +18,30 @@ pytestmark = pytest.mark.tensorflow
 
 
 @pytest.mark.parametrize("name", NETS)
-def test_estimates_are_as_long_as_the_mixture_and_gradients_reach_every_weight(name, random):
+def test_estimates_have_the_length_of_the_mixture_and_all_weights_gradients(name, random):
     net = NETS[name]
     model = randomized(net, random)
     with tf.GradientTape() as tape:
         y = tf.function(model)(random.standard_normal((2, 133)).astype(np.float32))
         loss = tf.reduce_sum(y**2)
     assert y.shape == (2, net.sources, 133)
-    # The residual output of a TCN's last block goes nowhere, in the papers too: only its skip output is used.
-    deaf = (
+    # Only the skip output of the last block of a TCN is used, as in the papers. Its residual output
+    # has no gradient.
+    unused = (
         {id(w) for w in model.blocks[-1].paths[0].residual.weights}
         if net.separator == "tcn"
         else set()
     )
-    assert len(deaf) in (0, 2)
+    assert len(unused) in (0, 2)
     for weight, gradient in zip(
         model.trainable_variables, tape.gradient(loss, model.trainable_variables), strict=True
     ):
-        assert (gradient is None) == (id(weight) in deaf), weight.name
+        assert (gradient is None) == (id(weight) in unused), weight.name
         assert gradient is None or np.abs(gradient.numpy()).max() > 0, weight.name
 
 
 @pytest.mark.parametrize("name", NETS)
-def test_counts_are_of_the_shapes_that_run(name, random, monkeypatch):
+def test_mac_counts_use_the_actual_shapes(name, random, monkeypatch):
     net = NETS[name]
     shapes = []
     for kind in (tasnet._Block, tasnet._Codec):
@@ -69,7 +70,7 @@ def test_counts_are_of_the_shapes_that_run(name, random, monkeypatch):
 
 
 @pytest.mark.parametrize("talk", ["tac", "blstm"])
-def test_one_group_that_hears_nothing_is_the_plain_network(talk, random):
+def test_one_group_without_communication_is_the_ungrouped_network(talk, random):
     plain = randomized(TasNet(**SMALL), random)
     grouped = randomized(TasNet(**SMALL, talk=talk, groups=1, tac=6), random)
     for ours, theirs in zip(grouped.blocks, plain.blocks, strict=True):
@@ -83,20 +84,19 @@ def test_one_group_that_hears_nothing_is_the_plain_network(talk, random):
 
 
 def test_groups_share_all_weights():
-    """More groups of the same width add no weights but those of the filterbank and its norm."""
+    """More groups of the same width add weights only in the filterbank and its norm."""
     few, many = (
         tasnet.build(TasNet(**SMALL | {"features": 8 * k}, talk="tac", groups=k, tac=6))
         for k in (2, 4)
     )
     assert many.count_params() - few.count_params() == 16 * (2 * 8 + 2)
-    assert (
-        paper_params(few) == few.count_params() + 2 * 2 * 2 * 4 * 5
-    )  # a second bias for each of 2 paths x 2 directions x 2 blocks
+    # A second bias for each of 2 layers x 2 directions x 2 blocks.
+    assert paper_params(few) == few.count_params() + 2 * 2 * 2 * 4 * 5
 
 
 @pytest.fixture(scope="module", params=["gc-causal", "gc3-causal", *CAUSAL])
 def stream(request):
-    """A causal network with random weights, a mixture of two, the sequence view's estimates, and the stream's, hop by hop."""
+    """Run a causal network with random weights on two mixtures, as a sequence and hop by hop."""
     net = NETS.get(request.param) or find(request.param)
     random = np.random.default_rng(3)
     model = randomized(net, random)
@@ -116,14 +116,13 @@ def test_streaming_equals_sequence(stream):
     scale = np.abs(whole).max()
     np.testing.assert_allclose(streamed[..., late:] / scale, whole[..., :-late] / scale, atol=1e-5)
     again, _ = model.step(tf.constant(mixtures[:, : net.hop]), model.initial_state(2))
-    np.testing.assert_allclose(
-        again / scale, streamed[..., : net.hop] / scale, atol=1e-6
-    )  # a fresh state is a reset
+    # The initial state resets the stream.
+    np.testing.assert_allclose(again / scale, streamed[..., : net.hop] / scale, atol=1e-6)
     kept, _ = model.step(tf.constant(mixtures[:, : net.hop]), states[-1])
     forgot, _ = model.step(
         tf.constant(mixtures[:, : net.hop]), states[-1] | {"cells": model.initial_state(2)["cells"]}
     )
-    assert np.abs(kept - forgot).max() > 1e-3 * scale  # the recurrent state was there
+    assert np.abs(kept - forgot).max() > 1e-3 * scale  # the recurrent state has an effect
 
 
 def test_the_state_does_not_grow(stream):
@@ -138,17 +137,17 @@ def test_the_state_does_not_grow(stream):
     assert cost(net)["macs_per_hop"] * net.sample_rate == cost(net)["macs_per_second"] * net.hop
 
 
-def test_the_past_does_not_hear_the_future(stream):
+def test_a_causal_network_has_no_look_ahead(stream):
     net, model, mixtures, whole, *_ = stream
     changed = mixtures.copy()
     changed[:, 6 * net.hop :] += 1
-    same = 6 * net.hop - net.window // 2  # what is out by then
+    same = 6 * net.hop - net.window // 2  # samples that are output by then
     moved = np.abs(model(changed).numpy() - whole).max((0, 1))
     assert moved[:same].max() < 1e-5 * np.abs(whole).max()
     assert moved[same:].max() > 1e-2 * np.abs(whole).max()
 
 
-def test_the_published_form_hears_all(random):
+def test_the_published_form_is_not_causal(random):
     model = randomized(NETS["gc"], random)
     x = random.standard_normal((1, 133)).astype(np.float32)
     before = model(x).numpy()
@@ -156,7 +155,7 @@ def test_the_published_form_hears_all(random):
     assert np.abs(model(x).numpy() - before)[..., :20].max() > 1e-4
 
 
-def test_a_checkpoint_comes_back(random, tmp_path):
+def test_a_saved_checkpoint_loads_unchanged(random, tmp_path):
     net = NETS["gc3"]
     model = randomized(net, random)
     checkpoint.save(tmp_path / "net", "gc3", net, {"step": 1}, model)
@@ -170,7 +169,7 @@ def test_a_checkpoint_comes_back(random, tmp_path):
         loaded.model("streaming")
 
 
-def test_it_trains(tiny_corpus, tmp_path):
+def test_a_network_can_be_trained(tiny_corpus, tmp_path):
     recipe = train.Recipe(
         steps=2,
         batch=2,
@@ -200,12 +199,12 @@ def test_it_trains(tiny_corpus, tmp_path):
         ({"context": 8, "chunk": 4, "causal": True}, "chunk 4: .* causal GC3"),
     ],
 )
-def test_sizes_that_do_not_fit_are_named(sizes, says):
+def test_invalid_sizes_are_rejected(sizes, says):
     with pytest.raises(UserError, match=says):
         TasNet(**sizes)
 
 
-def test_every_name_has_a_family():
+def test_every_network_survives_a_round_trip_through_its_family():
     for name, net in networks.NETWORKS.items():
         sizes = dataclasses.asdict(net)
         assert networks.from_dict(networks.family_name(net), sizes) == net, name

@@ -1,4 +1,4 @@
-"""Training goes on exactly where it stopped, learns, and says what is wrong."""
+"""Training resumes exactly, follows its recipe, reduces the loss, and rejects invalid requests."""
 
 import dataclasses
 import json
@@ -53,7 +53,7 @@ def test_a_stopped_run_ends_with_the_same_weights(
     assert (tmp_path / "stopped" / "curve.png").read_bytes().startswith(b"\x89PNG")
 
 
-def test_it_learns_and_stops_early(tiny_net, tiny_corpus, tmp_path):
+def test_training_reduces_the_loss_and_stops_early(tiny_net, tiny_corpus, tmp_path):
     recipe = dataclasses.replace(RECIPE, steps=40, validate_every=10)
     train.train("tiny", tiny_net, recipe, tmp_path / "run")
     losses = [h["loss"] for h in history_of(tmp_path / "run")]
@@ -120,13 +120,13 @@ def test_training_follows_the_recipe(noise, changed, tiny_net, tiny_corpus, tmp_
         else:
             assert (split, spec, seed) == ("validation", train.mixer.ENHANCE_EVAL, 1)
     assert set(measures) == {("si-sdr", 20.0, 0.5)}
-    # One step of three warms up, the other two are half a cosine from the peak to 1 % of it.
+    # The first of three steps warms up; the others follow half a cosine from the peak to 1 % of it.
     assert [float(schedules[0](step)) for step in range(4)] == pytest.approx(
         [0, 1e-2, 1e-2 * (1 + 0.01) / 2, 1e-4]
     )
 
 
-def test_it_goes_on_from_a_network_without_the_bottleneck(tiny_net, tiny_corpus, tmp_path):
+def test_a_run_starts_from_a_network_without_bottleneck(tiny_net, tiny_corpus, tmp_path):
     train.train("tiny", tiny_net, RECIPE, tmp_path / "first")
     wider = dataclasses.replace(
         tiny_net, bottleneck=3, signal=dataclasses.replace(tiny_net.signal, dc=1.0)
@@ -139,7 +139,9 @@ def test_it_goes_on_from_a_network_without_the_bottleneck(tiny_net, tiny_corpus,
         checkpoint.load(str(tmp_path / run / "best")).model() for run in ("first", "second")
     )
     features = (
-        np.random.default_rng(0).uniform(0, 1, (1, 20, tiny_net.signal.n_features)).astype(np.float32)
+        np.random.default_rng(0)
+        .uniform(0, 1, (1, 20, tiny_net.signal.n_features))
+        .astype(np.float32)
     )
     np.testing.assert_allclose(second(features), first(features), atol=1e-6)
     assert second.count_params() > first.count_params()
@@ -150,7 +152,7 @@ def test_it_goes_on_from_a_network_without_the_bottleneck(tiny_net, tiny_corpus,
 def test_a_run_starts_from_the_strongest_units_of_a_wider_network(
     tiny_net, tiny_corpus, tmp_path, random
 ):
-    """Units without outgoing weights are the weakest: without them, the network is the same."""
+    """Units without outgoing weights are dropped first, which does not change the output."""
     wide = streaming.build(tiny_net)
     for layer in wide.layers:
         if isinstance(layer, GroupedLSTM):
@@ -170,7 +172,7 @@ def test_a_run_starts_from_the_strongest_units_of_a_wider_network(
 
 
 @pytest.mark.parametrize(("measure", "loss"), [("snr", 20 * np.log10(0.5)), ("si-sdr", -30)])
-def test_only_snr_minds_the_level(measure, loss, random):
+def test_only_the_snr_objective_depends_on_the_level(measure, loss, random):
     sources = random.standard_normal((3, 2, 800)).astype(np.float32)
     np.testing.assert_allclose(
         train.objective(0.5 * sources[:, ::-1], sources, measure), [loss] * 3, atol=0.05
@@ -195,14 +197,14 @@ def test_harm_is_penalized_and_the_ceiling_limits_the_reward(random):
     )
 
 
-def test_rooms_are_a_part_of_wide_conditions_already(tiny_net, tiny_corpus, tmp_path):
+def test_rooms_cannot_be_combined_with_wide_conditions(tiny_net, tiny_corpus, tmp_path):
     with pytest.raises(UserError, match="rooms 0.5: .*leave rooms at 0"):
         train.train(
             "tiny", tiny_net, dataclasses.replace(RECIPE, noise="wide", rooms=0.5), tmp_path / "run"
         )
 
 
-def test_another_recipe_in_the_same_folder_is_refused(tiny_net, tiny_corpus, tmp_path):
+def test_another_recipe_in_the_same_folder_is_rejected(tiny_net, tiny_corpus, tmp_path):
     recipe = dataclasses.replace(RECIPE, steps=1)
     train.train("tiny", tiny_net, recipe, tmp_path / "run")
     with pytest.raises(UserError, match="batch is 2 in the run, 3 requested"):
@@ -224,7 +226,7 @@ def test_an_older_run_resumes_with_defaults_for_new_fields(tiny_net, tiny_corpus
     assert train.train("tiny", tiny_net, recipe, tmp_path / "run")["steps"] == 1
 
 
-def test_no_corpus_of_that_name(tiny_net, tiny_corpus, tmp_path):
+def test_an_unknown_corpus_is_rejected(tiny_net, tiny_corpus, tmp_path):
     with pytest.raises(UserError, match="'nosuch'.*groupcomm data"):
         train.train(
             "tiny", tiny_net, dataclasses.replace(RECIPE, corpus="nosuch"), tmp_path / "run"

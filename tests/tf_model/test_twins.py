@@ -1,4 +1,4 @@
-"""The committed twins are what docs/design/paper.md says of them: the network, seed and recipe of their names, all trained alike."""
+"""The networks of the paper comparison have the sizes, seeds and recipes that their names state."""
 
 import dataclasses
 import itertools
@@ -24,23 +24,23 @@ ALIKE = train.Recipe(steps=3000, batch=4, seconds=2.0, objective="si-sdr")
 
 @pytest.fixture(scope="module")
 def loaded():
-    """name -> (checkpoint, weights)"""
+    """Load all checkpoints: a dictionary of (checkpoint, weights) by name."""
     return {
         name: (c := checkpoint.load(name), c.model().get_weights()) for name in (*DENSE, *PRUNED)
     }
 
 
 def recipe(trained):
-    """Some are older than the recipe's last fields."""
+    """Return the recipe; fields that older checkpoints lack have their defaults."""
     return train.Recipe(**trained.training["recipe"])
 
 
-def test_all_are_there_and_no_other():
+def test_exactly_the_expected_checkpoints_exist():
     assert {name for name in checkpoint.names() if name.startswith("twin-")} == {*DENSE, *PRUNED}
 
 
 @pytest.mark.parametrize("name", [*DENSE, *PRUNED])
-def test_it_is_the_network_of_its_name(name, loaded):
+def test_every_checkpoint_has_the_network_of_its_name(name, loaded):
     kind, task, _ = (DENSE | PRUNED)[name]
     trained, _ = loaded[name]
     assert trained.name == f"twin-{kind}-{task}"
@@ -48,12 +48,12 @@ def test_it_is_the_network_of_its_name(name, loaded):
 
 
 @pytest.mark.parametrize("name", DENSE)
-def test_dense_ones_are_trained_alike(name, loaded):
+def test_dense_networks_have_the_same_recipe(name, loaded):
     assert recipe(loaded[name][0]) == dataclasses.replace(ALIKE, seed=DENSE[name][2])
 
 
 @pytest.mark.parametrize("name", PRUNED)
-def test_pruned_ones_start_from_their_dense_one_and_are_as_small_as_the_twin(name, loaded):
+def test_pruned_networks_start_from_the_dense_one_and_match_the_gc_size(name, loaded):
     _, task, seed = PRUNED[name]
     trained, weights = loaded[name]
     dense, twin = f"twin-dprnn-{task}-seed{seed}", f"twin-gc-{task}-seed{seed}"
@@ -62,11 +62,11 @@ def test_pruned_ones_start_from_their_dense_one_and_are_as_small_as_the_twin(nam
         ALIKE, seed=seed, steps=1000, learning_rate=1e-3, start=dense, keep=keep
     )
     matrices = sum(np.count_nonzero(w) for w in weights if w.ndim > 1)
-    vectors = sum(w.size for w in weights if w.ndim == 1)  # kept whole, zeros too
+    vectors = sum(w.size for w in weights if w.ndim == 1)  # not pruned; zeros count
     assert matrices + vectors == keep
 
 
-def test_no_two_have_the_same_weights(loaded):
+def test_all_checkpoints_have_different_weights(loaded):
     assert len({b"".join(w.tobytes() for w in weights) for _, weights in loaded.values()}) == len(
         loaded
     )

@@ -1,4 +1,4 @@
-"""Whole networks against float64 NumPy: how the layers are put together, written from the papers and the docstrings."""
+"""Whole networks match float64 NumPy references, written from the papers and the docstrings."""
 
 import numpy as np
 import pytest
@@ -16,9 +16,10 @@ WHOLE = {name: NETS[name] for name in ("plain", "flstm", "gc", "one source", "gc
 
 
 def pieces(x, size):
-    """Time (axis 1) in pieces, each half over its neighbours.
+    """Split time (axis 1) into half-overlapping pieces.
 
-    As the GC3 authors pad: half a piece of zeros at both ends, and before the last of them 1 to ``size`` more, which make whole pieces.
+    The padding is that of the GC3 authors: half a piece of zeros at both ends, and before the last
+    of them 1 to ``size`` more zeros, which make whole pieces.
     """
     half = size // 2
     more = next(n for n in range(1, size + 1) if (half + x.shape[1] + n) % size == 0)
@@ -27,7 +28,7 @@ def pieces(x, size):
 
 
 def overlap_add(x, length):
-    """[batch, pieces, size, ...] back to time."""
+    """Overlap-add pieces [shape=(batch, pieces, size, ...)] to a sequence."""
     half = x.shape[2] // 2
     y = np.zeros((len(x), (x.shape[1] + 1) * half, *x.shape[3:]))
     for i in range(x.shape[1]):
@@ -36,7 +37,7 @@ def overlap_add(x, length):
 
 
 def global_norm(part, x):
-    """Over all time and the features of one group."""
+    """Normalize over all time and the features of one group."""
     return norm(part, x, tuple(i for i in range(1, x.ndim) if i != x.ndim - 2))
 
 
@@ -55,12 +56,12 @@ def group_tac(part, x):
 
 
 def dual_path_block(net, block, x):
-    """[batch, chunks, chunk, groups, width]: across groups, along the frames of a chunk, along the chunks."""
+    """Apply a block: across groups, along the frames of a chunk, and along the chunks."""
     if net.talk == "tac":
         x = group_tac(block.talk, x)
     elif net.talk == "blstm":
         x = residual_rnn(block.talk, x, 3)
-    elif net.talk == "flstm":  # across sub-bands; then all of them together through time
+    elif net.talk == "flstm":  # across sub-bands; then all sub-bands together along time
         x = residual_rnn(block.talk, x.reshape(*x.shape[:3], net.groups, -1), 3).reshape(x.shape)
     intra, inter = block.paths
     return residual_rnn(inter, residual_rnn(intra, x, 2), 1)
@@ -68,13 +69,13 @@ def dual_path_block(net, block, x):
 
 def tcn_block(part, x, dilation):
     u = global_norm(part.norms[0], prelu(part.slopes[0], dense(part.expand, x)))
-    assert part.depthwise.dilation == dilation  # the reference takes it from there
+    assert part.depthwise.dilation == dilation  # which the reference reads
     v = global_norm(part.norms[1], prelu(part.slopes[1], depthwise(part.depthwise, u)))
     return x + dense(part.residual, v), dense(part.skip, v)
 
 
 def separator(net, model, x):
-    """[batch, frames, groups, width] to the same."""
+    """Apply the separator to a tensor [shape=(batch, frames, groups, width)]."""
     if net.separator == "dprnn":
         chunked = pieces(x, net.chunk)
         for block in model.blocks:
@@ -92,7 +93,7 @@ def separator(net, model, x):
 
 
 def codec(half, x):
-    """Every context by itself: two times TAC across groups, then a BLSTM along the context."""
+    """Apply twice to every context: TAC across groups, then a BLSTM along the context."""
     one_each = x.reshape(-1, *x.shape[2:])
     for i in (0, 2):
         one_each = residual_rnn(half.pairs[i + 1], group_tac(half.pairs[i], one_each), 1)
@@ -100,7 +101,7 @@ def codec(half, x):
 
 
 def estimates(model, x):
-    """[batch, samples] to [batch, sources, samples]."""
+    """Map mixtures [shape=(batch, samples)] to estimates [shape=(batch, sources, samples)]."""
     net = model.net
     groups = 1 if net.talk in ("none", "flstm") else net.groups
     encoded = pieces(x, net.window) @ weights(model.encoder)[0]
@@ -115,9 +116,8 @@ def estimates(model, x):
         h = overlap_add(codec(model.context_decoder, contexts + summary[:, :, None]), frames)
     else:
         h = separator(net, model, h)
-    masks = np.maximum(
-        dense(model.masks, h), 0
-    )  # of every group: of the first source, then of the second
+    # For every group, the masks of the first source precede those of the second.
+    masks = np.maximum(dense(model.masks, h), 0)
     per_group = features // groups
     out = []
     for s in range(net.sources):
@@ -128,10 +128,9 @@ def estimates(model, x):
     return np.stack(out, 1)
 
 
-@pytest.mark.parametrize(
-    ("name", "samples"), [*((name, 133) for name in WHOLE), ("gc", 132)]
-)  # 132: a whole window more of zeros
-def test_whole_network(name, samples, random):
+# 132 samples need a whole window of additional zeros.
+@pytest.mark.parametrize(("name", "samples"), [*((name, 133) for name in WHOLE), ("gc", 132)])
+def test_a_network_matches_the_numpy_reference(name, samples, random):
     model = randomized(WHOLE[name], random)
     x = random.standard_normal((2, samples)).astype(np.float32)
     expected = estimates(model, x.astype(np.float64))
