@@ -165,7 +165,10 @@ def fit(
     clock: Annotated[float | None, typer.Option("--clock", metavar="MHZ", min=0.1, help="Clock of a chip without a name, MHz.")] = None,
     flash: Annotated[float | None, typer.Option("--flash", metavar="KB", min=1, help="Its flash, in units of 1024 bytes.")] = None,
     ram: Annotated[float | None, typer.Option("--ram", metavar="KB", min=1, help="Its RAM, in units of 1024 bytes.")] = None,
-    core: Annotated[Literal["cortex-m4", "m33", "m55"] | None, typer.Option("--core", help="Its core; by default cortex-m4.")] = None,
+    core: Annotated[
+        Literal["cortex-m4", "cortex-m33", "cortex-m55", "m4", "m33", "m55"],
+        typer.Option("--core", help="Its core."),
+    ] = "cortex-m4",
     cycles: Annotated[
         float | None,
         typer.Option("--cycles-per-instruction", min=0.5, max=10, help="Assumption, by default 1.5: QEMU counts instructions."),
@@ -181,14 +184,14 @@ def fit(
     from convert.fit import fit as estimate
 
     chip = {"--clock": clock, "--flash": flash, "--ram": ram}
-    given = [option for option, value in chip.items() if value is not None] + (["--core"] if core else [])
+    given = [option for option, value in chip.items() if value is not None]
     if board is not None and given:
         raise UserError(f"--board {board} with {given[0]}: a board has its own; leave one of the two out")
     if board is None:
         missing = [option for option, value in chip.items() if value is None]
         if missing:
             raise UserError(f"fit: needs --board, or --clock, --flash and --ram; {' and '.join(missing)} missing")
-        target = boards.custom({"m33": "cortex-m33", "m55": "cortex-m55"}.get(core, "cortex-m4"), clock, flash, ram)
+        target = boards.custom(f"cortex-{core.removeprefix('cortex-')}", clock, flash, ram)
     else:
         target = board
         boards.find(board)
