@@ -46,7 +46,7 @@ _MODULES = {
 }
 
 
-def __getattr__(name: str):
+def __getattr__(name: str) -> object:
     """Import a part of the API when it is first used, so that `import groupcomm` is fast."""
     if name not in _MODULES:
         raise AttributeError(f"module 'groupcomm' has no attribute {name!r}")

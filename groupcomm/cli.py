@@ -9,7 +9,7 @@ import importlib
 import re
 import signal
 import sys
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from typer import core
@@ -63,13 +63,13 @@ QUIET = ("-q", "--quiet")
 class _Group(core.TyperGroup):
     """Lists the commands in groups, and takes ``--quiet`` before and after a command."""
 
-    def parse_args(self, ctx, args: list[str]) -> list[str]:
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         end = args.index("--") if "--" in args else len(args)
         others = [word for word in args[:end] if word not in QUIET]
         quiet = [QUIET[1]] if len(others) < end else []
         return super().parse_args(ctx, [*quiet, *others, *args[end:]])
 
-    def format_commands(self, ctx, formatter) -> None:
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
         for group, commands in GROUPS.items():
             with formatter.section(group):
                 formatter.write_dl([(f"{name:<11}", short) for name, _, short in commands])
@@ -107,7 +107,7 @@ for _commands in GROUPS.values():
         app.command(name=_name, short_help=_short, cls=getattr(_made, "command_class", None))(_made)
 
 
-def _one_line(error: Exception) -> str:
+def _one_line(error: Any) -> str:
     """Format a usage error of the parser as one line that names the help."""
     message = re.sub(r"\s+", " ", error.format_message()).strip().rstrip(".")
     context = getattr(error, "ctx", None)

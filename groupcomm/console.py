@@ -7,7 +7,8 @@ import re
 import sys
 import tempfile
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from typing import Any
 
 from rich import box
 from rich.console import Console
@@ -44,17 +45,17 @@ def print_error(message: str) -> None:
     _errors.print(f"groupcomm: {message}", style="red", soft_wrap=True, markup=False)
 
 
-def line(text: str, **style) -> None:
+def line(text: str, **style: Any) -> None:
     """Print one line on stdout, whatever its length."""
     out.print(text, soft_wrap=True, markup=False, **style)
 
 
-def note(text: str, **style) -> None:
+def note(text: str, **style: Any) -> None:
     """Print one line on stderr, whatever its length."""
     err.print(text, soft_wrap=True, markup=False, **style)
 
 
-def report(result, as_json: bool, show: Callable[[], None], *, then: str = "") -> None:
+def report(result: Any, as_json: bool, show: Callable[[], None], *, then: str = "") -> None:
     """Print the result of a command.
 
     Parameters
@@ -108,14 +109,14 @@ def progress() -> Progress:
     )
 
 
-def print_json(value) -> None:
+def print_json(value: object) -> None:
     """Print one JSON object on stdout, and nothing else there."""
     json.dump(value, sys.stdout, indent=2, allow_nan=False)
     sys.stdout.write("\n")
 
 
 @contextlib.contextmanager
-def quiet():
+def quiet() -> Iterator[Callable[[], str]]:
     """Keep what native code writes to stderr off the terminal; show it when the block fails.
 
     Yields a function that reads what was written so far.
@@ -140,7 +141,7 @@ def quiet():
 
 
 @contextlib.contextmanager
-def without_log_lines():
+def without_log_lines() -> Iterator[None]:
     """Keep the log lines of TensorFlow and TFLite off the terminal while the block runs.
 
     Native code writes them to file descriptor 2. Other lines that it writes there are passed on.
@@ -174,7 +175,7 @@ def without_log_lines():
         thread.join(timeout=1)
 
 
-def _is_descriptor_2(stream) -> bool:
+def _is_descriptor_2(stream: Any) -> bool:
     try:
         return stream.fileno() == 2
     except (OSError, ValueError, AttributeError):  # a test captures it

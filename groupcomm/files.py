@@ -7,6 +7,7 @@ import os
 import shutil
 import sys
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 from groupcomm.errors import UserError
@@ -59,7 +60,7 @@ def soundfile_error() -> type[Exception]:
 
 
 @contextlib.contextmanager
-def atomic_path(path: Path):
+def atomic_path(path: Path) -> Iterator[Path]:
     """Yield a temporary path beside ``path``; it takes the final name only when the block ends without an error.
 
     So a full disk or Ctrl-C leaves the old file, or none, never half of one. The temporary name keeps the suffixes, for
@@ -92,7 +93,7 @@ def atomic_path(path: Path):
 
 
 @contextlib.contextmanager
-def atomic_folder(path: Path):
+def atomic_folder(path: Path) -> Iterator[Path]:
     """Like `atomic_path` for a whole folder: it replaces ``path`` only when the block ends without an error.
 
     It replaces an empty folder, or one that holds only files that the new one holds too: an earlier version of the same thing.

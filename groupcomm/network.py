@@ -13,6 +13,7 @@ import numpy as np
 from groupcomm.errors import UserError, missing_package
 
 if TYPE_CHECKING:
+    from convert import runtimes, separator
     from convert.bundle import Bundle
     from convert.runtimes import Runtime
     from tf_model.signal import Signal
@@ -161,7 +162,7 @@ class Network:
         """
         return Stream(self)
 
-    def _new_stream(self):
+    def _new_stream(self) -> separator.Stream:
         from convert import separator
 
         return separator.Stream(self._bundle, self._new_runtime())
@@ -174,7 +175,7 @@ class Network:
         return self._program.with_own_state()
 
     @functools.cached_property
-    def _program(self):
+    def _program(self) -> runtimes.Static:
         from convert import compilation, runtimes
 
         with tempfile.TemporaryDirectory() as folder:

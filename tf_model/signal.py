@@ -8,12 +8,18 @@ approach to short-time Fourier analysis and synthesis", Proc. IEEE 65(11), 1977)
 if ``window - hop`` zeros had preceded its first sample.
 """
 
+from __future__ import annotations
+
 import dataclasses
 import math
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from groupcomm.errors import UserError
+
+if TYPE_CHECKING:
+    import tensorflow as tf
 
 PCM_SCALE = 32768.0  # int16 PCM value of a sample of 1.0
 # Added to the running mean of the power, so that the normalization does not amplify very quiet
@@ -69,7 +75,7 @@ class Signal:
     neighbours: int = 0
     dc: float = 0.0
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         """Check that the sizes fit together."""
         if self.window < 32 or self.window & (self.window - 1):
             raise UserError(
@@ -78,8 +84,7 @@ class Signal:
         if self.hop < 1 or (self.window // 2) % self.hop:
             half = self.window // 2
             raise UserError(
-                f"hop {self.hop} does not divide half the window of {self.window}; "
-                f"use {half} or {half // 2}"
+                f"hop {self.hop} does not divide half the window of {self.window}; use {half} or {half // 2}"
             )
         if not 0 <= self.level < math.inf:
             raise UserError(
@@ -87,30 +92,25 @@ class Signal:
             )
         if not self.bands and (self.pool, self.neighbours) != (1, 0):
             raise UserError(
-                f"pool {self.pool} and neighbours {self.neighbours} need bands; set the number of "
-                "bands, or use 1 and 0"
+                f"pool {self.pool} and neighbours {self.neighbours} need bands; set the number of bands, or use 1 and 0"
             )
         if self.bands and (self.bands < 0 or self.pool < 1 or self.window // 4 % self.pool):
             raise UserError(
-                f"{self.bands} bands, pool {self.pool}: not valid sizes; "
-                f"use {self.window // 16} bands and pool 1"
+                f"{self.bands} bands, pool {self.pool}: not valid sizes; use {self.window // 16} bands and pool 1"
             )
         if self.bands and self.n_values % self.bands:
             raise UserError(
-                f"{self.bands} bands, pool {self.pool}: {self.n_values} values do not divide into "
-                f"them; use {self.n_values // 8} bands"
+                f"{self.bands} bands, pool {self.pool}: {self.n_values} values do not divide into them; use {self.n_values // 8} bands"
             )
         if not 0 <= self.neighbours <= self.band_width:
             raise UserError(
-                f"neighbours {self.neighbours}: a band has {self.band_width} values; "
-                f"use 0 to {self.band_width}"
+                f"neighbours {self.neighbours}: a band has {self.band_width} values; use 0 to {self.band_width}"
             )
         # A board stores `dc_decay` as float32, where a time constant of microseconds would give 0
         # and one of days would give 1.
         if not 0 <= self.dc < math.inf or (self.dc and not 0 < np.float32(self.dc_decay) < 1):
             raise UserError(
-                f"dc {self.dc}: not a time constant; use seconds, for example 0.5, or 0 for no "
-                "DC removal"
+                f"dc {self.dc}: not a time constant; use seconds, for example 0.5, or 0 for no DC removal"
             )
 
     @property
@@ -257,7 +257,8 @@ class RunningMean:
 
     def reset(self) -> None:
         """Discard all values."""
-        self._sum, self._weight = 0.0, 0.0
+        self._sum: float | np.ndarray = 0.0
+        self._weight = 0.0
 
     def __call__(self, x: np.ndarray) -> np.ndarray:
         """Return the mean after each of the next values.
@@ -332,7 +333,9 @@ def stft(x: np.ndarray, signal: Signal) -> np.ndarray:
     return _spectra(np.pad(x, [*others, (front, 0)]), signal)
 
 
-def _overlap_add(spectrum: np.ndarray, signal: Signal, before: np.ndarray | None = None):
+def _overlap_add(
+    spectrum: np.ndarray, signal: Signal, before: np.ndarray | None = None
+) -> np.ndarray:
     """Overlap-add all frames [shape=(..., (frames - 1) * hop + window), dtype=float32].
 
     ``before`` is the sum of earlier frames in the first ``window - hop`` samples.
@@ -486,7 +489,7 @@ class SignalStream:
         return out[:, :samples]
 
 
-def _tf_running_mean(x, decay: float):
+def _tf_running_mean(x: tf.Tensor, decay: float) -> tf.Tensor:
     """Compute `RunningMean` in TensorFlow, for a batch [shape=(batch, values), dtype=float32]."""
     import tensorflow as tf
 
@@ -495,7 +498,7 @@ def _tf_running_mean(x, decay: float):
     return tf.linalg.matvec(tf.constant(weights / weights.sum(1, keepdims=True), tf.float32), x)
 
 
-def tf_remove_dc(x, signal: Signal):
+def tf_remove_dc(x: tf.Tensor, signal: Signal) -> tf.Tensor:
     """Compute `remove_dc` in TensorFlow.
 
     Parameters
@@ -520,7 +523,7 @@ def tf_remove_dc(x, signal: Signal):
     return tf.reshape(hops - means[..., None], [-1, x.shape[-1]])
 
 
-def tf_stft(x, signal: Signal):
+def tf_stft(x: tf.Tensor, signal: Signal) -> tf.Tensor:
     """Compute `stft` in TensorFlow.
 
     Parameters
@@ -542,7 +545,7 @@ def tf_stft(x, signal: Signal):
     )
 
 
-def tf_istft(spectrum, samples: int, signal: Signal):
+def tf_istft(spectrum: tf.Tensor, samples: int, signal: Signal) -> tf.Tensor:
     """Compute `istft` in TensorFlow.
 
     Parameters
@@ -573,7 +576,7 @@ def tf_istft(spectrum, samples: int, signal: Signal):
     return flat[..., front : front + samples]
 
 
-def tf_features(spectrum, signal: Signal):
+def tf_features(spectrum: tf.Tensor, signal: Signal) -> tf.Tensor:
     """Compute `features` in TensorFlow.
 
     Parameters
@@ -607,7 +610,9 @@ def tf_features(spectrum, signal: Signal):
     return tf.exp(signal.exponent / 2 * tf.math.log(tf.maximum(power, 1e-30)))
 
 
-def tf_apply_masks(spectrum, masks, sources: int, signal: Signal):
+def tf_apply_masks(
+    spectrum: tf.Tensor, masks: tf.Tensor, sources: int, signal: Signal
+) -> tf.Tensor:
     """Compute `apply_masks` in TensorFlow, for a batch.
 
     Parameters
