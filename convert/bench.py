@@ -1,7 +1,9 @@
-"""What a bundle costs on a board: instructions, flash and RAM of its firmware, built by Bazel and run in QEMU. And what it costs in TFLM's
-interpreter on this machine: instructions, time, arena.
+"""Measure the cost of a bundle: in its firmware on an emulated core, and in TFLM on this machine.
 
-Instructions are counted exactly, and a second run gives the same numbers. Cycles are not: QEMU knows no pipeline, no flash wait states.
+The firmware is built by Bazel and runs in QEMU, which gives instructions, flash and RAM. TFLM's
+interpreter on this machine gives instructions, time and arena. Instructions are exact, and a second
+run gives the same numbers. Cycles are estimates: QEMU models neither a pipeline nor flash wait
+states.
 """
 
 import dataclasses
@@ -20,13 +22,13 @@ from groupcomm.errors import UserError
 from groupcomm.files import REPO, atomic_path
 
 BOARDS = ("cortex-m4", "cortex-m33", "cortex-m55")
-BUDGET = ("instructions", "flash_bytes", "ram_bytes")  # of the worst hop; all of it
+BUDGET = ("instructions", "flash_bytes", "ram_bytes")  # instructions are those of the worst hop
 HOPS = 200
-COUNTED_HOPS = 20  # on the host, where valgrind takes 50 times as long
-WINDOWS = (128, 256, 512)  # samples; for which micro/stream has a library of its own
-CYCLES_PER_INSTRUCTION = (
-    1.5  # assumed: most take 1, loads and taken branches 2 to 4, and flash has wait states
-)
+COUNTED_HOPS = 20  # on the host, where valgrind slows execution down 50 times
+WINDOWS = (128, 256, 512)  # samples; micro/stream has a library for each of these
+# An assumption: most instructions take 1 cycle, loads and taken branches 2 to 4, and flash has wait
+# states.
+CYCLES_PER_INSTRUCTION = 1.5
 _BUILD = """load("//micro/boards/cortex_m:network.bzl", "network_firmware")
 
 network_firmware(
@@ -41,29 +43,41 @@ network_firmware(
 
 
 def bench(bundle: bundles.Bundle, board: str, *, portable: bool = False) -> dict:
-    """Build the firmware of a bundle, run it over real sound, and count.
+    """Build the firmware of a bundle, run it on real sound, and count.
 
     Parameters
     ----------
-    bundle : what to run.
-    board : one of `BOARDS`.
-    portable : with the kernels' portable bodies, to compare.
+    bundle : Bundle
+    board : str
+        One of `BOARDS`.
+    portable : bool
+        Use the portable implementations of the kernels, for comparison.
 
     Returns
     -------
-    dict with ``bundle``, ``board``, ``engine``, ``kernels``, ``hops``, ``macs``, ``instructions`` {``hop``: {``mean``, ``worst``}, and so
-    ``network`` and ``signal`` (the hop without the network), ``network_per_mac``}, ``operators`` (every operator of the graph in its order,
-    with ``name``, ``input`` and ``output`` shapes, ``macs``, ``instructions``, the mean of a hop with all that the operator's kernel calls,
-    and ``per_mac``, None without products; a RESHAPE takes none), ``kinds`` (their sums, each with ``name``, ``count``, ``macs``,
-    ``instructions``, ``per_mac``; the network takes a little more than its operators: the engine's call), ``functions`` (instructions a
-    hop by name), ``flash_bytes`` {``weights`` and biases of the network, ``rest``: code and all other constants}, ``ram_bytes``
-    {``state``, ``activations``, ``stream``, ``stack``, ``total``}, ``estimates`` (share of a hop's time on real parts, under an
-    assumption) and ``budget`` (from bundle.json, each with ``limit``, ``used``, ``ok``).
+    dict
+        ``bundle``, ``board``, ``engine``, ``kernels``, ``hops``, ``macs`` and
+
+        - ``instructions``: ``hop``, ``network`` and ``signal`` (the hop without the network), each
+          {``mean``, ``worst``}, and ``network_per_mac``.
+        - ``operators``: every operator of the graph in its order, with ``name``, ``input`` and
+          ``output`` shapes, ``macs``, ``instructions`` (mean of a hop, including the functions that
+          its kernel calls) and ``per_mac`` (None without products). A RESHAPE takes no
+          instructions.
+        - ``kinds``: sums of these by name, each with ``name``, ``count``, ``macs``,
+        ``instructions``
+          and ``per_mac``. The network takes slightly more than its operators, for the engine's
+          call.
+        - ``functions``: instructions of a hop by function.
+        - ``flash_bytes``: ``weights`` (with biases) and ``rest`` (code and all other constants).
+        - ``ram_bytes``: ``state``, ``activations``, ``stream``, ``stack`` and ``total``.
+        - ``estimates``: load of real parts, under an assumption about cycles per instruction.
+        - ``budget``: from bundle.json, each with ``limit``, ``used`` and ``ok``.
 
     Raises
     ------
     UserError
-        When the budget is none, the firmware does not build, or its masks are not TFLM's.
+        When the budget is malformed, the firmware does not build, or its masks differ from TFLM's.
     """
     limits = _limits(bundle, board)
     folder = REPO / "build" / "bench" / re.sub(r"\W", "_", bundle.name)
@@ -92,12 +106,10 @@ def bench(bundle: bundles.Bundle, board: str, *, portable: bool = False) -> dict
             raise UserError(
                 f"{label}: {done.stderr.strip() or f'ended with code {done.returncode}'}"
             )
-        said, counted = json.loads(done.stdout), json.loads((scratch / "count").read_text())
+        described, counted = json.loads(done.stdout), json.loads((scratch / "count").read_text())
         features, masks = (np.fromfile(path, np.int8).reshape(HOPS, -1) for path in files[2:])
     if not np.array_equal(masks, runtimes.Tflm(bundle.model)(features)):
-        raise UserError(
-            f"{label}: its masks are not TFLM's; its cost means nothing before that is mended"
-        )
+        raise UserError(f"{label}: its masks differ from TFLM's, so its cost is not reported")
     hop, network = counted["spans"]
     model = flatbuffer.read(bundle.path / bundle.description["model"]["file"])
     macs = model.macs
@@ -111,8 +123,8 @@ def bench(bundle: bundles.Bundle, board: str, *, portable: bool = False) -> dict
     ram = {
         "state": written["state_bytes"],
         "activations": written["arena_bytes"],
-        "stream": said["stream_bytes"],
-        "stack": said["stack_used"],
+        "stream": described["stream_bytes"],
+        "stack": described["stack_used"],
     }
     operators = _operators(
         model.graph_ops, Path(f"{program}.elf"), folder / f"{written['name']}.c", counted["within"]
@@ -156,13 +168,17 @@ def bench(bundle: bundles.Bundle, board: str, *, portable: bool = False) -> dict
 
 
 def _limits(bundle: bundles.Bundle, board: str) -> dict[str, int]:
-    """The board's part of the budget in bundle.json, which a person writes: checked, {} where there is none."""
+    """Return the board's part of the budget in bundle.json, {} where there is none.
+
+    The budget is written by hand, so it is checked.
+    """
     file, budget = bundle.path / "bundle.json", bundle.description.get("budget", {})
     if not isinstance(budget, dict) or not all(
         isinstance(limits, dict) for limits in budget.values()
     ):
         raise UserError(
-            f"{file}: budget {budget!r} is not limits by board; docs/reference/bundle.md shows one"
+            f"{file}: budget {budget!r} is not a table of limits by board; "
+            "see docs/reference/bundle.md"
         )
     for kind, found, known in (
         ("board", budget, BOARDS),
@@ -170,7 +186,8 @@ def _limits(bundle: bundles.Bundle, board: str) -> dict[str, int]:
     ):
         if unknown := sorted(set(found) - set(known)):
             raise UserError(
-                f"{file}: budget has the {kind} {unknown[0]!r}, which is not known; use {', '.join(known)}"
+                f"{file}: budget has the {kind} {unknown[0]!r}, which is not known; "
+                f"use {', '.join(known)}"
             )
     for key, limit in (limits := budget.get(board, {})).items():
         if not isinstance(limit, int):
@@ -179,18 +196,25 @@ def _limits(bundle: bundles.Bundle, board: str) -> dict[str, int]:
 
 
 def bench_host(bundle: bundles.Bundle) -> dict:
-    """Run a bundle in TFLM's interpreter on this machine, with the library's kernels and with ours, and count.
+    """Run a bundle in TFLM's interpreter on this machine, with TFLM's kernels and ours.
+
+    Parameters
+    ----------
+    bundle : Bundle
 
     Returns
     -------
-    dict with ``bundle``, ``engine``, ``hops``, ``macs``, and ``kernels`` {``library``, ``ours``}, each with ``instructions`` (mean of a
-    hop, of this machine's; None without valgrind), ``per_mac``, ``microseconds`` {``median``, ``worst``} (of a machine that may be
-    busy) and ``arena_bytes`` {``used``, ``smallest``} (64-bit pointers; a board needs less).
+    dict
+        ``bundle``, ``engine``, ``hops``, ``macs`` and ``kernels`` {``library``, ``ours``}, each
+        with ``instructions`` (mean of a hop on this machine; None without valgrind), ``per_mac``,
+        ``microseconds`` {``median``, ``worst``} (which depend on the load of the machine) and
+        ``arena_bytes`` {``used``, ``smallest``} (with 64-bit pointers; a board needs less).
 
     Raises
     ------
     UserError
-        When the runner does not build, or its masks are not those of the official TFLM in Python.
+        When the runner does not build, or its masks differ from those of the official TFLM in
+        Python.
     """
     features, _ = bundle.golden()
     expected = runtimes.Tflm(bundle.model)(features)
@@ -200,7 +224,8 @@ def bench_host(bundle: bundles.Bundle) -> dict:
         masks, microseconds = runner.timed_replay(bundle, features, kernels=kernels)
         if not np.array_equal(masks, expected):
             raise UserError(
-                f"{bundle.path}: the masks of kernels {kernels} are not TFLM's; their cost means nothing before that is mended"
+                f"{bundle.path}: the masks of kernels {kernels} differ from TFLM's, "
+                "so their cost is not reported"
             )
         described = json.loads(
             runner.run("describe", "--bundle", bundle.path, "--kernels", kernels)
@@ -227,9 +252,11 @@ def bench_host(bundle: bundles.Bundle) -> dict:
 def _operators(
     graph_ops: tuple[flatbuffer.GraphOp, ...], elf: Path, source: Path, within: dict[str, int]
 ) -> list[dict]:
-    """Instructions a hop by operator, from those by place in the function that calls all kernels (counter.c's ``within``).
+    """Attribute instructions to operators.
 
-    A place belongs to a line of the C file, by the ELF file's line numbers; a line belongs to the operator in the comment above it.
+    ``within`` has the instructions by address in the function that calls all kernels (see
+    counter.c). By the line numbers in the ELF file, an address belongs to a line of the C file. A
+    line belongs to the operator in the comment above it.
     """
     owner, owners = None, {}
     for number, line in enumerate(source.read_text().splitlines(), 1):
@@ -257,7 +284,7 @@ def _operators(
 
 
 def _kinds(operators: list[dict]) -> list[dict]:
-    """Sums by the name of the operator, the most instructions first."""
+    """Sum by the name of the operator, in descending order of instructions."""
     kinds = []
     for name in {o["name"] for o in operators}:
         same = [o for o in operators if o["name"] == name]
@@ -271,7 +298,10 @@ def _cost(instructions: float, macs: int) -> dict:
 
 
 def _readable(functions: dict[str, int]) -> dict[str, float]:
-    """Instructions a hop by function, the most first; C++ names as in the source, without parameters."""
+    """Return the instructions of a hop by function, in descending order.
+
+    C++ names are demangled, without namespaces and parameters.
+    """
     listed = "\n".join(functions)
     done = subprocess.run(
         ["arm-none-eabi-c++filt", "-p"], input=listed, capture_output=True, text=True, check=True
@@ -289,7 +319,7 @@ def _readable(functions: dict[str, int]) -> dict[str, float]:
 
 
 def _flash(elf: Path, weights: int) -> dict:
-    """Bytes of the firmware in flash: weights and biases; code, tables, quantization and initial values."""
+    """Return the firmware's bytes in flash: weights with biases, and the rest."""
     done = subprocess.run(
         ["arm-none-eabi-size", "-A", elf], capture_output=True, text=True, check=True
     )

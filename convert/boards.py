@@ -1,4 +1,4 @@
-"""Boards as data: micro/boards/boards.toml."""
+"""Boards, as listed in micro/boards/boards.toml."""
 
 import dataclasses
 import tomllib
@@ -16,10 +16,15 @@ class Board:
 
     Attributes
     ----------
-    title, part : for people, and of its processor.
-    core : one of `bench.BOARDS`, which counts for it.
-    clock_hz, flash_bytes, ram_bytes : of the core.
-    reserved_flash_bytes : what a boot loader keeps.
+    title, part : str
+        Display names of the board and of its processor.
+    core : str
+        One of `bench.BOARDS`, on which instructions are counted.
+    clock_hz : int
+    flash_bytes, ram_bytes : int
+        Memory that the core can use.
+    reserved_flash_bytes : int
+        Flash that a boot loader reserves.
     """
 
     title: str
@@ -32,17 +37,25 @@ class Board:
 
 
 def boards() -> dict[str, Board]:
-    """All boards, by name."""
+    """Return all boards by name."""
     return {name: Board(**fields) for name, fields in tomllib.loads(FILE.read_text()).items()}
 
 
 def find(name: str) -> Board:
     """Return a board by name.
 
+    Parameters
+    ----------
+    name : str
+
+    Returns
+    -------
+    Board
+
     Raises
     ------
     UserError
-        When there is no such board. A near name is suggested.
+        When there is no such board. A similar name is suggested.
     """
     known = boards()
     if name not in known:
@@ -52,7 +65,7 @@ def find(name: str) -> Board:
 
 
 def custom(core: str, clock_mhz: float, flash_kb: float, ram_kb: float) -> Board:
-    """Describe a chip that has no name here.
+    """Describe a chip that is not in the list.
 
     Parameters
     ----------
@@ -66,4 +79,6 @@ def custom(core: str, clock_mhz: float, flash_kb: float, ram_kb: float) -> Board
     Board
     """
     title = f"{clock_mhz:g} MHz, {flash_kb:g} KB of flash, {ram_kb:g} KB of RAM"
-    return Board(title, title, core, round(clock_mhz * 1e6), round(flash_kb * 1024), round(ram_kb * 1024))
+    return Board(
+        title, title, core, round(clock_mhz * 1e6), round(flash_kb * 1024), round(ram_kb * 1024)
+    )

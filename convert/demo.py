@@ -1,4 +1,4 @@
-"""The demo: committed mixtures through the int8 network, scored, proven and drawn."""
+"""The demo: process the committed mixtures with an int8 network, score, check parity and plot."""
 
 from pathlib import Path
 
@@ -15,18 +15,29 @@ from tf_model.signal import PCM_SCALE
 
 
 def run_demo(name: str, checkpoint_name: str | None, folder: Path) -> dict:
-    """Separate the demo mixtures and write them, with what the float network makes of them, as WAVs and spectrograms; all in ``demo.png``.
+    """Process the demo mixtures in int8 and in float; write WAV files and spectrograms.
+
+    ``demo.png`` shows all of them.
 
     Parameters
     ----------
-    name : a bundle's name or folder.
-    checkpoint_name : the network it was made from; None: the committed one of its name.
-    folder : where the files go.
+    name : str
+        The name or folder of a bundle.
+    checkpoint_name : str or None
+        The network that it was made from. None selects the committed one of the same name.
+    folder : Path
+        Where the files go.
 
     Returns
     -------
-    dict with ``mixtures`` (``name``, ``sisdr_in_db``, ``sisdr_float_db``, ``sisdr_int8_db``), ``parity`` (see `parity.parity`) and
-    ``files`` (paths).
+    dict
+        ``mixtures`` (``name``, ``sisdr_in_db``, ``sisdr_float_db``, ``sisdr_int8_db``), ``parity``
+        (see `parity.parity`) and ``files`` (paths).
+
+    Raises
+    ------
+    UserError
+        When the bundle is damaged, or was not made from this checkpoint.
     """
     bundle = bundles.load(name)
     trained = checkpoint.load(checkpoint_name or bundle.name)
@@ -37,9 +48,14 @@ def run_demo(name: str, checkpoint_name: str | None, folder: Path) -> dict:
     with progress() as bar:
         for demo in bar.track(clips.demo_mixtures(bundle.sources), description="demo mixtures"):
             pcm = bundles.to_pcm(demo.mixture)
-            mixture = mixer.Mixture(demo.mixture, demo.references, demo.mixture - demo.references.sum(0), {})
+            mixture = mixer.Mixture(
+                demo.mixture, demo.references, demo.mixture - demo.references.sum(0), {}
+            )
             scores, sounds = {}, {"mixture": pcm}
-            for kind, made in (("float", in_keras(demo.mixture)), ("int8", runner.separate_pcm(bundle, pcm)[2] / np.float32(PCM_SCALE))):
+            for kind, made in (
+                ("float", in_keras(demo.mixture)),
+                ("int8", runner.separate_pcm(bundle, pcm)[2] / np.float32(PCM_SCALE)),
+            ):
                 scores[kind] = evaluate.score(0, mixture, made)
                 sounds |= _named(kind, made)
             sounds |= _named("clean", demo.references)
@@ -50,16 +66,22 @@ def run_demo(name: str, checkpoint_name: str | None, folder: Path) -> dict:
             with atomic_path(folder / f"{demo.name}.png") as part:
                 sound.plot_spectrograms(part, sounds, bundle.signal)
             files.append(str(folder / f"{demo.name}.png"))
-            drawn[demo.name] = {kind: samples for kind, samples in sounds.items() if not kind.startswith("float")}
-            rows.append({"name": demo.name, "sisdr_in_db": scores["int8"].before["sisdr"],
-                         **{f"sisdr_{kind}_db": scores[kind].after["sisdr"] for kind in scores}})  # fmt: skip
+            drawn[demo.name] = {
+                kind: samples for kind, samples in sounds.items() if not kind.startswith("float")
+            }
+            after = {f"sisdr_{kind}_db": score.after["sisdr"] for kind, score in scores.items()}
+            before = {"sisdr_in_db": scores["int8"].before["sisdr"]}
+            rows.append({"name": demo.name} | before | after)
     with atomic_path(folder / "demo.png") as part:
         sound.plot_table(part, drawn, bundle.signal)
     files.append(str(folder / "demo.png"))
     return {"mixtures": rows, "parity": parity.parity(bundle, trained, hops=1000), "files": files}
 
 
-def _named(kind: str, several: np.ndarray) -> dict[str, np.ndarray]:
-    """Sounds [shape=(sources, samples), float32] as PCM by name: ``kind``, or ``kind_1``, ``kind_2`` where there are more."""
-    names = [kind] if len(several) == 1 else [f"{kind}_{i + 1}" for i in range(len(several))]
-    return dict(zip(names, map(bundles.to_pcm, several), strict=True))
+def _named(kind: str, sounds: np.ndarray) -> dict[str, np.ndarray]:
+    """Convert sounds [shape=(sources, samples), dtype=float32] to PCM, by name.
+
+    The name is ``kind`` for one source, and ``kind_1``, ``kind_2`` for more.
+    """
+    names = [kind] if len(sounds) == 1 else [f"{kind}_{i + 1}" for i in range(len(sounds))]
+    return dict(zip(names, map(bundles.to_pcm, sounds), strict=True))

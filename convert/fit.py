@@ -1,24 +1,36 @@
-"""Whether a bundle fits a board and keeps up there."""
+"""Check whether a bundle fits a board and runs there in real time."""
 
 from convert import bench, boards
 from convert import bundle as bundles
 
 
-def fit(bundle: bundles.Bundle, target: str | boards.Board, *, cycles_per_instruction: float = bench.CYCLES_PER_INSTRUCTION) -> dict:
-    """Whether a bundle's static firmware fits a board and keeps up, by what it takes on the board's core in QEMU.
+def fit(
+    bundle: bundles.Bundle,
+    target: str | boards.Board,
+    *,
+    cycles_per_instruction: float = bench.CYCLES_PER_INSTRUCTION,
+) -> dict:
+    """Check whether a bundle's static firmware fits a board and runs there in real time.
+
+    The figures are those of the board's core in QEMU.
 
     Parameters
     ----------
-    bundle : what to run.
-    target : name of a board, or a board of one's own.
-    cycles_per_instruction : assumed; QEMU counts instructions.
+    bundle : Bundle
+    target : str or Board
+        The name of a board, or a custom board.
+    cycles_per_instruction : float
+        An assumption, because QEMU counts instructions.
 
     Returns
     -------
-    dict with ``bundle``, ``board``, ``title``, ``core``, ``checks`` {``flash_bytes``, ``ram_bytes``, ``cycles``: each with ``used``,
-    ``limit``, ``ok``}, ``stack_bytes`` (part of the RAM), ``instructions`` of the worst hop, ``load`` (share of a hop's time),
-    ``cycles_per_instruction`` (the assumption) and ``most_cycles_per_instruction`` (with which it would just keep up), ``latency_ms``
-    (of a window) and ``ok``. Flash and RAM are those of the engine with its signal path; what an application adds is not in them.
+    dict
+        ``bundle``, ``board``, ``title``, ``core``, ``checks`` {``flash_bytes``, ``ram_bytes``,
+        ``cycles``: each with ``used``, ``limit``, ``ok``}, ``stack_bytes`` (part of the RAM),
+        ``instructions`` (of the worst hop), ``load`` (share of a hop's time),
+        ``cycles_per_instruction`` (the assumption), ``most_cycles_per_instruction`` (the highest
+        that is still real time), ``latency_ms`` (of a window) and ``ok``. Flash and RAM are those
+        of the engine with its signal path, without an application.
 
     Raises
     ------
@@ -33,11 +45,20 @@ def fit(bundle: bundles.Bundle, target: str | boards.Board, *, cycles_per_instru
     signal = bundle.signal
     instructions = found["instructions"]["hop"]["worst"]
     limits = {
-        "flash_bytes": (sum(found["flash_bytes"].values()), board.flash_bytes - board.reserved_flash_bytes),
+        "flash_bytes": (
+            sum(found["flash_bytes"].values()),
+            board.flash_bytes - board.reserved_flash_bytes,
+        ),
         "ram_bytes": (found["ram_bytes"]["total"], board.ram_bytes),
-        "cycles": (round(instructions * cycles_per_instruction), board.clock_hz * signal.hop // signal.sample_rate),
+        "cycles": (
+            round(instructions * cycles_per_instruction),
+            board.clock_hz * signal.hop // signal.sample_rate,
+        ),
     }
-    checks = {key: {"used": used, "limit": limit, "ok": used <= limit} for key, (used, limit) in limits.items()}
+    checks = {
+        key: {"used": used, "limit": limit, "ok": used <= limit}
+        for key, (used, limit) in limits.items()
+    }
     return {
         "bundle": bundle.name,
         "board": name,

@@ -1,7 +1,8 @@
-"""Proof that every runtime computes the same: one table, the same real sound for all.
+"""Prove that every runtime computes the same, on the same real sound.
 
-Float runtimes are held against Keras' sequence view. int8 runtimes are fed the same bytes and held against the official TFLM, byte
-by byte. The SNR of every row is that of its result against what the float network makes of the same sound.
+Float runtimes are compared with Keras' sequence view. int8 runtimes get the same bytes and are
+compared with the official TFLM, byte by byte. The SNR of every row compares its result with the
+result of the float network for the same sound.
 """
 
 import dataclasses
@@ -18,22 +19,27 @@ from tf_model import checkpoint
 from tf_model import signal as sig
 from tf_model.networks import streaming
 
-STREAMING_TOLERANCE = (
-    1e-5  # of a mask in 0..1: float32 rounding over a stream, in another order of operations
-)
+# Tolerance of a mask in 0..1. The views round differently in float32, because their operations have
+# a different order.
+STREAMING_TOLERANCE = 1e-5
 
 
 @dataclasses.dataclass(frozen=True)
 class Row:
-    """One runtime against its reference.
+    """Comparison of one runtime with its reference.
 
-    Parameters
+    Attributes
     ----------
-    name, reference : what ran and what it is held against; the reference is None for the sequence view, which float rows are held
-        against.
-    equal_bytes : share of equal output bytes, 0..1 (float32 and int16: of equal values).
-    max_steps : worst difference in steps of the output: of int8, of int16 PCM; for float masks, of the int8 scale.
-    snr_db : against the float network; None where there is no difference at all.
+    name, reference : str
+        What ran, and what it is compared with. The reference is None for the sequence view, which
+        is the reference of float rows.
+    equal_bytes : float
+        Share of equal output bytes in 0..1. For float32 and int16, the share of equal values.
+    max_steps : float
+        Largest difference in steps of the output: of int8, of int16 PCM, or for float masks of the
+        int8 scale.
+    snr_db : float or None
+        SNR relative to the float network. None where there is no difference.
     """
 
     name: str
@@ -53,10 +59,22 @@ def _snr_db(got: np.ndarray, reference: np.ndarray) -> float | None:
 
 
 def check_pair(bundle: bundles.Bundle, trained: checkpoint.Checkpoint) -> None:
-    """Raise a `UserError` unless the bundle was made from this checkpoint."""
+    """Check that a bundle was made from a checkpoint.
+
+    Parameters
+    ----------
+    bundle : Bundle
+    trained : Checkpoint
+
+    Raises
+    ------
+    UserError
+        When it was not.
+    """
     if bundle.description["checkpoint_sha256"] != trained.sha256():
         raise UserError(
-            f"{bundle.path}: made from other weights than {trained.weights}; convert again or name its --checkpoint"
+            f"{bundle.path}: made from other weights than {trained.weights}; convert again, "
+            "or give its --checkpoint"
         )
 
 
@@ -65,16 +83,23 @@ def parity(bundle: bundles.Bundle, trained: checkpoint.Checkpoint, *, hops: int)
 
     Parameters
     ----------
-    bundle, trained : the bundle and the checkpoint that it was made from.
-    hops : of real sound in a pass; there are two equal passes, with a reset in between.
+    bundle : Bundle
+    trained : Checkpoint
+        The checkpoint that the bundle was made from.
+    hops : int
+        Hops of real sound in one pass. There are two equal passes, with a reset in between.
 
     Returns
     -------
-    dict with ``bundle``, ``hops`` (of a pass), ``passes``, ``runtimes`` (a `Row` each, as dicts), ``exact`` (TFLM in Python and in
-    C++ equal in every byte: by replay, on its kernels and on ours, by the C++ stream and to the golden vectors; and so are plain C and
-    the simulation),
-    ``streaming_difference`` (worst difference of a mask between Keras' streaming and sequence views) and ``ok`` (exact, and that
-    difference within `STREAMING_TOLERANCE`).
+    dict
+        ``bundle``, ``hops`` (of one pass), ``passes``, ``runtimes`` (a `Row` each, as dicts),
+        ``exact``, ``streaming_difference`` (the largest difference of a mask between Keras'
+        streaming and sequence views) and ``ok`` (exact, and that difference is within
+        `STREAMING_TOLERANCE`).
+
+        ``exact`` is true when all of these are equal in every byte: TFLM in Python; TFLM in C++ by
+        replay, with its kernels and with ours; the C++ stream; the golden vectors; plain C; and the
+        simulation.
 
     Raises
     ------
@@ -90,7 +115,10 @@ def parity(bundle: bundles.Bundle, trained: checkpoint.Checkpoint, *, hops: int)
     rows = []
 
     def row(name, got, against, reference, *, step=1.0, value=None, ideal=None):
-        """``value`` is what ``got`` stands for, ``ideal`` what the float network has there."""
+        """Append a row.
+
+        ``value`` is the real value of ``got``, and ``ideal`` that of the float network.
+        """
         worst = float(np.abs(got.astype(np.float64) - reference).max() / step)
         snr = None if value is None else _snr_db(value, ideal)
         rows.append(Row(name, against, float(np.mean(got == reference)), worst, snr))
@@ -160,20 +188,26 @@ def parity(bundle: bundles.Bundle, trained: checkpoint.Checkpoint, *, hops: int)
             if bundle.activations == 8
             else ()
         )
-        for name, kind in in_tflite:  # it has no LSTM of int16
+        for name, kind in in_tflite:  # TFLite has no int16 LSTM
             runtime = kind(bundle.model)
             got = twice(lambda r=runtime: r(quantized), runtime.reset)
             int8_row(name, got, "tflm_python", truth)
 
-        # The whole C++ stream, PCM to PCM: its own FFT and features, the engine, masks and overlap-add.
+        # The whole C++ stream, PCM to PCM: FFT, features, engine, masks and overlap-add.
         seen, given, out = runner.separate_pcm(bundle, pcm)
         tflm.reset()
         scale, zero_point = (
             bundle.description["features"]["scale"],
             bundle.description["features"]["zero_point"],
         )
-        row("stream_cpp_features", seen, "python_features", quantized,
-            value=quantize.dequantize(seen, scale, zero_point), ideal=features)  # fmt: skip
+        row(
+            "stream_cpp_features",
+            seen,
+            "python_features",
+            quantized,
+            value=quantize.dequantize(seen, scale, zero_point),
+            ideal=features,
+        )
         int8_row("stream_cpp", given, "tflm_python", tflm(seen))
         expected = bundles.to_pcm(separator.from_runtime(bundle, tflm)(audio))  # (sources, samples)
         ideal = separator.from_keras(trained)(audio)
@@ -218,7 +252,10 @@ def _static(bundle: bundles.Bundle) -> runtimes.Static:
 
 
 def _keras_streaming(trained: checkpoint.Checkpoint, features: np.ndarray):
-    """(run, reset) of the streaming view, traced once so that a hop does not run layer by layer in Python."""
+    """Return functions that run and reset the streaming view.
+
+    The view is traced once, so that a hop does not run layer by layer in Python.
+    """
     import tensorflow as tf
 
     model = trained.model("streaming")

@@ -1,15 +1,21 @@
-"""Quantization-aware training: the float `.tflite`'s own graph in TensorFlow, rounded where TFLM rounds.
+"""Quantization-aware training: the float `.tflite` in TensorFlow, rounded where TFLM rounds.
 
-tfmot wraps Keras layers and refuses recurrent ones; TensorFlow's converter fails on FakeQuant beside a fused LSTM. Neither is asked. The
-graph that `integer.quantize` turns into integers is run here operator by operator, many sounds and frames at once, with constants that are
-the Keras weights (in the flatbuffer's order and layout) and with a `tf.quantization.fake_quant_with_min_max_vars` at every tensor that
-becomes integers. Its ranges are trained with the weights, and are the ones that `integer.quantize` gets: one graph, one list of
-tensors, so what was trained is what runs. Rounding passes gradients straight through, saturation does not (Jacob et al., "Quantization and
-training of neural networks for efficient integer-arithmetic-only inference", CVPR 2018; trained ranges: Jain et al., "Trained quantization
-thresholds", MLSys 2020).
+tfmot wraps Keras layers and does not support recurrent ones. TensorFlow's converter fails on
+FakeQuant beside a fused LSTM. This module uses neither. It runs the graph that `integer.quantize`
+converts, operator by operator, on many sounds and frames at once. Its constants are the Keras
+weights, in the order and layout of the flatbuffer. A `tf.quantization.fake_quant_with_min_max_vars`
+is at every tensor that becomes integers. Its ranges are trained with the weights, and
+`integer.quantize` uses them. Training and conversion share one graph and one list of tensors, so
+the network that runs is the one that was trained.
 
-Not rounded, for it is far below a step of int8: the multipliers of TFLM's rescaling, and an LSTM's gates after their curves (int16 in
-1 / 32768). An LSTM's gates before their curves (saturating int16 in 1 / 4096), its cell and its hidden state are.
+Rounding passes gradients straight through; saturation does not (Jacob et al., "Quantization and
+training of neural networks for efficient integer-arithmetic-only inference", CVPR 2018; trained
+ranges: Jain et al., "Trained quantization thresholds", MLSys 2020).
+
+Two roundings are not modelled, because they are far below a step of int8: those of the multipliers
+of TFLM's rescaling, and those of an LSTM's gates after their activation (int16 in units of 1 /
+32768). An LSTM's gates before their activation (saturating int16 in units of 1 / 4096), its cell
+and its hidden state are rounded.
 """
 
 import dataclasses
@@ -23,7 +29,7 @@ from convert.tflite_schema import schema
 from groupcomm.errors import UserError
 from tf_model.networks import streaming
 
-GATE_STEPS = 4096.0  # steps of 1 in an LSTM's gate before its curve
+GATE_STEPS = 4096.0  # steps in 1.0, of an LSTM's gate before its activation
 _DTYPES = {
     schema.TensorType.FLOAT32: np.float32,
     schema.TensorType.INT32: np.int32,
@@ -33,13 +39,18 @@ _DTYPES = {
 
 @dataclasses.dataclass(frozen=True)
 class QuantPoint:
-    """Where a network is rounded.
+    """A point where a network is rounded.
 
     Attributes
     ----------
-    what : ``"weights"`` of an operator (its bias too), ``"gates"`` or ``"cell"`` of an LSTM, ``"values"``: activations of one scale.
-    number : the operator's in the graph, or for values that of their group among those of `integer.scale_groups`.
-    name : for people: the operator that makes it.
+    what : str
+        ``"weights"`` of an operator (its bias too), ``"gates"`` or ``"cell"`` of an LSTM, or
+        ``"values"``: activations with one scale.
+    number : int
+        Index of the operator in the graph. For values, index of their group in
+        `integer.scale_groups`.
+    name : str
+        Display name of the operator that computes it.
     """
 
     what: str
@@ -48,20 +59,36 @@ class QuantPoint:
 
 
 class FakeQuantized(tf.Module):
-    """A streaming network as its integer `.tflite` will compute it, with gradients: features [batch, frames, inputs] -> masks.
+    """A streaming network that rounds as its integer `.tflite` does, with gradients.
 
     Parameters
     ----------
-    name, model : a network's name, and its sequence view, whose weights are the constants.
-    net : its sizes.
-    ranges : of every activation, to begin with (see `integer.choose_ranges`).
-    weights : bits of a FULLY_CONNECTED's, see `integer.quantize`.
-    selective : rounds only at the points that `switch` names, at first at none; takes half as long again.
+    name : str
+        Name of the network.
+    model : keras.Model
+        Its sequence view, whose weights are the constants.
+    net : Streaming
+        Its sizes.
+    ranges : dict of int to tuple of float
+        Initial range of every activation, see `integer.choose_ranges`.
+    weights : int
+        Bits of the weights of FULLY_CONNECTED, see `integer.quantize`.
+    selective : bool
+        Round only at the points that `enable_only` enables, initially none. This takes 1.5 times as
+        long.
+
+    Attributes
+    ----------
+    points : list of QuantPoint
+        All points where the network is rounded, in the order of the graph.
+    lows, highs : list of tf.Variable
+        Ranges of the groups of `integer.scale_groups`.
 
     Raises
     ------
     UserError
-        When the converter computed with weights, so that a constant of the `.tflite` is none of them.
+        When the converter computed with weights, so that a constant of the `.tflite` is not a
+        weight.
     """
 
     def __init__(
@@ -119,11 +146,11 @@ class FakeQuantized(tf.Module):
         self._range_use: dict[tuple[str, int], tf.Tensor] | None = None
 
     def _list_points(self) -> list[QuantPoint]:
-        """In the order of the graph."""
-        [given] = self._graph.inputs
+        """List the points in the order of the graph."""
+        [features_index] = self._graph.inputs
         points, seen = (
-            [QuantPoint("values", self._group_of[int(given)], "features")],
-            {self._group_of[int(given)]},
+            [QuantPoint("values", self._group_of[int(features_index)], "features")],
+            {self._group_of[int(features_index)]},
         )
         for k, (name, op) in enumerate(zip(self._names, self._graph.operators, strict=True)):
             label = f"{k} {name.removeprefix('UNIDIRECTIONAL_SEQUENCE_')}"
@@ -142,11 +169,26 @@ class FakeQuantized(tf.Module):
         return points
 
     def enable_only(self, points: set[QuantPoint]) -> None:
-        """Round at these points and nowhere else."""
+        """Round at these points and nowhere else.
+
+        Parameters
+        ----------
+        points : set of QuantPoint
+        """
         self._switches.assign([point in points for point in self.points])
 
     def range_utilization(self, features: tf.Tensor) -> tf.Tensor:
-        """What part of its range each point uses on these features [shape=(points,)]: beyond 1 is cut off, NaN has no range of its own."""
+        """Measure the fraction of its range that each point uses.
+
+        Parameters
+        ----------
+        features : tf.Tensor [shape=(batch, frames, inputs), dtype=float32]
+
+        Returns
+        -------
+        tf.Tensor [shape=(points,), dtype=float32]
+            Values above 1 are clipped. NaN marks a point without a range of its own.
+        """
         self._range_use = {}
         self(features)
         seen = [
@@ -165,7 +207,7 @@ class FakeQuantized(tf.Module):
         self._range_use[what, number] = tf.maximum(used, self._range_use.get((what, number), 0.0))
 
     def _select(self, what: str, number: int, rounded: tf.Tensor, exact: tf.Tensor) -> tf.Tensor:
-        """Which of the two this place has now."""
+        """Return the rounded value if the point is enabled, else the exact one."""
         return (
             rounded
             if self._switches is None
@@ -173,7 +215,14 @@ class FakeQuantized(tf.Module):
         )
 
     def metadata(self) -> dict:
-        """What `quantize.integers` reads: ``ranges`` as they are now, [tensor, low, high] of each activation; ``weights``, see above."""
+        """Return what `quantize.integers` reads from a checkpoint.
+
+        Returns
+        -------
+        dict
+            ``ranges``: [tensor, low, high] of each activation. ``weights``: bits of the weights of
+            FULLY_CONNECTED.
+        """
         return {
             "ranges": [
                 [i, *map(float, self._trained(n))] for i, n in sorted(self._group_of.items())
@@ -182,28 +231,41 @@ class FakeQuantized(tf.Module):
         }
 
     def _trained(self, n: int) -> tuple[tf.Tensor, tf.Tensor]:
-        """A group's range, 0 in it."""
+        """Return the trained range of a group, extended to include 0."""
         return tf.minimum(self.lows[n], 0.0), tf.maximum(self.highs[n], 1e-6)
 
     def _limits(self, index: int) -> tuple[tf.Tensor, tf.Tensor]:
-        """Lowest and highest of an activation's 256 values."""
+        """Return the lowest and highest of an activation's 256 values."""
         n = self._group_of[index]
         fixed = {"LOGISTIC": (0.0, 255 / 256), "TANH": (-1.0, 127 / 128)}.get(self._groups[n].kind)
         return tuple(map(tf.constant, fixed)) if fixed else self._trained(n)
 
     def __call__(self, features: tf.Tensor) -> tf.Tensor:
+        """Compute masks.
+
+        Parameters
+        ----------
+        features : tf.Tensor [shape=(batch, frames, inputs), dtype=float32]
+
+        Returns
+        -------
+        tf.Tensor [shape=(batch, frames, sources * values), dtype=float32]
+        """
         batch, frames = tf.shape(features)[0], tf.shape(features)[1]
         flat = tf.concat([tf.reshape(w, [-1]) for w in self._weights], 0)
         weights = {i: tf.gather(flat, place) for i, place in self._weight_indices.items()}
-        [given], [result] = self._graph.inputs, self._graph.outputs
-        features = tf.reshape(features, [-1, *self._shape(given)])
+        [features_index], [masks_index] = self._graph.inputs, self._graph.outputs
+        features = tf.reshape(features, [-1, *self._shape(features_index)])
         self._record_range_use(
-            "values", self._group_of[int(given)], features, *self._limits(int(given))
+            "values",
+            self._group_of[int(features_index)],
+            features,
+            *self._limits(int(features_index)),
         )
-        values = {int(given): self._fake_quantize(int(given), features)}
+        values = {int(features_index): self._fake_quantize(int(features_index), features)}
 
         def value(i: int) -> tf.Tensor:
-            """An activation [shape=(batch * frames, ...)], or a constant without that axis."""
+            """Return an activation [shape=(batch * frames, ...)], or a constant without it."""
             i = int(i)
             return (
                 values[i]
@@ -245,7 +307,7 @@ class FakeQuantized(tf.Module):
                 y = (tf.sigmoid if name == "LOGISTIC" else tf.tanh)(value(inputs[0]))
             elif name in ("RESHAPE", "SQUEEZE"):
                 y = value(inputs[0])
-                if inputs[0] not in values:  # a state is set from a constant, in every frame
+                if inputs[0] not in values:  # a constant that sets a state, in every frame
                     y = tf.broadcast_to(y[None], [batch * frames, *y.shape])
             elif name == "GATHER":
                 y = tf.gather(
@@ -256,11 +318,11 @@ class FakeQuantized(tf.Module):
             elif name == "CONCATENATION":
                 y = tf.concat([value(i) for i in inputs], options.axis % (len(shape) - 1) + 1)
             else:
-                raise UserError(f"operator {name} cannot be trained in integers")
+                raise UserError(f"operator {name}: quantization-aware training does not support it")
             if getattr(options, "fusedActivationFunction", 0) == schema.ActivationFunctionType.RELU:
                 y = tf.nn.relu(y)
             y = tf.reshape(y, shape)
-            # What only moves has been rounded; so has what an LSTM gives.
+            # Moved values and the output of an LSTM are already rounded.
             if out in self._group_of and self._groups[self._group_of[out]].kind != "cell":
                 self._record_range_use("values", self._group_of[out], y, *self._limits(out))
             values[out] = (
@@ -268,20 +330,23 @@ class FakeQuantized(tf.Module):
                 if name in ("RESHAPE", "SQUEEZE", "GATHER", "UNIDIRECTIONAL_SEQUENCE_LSTM")
                 else self._fake_quantize(out, y)
             )
-        return tf.reshape(values[int(result)], [batch, frames, -1])
+        return tf.reshape(values[int(masks_index)], [batch, frames, -1])
 
     def _shape(self, index: int) -> list[int]:
         return [int(n) for n in self._graph.tensors[index].shape]
 
     def _fake_quantize(self, index: int, x: tf.Tensor) -> tf.Tensor:
-        """An activation, rounded to its steps."""
+        """Round an activation."""
         rounded = tf.quantization.fake_quant_with_min_max_vars(x, *self._limits(index))
         return self._select("values", self._group_of[index], rounded, x)
 
     def _quantize_matrix(
         self, k: int, w: tf.Tensor, *, by_output: bool
     ) -> tuple[tf.Tensor, tf.Tensor]:
-        """A matrix [shape=(outputs, inputs)] in its steps, symmetric, of each output by itself or of all; and these steps."""
+        """Round a matrix [shape=(outputs, inputs)] symmetrically; return it and its scales.
+
+        The matrix has one scale for each output, or one for all.
+        """
         bits = self._bits if by_output else 8
         top, axis = float(integer.qmax(bits)), 1 if by_output and bits == 8 else None
         most = tf.stop_gradient(tf.reduce_max(tf.abs(w), axis, keepdims=True))
@@ -292,15 +357,18 @@ class FakeQuantized(tf.Module):
         return self._select("weights", k, _round_to_grid(bias, scale), bias)
 
     def _scale(self, index: int) -> tf.Tensor:
-        """Steps of an activation."""
+        """Return the scale of an activation."""
         low, high = self._limits(index)
         return tf.stop_gradient(high - low) / 255
 
     def _round_twice(self, x: tf.Tensor, sums: tf.Tensor, out: int, more: int = 0) -> tf.Tensor:
-        """TFLM rounds twice: to a part of the output's steps, as small as its multiplier is shifted to the right, then to a step.
+        """Round a sum of products as TFLM does, in two steps.
 
-        Where the shift is small, as beside weights of 4 bits, or for MEAN, which divides by ``2 ** more`` by shifting, many a value lies at
-        half a step then, and what becomes of halves counts: `tf.quantization` has them up, TFLM away from zero.
+        TFLM first rounds to a fraction of the output's scale, which depends on the right shift of
+        its multiplier, and then to the scale. Where the shift is small, many values are then
+        halfway between two integers, and the rounding of halves matters: `tf.quantization` rounds
+        them up, TFLM away from zero. This is the case beside 4-bit weights, and for MEAN, which
+        divides by ``2 ** more`` by shifting.
         """
         left = tf.math.ceil(tf.math.log(sums / self._scale(out)) / np.float32(np.log(2.0))) - more
         part = tf.pow(2.0, tf.minimum(left, 0.0))
@@ -309,7 +377,7 @@ class FakeQuantized(tf.Module):
         )
 
     def _operand(self, k: int, x: tf.Tensor, activation: bool, shape: list[int]) -> tf.Tensor:
-        """Of a sum or product: a constant has steps of its own."""
+        """Return an operand of a sum or product. A constant has a scale of its own."""
         if activation:
             return tf.reshape(x, [-1, *[1] * (len(shape) - len(x.shape)), *x.shape[1:]])
         low, high = (
@@ -326,9 +394,8 @@ class FakeQuantized(tf.Module):
         x, (units, width) = value(inputs[0]), self._shape(inputs[1])
         shape = self._shape(inputs[0])
         rows, steps = (shape[1], shape[0]) if op.builtinOptions.timeMajor else (shape[0], shape[1])
-        across_groups = (
-            hidden in values
-        )  # a recurrence across the groups of a frame, from what was written into its state
+        # A recurrence across the groups of a frame starts from the state that operators wrote.
+        across_groups = hidden in values
         if across_groups:
             order = [1, 0, 2, 3] if op.builtinOptions.timeMajor else [2, 0, 1, 3]
             x = tf.reshape(tf.transpose(tf.reshape(x, [-1, *shape]), order), [steps, -1, width])
@@ -386,15 +453,24 @@ class FakeQuantized(tf.Module):
 
 
 def _trace(name: str, model: keras.Model, net) -> tuple[bytes, dict[int, np.ndarray]]:
-    """The float `.tflite`, and for each of its float constants the place of every element in the network's weights, all in one row.
+    """Convert a network to float, and find every constant's elements among the network's weights.
 
-    It converts the network with the places themselves as weights: a constant that is not made of whole numbers in that row was computed.
+    The conversion uses a network whose weights are their own positions, counted from 1 over all
+    weights. A constant that does not consist of such positions was computed from weights.
+
+    Returns
+    -------
+    content : bytes
+        The float `.tflite`.
+    indices : dict of int to np.ndarray [dtype=int32]
+        For each float constant that is not zero, the position of every element.
     """
     sizes = [int(np.prod(w.shape)) for w in model.weights]
     starts = np.cumsum([0, *sizes])
     if starts[-1] >= 2**24:
         raise UserError(
-            f"{name}: {starts[-1]} weights; float32 counts to {2**24 - 1} exactly, and so far goes quantization-aware training"
+            f"{name}: {starts[-1]} weights; quantization-aware training supports at most "
+            f"{2**24 - 1}, the integers that float32 represents exactly"
         )
     numbered = [
         np.arange(a + 1, b + 1, dtype=np.float32).reshape(w.shape)
@@ -410,12 +486,9 @@ def _trace(name: str, model: keras.Model, net) -> tuple[bytes, dict[int, np.ndar
         for i in map(int, op.inputs):
             tensor = graph.tensors[i]
             data = parsed.buffers[tensor.buffer].data
-            if (
-                i < 0
-                or data is None
-                or tensor.type != schema.TensorType.FLOAT32
-                or not np.any(data)
-            ):  # zeros: what a state is set to
+            is_float = tensor.type == schema.TensorType.FLOAT32
+            # Zeros are the values that reset a state.
+            if i < 0 or data is None or not is_float or not np.any(data):
                 continue
             found = np.frombuffer(np.asarray(data, np.uint8).tobytes(), np.float32).reshape(
                 tensor.shape
@@ -423,17 +496,20 @@ def _trace(name: str, model: keras.Model, net) -> tuple[bytes, dict[int, np.ndar
             place = np.rint(found).astype(np.int64) - 1
             if not np.array_equal(place + 1, found) or place.min() < 0 or place.max() >= starts[-1]:
                 raise UserError(
-                    f"{name}: tensor {i} of its .tflite holds values that are no weights; it cannot be trained in integers"
+                    f"{name}: tensor {i} of its .tflite has values that are not weights; "
+                    "quantization-aware training does not support it"
                 )
             indices[i] = place.astype(np.int32)
     return content, indices
 
 
 def _round_to_grid(x: tf.Tensor, scale, part=1.0) -> tf.Tensor:
-    """Rounded to multiples of ``part * scale`` and then of ``scale``, halves away from zero; gradients pass straight through."""
-    parts = tf.floor(
-        tf.abs(x) / (part * scale) + 0.5
-    )  # whole numbers: a half of a step is exactly that
+    """Round to multiples of ``part * scale`` and then of ``scale``, halves away from zero.
+
+    Gradients pass straight through.
+    """
+    # These are whole numbers, so half a step is represented exactly.
+    parts = tf.floor(tf.abs(x) / (part * scale) + 0.5)
     return x + tf.stop_gradient(tf.sign(x) * tf.floor(parts * part + 0.5) * scale - x)
 
 
@@ -442,5 +518,5 @@ def _clip_gate(x: tf.Tensor) -> tf.Tensor:
 
 
 def _round_gate(x: tf.Tensor) -> tf.Tensor:
-    """Half of an LSTM's gate before its curve: int16 that saturates."""
+    """Round half of an LSTM's gate before its activation: int16 that saturates."""
     return _clip_gate(_round_to_grid(x, 1 / GATE_STEPS))

@@ -1,4 +1,4 @@
-"""The C++ runner on this machine: built by Bazel on first use, called as a program."""
+"""Run the C++ programs of this machine, which Bazel builds on first use."""
 
 import functools
 import os
@@ -18,7 +18,16 @@ from groupcomm.files import REPO
 
 
 def build(target: str) -> Path:
-    """Path of a program that a Bazel target makes, built and up to date.
+    """Build a Bazel target, if it is not up to date, and return the path of its program.
+
+    Parameters
+    ----------
+    target : str
+        A label.
+
+    Returns
+    -------
+    Path
 
     Raises
     ------
@@ -27,11 +36,13 @@ def build(target: str) -> Path:
     """
     if not (REPO / "WORKSPACE").is_file():
         raise UserError(
-            f"{target}: Bazel builds it in a checkout only, and this is an installation; clone the repository"
+            f"{target}: Bazel can build it only in a checkout, and this is an installation; "
+            "clone the repository"
         )
     if not shutil.which("bazel"):
         raise UserError(
-            "bazel is not installed, and the C++ runner needs it; run `make setup` (Debian: apt-get install bazel-bootstrap)"
+            "bazel is not installed, but the C++ runner needs it; "
+            "run `make setup` (Debian: apt-get install bazel-bootstrap)"
         )
     built = REPO / "bazel-bin" / target.removeprefix("//").replace(":", "/")
     if not built.exists():
@@ -46,19 +57,30 @@ def build(target: str) -> Path:
     )
     if done.returncode:
         raise UserError(
-            f"bazel build {target} failed; run it in {REPO} to see all of it:\n{done.stderr.strip()[-2000:]}"
+            f"bazel build {target} failed; "
+            f"run it in {REPO} for the full output:\n{done.stderr.strip()[-2000:]}"
         )
     return built
 
 
 @functools.cache
 def program(name: str) -> Path:
-    """Path of a host program of `micro/boards/host`; see `build`."""
+    """Return the path of a host program of `micro/boards/host`; see `build`."""
     return build(f"//micro/boards/host:{name}")
 
 
 def run(name: str, *arguments) -> str:
-    """Run a host program and return what it printed.
+    """Run a host program and return its standard output.
+
+    Parameters
+    ----------
+    name : str
+    *arguments : str
+        Other types are converted to str.
+
+    Returns
+    -------
+    str
 
     Raises
     ------
@@ -70,7 +92,8 @@ def run(name: str, *arguments) -> str:
         message = done.stderr.strip().removeprefix(f"{name}: ")
         raise UserError(
             message
-            or f"{name} ended with code {done.returncode} and said nothing; run it by hand: {program(name)}"
+            or f"{name} ended with code {done.returncode} and no message; "
+            f"run it by hand: {program(name)}"
         )
     return done.stdout
 
@@ -78,17 +101,21 @@ def run(name: str, *arguments) -> str:
 def replay(
     bundle: Bundle, features: np.ndarray, *, passes: int = 1, kernels: str = "library"
 ) -> np.ndarray:
-    """Stream quantized features through the C++ engine, hop by hop.
+    """Run the C++ engine on quantized features, hop by hop.
 
     Parameters
     ----------
-    features : np.ndarray [shape=(hops, inputs), int8]
-    passes : how often, with a reset in between.
-    kernels : ``library`` for TFLM's own, ``ours`` for those of `micro/kernels` where there is one.
+    bundle : Bundle
+    features : np.ndarray [shape=(hops, inputs), dtype=int8]
+    passes : int
+        Number of repetitions, with a reset in between.
+    kernels : {"library", "ours"}
+        ``"library"`` selects TFLM's kernels, ``"ours"`` those of `micro/kernels` where there is
+        one.
 
     Returns
     -------
-    np.ndarray [shape=(passes * hops, sources * values), int8]
+    np.ndarray [shape=(passes * hops, sources * values), dtype=int8]
     """
     return timed_replay(bundle, features, passes=passes, kernels=kernels)[0]
 
@@ -96,7 +123,22 @@ def replay(
 def timed_replay(
     bundle: Bundle, features: np.ndarray, *, passes: int = 1, kernels: str = "library"
 ) -> tuple[np.ndarray, np.ndarray]:
-    """`replay`, and how long the engine took over every hop in microseconds [shape=(passes * hops,), float32]."""
+    """Run the C++ engine as `replay` does, and measure its time.
+
+    Parameters
+    ----------
+    bundle : Bundle
+    features : np.ndarray [shape=(hops, inputs), dtype=int8]
+    passes : int
+    kernels : str
+        See `replay`.
+
+    Returns
+    -------
+    masks : np.ndarray [shape=(passes * hops, sources * values), dtype=int8]
+    microseconds : np.ndarray [shape=(passes * hops,), dtype=float32]
+        Time of the engine for each hop.
+    """
     with tempfile.TemporaryDirectory() as folder:
         times, masks = Path(folder) / "times.f32", Path(folder) / "masks.i8"
         run(
@@ -113,12 +155,26 @@ def timed_replay(
 
 
 def count_replay(bundle: Bundle, features: np.ndarray, *, kernels: str = "library") -> int | None:
-    """Instructions that the engine takes for these hops on this machine, the same in every run; None where valgrind is not installed.
+    """Count the instructions of the engine for these hops on this machine.
+
+    The count is the same in every run.
+
+    Parameters
+    ----------
+    bundle : Bundle
+    features : np.ndarray [shape=(hops, inputs), dtype=int8]
+    kernels : str
+        See `replay`.
+
+    Returns
+    -------
+    int or None
+        None where valgrind is not installed.
 
     Raises
     ------
     UserError
-        With valgrind's own words when it cannot run the program.
+        With valgrind's own message when it cannot run the program.
     """
     if not shutil.which("valgrind"):
         return None
@@ -131,17 +187,20 @@ def count_replay(bundle: Bundle, features: np.ndarray, *, kernels: str = "librar
         ]
         command += [program("replay"), *_replay_arguments(bundle, features, Path(folder), kernels)]
         done = subprocess.run(command, capture_output=True, text=True)
-    # The last is the program's; before it come the processes in which it tries arenas.
+    # The last count is the program's. Those before it are of processes in which it tries arenas.
     collected = [int(count) for count in re.findall(r"Collected : (\d+)", done.stderr)]
     if done.returncode or not collected or not collected[-1]:
         raise UserError(
-            f"valgrind does not count the runner's instructions:\n{done.stderr.strip()[-1000:]}"
+            f"valgrind cannot count the runner's instructions:\n{done.stderr.strip()[-1000:]}"
         )
     return collected[-1]
 
 
 def _replay_arguments(bundle: Bundle, features: np.ndarray, folder: Path, kernels: str) -> list:
-    """Of a replay that reads these features from a file in ``folder`` and writes ``masks.i8`` there."""
+    """Return the arguments of a replay that reads these features and writes ``masks.i8``.
+
+    Both files are in ``folder``.
+    """
     given = folder / "features.i8"
     given.write_bytes(features.tobytes())
     return [
@@ -157,16 +216,21 @@ def _replay_arguments(bundle: Bundle, features: np.ndarray, folder: Path, kernel
 
 
 def separate_pcm(bundle: Bundle, pcm: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Stream 16 kHz PCM through the C++ runner, hop by hop.
+    """Process 16 kHz PCM with the C++ runner, hop by hop.
 
     Parameters
     ----------
-    pcm : np.ndarray [shape=(samples,), int16]
+    bundle : Bundle
+    pcm : np.ndarray [shape=(samples,), dtype=int16]
 
     Returns
     -------
-    (features, masks, estimates) : what the engine saw [shape=(hops, inputs), int8] and gave [shape=(hops, sources * values), int8] at
-        every hop, those that flush the stream included, and the sound [shape=(sources, samples), int16], aligned with the input.
+    features : np.ndarray [shape=(hops, inputs), dtype=int8]
+        Input of the engine. Hops that flush the stream are included.
+    masks : np.ndarray [shape=(hops, sources * values), dtype=int8]
+        Output of the engine.
+    estimates : np.ndarray [shape=(sources, samples), dtype=int16]
+        Aligned with the input.
     """
     import soundfile
 
@@ -183,7 +247,22 @@ def separate_pcm(bundle: Bundle, pcm: np.ndarray) -> tuple[np.ndarray, np.ndarra
 
 
 def separate_wav(bundle: Bundle, wav: Path, folder: Path, *options) -> list[Path]:
-    """Run a 16 kHz mono 16-bit WAV through the C++ runner; returns the WAVs that it wrote into ``folder``, one a source."""
+    """Process a 16 kHz mono 16-bit WAV file with the C++ runner.
+
+    Parameters
+    ----------
+    bundle : Bundle
+    wav : Path
+    folder : Path
+        Where the results go.
+    *options : str
+        Further options of the program.
+
+    Returns
+    -------
+    list of Path
+        WAV files, one for each source.
+    """
     run("separate", "--bundle", bundle.path, "--input", wav, "--output", folder, *options)
     sources = (
         ["speech"] if bundle.sources == 1 else [f"speaker{i + 1}" for i in range(bundle.sources)]

@@ -1,4 +1,4 @@
-"""The runtimes that can run a streaming network from Python, behind one function each: hops in, masks out, state carried along."""
+"""The runtimes that can run a streaming network from Python, behind one interface."""
 
 import copy
 import ctypes
@@ -15,31 +15,51 @@ from groupcomm.files import resource
 class Runtime:
     """A streaming model in one runtime.
 
-    Call with features [shape=(hops, inputs), int8 or float32]; returns masks [shape=(hops, sources * values), same dtype]. State goes on
-    from call to call until `reset`. (For the papers' family: samples in, estimates [shape=(hops, sources, samples)] out.) ``width`` is the
-    length of a row of the input.
+    The state is kept from call to call until `reset`.
+
+    Attributes
+    ----------
+    width : int
+        Length of a row of the input.
     """
 
     width: int
 
     def __init__(self, model: bytes):
+        """Load a model."""
         raise NotImplementedError
 
     def _invoke(self, frame: np.ndarray) -> np.ndarray:
         raise NotImplementedError
 
     def reset(self) -> None:
-        """Zero the state."""
+        """Set the state to its initial value."""
         raise NotImplementedError
 
     def __call__(self, features: np.ndarray) -> np.ndarray:
+        """Process the next hops.
+
+        Parameters
+        ----------
+        features : np.ndarray [shape=(hops, inputs), dtype=int8 or float32]
+            For a network of the papers' family, samples.
+
+        Returns
+        -------
+        np.ndarray [shape=(hops, sources * values), dtype as the input]
+            Masks. For a network of the papers' family, estimates [shape=(hops, sources, samples)].
+        """
         return np.concatenate([self._invoke(frame[None]) for frame in features])
 
 
 class Tflm(Runtime):
-    """Official TensorFlow Lite Micro, from its Python wheel: the truth that everything int8 is held against.
+    """The official TensorFlow Lite Micro, from its Python wheel: the reference for int8 results.
 
-    ``arena_bytes`` is memory for the model's tensors.
+    Parameters
+    ----------
+    model : bytes
+    arena_bytes : int
+        Memory for the tensors of the model.
     """
 
     def __init__(self, model: bytes, arena_bytes: int = 2**24):
@@ -49,7 +69,8 @@ class Tflm(Runtime):
             self._interpreter = runtime.Interpreter.from_bytes(model, arena_size=arena_bytes)
         except (RuntimeError, ValueError) as e:
             raise UserError(
-                f"TFLM does not take this model ({e}); `groupcomm inspect` names what it lacks"
+                f"TFLM cannot load this model ({e}); "
+                "`groupcomm inspect` lists unsupported operators"
             ) from e
         self.width = int(self._interpreter.get_input_details(0)["shape"][1])
 
@@ -59,11 +80,12 @@ class Tflm(Runtime):
         return self._interpreter.get_output(0)
 
     def reset(self):
+        """Set the state to its initial value."""
         self._interpreter.reset()
 
 
 class _Lite(Runtime):
-    """What tflite-runtime and LiteRT share."""
+    """Common parts of tflite-runtime and LiteRT."""
 
     def _open(self, interpreter) -> None:
         self._interpreter = interpreter
@@ -78,11 +100,15 @@ class _Lite(Runtime):
         return self._interpreter.get_tensor(self._out)
 
     def reset(self):
+        """Set the state to its initial value."""
         self._interpreter.reset_all_variables()
 
 
 class TfliteRuntime(_Lite):
-    """tflite-runtime with its optimised kernels (its reference kernels are wrong on the fused int8 LSTM)."""
+    """tflite-runtime with its optimized kernels.
+
+    Its reference kernels compute wrong results for the fused int8 LSTM.
+    """
 
     def __init__(self, model: bytes):
         with warnings.catch_warnings():
@@ -106,7 +132,7 @@ class _Quantization(ctypes.Structure):
 
 
 class _Model(ctypes.Structure):
-    """gc_model of micro/engine/static_model.h."""
+    """The struct gc_model of micro/engine/static_model.h."""
 
     _fields_ = [
         ("name", ctypes.c_char_p),
@@ -133,10 +159,24 @@ class _Model(ctypes.Structure):
 
 
 class Static(Runtime):
-    """A network as plain C with the kernels of `micro/kernels`, built by this machine's compiler.
+    """A network as plain C with the kernels of `micro/kernels`, compiled for this machine.
 
-    ``source`` is the C file that `compilation.compile_bundle` wrote, ``flags`` are more of the compiler's. ``model`` is the program's
-    gc_model.
+    Parameters
+    ----------
+    source : Path
+        The C file that `compilation.compile_bundle` wrote.
+    *flags : str
+        Further options of the compiler.
+
+    Attributes
+    ----------
+    model : ctypes.Structure
+        The gc_model of the program.
+
+    Raises
+    ------
+    UserError
+        When there is no C compiler, or compilation fails.
     """
 
     def __init__(self, source: Path, *flags: str):
@@ -160,26 +200,25 @@ class Static(Runtime):
             done = subprocess.run(command, capture_output=True, text=True)
         except FileNotFoundError as e:
             raise UserError(
-                "there is no C compiler `cc`, and plain C needs one; run `make setup` (Debian: apt-get install g++)"
+                "there is no C compiler `cc`, which plain C needs; "
+                "run `make setup` (Debian: apt-get install g++)"
             ) from e
         if done.returncode:
-            raise UserError(
-                f"{source}: the C compiler does not take it:\n{done.stderr.strip()[-2000:]}"
-            )
+            raise UserError(f"{source}: compilation failed:\n{done.stderr.strip()[-2000:]}")
         self.model = _Model.in_dll(ctypes.CDLL(library), f"groupcomm_{source.stem}")
         self.width = self.model.inputs
         self._memory = self._allocate(self.model.memory_bytes)
         self.reset()
 
     def with_own_state(self) -> "Static":
-        """The same program with a state of its own, which is fresh."""
+        """Return a copy that shares the program and has a new state."""
         other = copy.copy(self)
         other._memory = self._allocate(self.model.memory_bytes)
         other.reset()
         return other
 
     def _allocate(self, size: int) -> np.ndarray:
-        """Bytes [shape=(size,), uint8] that begin at a multiple of 16."""
+        """Allocate bytes [shape=(size,), dtype=uint8] that start at a multiple of 16."""
         memory = np.empty(size + 15, np.uint8)
         start = -memory.ctypes.data % 16
         return memory[start : start + size]
@@ -191,4 +230,5 @@ class Static(Runtime):
         return masks
 
     def reset(self):
+        """Set the state to its initial value."""
         self.model.reset(self._memory.ctypes.data)

@@ -1,4 +1,4 @@
-"""Where int8 hurts: one place of rounding at a time, the part of its range that each uses, and whether a long stream drifts."""
+"""Measure where int8 costs quality, how much of its range each tensor uses, and long-term drift."""
 
 import dataclasses
 import json
@@ -18,10 +18,10 @@ from tf_model import checkpoint, evaluate, losses
 from tf_model import signal as sig
 from tf_model.networks import streaming
 
-BATCH = 16  # mixtures that run side by side
+BATCH = 16  # mixtures in a batch
 MINUTE = 60  # seconds
-DRIFT = 0.05  # dB that the last minute may be off
-STREAM = 30  # seconds of a stream that ranges are watched on
+DRIFT = 0.05  # largest accepted drift, dB
+STREAM = 30  # seconds of a stream on which the use of the ranges is measured
 
 
 def sensitivity(
@@ -34,21 +34,31 @@ def sensitivity(
     minutes: int,
     corpus: str,
 ) -> dict:
-    """Quantize one place of a network at a time, by `qat.FakeQuantized`.
+    """Quantize one point of a network at a time, with `qat.FakeQuantized`.
 
     Parameters
     ----------
-    trained : a network of the streaming family.
-    folder : for sensitivity.json and sensitivity.png.
-    method : how ranges are chosen (see `integer.choose_ranges`); None: those that were trained.
-    split, mixtures, corpus : whose losses are measured.
-    minutes : of other mixtures of the split, in streams of 30 s, that show what part of its range each place uses.
+    trained : Checkpoint
+        A network of the streaming family.
+    folder : Path
+        Where sensitivity.json and sensitivity.png go.
+    method : str or None
+        How to choose ranges, see `integer.choose_ranges`. None selects the trained ranges.
+    split : str
+    mixtures : int
+        Number of mixtures on which losses are measured.
+    minutes : int
+        Minutes of other mixtures of the split, in streams of 30 s, on which the use of the ranges
+        is measured.
+    corpus : str
 
     Returns
     -------
-    dict with ``network``, ``split``, ``mixtures``, ``minutes``, ``all`` and ``places``, in the order of the graph, each with ``what`` (see
-    `qat.QuantPoint`), ``operator``, ``loss_db`` {``mean``, ``low``, ``high``}: SI-SDR that rounding there alone costs, and ``used``: the part
-    of its range, 1 being all, None where it has none. ``all`` is the loss of rounding everywhere.
+    dict
+        ``network``, ``split``, ``mixtures``, ``minutes``, ``all`` (the loss of rounding everywhere)
+        and ``places``, in the order of the graph. Each place has ``what`` (see `qat.QuantPoint`),
+        ``operator``, ``loss_db`` {``mean``, ``low``, ``high``} (the loss of SI-SDR when rounding
+        there alone) and ``used`` (the fraction of its range in use; None where it has no range).
 
     Raises
     ------
@@ -119,7 +129,7 @@ def _used(
     spec: mixer.MixtureSpec,
     minutes: int,
 ):
-    """The largest part of its range that each place uses [shape=(places,)]."""
+    """Measure the largest fraction of its range that each point uses [shape=(points,)]."""
     import tensorflow as tf
 
     signal = trained.net.signal
@@ -174,9 +184,9 @@ def _plot(result: dict, path: Path) -> None:
         range(len(places)), [f"{p['operator']}: {p['what']}" for p in places], fontsize=7
     )
     left.invert_yaxis()
-    left.set_xlabel(f"SI-SDR lost (dB); everywhere at once {result['all']['mean']:.3f}")
+    left.set_xlabel(f"SI-SDR loss (dB); {result['all']['mean']:.3f} when rounding everywhere")
     right.set_xlabel(
-        f"part of its range in use in {result['minutes']} minutes; beyond 1 is cut off"
+        f"fraction of the range in use, over {result['minutes']} minutes; above 1 is clipped"
     )
     right.axvline(1, color="0.4", linewidth=0.8)
     for axis in (left, right):
@@ -191,19 +201,25 @@ def _plot(result: dict, path: Path) -> None:
 def drift(
     bundle: bundles.Bundle, trained: checkpoint.Checkpoint, *, minutes: int, split: str, corpus: str
 ) -> dict:
-    """One continuous stream: the same minute of mixtures again and again, in the float network and in int8.
+    """Process one continuous stream, the same minute of mixtures repeatedly, in float and int8.
 
     Parameters
     ----------
-    bundle, trained : the bundle and the checkpoint that it was made from.
-    minutes : of the stream, 3 or more.
-    split, corpus : whose mixtures.
+    bundle : Bundle
+    trained : Checkpoint
+        The checkpoint that the bundle was made from.
+    minutes : int
+        Length of the stream, 3 or more.
+    split, corpus : str
+        Source of the mixtures.
 
     Returns
     -------
-    dict with ``bundle``, ``minutes``, ``split``, ``int8_db`` and ``float_db`` (SI-SDR improvement of each minute), ``drift_db`` (the last
-    minute of int8 less its second, for the first begins from silence), ``settled`` (the first minute whose int8 masks are those of the
-    last in every byte, None if it is the last itself).
+    dict
+        ``bundle``, ``minutes``, ``split``, ``int8_db`` and ``float_db`` (SI-SDR improvement of each
+        minute), ``drift_db`` (int8 in the last minute minus int8 in the second; the first starts
+        from silence) and ``settled`` (the first minute whose int8 masks equal those of the last in
+        every byte; None if that is the last itself).
 
     Raises
     ------
@@ -216,7 +232,7 @@ def drift(
     mixture = evaluate.fixed_mixtures(split, bundle.sources, corpus)
     made = [mixture(i) for i in range(MINUTE * RATE // mixture(0).mixture.size)]
     mixed = np.concatenate([m.mixture for m in made])
-    around = np.concatenate([mixed, mixed])  # what a minute begins with is the end of the last
+    around = np.concatenate([mixed, mixed])  # each minute starts after the end of the last
     spectrum = sig.stft(around, bundle.signal)
     features = sig.features(spectrum, bundle.signal)
     hops = mixed.size // bundle.signal.hop
@@ -225,7 +241,7 @@ def drift(
     tflm, exact = runtimes.Tflm(bundle.model), runtimes.LiteRT(quantize.to_float(trained))
 
     def improvement(masks: np.ndarray) -> float:
-        """Masks [shape=(hops, sources * values), float32] of a minute that is not the first."""
+        """Score the masks [shape=(hops, sources * values)] of a minute after the first."""
         both = np.concatenate([masks, masks, masks[: len(spectrum) - 2 * hops]])
         sound = sig.istft(
             sig.apply_masks(spectrum, both, bundle.sources, bundle.signal),

@@ -1,4 +1,7 @@
-"""The same proof on a board: golden vectors and real sound over a serial port, byte for byte. The board's side is micro/parity/server.h."""
+"""Parity test on a board: golden vectors and real sound over a serial port, byte for byte.
+
+The board's side is micro/parity/server.h.
+"""
 
 import contextlib
 import dataclasses
@@ -21,10 +24,10 @@ HELLO, RESET, RUN, SOUND, ERROR = b"HZNPE"
 VERSION = 1
 ANSWER = 0x80
 REASONS = {
-    1: "no session: it was reset",
-    2: "a number out of turn",
-    3: "a length that is not its network's",
-    4: "no such request, or another version of the protocol",
+    1: "no session: the board was reset",
+    2: "a sequence number out of order",
+    3: "a length that does not match its network",
+    4: "an unknown request, or another version of the protocol",
     5: "its network failed",
 }
 _NO_SESSION, _OUT_OF_TURN = 1, 2
@@ -33,7 +36,16 @@ _HELLO = struct.Struct("<IIHHHHHH")
 
 
 def cobs_encode(frame: bytes) -> bytes:
-    """COBS (Cheshire and Baker, 1999) without the byte 0 that ends a frame."""
+    """Encode a frame with COBS (Cheshire and Baker, 1999), without the byte 0 that ends it.
+
+    Parameters
+    ----------
+    frame : bytes
+
+    Returns
+    -------
+    bytes
+    """
     out = bytearray()
     for part in (frame + b"\0").split(b"\0")[:-1]:
         while len(part) >= 254:
@@ -43,29 +55,62 @@ def cobs_encode(frame: bytes) -> bytes:
     return bytes(out)
 
 
-def cobs_decode(stuffed: bytes) -> bytes | None:
-    """The inverse of `stuff`; None when it is no such frame."""
+def cobs_decode(encoded: bytes) -> bytes | None:
+    """Invert `cobs_encode`.
+
+    Parameters
+    ----------
+    encoded : bytes
+
+    Returns
+    -------
+    bytes or None
+        None when the input is not a valid frame.
+    """
     out, at = bytearray(), 0
-    while at < len(stuffed):
-        run = stuffed[at]
-        if run == 0 or at + run > len(stuffed):
+    while at < len(encoded):
+        run = encoded[at]
+        if run == 0 or at + run > len(encoded):
             return None
-        out += stuffed[at + 1 : at + run]
+        out += encoded[at + 1 : at + run]
         at += run
-        if run < 255 and at < len(stuffed):
+        if run < 255 and at < len(encoded):
             out.append(0)
     return bytes(out)
 
 
 def encode(kind: int, number: int, payload: bytes) -> bytes:
-    """A whole frame, with the 0 at its end."""
+    """Build a whole frame, including the byte 0 at its end.
+
+    Parameters
+    ----------
+    kind : int
+        Type of the message.
+    number : int
+        Sequence number, 16 bits.
+    payload : bytes
+
+    Returns
+    -------
+    bytes
+    """
     frame = _HEAD.pack(kind, VERSION, number) + payload
     return cobs_encode(frame + struct.pack("<I", zlib.crc32(frame))) + b"\0"
 
 
-def decode(stuffed: bytes) -> tuple[int, int, bytes] | None:
-    """(kind, number, payload) of a frame without the 0 at its end; None when it is damaged."""
-    frame = cobs_decode(stuffed)
+def decode(encoded: bytes) -> tuple[int, int, bytes] | None:
+    """Parse a frame without the byte 0 at its end.
+
+    Parameters
+    ----------
+    encoded : bytes
+
+    Returns
+    -------
+    tuple of (int, int, bytes) or None
+        Type, sequence number and payload; None when the frame is damaged.
+    """
+    frame = cobs_decode(encoded)
     if (
         frame is None
         or len(frame) < 8
@@ -78,26 +123,39 @@ def decode(stuffed: bytes) -> tuple[int, int, bytes] | None:
 
 
 class WasReset(Exception):
-    """The board knows of no session: its state is lost."""
+    """The board has no session: its state is lost."""
 
 
 @dataclasses.dataclass
 class LinkStats:
-    """What went wrong on the line, and was mended."""
+    """Faults of the connection that were recovered from.
 
-    repeated: int = 0  # requests sent again
-    damaged: int = 0  # frames from the board that were dropped
-    resets: int = 0  # of the board, with the whole run begun anew
+    Attributes
+    ----------
+    repeated : int
+        Requests that were sent again.
+    damaged : int
+        Frames from the board that were dropped.
+    resets : int
+        Resets of the board. After each, the whole run starts again.
+    """
+
+    repeated: int = 0
+    damaged: int = 0
+    resets: int = 0
 
 
 class Link:
-    """Requests and answers over an open port, each asked until it is answered.
+    """Requests and responses over an open port. A request is repeated until it is answered.
 
     Parameters
     ----------
-    port : an open ``serial.Serial``; its name goes into messages.
-    timeout : seconds to wait for an answer before it is asked again.
-    tries : how often one request is sent.
+    port : serial.Serial
+        An open port. Its name appears in messages.
+    timeout : float
+        Seconds to wait for a response before the request is repeated.
+    tries : int
+        How often one request is sent at budget_cycles.
     """
 
     def __init__(self, port: serial.Serial, *, timeout: float = 1.0, tries: int = 8):
@@ -107,67 +165,93 @@ class Link:
         self._waiting = bytearray()
 
     def hello(self) -> dict:
-        """Begin a session; returns what the board says of its network and clock."""
+        """Begin a session.
+
+        Returns
+        -------
+        dict
+            What the board reports about its network and clock.
+
+        Raises
+        ------
+        WasReset, UserError
+            As `ask`. Also a `UserError` when the response has a wrong length.
+        """
         session = struct.pack("<I", 1 + secrets.randbelow(2**32 - 1))
-        self._send(b"\0")  # ends whatever was under way
+        self._send(b"\0")  # ends any partial frame
         keys = ("model_crc32", "clock_hz", "inputs", "outputs", "window", "hop", "sources")
         payload = self.ask(HELLO, session)
         if len(payload) != _HELLO.size:
             raise UserError(
-                f"{self.port.name}: the board's greeting has {len(payload)} bytes and not {_HELLO.size}: other firmware"
+                f"{self.port.name}: the board's greeting has {len(payload)} bytes instead of "
+                f"{_HELLO.size}; the firmware is of another version"
             )
         return dict(zip(keys, _HELLO.unpack(payload), strict=False))
 
     def ask(self, kind: int, payload: bytes = b"") -> bytes:
-        """The answer's payload.
+        """Send a request and return the payload of its response.
+
+        Parameters
+        ----------
+        kind : int
+            Type of the message.
+        payload : bytes
+
+        Returns
+        -------
+        bytes
 
         Raises
         ------
         WasReset
             When the board lost the session.
         UserError
-            When it does not answer, refuses, or the port goes away.
+            When the board does not respond or rejects the request, or the port disappears.
         """
         self._number = (self._number + 1) % (1 << 16)
         frame = encode(kind, self._number, payload)
         for attempt in range(self.tries):
             self.faults.repeated += attempt > 0
-            # A 0 first: what noise left on the line does not become part of this frame.
+            # The leading 0 separates this frame from noise on the line.
             self._send(b"\0" + frame)
-            answer = self._answer(kind)
-            if answer is not None:
-                return answer
+            response = self._answer(kind)
+            if response is not None:
+                return response
         raise UserError(
-            f"{self.port.name}: no answer to {self.tries} requests in {self.tries * self.timeout:g} s; "
-            "is this the board's port, and does it run the parity firmware (EnhanceSerial)? Press its reset button and run this again"
+            f"{self.port.name}: no response to {self.tries} requests in "
+            f"{self.tries * self.timeout:g} s; "
+            "check that this is the board's port and that it runs the parity firmware "
+            "(EnhanceSerial), press its reset button, and run this again"
         )
 
     def _answer(self, kind: int) -> bytes | None:
         end = time.monotonic() + self.timeout
         while (left := end - time.monotonic()) > 0:
-            stuffed = self._frame(left)
-            if not stuffed:
+            encoded = self._frame(left)
+            if not encoded:
                 continue
-            found = decode(stuffed)
+            found = decode(encoded)
             if found is None:
                 self.faults.damaged += 1
                 continue
             got, number, payload = found
             if number != self._number:
-                continue  # an answer that came twice
+                continue  # a duplicate response
             if got == kind | ANSWER:
                 return payload
             if got == ERROR | ANSWER and payload:
-                # Out of turn: it was reset, and a session that is not ours began; or answers crossed. Both need a new beginning.
+                # Out of order: the board was reset and another session began, or responses crossed.
+                # Both require a new session.
                 if payload[0] in (_NO_SESSION, _OUT_OF_TURN):
                     raise WasReset
                 raise UserError(
-                    f"{self.port.name}: the board refuses a request: {REASONS.get(payload[0], payload[0])}"
+                    f"{self.port.name}: the board rejects a request: "
+                    f"{REASONS.get(payload[0], payload[0])}"
                 )
         return None
 
     def _frame(self, seconds: float) -> bytes:
-        """Bytes up to the next 0; empty when none came in time."""
+        """Return the bytes up to the next 0; empty after a timeout."""
         end = time.monotonic() + seconds
         while True:
             frame, zero, rest = self._waiting.partition(b"\0")
@@ -177,27 +261,38 @@ class Link:
             left = end - time.monotonic()
             if left <= 0:
                 return b""
-            with self._plugged():
+            with self._connected():
                 self.port.timeout = left
                 self._waiting += self.port.read(max(1, self.port.in_waiting))
 
     def _send(self, data: bytes) -> None:
-        with self._plugged():
+        with self._connected():
             self.port.write(data)
 
     @contextlib.contextmanager
-    def _plugged(self):
+    def _connected(self):
         try:
             yield
-        except (serial.SerialException, OSError) as gone:
+        except (serial.SerialException, OSError) as error:
             raise UserError(
-                f"{self.port.name}: the port went away ({gone}); "
-                "plug the board in again, see that its port has the same name, run this again"
+                f"{self.port.name}: the port disappeared ({error}); "
+                "connect the board again, check that its port has the same name, and run this again"
             ) from None
 
 
 def open_port(name: str, baud: int) -> serial.Serial:
-    """An open port, a device or a URL of pyserial's.
+    """Open a serial port.
+
+    Parameters
+    ----------
+    name : str
+        A device, or a URL of pyserial.
+    baud : int
+        Baud rate.
+
+    Returns
+    -------
+    serial.Serial
 
     Raises
     ------
@@ -206,12 +301,12 @@ def open_port(name: str, baud: int) -> serial.Serial:
     """
     try:
         return serial.serial_for_url(name, baudrate=baud, write_timeout=5)
-    except (serial.SerialException, ValueError, OSError) as refused:
+    except (serial.SerialException, ValueError, OSError) as error:
         from serial.tools import list_ports
 
-        there = ", ".join(sorted(found.device for found in list_ports.comports())) or "none"
+        available = ", ".join(sorted(found.device for found in list_ports.comports())) or "none"
         raise UserError(
-            f"{name}: cannot be opened ({refused}); ports on this machine: {there}"
+            f"{name}: cannot be opened ({error}); ports on this machine: {available}"
         ) from None
 
 
@@ -223,31 +318,42 @@ def parity(
     timeout: float = 1.0,
     resets: int = 3,
 ) -> dict:
-    """Hold a board against the official TFLM (its network) and the C++ stream of this machine (PCM to PCM), after a reset each.
+    """Compare a board with this machine, after a reset each.
+
+    Its network is compared with the official TFLM, and its stream, PCM to PCM, with the C++ stream.
 
     Parameters
     ----------
-    bundle : what the board was flashed with.
-    port : open; see `open_port`.
-    hops : of golden vectors, and of real sound.
-    timeout : seconds after which a request is sent again.
-    resets : of the board that are forgiven; after each all of it begins anew.
+    bundle : Bundle
+        The bundle that the board was flashed with.
+    port : serial.Serial
+        An open port, see `open_port`.
+    hops : int
+        Hops of golden vectors, and hops of real sound.
+    timeout : float
+        Seconds after which a request is repeated.
+    resets : int
+        Resets of the board that are tolerated. After each, the run starts again.
 
     Returns
     -------
-    dict with ``bundle``, ``port``, ``clock_hz`` (None where the board counts no cycles), ``network`` and ``sound``, each with ``hops``,
-    ``equal_bytes`` (share), ``first_different_hop`` (None when equal) and ``cycles`` {``mean``, ``worst``, ``load``, the worst's share of
-    a hop's time} or None, ``faults`` (`LinkStats`) and ``ok``.
+    dict
+        ``bundle``, ``port``, ``clock_hz`` (None when the board does not count cycles), ``network``
+        and ``sound``, ``faults`` (`LinkStats`) and ``ok``. ``network`` and ``sound`` each have
+        ``hops``, ``equal_bytes`` (share), ``first_different_hop`` (None when equal) and ``cycles``
+        (``mean``, ``worst`` and ``load``, the worst's share of a hop's time; or None).
 
     Raises
     ------
     UserError
-        When the board has another network, does not answer, is reset again and again, or the port goes away.
+        When the board has another network, does not respond or is reset repeatedly, or the port
+        disappears.
     """
     link = Link(port, timeout=timeout)
     features, masks = (values[:hops] for values in bundle.golden())
     latency = bundle.signal.window - bundle.signal.hop
-    # Silence as long as the delay: what a stream gives before its first sample is heard, this machine's drops.
+    # The input starts with silence as long as the delay, because this machine's stream drops the
+    # output before its first sample.
     pcm = np.concatenate([np.zeros(latency, np.int16), speech(hops, bundle.signal.hop)])[
         : hops * bundle.signal.hop
     ]
@@ -257,7 +363,7 @@ def parity(
         while True:
             try:
                 bar.reset(task, total=len(features) + hops)
-                said = _greet(link, bundle)
+                greeting = _greet(link, bundle)
                 tick = lambda: bar.update(task, advance=1)  # noqa: E731
                 got_masks, network_cycles = _hops(
                     link, RUN, features, np.int8, bundle.sources * bundle.signal.n_values, tick
@@ -271,7 +377,8 @@ def parity(
                 link.faults.resets += 1
                 if link.faults.resets > resets:
                     raise UserError(
-                        f"{port.name}: the board was reset {link.faults.resets} times; see to its power, and that no watchdog runs"
+                        f"{port.name}: the board was reset {link.faults.resets} times; "
+                        "check its power supply, and that no watchdog runs"
                     ) from None
     sound = (
         out.reshape(hops, bundle.sources, bundle.signal.hop)
@@ -281,15 +388,15 @@ def parity(
     shifted = np.concatenate([np.zeros((bundle.sources, latency), np.int16), expected], axis=1)[
         :, : sound.shape[1]
     ]
-    truth = shifted.reshape(bundle.sources, hops, -1).swapaxes(0, 1).reshape(hops, -1)
-    clock = said["clock_hz"] or None
-    most = clock and clock * bundle.signal.hop / bundle.signal.sample_rate
+    reference = shifted.reshape(bundle.sources, hops, -1).swapaxes(0, 1).reshape(hops, -1)
+    clock = greeting["clock_hz"] or None
+    budget_cycles = clock and clock * bundle.signal.hop / bundle.signal.sample_rate
     result = {
         "bundle": bundle.name,
         "port": port.name,
         "clock_hz": clock,
-        "network": _compare(got_masks, masks, network_cycles, most),
-        "sound": _compare(out, truth, sound_cycles, most),
+        "network": _compare(got_masks, masks, network_cycles, budget_cycles),
+        "sound": _compare(out, reference, sound_cycles, budget_cycles),
         "faults": dataclasses.asdict(link.faults),
     }
     return result | {
@@ -298,68 +405,97 @@ def parity(
 
 
 def speech(hops: int, hop: int) -> np.ndarray:
-    """``hops`` hops of speech in noise [shape=(hops * hop,), int16]: the demo mixtures one after the other, each without its first second,
-    for they begin nearly silent.
+    """Return speech in noise: the demo mixtures in sequence.
+
+    The first second of each is skipped, because it is nearly silent.
+
+    Parameters
+    ----------
+    hops : int
+        Number of hops.
+    hop : int
+        Samples in a hop.
+
+    Returns
+    -------
+    np.ndarray [shape=(hops * hop,), dtype=int16]
 
     Raises
     ------
     UserError
-        When they do not hold so many.
+        When the demo mixtures are too short.
     """
-    held = np.concatenate([demo.mixture[16_000:] for demo in clips.demo_mixtures()])
-    if hops * hop > len(held):
+    available = np.concatenate([demo.mixture[16_000:] for demo in clips.demo_mixtures()])
+    if hops * hop > len(available):
         raise UserError(
-            f"{hops} hops asked, the demo mixtures hold {len(held) // hop} of {hop} samples; ask fewer"
+            f"{hops} hops requested, "
+            f"but the demo mixtures have {len(available) // hop} of {hop} samples; request fewer"
         )
-    return to_pcm(held[: hops * hop])
+    return to_pcm(available[: hops * hop])
 
 
 def _greet(link: Link, bundle: bundles.Bundle) -> dict:
-    said = link.hello()
+    greeting = link.hello()
     signal = bundle.signal
-    ours = {"model_crc32": bundle.description["model"]["crc32"], "inputs": signal.n_features, "outputs": bundle.sources * signal.n_values,
-            "window": signal.window, "hop": signal.hop, "sources": bundle.sources}  # fmt: skip
-    for key, value in ours.items():
-        if said[key] != value:
+    expected = {
+        "model_crc32": bundle.description["model"]["crc32"],
+        "inputs": signal.n_features,
+        "outputs": bundle.sources * signal.n_values,
+        "window": signal.window,
+        "hop": signal.hop,
+        "sources": bundle.sources,
+    }
+    for key, value in expected.items():
+        if greeting[key] != value:
             raise UserError(
-                f"{link.port.name}: the board's {key} is {said[key]} and that of {bundle.name} {value}; flash this bundle's package, "
-                "or name the bundle that the board has"
+                f"{link.port.name}: the board's {key} is {greeting[key]}, "
+                f"but that of {bundle.name} is {value}; flash this bundle's package, "
+                "or name the bundle that is on the board"
             )
-    return said
+    return greeting
 
 
 def _hops(
     link: Link, kind: int, inputs: np.ndarray, dtype, values: int, tick
 ) -> tuple[np.ndarray, np.ndarray]:
-    """(outputs [shape=(hops, values)], cycles [shape=(hops,)]) of a stream from silence."""
+    """Process a stream from the initial state.
+
+    Returns
+    -------
+    outputs : np.ndarray [shape=(hops, values)]
+    cycles : np.ndarray [shape=(hops,), dtype=int64]
+    """
     link.ask(RESET)
     outputs, cycles = np.empty((len(inputs), values), dtype), np.empty(len(inputs), np.int64)
     for hop, given in enumerate(inputs):
-        answer = link.ask(kind, given.tobytes())
-        if len(answer) != 4 + outputs[hop].nbytes:
+        response = link.ask(kind, given.tobytes())
+        if len(response) != 4 + outputs[hop].nbytes:
             raise UserError(
-                f"{link.port.name}: an answer of {len(answer)} bytes and not {4 + outputs[hop].nbytes}: other firmware"
+                f"{link.port.name}: a response has {len(response)} bytes instead of "
+                f"{4 + outputs[hop].nbytes}; the firmware is of another version"
             )
-        cycles[hop] = struct.unpack("<I", answer[:4])[0]
-        outputs[hop] = np.frombuffer(answer[4:], dtype)
+        cycles[hop] = struct.unpack("<I", response[:4])[0]
+        outputs[hop] = np.frombuffer(response[4:], dtype)
         tick()
     return outputs, cycles
 
 
-def _compare(got: np.ndarray, truth: np.ndarray, cycles: np.ndarray, most: float | None) -> dict:
-    different = np.flatnonzero(np.any(got != truth, axis=1))
+def _compare(
+    got: np.ndarray, reference: np.ndarray, cycles: np.ndarray, budget_cycles: float | None
+) -> dict:
+    different = np.flatnonzero(np.any(got != reference, axis=1))
     counted = (
         {
             "mean": float(cycles.mean()),
             "worst": int(cycles.max()),
-            "load": float(cycles.max() / most),
+            "load": float(cycles.max() / budget_cycles),
         }
-        if most
+        if budget_cycles
         else None
     )
     return {
         "hops": len(got),
-        "equal_bytes": float(np.mean(got == truth)),
+        "equal_bytes": float(np.mean(got == reference)),
         "first_different_hop": int(different[0]) if len(different) else None,
         "cycles": counted,
     }

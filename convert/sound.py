@@ -1,4 +1,4 @@
-"""Sound for people: their own files made into what the runner takes (16 kHz mono 16-bit PCM), and spectrograms."""
+"""Read, convert, write and plot sound files."""
 
 import wave
 from pathlib import Path
@@ -10,21 +10,25 @@ from tf_model import signal as sig
 
 
 def read(path: Path, rate: int) -> tuple[np.ndarray, list[str]]:
-    """Read a sound file and convert it.
+    """Read a sound file and convert it to mono 16-bit PCM.
 
     Parameters
     ----------
-    path : anything that libsndfile reads.
-    rate : sample rate of the result, Hz.
+    path : Path
+        A file in any format that libsndfile reads.
+    rate : int
+        Sample rate of the result, Hz.
 
     Returns
     -------
-    (pcm, conversions) : np.ndarray [shape=(samples,), int16], and what was done to get there, in words; empty when nothing.
+    pcm : np.ndarray [shape=(samples,), dtype=int16]
+    conversions : list of str
+        Descriptions of the conversions; empty when there was none.
 
     Raises
     ------
     UserError
-        When the file is missing, empty, no sound, or holds values that are no numbers.
+        When the file is missing, empty or not a sound file, or has samples that are not finite.
     """
     path = Path(path)
     if not path.is_file():
@@ -34,17 +38,17 @@ def read(path: Path, rate: int) -> tuple[np.ndarray, list[str]]:
     audio, given, subtype = _samples(path)
     channels = audio.shape[1]
     if not len(audio):
-        raise UserError(f"{path}: holds no samples; name a WAV file with sound")
+        raise UserError(f"{path}: the file has no samples; name a WAV file with sound")
     if not np.isfinite(audio).all():
         raise UserError(
-            f"{path}: sample {int(np.argmin(np.isfinite(audio).all(1)))} is not a finite number; export it again"
+            f"{path}: sample {int(np.argmin(np.isfinite(audio).all(1)))} is not a finite number; "
+            "export it again"
         )
     conversions = []
     if missing := _missing_bytes(path):
-        conversions.append(f"cut short: the header promises {missing} bytes more")
-    if clipped := int(
-        (np.abs(audio) > 1).any(1).sum()
-    ):  # before anything is summed: huge values would overflow
+        conversions.append(f"truncated: {missing} bytes of the header's length are missing")
+    # Clipping precedes the mix to mono, in which large values would overflow.
+    if clipped := int((np.abs(audio) > 1).any(1).sum()):
         conversions.append(f"{clipped} samples beyond full scale clipped")
         audio = np.clip(audio, -1, 1)
     if channels > 1:
@@ -62,7 +66,8 @@ def read(path: Path, rate: int) -> tuple[np.ndarray, list[str]]:
         mono = soxr.resample(mono, given, rate, quality="VHQ")
         if not len(mono):
             raise UserError(
-                f"{path}: {len(audio)} samples at {given} Hz are less than one at {rate} Hz; name a longer file"
+                f"{path}: {len(audio)} samples at {given} Hz are less than one sample at {rate} "
+                "Hz; name a longer file"
             )
     if subtype != "PCM_16":
         conversions.append(f"{subtype.replace('_', ' ')} to 16-bit PCM")
@@ -70,9 +75,10 @@ def read(path: Path, rate: int) -> tuple[np.ndarray, list[str]]:
 
 
 def _samples(path: Path) -> tuple[np.ndarray, int, str]:
-    """Samples [shape=(samples, channels), float64], sample rate in Hz and subtype, as soundfile names it.
+    """Return samples [shape=(samples, channels), dtype=float64], sample rate (Hz) and subtype.
 
-    Without soundfile, WAV files of 16-bit PCM only.
+    The subtype is named as in soundfile. Without soundfile, only WAV files of 16-bit PCM can be
+    read.
     """
     try:
         import soundfile
@@ -89,17 +95,18 @@ def _samples(path: Path) -> tuple[np.ndarray, int, str]:
                 )
         except (wave.Error, EOFError, ValueError) as e:
             raise UserError(
-                f"{path}: not a WAV file of 16-bit PCM ({e}); for others, {missing_package(missing)}"
+                f"{path}: not a WAV file of 16-bit PCM ({e}); for other formats, "
+                f"{missing_package(missing)}"
             ) from e
     try:
-        with soundfile.SoundFile(path) as file:  # in float64, 24-bit and 32-bit PCM keep all bits
+        with soundfile.SoundFile(path) as file:  # float64 represents 24-bit and 32-bit PCM exactly
             return file.read(dtype="float64", always_2d=True), file.samplerate, file.subtype
     except (
         soundfile.LibsndfileError,
         OSError,
         TypeError,
-    ) as e:  # TypeError: a headerless format, for soundfile
-        raise UserError(f"{path}: not a sound file that can be read ({e}); name a WAV file") from e
+    ) as e:  # soundfile raises TypeError for headerless formats
+        raise UserError(f"{path}: not a readable sound file ({e}); name a WAV file") from e
 
 
 def write(path: Path, pcm: np.ndarray, rate: int) -> None:
@@ -108,9 +115,9 @@ def write(path: Path, pcm: np.ndarray, rate: int) -> None:
     Parameters
     ----------
     path : Path
-    pcm : np.ndarray [shape=(samples,), int16]
+    pcm : np.ndarray [shape=(samples,), dtype=int16]
     rate : int
-        Hz.
+        Sample rate, Hz.
     """
     with wave.open(str(path), "wb") as file:
         file.setparams((1, 2, rate, len(pcm), "NONE", ""))
@@ -118,30 +125,41 @@ def write(path: Path, pcm: np.ndarray, rate: int) -> None:
 
 
 def _missing_bytes(path: Path) -> int:
-    """Bytes that a RIFF header promises beyond the end of the file; 0 for other files and for streams of unknown length."""
+    """Return the bytes that a RIFF header announces beyond the end of the file.
+
+    The result is 0 for other formats and for streams of unknown length.
+    """
     with open(path, "rb") as f:
         mark, size = f.read(4), int.from_bytes(f.read(4), "little")
     return max(0, size + 8 - path.stat().st_size) if mark == b"RIFF" and size < 2**32 - 1 else 0
 
 
 def plot_spectrograms(path: Path, sounds: dict[str, np.ndarray], signal: sig.Signal) -> None:
-    """Draw sounds one above the other.
+    """Plot the spectrograms of sounds one above the other.
 
     Parameters
     ----------
-    path : PNG to write.
-    sounds : by title, np.ndarray [shape=(samples,), int16].
+    path : Path
+        The PNG file to write.
+    sounds : dict of str to np.ndarray [shape=(samples,), dtype=int16]
+        Sounds by title.
+    signal : Signal
+        Its window and hop are used.
     """
     _plot_rows(path, {title: {"": pcm} for title, pcm in sounds.items()}, signal, (10, 2.2))
 
 
 def plot_table(path: Path, rows: dict[str, dict[str, np.ndarray]], signal: sig.Signal) -> None:
-    """Draw a table of sounds: a row for each, by name, of the same columns.
+    """Plot the spectrograms of sounds as a table. All rows have the same columns.
 
     Parameters
     ----------
-    path : PNG to write.
-    rows : by name, sounds by the column's title, np.ndarray [shape=(samples,), int16].
+    path : Path
+        The PNG file to write.
+    rows : dict of str to dict of str to np.ndarray [shape=(samples,), dtype=int16]
+        Sounds by row and by column.
+    signal : Signal
+        Its window and hop are used.
     """
     _plot_rows(path, rows, signal, (4.2, 1.8))
 
@@ -171,8 +189,15 @@ def _plot_rows(
         for axis, (title, pcm) in zip(line, sounds.items(), strict=True):
             spectrum = sig.stft(pcm / np.float32(sig.PCM_SCALE), signal)
             level = 20 * np.log10(np.maximum(np.abs(spectrum), 1e-6)).T
-            image = axis.imshow(level, origin="lower", aspect="auto", cmap="magma", vmin=-60, vmax=30,
-                                extent=(0, len(pcm) / signal.sample_rate, 0, signal.sample_rate / 2000))  # fmt: skip
+            image = axis.imshow(
+                level,
+                origin="lower",
+                aspect="auto",
+                cmap="magma",
+                vmin=-60,
+                vmax=30,
+                extent=(0, len(pcm) / signal.sample_rate, 0, signal.sample_rate / 2000),
+            )
             axis.set_title(f"{name}: {title}" if title else name, fontsize="medium")
         line[0].set(ylabel="kHz")
         figure.colorbar(image, ax=line[-1], label="dB")

@@ -1,4 +1,4 @@
-"""One network in every arithmetic that it can have, on the same mixtures: what an engineer wants to see before choosing."""
+"""Compare one network in every supported arithmetic, on the same mixtures."""
 
 import hashlib
 import json
@@ -26,32 +26,44 @@ def compare(
     levels: int,
     corpus: str,
 ) -> dict:
-    """Float, int8 by each way to find ranges, int8 of quantization-aware training, 16x8, and weights of 4 bits.
+    """Compare float, int8 by each range method, int8 after QAT, 16x8, and 4-bit weights.
 
     Parameters
     ----------
-    trained : a network of the streaming family.
-    aware : the same after `groupcomm qat`, each a row: with weights of 8 bits or of 4.
-    folder : for the bundles, the scores (which are kept: the same command goes on where it was stopped), variants.json and variants.png.
-    split, mixtures, corpus : whose mixtures.
-    levels : mixtures at each level of -10 to -50 dBFS; 0: none.
+    trained : Checkpoint
+        A network of the streaming family.
+    aware : list of Checkpoint
+        The same network after `groupcomm qat`, with 8-bit or 4-bit weights. Each is a row.
+    folder : Path
+        Where the bundles, the scores, variants.json and variants.png go. An interrupted comparison
+        resumes from the scores.
+    split : str
+    mixtures : int
+        Number of mixtures.
+    levels : int
+        Number of mixtures at each level from -10 to -50 dBFS; 0 for none.
+    corpus : str
 
     Returns
     -------
-    dict with ``network``, ``split``, ``mixtures``, ``levels`` and ``variants``: for each ``name``; ``sisdri_db``, ``pesq``, ``estoi``
-    {``mean``, ``low``, ``high``}; ``lost``, the same of float less this one, mixture by mixture, for ``sisdr``, ``pesq``, ``estoi`` and
-    ``levels`` (SI-SDR by dBFS); ``model_bytes``, ``arena_bytes``; ``instructions`` {board: mean a hop}. Float has no bytes and no
-    instructions, weights of 4 bits have no instructions: the official TFLM alone runs them.
+    dict
+        ``network``, ``split``, ``mixtures``, ``levels`` and ``variants``. Each variant has
+        ``name``; ``sisdri_db``, ``pesq``, ``estoi`` {``mean``, ``low``, ``high``}; ``lost`` (float
+        minus this variant, paired by mixture, for ``sisdr``, ``pesq``, ``estoi``, and ``levels``:
+        SI-SDR by dBFS); ``model_bytes``, ``arena_bytes``; ``instructions`` {board: mean of a hop}.
+        Float has no bytes and no instructions. 4-bit weights have no instructions, because only the
+        official TFLM runs them.
 
     Raises
     ------
     UserError
-        When ``aware`` is another network, or there is no such corpus.
+        When a network of ``aware`` has other sizes, or there is no such corpus.
     """
     for one in aware:
         if one.net != trained.net:
             raise UserError(
-                f"{one.weights}: its sizes are not those of {trained.name}; train it on with `groupcomm qat {trained.name}`"
+                f"{one.weights}: its sizes differ from those of {trained.name}; "
+                f"train it with `groupcomm qat {trained.name}`"
             )
     sources = trained.net.sources
     which = {
@@ -92,7 +104,7 @@ def compare(
     made += [
         ("qat" if one.training.get("weights", 8) == 8 else "int4-qat", one, {}) for one in aware
     ]
-    if trained.net.talk != "blstm":  # whose GATHER TFLM has not for int16
+    if trained.net.talk != "blstm":  # TFLM has no int16 GATHER
         made.append(("16x8", trained, {"activations": 16}))
     for name, network, options in made:
         one = bundle.write(network, folder / name, **options)
@@ -160,10 +172,14 @@ def _plot(result: dict, path: Path) -> None:
                 [float(level) + (i - len(rows) / 2) / 2 for level in levels],
                 [found["mean"] for found in levels.values()],
                 [[_error(found)[end][0] for found in levels.values()] for end in (0, 1)],
-                marker="o", capsize=3, label=row["name"],
-            )  # fmt: skip
+                marker="o",
+                capsize=3,
+                label=row["name"],
+            )
     left.set_xticks(range(len(rows)), [row["name"] for row in rows], rotation=20)
-    left.set(ylabel="SI-SDR lost against float (dB), 95 %", title=f"{result['mixtures']} mixtures")
+    left.set(
+        ylabel="SI-SDR loss relative to float (dB), 95 % CI", title=f"{result['mixtures']} mixtures"
+    )
     right.set(
         xlabel="level of the speech (dBFS)", title=f"{result['levels']} mixtures at each level"
     )

@@ -61,7 +61,9 @@ def test_a_chip_of_ones_own(counted):
     assert (chip.clock_hz, chip.flash_bytes, chip.ram_bytes) == (64_000_000, 1_048_576, 262_144)
     found = fit.fit(bundle.load("enhance-nano"), chip)
     assert found["ok"] and (found["board"], found["core"]) == ("custom", "cortex-m33")
-    assert not fit.fit(bundle.load("enhance-nano"), boards.custom("cortex-m33", 63.9, 1024, 256))["ok"]
+    assert not fit.fit(bundle.load("enhance-nano"), boards.custom("cortex-m33", 63.9, 1024, 256))[
+        "ok"
+    ]
 
 
 @pytest.mark.bazel
@@ -76,7 +78,9 @@ def test_the_command_says_yes_and_no(name, board, fits):
     found = json.loads(said.stdout)
     assert said.returncode == int(not fits) and found["ok"] == fits
     budget = bundle.load(name).description["budget"][found["core"]]
-    used = {key: found["checks"][key]["used"] for key in ("flash_bytes", "ram_bytes")} | {"instructions": found["instructions"]}
+    used = {key: found["checks"][key]["used"] for key in ("flash_bytes", "ram_bytes")} | {
+        "instructions": found["instructions"]
+    }
     for key, most in budget.items():
         assert 0.9 * most < used[key] <= most
 

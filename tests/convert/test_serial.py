@@ -80,7 +80,7 @@ def test_a_board_that_is_reset_for_ever_is_named():
 def test_an_unplugged_board_is_named():
     with (
         Line("enhance_nano_serial_cortex_m4", unplug_after=4_000) as line,
-        pytest.raises(UserError, match="the port went away .* plug the"),
+        pytest.raises(UserError, match="the port disappeared .* connect the"),
     ):
         prove(line)
 
@@ -88,7 +88,7 @@ def test_an_unplugged_board_is_named():
 def test_a_line_that_only_loses_is_named():
     with (
         Line("enhance_nano_serial_cortex_m4", drop=0.5) as line,
-        pytest.raises(UserError, match="no answer to 8 requests in 0.8 s; is this"),
+        pytest.raises(UserError, match="no response to 8 requests in 0.8 s; check"),
     ):
         prove(line, timeout=0.1)
 
@@ -96,7 +96,7 @@ def test_a_line_that_only_loses_is_named():
 def test_another_network_is_named():
     with (
         Line("enhance_nano_serial_cortex_m4") as line,
-        pytest.raises(UserError, match="the board's model_crc32 is .* and that of enhance-fast"),
+        pytest.raises(UserError, match="the board's model_crc32 is .* but that of enhance-fast"),
     ):
         prove(line, "enhance-fast")
 
@@ -140,7 +140,7 @@ def test_requests_run_once_and_in_turn():
             assert link.ask(serial_parity.RUN, features[hop].tobytes()) == first
             assert first[4:] == masks[hop].tobytes()
         with pytest.raises(
-            UserError, match="the board refuses a request: a length that is not its network's"
+            UserError, match="the board rejects a request: a length that does not match its network"
         ):
             link.ask(serial_parity.RUN, b"123")
         link._number += 5

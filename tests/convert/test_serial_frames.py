@@ -53,7 +53,7 @@ def test_a_silent_port_is_named():
     master, slave = os.openpty()
     with (
         serial_parity.open_port(os.ttyname(slave), 115200) as port,
-        pytest.raises(UserError, match="no answer to 2 requests in 0.1 s"),
+        pytest.raises(UserError, match="no response to 2 requests in 0.1 s"),
     ):
         start = time.monotonic()
         serial_parity.Link(port, timeout=0.05, tries=2).hello()

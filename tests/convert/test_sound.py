@@ -72,7 +72,7 @@ def test_a_file_cut_short_is_used_as_far_as_it_goes_and_it_is_said(tmp_path):
     (tmp_path / "a.wav").write_bytes(content[:-1000])
     got, conversions = sound.read(tmp_path / "a.wav", RATE)
     assert len(got) == RATE // 2 - 500
-    assert conversions == ["cut short: the header promises 1000 bytes more"]
+    assert conversions == ["truncated: 1000 bytes of the header's length are missing"]
 
 
 def test_a_headerless_file_is_named(tmp_path):
@@ -93,7 +93,7 @@ def write_nan(path):
         (lambda p: p.write_bytes(b""), "the file is empty"),
         (lambda p: p.write_text("hello, I am text"), "not a sound file"),
         (lambda p: p.write_bytes(b"RIFF\x10\0\0\0WAVE"), "not a sound file"),
-        (lambda p: soundfile.write(p, np.zeros(0), RATE), "holds no samples"),
+        (lambda p: soundfile.write(p, np.zeros(0), RATE), "the file has no samples"),
         (write_nan, "sample 2 is not a finite number"),
     ],
 )

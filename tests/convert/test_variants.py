@@ -93,7 +93,7 @@ def test_every_variant_is_held_against_float(network, tiny_corpus, tmp_path, mon
 
 
 def test_another_network_is_refused(network, tmp_path):
-    with pytest.raises(UserError, match="its sizes are not those of tac"):
+    with pytest.raises(UserError, match="its sizes differ from those of tac"):
         variants.compare(
             network[0], [checkpoint.load("enhance-nano")], tmp_path, corpus="tiny", **OPTIONS
         )
