@@ -6,7 +6,29 @@ PACKAGES += cppcheck valgrind
 # For the emulated boards.
 PACKAGES += gcc-arm-none-eabi libnewlib-arm-none-eabi libstdc++-arm-none-eabi-newlib qemu-system-arm
 
-.PHONY: demo test lint dist figures setup clean
+# Needs no Debian package but a C compiler.
+CHECK_FLAGS := -std=c11 -O1 -Wall -Wextra -Werror -fsanitize=undefined -fno-sanitize-recover
+QUICK := not slow and not bazel and not board and not train and not tensorflow
+
+.PHONY: check check-python check-kernels check-tests demo test lint dist figures setup clean
+
+# Half a minute on two cores: style, types, the tests that need neither TensorFlow nor Bazel, and those of the C kernels.
+check:
+	@test -x .venv/bin/ruff || $(MAKE) setup
+	@$(MAKE) --no-print-directory --jobs 2 --output-sync check-python check-kernels check-tests
+
+check-python:
+	.venv/bin/ruff check .
+	.venv/bin/ruff format --check .
+	.venv/bin/mypy
+
+check-kernels:
+	@mkdir -p build/check
+	cc $(CHECK_FLAGS) -I. micro/kernels/*.c -o build/check/kernels_test
+	build/check/kernels_test
+
+check-tests:
+	.venv/bin/python -m pytest --quiet --numprocesses 2 --dist loadfile -m "$(QUICK)"
 
 demo: setup
 	.venv/bin/groupcomm demo
