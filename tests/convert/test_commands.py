@@ -10,6 +10,8 @@ from calibration_data import clips
 from tests.helpers.cli import groupcomm, ok, refused
 from tf_model.checkpoint import TRAINED
 
+pytestmark = [pytest.mark.tensorflow, pytest.mark.bazel]  # in the commands' own processes
+
 
 def test_cost_keys():
     found = ok("cost", "enhance", "--json")
