@@ -24,13 +24,22 @@ def test_decode_resamples_mixes_to_mono_and_trims_silence():
 
 
 def test_decode_reads_g722():
-    x = decode(np.random.default_rng(0).integers(0, 256, 8000, np.uint8).tobytes(), "usr/share/a.g722", silence_db=40)
+    x = decode(
+        np.random.default_rng(0).integers(0, 256, 8000, np.uint8).tobytes(),
+        "usr/share/a.g722",
+        silence_db=40,
+    )
     assert 0 < x.size <= 16000  # one byte holds two samples
 
 
 @pytest.mark.parametrize(
     ("data", "message"),
-    [(b"", "not a sound"), (b"RIFFgarbage", "not a sound"), (_wav(np.zeros(800)), "silent"), (_wav(np.zeros(0)), "silent")],
+    [
+        (b"", "not a sound"),
+        (b"RIFFgarbage", "not a sound"),
+        (_wav(np.zeros(800)), "silent"),
+        (_wav(np.zeros(0)), "silent"),
+    ],
 )
 def test_decode_rejects_damaged_or_silent_file(data, message):
     with pytest.raises(ValueError, match=message):

@@ -10,7 +10,15 @@ import pytest
 import soundfile
 
 from calibration_data import build, corpus, sources
-from calibration_data.sources import OLD_TEST, OWN_SPLITS, SPLITS, Entry, Package, Recording, Repository
+from calibration_data.sources import (
+    OLD_TEST,
+    OWN_SPLITS,
+    SPLITS,
+    Entry,
+    Package,
+    Recording,
+    Repository,
+)
 from groupcomm.errors import UserError
 
 SPEAKERS = 20
@@ -26,7 +34,11 @@ def test_splits_of_own_folders_are_disjoint(tiny):
     assert [len(names) for names in speakers] == [16, 2, 2]
     assert len(set().union(*speakers)) == SPEAKERS
     assert sum(map(len, noises)) == len(set().union(*noises)) == 15
-    assert {g.name for g in corpus.open_corpus("train", name="tiny").categories} == {"rain", "wind", "crowd"}
+    assert {g.name for g in corpus.open_corpus("train", name="tiny").categories} == {
+        "rain",
+        "wind",
+        "crowd",
+    }
 
 
 def test_split_depends_on_names_only():
@@ -54,14 +66,21 @@ def test_corpus_contains_the_sound_of_the_file(tiny, folders):
 def test_report_counts_unreadable_files(empty, tmp_path, sound):
     for speaker in "abc":
         (tmp_path / "s" / speaker).mkdir(parents=True)
-        soundfile.write(tmp_path / "s" / speaker / "x.wav", sound(np.random.default_rng(1), pitch=100), 16000)
+        soundfile.write(
+            tmp_path / "s" / speaker / "x.wav", sound(np.random.default_rng(1), pitch=100), 16000
+        )
     (tmp_path / "s" / "b" / "broken.wav").write_bytes(b"no sound")
     report = build.build_folder(tmp_path / "s", None, "three")
     assert report["missing"] == {"speech-b": 1}
-    assert report["speakers"] == dict.fromkeys(OWN_SPLITS, 1) and report["hours"]["train"]["noise"] == 0
+    assert (
+        report["speakers"] == dict.fromkeys(OWN_SPLITS, 1)
+        and report["hours"]["train"]["noise"] == 0
+    )
 
 
-@pytest.mark.parametrize("name", ["open", "open-voices", "debian", "debian-voices", "", "../up", ".hidden", "a b"])
+@pytest.mark.parametrize(
+    "name", ["open", "open-voices", "debian", "debian-voices", "", "../up", ".hidden", "a b"]
+)
 def test_build_folder_rejects_invalid_or_reserved_names(folders, name):
     with pytest.raises(UserError, match="corpus name"):
         build.build_folder(folders[0], None, name)
@@ -147,14 +166,25 @@ def test_failed_apt_get_is_reported(empty):
 def _deb(top, files):
     """Build a package of these files, and return its entry for sources.toml."""
     (top / "DEBIAN").mkdir(parents=True)
-    (top / "DEBIAN" / "control").write_text("Package: tiny-sounds\nVersion: 1:2-3\nArchitecture: all\nMaintainer: a\nDescription: b\n")
+    (top / "DEBIAN" / "control").write_text(
+        "Package: tiny-sounds\nVersion: 1:2-3\nArchitecture: all\nMaintainer: a\nDescription: b\n"
+    )
     for name, data in files.items():
         (top / name).parent.mkdir(parents=True, exist_ok=True)
         (top / name).write_bytes(data)
     path = build.packages_dir() / PACKAGE.file
     path.parent.mkdir(parents=True)
-    subprocess.run(["dpkg-deb", "--root-owner-group", "-b", top, path], check=True, capture_output=True)
-    return Package("tiny-sounds", "1:2-3", path.stat().st_size, hashlib.sha256(path.read_bytes()).hexdigest(), "CC0", "")
+    subprocess.run(
+        ["dpkg-deb", "--root-owner-group", "-b", top, path], check=True, capture_output=True
+    )
+    return Package(
+        "tiny-sounds",
+        "1:2-3",
+        path.stat().st_size,
+        hashlib.sha256(path.read_bytes()).hexdigest(),
+        "CC0",
+        "",
+    )
 
 
 @pytest.fixture
@@ -171,7 +201,12 @@ def public(empty, tmp_path, monkeypatch, sound):
         soundfile.write(file, sound(random, pitch=pitch), 16000, format="WAV")
         return file.getvalue()
 
-    voices, noises, unlisted, speech = [wav(100), wav(150), wav(200)], [wav() for _ in range(3)], wav(250), wav(220)
+    voices, noises, unlisted, speech = (
+        [wav(100), wav(150), wav(200)],
+        [wav() for _ in range(3)],
+        wav(250),
+        wav(220),
+    )
     archive = io.BytesIO()
     with zipfile.ZipFile(archive, "w") as inner:
         for i, data in enumerate(noises):
@@ -180,17 +215,27 @@ def public(empty, tmp_path, monkeypatch, sound):
     package = _deb(tmp_path / "package", files | {"usr/noise.pk3": archive.getvalue()})
     entries = {}
     for i, split in enumerate(("train", "validation", f"test,{OLD_TEST}")):
-        entries[hashlib.md5(voices[i]).hexdigest()] = Entry(split, package.name, speaker=f"voice{i}", lang="en")
+        entries[hashlib.md5(voices[i]).hexdigest()] = Entry(
+            split, package.name, speaker=f"voice{i}", lang="en"
+        )
         entries[hashlib.md5(noises[i]).hexdigest()] = Entry(split, package.name, category="rain")
     entries["0" * 32] = Entry("train", package.name, category="rain")
     entry = Entry("train", "speech", speaker="talker", lang="en")
-    recording = Recording("a/1.wav", "speech/talker/1.wav", hashlib.sha256(speech).hexdigest(), "", entry)
+    recording = Recording(
+        "a/1.wav", "speech/talker/1.wav", hashlib.sha256(speech).hexdigest(), "", entry
+    )
     folder = tmp_path / "recordings"
     (folder / "speech" / "talker").mkdir(parents=True)
     (folder / "speech" / "talker" / "1.wav").write_bytes(speech)
     monkeypatch.setattr(sources, "packages", lambda: {package.name: package})
     monkeypatch.setattr(sources, "listed", lambda: {package.name: entries})
-    monkeypatch.setattr(sources, "repositories", lambda: {"speech": Repository("speech", "https://github.com/a/speech", "abc123", "CC0", "")})
+    monkeypatch.setattr(
+        sources,
+        "repositories",
+        lambda: {
+            "speech": Repository("speech", "https://github.com/a/speech", "abc123", "CC0", "")
+        },
+    )
     monkeypatch.setattr(sources, "recordings", lambda: {"speech": [recording]})
     monkeypatch.setattr(sources, "speakers", lambda: {"voice0": {"tier": "core", "sex": "F"}})
     return folder
@@ -206,7 +251,13 @@ def test_debian_corpus_contains_listed_files_of_package(public):
     train = corpus.open_corpus("train", name="debian")
     assert [group.name for group in train.speakers] == ["voice0"]
     (clip,) = train.speakers[0].clips
-    assert (clip.speaker, clip.tier, clip.sex, clip.lang, clip.path) == ("voice0", "core", "F", "en", "usr/0.wav")
+    assert (clip.speaker, clip.tier, clip.sex, clip.lang, clip.path) == (
+        "voice0",
+        "core",
+        "F",
+        "en",
+        "usr/0.wav",
+    )
     assert train.categories[0].clips[0].path == "usr/noise.pk3/sound/0.wav"
 
 
@@ -223,15 +274,17 @@ def test_file_can_be_in_two_splits(public):
 def test_open_corpus_contains_packages_and_recordings(public, monkeypatch):
     assert build.build_public(folder=public)["name"] == "open"
     train = corpus.open_corpus("train")
-    assert [(group.name, group.clips[0].package, group.clips[0].path) for group in train.speakers] == [
-        ("talker", "speech", "a/1.wav"),
-        ("voice0", "tiny-sounds", "usr/0.wav"),
-    ]
+    assert [
+        (group.name, group.clips[0].package, group.clips[0].path) for group in train.speakers
+    ] == [("talker", "speech", "a/1.wav"), ("voice0", "tiny-sounds", "usr/0.wav")]
     build.build_public(debian=True)
     for split in SPLITS[1:]:
-        assert corpus.open_corpus(split).speakers == corpus.open_corpus(split, name="debian").speakers
+        assert (
+            corpus.open_corpus(split).speakers == corpus.open_corpus(split, name="debian").speakers
+        )
     monkeypatch.setattr(build, "decode", None)
-    assert build.build_public() == corpus.report("open")  # the corpus is finished, so nothing is downloaded
+    # The corpus is finished, so nothing is downloaded.
+    assert build.build_public() == corpus.report("open")
 
 
 @needs_dpkg
@@ -267,16 +320,21 @@ def test_voices_are_added_to_training_speakers_only(public, monkeypatch):
     build.build_public(debian=True)
     more = corpus.open_corpus("train", name="debian-voices")
     assert {group.name for group in more.speakers} == {"voice0", *build.voices.VOICES}
-    for group in more.speakers[:-1]:  # the last is voice0
+    for group in more.speakers[:-1]:  # the last group is voice0
         (clip,) = group.clips
         assert (clip.tier, clip.sex) == ("synthetic", build.voices.VOICES[group.name].sex)
     for split in SPLITS[1:]:
-        assert corpus.open_corpus(split, name="debian-voices").speakers == corpus.open_corpus(split, name="debian").speakers
+        assert (
+            corpus.open_corpus(split, name="debian-voices").speakers
+            == corpus.open_corpus(split, name="debian").speakers
+        )
     assert len(corpus.open_corpus("train", name="open-voices").speakers) == len(more.speakers) + 1
 
 
 @needs_dpkg
 def test_damaged_archive_is_reported_with_its_path(empty, tmp_path):
     package = _deb(tmp_path / "package", {"usr/Sound.ocg": b"no group"})
-    with pytest.raises(UserError, match="tiny-sounds.*usr/Sound.ocg: damaged archive.*delete the package"):
+    with pytest.raises(
+        UserError, match="tiny-sounds.*usr/Sound.ocg: damaged archive.*delete the package"
+    ):
         list(build._unpack(package, {}, lambda: None))

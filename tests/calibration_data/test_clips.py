@@ -1,4 +1,4 @@
-"""The committed clips."""
+"""Test the committed clips."""
 
 import re
 import shutil
@@ -36,7 +36,9 @@ def test_demo_mixtures_have_the_snr_of_the_recipe():
         assert 64000 <= demo.mixture.size == speech.size <= 80000
         assert np.isfinite(demo.mixture).all() and min(map(_db, demo.references)) > -40
         if recipe.noise:
-            assert _db(speech) - _db(demo.mixture - speech) == pytest.approx(recipe.snr_db, abs=0.05)
+            assert _db(speech) - _db(demo.mixture - speech) == pytest.approx(
+                recipe.snr_db, abs=0.05
+            )
         else:
             np.testing.assert_allclose(demo.mixture, speech, atol=3 / 32768)
 
@@ -45,7 +47,9 @@ def test_readme_lists_exactly_the_committed_files():
     readme = (clips.FOLDER / "README.md").read_text(encoding="utf-8")
     files = {str(path.relative_to(clips.FOLDER)) for path in clips.FOLDER.rglob("*.flac")}
     assert set(re.findall(r"^\| `(\S+\.flac)`", readme, re.MULTILINE)) == files
-    assert len(files) == len(clips.CALIBRATION) + sum(1 + len(recipe.speakers) for recipe in clips.DEMO)
+    assert len(files) == len(clips.CALIBRATION) + sum(
+        1 + len(recipe.speakers) for recipe in clips.DEMO
+    )
     assert sum((clips.FOLDER / file).stat().st_size for file in files) < 3e6
 
 
@@ -53,7 +57,13 @@ def test_committed_clips_have_permissive_licences():
     readme = (clips.FOLDER / "README.md").read_text(encoding="utf-8")
     rows = [line for line in readme.splitlines() if line.startswith("| `")]
     used = set(re.findall(r"\(`([a-z0-9-]+)`, ([A-Z][\w.-]+)\)", "\n".join(rows)))
-    assert {licence for _, licence in used} <= {"CC-BY-3.0", "CC-BY-4.0", "CC-BY-SA-3.0", "CC0-1.0", "BSD-like"}
+    assert {licence for _, licence in used} <= {
+        "CC-BY-3.0",
+        "CC-BY-4.0",
+        "CC-BY-SA-3.0",
+        "CC0-1.0",
+        "BSD-like",
+    }
     packages = sources.packages()
     for name, licence in used:
         # A package can have several licences: the licence of a file must be one of them.
@@ -64,9 +74,15 @@ def test_committed_clips_have_permissive_licences():
 
 
 def test_recipes_use_speakers_of_the_right_split():
-    speakers = {entry.speaker: entry.split for files in sources.listed().values() for entry in files.values()}
+    speakers = {
+        entry.speaker: entry.split
+        for files in sources.listed().values()
+        for entry in files.values()
+    }
     assert {speakers[name] for recipe in clips.CALIBRATION for name in recipe.speakers} == {"train"}
-    assert {speakers[name] for recipe in clips.DEMO for name in recipe.speakers} == {"test,test-2026-11"}
+    assert {speakers[name] for recipe in clips.DEMO for name in recipe.speakers} == {
+        "test,test-2026-11"
+    }
 
 
 def test_missing_or_damaged_clip_is_reported(tmp_path, monkeypatch):
@@ -90,16 +106,23 @@ def test_write_clips_follows_recipes_and_is_reproducible(tiny, tmp_path, monkeyp
 
     def opened(split):
         c = open_corpus("test" if split == sources.OLD_TEST else split, name="tiny")
-        groups = (replace(g, clips=tuple(replace(clip, path="usr/" + clip.path) for clip in g.clips)) for g in c.categories)
+        groups = (
+            replace(g, clips=tuple(replace(clip, path="usr/" + clip.path) for clip in g.clips))
+            for g in c.categories
+        )
         return replace(c, categories=tuple(groups))  # a recipe names the end of a longer path
 
     def recipe(split, name, **more):
         c = open_corpus(split, name="tiny")
-        return clips._Recipe(name, (c.speakers[0].name,), c.categories[0].clips[0].path, 3, -30, **more)
+        return clips._Recipe(
+            name, (c.speakers[0].name,), c.categories[0].clips[0].path, 3, -30, **more
+        )
 
     monkeypatch.setattr(corpus, "open_corpus", opened)
     monkeypatch.setattr(clips, "FOLDER", tmp_path)
-    monkeypatch.setattr(clips, "CALIBRATION", (recipe("train", "a"), recipe("train", "b", noise_only=True)))
+    monkeypatch.setattr(
+        clips, "CALIBRATION", (recipe("train", "a"), recipe("train", "b", noise_only=True))
+    )
     monkeypatch.setattr(clips, "DEMO", (recipe("test", "c"),))
     written = clips.write_clips()
     before = [path.read_bytes() for path in written]

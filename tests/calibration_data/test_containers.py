@@ -39,7 +39,9 @@ def _group(files):
     entries, content = b"", b""
     for name, data in files.items():
         piece = _group(data) if isinstance(data, dict) else data
-        entries += struct.pack("<260s5i", name.encode(), 0, isinstance(data, dict), len(piece), 0, len(content)).ljust(316, b"\0")
+        entries += struct.pack(
+            "<260s5i", name.encode(), 0, isinstance(data, dict), len(piece), 0, len(content)
+        ).ljust(316, b"\0")
         content += piece
     return bytes(byte ^ 237 for byte in header) + entries + content
 
@@ -51,16 +53,31 @@ def _ocg(files):
 @pytest.mark.parametrize("path", ["usr/a.zip", "usr/a.pk3", "usr/A.PK3"])
 def test_sounds_of_zip_files(path):
     assert containers.is_container(path)
-    assert _read(_zip({"a/b.ogg": b"sound", "readme.txt": b"text"}), path) == [("a/b.ogg", b"sound")]
+    assert _read(_zip({"a/b.ogg": b"sound", "readme.txt": b"text"}), path) == [
+        ("a/b.ogg", b"sound")
+    ]
 
 
 def test_sounds_of_cat_files_are_numbered():
-    assert _read(_cat({"Wind, by nobody": b"RIFF1", "Rain": b"RIFF22"}), "opensfx.cat") == [("00.wav", b"RIFF1"), ("01.wav", b"RIFF22")]
+    assert _read(_cat({"Wind, by nobody": b"RIFF1", "Rain": b"RIFF22"}), "opensfx.cat") == [
+        ("00.wav", b"RIFF1"),
+        ("01.wav", b"RIFF22"),
+    ]
 
 
 def test_sounds_of_nested_groups_in_ocg_files():
-    data = _ocg({"Fire.ocg": {"Fuse.ogg": b"hiss", "Blast.ocg": {"1.wav": b"bang"}}, "Title.txt": b"text", "Rain.ogg": b"rain"})
-    assert _read(data, "Sound.ocg") == [("Fire.ocg/Fuse.ogg", b"hiss"), ("Fire.ocg/Blast.ocg/1.wav", b"bang"), ("Rain.ogg", b"rain")]
+    data = _ocg(
+        {
+            "Fire.ocg": {"Fuse.ogg": b"hiss", "Blast.ocg": {"1.wav": b"bang"}},
+            "Title.txt": b"text",
+            "Rain.ogg": b"rain",
+        }
+    )
+    assert _read(data, "Sound.ocg") == [
+        ("Fire.ocg/Fuse.ogg", b"hiss"),
+        ("Fire.ocg/Blast.ocg/1.wav", b"bang"),
+        ("Rain.ogg", b"rain"),
+    ]
 
 
 def test_other_suffixes_are_not_containers():

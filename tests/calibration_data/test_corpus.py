@@ -20,7 +20,11 @@ def test_open_corpus_opens_every_split(tiny):
             assert {clip.speaker for clip in group.clips} == {group.name}
         assert c.speaker_odds[-1] == c.category_odds[-1] == 1
         assert all(np.all(np.diff(group.odds) > 0) for group in c.speakers)
-        ends = sorted((clip.offset, clip.offset + clip.samples) for group in c.speakers for clip in group.clips)
+        ends = sorted(
+            (clip.offset, clip.offset + clip.samples)
+            for group in c.speakers
+            for clip in group.clips
+        )
         assert ends[0][0] == 0 and ends[-1][1] == c.speech.size
         assert all(a[1] == b[0] for a, b in zip(ends, ends[1:], strict=False))
 
@@ -28,15 +32,19 @@ def test_open_corpus_opens_every_split(tiny):
 def test_unknown_split_is_rejected(tiny):
     with pytest.raises(UserError, match="'dev'.*train, validation, test or test-2026-11"):
         corpus.open_corpus("dev", name="tiny")
-    with pytest.raises(UserError, match="'tiny': has no split test-2026-11; use train, validation or test,"):
-        corpus.open_corpus("test-2026-11", name="tiny")  # a corpus from own folders has three splits
+    with pytest.raises(
+        UserError, match="'tiny': has no split test-2026-11; use train, validation or test,"
+    ):
+        # A corpus from own folders has three splits.
+        corpus.open_corpus("test-2026-11", name="tiny")
 
 
 def test_balanced_odds_follow_the_weights(tiny, monkeypatch):
     monkeypatch.setattr(corpus, "weights", lambda: {"rain": 3.0, "wind": 0.5, "music": 7.0})
     c = corpus.open_corpus("train", name="tiny")
     assert [group.name for group in c.categories] == ["crowd", "rain", "wind"]
-    np.testing.assert_allclose(c.balanced_odds, np.cumsum([1.0, 3.0, 0.5]) / 4.5)  # without a weight, "crowd" has 1
+    # "crowd" is not listed, so its weight is 1.
+    np.testing.assert_allclose(c.balanced_odds, np.cumsum([1.0, 3.0, 0.5]) / 4.5)
     assert c.balanced_odds[-1] == 1
     assert replace(c, categories=()).balanced_odds.size == 0
 

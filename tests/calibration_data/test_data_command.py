@@ -32,7 +32,10 @@ def _run(monkeypatch, capsys, *args):
         (["--source", ".", "--name", "open"], "corpus name 'open'"),
         (["--voices", "--clips"], "--voices: belongs to the corpora open and debian"),
         (["--debian", "--clips"], "--debian: belongs to the corpora open and debian"),
-        (["--recordings", ".", "--source", ".", "--name", "x"], "--recordings: belongs to the corpora open and debian"),
+        (
+            ["--recordings", ".", "--source", ".", "--name", "x"],
+            "--recordings: belongs to the corpora open and debian",
+        ),
         (["--debian", "--recordings", "."], "the corpus debian has no recordings"),
         (["--sauce"], "No such option"),
     ],
@@ -55,7 +58,9 @@ def test_data_builds_corpus_from_own_folders(tiny, folders, monkeypatch, capsys)
 
 def test_options_select_the_public_corpus(empty, monkeypatch, capsys):
     calls = []
-    monkeypatch.setattr(build, "build_public", lambda **options: calls.append(options) or {"name": "x"})
+    monkeypatch.setattr(
+        build, "build_public", lambda **options: calls.append(options) or {"name": "x"}
+    )
     assert _run(monkeypatch, capsys, "--recordings", "here", "--json")[0] == 0
     assert _run(monkeypatch, capsys, "--debian", "--voices", "--json")[0] == 0
     assert calls == [
@@ -65,5 +70,8 @@ def test_options_select_the_public_corpus(empty, monkeypatch, capsys):
 
 
 def test_command_imports_no_heavy_modules():
-    script = "import sys, calibration_data.commands; sys.exit(bool({'numpy', 'scipy', 'librosa', 'soundfile'} & set(sys.modules)))"
+    script = (
+        "import sys, calibration_data.commands; "
+        "sys.exit(bool({'numpy', 'scipy', 'librosa', 'soundfile'} & set(sys.modules)))"
+    )
     assert subprocess.run([sys.executable, "-c", script]).returncode == 0

@@ -6,7 +6,13 @@ from calibration_data.audio import RATE
 from calibration_data.procedural import dsp, impacts, machines, nature, signals, spectrum
 
 SAMPLES = 4 * RATE
-FLAT = {"REVERBERATION": 0.0, "TILT": (0.0, 0.0), "RIPPLE": 0.0, "FLOOR": (-90.0, -90.0), "HIGH_PASS": (1.0, 1.0)}
+FLAT = {
+    "REVERBERATION": 0.0,
+    "TILT": (0.0, 0.0),
+    "RIPPLE": 0.0,
+    "FLOOR": (-90.0, -90.0),
+    "HIGH_PASS": (1.0, 1.0),
+}
 
 
 def _random(seed=0):
@@ -22,15 +28,17 @@ def _power(x):
 
 
 def _below(x, hz):
-    """Part of the energy below a frequency."""
+    """Return the fraction of the energy below a frequency."""
     power = _power(x)
     return power[..., : int(hz * x.shape[-1] / RATE)].sum(-1) / power.sum(-1)
 
 
 def _levels(x, seconds):
-    """RMS of frames."""
+    """Return the RMS of frames."""
     size = int(seconds * RATE)
-    return np.sqrt(np.mean(x[..., : x.shape[-1] // size * size].reshape(*x.shape[:-1], -1, size) ** 2, -1))
+    return np.sqrt(
+        np.mean(x[..., : x.shape[-1] // size * size].reshape(*x.shape[:-1], -1, size) ** 2, -1)
+    )
 
 
 def _kurtosis(x):
@@ -38,13 +46,15 @@ def _kurtosis(x):
 
 
 def _orders(x, phase, orders):
-    """Amplitudes of x at multiples of an oscillator's frequency, whose phase is in cycles."""
+    """Return the amplitudes at multiples of an oscillator's frequency; its phase is in cycles."""
     window = np.hanning(x.size)
-    return np.array([np.abs(np.mean(x * window * np.exp(-2j * np.pi * order * phase))) for order in orders])
+    return np.array(
+        [np.abs(np.mean(x * window * np.exp(-2j * np.pi * order * phase))) for order in orders]
+    )
 
 
 @pytest.mark.parametrize("kind", procedural.KINDS)
-def test_is_a_function_of_the_generator(kind):
+def test_noise_depends_on_the_generator_only(kind):
     for samples in (160, 4001, RATE):
         for seed in range(6):
             x, name = procedural.noise(_random(seed), samples, kind)
@@ -52,10 +62,13 @@ def test_is_a_function_of_the_generator(kind):
             assert np.sqrt(np.mean(x.astype(np.float64) ** 2)) == pytest.approx(1, abs=1e-3)
             assert np.abs(x).max() < 30
             np.testing.assert_array_equal(x, procedural.noise(_random(seed), samples, kind)[0])
-            assert np.abs(np.dot(x, procedural.noise(_random(seed + 100), samples, kind)[0])) < 0.9 * samples
+            assert (
+                np.abs(np.dot(x, procedural.noise(_random(seed + 100), samples, kind)[0]))
+                < 0.9 * samples
+            )
 
 
-def test_draws_all_kinds():
+def test_kinds_are_drawn_by_their_weights():
     random = _random()
     drawn = [procedural.noise(random, 160)[1] for _ in range(1500)]
     total = sum(weight for _, weight in procedural.KINDS.values())
@@ -64,7 +77,7 @@ def test_draws_all_kinds():
         assert kind in drawn
 
 
-def test_room_rings_and_floor_is_as_far_down_as_asked(monkeypatch):
+def test_room_and_background_have_the_requested_levels(monkeypatch):
     for name, value in FLAT.items():
         monkeypatch.setattr(procedural, name, value)
     click = np.zeros(SAMPLES, np.float32)
@@ -78,8 +91,9 @@ def test_room_rings_and_floor_is_as_far_down_as_asked(monkeypatch):
     assert np.abs(placed() - click).max() < 0.1
     room = placed(REVERBERATION=1.0, RT60=(1.0, 1.0), DIRECT=(0.0, 0.0))
     energy = np.cumsum(room[:1000:-1] ** 2)[::-1]
-    fall = 10 * np.log10(energy[int(0.1 * RATE)] / energy[int(0.4 * RATE)])  # Schroeder's backward integral
-    assert fall == pytest.approx(18, abs=3)  # 60 dB in 1 s
+    # Schroeder's backward integration.
+    decay = 10 * np.log10(energy[int(0.1 * RATE)] / energy[int(0.4 * RATE)])
+    assert decay == pytest.approx(18, abs=3)  # 60 dB in 1 s
     floor = placed(REVERBERATION=0.0, FLOOR=(-20.0, -20.0)) - click
     assert 10 * np.log10(np.sum(floor**2)) == pytest.approx(-20, abs=1)
 
@@ -90,7 +104,10 @@ def test_engine_harmonics_follow_the_speed(monkeypatch):
     phase = np.cumsum(rpm / 120) / RATE  # cycles of two revolutions
     for seed in range(5):
         x = machines.engine(_random(seed), SAMPLES)
-        assert _orders(x, phase, range(1, 25)).max() > 10 * _orders(x, phase, np.arange(1, 25) + 0.5).max()
+        assert (
+            _orders(x, phase, range(1, 25)).max()
+            > 10 * _orders(x, phase, np.arange(1, 25) + 0.5).max()
+        )
 
 
 def test_engines_fire_once_per_cylinder_and_cycle():
@@ -98,15 +115,23 @@ def test_engines_fire_once_per_cylinder_and_cycle():
     assert amplitudes.argmax() % 4 == 0
 
 
-def test_pass_by_gets_louder_then_softer_and_falls_in_pitch(monkeypatch):
-    monkeypatch.setattr(machines, "firing_cycle", lambda random, cylinders, rpm: dsp.wavetable(np.eye(40)[39]))
-    monkeypatch.setattr(dsp, "coloured", lambda random, samples, response: np.zeros(samples, np.float32))
+def test_pass_by_rises_and_falls_in_level_and_falls_in_pitch(monkeypatch):
+    monkeypatch.setattr(
+        machines, "firing_cycle", lambda random, cylinders, rpm: dsp.wavetable(np.eye(40)[39])
+    )
+    monkeypatch.setattr(
+        dsp, "coloured", lambda random, samples, response: np.zeros(samples, np.float32)
+    )
     monkeypatch.setattr(machines, "exhaust", lambda random: np.ones_like)
     for seed in range(5):
         x = machines.pass_by(_random(seed), SAMPLES)
         levels = _levels(x, 0.1)
         top = levels.argmax()
-        assert 5 < top < 35 and np.all(np.diff(levels[: top - 1]) > 0) and np.all(np.diff(levels[top + 2 :]) < 0)
+        assert (
+            5 < top < 35
+            and np.all(np.diff(levels[: top - 1]) > 0)
+            and np.all(np.diff(levels[top + 2 :]) < 0)
+        )
         before, after = (_power(part).argmax() for part in (x[:8000], x[-8000:]))
         assert 0.75 < after / before < 0.985
 
@@ -118,11 +143,14 @@ def test_fan_has_tones_over_a_continuous_spectrum():
     assert np.all(_levels(_drawn("fan"), 0.5).std(-1) < 0.4)
 
 
-def test_hum_is_at_multiples_of_the_mains():
+def test_hum_is_at_multiples_of_the_mains_frequency():
     for x in _drawn("hum"):
         power = _power(x)
         f = np.fft.rfftfreq(SAMPLES, 1 / RATE)
-        parts = [power[np.abs((f + mains / 2) % mains - mains / 2) < 2 + 0.003 * f].sum() / power.sum() for mains in (50, 60)]
+        parts = [
+            power[np.abs((f + mains / 2) % mains - mains / 2) < 2 + 0.003 * f].sum() / power.sum()
+            for mains in (50, 60)
+        ]
         assert max(parts) > 0.9
 
 
@@ -132,33 +160,37 @@ def test_tool_slows_down_under_load_and_stops():
     assert 5 <= stops.sum() <= 25
 
 
-def test_train_rumbles_over_joints():
+def test_train_has_low_rumble_and_impacts():
     x = np.stack([machines.train(_random(seed), SAMPLES) for seed in range(12)])
     assert np.median(_below(x, 500)) > 0.7
     assert np.median(_kurtosis(x)) > 3.5
 
 
-def test_wind_is_low_and_gusty():
+def test_wind_has_low_frequencies_and_gusts():
     x = _drawn("wind")
     assert np.median(_below(x, 300)) > 0.8
-    assert np.all(_below(np.stack([nature.wind(_random(seed), SAMPLES) for seed in range(12)]), 300) > 0.8)
+    assert np.all(
+        _below(np.stack([nature.wind(_random(seed), SAMPLES) for seed in range(12)]), 300) > 0.8
+    )
     assert np.median(_levels(x, 0.25).std(1)) > 0.15
 
 
-def test_rain_is_of_drops_and_broad():
+def test_rain_has_drops_and_a_broad_spectrum():
     x = _drawn("rain")
     assert np.median(_kurtosis(x)) > 3.3 and _kurtosis(x).max() > 10
     assert np.median(_below(x, 2000)) < 0.9
 
 
-def test_water_is_of_bubbles():
+def test_water_has_bubbles_above_250_hz():
     x = np.stack([nature.water(_random(seed), SAMPLES) for seed in range(12)])
     assert np.all(_below(x, 250) < 0.2)
     assert np.median(_kurtosis(x)) > 3.1
 
 
-@pytest.mark.parametrize(("make", "gap"), [(impacts.keyboard, 3), (impacts.mouse, 3), (impacts.footsteps, 10)])
-def test_sounds_when_it_is_pressed_or_trodden_on(monkeypatch, make, gap):
+@pytest.mark.parametrize(
+    ("make", "gap"), [(impacts.keyboard, 3), (impacts.mouse, 3), (impacts.footsteps, 10)]
+)
+def test_impacts_are_at_their_events(monkeypatch, make, gap):
     at = np.arange(1, 6) * 10000
     monkeypatch.setattr(dsp, "rhythm", lambda *_: at)
     for seed in range(6):
@@ -167,7 +199,7 @@ def test_sounds_when_it_is_pressed_or_trodden_on(monkeypatch, make, gap):
         assert np.median(loud) > 5 * np.median(levels)
 
 
-def test_rhythm_has_its_rate():
+def test_rhythm_has_the_requested_rate():
     for hz in (1.5, 8.0):
         counts = [dsp.rhythm(_random(seed), SAMPLES, hz, 0.2).size for seed in range(20)]
         assert np.mean(counts) == pytest.approx(4 * hz, rel=0.15)
@@ -180,18 +212,18 @@ def test_dishes_ring_in_partials_that_decay():
     assert np.median(_kurtosis(x)) > 6
 
 
-def test_applause_is_of_claps():
+def test_applause_is_sparse_with_few_people_and_dense_with_many():
     kurtoses = _kurtosis(_drawn("applause", 20))
-    assert kurtoses.max() > 10 and kurtoses.min() < 6  # few people and many
+    assert kurtoses.max() > 10 and kurtoses.min() < 6
 
 
-def test_rustle_is_high_and_crackles():
+def test_rustle_has_high_frequencies_and_crackles():
     x = _drawn("rustle")
     assert np.median(_below(x, 500)) < 0.2
     assert np.median(_kurtosis(x)) > 8
 
 
-def test_handling_thumps():
+def test_handling_has_low_thumps():
     x = np.stack([impacts.handling(_random(seed), SAMPLES) for seed in range(12)])
     assert np.median(_below(x, 400)) > 0.7
     assert np.median(_kurtosis(x)) > 8
@@ -201,14 +233,16 @@ def test_alarm_is_periodic_and_tonal():
     for x in [signals.alarm(_random(seed), SAMPLES) for seed in range(12)]:
         frames = x.reshape(-1, 800) * np.hanning(800)
         power = np.abs(np.fft.rfft(frames[np.abs(frames).max(1) > 0.1])) ** 2
-        assert np.median(np.sort(power, 1)[:, -60:].sum(1) / power.sum(1)) > 0.9  # 15 % of the bins of 50 ms
+        # These are 15 % of the bins of frames of 50 ms.
+        assert np.median(np.sort(power, 1)[:, -60:].sum(1) / power.sum(1)) > 0.9
 
 
 def test_crowd_has_syllables_and_the_spectrum_of_speech():
     x = np.stack([signals.crowd(_random(seed), SAMPLES) for seed in range(12)])
     assert np.median(_below(x, 1500)) > 0.6
     envelopes = _levels(x, 0.02)
-    modulation = np.abs(np.fft.rfft(envelopes - envelopes.mean(1, keepdims=True))) ** 2  # 0.25 Hz a bin, to 25 Hz
+    # A bin has 0.25 Hz; the spectrum ends at 25 Hz.
+    modulation = np.abs(np.fft.rfft(envelopes - envelopes.mean(1, keepdims=True))) ** 2
     assert np.all(modulation[:, :40].sum(1) > 0.8 * modulation.sum(1))
     assert np.median(modulation[:, 4:40].sum(1) / modulation.sum(1)) > 0.4
 
@@ -219,6 +253,6 @@ def test_music_has_notes_of_a_scale(monkeypatch):
     assert np.all(np.sort(power, 1)[:, -1600:].sum(1) > 0.7 * power.sum(1))  # 5 % of the bins
 
 
-def test_random_spectra_vary():
+def test_random_spectra_differ():
     below = [_below(spectrum.noise(_random(seed), SAMPLES), 1000) for seed in range(20)]
     assert min(below) < 0.3 and max(below) > 0.7

@@ -20,7 +20,9 @@ REPOSITORY = Repository("talk", "https://github.com/someone/talk", "abc123", "CC
 def _file(seed, file_format):
     file = io.BytesIO()
     samples = (3000 * np.random.default_rng(seed).standard_normal(4000)).astype(np.int16)
-    soundfile.write(file, samples, 16000, format=file_format, subtype="PCM_16" if file_format != "OGG" else None)
+    soundfile.write(
+        file, samples, 16000, format=file_format, subtype="PCM_16" if file_format != "OGG" else None
+    )
     return file.getvalue()
 
 
@@ -33,7 +35,13 @@ LISTED = [
         recordings.samples_sha256(VOICE),
         Entry("train", "talk", speaker="anna", lang="en"),
     ),
-    Recording("rain.ogg", "noise/rain.ogg", hashlib.sha256(RAIN).hexdigest(), "", Entry("test", "talk", category="rain_thunder")),
+    Recording(
+        "rain.ogg",
+        "noise/rain.ogg",
+        hashlib.sha256(RAIN).hexdigest(),
+        "",
+        Entry("test", "talk", category="rain_thunder"),
+    ),
 ]
 
 
@@ -64,7 +72,9 @@ def server(tmp_path, monkeypatch):
 
     top = tmp_path / "served"
     top.mkdir()
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Handler, directory=top)) as httpd:
+    with http.server.ThreadingHTTPServer(
+        ("127.0.0.1", 0), functools.partial(Handler, directory=top)
+    ) as httpd:
         thread = threading.Thread(target=httpd.serve_forever)
         thread.start()
         monkeypatch.setenv("GROUPCOMM_RECORDINGS_URL", f"http://127.0.0.1:{httpd.server_port}")
@@ -88,19 +98,25 @@ def test_wav_replaces_flac_in_the_folder(folder):
 
 def test_missing_or_wrong_file_in_the_folder_is_reported(folder):
     (folder / LISTED[1].file).write_bytes(_file(2, "OGG"))
-    with pytest.raises(UserError, match="rain.ogg: is not the listed recording.*copy it from the repository"):
+    with pytest.raises(
+        UserError, match="rain.ogg: is not the listed recording.*copy it from the repository"
+    ):
         _read(folder)
     (folder / LISTED[0].file).write_bytes(b"no sound")
     with pytest.raises(UserError, match="smart_mirror_1.flac: is not the listed recording"):
         _read(folder)
     (folder / LISTED[0].file).unlink()
-    with pytest.raises(UserError, match="smart_mirror_1.flac: cannot be read.*needs every listed recording"):
+    with pytest.raises(
+        UserError, match="smart_mirror_1.flac: cannot be read.*needs every listed recording"
+    ):
         _read(folder)
 
 
 def test_require_reports_missing_recordings(folder, tmp_path):
     recordings.require(LISTED, folder)
-    with pytest.raises(UserError, match="elsewhere/speech/anna/smart_mirror_1.flac and 1 more: missing"):
+    with pytest.raises(
+        UserError, match="elsewhere/speech/anna/smart_mirror_1.flac and 1 more: missing"
+    ):
         recordings.require(LISTED, tmp_path / "elsewhere")
     (folder / LISTED[1].file).unlink()
     with pytest.raises(UserError, match="here/noise/rain.ogg: missing; --recordings needs"):
@@ -119,9 +135,14 @@ def test_fetch_downloads_from_the_server_once(empty, server, suffix):
 
 def test_missing_or_wrong_file_on_the_server_is_reported(empty, server):
     _write(server / LISTED[1].path, b"something else")
-    with pytest.raises(UserError, match="rain.ogg: is not the listed recording.*--recordings DIR.*--debian"):
+    with pytest.raises(
+        UserError, match="rain.ogg: is not the listed recording.*--recordings DIR.*--debian"
+    ):
         recordings.fetch(REPOSITORY, LISTED[1:])
-    with pytest.raises(UserError, match="someone/talk/abc123/audio/smart%20mirror/1.wav: does not exist.*--recordings DIR"):
+    with pytest.raises(
+        UserError,
+        match="someone/talk/abc123/audio/smart%20mirror/1.wav: does not exist.*--recordings DIR",
+    ):
         recordings.fetch(REPOSITORY, LISTED[:1])
     assert not [path for path in recordings.recordings_dir().rglob("*") if path.is_file()]
 
@@ -138,7 +159,10 @@ def test_server_error_is_reported(empty, monkeypatch):
         raise recordings.urllib.error.HTTPError(address, 503, "Service Unavailable", None, None)
 
     monkeypatch.setattr(recordings.urllib.request, "urlopen", urlopen)
-    with pytest.raises(UserError, match=r"https://raw.githubusercontent.com/someone/talk/abc123/.*answers 503 .*try again later"):
+    with pytest.raises(
+        UserError,
+        match=r"https://raw.githubusercontent.com/someone/talk/abc123/.*answers 503 .*try again",
+    ):
         recordings.fetch(REPOSITORY, LISTED)
 
 

@@ -10,7 +10,11 @@ from calibration_data import sources
 def _entries():
     """Return the checksum and the entry of every listed file."""
     packaged = [(md5, entry) for files in sources.listed().values() for md5, entry in files.items()]
-    recorded = [(recording.sha256, recording.entry) for files in sources.recordings().values() for recording in files]
+    recorded = [
+        (recording.sha256, recording.entry)
+        for files in sources.recordings().values()
+        for recording in files
+    ]
     return packaged + recorded
 
 
@@ -27,7 +31,9 @@ def test_every_package_has_a_list_of_files():
     assert set(packages) == set(listed)
     assert all(listed.values())
     for name, package in packages.items():
-        assert len(package.sha256) == 64 and package.bytes > 0 and package.file.startswith(name + "_")
+        assert (
+            len(package.sha256) == 64 and package.bytes > 0 and package.file.startswith(name + "_")
+        )
         assert all(entry.package == name for entry in listed[name].values())
 
 
@@ -36,14 +42,24 @@ def test_every_repository_has_a_list_of_recordings():
     assert set(repositories) == set(recordings)
     assert not set(repositories) & set(sources.packages())
     for name, repository in repositories.items():
-        assert repository.address.startswith("https://github.com/") and len(repository.commit) >= 8 and repository.licence
+        assert (
+            repository.address.startswith("https://github.com/")
+            and len(repository.commit) >= 8
+            and repository.licence
+        )
         assert recordings[name]
     every = [recording for files in recordings.values() for recording in files]
-    assert len({recording.file for recording in every}) == len({recording.sha256 for recording in every}) == len(every)
+    assert (
+        len({recording.file for recording in every})
+        == len({recording.sha256 for recording in every})
+        == len(every)
+    )
     for recording in every:
         folder, *_ = recording.file.split("/")
         assert folder == ("speech" if recording.entry.speaker else "noise")
-        assert len(recording.sha256) == 64 and len(recording.samples) == (0 if recording.path.endswith(".ogg") else 64)
+        assert len(recording.sha256) == 64 and len(recording.samples) == (
+            0 if recording.path.endswith(".ogg") else 64
+        )
 
 
 def test_each_file_is_listed_once_as_speech_or_noise():
@@ -55,14 +71,19 @@ def test_each_file_is_listed_once_as_speech_or_noise():
 
 def test_each_package_is_in_one_split_only():
     packages = sources.packages()
-    assert all(len(splits) == 1 for name, splits in _splits(lambda entry: entry.package).items() if name in packages)
+    assert all(
+        len(splits) == 1
+        for name, splits in _splits(lambda entry: entry.package).items()
+        if name in packages
+    )
 
 
 def test_each_speaker_is_in_one_split_only():
     splits = _splits(lambda entry: entry.speaker)
     del splits[""]  # noise
     assert set(splits) == set(sources.speakers())
-    assert {name for name, where in splits.items() if not where} == {"nxtut", "ortiz"}  # only in the old test split
+    only_old_test = {name for name, where in splits.items() if not where}
+    assert only_old_test == {"nxtut", "ortiz"}
     assert all(len(where) <= 1 for where in splits.values())
 
 

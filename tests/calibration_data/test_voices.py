@@ -23,10 +23,15 @@ def test_sentences_are_random_and_reproducible():
     texts = {name: voices.sentences(name) for name in ("synthetic_lp", "synthetic_awb")}
     assert texts["synthetic_lp"] == voices.sentences("synthetic_lp")
     assert len(set(texts["synthetic_lp"] + texts["synthetic_awb"])) == 2 * voices.SENTENCES
-    assert all(text.replace(" ", "").isascii() and text.replace(" ", "").isalpha() for text in texts["synthetic_lp"])
+    assert all(
+        text.replace(" ", "").isascii() and text.replace(" ", "").isalpha()
+        for text in texts["synthetic_lp"]
+    )
 
 
-@pytest.mark.parametrize(("name", "program_name"), [("synthetic_lp", "festival"), ("synthetic_awb", "flite")])
+@pytest.mark.parametrize(
+    ("name", "program_name"), [("synthetic_lp", "festival"), ("synthetic_awb", "flite")]
+)
 def test_synthesize_yields_every_sentence(name, program_name, tmp_path, monkeypatch):
     soundfile.write(tmp_path / "sound.wav", np.sin(np.arange(16000) / 20) / 2, 16000)
     stand_in = [
@@ -46,7 +51,12 @@ def test_synthesize_yields_every_sentence(name, program_name, tmp_path, monkeypa
     command = (tmp_path / "commands").read_text()
     for (_, data, entry), text in zip(sounds, voices.sentences(name), strict=True):
         assert data == (tmp_path / "sound.wav").read_bytes()
-        assert (entry.split, entry.speaker, entry.lang, entry.package) == ("train", name, voice.lang, voice.package)
+        assert (entry.split, entry.speaker, entry.lang, entry.package) == (
+            "train",
+            name,
+            voice.lang,
+            voice.package,
+        )
         assert voice.voice in command and text in command
 
 
@@ -65,9 +75,17 @@ def test_failed_voice_is_reported(exits, message, tmp_path, monkeypatch):
 
 
 def test_missing_packages_are_reported_with_the_install_command(tmp_path, monkeypatch):
-    program(tmp_path, "dpkg-query", "echo festival installed; echo flite config-files; echo festvox-italp16k installed")
+    program(
+        tmp_path,
+        "dpkg-query",
+        "echo festival installed; echo flite config-files; echo festvox-italp16k installed",
+    )
     monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
-    with pytest.raises(UserError, match="voices of festvox-ca-ona-hts, .*flite: not installed; as root: apt-get install .*festival ") as e:
+    with pytest.raises(
+        UserError,
+        match="voices of festvox-ca-ona-hts, .*flite: not installed; "
+        "as root: apt-get install .*festival ",
+    ) as e:
         voices.require()
     assert "festvox-italp16k" not in str(e.value).split(":")[0]
 
