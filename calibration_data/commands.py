@@ -12,11 +12,18 @@ Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 
 
 def data(
-    source: Annotated[Path | None, typer.Option(help="Folder with one folder for each speaker, as in LibriSpeech.")] = None,
+    source: Annotated[
+        Path | None,
+        typer.Option(help="Folder with one folder for each speaker, as in LibriSpeech."),
+    ] = None,
     noise: Annotated[Path | None, typer.Option(help="Folder of noises, with --source.")] = None,
     name: Annotated[str | None, typer.Option(help="Name of the corpus, with --source.")] = None,
-    recordings: Annotated[Path | None, typer.Option(help="Folder of the recordings; they are downloaded by default.")] = None,
-    debian: Annotated[bool, typer.Option("--debian", help="Build the corpus debian, from Debian packages only.")] = False,
+    recordings: Annotated[
+        Path | None, typer.Option(help="Folder of the recordings; they are downloaded by default.")
+    ] = None,
+    debian: Annotated[
+        bool, typer.Option("--debian", help="Build the corpus debian, from Debian packages only.")
+    ] = False,
     voices: Annotated[
         bool,
         typer.Option(
@@ -24,25 +31,45 @@ def data(
             help="Add speech synthesizers to the training speakers: open-voices or debian-voices.",
         ),
     ] = False,
-    clips: Annotated[bool, typer.Option("--clips", help="Write the committed clips again, from the corpus open.")] = False,
+    clips: Annotated[
+        bool, typer.Option("--clips", help="Write the committed clips again, from the corpus open.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
-    """Build a corpus of speech and noise: the corpus open (downloads 5 GB), or one from your folders.
+    """Build a corpus of speech and noise.
 
-    With --source and --name, the corpus is built from your own recordings.
+    By default it is the corpus open (downloads 5 GB). With --source and --name, it is built from
+    your own recordings.
     """
     if (source is None) != (name is None):
         given, needed = ("--source", "--name") if name is None else ("--name", "--source")
-        raise UserError(f"{given} needs {needed}: groupcomm data --source DIR [--noise DIR] --name NAME")
+        raise UserError(
+            f"{given} needs {needed}: groupcomm data --source DIR [--noise DIR] --name NAME"
+        )
     if noise is not None and source is None:
-        raise UserError(f"--noise {noise}: needs --source and --name; the corpora open and debian have their own noise")
+        raise UserError(
+            f"--noise {noise}: needs --source and --name; the corpora open and debian have their "
+            f"own noise"
+        )
     if clips and source is not None:
-        raise UserError(f"--clips with --source {source}: the clips come from the corpus open; leave one of the two out")
-    for option, given in (("--voices", voices), ("--debian", debian), ("--recordings", recordings is not None)):
+        raise UserError(
+            f"--clips with --source {source}: the clips come from the corpus open; leave one of "
+            f"the two out"
+        )
+    for option, given in (
+        ("--voices", voices),
+        ("--debian", debian),
+        ("--recordings", recordings is not None),
+    ):
         if given and (clips or source is not None):
-            raise UserError(f"{option}: belongs to the corpora open and debian; leave --source and --clips out")
+            raise UserError(
+                f"{option}: belongs to the corpora open and debian; leave --source and --clips out"
+            )
     if debian and recordings is not None:
-        raise UserError("--debian with --recordings: the corpus debian has no recordings; leave one of the two out")
+        raise UserError(
+            "--debian with --recordings: the corpus debian has no recordings; leave one of the "
+            "two out"
+        )
     if clips:
         from calibration_data.clips import write_clips
 
@@ -68,7 +95,9 @@ def _show_corpus(built: dict) -> None:
     table = new_table(*headers, title=f"corpus {built['name']}")
     for split, hours in built["hours"].items():
         speakers, categories = built["speakers"][split], built["categories"][split]
-        table.add_row(split, f"{hours['speech']:.2f}", str(speakers), f"{hours['noise']:.2f}", str(categories))
+        table.add_row(
+            split, f"{hours['speech']:.2f}", str(speakers), f"{hours['noise']:.2f}", str(categories)
+        )
     out.print(table)
     for part, count in built["missing"].items():
         note(f"{part}: {count} sounds are missing, silent or not readable", style="yellow")

@@ -31,7 +31,8 @@ def checkpoint_of(opened: Bundle, name: str | None) -> Checkpoint:
     folder = checkpoint.find_by_checksum(opened.description["checkpoint_sha256"])
     if folder is None and opened.name not in checkpoint.names():
         raise UserError(
-            f"{opened.path}: the network that it was made from is not under build/train or build/qat; name it with --checkpoint"
+            f"{opened.path}: the network that it was made from is not under build/train or "
+            f"build/qat; name it with --checkpoint"
         )
     return checkpoint.load(str(folder or opened.name))
 
@@ -42,7 +43,7 @@ def corpus_of_bundle(opened: Bundle) -> str:
 
 
 def corpus_of_checksum(weights_sha256: str) -> str:
-    """Return the corpus that the network with these weights was trained on, as `checkpoint.corpus_of`."""
+    """Return the corpus of the network with these weights, as `checkpoint.corpus_of`."""
     folder = checkpoint.find_by_checksum(weights_sha256)
     return checkpoint.corpus_of(checkpoint.load(str(folder)) if folder else None)
 
@@ -70,15 +71,26 @@ def open_separator(name: str, runtime: str | None, corpus: str | None):
     """
     is_bundle, is_checkpoint = bundle.find(name) is not None, checkpoint.find(name) is not None
     if not is_bundle and not is_checkpoint:
-        known = [*bundle.names(), *checkpoint.names(), *map(str, (*bundle.own(), *checkpoint.runs()))]
-        raise UserError(f"{name}: no bundle and no trained network of this name; {suggest(name, known)}")
+        known = [
+            *bundle.names(),
+            *checkpoint.names(),
+            *map(str, (*bundle.own(), *checkpoint.runs())),
+        ]
+        raise UserError(
+            f"{name}: no bundle and no trained network of this name; {suggest(name, known)}"
+        )
     runtime = runtime or ("tflm" if is_bundle else "keras")
     if runtime == "keras":
         from tf_model import load_tensorflow
 
         load_tensorflow()
         trained = checkpoint.load(name)
-        return separator.from_keras(trained), trained.net.sources, runtime, corpus or checkpoint.corpus_of(trained)
+        return (
+            separator.from_keras(trained),
+            trained.net.sources,
+            runtime,
+            corpus or checkpoint.corpus_of(trained),
+        )
     opened = bundle.load(name)
     run = separator.from_runtime(opened, runtimes.Tflm(opened.model))
     return run, opened.sources, runtime, corpus or corpus_of_bundle(opened)

@@ -20,9 +20,7 @@ from groupcomm.errors import UserError, missing_package
 
 # Groups in pipeline order: command, module and function, one line for the overview.
 GROUPS = {
-    "Data": (
-        ("data", "calibration_data.commands:data", "Build a corpus of speech and noise."),
-    ),
+    "Data": (("data", "calibration_data.commands:data", "Build a corpus of speech and noise."),),
     "Train": (
         ("train", "tf_model.commands:train", "Train a network, or continue a training run."),
         ("qat", "convert.commands.quantize:qat", "Continue training in int8 arithmetic."),
@@ -30,32 +28,72 @@ GROUPS = {
         ("reproduce", "tf_model.commands:reproduce", "Reproduce the comparison of the paper."),
     ),
     "Convert": (
-        ("convert", "convert.commands.quantize:convert", "Quantize a network and write its bundle."),
-        ("variants", "convert.commands.quantize:variants", "Compare float32, int8, 16x8 and int4 weights."),
-        ("sensitivity", "convert.commands.quantize:sensitivity", "Measure the loss of each quantized operator."),
-        ("inspect", "convert.commands.quantize:inspect", "List operators, MACs, memory and what TFLM lacks."),
+        (
+            "convert",
+            "convert.commands.quantize:convert",
+            "Quantize a network and write its bundle.",
+        ),
+        (
+            "variants",
+            "convert.commands.quantize:variants",
+            "Compare float32, int8, 16x8 and int4 weights.",
+        ),
+        (
+            "sensitivity",
+            "convert.commands.quantize:sensitivity",
+            "Measure the loss of each quantized operator.",
+        ),
+        (
+            "inspect",
+            "convert.commands.quantize:inspect",
+            "List operators, MACs, memory and what TFLM lacks.",
+        ),
     ),
     "Prove": (
-        ("parity", "convert.commands.prove:parity", "Compare all runtimes, or a board, byte by byte."),
+        (
+            "parity",
+            "convert.commands.prove:parity",
+            "Compare all runtimes, or a board, byte by byte.",
+        ),
         ("drift", "convert.commands.prove:drift", "Compare int8 with float32 in a long stream."),
     ),
     "Measure": (
-        ("evaluate", "convert.commands.measure:evaluate", "Score a network on unseen speakers and noises."),
-        ("robustness", "convert.commands.measure:robustness", "Score a network under difficult conditions."),
-        ("baselines", "convert.commands.measure:baselines", "Compare bundles with RNNoise, GTCRN and others."),
+        (
+            "evaluate",
+            "convert.commands.measure:evaluate",
+            "Score a network on unseen speakers and noises.",
+        ),
+        (
+            "robustness",
+            "convert.commands.measure:robustness",
+            "Score a network under difficult conditions.",
+        ),
+        (
+            "baselines",
+            "convert.commands.measure:baselines",
+            "Compare bundles with RNNoise, GTCRN and others.",
+        ),
         ("bench", "convert.commands.measure:bench", "Count instructions on an emulated core."),
         ("fit", "convert.commands.measure:fit", "Estimate whether a bundle fits a board."),
     ),
     "Deploy": (
         ("compile", "convert.commands.deploy:compile_bundle", "Write a network as plain C."),
-        ("package", "convert.commands.deploy:package", "Write an Arduino library or a Zephyr module."),
+        (
+            "package",
+            "convert.commands.deploy:package",
+            "Write an Arduino library or a Zephyr module.",
+        ),
         ("process", "convert.commands.deploy:process", "Run a sound file through a network."),
         ("demo", "convert.commands.deploy:demo", "Run the demo mixtures and write WAV files."),
     ),
     "Overview": (
-        ("list", "convert.commands.listing:list_names", "List corpora, runs, networks and bundles."),
+        (
+            "list",
+            "convert.commands.listing:list_names",
+            "List corpora, runs, networks and bundles.",
+        ),
     ),
-}  # fmt: skip
+}
 OVERVIEW = {name: short for commands in GROUPS.values() for name, _, short in commands}
 QUIET = ("-q", "--quiet")
 
@@ -92,8 +130,15 @@ app = typer.Typer(
 
 @app.callback()
 def _options(
-    version: Annotated[bool, typer.Option("--version", is_eager=True, callback=_print_version, help="Show the version and exit.")] = False,
-    quiet: Annotated[bool, typer.Option(*QUIET, help="Print no progress and no notes; also after a command.")] = False,
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", is_eager=True, callback=_print_version, help="Show the version and exit."
+        ),
+    ] = False,
+    quiet: Annotated[
+        bool, typer.Option(*QUIET, help="Print no progress and no notes; also after a command.")
+    ] = False,
 ) -> None:
     """Group Communication networks for speech, from Keras to a microcontroller."""
     if quiet:
@@ -127,7 +172,10 @@ def _run() -> int:
     try:
         code = app(prog_name="groupcomm", standalone_mode=False) or 0
         if code == 128 + signal.SIGINT:  # what Typer makes of Ctrl-C
-            note("groupcomm: stopped; finished parts are kept, run the same command to continue", style="yellow")
+            note(
+                "groupcomm: stopped; finished parts are kept, run the same command to continue",
+                style="yellow",
+            )
         return code
     except UserError as e:
         print_error(str(e))

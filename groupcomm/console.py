@@ -28,7 +28,8 @@ _errors = Console(stderr=True, highlight=False)
 
 # Log lines of absl, TensorFlow and TFLite; fatal ones (F) are not among them.
 _LOG_LINE = re.compile(
-    rb"(INFO|WARNING): (Created TensorFlow Lite|All log messages before absl|Enabling .experimental_)"
+    rb"(INFO|WARNING): (Created TensorFlow Lite|Enabling .experimental_)"
+    rb"|WARNING: All log messages before absl"
     rb"|[IWE]\d{4} \d\d:\d\d:\d\d\.\d+ |[IWE]0000 "
     rb"|\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d+: [IWE] "
     rb"|To enable the following instructions:"
@@ -76,7 +77,9 @@ def report(result: Any, as_json: bool, show: Callable[[], None], *, then: str = 
         note(f"next: {then}", style="dim")
 
 
-def new_table(*headers: str, title: str | None = None, left: int = 1, caption: str | None = None) -> Table:
+def new_table(
+    *headers: str, title: str | None = None, left: int = 1, caption: str | None = None
+) -> Table:
     """Return a table whose cells are never cut: what is too wide is wrapped.
 
     Parameters
@@ -165,7 +168,8 @@ def without_log_lines() -> Iterator[None]:
     thread = threading.Thread(target=pass_on, daemon=True)
     thread.start()
     if _is_descriptor_2(before):
-        sys.stderr = open(os.dup(terminal), "w", buffering=1, encoding=before.encoding, errors="backslashreplace")  # noqa: SIM115
+        encoding = before.encoding
+        sys.stderr = os.fdopen(os.dup(terminal), "w", 1, encoding, errors="backslashreplace")
     try:
         yield
     finally:

@@ -76,9 +76,19 @@ def convert(
         from tf_model import checkpoint as checkpoints
 
         trained = checkpoints.load(str(checkpoint))
-        folder = Path(out) if out is not None else Path("build") / "bundles" / (name or trained.name)
+        folder = (
+            Path(out) if out is not None else Path("build") / "bundles" / (name or trained.name)
+        )
         own_clips = Path(calibration) if calibration is not None else None
-        written = bundle.write(trained, folder, method=ranges, activations=activations, weights=weights, name=name, calibration=own_clips)
+        written = bundle.write(
+            trained,
+            folder,
+            method=ranges,
+            activations=activations,
+            weights=weights,
+            name=name,
+            calibration=own_clips,
+        )
     d = written.description
     sizes = {"model_bytes": d["model"]["bytes"], "arena_bytes": d["arena_bytes"]}
     return Conversion(bundle=str(folder), **sizes, **d["quantization"])
@@ -185,12 +195,19 @@ def evaluate(
         from tf_model import evaluate as evaluation
 
         if isinstance(network, Network):
-            name, ran_by, sources, separate = network.name, network.engine, network.sources, network.process
+            name, ran_by, sources, separate = (
+                network.name,
+                network.engine,
+                network.sources,
+                network.process,
+            )
             corpus = corpus or resolve.corpus_of_checksum(network.description["checkpoint_sha256"])
         else:
             name = str(network)
             separate, sources, ran_by, corpus = resolve.open_separator(name, runtime, corpus)
-        scores = evaluation.evaluate(separate, split=split, sources=sources, mixtures=mixtures, corpus=corpus, rooms=rooms)
+        scores = evaluation.evaluate(
+            separate, split=split, sources=sources, mixtures=mixtures, corpus=corpus, rooms=rooms
+        )
     return Evaluation.of({"name": name, "runtime": ran_by, "corpus": corpus, **scores})
 
 

@@ -54,7 +54,10 @@ def cost(
             autocompletion=complete_network,
         ),
     ] = None,
-    paper: Annotated[bool, typer.Option("--paper", help="Compare the papers' systems with their published counts.")] = False,
+    paper: Annotated[
+        bool,
+        typer.Option("--paper", help="Compare the papers' systems with their published counts."),
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Count the parameters, multiply-accumulates (MACs) and state of a network.
@@ -105,20 +108,37 @@ def _cost_of_papers(as_json: bool) -> None:
 
 
 def _show_papers(result: dict) -> None:
-    params = new_table("network", "parameters", "as PyTorch", "published", "difference", title="Parameters")
+    params = new_table(
+        "network", "parameters", "as PyTorch", "published", "difference", title="Parameters"
+    )
     macs = new_table("network", "MACs", "as thop", "published", "difference", title="MACs of 4 s")
     for row in result["rows"]:
         name = row["network"]
         difference = _percent(row["params_difference_percent"])
-        params.add_row(name, f"{row['params']:,}", f"{row['params_paper']:,}", row["published_params"] or "-", difference)
+        params.add_row(
+            name,
+            f"{row['params']:,}",
+            f"{row['params_paper']:,}",
+            row["published_params"] or "-",
+            difference,
+        )
         difference = _percent(row["macs_difference_percent"])
-        macs.add_row(name, f"{row['macs_4s']:,}", f"{row['macs_4s_thop']:,}", row["published_macs_4s"] or "-", difference)
+        macs.add_row(
+            name,
+            f"{row['macs_4s']:,}",
+            f"{row['macs_4s_thop']:,}",
+            row["published_macs_4s"] or "-",
+            difference,
+        )
     out.print(params, macs)
     for row in result["rows"]:
         line(f"{row['network']}, {row['source']}: {row['verdict']}{_note(row)}")
     for ratio in result["ratios"]:
         verdict = "exact" if ratio["exact"] else "differs"
-        line(f"dprnn : gc-dprnn, {ratio['quantity']}: published {ratio['published']}, ours {ratio['ours']:.2f}: {verdict}")
+        line(
+            f"dprnn : gc-dprnn, {ratio['quantity']}: published {ratio['published']}, ours "
+            f"{ratio['ours']:.2f}: {verdict}"
+        )
 
 
 def _percent(difference: float | None) -> str:
@@ -135,52 +155,90 @@ def _published(row: dict) -> str:
         (row["published_params"], row["params_difference_percent"]),
         (row["published_macs_4s"], row["macs_difference_percent"]),
     )
-    return ", ".join(f"{printed} ({_percent(difference)})" if printed else "-" for printed, difference in pairs)
+    return ", ".join(
+        f"{printed} ({_percent(difference)})" if printed else "-" for printed, difference in pairs
+    )
 
 
 def train(
     ctx: typer.Context,
     name: Annotated[
         str,
-        typer.Argument(metavar="NETWORK", help="Name of a network (`groupcomm list`).", autocompletion=complete_network),
+        typer.Argument(
+            metavar="NETWORK",
+            help="Name of a network (`groupcomm list`).",
+            autocompletion=complete_network,
+        ),
     ],
-    folder: Annotated[Path | None, typer.Option("--out", help="Folder of the run; by default build/train/NETWORK.")] = None,
+    folder: Annotated[
+        Path | None,
+        typer.Option("--out", help="Folder of the run; by default build/train/NETWORK."),
+    ] = None,
     steps: Annotated[int, typer.Option(min=1, help="Optimizer steps.")] = 8000,
     batch: Annotated[int, typer.Option(min=1, help="Mixtures per step.")] = 24,
-    seconds: Annotated[float, typer.Option(min=0.1, max=60, help="Length of a training mixture, s.")] = 2.5,
-    learning_rate: Annotated[float, typer.Option(min=0.0, help="Peak of the learning rate.")] = 4e-3,
+    seconds: Annotated[
+        float, typer.Option(min=0.1, max=60, help="Length of a training mixture, s.")
+    ] = 2.5,
+    learning_rate: Annotated[
+        float, typer.Option(min=0.0, help="Peak of the learning rate.")
+    ] = 4e-3,
     optimizer: Annotated[Literal["soap", "adam"], typer.Option(help="Optimizer.")] = "soap",
-    seed: Annotated[int, typer.Option(min=0, max=2**32 - 1, help="Seed of weights and mixtures.")] = 0,
-    validate_every: Annotated[int, typer.Option(min=1, help="Steps between validations and saved states.")] = 250,
-    patience: Annotated[int, typer.Option(min=1, help="Validations without improvement before the run stops.")] = 12,
-    corpus: Annotated[str, typer.Option(help="Name of a corpus that `groupcomm data` built.", autocompletion=complete_corpus)] = "open",
+    seed: Annotated[
+        int, typer.Option(min=0, max=2**32 - 1, help="Seed of weights and mixtures.")
+    ] = 0,
+    validate_every: Annotated[
+        int, typer.Option(min=1, help="Steps between validations and saved states.")
+    ] = 250,
+    patience: Annotated[
+        int, typer.Option(min=1, help="Validations without improvement before the run stops.")
+    ] = 12,
+    corpus: Annotated[
+        str,
+        typer.Option(
+            help="Name of a corpus that `groupcomm data` built.", autocompletion=complete_corpus
+        ),
+    ] = "open",
     objective: Annotated[
         Literal["snr", "si-sdr", "spectral"],
         typer.Option(
-            help="Training objective. si-sdr ignores the level; spectral is the mean of the SNR and of the SNR of compressed spectra."
+            help="Training objective. si-sdr ignores the level; spectral is the mean of the SNR "
+            "and of the SNR of compressed spectra."
         ),
     ] = "snr",
-    rooms: Annotated[float, typer.Option(min=0.0, max=1.0, help="Share of the training mixtures in a simulated room.")] = 0.0,
+    rooms: Annotated[
+        float,
+        typer.Option(min=0.0, max=1.0, help="Share of the training mixtures in a simulated room."),
+    ] = 0.0,
     noise: Annotated[
         Literal["recorded", "varied", "wide"],
         typer.Option(
-            help="Conditions of the training mixtures. varied: noises at half to twice their speed, "
-            "two at once, and synthetic ones. wide: SNR -10 to 30 dB, and levels, rooms, microphones "
+            help="Conditions of the training mixtures. varied: noises at half to twice their "
+            "speed, "
+            "two at once, and synthetic ones. wide: SNR -10 to 30 dB, and levels, rooms, "
+            "microphones "
             "and noises as devices meet them."
         ),
     ] = "recorded",
     ceiling: Annotated[
         float,
-        typer.Option(min=0.0, help="Ceiling of the objective, dB. A lower one gives noisy mixtures more weight."),
+        typer.Option(
+            min=0.0,
+            help="Ceiling of the objective, dB. A lower one gives noisy mixtures more weight.",
+        ),
     ] = 30.0,
-    harm: Annotated[float, typer.Option(min=0.0, help="Weight of the penalty on estimates worse than the mixture.")] = 0.0,
+    harm: Annotated[
+        float,
+        typer.Option(min=0.0, help="Weight of the penalty on estimates worse than the mixture."),
+    ] = 0.0,
     config: Annotated[
         Path | None,
         typer.Option(
             "--config",
             metavar="FILE.toml",
-            help="Sizes of the network: its fields, those of the signal path in the table [signal], "
-            "and options of this command in the table [recipe]. Options given here take precedence.",
+            help="Sizes of the network: its fields, those of the signal path in the table "
+            "[signal], "
+            "and options of this command in the table [recipe]. Options given here take "
+            "precedence.",
         ),
     ] = None,
     sizes: Annotated[
@@ -196,14 +254,19 @@ def train(
         typer.Option(
             "--from",
             metavar="RUN",
-            help="Begin with the weights of a trained network (name, run or folder). It has the same "
+            help="Begin with the weights of a trained network (name, run or folder). It has the "
+            "same "
             "sizes, or no bottleneck, or more hidden units.",
             autocompletion=complete_checkpoint,
         ),
     ] = "",
     keep: Annotated[
         int,
-        typer.Option(min=0, help="Prune to this number of parameters in the first half of the steps; 0: no pruning."),
+        typer.Option(
+            min=0,
+            help="Prune to this number of parameters in the first half of the steps; 0: no "
+            "pruning.",
+        ),
     ] = 0,
     as_json: Json = False,
 ) -> None:
@@ -214,10 +277,23 @@ def train(
     from tf_model import networks
 
     recipe = {
-        "steps": steps, "batch": batch, "seconds": seconds, "learning_rate": learning_rate, "optimizer": optimizer,
-        "seed": seed, "validate_every": validate_every, "patience": patience, "corpus": corpus, "objective": objective,
-        "rooms": rooms, "noise": noise, "ceiling": ceiling, "harm": harm, "start": start, "keep": keep,
-    }  # fmt: skip
+        "steps": steps,
+        "batch": batch,
+        "seconds": seconds,
+        "learning_rate": learning_rate,
+        "optimizer": optimizer,
+        "seed": seed,
+        "validate_every": validate_every,
+        "patience": patience,
+        "corpus": corpus,
+        "objective": objective,
+        "rooms": rooms,
+        "noise": noise,
+        "ceiling": ceiling,
+        "harm": harm,
+        "start": start,
+        "keep": keep,
+    }
     net = networks.find(name)
     if config is not None:
         net, told = networks.from_config(net, config, recipe)
@@ -234,7 +310,10 @@ def train(
     result = training.train(name, net, training.Recipe(**recipe), folder)
 
     def show() -> None:
-        note(f"best at step {result['best_step']}: {result['sisdri_db']:.2f} dB; {result['checkpoint']}, {folder / 'curve.png'}")
+        note(
+            f"best at step {result['best_step']}: {result['sisdri_db']:.2f} dB; "
+            f"{result['checkpoint']}, {folder / 'curve.png'}"
+        )
 
     report(result, as_json, show, then=f"groupcomm evaluate {folder}")
 
@@ -243,9 +322,10 @@ train.command_class = _WithNetworks
 
 
 def reproduce(
-    folder: Annotated[Path, typer.Option("--out", help="Folder for scores, reproduction.json and reproduction.png.")] = Path(
-        "build/reproduction"
-    ),
+    folder: Annotated[
+        Path,
+        typer.Option("--out", help="Folder for scores, reproduction.json and reproduction.png."),
+    ] = Path("build/reproduction"),
     mixtures: Annotated[int, typer.Option(min=2, help="Test mixtures of each task.")] = 200,
     corpus: Annotated[
         str | None,
@@ -266,22 +346,37 @@ def reproduce(
     from tf_model import reproduction
 
     result = reproduction.reproduce(folder, mixtures=mixtures, corpus=corpus)
-    report(result, as_json, lambda: _show_reproduction(result, folder), then="groupcomm cost --paper")
+    report(
+        result, as_json, lambda: _show_reproduction(result, folder), then="groupcomm cost --paper"
+    )
 
 
 def _show_reproduction(result: dict, folder: Path) -> None:
     for task, title in (("separate", "Two speakers"), ("enhance", "Speech in noise")):
         sizes = new_table("system", "parameters", "bytes", "MMAC/s", title=f"{title}: size")
-        scores = new_table("system", "SI-SDRi (dB), 95 % CI", "seeds", "minus baseline, 95 % CI", title=f"{title}: quality")
+        scores = new_table(
+            "system",
+            "SI-SDRi (dB), 95 % CI",
+            "seeds",
+            "minus baseline, 95 % CI",
+            title=f"{title}: quality",
+        )
         for row in (r for r in result["rows"] if r["task"] == task):
-            sizes.add_row(row["system"], f"{row['params']:,}", f"{row['weight_bytes']:,}", f"{row['macs_per_second'] / 1e6:.1f}")
+            sizes.add_row(
+                row["system"],
+                f"{row['params']:,}",
+                f"{row['weight_bytes']:,}",
+                f"{row['macs_per_second'] / 1e6:.1f}",
+            )
             score, against = row["sisdri_db"], row["against_baseline_db"]
             is_baseline = row["kind"] == "dprnn" and row["bits"] == 32
             scores.add_row(
                 row["system"],
                 f"{score['mean']:.2f} ({score['low']:.2f} to {score['high']:.2f})",
                 ", ".join(f"{db:.2f}" for db in row["seeds_db"]),
-                "-" if is_baseline else f"{against['mean']:+.2f} ({against['low']:+.2f} to {against['high']:+.2f})",
+                "-"
+                if is_baseline
+                else f"{against['mean']:+.2f} ({against['low']:+.2f} to {against['high']:+.2f})",
             )
         out.print(sizes, scores)
     line(f"{result['mixtures']} test mixtures of each task, mean of the seeds")

@@ -14,7 +14,10 @@ from groupcomm.errors import UserError
 
 def compile_bundle(
     name: BundleName,
-    folder: Annotated[Path | None, typer.Option("--out", help="Folder for NAME.c and NAME.h; by default build/static/NAME.")] = None,
+    folder: Annotated[
+        Path | None,
+        typer.Option("--out", help="Folder for NAME.c and NAME.h; by default build/static/NAME."),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Write a bundle as plain C for the kernels in micro/kernels.
@@ -28,19 +31,28 @@ def compile_bundle(
 
     def show() -> None:
         line(
-            "{weight_bytes:,} bytes of weights, {state_bytes:,} of state, {arena_bytes:,} of activations "
+            "{weight_bytes:,} bytes of weights, {state_bytes:,} of state, {arena_bytes:,} of "
+            "activations "
             "({unplanned_bytes:,} without sharing)".format(**written)
         )
         for file in written["files"]:
             line(file)
 
-    report(written, as_json, show, then=f"groupcomm package arduino {name} --out build/arduino/{opened.name}")
+    report(
+        written,
+        as_json,
+        show,
+        then=f"groupcomm package arduino {name} --out build/arduino/{opened.name}",
+    )
 
 
 def package(
     kind: Annotated[
         Literal["arduino", "zephyr"],
-        typer.Argument(help="arduino: a library for the Arduino IDE. zephyr: a module with an application for Nordic's boards."),
+        typer.Argument(
+            help="arduino: a library for the Arduino IDE. zephyr: a module with an application "
+            "for Nordic's boards."
+        ),
     ],
     name: BundleName,
     folder: Annotated[Path, typer.Option("--out", help="Folder of the package.")],
@@ -61,24 +73,41 @@ def package(
     from convert import package as packages
 
     if kind == "zephyr" and engine is not None:
-        raise UserError(f"--engine {engine}: a Zephyr module has both engines; choose there by CONFIG_GROUPCOMM_ENGINE_TFLM")
+        raise UserError(
+            f"--engine {engine}: a Zephyr module has both engines; choose there by "
+            f"CONFIG_GROUPCOMM_ENGINE_TFLM"
+        )
     opened = bundle.load(name)
     with err.status(f"write {opened.name} for {kind}"):
-        write = packages.zephyr if kind == "zephyr" else functools.partial(packages.arduino, engine=engine or "static")
+        write = (
+            packages.zephyr
+            if kind == "zephyr"
+            else functools.partial(packages.arduino, engine=engine or "static")
+        )
         files = write(opened, folder)
     then = {
-        "arduino": "in the Arduino IDE, Sketch > Include Library > Add .ZIP Library, or copy it to libraries/",
-        "zephyr": f"west build -b nrf5340dk/nrf5340/cpuapp {folder / 'app'} (see {folder / 'README.md'})",
+        "arduino": "in the Arduino IDE, Sketch > Include Library > Add .ZIP Library, or copy it "
+        "to libraries/",
+        "zephyr": f"west build -b nrf5340dk/nrf5340/cpuapp {folder / 'app'} (see "
+        f"{folder / 'README.md'})",
     }
     result = {"bundle": opened.name, "folder": str(folder), "files": files}
     report(result, as_json, lambda: line(f"{folder}: {len(files)} files"), then=then[kind])
 
 
 def process(
-    wav: Annotated[Path, typer.Argument(help="A sound file; it is converted to 16 kHz mono 16-bit PCM if necessary.")],
+    wav: Annotated[
+        Path,
+        typer.Argument(
+            help="A sound file; it is converted to 16 kHz mono 16-bit PCM if necessary."
+        ),
+    ],
     folder: Annotated[Path, typer.Option("--out", help="Folder for the WAV files.")],
     name: BundleOption = "enhance",
-    plot: Annotated[Path | None, typer.Option(help="Draw the spectrograms of input and output into this PNG file.")] = None,
+    plot: Annotated[
+        Path | None,
+        typer.Option(help="Draw the spectrograms of input and output into this PNG file."),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Run a sound file through the int8 network of a bundle, hop by hop, in TFLM."""
@@ -98,7 +127,9 @@ def process(
 def demo(
     name: BundleOption = "enhance",
     checkpoint: CheckpointOption = None,
-    folder: Annotated[Path, typer.Option("--out", help="Folder for WAV files and pictures.")] = Path("build/demo"),
+    folder: Annotated[
+        Path, typer.Option("--out", help="Folder for WAV files and pictures.")
+    ] = Path("build/demo"),
     as_json: Json = False,
 ) -> None:
     """Run the committed demo mixtures through an int8 network in TFLM (C++).

@@ -17,7 +17,10 @@ def list_names(as_json: Json = False) -> None:
             hours = corpus.report(name)["hours"]
         except UserError:
             continue  # of another version: the command that needs it says so
-        corpora[name] = {kind: round(sum(split[kind] for split in hours.values()), 2) for kind in ("speech", "noise")}
+        corpora[name] = {
+            kind: round(sum(split[kind] for split in hours.values()), 2)
+            for kind in ("speech", "noise")
+        }
     found = {
         "corpora": corpora,
         "runs": [str(run) for run in checkpoint.runs()],
@@ -27,11 +30,19 @@ def list_names(as_json: Json = False) -> None:
     }
 
     def show() -> None:
-        said = [f"{name} ({h['speech']:.1f} h of speech, {h['noise']:.1f} h of noise)" for name, h in corpora.items()]
+        said = [
+            f"{name} ({h['speech']:.1f} h of speech, {h['noise']:.1f} h of noise)"
+            for name, h in corpora.items()
+        ]
         for kind, names in (found | {"corpora": said}).items():
             _wrapped(kind, names)
 
-    report(found, as_json, show, then="groupcomm train NETWORK, or groupcomm data when there is no corpus")
+    report(
+        found,
+        as_json,
+        show,
+        then="groupcomm train NETWORK, or groupcomm data when there is no corpus",
+    )
 
 
 def _wrapped(kind: str, names: list[str]) -> None:

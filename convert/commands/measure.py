@@ -30,11 +30,19 @@ def evaluate(
     corpus: CorpusOption = None,
     rooms: Annotated[
         float | None,
-        typer.Option(min=0.0, max=1.0, help="Share of the mixtures in a simulated room; by default that of the split."),
+        typer.Option(
+            min=0.0,
+            max=1.0,
+            help="Share of the mixtures in a simulated room; by default that of the split.",
+        ),
     ] = None,
     worst: Annotated[
         Path | None,
-        typer.Option("--worst", metavar="DIR", help="Write the five mixtures that improved least as WAV files."),
+        typer.Option(
+            "--worst",
+            metavar="DIR",
+            help="Write the five mixtures that improved least as WAV files.",
+        ),
     ] = None,
     as_json: Json = False,
 ) -> None:
@@ -47,12 +55,16 @@ def evaluate(
     from tf_model import evaluate as evaluation
 
     run, sources, runtime, corpus = open_separator(name, runtime, corpus)
-    scores = evaluation.evaluate(run, split=split, sources=sources, mixtures=mixtures, corpus=corpus, rooms=rooms)
+    scores = evaluation.evaluate(
+        run, split=split, sources=sources, mixtures=mixtures, corpus=corpus, rooms=rooms
+    )
     result = {"name": name, "runtime": runtime, "corpus": corpus, **scores}
     if worst:
         which = {"split": split, "sources": sources, "corpus": corpus, "rooms": rooms}
         result["files"] = evaluation.write_worst(run, result["worst"], worst, **which)
-    report(result, as_json, lambda: tables.show_evaluation(result), then=_after_scores(name, runtime))
+    report(
+        result, as_json, lambda: tables.show_evaluation(result), then=_after_scores(name, runtime)
+    )
 
 
 def robustness(
@@ -74,11 +86,17 @@ def robustness(
     run, sources, runtime, corpus = open_separator(name, runtime, corpus)
     found = measure(run, split=split, sources=sources, mixtures=mixtures, corpus=corpus)
     result = {"name": name, "runtime": runtime, "corpus": corpus, **found}
-    report(result, as_json, lambda: tables.show_robustness(result), then=_after_scores(name, runtime))
+    report(
+        result, as_json, lambda: tables.show_robustness(result), then=_after_scores(name, runtime)
+    )
 
 
 def _after_scores(name: str, runtime: str) -> str:
-    return f"groupcomm convert {name}" if runtime == "keras" else f"groupcomm fit {name} --board nano33ble"
+    return (
+        f"groupcomm convert {name}"
+        if runtime == "keras"
+        else f"groupcomm fit {name} --board nano33ble"
+    )
 
 
 def baselines(
@@ -90,7 +108,9 @@ def baselines(
             autocompletion=complete_bundle,
         ),
     ] = None,
-    folder: Annotated[Path, typer.Option("--out", help="Folder for scores, baselines.json and baselines.png.")] = Path("build/baselines"),
+    folder: Annotated[
+        Path, typer.Option("--out", help="Folder for scores, baselines.json and baselines.png.")
+    ] = Path("build/baselines"),
     split: Split = "test",
     mixtures: Mixtures = 200,
     corpus: CorpusOption = None,
@@ -119,12 +139,20 @@ def baselines(
 
 def bench(
     name: BundleName,
-    board: Annotated[Core | None, typer.Option(help="The emulated core; by default cortex-m4.")] = None,
+    board: Annotated[
+        Core | None, typer.Option(help="The emulated core; by default cortex-m4.")
+    ] = None,
     engine: Annotated[
         Literal["static", "tflm-host"],
-        typer.Option(help="static: plain C on an emulated core. tflm-host: TFLM's interpreter on this machine."),
+        typer.Option(
+            help="static: plain C on an emulated core. tflm-host: TFLM's interpreter on this "
+            "machine."
+        ),
     ] = "static",
-    portable: Annotated[bool, typer.Option("--portable", help="Kernels without DSP extension and Helium, to compare.")] = False,
+    portable: Annotated[
+        bool,
+        typer.Option("--portable", help="Kernels without DSP extension and Helium, to compare."),
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Count the instructions per hop of a bundle by operator and function, and its flash and RAM.
@@ -139,7 +167,10 @@ def bench(
     if engine == "tflm-host":
         for option, given in (("--board", board), ("--portable", portable)):
             if given:
-                raise UserError(f"{option} is for --engine static; tflm-host runs on this machine, with both kinds of kernels")
+                raise UserError(
+                    f"{option} is for --engine static; tflm-host runs on this machine, with both "
+                    f"kinds of kernels"
+                )
         with err.status("build and run TFLM on this machine"):
             found = benches.bench_host(bundle.load(name))
         report(found, as_json, lambda: tables.show_bench_host(found))
@@ -147,7 +178,12 @@ def bench(
     board = board or "cortex-m4"
     with err.status(f"build and run the firmware for {board}"):
         found = benches.bench(bundle.load(name), board, portable=portable)
-    report(found, as_json, lambda: tables.show_bench(found), then=f"groupcomm fit {name} --board nano33ble")
+    report(
+        found,
+        as_json,
+        lambda: tables.show_bench(found),
+        then=f"groupcomm fit {name} --board nano33ble",
+    )
     if not all(b["ok"] for b in found["budget"].values()):
         raise typer.Exit(1)
 
@@ -158,27 +194,44 @@ def fit(
         str | None,
         typer.Option(
             "--board",
-            help="nano33ble, nrf52840dk, nrf5340dk, nrf5340_audio_dk, cortex-m4, cortex-m33 or cortex-m55.",
+            help="nano33ble, nrf52840dk, nrf5340dk, nrf5340_audio_dk, cortex-m4, cortex-m33 or "
+            "cortex-m55.",
             autocompletion=complete_board,
         ),
     ] = None,
-    clock: Annotated[float | None, typer.Option("--clock", metavar="MHZ", min=0.1, help="Clock of a chip without a name, MHz.")] = None,
-    flash: Annotated[float | None, typer.Option("--flash", metavar="KB", min=1, help="Its flash, in units of 1024 bytes.")] = None,
-    ram: Annotated[float | None, typer.Option("--ram", metavar="KB", min=1, help="Its RAM, in units of 1024 bytes.")] = None,
+    clock: Annotated[
+        float | None,
+        typer.Option(
+            "--clock", metavar="MHZ", min=0.1, help="Clock of a chip without a name, MHz."
+        ),
+    ] = None,
+    flash: Annotated[
+        float | None,
+        typer.Option("--flash", metavar="KB", min=1, help="Its flash, in units of 1024 bytes."),
+    ] = None,
+    ram: Annotated[
+        float | None,
+        typer.Option("--ram", metavar="KB", min=1, help="Its RAM, in units of 1024 bytes."),
+    ] = None,
     core: Annotated[
         Literal["cortex-m4", "cortex-m33", "cortex-m55", "m4", "m33", "m55"],
         typer.Option("--core", help="Its core."),
     ] = "cortex-m4",
     cycles: Annotated[
         float | None,
-        typer.Option("--cycles-per-instruction", min=0.5, max=10, help="Assumption, by default 1.5: QEMU counts instructions."),
+        typer.Option(
+            "--cycles-per-instruction",
+            min=0.5,
+            max=10,
+            help="Assumption, by default 1.5: QEMU counts instructions.",
+        ),
     ] = None,
     as_json: Json = False,
 ) -> None:
     """Estimate whether a bundle fits a board and runs there in real time.
 
-    Name a --board, or give --clock, --flash and --ram of a chip. The exit code is 1 when it does not
-    fit.
+    Name a --board, or give --clock, --flash and --ram of a chip. The exit code is 1 when it does
+    not fit.
     """
     from convert import boards, bundle
     from convert.fit import fit as estimate
@@ -186,11 +239,16 @@ def fit(
     chip = {"--clock": clock, "--flash": flash, "--ram": ram}
     given = [option for option, value in chip.items() if value is not None]
     if board is not None and given:
-        raise UserError(f"--board {board} with {given[0]}: a board has its own; leave one of the two out")
+        raise UserError(
+            f"--board {board} with {given[0]}: a board has its own; leave one of the two out"
+        )
     if board is None:
         missing = [option for option, value in chip.items() if value is None]
         if missing:
-            raise UserError(f"fit: needs --board, or --clock, --flash and --ram; {' and '.join(missing)} missing")
+            raise UserError(
+                f"fit: needs --board, or --clock, --flash and --ram; {' and '.join(missing)} "
+                f"missing"
+            )
         target = boards.custom(f"cortex-{core.removeprefix('cortex-')}", clock, flash, ram)
     else:
         target = board
@@ -198,7 +256,9 @@ def fit(
     opened = bundle.load(name)
     with err.status(f"build and run the firmware of {opened.name}"):
         found = estimate(opened, target, **({"cycles_per_instruction": cycles} if cycles else {}))
-    then = f"groupcomm package arduino {name} --out build/arduino/{opened.name}" if found["ok"] else ""
+    then = (
+        f"groupcomm package arduino {name} --out build/arduino/{opened.name}" if found["ok"] else ""
+    )
     report(found, as_json, lambda: tables.show_fit(found), then=then)
     if not found["ok"]:
         raise typer.Exit(1)

@@ -14,7 +14,9 @@ def complete_bundle(incomplete: str) -> list[str]:
     """Complete the name or the folder of a bundle in a shell."""
     from convert import bundle
 
-    return [name for name in (*bundle.names(), *map(str, bundle.own())) if name.startswith(incomplete)]
+    return [
+        name for name in (*bundle.names(), *map(str, bundle.own())) if name.startswith(incomplete)
+    ]
 
 
 def complete_board(incomplete: str) -> list[str]:
@@ -31,9 +33,16 @@ def _complete_any(incomplete: str) -> list[str]:
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 BundleName = Annotated[
     str,
-    typer.Argument(metavar="BUNDLE", help="Name (`groupcomm list`) or folder of a bundle.", autocompletion=complete_bundle),
+    typer.Argument(
+        metavar="BUNDLE",
+        help="Name (`groupcomm list`) or folder of a bundle.",
+        autocompletion=complete_bundle,
+    ),
 ]
-BundleOption = Annotated[str, typer.Option("--bundle", help="Name or folder of a bundle.", autocompletion=complete_bundle)]
+BundleOption = Annotated[
+    str,
+    typer.Option("--bundle", help="Name or folder of a bundle.", autocompletion=complete_bundle),
+]
 NetworkName = Annotated[
     str,
     typer.Argument(
@@ -52,13 +61,17 @@ AnyName = Annotated[
 ]
 Split = Annotated[
     Literal["validation", "test", "test-2026-11"],
-    typer.Option(help="Which speakers and noises. test-2026-11: the test split, with its mixtures, of versions before 0.2."),
+    typer.Option(
+        help="Which speakers and noises. test-2026-11: the test split, with its mixtures, of "
+        "versions before 0.2."
+    ),
 ]
 RuntimeOption = Annotated[
     Literal["tflm", "keras"] | None,
     typer.Option(
         "--runtime",
-        help="tflm: int8 in the official TFLM, the default for a bundle. keras: float32, the default "
+        help="tflm: int8 in the official TFLM, the default for a bundle. keras: float32, the "
+        "default "
         "for a trained network that is not also a bundle.",
     ),
 ]

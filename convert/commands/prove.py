@@ -12,9 +12,19 @@ from groupcomm.console import report
 def parity(
     name: BundleName,
     checkpoint: CheckpointOption = None,
-    hops: Annotated[int, typer.Option(min=1, help="Hops of real sound in a pass; a reset is between two passes.")] = 1000,
-    port: Annotated[str | None, typer.Option("--port", help="Compare a board on this serial port with TFLM: /dev/ttyACM0, COM3.")] = None,
-    baud: Annotated[int, typer.Option(min=1, help="With --port: bit/s of a UART; USB ignores it.")] = 115200,
+    hops: Annotated[
+        int,
+        typer.Option(min=1, help="Hops of real sound in a pass; a reset is between two passes."),
+    ] = 1000,
+    port: Annotated[
+        str | None,
+        typer.Option(
+            "--port", help="Compare a board on this serial port with TFLM: /dev/ttyACM0, COM3."
+        ),
+    ] = None,
+    baud: Annotated[
+        int, typer.Option(min=1, help="With --port: bit/s of a UART; USB ignores it.")
+    ] = 115200,
     as_json: Json = False,
 ) -> None:
     """Compare every runtime with its reference on the same real sound, byte by byte.
@@ -40,7 +50,12 @@ def parity(
 
         result = comparison.parity(opened, trained, hops=hops)
         show = tables.show_parity
-    report(result, as_json, lambda: show(result), then=f"groupcomm evaluate {name}" if result["ok"] else "")
+    report(
+        result,
+        as_json,
+        lambda: show(result),
+        then=f"groupcomm evaluate {name}" if result["ok"] else "",
+    )
     if not result["ok"]:
         raise typer.Exit(1)
 
@@ -48,14 +63,17 @@ def parity(
 def drift(
     name: BundleName,
     checkpoint: CheckpointOption = None,
-    minutes: Annotated[int, typer.Option(min=3, help="Length of the stream, which repeats one minute of sound.")] = 30,
+    minutes: Annotated[
+        int, typer.Option(min=3, help="Length of the stream, which repeats one minute of sound.")
+    ] = 30,
     split: Split = "validation",
     corpus: CorpusOption = None,
     as_json: Json = False,
 ) -> None:
     """Compare int8 with float32 minute by minute in one long stream.
 
-    The exit code is 1 when the SI-SDR of the last minute differs by 0.05 dB from that of the second.
+    The exit code is 1 when the SI-SDR of the last minute differs by more than 0.05 dB from that of
+    the second minute.
     """
     from convert import bundle, resolve
     from tf_model import load_tensorflow
@@ -67,7 +85,9 @@ def drift(
     from convert.sensitivity import DRIFT
     from convert.sensitivity import drift as measure
 
-    found = measure(opened, trained, minutes=minutes, split=split, corpus=corpus or corpus_of(trained))
+    found = measure(
+        opened, trained, minutes=minutes, split=split, corpus=corpus or corpus_of(trained)
+    )
     stable = abs(found["drift_db"]) <= DRIFT
     then = f"groupcomm evaluate {name}" if stable else ""
     report(found, as_json, lambda: tables.show_drift(found, stable), then=then)

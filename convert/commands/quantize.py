@@ -26,44 +26,57 @@ def convert(
         Path | None,
         typer.Option(
             "--out",
-            help="Folder of the bundle, by default build/bundles/NAME; with --float the file, by default build/float/NAME.tflite.",
+            help="Folder of the bundle, by default build/bundles/NAME; with --float the file, by "
+            "default build/float/NAME.tflite.",
         ),
     ] = None,
-    name: Annotated[str | None, typer.Option("--name", help="Name of the bundle; by default that of the network.")] = None,
+    name: Annotated[
+        str | None,
+        typer.Option("--name", help="Name of the bundle; by default that of the network."),
+    ] = None,
     calibration: Annotated[
         Path | None,
         typer.Option(
             "--calibration",
             metavar="DIR",
-            help="Folder of sound files to observe the ranges of activations on, in place of the committed clips.",
+            help="Folder of sound files to observe the ranges of activations on, in place of the "
+            "committed clips.",
         ),
     ] = None,
     method: Annotated[
         RangesMethod | None,
         typer.Option(
             "--ranges",
-            help="Ranges of activations: min-max (default for 16 bits), percentile (default for 8 bits; "
+            help="Ranges of activations: min-max (default for 16 bits), percentile (default for "
+            "8 bits; "
             "all but 0.01 % of the values), or error (the smallest mean squared error).",
         ),
     ] = None,
-    activations: Annotated[Literal["8", "16"], typer.Option(help="Bits of activations. 16 is TFLite's 16x8, with int8 weights.")] = "8",
+    activations: Annotated[
+        Literal["8", "16"],
+        typer.Option(help="Bits of activations. 16 is TFLite's 16x8, with int8 weights."),
+    ] = "8",
     weights: Annotated[
         Literal["8", "4"] | None,
         typer.Option(
-            help="Bits of the weights of FULLY_CONNECTED; by default as trained, or 8. An LSTM has 8. "
+            help="Bits of the weights of FULLY_CONNECTED; by default as trained, or 8. An LSTM "
+            "has 8. "
             "4 is an experiment that only TFLM runs."
         ),
     ] = None,
     in_float: Annotated[
         bool,
-        typer.Option("--float", help="Write a float32 .tflite and no bundle; also of an untrained network."),
+        typer.Option(
+            "--float", help="Write a float32 .tflite and no bundle; also of an untrained network."
+        ),
     ] = False,
     seconds: Annotated[
         float,
         typer.Option(
             min=0.001,
             max=600,
-            help="With --float: length of the mixture, for a network that processes a whole recording at once.",
+            help="With --float: length of the mixture, for a network that processes a whole "
+            "recording at once.",
         ),
     ] = 4.0,
     as_json: Json = False,
@@ -84,14 +97,24 @@ def convert(
     checkpoint.load(network)  # before TensorFlow, which takes seconds
     with err.status(f"quantize {network}"):
         written = groupcomm.convert(
-            network, folder, ranges=method, activations=int(activations), weights=int(weights) if weights else None,
-            name=name, calibration=calibration,
-        )  # fmt: skip
+            network,
+            folder,
+            ranges=method,
+            activations=int(activations),
+            weights=int(weights) if weights else None,
+            name=name,
+            calibration=calibration,
+        )
 
     def show() -> None:
-        line(f"{written.bundle}: model {written.model_bytes:,} bytes, arena {written.arena_bytes:,} bytes")
+        line(
+            f"{written.bundle}: model {written.model_bytes:,} bytes, arena "
+            f"{written.arena_bytes:,} bytes"
+        )
 
-    report(written.to_dict(), as_json, show, then=f"groupcomm fit {written.bundle} --board nano33ble")
+    report(
+        written.to_dict(), as_json, show, then=f"groupcomm fit {written.bundle} --board nano33ble"
+    )
 
 
 def _convert_float(name: str, file: Path | None, seconds: float, as_json: bool) -> None:
@@ -110,32 +133,52 @@ def _convert_float(name: str, file: Path | None, seconds: float, as_json: bool) 
         part.write_bytes(content)
     weights = "untrained, with random weights" if untrained else f"weights of {network.weights}"
     result = {"model": str(file), "model_bytes": len(content), "trained": not untrained}
-    report(result, as_json, lambda: line(f"{file}: {len(content):,} bytes; {weights}"), then=f"groupcomm inspect {file}")
+    report(
+        result,
+        as_json,
+        lambda: line(f"{file}: {len(content):,} bytes; {weights}"),
+        then=f"groupcomm inspect {file}",
+    )
 
 
 def qat(
     name: NetworkName,
-    folder: Annotated[Path | None, typer.Option("--out", help="Folder of the run; by default build/qat/NETWORK.")] = None,
+    folder: Annotated[
+        Path | None, typer.Option("--out", help="Folder of the run; by default build/qat/NETWORK.")
+    ] = None,
     steps: Annotated[int, typer.Option(min=1, help="Optimizer steps.")] = 1000,
     batch: Annotated[int, typer.Option(min=1, help="Mixtures per step.")] = 16,
-    seconds: Annotated[float, typer.Option(min=0.1, max=60, help="Length of a training mixture, s.")] = 2.5,
-    learning_rate: Annotated[float, typer.Option(min=0.0, help="Peak of Adam's learning rate, for weights and ranges.")] = 2e-4,
+    seconds: Annotated[
+        float, typer.Option(min=0.1, max=60, help="Length of a training mixture, s.")
+    ] = 2.5,
+    learning_rate: Annotated[
+        float, typer.Option(min=0.0, help="Peak of Adam's learning rate, for weights and ranges.")
+    ] = 2e-4,
     seed: Annotated[int, typer.Option(min=0, max=2**32 - 1, help="Seed of the mixtures.")] = 2,
-    validate_every: Annotated[int, typer.Option(min=1, help="Steps between validations and saved states.")] = 100,
-    patience: Annotated[int, typer.Option(min=1, help="Validations without improvement before the run stops.")] = 12,
+    validate_every: Annotated[
+        int, typer.Option(min=1, help="Steps between validations and saved states.")
+    ] = 100,
+    patience: Annotated[
+        int, typer.Option(min=1, help="Validations without improvement before the run stops.")
+    ] = 12,
     corpus: CorpusOption = None,
     method: Annotated[
-        RangesMethod, typer.Option("--ranges", help="First ranges of activations, as for `groupcomm convert`.")
+        RangesMethod,
+        typer.Option("--ranges", help="First ranges of activations, as for `groupcomm convert`."),
     ] = "percentile",
     weights: Annotated[
         Literal["8", "4"],
-        typer.Option(help="Bits of the weights of FULLY_CONNECTED. An LSTM has 8. 4 is an experiment that only TFLM runs."),
+        typer.Option(
+            help="Bits of the weights of FULLY_CONNECTED. An LSTM has 8. 4 is an experiment that "
+            "only TFLM runs."
+        ),
     ] = "8",
     as_json: Json = False,
 ) -> None:
     """Continue to train a network in int8 arithmetic (quantization-aware training).
 
-    `groupcomm convert` then uses the trained ranges. The same command continues a run that was stopped.
+    `groupcomm convert` then uses the trained ranges. The same command continues a run that was
+    stopped.
     """
     from tf_model import checkpoint, load_tensorflow
 
@@ -145,20 +188,36 @@ def qat(
     from convert.qat import FakeQuantized
     from tf_model import train
 
-    folder = folder or Path("build") / "qat" / (trained.name if weights == "8" else f"{trained.name}-int4")
+    folder = folder or Path("build") / "qat" / (
+        trained.name if weights == "8" else f"{trained.name}-int4"
+    )
     before = trained.training.get("recipe", {})
     recipe = train.Recipe(
-        steps=steps, batch=batch, seconds=seconds, learning_rate=learning_rate, seed=seed, validate_every=validate_every,
-        patience=patience, start=name, ranges=method, weights=int(weights), corpus=corpus or checkpoint.corpus_of(trained),
+        steps=steps,
+        batch=batch,
+        seconds=seconds,
+        learning_rate=learning_rate,
+        seed=seed,
+        validate_every=validate_every,
+        patience=patience,
+        start=name,
+        ranges=method,
+        weights=int(weights),
+        corpus=corpus or checkpoint.corpus_of(trained),
         **{k: before[k] for k in ("objective", "rooms", "noise") if k in before},
-    )  # fmt: skip
+    )
     model, _, observed = quantize.observe(trained)
     ranges = integer.choose_ranges(model, observed, method, is_16x8=False)
-    wrap_model = functools.partial(FakeQuantized, trained.name, net=trained.net, ranges=ranges, weights=int(weights))
+    wrap_model = functools.partial(
+        FakeQuantized, trained.name, net=trained.net, ranges=ranges, weights=int(weights)
+    )
     result = train.train(trained.name, trained.net, recipe, folder, wrap_model=wrap_model)
 
     def show() -> None:
-        note(f"best at step {result['best_step']}: {result['sisdri_db']:.2f} dB in int8 arithmetic; {result['checkpoint']}")
+        note(
+            f"best at step {result['best_step']}: {result['sisdri_db']:.2f} dB in int8 "
+            f"arithmetic; {result['checkpoint']}"
+        )
 
     report(result, as_json, show, then=f"groupcomm convert {result['checkpoint']}")
 
@@ -167,14 +226,23 @@ def variants(
     name: NetworkName,
     after_qat: Annotated[
         list[str] | None,
-        typer.Option("--qat", help="Run of `groupcomm qat` of the same network, also with --weights 4. Can be repeated."),
+        typer.Option(
+            "--qat",
+            help="Run of `groupcomm qat` of the same network, also with --weights 4. Can be "
+            "repeated.",
+        ),
     ] = None,
     folder: Annotated[
-        Path | None, typer.Option("--out", help="Folder for bundles, scores and plot; by default build/variants/NETWORK.")
+        Path | None,
+        typer.Option(
+            "--out", help="Folder for bundles, scores and plot; by default build/variants/NETWORK."
+        ),
     ] = None,
     split: Split = "validation",
     mixtures: Mixtures = 200,
-    levels: Annotated[int, typer.Option(min=0, help="Mixtures at each level of -10 to -50 dBFS.")] = 40,
+    levels: Annotated[
+        int, typer.Option(min=0, help="Mixtures at each level of -10 to -50 dBFS.")
+    ] = 40,
     corpus: CorpusOption = None,
     as_json: Json = False,
 ) -> None:
@@ -190,7 +258,9 @@ def variants(
 
     folder = folder or Path("build") / "variants" / trained.name
     corpus = corpus or checkpoint.corpus_of(trained)
-    found = compare(trained, after, folder, split=split, mixtures=mixtures, levels=levels, corpus=corpus)
+    found = compare(
+        trained, after, folder, split=split, mixtures=mixtures, levels=levels, corpus=corpus
+    )
 
     def show() -> None:
         tables.show_variants(found)
@@ -203,17 +273,28 @@ def sensitivity(
     name: NetworkName,
     folder: Annotated[
         Path | None,
-        typer.Option("--out", help="Folder for sensitivity.json and sensitivity.png; by default build/sensitivity/NETWORK."),
+        typer.Option(
+            "--out",
+            help="Folder for sensitivity.json and sensitivity.png; by default "
+            "build/sensitivity/NETWORK.",
+        ),
     ] = None,
     method: Annotated[
         RangesMethod | None,
-        typer.Option("--ranges", help="Ranges of activations, as for `groupcomm convert`; by default as trained, or percentile."),
+        typer.Option(
+            "--ranges",
+            help="Ranges of activations, as for `groupcomm convert`; by default as trained, or "
+            "percentile.",
+        ),
     ] = None,
     split: Split = "validation",
     mixtures: Mixtures = 32,
     minutes: Annotated[
         int,
-        typer.Option(min=1, help="Minutes of sound, in streams of 30 s, that the use of the ranges is measured on."),
+        typer.Option(
+            min=1,
+            help="Minutes of sound, in streams of 30 s, that the use of the ranges is measured on.",
+        ),
     ] = 60,
     corpus: CorpusOption = None,
     as_json: Json = False,
@@ -232,7 +313,15 @@ def sensitivity(
     if method is None and "ranges" not in trained.training:
         method = "percentile"
     corpus = corpus or checkpoint.corpus_of(trained)
-    found = measure(trained, folder, method=method, split=split, mixtures=mixtures, minutes=minutes, corpus=corpus)
+    found = measure(
+        trained,
+        folder,
+        method=method,
+        split=split,
+        mixtures=mixtures,
+        minutes=minutes,
+        corpus=corpus,
+    )
 
     def show() -> None:
         tables.show_sensitivity(found)
@@ -244,7 +333,11 @@ def sensitivity(
 def inspect(
     name: Annotated[
         str,
-        typer.Argument(metavar="BUNDLE", help="Name or folder of a bundle, or a .tflite file.", autocompletion=complete_bundle),
+        typer.Argument(
+            metavar="BUNDLE",
+            help="Name or folder of a bundle, or a .tflite file.",
+            autocompletion=complete_bundle,
+        ),
     ],
     as_json: Json = False,
 ) -> None:

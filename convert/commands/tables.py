@@ -2,7 +2,13 @@
 
 from groupcomm.console import line, new_table, out
 
-MEASURES = (("sisdr", "SI-SDR (dB)"), ("sdr", "SDR (dB)"), ("pesq", "PESQ-WB"), ("stoi", "STOI"), ("estoi", "eSTOI"))
+MEASURES = (
+    ("sisdr", "SI-SDR (dB)"),
+    ("sdr", "SDR (dB)"),
+    ("pesq", "PESQ-WB"),
+    ("stoi", "STOI"),
+    ("estoi", "eSTOI"),
+)
 
 
 def interval(found: dict, digits: int = 2, sign: str = "") -> str:
@@ -26,14 +32,26 @@ def show_variants(found: dict) -> None:
     first, *others = rows = found["variants"]
     title = "{network}, {split}, {mixtures} mixtures".format(**found)
     caption = "loss: float32 minus the variant, paired, 95 % CI"
-    quality = new_table("variant", "SI-SDRi (dB)", "PESQ", "eSTOI", "SI-SDR loss (dB)", title=title, caption=caption)
+    quality = new_table(
+        "variant", "SI-SDRi (dB)", "PESQ", "eSTOI", "SI-SDR loss (dB)", title=title, caption=caption
+    )
     for row in rows:
-        means = (f"{row['sisdri_db']['mean']:.2f}", f"{row['pesq']['mean']:.3f}", f"{row['estoi']['mean']:.3f}")
-        quality.add_row(row["name"], *means, interval(row["lost"]["sisdr"], 3) if row["lost"] else "-")
+        means = (
+            f"{row['sisdri_db']['mean']:.2f}",
+            f"{row['pesq']['mean']:.3f}",
+            f"{row['estoi']['mean']:.3f}",
+        )
+        quality.add_row(
+            row["name"], *means, interval(row["lost"]["sisdr"], 3) if row["lost"] else "-"
+        )
     boards = list(dict.fromkeys(board for row in others for board in row["instructions"]))
     costs = new_table("variant", "model", "arena", *boards, title="Bytes, and instructions per hop")
     for row in others:
-        counts = (row["model_bytes"], row["arena_bytes"], *(row["instructions"].get(board) for board in boards))
+        counts = (
+            row["model_bytes"],
+            row["arena_bytes"],
+            *(row["instructions"].get(board) for board in boards),
+        )
         costs.add_row(row["name"], *map(count, counts))
     out.print(quality, costs)
     levels = list(others[0]["lost"]["levels"]) if others else []
@@ -41,14 +59,18 @@ def show_variants(found: dict) -> None:
         title = f"SI-SDR loss (dB), {found['levels']} mixtures at each level"
         table = new_table("variant", *(f"{level} dBFS" for level in levels), title=title)
         for row in others:
-            table.add_row(row["name"], *(f"{row['lost']['levels'][level]['mean']:+.3f}" for level in levels))
+            table.add_row(
+                row["name"], *(f"{row['lost']['levels'][level]['mean']:+.3f}" for level in levels)
+            )
         out.print(table)
 
 
 def show_sensitivity(found: dict) -> None:
     """Print the result of `groupcomm sensitivity`."""
     title = "{network}, {split}, {mixtures} mixtures; ranges over {minutes} minutes".format(**found)
-    table = new_table("quantized alone", "what", "SI-SDR loss (dB), 95 % CI", "range in use", title=title, left=2)
+    table = new_table(
+        "quantized alone", "what", "SI-SDR loss (dB), 95 % CI", "range in use", title=title, left=2
+    )
     for place in found["places"]:
         used = "-" if place["used"] is None else f"{100 * place['used']:.0f} %"
         table.add_row(place["operator"], place["what"], interval(place["loss_db"], 3), used)
@@ -62,7 +84,9 @@ def show_inspection(found: dict) -> None:
     table = new_table("operator", "version", "count", "MACs", "share")
     for o in found["operators"]:
         share = f"{100 * o['macs'] / found['macs']:.1f} %" if o["macs"] else "-"
-        table.add_row(o["name"], str(o["version"]), str(o["count"]), count(o["macs"] or None), share)
+        table.add_row(
+            o["name"], str(o["version"]), str(o["count"]), count(o["macs"] or None), share
+        )
     out.print(table)
     unknown = "unknown" if found["unsupported"] else "more than 16 MiB"
     arena = unknown if found["arena_bytes"] is None else f"{found['arena_bytes']:,} bytes"
@@ -79,7 +103,9 @@ def show_inspection(found: dict) -> None:
 
 def show_parity(result: dict) -> None:
     """Print the result of `groupcomm parity`."""
-    title = "{bundle}: {passes} passes of {hops} hops of real sound, a reset between".format(**result)
+    title = "{bundle}: {passes} passes of {hops} hops of real sound, a reset between".format(
+        **result
+    )
     headers = ("runtime", "reference", "equal bytes", "steps off", "SNR (dB)")
     table = new_table(*headers, title=title, left=2, caption="SNR: against the float32 network")
     for r in result["runtimes"]:
@@ -101,16 +127,30 @@ def show_parity(result: dict) -> None:
 def show_board_parity(result: dict) -> None:
     """Print the result of `groupcomm parity --port`."""
     title = "{bundle} on {port}".format(**result)
-    table = new_table("on the board", "hops", "equal bytes", "cycles, mean", "worst", "load", title=title)
+    table = new_table(
+        "on the board", "hops", "equal bytes", "cycles, mean", "worst", "load", title=title
+    )
     for label, found in (("network", result["network"]), ("PCM to PCM", result["sound"])):
-        different = f"{100 * found['equal_bytes']:.3f} %, different from hop {found['first_different_hop']} on"
+        first = found["first_different_hop"]
+        different = f"{100 * found['equal_bytes']:.3f} %, different from hop {first} on"
         equal = "all" if found["equal_bytes"] == 1 else different
         c = found["cycles"]
-        cycles = (f"{c['mean']:,.0f}", f"{c['worst']:,}", f"{100 * c['load']:.1f} %") if c else ("-", "-", "-")
+        cycles = (
+            (f"{c['mean']:,.0f}", f"{c['worst']:,}", f"{100 * c['load']:.1f} %")
+            if c
+            else ("-", "-", "-")
+        )
         table.add_row(label, str(found["hops"]), equal, *cycles)
     out.print(table)
-    faults = "{repeated} repeated requests, {damaged} damaged answers, {resets} resets of the board".format(**result["faults"])
-    words = "the board computes the same bytes" if result["ok"] else "the board does NOT compute the same bytes"
+    faults = (
+        "{repeated} repeated requests, {damaged} damaged answers, "
+        "{resets} resets of the board".format(**result["faults"])
+    )
+    words = (
+        "the board computes the same bytes"
+        if result["ok"]
+        else "the board does NOT compute the same bytes"
+    )
     line(f"{words}; {faults}", style=verdict(result["ok"]))
 
 
@@ -118,7 +158,9 @@ def show_drift(found: dict, stable: bool) -> None:
     """Print the result of `groupcomm drift`."""
     title = "{bundle}, {split}: SI-SDR improvement (dB)".format(**found)
     table = new_table("minute", "int8", "float32", "float32 - int8", title=title, left=0)
-    for minute, (int8, exact) in enumerate(zip(found["int8_db"], found["float_db"], strict=True), 1):
+    for minute, (int8, exact) in enumerate(
+        zip(found["int8_db"], found["float_db"], strict=True), 1
+    ):
         table.add_row(str(minute), f"{int8:.3f}", f"{exact:.3f}", f"{exact - int8:+.3f}")
     out.print(table)
     settled = (
@@ -126,7 +168,10 @@ def show_drift(found: dict, stable: bool) -> None:
         if found["settled"]
         else "the masks of the last two minutes differ"
     )
-    line(f"last minute minus the second: {found['drift_db']:+.3f} dB; {settled}", style=verdict(stable))
+    line(
+        f"last minute minus the second: {found['drift_db']:+.3f} dB; {settled}",
+        style=verdict(stable),
+    )
 
 
 def show_evaluation(result: dict) -> None:
@@ -139,10 +184,16 @@ def show_evaluation(result: dict) -> None:
             table.add_row(label, "-", "-", "defined for no mixture")
             continue
         digits = 3 if "stoi" in measure else 2
-        table.add_row(label, *(f"{found[key]:.{digits}f}" for key in ("in", "out")), interval(found["better"], digits))
+        table.add_row(
+            label,
+            *(f"{found[key]:.{digits}f}" for key in ("in", "out")),
+            interval(found["better"], digits),
+        )
     headers = ("", "mixtures", "SI-SDRi (dB), 95 % CI", "worst 5 %", "harmed")
     caption = "SI-SDRi: improvement of the SI-SDR; harmed: mixtures that became worse"
-    groups = new_table(*headers, title="By SNR, room, disturbance, noise, speaker and sex", caption=caption)
+    groups = new_table(
+        *headers, title="By SNR, room, disturbance, noise, speaker and sex", caption=caption
+    )
     everything = {"mixtures": result["mixtures"], **result["sisdri_db"]}
     everything |= {"worst_twentieth": result["worst_twentieth_db"], "harm": result["harm"]}
     for kind in ({"all": everything}, *result["by"].values()):
@@ -154,7 +205,10 @@ def show_evaluation(result: dict) -> None:
     for one in result["worst"]:
         speakers, noises = ", ".join(one["speakers"]), ", ".join(one["categories"]) or "no noise"
         snr = "" if one["snr_db"] is None else f" at {one['snr_db']:.1f} dB"
-        line(f"worst: mixture {one['index']}, {one['sisdri_db']:+.2f} dB: {speakers} in {noises}{snr}")
+        line(
+            f"worst: mixture {one['index']}, {one['sisdri_db']:+.2f} dB: {speakers} in "
+            f"{noises}{snr}"
+        )
     for path in result.get("files", []):
         line(path)
 
@@ -165,12 +219,21 @@ def show_robustness(result: dict) -> None:
     headers = ("condition", "in", "improvement, 95 % CI", "change of output, 95 % CI")
     table = new_table(*headers, title=title, caption="SI-SDR (dB)")
     for condition, scores in result["conditions"].items():
-        table.add_row(condition, f"{scores['sisdr_in_db']:.2f}", interval(scores["sisdri_db"]), interval(scores["against_db"]))
+        table.add_row(
+            condition,
+            f"{scores['sisdr_in_db']:.2f}",
+            interval(scores["sisdri_db"]),
+            interval(scores["against_db"]),
+        )
     out.print(table)
     line(f"without noise: SI-SDR {interval(result['without_noise_db'])} dB")
     line(f"noise alone is attenuated by {interval(result['noise_alone_db'])} dB")
     silence = result["silence_dbfs"]
-    line("silence stays silence" if silence is None else f"silence: the largest sample is {silence:.1f} dBFS")
+    line(
+        "silence stays silence"
+        if silence is None
+        else f"silence: the largest sample is {silence:.1f} dBFS"
+    )
 
 
 def show_baselines(result: dict) -> None:
@@ -180,15 +243,26 @@ def show_baselines(result: dict) -> None:
     quality = new_table("system", "SI-SDRi (dB)", "SDR (dB)", "PESQ", "STOI", "eSTOI", title=title)
     for s in result["systems"]:
         style = "bold" if s["ours"] else None
-        counts = (f"{s['params']:,}", f"{s['macs_per_second'] / 1e6:.1f}") if s["params"] else ("-", "-")
+        counts = (
+            (f"{s['params']:,}", f"{s['macs_per_second'] / 1e6:.1f}") if s["params"] else ("-", "-")
+        )
         sizes.add_row(s["name"], *counts, f"{s['latency_ms']:g}", style=style)
         means = [f"{s[m]['mean']:.2f}" for m in ("sisdri_db", "sdr", "pesq")]
-        quality.add_row(s["name"], *means, *(f"{s[m]['mean']:.3f}" for m in ("stoi", "estoi")), style=style)
+        quality.add_row(
+            s["name"], *means, *(f"{s[m]['mean']:.3f}" for m in ("stoi", "estoi")), style=style
+        )
     out.print(sizes, quality)
     for ours, against in result["against"].items():
-        table = new_table("", "SI-SDR (dB)", "PESQ", "eSTOI", title=f"{ours} minus the baseline, paired, 95 % CI")
+        table = new_table(
+            "", "SI-SDR (dB)", "PESQ", "eSTOI", title=f"{ours} minus the baseline, paired, 95 % CI"
+        )
         for other, found in against.items():
-            table.add_row(other, interval(found["sisdr"]), interval(found["pesq"]), interval(found["estoi"], 3))
+            table.add_row(
+                other,
+                interval(found["sisdr"]),
+                interval(found["pesq"]),
+                interval(found["estoi"], 3),
+            )
         out.print(table)
 
 
@@ -199,8 +273,13 @@ def show_bench_host(found: dict) -> None:
     kernels = [found["kernels"][kind] for kind in ("library", "ours")]
     counts = [count(k["instructions"]) for k in kernels]
     table.add_row("instructions per hop", *counts)
-    table.add_row("per MAC", *("-" if k["per_mac"] is None else f"{k['per_mac']:.2f}" for k in kernels))
-    for label, key in (("time per hop (us), median", "median"), ("time per hop (us), worst", "worst")):
+    table.add_row(
+        "per MAC", *("-" if k["per_mac"] is None else f"{k['per_mac']:.2f}" for k in kernels)
+    )
+    for label, key in (
+        ("time per hop (us), median", "median"),
+        ("time per hop (us), worst", "worst"),
+    ):
         table.add_row(label, *(count(k["microseconds"][key]) for k in kernels))
     for label, key in (("arena in use, bytes", "used"), ("smallest arena, bytes", "smallest")):
         table.add_row(label, *(count(k["arena_bytes"][key]) for k in kernels))
@@ -217,7 +296,9 @@ def show_bench(found: dict) -> None:
     table = new_table("instructions per hop", "mean", "worst", title=title)
     for label, key in (("network", "network"), ("STFT, masks, inverse", "signal"), ("all", "hop")):
         table.add_row(label, count(i[key]["mean"]), count(i[key]["worst"]))
-    kinds = new_table("kind of operator", "count", "MACs", "instructions per hop", "per MAC", "share")
+    kinds = new_table(
+        "kind of operator", "count", "MACs", "instructions per hop", "per MAC", "share"
+    )
     for o in found["kinds"]:
         share = f"{100 * o['instructions'] / mean:.1f} %"
         kinds.add_row(_short(o["name"]), str(o["count"]), *_operator_cost(o), share)
@@ -239,7 +320,8 @@ def show_bench(found: dict) -> None:
     line(f"network: {i['network_per_mac']:.2f} instructions for each of its {found['macs']:,} MACs")
     for part, e in found["estimates"].items():
         line(
-            f"{part} at {e['clock_hz'] / 1e6:.0f} MHz, an estimate: {100 * e['load']:.0f} % of the time of a hop, "
+            f"{part} at {e['clock_hz'] / 1e6:.0f} MHz, an estimate: {100 * e['load']:.0f} % of "
+            f"the time of a hop, "
             f"if an instruction takes {e['cycles_per_instruction']} cycles"
         )
     for key, b in found["budget"].items():
@@ -259,18 +341,32 @@ def _operator_cost(o: dict) -> tuple[str, str, str]:
 
 def show_fit(found: dict) -> None:
     """Print the result of `groupcomm fit`."""
-    table = new_table("", "used", "available", "share", title="{bundle} on {title} ({core})".format(**found))
-    for key, label in (("flash_bytes", "flash, bytes"), ("ram_bytes", "RAM, bytes"), ("cycles", "cycles per hop")):
+    table = new_table(
+        "", "used", "available", "share", title="{bundle} on {title} ({core})".format(**found)
+    )
+    for key, label in (
+        ("flash_bytes", "flash, bytes"),
+        ("ram_bytes", "RAM, bytes"),
+        ("cycles", "cycles per hop"),
+    ):
         c = found["checks"][key]
         share = f"{100 * c['used'] / c['limit']:.1f} %"
         table.add_row(label, f"{c['used']:,}", f"{c['limit']:,}", share, style=verdict(c["ok"]))
     out.print(table)
-    line(f"stack, part of the RAM: {found['stack_bytes']:,} bytes; latency {found['latency_ms']:g} ms")
     line(
-        f"{found['instructions']:,} instructions per hop, with an assumed {found['cycles_per_instruction']:g} cycles "
+        f"stack, part of the RAM: {found['stack_bytes']:,} bytes; latency "
+        f"{found['latency_ms']:g} ms"
+    )
+    line(
+        f"{found['instructions']:,} instructions per hop, with an assumed "
+        f"{found['cycles_per_instruction']:g} cycles "
         f"each; real time up to {found['most_cycles_per_instruction']:.2f}"
     )
-    for key, what in (("flash_bytes", "bytes of flash"), ("ram_bytes", "bytes of RAM"), ("cycles", "cycles per hop")):
+    for key, what in (
+        ("flash_bytes", "bytes of flash"),
+        ("ram_bytes", "bytes of RAM"),
+        ("cycles", "cycles per hop"),
+    ):
         c = found["checks"][key]
         if not c["ok"]:
             missing = f"{c['used'] - c['limit']:,} {what} too many"
@@ -279,9 +375,14 @@ def show_fit(found: dict) -> None:
 
 def show_demo(result: dict) -> None:
     """Print the result of `groupcomm demo`."""
-    table = new_table("mixture", "input", "float32 (Keras)", "int8 (TFLM, C++)", title="SI-SDR (dB)")
+    table = new_table(
+        "mixture", "input", "float32 (Keras)", "int8 (TFLM, C++)", title="SI-SDR (dB)"
+    )
     for m in result["mixtures"]:
-        table.add_row(m["name"], *(f"{m[key]:.2f}" for key in ("sisdr_in_db", "sisdr_float_db", "sisdr_int8_db")))
+        table.add_row(
+            m["name"],
+            *(f"{m[key]:.2f}" for key in ("sisdr_in_db", "sisdr_float_db", "sisdr_int8_db")),
+        )
     out.print(table)
     show_parity(result["parity"])
     for path in result["files"]:

@@ -144,7 +144,8 @@ import os, sys
 from groupcomm.console import note, without_log_lines
 with without_log_lines():
     for line in ("INFO: Created TensorFlow Lite XNNPACK delegate for CPU.",
-                 "WARNING: All log messages before absl::InitializeLog() is called are written to STDERR",
+                 "WARNING: All log messages before absl::InitializeLog() is called are written "
+                 "to STDERR",
                  "E0000 00:00:1764489600.123456   12 cuda_dnn.cc:8310] Unable to register",
                  "I0000 00:00:1764489600.123456   12 cpu.cc:1] oneDNN",
                  "2026-11-30 08:00:00.123456: W external/local_xla/x.cc:1] could not find",
@@ -180,7 +181,8 @@ def test_suggestions():
 def test_a_config_changes_every_field(tmp_path):
     file = tmp_path / "net.toml"
     file.write_text(
-        "hidden = 24\ntalk = 'none'\n[signal]\nlevel = 2\npool = 4\n[recipe]\nsteps = 60\nlearning_rate = 1\n"
+        "hidden = 24\ntalk = 'none'\n[signal]\nlevel = 2\npool = 4\n[recipe]\nsteps = "
+        "60\nlearning_rate = 1\n"
     )
     base = networks.find("enhance-nano")
     net, recipe = networks.from_config(base, file, {"steps": 8000, "learning_rate": 0.1})
@@ -278,49 +280,101 @@ SYSTEM = {
     "latency_ms": 40,
 }
 PARITY = {
-    "bundle": "enhance-nano", "passes": 2, "hops": 1000, "exact": True, "ok": True, "streaming_difference": 1e-6,
+    "bundle": "enhance-nano",
+    "passes": 2,
+    "hops": 1000,
+    "exact": True,
+    "ok": True,
+    "streaming_difference": 1e-6,
     "runtimes": [
         {"name": "keras", "reference": None},
-        {"name": "tflm_cpp_ours", "reference": "tflm_python", "equal_bytes": 0.98765, "max_steps": 12, "snr_db": 23.4},
+        {
+            "name": "tflm_cpp_ours",
+            "reference": "tflm_python",
+            "equal_bytes": 0.98765,
+            "max_steps": 12,
+            "snr_db": 23.4,
+        },
     ],
-}  # fmt: skip
+}
 TABLES = {
     "evaluation": lambda: tables.show_evaluation(
         {
-            "name": "build/bundles/enhance-nano", "runtime": "tflm", "corpus": "open", "split": "test-2026-11", "mixtures": 300,
-            "measures": {key: MEASURE for key, _ in tables.MEASURES}, "sisdri_db": CI, "worst_twentieth_db": -12.3, "harm": 0.12,
-            "by": {"noise": {"a_noise_with_a_long_name": GROUP}}, "worst": [],
+            "name": "build/bundles/enhance-nano",
+            "runtime": "tflm",
+            "corpus": "open",
+            "split": "test-2026-11",
+            "mixtures": 300,
+            "measures": {key: MEASURE for key, _ in tables.MEASURES},
+            "sisdri_db": CI,
+            "worst_twentieth_db": -12.3,
+            "harm": 0.12,
+            "by": {"noise": {"a_noise_with_a_long_name": GROUP}},
+            "worst": [],
         }
     ),
     "robustness": lambda: tables.show_robustness(
         {
-            "name": "enhance-nano", "runtime": "tflm", "corpus": "open", "split": "test-2026-11", "mixtures": 40,
-            "conditions": {"resampled by way of 44.1 kHz": {"sisdr_in_db": -12.3, "sisdri_db": CI, "against_db": CI}},
-            "without_noise_db": CI, "noise_alone_db": CI, "silence_dbfs": None,
+            "name": "enhance-nano",
+            "runtime": "tflm",
+            "corpus": "open",
+            "split": "test-2026-11",
+            "mixtures": 40,
+            "conditions": {
+                "resampled by way of 44.1 kHz": {
+                    "sisdr_in_db": -12.3,
+                    "sisdri_db": CI,
+                    "against_db": CI,
+                }
+            },
+            "without_noise_db": CI,
+            "noise_alone_db": CI,
+            "silence_dbfs": None,
         }
     ),
     "baselines": lambda: tables.show_baselines(
         {
-            "corpus": "open", "split": "test-2026-11", "mixtures": 200,
-            "systems": [SYSTEM | {key: CI for key in ("sisdri_db", "sdr", "pesq", "stoi", "estoi")}],
-            "against": {"enhance-nano": {"DeepFilterNet 3": {key: CI for key in ("sisdr", "pesq", "estoi")}}},
+            "corpus": "open",
+            "split": "test-2026-11",
+            "mixtures": 200,
+            "systems": [
+                SYSTEM | {key: CI for key in ("sisdri_db", "sdr", "pesq", "stoi", "estoi")}
+            ],
+            "against": {
+                "enhance-nano": {"DeepFilterNet 3": {key: CI for key in ("sisdr", "pesq", "estoi")}}
+            },
         }
     ),
     "bench": lambda: tables.show_bench(
         {
-            "bundle": "enhance-nano", "board": "cortex-m55", "hops": 100, "macs": 1_234_567, "estimates": {}, "budget": {},
-            "instructions": {"network": COUNTS, "signal": COUNTS, "hop": COUNTS, "network_per_mac": 1.23},
-            "kinds": [OPERATOR], "operators": [OPERATOR | {"input": [1, 12, 192], "output": [1, 12, 192]}] * 12,
+            "bundle": "enhance-nano",
+            "board": "cortex-m55",
+            "hops": 100,
+            "macs": 1_234_567,
+            "estimates": {},
+            "budget": {},
+            "instructions": {
+                "network": COUNTS,
+                "signal": COUNTS,
+                "hop": COUNTS,
+                "network_per_mac": 1.23,
+            },
+            "kinds": [OPERATOR],
+            "operators": [OPERATOR | {"input": [1, 12, 192], "output": [1, 12, 192]}] * 12,
             "functions": {"gc_unidirectional_sequence_lstm_s8_helium_with_a_name": 12_345_678.0},
-            "flash_bytes": {"weights": 1_234_567}, "ram_bytes": {"stack": 12_345, "total": 123_456},
+            "flash_bytes": {"weights": 1_234_567},
+            "ram_bytes": {"stack": 12_345, "total": 123_456},
         }
     ),
     "bench_host": lambda: tables.show_bench_host(
         {
-            "bundle": "enhance-nano", "hops": 100,
+            "bundle": "enhance-nano",
+            "hops": 100,
             "kernels": {
                 kind: {
-                    "instructions": 12_345_678.0, "per_mac": 12.3, "microseconds": {"median": 123.4, "worst": 12_345.6},
+                    "instructions": 12_345_678.0,
+                    "per_mac": 12.3,
+                    "microseconds": {"median": 123.4, "worst": 12_345.6},
                     "arena_bytes": {"used": 123_456, "smallest": 123_456},
                 }
                 for kind in ("library", "ours")
@@ -329,24 +383,41 @@ TABLES = {
     ),
     "fit": lambda: tables.show_fit(
         {
-            "bundle": "enhance-nano", "title": "Nordic nRF5340 Audio DK, application core", "core": "cortex-m33",
-            "checks": {key: CHECK for key in ("flash_bytes", "ram_bytes", "cycles")}, "stack_bytes": 1234, "latency_ms": 16,
-            "instructions": 123_456, "cycles_per_instruction": 1.5, "most_cycles_per_instruction": 1.4,
+            "bundle": "enhance-nano",
+            "title": "Nordic nRF5340 Audio DK, application core",
+            "core": "cortex-m33",
+            "checks": {key: CHECK for key in ("flash_bytes", "ram_bytes", "cycles")},
+            "stack_bytes": 1234,
+            "latency_ms": 16,
+            "instructions": 123_456,
+            "cycles_per_instruction": 1.5,
+            "most_cycles_per_instruction": 1.4,
         }
     ),
     "inspection": lambda: tables.show_inspection(
         {
-            "operators": [OPERATOR], "macs": 12_345_678, "unsupported": [], "arena_bytes": 123_456, "model": "x",
-            "model_bytes": 1, "parameters": 1, "notes": [],
+            "operators": [OPERATOR],
+            "macs": 12_345_678,
+            "unsupported": [],
+            "arena_bytes": 123_456,
+            "model": "x",
+            "model_bytes": 1,
+            "parameters": 1,
+            "notes": [],
         }
     ),
     "parity": lambda: tables.show_parity(PARITY),
     "board": lambda: tables.show_board_parity(
         {
-            "bundle": "enhance-nano", "port": "/dev/ttyACM0", "ok": False, "faults": {"repeated": 1, "damaged": 2, "resets": 3},
+            "bundle": "enhance-nano",
+            "port": "/dev/ttyACM0",
+            "ok": False,
+            "faults": {"repeated": 1, "damaged": 2, "resets": 3},
             **{
                 part: {
-                    "hops": 1000, "equal_bytes": 0.987, "first_different_hop": 123,
+                    "hops": 1000,
+                    "equal_bytes": 0.987,
+                    "first_different_hop": 123,
                     "cycles": {"mean": 123_456.7, "worst": 234_567, "load": 0.98},
                 }
                 for part in ("network", "sound")
@@ -354,22 +425,53 @@ TABLES = {
         }
     ),
     "drift": lambda: tables.show_drift(
-        {"bundle": "x", "split": "validation", "int8_db": [12.345], "float_db": [12.345], "settled": 3, "drift_db": 0.01}, True
+        {
+            "bundle": "x",
+            "split": "validation",
+            "int8_db": [12.345],
+            "float_db": [12.345],
+            "settled": 3,
+            "drift_db": 0.01,
+        },
+        True,
     ),
     "sensitivity": lambda: tables.show_sensitivity(
         {
-            "network": "enhance-nano", "split": "validation", "mixtures": 32, "minutes": 60, "all": CI,
-            "places": [{"operator": "12 FULLY_CONNECTED", "what": "activation of the output", "loss_db": CI, "used": 0.98}],
+            "network": "enhance-nano",
+            "split": "validation",
+            "mixtures": 32,
+            "minutes": 60,
+            "all": CI,
+            "places": [
+                {
+                    "operator": "12 FULLY_CONNECTED",
+                    "what": "activation of the output",
+                    "loss_db": CI,
+                    "used": 0.98,
+                }
+            ],
         }
     ),
     "variants": lambda: tables.show_variants(
         {
-            "network": "enhance-nano", "split": "validation", "mixtures": 200, "levels": 40,
+            "network": "enhance-nano",
+            "split": "validation",
+            "mixtures": 200,
+            "levels": 40,
             "variants": [
                 {
-                    "name": name, "sisdri_db": CI, "pesq": CI, "estoi": CI, "model_bytes": 1_234_567, "arena_bytes": 123_456,
+                    "name": name,
+                    "sisdri_db": CI,
+                    "pesq": CI,
+                    "estoi": CI,
+                    "model_bytes": 1_234_567,
+                    "arena_bytes": 123_456,
                     "instructions": {"cortex-m4": 12_345_678.0, "cortex-m55": 1_234_567.0},
-                    "lost": lost and {"sisdr": CI, "levels": {f"-{level}": CI for level in (10, 20, 30, 40, 50)}},
+                    "lost": lost
+                    and {
+                        "sisdr": CI,
+                        "levels": {f"-{level}": CI for level in (10, 20, 30, 40, 50)},
+                    },
                 }
                 for name, lost in (("float", False), ("ptq-percentile", True), ("int4-qat", True))
             ],
@@ -377,11 +479,17 @@ TABLES = {
     ),
     "demo": lambda: tables.show_demo(
         {
-            "mixtures": [{"name": "duet_market", **dict.fromkeys(("sisdr_in_db", "sisdr_float_db", "sisdr_int8_db"), -12.34)}],
-            "parity": PARITY, "files": [],
+            "mixtures": [
+                {
+                    "name": "duet_market",
+                    **dict.fromkeys(("sisdr_in_db", "sisdr_float_db", "sisdr_int8_db"), -12.34),
+                }
+            ],
+            "parity": PARITY,
+            "files": [],
         }
     ),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("name", TABLES)
