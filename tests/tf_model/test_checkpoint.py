@@ -41,17 +41,17 @@ def test_a_flipped_bit_in_the_weights_is_detected(folder):
 
 
 @pytest.mark.parametrize(
-    ("change", "says"),
+    ("change", "message"),
     [
         ({"schema": 9}, "schema 9"),
         ({"network": {"groups": 3}}, "not a network description"),
         ({"weights_sha256": 1}, "checksum differs"),
     ],
 )
-def test_an_invalid_description_is_rejected(folder, change, says):
+def test_an_invalid_description_is_rejected(folder, change, message):
     file = folder / "network.json"
     file.write_text(json.dumps(json.loads(file.read_text()) | change))
-    with pytest.raises(UserError, match=says):
+    with pytest.raises(UserError, match=message):
         checkpoint.load(str(folder))
 
 

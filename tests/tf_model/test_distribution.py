@@ -75,8 +75,8 @@ def history(folder):
 
 def test_two_workers_have_the_loss_of_one_and_resume(tiny_net, tiny_corpus, tmp_path):
     train.train("tiny", tiny_net, RECIPE, tmp_path / "one")
-    said = ends(start(tiny_net, RECIPE, [tmp_path / "two"] * 2))
-    assert [code for _, code in said] == [0, 0], said
+    outputs = ends(start(tiny_net, RECIPE, [tmp_path / "two"] * 2))
+    assert [code for _, code in outputs] == [0, 0], outputs
     one, two = history(tmp_path / "one"), history(tmp_path / "two")
     assert [h["step"] for h in two] == [1, 2, 3, 4]
     for key in ("loss", "sisdri_db"):
@@ -85,8 +85,8 @@ def test_two_workers_have_the_loss_of_one_and_resume(tiny_net, tiny_corpus, tmp_
         )
     assert one[0]["loss"] != one[3]["loss"]
     done = [path.stat().st_mtime_ns for path in (tmp_path / "two" / "state").iterdir()]
-    said = ends(start(tiny_net, RECIPE, [tmp_path / "two"] * 2))
-    assert all("resuming at step 4 of 4" in text for text, _ in said)
+    outputs = ends(start(tiny_net, RECIPE, [tmp_path / "two"] * 2))
+    assert all("resuming at step 4 of 4" in text for text, _ in outputs)
     assert [path.stat().st_mtime_ns for path in (tmp_path / "two" / "state").iterdir()] == done
 
 
@@ -105,8 +105,8 @@ def test_a_signal_to_one_worker_saves_the_state_and_stops_all(tiny_net, tiny_cor
 
 def test_workers_that_do_not_share_a_folder_are_rejected(tiny_net, tiny_corpus, tmp_path):
     train.train("tiny", tiny_net, RECIPE, tmp_path / "there")
-    said = ends(start(tiny_net, RECIPE, [tmp_path / "there", tmp_path / "elsewhere"]))
-    for text, code in said:
+    outputs = ends(start(tiny_net, RECIPE, [tmp_path / "there", tmp_path / "elsewhere"]))
+    for text, code in outputs:
         assert code == 1 and "the same --out on a disk that all of them see" in text
 
 

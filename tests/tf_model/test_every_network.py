@@ -55,5 +55,5 @@ def test_it_trains(name, random):
 
 
 def test_help_names_them_all():
-    said = CliRunner().invoke(app, ["train", "--help"]).stdout
-    assert list(networks.NETWORKS) == re.split(r",\s+", said.partition("Networks:")[2].strip())
+    help_text = CliRunner().invoke(app, ["train", "--help"]).stdout
+    assert list(networks.NETWORKS) == re.split(r",\s+", help_text.partition("Networks:")[2].strip())

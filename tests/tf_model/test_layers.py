@@ -67,9 +67,9 @@ def test_bottleneck_matches_its_formula(random):
     layer = Bottleneck(6)
     np.testing.assert_array_equal(layer(x), x)  # the identity, before training
     randomize(layer, random)
-    say, say_bias, hear, hear_bias = (w.astype(np.float64) for w in layer.get_weights())
+    down, down_bias, up, up_bias = (w.astype(np.float64) for w in layer.get_weights())
     flat = x.reshape(2, 3, 20)
-    expected = x + (np.maximum(flat @ say + say_bias, 0) @ hear + hear_bias).reshape(x.shape)
+    expected = x + (np.maximum(flat @ down + down_bias, 0) @ up + up_bias).reshape(x.shape)
     np.testing.assert_allclose(layer(x).numpy(), expected, atol=1e-5)
     np.testing.assert_allclose(layer(x[0, 0]).numpy(), expected[0, 0], atol=1e-5)  # one frame
 
@@ -79,12 +79,12 @@ def test_bottleneck_memory_runs_over_time_inside_the_narrow_layer(random):
     layer = Bottleneck(6, memory=3)
     np.testing.assert_array_equal(layer(x), x)  # the identity, before training
     randomize(layer, random)
-    say, say_bias = (w.astype(np.float64) for w in layer.down.get_weights())
-    hear, hear_bias = (w.astype(np.float64) for w in layer.up.get_weights())
-    narrow = np.maximum(x.reshape(2, 7, 20) @ say + say_bias, 0)
+    down, down_bias = (w.astype(np.float64) for w in layer.down.get_weights())
+    up, up_bias = (w.astype(np.float64) for w in layer.up.get_weights())
+    narrow = np.maximum(x.reshape(2, 7, 20) @ down + down_bias, 0)
     states = layer.lstm(narrow.astype(np.float32)).numpy()
     np.testing.assert_allclose(
-        layer(x).numpy(), x + (states @ hear + hear_bias).reshape(x.shape), atol=1e-5
+        layer(x).numpy(), x + (states @ up + up_bias).reshape(x.shape), atol=1e-5
     )
     assert Bottleneck.macs(5, 4, 6, 3) == 20 * 6 + 4 * 3 * (6 + 3) + 3 * 20
 
@@ -93,7 +93,7 @@ def test_only_group_communication_connects_groups(random):
     x = random.standard_normal((1, 4, 3, 4)).astype(np.float32)
     changed = x.copy()
     changed[:, :, 2] += 1
-    for layer, talks in (
+    for layer, connects_groups in (
         (TAC(6), True),
         (Bottleneck(6), True),
         (GroupBLSTM(5), True),
@@ -102,7 +102,7 @@ def test_only_group_communication_connects_groups(random):
         layer(x)
         randomize(layer, random)
         moved = np.abs(layer(x).numpy() - layer(changed).numpy())[:, :, :2].max()
-        assert (moved > 1e-3) == talks
+        assert (moved > 1e-3) == connects_groups
 
 
 def test_identical_groups_stay_identical(random):

@@ -243,16 +243,16 @@ def test_masks_apply_to_their_sources(random):
 
 
 @pytest.mark.parametrize(
-    ("window", "hop", "says"),
+    ("window", "hop", "message"),
     [(250, 125, "window 250"), (256, 120, "hop 120"), (256, 0, "hop 0"), (16, 8, "window 16")],
 )
-def test_invalid_window_or_hop_is_rejected(window, hop, says):
-    with pytest.raises(UserError, match=says):
+def test_invalid_window_or_hop_is_rejected(window, hop, message):
+    with pytest.raises(UserError, match=message):
         sig.Signal(window=window, hop=hop)
 
 
 @pytest.mark.parametrize(
-    ("sizes", "says"),
+    ("sizes", "message"),
     [
         ({"level": -1.0}, "level -1.0"),
         ({"level": float("nan")}, "level nan"),
@@ -270,6 +270,6 @@ def test_invalid_window_or_hop_is_rejected(window, hop, says):
         ({"bands": 12, "pool": 2, "neighbours": 9}, "neighbours 9: a band has 8 values"),
     ],
 )
-def test_invalid_signal_sizes_are_rejected(sizes, says):
-    with pytest.raises(UserError, match=says):
+def test_invalid_signal_sizes_are_rejected(sizes, message):
+    with pytest.raises(UserError, match=message):
         sig.Signal(**sizes)

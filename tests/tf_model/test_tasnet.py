@@ -187,7 +187,7 @@ def test_a_network_can_be_trained(tiny_corpus, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("sizes", "says"),
+    ("sizes", "message"),
     [
         ({"talk": "tac", "groups": 5}, "5 groups do not divide 128 features"),
         (
@@ -199,8 +199,8 @@ def test_a_network_can_be_trained(tiny_corpus, tmp_path):
         ({"context": 8, "chunk": 4, "causal": True}, "chunk 4: .* causal GC3"),
     ],
 )
-def test_invalid_sizes_are_rejected(sizes, says):
-    with pytest.raises(UserError, match=says):
+def test_invalid_sizes_are_rejected(sizes, message):
+    with pytest.raises(UserError, match=message):
         TasNet(**sizes)
 
 

@@ -56,8 +56,8 @@ def test_dense_networks_have_the_same_recipe(name, loaded):
 def test_pruned_networks_start_from_the_dense_one_and_match_the_gc_size(name, loaded):
     _, task, seed = PRUNED[name]
     trained, weights = loaded[name]
-    dense, twin = f"twin-dprnn-{task}-seed{seed}", f"twin-gc-{task}-seed{seed}"
-    keep = sum(w.size for w in loaded[twin][1])
+    dense, grouped = f"twin-dprnn-{task}-seed{seed}", f"twin-gc-{task}-seed{seed}"
+    keep = sum(w.size for w in loaded[grouped][1])
     assert recipe(trained) == dataclasses.replace(
         ALIKE, seed=seed, steps=1000, learning_rate=1e-3, start=dense, keep=keep
     )
