@@ -234,7 +234,9 @@ def _clean(recipe: _Recipe) -> list[str]:
 
 
 def write_clips() -> list[Path]:
-    """Write the committed files again, sample for sample, from the corpus "open".
+    """Write the committed files again, from the corpus "open".
+
+    A sample can differ from the committed one by one least significant bit.
 
     Returns
     -------
