@@ -84,7 +84,8 @@ class Signal:
         if self.hop < 1 or (self.window // 2) % self.hop:
             half = self.window // 2
             raise UserError(
-                f"hop {self.hop} does not divide half the window of {self.window}; use {half} or {half // 2}"
+                f"hop {self.hop} does not divide half the window of {self.window}; "
+                f"use {half} or {half // 2}"
             )
         if not 0 <= self.level < math.inf:
             raise UserError(
@@ -92,25 +93,30 @@ class Signal:
             )
         if not self.bands and (self.pool, self.neighbours) != (1, 0):
             raise UserError(
-                f"pool {self.pool} and neighbours {self.neighbours} need bands; set the number of bands, or use 1 and 0"
+                f"pool {self.pool} and neighbours {self.neighbours} need bands; set the number of "
+                "bands, or use 1 and 0"
             )
         if self.bands and (self.bands < 0 or self.pool < 1 or self.window // 4 % self.pool):
             raise UserError(
-                f"{self.bands} bands, pool {self.pool}: not valid sizes; use {self.window // 16} bands and pool 1"
+                f"{self.bands} bands, pool {self.pool}: not valid sizes; "
+                f"use {self.window // 16} bands and pool 1"
             )
         if self.bands and self.n_values % self.bands:
             raise UserError(
-                f"{self.bands} bands, pool {self.pool}: {self.n_values} values do not divide into them; use {self.n_values // 8} bands"
+                f"{self.bands} bands, pool {self.pool}: {self.n_values} values do not divide into "
+                f"them; use {self.n_values // 8} bands"
             )
         if not 0 <= self.neighbours <= self.band_width:
             raise UserError(
-                f"neighbours {self.neighbours}: a band has {self.band_width} values; use 0 to {self.band_width}"
+                f"neighbours {self.neighbours}: a band has {self.band_width} values; "
+                f"use 0 to {self.band_width}"
             )
         # A board stores `dc_decay` as float32, where a time constant of microseconds would give 0
         # and one of days would give 1.
         if not 0 <= self.dc < math.inf or (self.dc and not 0 < np.float32(self.dc_decay) < 1):
             raise UserError(
-                f"dc {self.dc}: not a time constant; use seconds, for example 0.5, or 0 for no DC removal"
+                f"dc {self.dc}: not a time constant; use seconds, for example 0.5, or 0 for no "
+                "DC removal"
             )
 
     @property
