@@ -294,12 +294,12 @@ class _Writer:
             tensor = self._graph.tensors[index]
             if index in self._parameters:
                 kind = _INT16 if index in self._cells else self._type
-                made = self._add_tensor(
+                new = self._add_tensor(
                     _shape(tensor), kind, *self._parameters[index], variable=tensor.isVariable
                 )
             else:
-                made = self._add_tensor(_shape(tensor), tensor.type, data=self._data(index))
-            self._new_index[index] = made
+                new = self._add_tensor(_shape(tensor), tensor.type, data=self._data(index))
+            self._new_index[index] = new
         return self._new_index[index]
 
     def _int8_boundary(self, index: int) -> int:
@@ -398,8 +398,8 @@ class _Writer:
             else np.abs(w).max(keepdims=True).ravel()
         )
         scales = (np.where(most > 0, most, top) / top).astype(np.float32)
-        made = self._add_tensor(w.shape, kind, scales, data=_round(w, scales[:, None], 0, _INT8))
-        return made, scales
+        new = self._add_tensor(w.shape, kind, scales, data=_round(w, scales[:, None], 0, _INT8))
+        return new, scales
 
     def _bias(self, index: int, scales: np.ndarray) -> int:
         """Add a bias as integers in the scale of the products.
@@ -427,17 +427,17 @@ class _Writer:
 
     def _lstm(self, op: schema.OperatorT) -> list[int]:
         inputs = [int(i) for i in op.inputs]
-        made = [-1] * len(inputs)
-        made[0] = self._tensor(inputs[0])
+        new = [-1] * len(inputs)
+        new[0] = self._tensor(inputs[0])
         for i in range(1, 9):
-            made[i], scales = self._weights(inputs[i], by_output=False)
+            new[i], scales = self._weights(inputs[i], by_output=False)
             if i < 5:
-                made[11 + i] = self._bias(
+                new[11 + i] = self._bias(
                     inputs[11 + i], np.float64(self._parameters[inputs[0]][0]) * scales
                 )
         for i in (18, 19):
-            made[i] = self._tensor(inputs[i])
-        return made
+            new[i] = self._tensor(inputs[i])
+        return new
 
 
 _OPERATORS = (

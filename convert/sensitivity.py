@@ -75,7 +75,7 @@ def sensitivity(
     fake = qat.FakeQuantized(
         trained.name, trained.model(), net=trained.net, ranges=ranges, selective=True
     )
-    separate = tf.function(lambda heard: streaming.separate(fake, heard, trained.net))
+    separate = tf.function(lambda audio: streaming.separate(fake, audio, trained.net))
     data, spec = corpora.open_corpus(split, name=corpus), evaluate.spec(split, trained.net.sources)
     parts = [range(first, min(first + BATCH, mixtures)) for first in range(0, mixtures, BATCH)]
     made = [mixer.batch(data, spec, seed=evaluate.EVALUATION_SEED, indices=part) for part in parts]
@@ -134,7 +134,7 @@ def _used(
 
     signal = trained.net.signal
     reach = tf.function(
-        lambda heard: fake.range_utilization(sig.tf_features(sig.tf_stft(heard, signal), signal))
+        lambda audio: fake.range_utilization(sig.tf_features(sig.tf_stft(audio, signal), signal))
     )
     spec = dataclasses.replace(spec, seconds=STREAM)
     streams = minutes * 60 // STREAM

@@ -1,4 +1,4 @@
-"""Enhancers of others are heard without their delay, on our mixtures; one that is not installed is skipped by name."""
+"""Comparison with other enhancers: their delay, the table, and baselines that are not installed."""
 
 import json
 import types
@@ -13,7 +13,7 @@ from tf_model import evaluate
 
 
 def late_copy(samples):
-    """A baseline that does nothing but come late."""
+    """Return a baseline that only delays its input."""
     return lambda x: (
         np.pad(x, (samples, 0))[: len(x)] if samples >= 0 else np.pad(x[-samples:], (0, -samples))
     )
@@ -35,7 +35,7 @@ def three_baselines(monkeypatch):
 
 
 @pytest.mark.parametrize("samples", [0, 1, 384, 1500, -100])
-def test_delay_is_found_and_taken_out(random, samples):
+def test_delay_is_measured_and_removed(random, samples):
     clean = random.standard_normal(16000)
     noisy = clean + random.standard_normal(16000)
     assert baselines.delay(late_copy(samples)(noisy), clean) == samples
@@ -47,19 +47,19 @@ def test_delay_is_found_and_taken_out(random, samples):
 
 
 def test_table(three_baselines, tiny_corpus, tmp_path):
-    asked = {"split": "test", "mixtures": 3, "corpus": tiny_corpus}
-    result = baselines.compare(["enhance"], tmp_path, **asked)
+    options = {"split": "test", "mixtures": 3, "corpus": tiny_corpus}
+    result = baselines.compare(["enhance"], tmp_path, **options)
     assert result["skipped"] == {"nothing": "nothing is not installed"}
     by_name = {s["name"]: s for s in result["systems"]}
     assert by_name.keys() == {"copy", "early", "enhance"}
-    assert by_name["copy"]["sisdri_db"]["mean"] == pytest.approx(
-        0, abs=1e-3
-    )  # the delay is gone: it is the mixture
-    assert by_name["early"]["sisdri_db"]["mean"] == pytest.approx(
-        0, abs=0.5
-    )  # its first samples are lost
+    # Without its delay, the baseline outputs the mixture.
+    assert by_name["copy"]["sisdri_db"]["mean"] == pytest.approx(0, abs=1e-3)
+    # The first samples of its output are missing.
+    assert by_name["early"]["sisdri_db"]["mean"] == pytest.approx(0, abs=0.5)
     assert (by_name["enhance"]["ours"], by_name["enhance"]["latency_ms"]) == (True, 16)
-    ours = np.array([s.after["sisdr"] - s.before["sisdr"] for s in kept(tmp_path, "enhance")])
+    ours = np.array(
+        [s.after["sisdr"] - s.before["sisdr"] for s in cached_scores(tmp_path, "enhance")]
+    )
     assert by_name["enhance"]["sisdri_db"]["mean"] == pytest.approx(ours.mean())
     assert result["against"]["enhance"]["copy"]["sisdr"]["mean"] == pytest.approx(
         ours.mean(), abs=1e-3
@@ -69,7 +69,7 @@ def test_table(three_baselines, tiny_corpus, tmp_path):
 
 
 @pytest.mark.parametrize("baseline", baselines.BASELINES, ids=lambda baseline: baseline.label)
-def test_a_real_baseline_reduces_noise(baseline):
+def test_real_baseline_reduces_noise(baseline):
     demo = clips.demo_mixtures()[0]
     try:
         run = baseline.make()
@@ -89,33 +89,31 @@ def test_a_real_baseline_reduces_noise(baseline):
     )
 
 
-def kept(folder, name):
+def cached_scores(folder, name):
     return [
         evaluate.Score(**s) for s in json.loads((folder / f"{name}.json").read_text())["scores"]
     ]
 
 
-def test_second_run_goes_on_with_what_is_missing(
+def test_second_run_computes_only_missing_scores(
     three_baselines, tiny_corpus, tmp_path, monkeypatch
 ):
-    asked = {"split": "test", "corpus": tiny_corpus}
-    first = baselines.compare([], tmp_path, mixtures=2, **asked)
+    options = {"split": "test", "corpus": tiny_corpus}
+    first = baselines.compare([], tmp_path, mixtures=2, **options)
     runs = []
     score = evaluate.score
     monkeypatch.setattr(evaluate, "score", lambda *a, **k: runs.append(a[0]) or score(*a, **k))
-    assert baselines.compare([], tmp_path, mixtures=2, **asked) == first and not runs
+    assert baselines.compare([], tmp_path, mixtures=2, **options) == first and not runs
     (tmp_path / "early.json").write_text("half a fi")
-    again = baselines.compare([], tmp_path, mixtures=2, **asked)
+    again = baselines.compare([], tmp_path, mixtures=2, **options)
     assert [s["sisdri_db"] for s in again["systems"]] == [
         s["sisdri_db"] for s in first["systems"]
     ] and runs == [0, 1]
-    baselines.compare([], tmp_path, mixtures=3, **asked)
+    baselines.compare([], tmp_path, mixtures=3, **options)
     assert runs == [0, 1] + [0, 1, 2] * 2
 
 
-def test_one_baseline_without_a_network_has_a_table_and_a_picture(
-    tiny_corpus, tmp_path, monkeypatch
-):
+def test_single_baseline_without_network_gives_table_and_plot(tiny_corpus, tmp_path, monkeypatch):
     monkeypatch.setattr(
         baselines, "BASELINES", (baselines.Baseline("copy", lambda: late_copy(0), None, None, 20),)
     )
@@ -125,7 +123,7 @@ def test_one_baseline_without_a_network_has_a_table_and_a_picture(
     ).is_file()
 
 
-def test_a_bundle_of_two_sources_is_refused(three_baselines, tiny_corpus, tmp_path, monkeypatch):
+def test_bundle_with_two_sources_is_rejected(three_baselines, tiny_corpus, tmp_path, monkeypatch):
     monkeypatch.setattr(
         baselines.bundles, "load", lambda name: types.SimpleNamespace(path=name, sources=2)
     )
@@ -133,7 +131,7 @@ def test_a_bundle_of_two_sources_is_refused(three_baselines, tiny_corpus, tmp_pa
         baselines.compare(["enhance"], tmp_path, split="test", mixtures=2, corpus=tiny_corpus)
 
 
-def test_a_damaged_download_is_deleted(monkeypatch, tmp_path):
+def test_damaged_download_is_deleted(monkeypatch, tmp_path):
     monkeypatch.setenv("GROUPCOMM_CACHE", str(tmp_path))
     file = tmp_path / "baselines" / "rnnoise-wasm-0.2.0.tgz"
     file.parent.mkdir()

@@ -1,10 +1,10 @@
-"""The bench counts the same twice, adds up, and fails over a budget."""
+"""The benchmark is reproducible, its parts add up, and it checks budgets."""
 
 import json
 
 import pytest
 
-from convert import bench, bundle, commands, runner, runtimes
+from convert import bench, bundle, commands, inspection, runner, runtimes
 from groupcomm.errors import UserError
 from tests.helpers.cli import groupcomm, ok, refused
 from tf_model import checkpoint
@@ -17,18 +17,18 @@ def m4():
     return bench.bench(bundle.load("enhance"), "cortex-m4")
 
 
-def test_two_runs_count_the_same(m4):
+def test_two_runs_give_the_same_counts(m4):
     assert bench.bench(bundle.load("enhance"), "cortex-m4") == m4
 
 
-def test_the_fast_kernels_are_the_faster_ones(m4):
+def test_optimized_kernels_are_faster_than_portable_ones(m4):
     portable = bench.bench(bundle.load("enhance"), "cortex-m4", portable=True)
     assert (
         portable["instructions"]["network"]["worst"] > 2.5 * m4["instructions"]["network"]["worst"]
     )
 
 
-def test_the_figures_add_up(m4):
+def test_totals_equal_sums_of_parts(m4):
     i = m4["instructions"]
     assert i["network"]["mean"] + i["signal"]["mean"] == i["hop"]["mean"] <= i["hop"]["worst"]
     assert i["network_per_mac"] == i["network"]["mean"] / m4["macs"]
@@ -36,7 +36,8 @@ def test_the_figures_add_up(m4):
     kernels = sum(count for name, count in m4["functions"].items() if name.startswith("gc_"))
     assert 0.9 * i["network"]["mean"] < kernels < i["network"]["mean"]
     assert m4["ram_bytes"]["total"] == sum(v for k, v in m4["ram_bytes"].items() if k != "total")
-    # int8 weights and int32 biases, those of the half of TAC's last layer that has none too: its kernel takes zeros.
+    # int8 weights and int32 biases. The half of TAC's last layer without a bias has one of zeros,
+    # which its kernel requires.
     weights = checkpoint.load("enhance").model().get_weights()
     assert (
         m4["flash_bytes"]["weights"]
@@ -46,8 +47,8 @@ def test_the_figures_add_up(m4):
     assert load == pytest.approx(i["hop"]["worst"] * 1.5 / 64e6 / 0.008)
 
 
-def test_the_operators_add_up(m4):
-    """Each operator has what its own kernel and the functions below it take, and nobody else's."""
+def test_operator_counts_add_up_to_the_network(m4):
+    """Each operator has the instructions of its own kernel and the functions that it calls."""
     operators, kinds, functions = (
         m4["operators"],
         {kind["name"]: kind for kind in m4["kinds"]},
@@ -66,7 +67,7 @@ def test_the_operators_add_up(m4):
         o["name"]: o["count"] for o in bundle.load("enhance").description["operators"]
     }
     assert all((o["instructions"] == 0) == (o["name"] == "RESHAPE") for o in operators)
-    # The call in the network's C file takes a few instructions more than the kernel.
+    # The call in the network's C file takes a few instructions in addition to the kernel.
     for name, kernel in (
         ("ADD", "gc_add_s8"),
         ("MEAN", "gc_mean_s8"),
@@ -74,21 +75,21 @@ def test_the_operators_add_up(m4):
     ):
         assert 0 < kinds[name]["instructions"] - functions[kernel] < 10 * kinds[name]["count"]
     lstm = [o for o in operators if o["name"] == "UNIDIRECTIONAL_SEQUENCE_LSTM"]
-    assert (len(lstm), lstm[0]["input"], lstm[0]["output"], lstm[0]["macs"]) == (
-        3,
-        (12, 1, 16),
-        (12, 1, 40),
-        12 * 4 * 40 * (16 + 40),
-    )
-    # Of one shape; but where a product is shifted left by two bits or more, its weights take two instructions a word more.
+    net = bundle.load("enhance").description["network"]
+    groups, width, units = net["groups"], net["bottleneck"], net["hidden"]
+    assert len(lstm) == net["blocks"]
+    assert (lstm[0]["input"], lstm[0]["output"]) == ((groups, 1, width), (groups, 1, units))
+    assert lstm[0]["macs"] == groups * 4 * units * (width + units)
+    # The LSTMs have one shape. But where a product is shifted left by two bits or more, each word
+    # of its weights takes two more instructions.
     assert max(o["instructions"] for o in lstm) < 1.05 * min(o["instructions"] for o in lstm)
     assert lstm[0]["per_mac"] == lstm[0]["instructions"] / lstm[0]["macs"]
 
 
-def test_tflm_on_this_machine():
+def test_tflm_on_the_host():
     found = ok("bench", "enhance", "--engine", "tflm-host", "--json")
     library, ours = found["kernels"]["library"], found["kernels"]["ours"]
-    assert (found["engine"], found["hops"], found["macs"]) == ("tflm-host", 500, 399168)
+    assert (found["engine"], found["hops"], found["macs"]) == ("tflm-host", 500, inspection.inspect("enhance")["macs"])
     assert (
         0.4 < ours["instructions"] / library["instructions"] < 0.8
         and library["per_mac"] == library["instructions"] / found["macs"]
@@ -101,7 +102,7 @@ def test_tflm_on_this_machine():
     assert runner.count_replay(opened, features) == runner.count_replay(opened, features)
 
 
-def test_tflm_on_this_machine_without_valgrind(monkeypatch):
+def test_tflm_on_the_host_without_valgrind(monkeypatch):
     monkeypatch.setattr(runner, "count_replay", lambda *_, **__: None)
     found = bench.bench_host(bundle.load("enhance"))
     assert found["kernels"]["ours"]["instructions"] is found["kernels"]["ours"]["per_mac"] is None
@@ -109,14 +110,14 @@ def test_tflm_on_this_machine_without_valgrind(monkeypatch):
 
 
 @pytest.mark.parametrize("option", [("--board", "cortex-m4"), ("--portable",)])
-def test_what_is_of_a_board_is_not_of_this_machine(option):
+def test_board_options_are_rejected_for_host_engine(option):
     refused(
         groupcomm("bench", "enhance", "--engine", "tflm-host", *option),
         f"{option[0]} is for --engine static",
     )
 
 
-def test_masks_that_are_not_tflms_have_no_cost(monkeypatch):
+def test_bench_fails_when_masks_differ_from_tflm(monkeypatch):
     tflm = runtimes.Tflm.__call__
 
     def broken(self, features):
@@ -131,7 +132,7 @@ def test_masks_that_are_not_tflms_have_no_cost(monkeypatch):
         bench.bench_host(bundle.load("enhance"))
 
 
-def test_masks_of_our_kernels_that_are_not_tflms_have_no_cost(monkeypatch):
+def test_bench_fails_when_masks_of_our_kernels_differ_from_tflm(monkeypatch):
     replay = runner.timed_replay
 
     def broken(*arguments, kernels):
@@ -145,7 +146,7 @@ def test_masks_of_our_kernels_that_are_not_tflms_have_no_cost(monkeypatch):
 
 
 def used(found: dict) -> dict[str, int]:
-    """What a board has to have of each figure of a budget, from the parts."""
+    """Compute the figures of a budget from the parts."""
     flash, ram = found["flash_bytes"], found["ram_bytes"]
     return {
         "instructions": found["instructions"]["hop"]["worst"],
@@ -154,14 +155,14 @@ def used(found: dict) -> dict[str, int]:
     }
 
 
-def test_a_budget_is_of_all_parts(m4):
+def test_budget_covers_all_parts(m4):
     assert {key: b["used"] for key, b in m4["budget"].items()} == used(m4)
     assert all(count > 0 for part in ("flash_bytes", "ram_bytes") for count in m4[part].values())
 
 
 @pytest.mark.parametrize("over", [None, *bench.BUDGET])
-def test_a_budget_is_kept_or_the_answer_is_no(bundle_copy, m4, over):
-    """To the last instruction and byte."""
+def test_budget_is_exceeded_by_one_instruction_or_byte(bundle_copy, m4, over):
+    """A budget is met exactly, and exceeded by one more instruction or byte."""
     limits = {key: count - (key == over) for key, count in used(m4).items()}
     path = bundle_copy / "bundle.json"
     path.write_text(json.dumps(json.loads(path.read_text()) | {"budget": {"cortex-m4": limits}}))
@@ -172,7 +173,7 @@ def test_a_budget_is_kept_or_the_answer_is_no(bundle_copy, m4, over):
     }
 
 
-def test_a_board_that_is_not_known_is_refused():
+def test_unknown_board_is_rejected():
     assert groupcomm("bench", "enhance", "--board", "cortex-m0").returncode == 2
 
 
@@ -192,7 +193,7 @@ def test_a_board_that_is_not_known_is_refused():
         ([840000], "is not a table of limits by board"),
     ],
 )
-def test_what_is_no_budget_is_refused(bundle_copy, budget, words):
+def test_malformed_budget_is_rejected(bundle_copy, budget, words):
     path = bundle_copy / "bundle.json"
     path.write_text(json.dumps(json.loads(path.read_text()) | {"budget": budget}))
     with pytest.raises(UserError, match=words):
@@ -207,7 +208,7 @@ BUDGETS = [
 
 
 @pytest.mark.parametrize(("name", "board"), BUDGETS)
-def test_committed_bundles_keep_their_budgets(name, board, m4):
+def test_committed_bundles_meet_their_budgets(name, board, m4):
     found = (
         m4 if (name, board) == ("enhance", "cortex-m4") else bench.bench(bundle.load(name), board)
     )

@@ -1,4 +1,4 @@
-"""A bundle is what the network gave, and a damaged one says what is wrong."""
+"""A bundle matches its network, and damage is reported."""
 
 import dataclasses
 import json
@@ -12,7 +12,7 @@ from tf_model import checkpoint
 
 
 @pytest.mark.tensorflow
-def test_a_new_bundle_holds_what_it_says(tmp_path, tiny_net, monkeypatch):
+def test_new_bundle_matches_its_description(tmp_path, tiny_net, monkeypatch):
     from tf_model.networks import streaming
 
     model = streaming.build(tiny_net)
@@ -32,7 +32,8 @@ def test_a_new_bundle_holds_what_it_says(tmp_path, tiny_net, monkeypatch):
         made.quantize_features(bundle.stream_features(pcm, made.signal)), features
     )
 
-    # A budget is a person's; converting again keeps it. (The same model and arena: both take long, and a model is never twice the same.)
+    # A budget is written by hand, and a new conversion keeps it. The model and the arena are
+    # replaced by stubs, because both take long and no two conversions give the same model.
     assert "budget" not in d
     monkeypatch.setattr(
         quantize, "integers", lambda *_, **__: (made.model, d["quantization"]["calibration_hops"])
@@ -45,7 +46,7 @@ def test_a_new_bundle_holds_what_it_says(tmp_path, tiny_net, monkeypatch):
     assert bundle.write(trained, made.path).description == d
 
 
-def test_committed_bundles_are_of_their_committed_networks():
+def test_committed_bundles_match_their_committed_checkpoints():
     assert bundle.names()
     for name in bundle.names():
         assert bundle.load(name).description["checkpoint_sha256"] == checkpoint.load(name).sha256()
@@ -72,7 +73,7 @@ def edit(folder, change):
     file.write_text(json.dumps(d))
 
 
-def test_a_bundle_from_before_there_was_dc_removal_has_none(bundle_copy):
+def test_bundle_without_dc_field_has_no_dc_removal(bundle_copy):
     edit(bundle_copy, lambda d: d["signal"].pop("dc", None))
     assert bundle.load(str(bundle_copy)).signal.dc == 0
     edit(bundle_copy, lambda d: d["signal"].update(dc=0.5))
@@ -99,22 +100,22 @@ DAMAGE = {
 }
 
 
-@pytest.mark.parametrize("says", DAMAGE)
-def test_damage_is_named(bundle_copy, says):
-    DAMAGE[says](bundle_copy)
-    with pytest.raises(UserError, match=says) as raised:
+@pytest.mark.parametrize("message", DAMAGE)
+def test_damage_is_reported(bundle_copy, message):
+    DAMAGE[message](bundle_copy)
+    with pytest.raises(UserError, match=message) as raised:
         bundle.load(str(bundle_copy))
     assert "\n" not in str(raised.value)
 
 
-def test_damaged_golden_vectors_are_named(bundle_copy):
+def test_damaged_golden_vectors_are_reported(bundle_copy):
     flip(bundle_copy / "golden_masks.i8", 100)
     with pytest.raises(UserError, match="golden_masks.i8: missing or damaged"):
         bundle.load(str(bundle_copy)).golden()
 
 
 @pytest.mark.parametrize("content", [b"", b"TFL3", b"\x1c\0\0\0TFL3" + b"\xff" * 40, b"\0" * 100])
-def test_what_is_no_model_is_named(tmp_path, content):
+def test_invalid_model_file_is_reported(tmp_path, content):
     (tmp_path / "m.tflite").write_bytes(content)
     with pytest.raises(UserError, match=r"m\.tflite: (not a|damaged) TFLite model"):
         flatbuffer.read(tmp_path / "m.tflite")

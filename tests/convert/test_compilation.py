@@ -1,4 +1,4 @@
-"""A bundle as plain C gives the official TFLM's bytes; its memory plan overlaps nothing that is alive; what it cannot do it names."""
+"""A bundle as plain C equals the official TFLM, and its memory plan has no overlap."""
 
 import ctypes
 import dataclasses
@@ -29,7 +29,7 @@ from tf_model.signal import Signal
 
 
 class Program(runtimes.Static):
-    """Plain C of a bundle, in memory between two guards of a known pattern; anything undefined ends the process."""
+    """Plain C of a bundle, in memory between two guards. Undefined behaviour ends the process."""
 
     def __init__(self, opened, folder):
         self.written = compilation.compile_bundle(opened, folder / "c")
@@ -48,7 +48,7 @@ class Program(runtimes.Static):
 
 @pytest.fixture(scope="module")
 def banded(tmp_path_factory):
-    """A bundle of a small network for two speakers whose groups are bands, with random weights."""
+    """Write a bundle of a small network for two speakers whose groups are bands."""
     from tf_model.networks import streaming
     from tf_model.networks.streaming import Streaming
 
@@ -72,7 +72,7 @@ def banded(tmp_path_factory):
     scope="module", params=[*bundle.names(), pytest.param("banded", marks=pytest.mark.tensorflow)]
 )
 def compiled(request, tmp_path_factory):
-    """(bundle, program) of every committed bundle, and of one in bands."""
+    """Return (bundle, program) for every committed bundle and for a banded one."""
     opened = (
         request.getfixturevalue("banded")
         if request.param == "banded"
@@ -83,9 +83,11 @@ def compiled(request, tmp_path_factory):
 
 @pytest.mark.tensorflow
 @pytest.mark.bazel
-def test_the_stream_of_bands_is_that_of_python(banded):
-    """PCM on a DC of 0.1 through the C++ stream: features without it, of a running level and of neighbours; masks of two sources in every
-    band."""
+def test_stream_of_banded_network_equals_python(banded):
+    """The C++ stream equals Python for PCM on a DC of 0.1.
+
+    Features have no DC, a running level and neighbours; masks of two sources are in every bin.
+    """
     pcm = bundle.to_pcm(bundle.golden_pcm(800, 128) / np.float32(sig.PCM_SCALE) + np.float32(0.1))
     seen, given, sound = runner.separate_pcm(banded, pcm)
     audio = pcm / np.float32(sig.PCM_SCALE)
@@ -105,18 +107,18 @@ def test_the_stream_of_bands_is_that_of_python(banded):
     assert pcm.mean() > 3000 and np.abs(sound[:, 8000:].mean(1)).max() < 33  # 1e-3
 
 
-def test_every_byte_is_tflms(compiled):
+def test_every_byte_equals_tflm(compiled):
     opened, program = compiled
     features, masks = opened.golden()
     program.reset()
     np.testing.assert_array_equal(program(features), masks)
-    assert (program(features[:20]) != masks[:20]).any()  # the state went on
+    assert (program(features[:20]) != masks[:20]).any()  # the state was kept
     program.reset()
     np.testing.assert_array_equal(program(features), masks)
     assert program.guards_stand()
 
 
-def test_extremes_are_tflms(compiled, random):
+def test_extreme_inputs_equal_tflm(compiled, random):
     opened, program = compiled
     inputs = opened.signal.n_features
     loud = np.where(random.random((300, inputs)) < 0.5, -128, 127).astype(np.int8)
@@ -128,7 +130,7 @@ def test_extremes_are_tflms(compiled, random):
 
 
 def wide_network(random) -> bytes:
-    """Every operator with a kernel for int16, in a network of 129 bins with int8 at both ends."""
+    """Build a network of 129 bins with all int16 kernels, and with int8 at both ends."""
     operators = []
 
     def to(shape, scale, name, *inputs, options=None, zero_point=0, type=INT16):
@@ -227,7 +229,7 @@ def wide_network(random) -> bytes:
     return network_of(operators)
 
 
-def test_int16_activations_are_tflms(tmp_path, random):
+def test_int16_activations_equal_tflm(tmp_path, random):
     model = wide_network(random)
     program = Program(dataclasses.replace(bundle.load("enhance-blstm"), model=model), tmp_path)
     official = Official(model)
@@ -241,7 +243,7 @@ def test_int16_activations_are_tflms(tmp_path, random):
     assert program.guards_stand()
 
 
-def test_int16_features_are_refused(tmp_path):
+def test_int16_features_are_rejected(tmp_path):
     model = model_of(
         "LOGISTIC",
         [Tensor((1, 129), 1 / 4096, type=INT16)],
@@ -253,7 +255,7 @@ def test_int16_features_are_refused(tmp_path):
         )
 
 
-def test_the_program_says_what_the_bundle_says(compiled):
+def test_program_constants_match_the_bundle(compiled):
     opened, program = compiled
     model, d = program.model, opened.description
     assert (model.name.decode(), model.model_crc32) == (
@@ -266,7 +268,8 @@ def test_the_program_says_what_the_bundle_says(compiled):
         opened.sources,
     )
     signal = opened.signal
-    assert (model.exponent, model.kept) == (np.float32(signal.exponent), np.float32(signal.level_decay))
+    assert model.exponent == np.float32(signal.exponent)
+    assert model.kept == np.float32(signal.level_decay)
     assert (model.bands, model.pool, model.neighbours) == (
         signal.bands,
         signal.pool,
@@ -278,14 +281,13 @@ def test_the_program_says_what_the_bundle_says(compiled):
     for ours, theirs in ((model.features, d["features"]), (model.masks, d["masks"])):
         assert (ours.scale, ours.zero_point) == (np.float32(theirs["scale"]), theirs["zero_point"])
     assert program.written["arena_bytes"] < program.written["unplanned_bytes"] / 3
-    net = opened.description[
-        "network"
-    ]  # of the recurrence in time: a BLSTM across groups keeps nothing
+    # The states of the recurrence in time; a BLSTM across groups keeps none.
+    net = opened.description["network"]
     assert program.written["state_bytes"] == net["blocks"] * net["groups"] * net["hidden"] * 3
 
 
-def test_the_steps_of_features_are_those_of_their_quantization(compiled, random):
-    """Where a power reaches its next step is where its feature is rounded to the next byte."""
+def test_feature_thresholds_match_quantization(compiled, random):
+    """A power at a threshold is the first that rounds to the next byte."""
     opened, program = compiled
     steps = np.array(program.model.steps[:255], np.int32).view(np.float32)
     power = (random.uniform(0, 1.2, 100_000) * 255 * opened.description["features"]["scale"]) ** (
@@ -300,7 +302,7 @@ def test_the_steps_of_features_are_those_of_their_quantization(compiled, random)
     assert len(np.unique(bytes_)) == 256
 
 
-def test_scratch_is_what_the_kernel_asks_for(tmp_path):
+def test_scratch_size_matches_the_kernel_header(tmp_path):
     shapes = [(16, 8, 32), (1, 1, 1), (7, 9, 20), (2, 40, 8), (33, 3, 64)]
     calls = "".join(f"GC_LSTM_SCRATCH_BYTES({b}, {i}, {u})," for b, i, u in shapes)
     (tmp_path / "sizes.c").write_text(
@@ -319,7 +321,7 @@ def test_scratch_is_what_the_kernel_asks_for(tmp_path):
     ] == theirs
 
 
-def test_a_plan_overlaps_nothing_that_is_alive(random):
+def test_memory_plan_does_not_overlap_live_buffers(random):
     for _ in range(200):
         starts = random.integers(0, 20, 30)
         buffers = [
@@ -341,7 +343,7 @@ def test_a_plan_overlaps_nothing_that_is_alive(random):
         assert total < sum(b.size for b in buffers)
 
 
-def test_an_operator_without_a_kernel_is_named(tmp_path):
+def test_operator_without_a_kernel_is_reported(tmp_path):
     opened = bundle.load("enhance")
     model = schema.ModelT.InitFromPackedBuf(opened.model, 0)
     code = next(c for c in model.operatorCodes if flatbuffer.operator_name(c) == "LOGISTIC")

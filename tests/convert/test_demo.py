@@ -1,4 +1,4 @@
-"""The demo: every committed mixture is heard, scored, written and drawn, of one speaker and of two."""
+"""The demo scores, writes and plots every committed mixture, of one and of two speakers."""
 
 import dataclasses
 
@@ -32,14 +32,15 @@ def test_demo(tmp_path):
             ("float", "sisdr_float_db"),
             ("int8", "sisdr_int8_db"),
         ):
-            heard = evaluate.si_sdr_db(sounds[kind][0], demo.references[0])
-            assert heard == pytest.approx(scores[key], abs=0.02), (
+            measured = evaluate.si_sdr_db(sounds[kind][0], demo.references[0])
+            # WAV files have 16 bits.
+            assert measured == pytest.approx(scores[key], abs=0.02), (
                 demo.name,
                 kind,
-            )  # a WAV is 16-bit
+            )
         np.testing.assert_allclose(sounds["clean"][0], demo.references[0], atol=1 / 32768)
-    better = [m["sisdr_int8_db"] - m["sisdr_in_db"] for m in found["mixtures"]]
-    assert np.mean(better) > 3 and found["parity"]["ok"]
+    improvements = [m["sisdr_int8_db"] - m["sisdr_in_db"] for m in found["mixtures"]]
+    assert np.mean(improvements) > 3 and found["parity"]["ok"]
     assert {str(path) for path in tmp_path.iterdir()} == set(found["files"]) and str(
         tmp_path / "demo.png"
     ) in found["files"]
@@ -51,9 +52,8 @@ def test_two_speakers(tmp_path, tiny_net, monkeypatch):
         tmp_path / "net", "two", net, {}, checkpoint.Checkpoint("two", net, {}, None).model()
     )
     bundle.write(checkpoint.load(str(tmp_path / "net")), tmp_path / "bundle")
-    monkeypatch.setattr(
-        parity, "parity", lambda *_, **__: {"ok": True}
-    )  # tests/convert/test_parity.py
+    # See tests/convert/test_parity.py.
+    monkeypatch.setattr(parity, "parity", lambda *_, **__: {"ok": True})
     found = run_demo(str(tmp_path / "bundle"), str(tmp_path / "net"), tmp_path / "out")
     assert [m["name"] for m in found["mixtures"]] == ["duet", "duet_market"]
     for demo in clips.demo_mixtures(2):

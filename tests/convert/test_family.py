@@ -1,4 +1,4 @@
-"""The papers' family in float TFLite: equal to Keras, from zero at every call or hop by hop, in every runtime."""
+"""The papers' family in float TFLite equals Keras in every runtime, and handles state correctly."""
 
 import dataclasses
 
@@ -23,7 +23,8 @@ NETS = {
     "gc-dprnn-causal": find("gc-dprnn-causal"),
     "gc3-dprnn-causal": find("gc3-dprnn-causal"),
 }
-# With two of those above, a small one of every kind that hears all at once (docs/design/paper.md).
+# With two of those above, a small network of every kind that takes a whole mixture
+# (docs/design/paper.md).
 GC3 = {"talk": "tac", "groups": 2, "tac": 6, "codec_hidden": 3, "codec_tac": 4, "context": 4}
 SEPARATORS = ("dprnn", "tcn", "dptnet", "sudo")
 OTHERS = {
@@ -37,7 +38,7 @@ SAMPLES = 400
 
 @pytest.fixture(scope="module", params=NETS)
 def converted(request):
-    """A network with random weights, a mixture, the sequence view's estimates, and the float `.tflite`."""
+    """Return a network with random weights, a mixture, its estimates, and its float `.tflite`."""
     network = checkpoint.Checkpoint(request.param, NETS[request.param], {}, None)
     net = network.net
     samples = 24 * net.hop - 5 if net.causal else SAMPLES
@@ -53,12 +54,15 @@ def test_equal_to_keras(converted, kind):
     loud = np.abs(expected).max()
     first = separate(mixture)
     assert np.abs(first - expected).max() < 1e-5 * loud
-    assert np.abs(expected).mean() > 1e-2 * loud  # it is no silence that agrees
+    assert np.abs(expected).mean() > 1e-2 * loud  # the equal signals are not silence
     np.testing.assert_array_equal(separate(mixture), first)
 
 
-def test_state_goes_on_only_from_hop_to_hop(converted):
-    """The trap: the fused LSTM keeps its state. What hears all at once begins from zero all the same, what streams does not."""
+def test_state_persists_only_between_hops(converted):
+    """A whole mixture starts from zero in every call; a stream keeps its state.
+
+    The fused LSTM keeps its state in both cases.
+    """
     net, mixture, _, content = converted
     runtime = runtimes.LiteRT(content)
     once = mixture[None] if not net.causal else mixture[None, : net.hop + net.window // 2]
@@ -79,14 +83,14 @@ def lstm_model(layer):
     return quantize._converter(Model(layer.weights), shape=(1, 96)).convert()
 
 
-def test_a_plain_blstm_falls_into_the_trap_and_inspect_says_so(random, tmp_path):
+def test_plain_blstm_keeps_state_and_inspect_reports_it(random, tmp_path):
     layer = BLSTM(5)
     layer.build(tf.TensorShape([None, None, 8]))
     layer.set_weights([random.normal(0, 0.5, w.shape) for w in layer.get_weights()])
     x = random.normal(0, 1, (1, 96)).astype(np.float32)
     expected = layer(x.reshape(3, 4, 8)).numpy().reshape(3, -1)
     for part in (layer.forward_layer, layer.backward_layer):
-        part.export = True  # the fused operator of TFLite, and not TensorFlow's
+        part.export = True  # use TFLite's fused operator
     for layer.export in (False, True):
         content = lstm_model(layer)
         for kind in KINDS:
@@ -94,7 +98,7 @@ def test_a_plain_blstm_falls_into_the_trap_and_inspect_says_so(random, tmp_path)
             np.testing.assert_allclose(runtime(x), expected, atol=1e-6)
             off = np.abs(runtime(x) - expected).max()
             assert off < 1e-6 if layer.export else off > 1e-2, kind
-            runtime(1e4 * x)  # whatever went before
+            runtime(1e4 * x)  # some earlier state
             assert not layer.export or np.abs(runtime(x) - expected).max() < 1e-6
         (tmp_path / "m.tflite").write_bytes(content)
         found = inspection.inspect(str(tmp_path / "m.tflite"))
@@ -104,7 +108,7 @@ def test_a_plain_blstm_falls_into_the_trap_and_inspect_says_so(random, tmp_path)
         )
 
 
-def test_tflm_takes_it(converted, tmp_path):
+def test_tflm_runs_it(converted, tmp_path):
     net, _, _, content = converted
     (tmp_path / "m.tflite").write_bytes(content)
     found = inspection.inspect(str(tmp_path / "m.tflite"))
@@ -119,10 +123,9 @@ def test_tflm_takes_it(converted, tmp_path):
 
 
 @pytest.mark.parametrize("name", OTHERS)
-def test_one_of_every_kind_converts(name, tmp_path, monkeypatch):
-    monkeypatch.setattr(
-        tasnet, "CODEC_LAYERS", 1
-    )  # a second pair is as the first, and the converter takes a second for every LSTM
+def test_every_kind_of_network_converts(name, tmp_path, monkeypatch):
+    # One pair is enough, and the converter takes a second for every LSTM.
+    monkeypatch.setattr(tasnet, "CODEC_LAYERS", 1)
     network = checkpoint.Checkpoint(name, OTHERS[name], {}, None)
     mixture = np.random.default_rng(3).normal(0, 0.5, 133).astype(np.float32)
     expected = network.model()(mixture[None]).numpy()[0]
@@ -139,7 +142,7 @@ def test_one_of_every_kind_converts(name, tmp_path, monkeypatch):
     assert lacking == (["TILE"] if "sudo" in name else [])
 
 
-def test_a_mixture_of_another_length_is_refused(converted):
+def test_mixture_of_another_length_is_rejected(converted):
     net, mixture, _, content = converted
     if net.causal:
         pytest.skip("takes any length")
@@ -147,7 +150,7 @@ def test_a_mixture_of_another_length_is_refused(converted):
         separator.from_float(net, runtimes.LiteRT(content))(mixture[1:])
 
 
-def test_what_does_not_convert_is_named():
+def test_unsupported_conversion_is_reported():
     network = checkpoint.untrained("gc-dprnn")
     with pytest.raises(
         UserError, match="0.001 s are 16 samples, a window is 32; use 0.002 s or more"

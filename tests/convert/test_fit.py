@@ -1,4 +1,4 @@
-"""Boards as data, and whether a bundle fits one."""
+"""Boards, and whether a bundle fits one."""
 
 import json
 
@@ -11,7 +11,10 @@ from tests.helpers.cli import groupcomm
 
 @pytest.fixture
 def counted(monkeypatch):
-    """What the bench says of a bundle, to be changed: on an nRF52840 at 1.5 cycles 341,333 instructions in 8 ms are the most."""
+    """Return stub results of the benchmark, which a test may change.
+
+    On an nRF52840 at 1.5 cycles per instruction, 341,333 instructions take exactly 8 ms.
+    """
     found = {
         "instructions": {"hop": {"worst": 341_333}},
         "flash_bytes": {"weights": 900_000, "rest": 83_040},
@@ -21,7 +24,7 @@ def counted(monkeypatch):
     return found
 
 
-def test_every_board_has_a_core_that_is_emulated():
+def test_every_board_has_an_emulated_core():
     known = boards.boards()
     assert {"nano33ble", "nrf52840dk", "nrf5340dk", "nrf5340_audio_dk", *bench.BOARDS} <= set(known)
     for board in known.values():
@@ -29,7 +32,7 @@ def test_every_board_has_a_core_that_is_emulated():
         assert 0 <= board.reserved_flash_bytes < board.flash_bytes
 
 
-def test_what_just_fits_fits(counted):
+def test_exact_limits_fit(counted):
     found = fit.fit(bundle.load("enhance-nano"), "nano33ble")
     assert found["ok"] and all(check["ok"] for check in found["checks"].values())
     assert found["checks"]["cycles"] == {"used": 512_000, "limit": 512_000, "ok": True}
@@ -44,19 +47,19 @@ def test_what_just_fits_fits(counted):
         ("cycles", {"instructions": {"hop": {"worst": 341_334}}}),
     ],
 )
-def test_one_more_does_not(counted, key, change):
+def test_one_unit_above_a_limit_does_not_fit(counted, key, change):
     counted |= change
     found = fit.fit(bundle.load("enhance-nano"), "nano33ble")
     assert not found["ok"]
     assert [name for name, check in found["checks"].items() if not check["ok"]] == [key]
 
 
-def test_a_board_that_is_not_known_is_named():
+def test_unknown_board_is_reported():
     with pytest.raises(UserError, match="board 'nano' is not known; did you mean nano33ble"):
         fit.fit(bundle.load("enhance-nano"), "nano")
 
 
-def test_a_chip_of_ones_own(counted):
+def test_custom_chip(counted):
     chip = boards.custom("cortex-m33", 64, 1024, 256)
     assert (chip.clock_hz, chip.flash_bytes, chip.ram_bytes) == (64_000_000, 1_048_576, 262_144)
     found = fit.fit(bundle.load("enhance-nano"), chip)
@@ -72,8 +75,8 @@ def test_a_chip_of_ones_own(counted):
     ("name", "board", "fits"),
     [("enhance-nano", "nano33ble", True), ("enhance-fast", "nrf5340_audio_dk", False)],
 )
-def test_the_command_says_yes_and_no(name, board, fits):
-    """And what it counts is inside the budget of that bundle."""
+def test_command_reports_whether_the_bundle_fits(name, board, fits):
+    """The figures are within the budget of the bundle."""
     said = groupcomm("fit", name, "--board", board, "--json")
     found = json.loads(said.stdout)
     assert said.returncode == int(not fits) and found["ok"] == fits
@@ -87,6 +90,6 @@ def test_the_command_says_yes_and_no(name, board, fits):
 
 @pytest.mark.bazel
 @pytest.mark.board
-def test_a_slower_core_is_told_by_how_much():
+def test_load_above_one_is_reported_for_a_slow_core():
     slow = groupcomm("fit", "enhance-nano", "--board", "nano33ble", "--cycles-per-instruction", "3")
     assert slow.returncode == 1 and "cycles per hop too many" in slow.stdout

@@ -1,4 +1,4 @@
-"""Inspection counts what is there, asks TFLM itself, and names what it lacks."""
+"""Inspection counts operators, and reports what TFLM does not support."""
 
 import pytest
 import tensorflow as tf
@@ -20,7 +20,7 @@ def test_the_committed_bundle():
     assert sum(o["macs"] for o in found["operators"]) == found["macs"]
 
 
-def test_what_tflm_lacks_is_named_with_the_way_out(tmp_path):
+def test_operators_missing_in_tflm_are_reported_with_a_remedy(tmp_path):
     @tf.function(input_signature=[tf.TensorSpec([1, 8], tf.float32)])
     def f(x):
         return tf.nn.gelu(tf.math.cumsum(x), approximate=True) + tf.math.atan2(x, x + 1)
@@ -28,15 +28,16 @@ def test_what_tflm_lacks_is_named_with_the_way_out(tmp_path):
     converter = tf.lite.TFLiteConverter.from_concrete_functions([f.get_concrete_function()])
     (tmp_path / "m.tflite").write_bytes(converter.convert())
     found = inspection.inspect(str(tmp_path / "m.tflite"))
+    # TFLM has CUMSUM and ADD.
     assert {o["name"] for o in found["unsupported"]} == {
         "GELU",
         "ATAN2",
-    }  # and not CUMSUM or ADD, which TFLM has
+    }
     assert {o["name"]: o["way_out"] for o in found["unsupported"]}["GELU"].startswith("use ReLU")
     assert found["arena_bytes"] is None
 
 
-def test_what_tflm_refuses_has_its_reason(tmp_path):
+def test_operators_rejected_by_tflm_are_reported_with_its_reason(tmp_path):
     @tf.function(input_signature=[tf.TensorSpec([1, 2, 3, 4, 5], tf.float32)])
     def f(x):
         return x[:, :, :, 1:] * 2

@@ -1,4 +1,4 @@
-"""Integers from a float `.tflite`: near to it, the same in every runtime, with the ranges that were asked for."""
+"""Integer models are close to float, equal in every runtime, and have the chosen ranges."""
 
 import flatbuffers
 import numpy as np
@@ -25,21 +25,22 @@ def network(request, tmp_path_factory):
 
 
 @pytest.mark.parametrize("method", ranges.METHODS)
-def test_int8_is_near_float_and_the_same_everywhere(network, method):
+def test_int8_is_close_to_float_in_every_runtime(network, method):
     _, model, features, observed = network
     truth = runtimes.LiteRT(model)(features)
     made = quantized(model, observed, method, is_16x8=False)
     masks, exact = run(runtimes.Tflm, made, features)
     assert snr(masks, truth) > 30
     assert np.array_equal(run(simulation.Simulation, made, features)[1], exact)
+    # Another integer LSTM: other bytes, equally close.
     for kind in (
         runtimes.LiteRT,
         runtimes.TfliteRuntime,
-    ):  # another integer LSTM: other bytes, as near
+    ):
         assert snr(run(kind, made, features)[0], truth) > 30
 
 
-def test_16x8_is_nearer(network):
+def test_16x8_is_closer_to_float_than_int8(network):
     name, model, features, observed = network
     if name == "blstm":
         with pytest.raises(
@@ -52,7 +53,7 @@ def test_16x8_is_nearer(network):
     made = {
         is_16x8: quantized(model, observed, "min-max", is_16x8=is_16x8) for is_16x8 in (False, True)
     }
-    for content in made.values():  # a mask is in 0..1, whatever was seen of it
+    for content in made.values():  # a mask is in 0..1, whatever its observed range
         graph = schema.ModelT.InitFromPackedBuf(content, 0).subgraphs[0]
         given = graph.tensors[graph.outputs[0]].quantization
         assert (given.scale[0], given.zeroPoint[0]) == (1 / 256, -128)
@@ -61,8 +62,8 @@ def test_16x8_is_nearer(network):
     assert np.array_equal(run(simulation.Simulation, made[True], features)[1], exact)
 
 
-def test_ranges_are_those_of_the_tensors(network):
-    """What is watched is what TensorFlow Lite computes, and each integer tensor holds its own range."""
+def test_statistics_and_scales_match_the_tensors(network):
+    """Statistics equal TensorFlow Lite's values, and each integer tensor has its own range."""
     _, model, features, observed = network
     graph = schema.ModelT.InitFromPackedBuf(model, 0).subgraphs[0]
     masks = runtimes.LiteRT(model)
@@ -89,7 +90,7 @@ def test_ranges_are_those_of_the_tensors(network):
         )
 
 
-def test_names_and_metadata_are_gone(network):
+def test_names_and_metadata_are_removed(network):
     made = schema.ModelT.InitFromPackedBuf(quantized(network[1], network[3], "error"), 0)
     assert not made.metadata and not made.signatureDefs and not made.description
     assert not any(t.name for t in made.subgraphs[0].tensors)
@@ -98,7 +99,7 @@ def test_names_and_metadata_are_gone(network):
 
 
 @pytest.mark.parametrize("is_16x8", [False, True])
-def test_packed_is_the_same_model_aligned_and_each_thing_once(network, is_16x8):
+def test_packed_model_is_equal_aligned_and_deduplicated(network, is_16x8):
     name, model, _, observed = network
     if name == "blstm" and is_16x8:
         pytest.skip("TFLM has no GATHER of int16")
@@ -131,7 +132,7 @@ def test_packed_is_the_same_model_aligned_and_each_thing_once(network, is_16x8):
         assert [plain(x) for x in mine] == [plain(x) for x in theirs]
 
 
-def test_choosing_a_range(random):
+def test_choose_range(random):
     values = np.append(random.normal(0, 1, 200_000), [40.0, -3.0]).astype(np.float32)
     observed = ranges.TensorStats(float(values.min()), 40.0, values)
     assert ranges.choose_range(observed, "min-max", 255) == (observed.low, 40.0)
@@ -141,13 +142,12 @@ def test_choosing_a_range(random):
     assert high < 35 and ranges._error(values, low, high, 255) < ranges._error(
         values, observed.low, 40.0, 255
     )
-    assert (
-        ranges.choose_range(observed, "error", 65535)[1] == 40.0
-    )  # with so many steps nothing is gained by clipping
+    # With so many steps, clipping has no benefit.
+    assert ranges.choose_range(observed, "error", 65535)[1] == 40.0
     positive = ranges.TensorStats(2.0, 3.0, np.linspace(2, 3, 100, dtype=np.float32))
     for method in ranges.METHODS:
         low, high = ranges.choose_range(positive, method, 255)
-        assert low == 0 and 2.9 < high <= 3.0  # zero is always exact
+        assert low == 0 and 2.9 < high <= 3.0  # zero is always represented exactly
     silent = ranges.TensorStats(0.0, 0.0, np.zeros(9, np.float32))
     assert [ranges.choose_range(silent, method, 255) for method in ranges.METHODS] == [
         (0.0, 0.0)
@@ -168,7 +168,7 @@ def test_scales():
         assert integer.power_of_two_scale(most) == 2.0**power, most
 
 
-def test_an_operator_that_is_not_known_is_named():
+def test_unsupported_operator_is_reported():
     x, y = (Tensor((1, 4), type=schema.TensorType.FLOAT32) for _ in range(2))
     model = model_of("NEG", [x], [y], schema.NegOptionsT())
     observed = {

@@ -1,4 +1,4 @@
-"""An Arduino library: the specification's rules, and every example compiled and linked as Arduino does it."""
+"""Arduino libraries follow the specification, and every example compiles, links and runs."""
 
 import json
 import re
@@ -14,7 +14,7 @@ from tests.helpers.serial_line import Line, emulator, equal, prove
 
 pytestmark = [pytest.mark.bazel, pytest.mark.board]
 
-# What arduino:mbed_nano's platform gives the compiler for a Nano 33 BLE, as far as it is not of Mbed itself.
+# Compiler options of the platform arduino:mbed_nano for a Nano 33 BLE, without those of Mbed.
 FLAGS = [
     "-c",
     "-w",
@@ -60,7 +60,7 @@ LIBRARIES = [
 def library(request, tmp_path_factory):
     name, engine = request.param
     folder = tmp_path_factory.mktemp("libraries") / name
-    if name.endswith("-dc"):  # a bundle whose signal path subtracts the running mean
+    if name.endswith("-dc"):  # a bundle with DC removal
         name = str(without_dc(name, tmp_path_factory.mktemp("bundle")))
     files = package.arduino(bundle.load(name), folder, engine=engine)
     return name, engine, folder, files
@@ -96,15 +96,15 @@ def compiled(source, out, folder):
     return out
 
 
-def test_the_specifications_rules(library):
-    """https://docs.arduino.cc/arduino-cli/library-specification, revision 2.2."""
+def test_library_follows_the_arduino_specification(library):
+    """See https://docs.arduino.cc/arduino-cli/library-specification, revision 2.2."""
     _, _, folder, files = library
     pairs = [
         line.split("=", 1) for line in (folder / "library.properties").read_text().splitlines()
     ]
-    said = dict(pairs)
-    assert len(said) == len(pairs)
-    assert set(said) == {
+    properties = dict(pairs)
+    assert len(properties) == len(pairs)
+    assert set(properties) == {
         "name",
         "version",
         "author",
@@ -116,12 +116,14 @@ def test_the_specifications_rules(library):
         "architectures",
         "includes",
     }
-    assert all(said.values()) and re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9 _.-]{0,62}", said["name"])
-    assert (
-        re.fullmatch(r"\d+\.\d+\.\d+", said["version"])
-        and said["category"] == "Signal Input/Output"
+    assert all(properties.values()) and re.fullmatch(
+        r"[A-Za-z0-9][A-Za-z0-9 _.-]{0,62}", properties["name"]
     )
-    assert (folder / "src" / said["includes"]).is_file() and (folder / "LICENSE").is_file()
+    assert (
+        re.fullmatch(r"\d+\.\d+\.\d+", properties["version"])
+        and properties["category"] == "Signal Input/Output"
+    )
+    assert (folder / "src" / properties["includes"]).is_file() and (folder / "LICENSE").is_file()
     assert not {"extras", "utility", "lib"} & {path.name for path in folder.iterdir()}
     for example in (folder / "examples").iterdir():
         assert (example / f"{example.name}.ino").is_file()
@@ -157,7 +159,7 @@ def test_every_example_compiles_and_links(library, tmp_path):
             folder / "examples" / example / f"{example}.ino", tmp_path / f"{example}.o", folder
         )
         elfs[example] = tmp_path / f"{example}.elf"
-        said(
+        run(
             "arm-none-eabi-g++",
             *LINK,
             "--specs=nosys.specs",
@@ -169,48 +171,47 @@ def test_every_example_compiles_and_links(library, tmp_path):
         )
     sizes = {}
     for example, elf in elfs.items():
-        text, data, bss = map(int, said("arm-none-eabi-size", elf).split()[6:9])
+        text, data, bss = map(int, run("arm-none-eabi-size", elf).split()[6:9])
         sizes[example] = {"flash": text + data, "ram": data + bss}
     assert all(one["flash"] < 983_040 and one["ram"] < 262_144 for one in sizes.values())
-    if (
-        engine == "tflm"
-    ):  # headers of upstream's shape, an interpreter that runs no model: its size says nothing
+    if engine == "tflm":  # the headers are stubs, so the size has no meaning
         return
-    # Floats as on the host: the compiler's default is to fuse.
-    assert "vfma" not in said(
+    # Floats round as on the host. The compiler would fuse operations by default.
+    assert "vfma" not in run(
         "arm-none-eabi-objdump",
         "-d",
         *(path for path in objects if path.stem.endswith(("stream", "_f32"))),
     )
-    foretold = bench.bench(bundle.load(name), "cortex-m4")  # what `groupcomm fit` goes by
-    flash = sum(foretold["flash_bytes"].values())
+    predicted = bench.bench(bundle.load(name), "cortex-m4")  # the figures of `groupcomm fit`
+    flash = sum(predicted["flash_bytes"].values())
     assert {key: one["flash"] for key, one in sizes.items()} == pytest.approx(
         dict.fromkeys(EXAMPLES, flash), rel=0.05
     )
-    lines = said("arm-none-eabi-nm", "-SC", elfs["Benchmark"]).splitlines()
-    held = {
+    lines = run("arm-none-eabi-nm", "-SC", elfs["Benchmark"]).splitlines()
+    symbol_sizes = {
         fields[3]: int(fields[1], 16)
         for fields in (line.split(maxsplit=3) for line in lines)
         if len(fields) == 4
     }
     memory = sum(
-        held[f"groupcomm::(anonymous namespace)::{kind}_memory"] for kind in ("network", "stream")
+        symbol_sizes[f"groupcomm::(anonymous namespace)::{kind}_memory"]
+        for kind in ("network", "stream")
     )
     assert memory == pytest.approx(
-        sum(foretold["ram_bytes"][kind] for kind in ("state", "activations", "stream")), rel=0.05
+        sum(predicted["ram_bytes"][kind] for kind in ("state", "activations", "stream")), rel=0.05
     )
 
-    # On the emulated M4, with its startup in place of Arduino's: the bytes of TFLM and of the host's stream.
+    # On the emulated M4, with its own startup code, the bytes equal those of TFLM and of the host.
     for file in ("startup.c", "board.cc"):
         objects.append(tmp_path / f"{file}.o")
         compiler = "arm-none-eabi-gcc" if file.endswith(".c") else "arm-none-eabi-g++"
-        said(compiler, *LINK[:4], "-O2", "-c", "-I", REPO, CORTEX_M / file, "-o", objects[-1])
+        run(compiler, *LINK[:4], "-O2", "-c", "-I", REPO, CORTEX_M / file, "-o", objects[-1])
     scripts = [
         "-nostartfiles",
         *(f"-T{CORTEX_M / script}" for script in ("cortex_m4.ld", "sections.ld")),
     ]
     firmware = tmp_path / "firmware.elf"
-    said(
+    run(
         "arm-none-eabi-g++",
         *LINK,
         *scripts,
@@ -224,13 +225,13 @@ def test_every_example_compiles_and_links(library, tmp_path):
         assert equal(prove(line, name, timeout=20))
 
 
-def said(*command) -> str:
+def run(*command) -> str:
     done = subprocess.run(list(map(str, command)), capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     return done.stdout
 
 
-def test_the_verb(tmp_path):
+def test_command(tmp_path):
     found = ok("package", "arduino", "enhance-nano", "--out", tmp_path / "library", "--json")
     assert found["bundle"] == "enhance-nano" and all(
         (tmp_path / "library" / file).is_file() for file in found["files"]

@@ -1,4 +1,4 @@
-"""What is trained in integers is what the `.tflite` computes, with the ranges that were trained."""
+"""Quantization-aware training computes what the `.tflite` computes, with the trained ranges."""
 
 import json
 
@@ -21,7 +21,7 @@ HOPS = 40
 
 @pytest.fixture(scope="module", params=NETS)
 def network(request, tmp_path_factory):
-    """A network with weights as large as trained ones: checkpoint, ranges of its activations."""
+    """Return a network with weights as large as trained ones, and ranges of its activations."""
     folder, random = tmp_path_factory.mktemp("qat"), np.random.default_rng(1)
     model = streaming.build(NETS[request.param])
     model.set_weights(
@@ -36,20 +36,23 @@ def network(request, tmp_path_factory):
     return trained, integer.choose_ranges(content, observed, "percentile", is_16x8=False)
 
 
-def given(trained) -> int:
-    """The tensor that features go into."""
+def input_index(trained) -> int:
+    """Return the index of the tensor of the features."""
     return int(
         schema.ModelT.InitFromPackedBuf(quantize.to_float(trained), 0).subgraphs[0].inputs[0]
     )
 
 
 @pytest.mark.parametrize("weights", [8, 4])
-def test_it_rounds_where_tflm_rounds(network, random, weights):
-    """Equal but where a value lies at half a step, and float32 and TFLM's multipliers fall to different sides of it."""
+def test_rounding_matches_tflm(network, random, weights):
+    """Results differ only where a value is at half a step.
+
+    There, float32 and TFLM's multipliers can round to different sides.
+    """
     trained, ranges = network
     features = random.uniform(0, 1, (HOPS, trained.net.signal.n_features)).astype(np.float32)
-    scale, zero_point = integer.scale_of(*ranges[given(trained)])
-    heard = quantize.dequantize(quantize.quantize(features, scale, zero_point), scale, zero_point)
+    scale, zero_point = integer.scale_of(*ranges[input_index(trained)])
+    inputs = quantize.dequantize(quantize.quantize(features, scale, zero_point), scale, zero_point)
     exact, _ = run(
         runtimes.Tflm,
         integer.quantize(quantize.to_float(trained), ranges, is_16x8=False, weights=weights),
@@ -58,17 +61,17 @@ def test_it_rounds_where_tflm_rounds(network, random, weights):
     model = trained.model()
     fake = qat.FakeQuantized("net", model, net=trained.net, ranges=ranges, weights=weights)
     got = fake(
-        tf.constant(np.stack([heard, heard[::-1]]))
-    ).numpy()  # sounds of a batch do not touch
-    plain = model(heard[None]).numpy()[0]
+        tf.constant(np.stack([inputs, inputs[::-1]]))
+    ).numpy()  # sounds of a batch are independent
+    plain = model(inputs[None]).numpy()[0]
     assert snr(got[0], exact) > snr(plain, exact) + 6
     assert np.mean(np.rint(256 * got[0]) == np.rint(256 * exact)) > 0.8
     np.testing.assert_allclose(
-        got[1], fake(tf.constant(heard[None, ::-1])).numpy()[0], atol=1 / 256
+        got[1], fake(tf.constant(inputs[None, ::-1])).numpy()[0], atol=1 / 256
     )
 
 
-def test_without_rounding_it_is_the_network(network, random, monkeypatch):
+def test_output_equals_the_network_without_rounding(network, random, monkeypatch):
     trained, ranges = network
     monkeypatch.setattr(qat, "_round_to_grid", lambda x, *scale: x)
     monkeypatch.setattr(tf.quantization, "fake_quant_with_min_max_vars", lambda x, *limits: x)
@@ -82,9 +85,8 @@ def test_without_rounding_it_is_the_network(network, random, monkeypatch):
 
 def test_gradients_reach_every_weight_and_range(network, random):
     trained, ranges = network
-    narrow = {
-        i: (low / 4, high / 4) for i, (low, high) in ranges.items()
-    }  # so that every range cuts something off
+    # With these ranges, every activation is clipped somewhere.
+    narrow = {i: (low / 4, high / 4) for i, (low, high) in ranges.items()}
     fake = qat.FakeQuantized("net", trained.model(), net=trained.net, ranges=narrow)
     features = random.uniform(0, 1, (2, HOPS, trained.net.signal.n_features)).astype(np.float32)
     with tf.GradientTape() as tape:
@@ -99,13 +101,12 @@ def test_gradients_reach_every_weight_and_range(network, random):
     silent = [name for name, gradient in gradients.items() if np.abs(gradient.numpy()).max() == 0]
     assert not [name for name in silent if not name.startswith(("low", "high"))]
     highs = [name for name in gradients if name.startswith("high")]
-    assert (
-        len(set(highs) & set(silent)) < len(highs) / 3
-    )  # not every one is reached in so short a sound
+    # In such a short sound, not every range is reached.
+    assert len(set(highs) & set(silent)) < len(highs) / 3
 
 
-def test_the_ranges_that_were_trained_are_in_the_bundle(network, tmp_path):
-    """And they last: saved, loaded, converted."""
+def test_bundle_has_the_trained_ranges(network, tmp_path):
+    """The ranges survive saving, loading and conversion."""
     trained, ranges = network
     fake = qat.FakeQuantized("net", trained.model(), net=trained.net, ranges=ranges)
     for variable in fake.highs:
@@ -118,7 +119,7 @@ def test_the_ranges_that_were_trained_are_in_the_bundle(network, tmp_path):
         "activations": 8,
         "calibration_hops": 0,
     }
-    low, high = ranges[given(trained)]
+    low, high = ranges[input_index(trained)]
     assert written.description["features"]["scale"] == pytest.approx(
         (1.25 * high - low) / 255, rel=1e-6
     )
@@ -128,8 +129,8 @@ def test_the_ranges_that_were_trained_are_in_the_bundle(network, tmp_path):
     assert chosen.description["quantization"]["method"] == "ptq" and chosen.model != written.model
 
 
-def test_weights_of_four_bits(network, tmp_path):
-    """As trained, in the file: half a byte each, within 7 steps, and the LSTM's as before."""
+def test_four_bit_weights(network, tmp_path):
+    """Weights take half a byte each and match the trained ones; the LSTM's stay int8."""
     trained, ranges = network
     fake = qat.FakeQuantized("net", trained.model(), net=trained.net, ranges=ranges, weights=4)
     checkpoint.save(tmp_path / "net", trained.name, trained.net, fake.metadata(), trained.model())
@@ -167,15 +168,14 @@ def test_weights_of_four_bits(network, tmp_path):
     assert matrices > 5
 
 
-def test_ranges_that_were_not_trained_are_asked_for(network):
+def test_missing_trained_ranges_are_reported(network):
     with pytest.raises(UserError, match="no ranges were trained; train them with `groupcomm qat`"):
         quantize.integers(network[0], method=None, is_16x8=False)
 
 
-@pytest.mark.parametrize(
-    "network", ["tac"], indirect=True
-)  # the verb goes the same way with every talk
-def test_the_verb_trains_resumes_and_converts(network, tiny_corpus, tmp_path):
+# The command is the same for every kind of network.
+@pytest.mark.parametrize("network", ["tac"], indirect=True)
+def test_command_trains_resumes_and_converts(network, tiny_corpus, tmp_path):
     trained, _ = network
     where = tmp_path / "start"
     checkpoint.save(
@@ -185,7 +185,7 @@ def test_the_verb_trains_resumes_and_converts(network, tiny_corpus, tmp_path):
         {"recipe": {"corpus": tiny_corpus, "objective": "spectral", "noise": "varied"}},
         trained.model(),
     )
-    asked = (
+    arguments = (
         "qat",
         where,
         "--steps",
@@ -199,15 +199,18 @@ def test_the_verb_trains_resumes_and_converts(network, tiny_corpus, tmp_path):
         "--out",
         tmp_path / "run",
     )
-    found = ok(*asked, "--json")
+    found = ok(*arguments, "--json")
     assert found["steps"] == 4
     training = json.loads((tmp_path / "run" / "best" / "network.json").read_text())["training"]
     assert (training["recipe"]["objective"], training["recipe"]["noise"]) == (
         "spectral",
         "varied",
     ) and len(training["ranges"]) > 10
-    assert "resuming at step 4 of 4" in groupcomm(*asked).stderr
-    assert "ranges is percentile in the run, error requested" in groupcomm(*asked, "--ranges", "error").stderr
+    assert "resuming at step 4 of 4" in groupcomm(*arguments).stderr
+    assert (
+        "ranges is percentile in the run, error requested"
+        in groupcomm(*arguments, "--ranges", "error").stderr
+    )
     assert (
         ok("convert", tmp_path / "run" / "best", "--out", tmp_path / "bundle", "--json")["method"]
         == "qat"

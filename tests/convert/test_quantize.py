@@ -1,4 +1,4 @@
-"""What the converter adds is taken out, and what it leaves to the caller is put in, in float and in int8."""
+"""The converter's cell clip is removed, and the state of sequences is reset."""
 
 import dataclasses
 import json
@@ -27,8 +27,11 @@ def cell_clips(content):
     return [o.cellClip for o in options if isinstance(o, schema.UnidirectionalSequenceLSTMOptionsT)]
 
 
-def test_no_cell_is_clipped():
-    """The trained cells go beyond 10 on real sound: with the converter's clip, float TFLite would leave Keras by far more."""
+def test_cell_clip_is_removed():
+    """Trained cells exceed 10 on real sound.
+
+    With the converter's clip, float TFLite would differ from Keras by far more.
+    """
     trained = checkpoint.load("enhance")
     content = quantize.to_float(trained)
     assert (
@@ -41,8 +44,8 @@ def test_no_cell_is_clipped():
     np.testing.assert_allclose(runtimes.LiteRT(content)(features), expected, atol=1e-5)
 
 
-def test_a_sequence_begins_from_zero_in_the_official_tflm():
-    """As if all state were reset before every call, whatever the state's zero point is."""
+def test_sequence_state_is_reset_in_tflm():
+    """The result is as after a reset before every call, for any zero point of the state."""
     drawn = [random_lstm(np.random.default_rng([seed, 5])) for seed in range(40)]
     sequences = [
         (model, cases)
@@ -64,7 +67,7 @@ def test_a_sequence_begins_from_zero_in_the_official_tflm():
 
 @pytest.fixture(scope="module")
 def opened(tmp_path_factory, tiny_net):
-    """A bundle of a small network with a BLSTM across its groups, and random weights."""
+    """Write a bundle of a small network with a BLSTM across its groups and random weights."""
     folder = tmp_path_factory.mktemp("talk")
     net = dataclasses.replace(tiny_net, talk="blstm", blstm=5)
     checkpoint.save(
@@ -73,7 +76,7 @@ def opened(tmp_path_factory, tiny_net):
     return bundle.write(checkpoint.load(str(folder / "net")), folder / "tiny")
 
 
-def test_a_time_step_is_left_alone(opened):
+def test_model_with_one_time_step_is_unchanged(opened):
     model = bundle.load("enhance").model
     assert quantize.reset_sequence_state(model) is model
     found = flatbuffer.read(opened.path / "model.tflite")
@@ -86,7 +89,7 @@ def test_a_time_step_is_left_alone(opened):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_no_caller_has_to_reset_the_talk_between_hops(opened, kind):
+def test_group_state_resets_every_hop(opened, kind):
     features = opened.golden()[0][:20]
     runtime = kind(opened.model)
     masks = runtime(features)
@@ -99,7 +102,7 @@ def test_no_caller_has_to_reset_the_talk_between_hops(opened, kind):
     np.testing.assert_array_equal(runtime(features), masks)
     if kind is runtimes.Tflm:
         return
-    # These can set a tensor by hand: it comes to the same.
+    # In these runtimes, setting the tensor by hand gives the same result.
     runtime = kind(carrying(opened.model))
     model = schema.ModelT.InitFromPackedBuf(carrying(opened.model), 0)
     talks = [op for op in model.subgraphs[0].operators if flatbuffer.sequence_steps(model, op) > 1]
@@ -114,7 +117,7 @@ def test_no_caller_has_to_reset_the_talk_between_hops(opened, kind):
     np.testing.assert_array_equal(by_hand, masks)
 
 
-def test_a_bundle_that_carries_the_talk_on_is_refused(opened, tmp_path):
+def test_bundle_with_persistent_group_state_is_rejected(opened, tmp_path):
     folder = shutil.copytree(opened.path, tmp_path / "b")
     model = folder / "model.tflite"
     content = carrying(opened.model)
@@ -128,7 +131,7 @@ def test_a_bundle_that_carries_the_talk_on_is_refused(opened, tmp_path):
         bundle.load(str(folder))
 
 
-def test_inspect_tells_of_the_talks_state(opened):
+def test_inspect_reports_how_group_state_is_handled(opened):
     carries, streams = inspection._notes(carrying(opened.model))
     assert carries == f"4 LSTMs {inspection.CARRIES_OVER_SEQUENCES}" and streams.startswith(
         "state of 2 LSTMs"

@@ -1,4 +1,4 @@
-"""Rounding one place at a time, what of its range each uses, and long streams."""
+"""Rounding at one point at a time, the use of the ranges, and long streams."""
 
 import json
 
@@ -18,7 +18,7 @@ HOPS = 40
 
 @pytest.fixture(scope="module")
 def network(tmp_path_factory):
-    """A network with weights as large as trained ones: checkpoint, ranges of its activations."""
+    """Return a network with weights as large as trained ones, and ranges of its activations."""
     folder, random = tmp_path_factory.mktemp("sensitivity"), np.random.default_rng(1)
     model = streaming.build(NETS["tac"])
     model.set_weights(
@@ -52,14 +52,14 @@ def features(network, random):
     )
 
 
-def test_no_place_is_the_network_and_all_are_int8(network, features):
+def test_no_points_equal_float_and_all_points_equal_int8(network, features):
     selective = fake(network, selective=True)
     np.testing.assert_allclose(selective(features), network[0].model()(features), atol=1e-4)
     selective.enable_only(set(selective.points))
     np.testing.assert_array_equal(selective(features), fake(network)(features))
 
 
-def test_every_place_counts_and_is_listed_once(network, features):
+def test_every_point_changes_the_output_and_is_listed_once(network, features):
     selective = fake(network, selective=True)
     assert len(set(selective.points)) == len(selective.points)
     exact = selective(features).numpy()
@@ -68,7 +68,7 @@ def test_every_place_counts_and_is_listed_once(network, features):
         assert np.abs(selective(features) - exact).max() > 1e-7, place
 
 
-def test_a_range_of_half_the_size_is_used_twice_as_much(network, features):
+def test_utilization_doubles_when_ranges_are_halved(network, features):
     narrow = {i: (low / 2, high / 2) for i, (low, high) in network[1].items()}
     once, twice = fake(network, selective=True), fake(network, narrow, selective=True)
     ratios = dict(
@@ -85,7 +85,7 @@ def test_a_range_of_half_the_size_is_used_twice_as_much(network, features):
             assert np.isnan(ratio)
 
 
-def test_the_place_that_is_cut_off_hurts_most(network, tiny_corpus, tmp_path, monkeypatch):
+def test_clipped_point_has_the_largest_loss(network, tiny_corpus, tmp_path, monkeypatch):
     trained, ranges = network
     group = max(
         (g for g in integer.scale_groups(quantize.to_float(trained)) if not g.kind),
@@ -108,7 +108,7 @@ def test_the_place_that_is_cut_off_hurts_most(network, tiny_corpus, tmp_path, mo
     assert max(abs(found["all"]["mean"]), 0.01) > 0.2 * abs(worst["loss_db"]["mean"])
 
 
-def test_a_stream_that_settles_does_not_drift(network, made, tiny_corpus, monkeypatch):
+def test_stable_stream_does_not_drift(network, made, tiny_corpus, monkeypatch):
     monkeypatch.setattr(sensitivity, "MINUTE", 8)
     found = sensitivity.drift(made, network[0], minutes=3, split="validation", corpus=tiny_corpus)
     assert found["drift_db"] == found["int8_db"][2] - found["int8_db"][1]
@@ -116,8 +116,8 @@ def test_a_stream_that_settles_does_not_drift(network, made, tiny_corpus, monkey
     np.testing.assert_allclose(found["int8_db"], found["float_db"], atol=1)
 
 
-def test_a_stream_that_drifts_is_told(network, made, tiny_corpus, monkeypatch):
-    """A runtime that gets weaker from call to call."""
+def test_drift_is_reported(network, made, tiny_corpus, monkeypatch):
+    """The masks of this runtime get weaker from call to call."""
     monkeypatch.setattr(sensitivity, "MINUTE", 8)
 
     class Tiring(sensitivity.runtimes.Tflm):

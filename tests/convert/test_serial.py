@@ -1,4 +1,4 @@
-"""The board's proof over a serial port: frames, and the whole protocol against the emulated boards with faults on the line."""
+"""The parity test over a serial port, on emulated boards and with transmission faults."""
 
 import json
 
@@ -14,7 +14,7 @@ pytestmark = [pytest.mark.bazel, pytest.mark.board]
 
 
 @pytest.mark.parametrize("name", ["enhance-nano", "enhance-fast"])
-def test_the_sound_is_loud_enough_to_prove_something(name):
+def test_speech_gives_nonzero_output(name):
     opened = bundle.load(name)
     out = runner.separate_pcm(opened, serial_parity.speech(HOPS, opened.signal.hop))[2]
     assert np.abs(out).max() > 1000 and np.mean(out != 0) > 0.9
@@ -28,11 +28,11 @@ def test_the_sound_is_loud_enough_to_prove_something(name):
         ("enhance_fast_serial_cortex_m55", "enhance-fast"),
     ],
 )
-def test_a_board_proves_itself(firmware, name):
+def test_board_equals_this_machine(firmware, name):
     with Line(firmware) as line:
         found = prove(line, name, timeout=20)
     assert equal(found)
-    if firmware.endswith("m4"):  # a timer of the emulator's stands for its counter of cycles
+    if firmware.endswith("m4"):  # a timer of the emulator replaces the cycle counter
         assert found["clock_hz"] == 25_000_000
         for part in ("network", "sound"):
             cycles = found[part]["cycles"]
@@ -53,7 +53,7 @@ def test_a_board_proves_itself(firmware, name):
     [{"drop": 3e-4}, {"flip": 3e-4}, {"drop": 2e-4, "flip": 2e-4}],
     ids=["drop", "flip", "both"],
 )
-def test_lost_and_wrong_bytes_are_mended(faults):
+def test_lost_and_wrong_bytes_are_recovered(faults):
     with Line("enhance_nano_serial_cortex_m4", **faults) as line:
         found = prove(line)
     assert equal(found) and found["faults"]["resets"] == 0
@@ -62,22 +62,25 @@ def test_lost_and_wrong_bytes_are_mended(faults):
 
 
 @pytest.mark.parametrize("after", [30, 4_000, 14_000], ids=["greeted", "network", "sound"])
-def test_a_reset_begins_anew(after):
-    """The answer to the greeting has 30 bytes: it arrives whole, or the greeting would only be asked again."""
+def test_run_restarts_after_a_board_reset(after):
+    """The response to the greeting has 30 bytes and arrives whole.
+
+    Otherwise only the greeting would be repeated.
+    """
     with Line("enhance_nano_serial_cortex_m4", reset_after=after) as line:
         found = prove(line)
     assert equal(found) and found["faults"]["resets"] == 1
 
 
-def test_a_board_that_is_reset_for_ever_is_named():
+def test_repeated_resets_are_reported():
     with (
         Line("enhance_nano_serial_cortex_m4", reset_after=2_000, resets=100) as line,
-        pytest.raises(UserError, match="reset 4 times; see to"),
+        pytest.raises(UserError, match="reset 4 times; check"),
     ):
         prove(line)
 
 
-def test_an_unplugged_board_is_named():
+def test_unplugged_board_is_reported():
     with (
         Line("enhance_nano_serial_cortex_m4", unplug_after=4_000) as line,
         pytest.raises(UserError, match="the port disappeared .* connect the"),
@@ -85,7 +88,7 @@ def test_an_unplugged_board_is_named():
         prove(line)
 
 
-def test_a_line_that_only_loses_is_named():
+def test_lossy_connection_is_reported():
     with (
         Line("enhance_nano_serial_cortex_m4", drop=0.5) as line,
         pytest.raises(UserError, match="no response to 8 requests in 0.8 s; check"),
@@ -93,7 +96,7 @@ def test_a_line_that_only_loses_is_named():
         prove(line, timeout=0.1)
 
 
-def test_another_network_is_named():
+def test_other_network_on_the_board_is_reported():
     with (
         Line("enhance_nano_serial_cortex_m4") as line,
         pytest.raises(UserError, match="the board's model_crc32 is .* but that of enhance-fast"),
@@ -101,8 +104,8 @@ def test_another_network_is_named():
         prove(line, "enhance-fast")
 
 
-def test_one_wrong_weight_is_seen(monkeypatch):
-    """What the board computes is held against the bundle: other truth, other verdict."""
+def test_one_different_mask_is_detected(monkeypatch):
+    """The board is compared with the bundle, so a changed bundle fails."""
     golden = bundle.Bundle.golden
 
     def other(self):
@@ -121,8 +124,11 @@ def test_one_wrong_weight_is_seen(monkeypatch):
     )
 
 
-def test_requests_run_once_and_in_turn():
-    """The same number again gives the same answer and no second run; a number out of turn and a wrong length are refused."""
+def test_requests_run_once_and_in_order():
+    """A repeated sequence number repeats the response without another run.
+
+    A number out of order and a wrong length are rejected.
+    """
     opened = bundle.load("enhance-nano")
     features, masks = opened.golden()
     with (
@@ -148,7 +154,7 @@ def test_requests_run_once_and_in_turn():
             link.ask(serial_parity.RUN, features[3].tobytes())
 
 
-def test_the_verb():
+def test_command():
     with Line("enhance_nano_serial_cortex_m4") as line:
         done = groupcomm("parity", "enhance-nano", "--port", line.name, "--hops", "20", "--json")
     found = json.loads(done.stdout)

@@ -1,4 +1,4 @@
-"""The frames of the serial line, and ports that do not answer; no board is needed."""
+"""Frames of the serial protocol, and ports that do not respond. No board is needed."""
 
 import os
 import time
@@ -25,7 +25,7 @@ from tests.helpers.cli import groupcomm, refused
         b"x" * 508 + b"\0",
     ],
 )
-def test_frames(frame):
+def test_frames_round_trip(frame):
     stuffed = serial_parity.cobs_encode(frame)
     assert 0 not in stuffed and len(stuffed) <= len(frame) + len(frame) // 254 + 1
     assert serial_parity.cobs_decode(stuffed) == frame
@@ -42,14 +42,14 @@ def test_frames(frame):
         )
 
 
-def test_a_port_that_is_not_there_is_named():
+def test_missing_port_is_reported():
     refused(
         groupcomm("parity", "enhance-nano", "--port", "/dev/nothing"),
         "/dev/nothing: cannot be opened",
     )
 
 
-def test_a_silent_port_is_named():
+def test_silent_port_is_reported():
     master, slave = os.openpty()
     with (
         serial_parity.open_port(os.ttyname(slave), 115200) as port,

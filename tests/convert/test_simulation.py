@@ -1,4 +1,4 @@
-"""The simulation against the official TFLM: operators, random and extreme, and whole networks, in every byte; what such a test sees."""
+"""The simulation equals the official TFLM in every byte, and the comparison detects errors."""
 
 import dataclasses
 
@@ -11,7 +11,7 @@ from tests.helpers.tflite_models import Official
 
 
 def difference(model: bytes, cases, change=lambda prepared: prepared) -> int:
-    """How many outputs differ from the official TFLM's. A case is a tuple of inputs, or "reset"."""
+    """Count the outputs that differ from the official TFLM. A case is inputs, or "reset"."""
     official, simulated = Official(model), simulation.Simulation(model)
     simulated._steps = [(op, change(prepared)) for op, prepared in simulated._steps]
     count = 0
@@ -31,7 +31,7 @@ def test_operator_equals_the_official_tflm(name):
         assert difference(*make(np.random.default_rng([seed, len(name), 1]))) == 0, f"seed {seed}"
 
 
-def test_scales_are_multiplied_as_tflm_does():
+def test_multiplication_of_scales_equals_tflm():
     for seed in range(3):
         assert difference(*fully_connected_at_ties(np.random.default_rng(seed))) == 0, (
             f"seed {seed}"
@@ -40,7 +40,7 @@ def test_scales_are_multiplied_as_tflm_does():
 
 @pytest.mark.parametrize("name", bundle.names())
 def test_network_equals_the_official_tflm(name):
-    """Over 1,000 hops of real sound, in pieces, across a reset."""
+    """1,000 hops of real sound are processed in several calls, with a reset."""
     opened = bundle.load(name)
     sound = bundle.golden_pcm(1000, opened.signal.hop).astype(np.float32) / 32768
     features = opened.quantize_features(bundle.stream_features(bundle.to_pcm(sound), opened.signal))
@@ -48,16 +48,13 @@ def test_network_equals_the_official_tflm(name):
     truth = official(features)
     pieces = np.split(features, [1, 300])
     assert np.array_equal(np.concatenate([simulated(piece) for piece in pieces]), truth)
-    assert not np.array_equal(simulated(features[:20]), truth[:20])  # the state went on
+    assert not np.array_equal(simulated(features[:20]), truth[:20])  # the state was kept
     simulated.reset()
     assert np.array_equal(simulated(features[:20]), truth[:20])
 
 
-# What the comparison must see
-
-
-def more(field: str, by: int = 1):
-    """A prepared operator with one number changed."""
+def changed(field: str, by: int = 1):
+    """Return a function that changes one field of a prepared operator."""
 
     def change(prepared):
         value = getattr(prepared, field)
@@ -83,35 +80,35 @@ def gate_scale(prepared):
 
 
 CHANGES = {
-    "FULLY_CONNECTED": [more("zero_point"), more("shift", -1), more("bias")],
-    "FULLY_CONNECTED 16": [more("shift", -1), more("bias", 2**14)],
+    "FULLY_CONNECTED": [changed("zero_point"), changed("shift", -1), changed("bias")],
+    "FULLY_CONNECTED 16": [changed("shift", -1), changed("bias", 2**14)],
     "UNIDIRECTIONAL_SEQUENCE_LSTM": [
-        more("zero_point"),
-        more("update", -1),
-        more("hidden", -1),
-        more("tanh_multiplier"),
+        changed("zero_point"),
+        changed("update", -1),
+        changed("hidden", -1),
+        changed("tanh_multiplier"),
         gate_scale,
     ],
     "UNIDIRECTIONAL_SEQUENCE_LSTM 16": [
-        more("update", -1),
-        more("hidden", -1),
-        more("tanh_multiplier"),
+        changed("update", -1),
+        changed("hidden", -1),
+        changed("tanh_multiplier"),
         gate_scale,
     ],
-    "ADD": [more("zero_point"), more("scale", -1), more("a_scale", -1)],
-    "MUL": [more("zero_point"), more("scale", -1)],
-    "MEAN": [more("zero_point"), more("scale", -1), more("bias")],
-    "QUANTIZE": [more("zero_point"), more("scale", -1), more("input_zero_point")],
-    "QUANTIZE 16 to 8": [more("zero_point"), more("scale", -1)],
-    "LOGISTIC": [more("table")],
-    "LOGISTIC 16": [more("multiplier", 8)],
+    "ADD": [changed("zero_point"), changed("scale", -1), changed("a_scale", -1)],
+    "MUL": [changed("zero_point"), changed("scale", -1)],
+    "MEAN": [changed("zero_point"), changed("scale", -1), changed("bias")],
+    "QUANTIZE": [changed("zero_point"), changed("scale", -1), changed("input_zero_point")],
+    "QUANTIZE 16 to 8": [changed("zero_point"), changed("scale", -1)],
+    "LOGISTIC": [changed("table")],
+    "LOGISTIC 16": [changed("multiplier", 8)],
 }
 
 
 @pytest.mark.parametrize(
     ("name", "index"), [(name, i) for name, changes in CHANGES.items() for i in range(len(changes))]
 )
-def test_a_changed_number_is_seen(name, index):
+def test_comparison_detects_a_changed_parameter(name, index):
     make, _ = OPERATORS[name]
     assert any(
         difference(*make(np.random.default_rng([seed, 2])), CHANGES[name][index])
@@ -163,13 +160,13 @@ ROUNDINGS = {
     ("function", "name"),
     [(function, name) for function, (_, names) in ROUNDINGS.items() for name in names],
 )
-def test_another_rounding_is_seen(function, name, monkeypatch):
+def test_comparison_detects_another_rounding(function, name, monkeypatch):
     monkeypatch.setattr(simulation, function, ROUNDINGS[function][0])
     make, _ = OPERATORS[name]
     for seed in range(400):
         try:
             if difference(*make(np.random.default_rng([seed, 3]))):
                 return
-        except IndexError:  # beyond the curve: seen too
+        except IndexError:  # outside the table: also detected
             return
     pytest.fail(f"no difference with another {function}")

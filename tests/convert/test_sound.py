@@ -1,4 +1,4 @@
-"""Any sound file becomes 16 kHz mono 16-bit, and it is said how; anything else is one line."""
+"""Sound files are converted to 16 kHz mono 16-bit PCM, and invalid files are reported."""
 
 import numpy as np
 import pytest
@@ -14,7 +14,7 @@ def tone(rate, seconds=0.5):
     return 0.5 * np.sin(2 * np.pi * 1000 * np.arange(int(rate * seconds)) / rate)
 
 
-def test_what_needs_no_conversion_passes_unchanged(tmp_path, random):
+def test_16_khz_mono_pcm_is_unchanged(tmp_path, random):
     pcm = random.integers(-32768, 32768, 1000).astype(np.int16)
     soundfile.write(tmp_path / "a.wav", pcm, RATE, subtype="PCM_16")
     got, conversions = sound.read(tmp_path / "a.wav", RATE)
@@ -23,7 +23,7 @@ def test_what_needs_no_conversion_passes_unchanged(tmp_path, random):
 
 
 @pytest.mark.parametrize(
-    ("rate", "channels", "subtype", "says"),
+    ("rate", "channels", "subtype", "message"),
     [
         (44100, 1, "PCM_16", ["44100 Hz resampled to 16000 Hz"]),
         (8000, 1, "PCM_16", ["8000 Hz resampled to 16000 Hz"]),
@@ -39,18 +39,18 @@ def test_what_needs_no_conversion_passes_unchanged(tmp_path, random):
         ),
     ],
 )
-def test_conversions_keep_the_sound_and_are_named(tmp_path, rate, channels, subtype, says):
+def test_conversions_preserve_sound_and_are_reported(tmp_path, rate, channels, subtype, message):
     soundfile.write(
         tmp_path / "a.wav", np.repeat(tone(rate)[:, None], channels, 1), rate, subtype=subtype
     )
     got, conversions = sound.read(tmp_path / "a.wav", RATE)
-    assert conversions == says
+    assert conversions == message
     assert abs(len(got) - RATE // 2) <= 1
-    middle = slice(1000, 7000)  # away from the resampler's edges
+    middle = slice(1000, 7000)  # without the edges, which the resampler changes
     np.testing.assert_allclose(got[middle] / 32768, tone(RATE)[middle], atol=0.01)
 
 
-def test_beyond_full_scale_is_clipped_and_said(tmp_path):
+def test_clipping_is_reported(tmp_path):
     soundfile.write(tmp_path / "a.wav", np.array([0, 1.5, -2, 0.5]), RATE, subtype="FLOAT")
     got, conversions = sound.read(tmp_path / "a.wav", RATE)
     assert got.tolist() == [0, 32767, -32768, 16384]
@@ -66,7 +66,7 @@ def test_huge_samples_do_not_silence_the_rest(tmp_path):
     assert np.abs(got[500:1500]).max() > 10000 and np.abs(got[4000:]).max() > 10000
 
 
-def test_a_file_cut_short_is_used_as_far_as_it_goes_and_it_is_said(tmp_path):
+def test_truncated_file_is_read_and_reported(tmp_path):
     soundfile.write(tmp_path / "a.wav", tone(RATE), RATE, subtype="PCM_16")
     content = (tmp_path / "a.wav").read_bytes()
     (tmp_path / "a.wav").write_bytes(content[:-1000])
@@ -75,7 +75,7 @@ def test_a_file_cut_short_is_used_as_far_as_it_goes_and_it_is_said(tmp_path):
     assert conversions == ["truncated: 1000 bytes of the header's length are missing"]
 
 
-def test_a_headerless_file_is_named(tmp_path):
+def test_headerless_file_is_reported(tmp_path):
     (tmp_path / "a.raw").write_bytes(bytes(100))
     with pytest.raises(UserError, match=r"a\.raw: not a sound file"):
         sound.read(tmp_path / "a.raw", RATE)
@@ -86,7 +86,7 @@ def write_nan(path):
 
 
 @pytest.mark.parametrize(
-    ("make", "says"),
+    ("make", "message"),
     [
         (lambda p: None, "no such file"),
         (lambda p: p.mkdir(), "no such file"),
@@ -97,7 +97,7 @@ def write_nan(path):
         (write_nan, "sample 2 is not a finite number"),
     ],
 )
-def test_what_is_no_sound_is_named(tmp_path, make, says):
+def test_unreadable_sound_is_reported(tmp_path, make, message):
     make(tmp_path / "a.wav")
-    with pytest.raises(UserError, match=rf"a\.wav: .*{says}"):
+    with pytest.raises(UserError, match=rf"a\.wav: .*{message}"):
         sound.read(tmp_path / "a.wav", RATE)

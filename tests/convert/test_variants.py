@@ -1,4 +1,4 @@
-"""One network in every arithmetic, on the same mixtures."""
+"""Comparison of one network in every arithmetic, on the same mixtures."""
 
 import json
 
@@ -18,7 +18,7 @@ OPTIONS = {"split": "validation", "mixtures": 2, "levels": 2}
 
 @pytest.fixture(scope="module")
 def network(tmp_path_factory):
-    """A network as trained, and after training in integers with ranges of its own."""
+    """Return a network as trained, and after quantization-aware training with other ranges."""
     folder, random = tmp_path_factory.mktemp("variants"), np.random.default_rng(1)
     model = streaming.build(NETS["tac"])
     model.set_weights(
@@ -41,12 +41,11 @@ def network(tmp_path_factory):
     return trained, [checkpoint.load(str(folder / "qat"))]
 
 
-def test_every_variant_is_held_against_float(network, tiny_corpus, tmp_path, monkeypatch):
+def test_every_variant_is_compared_with_float(network, tiny_corpus, tmp_path, monkeypatch):
     monkeypatch.setattr(variants, "BOARDS", ("cortex-m4",))
     monkeypatch.setattr(variants, "LEVELS", (-30.0,))
-    monkeypatch.setattr(
-        variants.bundle, "smallest_arena", lambda model: 1024
-    )  # seconds for each bundle, and tested elsewhere
+    # The search takes seconds for each bundle, and is tested elsewhere.
+    monkeypatch.setattr(variants.bundle, "smallest_arena", lambda model: 1024)
     bench, counted = variants.bench.bench, {}
 
     def once(one, board):
@@ -83,16 +82,16 @@ def test_every_variant_is_held_against_float(network, tiny_corpus, tmp_path, mon
         name: abs(row["lost"]["sisdr"]["mean"]) for name, row in rows.items() if name != "float"
     }
     assert rows["int4"]["model_bytes"] < rows["ptq-percentile"]["model_bytes"]
-    assert losses["16x8"] < losses["qat"]  # its ranges are three times too wide here
+    assert losses["16x8"] < losses["qat"]  # the QAT ranges are three times too wide here
 
     def again(*args):
         raise AssertionError("scored again")
 
-    monkeypatch.setattr(variants.evaluate, "score", again)  # the second time all scores are read
+    monkeypatch.setattr(variants.evaluate, "score", again)  # the second run reads all scores
     assert variants.compare(*network, tmp_path, corpus=tiny_corpus, **OPTIONS) == found
 
 
-def test_another_network_is_refused(network, tmp_path):
+def test_checkpoint_with_other_sizes_is_rejected(network, tmp_path):
     with pytest.raises(UserError, match="its sizes differ from those of tac"):
         variants.compare(
             network[0], [checkpoint.load("enhance-nano")], tmp_path, corpus="tiny", **OPTIONS

@@ -1,4 +1,4 @@
-"""A Zephyr module: its Kconfig, devicetree and CMake, and its application on both cores, where it gives TFLM's bytes."""
+"""A Zephyr module: Kconfig, devicetree, CMake, and parity of its application on both cores."""
 
 import subprocess
 import sys
@@ -18,7 +18,7 @@ pytestmark = [pytest.mark.bazel, pytest.mark.board]
 
 STAND_IN = REPO / "tests" / "convert" / "zephyr"
 CORTEX_M = REPO / "micro" / "boards" / "cortex_m"
-# The board, its core, and the emulated board of that core.
+# The board, its core, and the emulated machine with that core.
 BOARDS = {
     "nrf52840dk": (
         "nrf52840dk_nrf52840",
@@ -50,7 +50,7 @@ def module(request, tmp_path_factory):
 
 
 def configured(folder, confs, tmp_path, monkeypatch, *, board="nrf5340dk", modules=()):
-    """Kconfig of the application, as Zephyr runs it: every assignment must take effect."""
+    """Evaluate the application's Kconfig as Zephyr does. Every assignment must take effect."""
     kconfigs = [f'osource "{one / "zephyr" / "Kconfig"}"' for one in (folder, *modules)]
     (tmp_path / "Kconfig.modules").write_text("\n".join(kconfigs) + "\n")
     monkeypatch.setenv("srctree", str(STAND_IN))
@@ -84,7 +84,7 @@ def devicetree(folder, overlay, tmp_path):
 
 
 def built(folder, tmp_path, monkeypatch, board, confs=("prj.conf",), modules=()):
-    """The application's ELF, by its own CMake, and the emulated board's startup around it."""
+    """Build the application with its own CMake, and the startup code of the emulated board."""
     overlay, core, _, core_flags = BOARDS[board]
     tmp_path.mkdir(parents=True, exist_ok=True)
     configured(folder, confs, tmp_path, monkeypatch, board=board, modules=modules)
@@ -100,7 +100,8 @@ def built(folder, tmp_path, monkeypatch, board, confs=("prj.conf",), modules=())
         "Zephyr_DIR": STAND_IN / "cmake",
         "CMAKE_C_FLAGS": flags,
         "CMAKE_CXX_FLAGS": f"{flags} -fno-exceptions -fno-rtti -fno-threadsafe-statics",
-        "CMAKE_EXE_LINKER_FLAGS": f"-nostartfiles --specs=nano.specs -Wl,--gc-sections {' '.join(scripts)}",
+        "CMAKE_EXE_LINKER_FLAGS": "-nostartfiles --specs=nano.specs -Wl,--gc-sections "
+        + " ".join(scripts),
         "STAND_IN_CONFIG": tmp_path / ".config",
         "STAND_IN_AUTOCONF": tmp_path / "autoconf.h",
         "STAND_IN_ROOT": REPO,
@@ -145,13 +146,16 @@ def symbols(elf):
     }
 
 
-def test_the_modules_file(module):
-    """https://docs.zephyrproject.org/latest/develop/modules.html"""
+def test_module_yaml(module):
+    """See https://docs.zephyrproject.org/latest/develop/modules.html."""
     _, folder, files = module
-    said = yaml.safe_load((folder / "zephyr" / "module.yml").read_text())
-    assert set(said) == {"name", "build"} and set(said["build"]) == {"cmake", "kconfig"}
-    assert (folder / said["build"]["cmake"] / "CMakeLists.txt").is_file() and (
-        folder / said["build"]["kconfig"]
+    module_file = yaml.safe_load((folder / "zephyr" / "module.yml").read_text())
+    assert set(module_file) == {"name", "build"} and set(module_file["build"]) == {
+        "cmake",
+        "kconfig",
+    }
+    assert (folder / module_file["build"]["cmake"] / "CMakeLists.txt").is_file() and (
+        folder / module_file["build"]["kconfig"]
     ).is_file()
     assert files == sorted(
         str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()
@@ -188,7 +192,7 @@ def test_kconfig(module, tmp_path, monkeypatch):
     tflm = on("prj.conf", "tflm.conf", modules=[STAND_IN / "tflite-micro"])
     assert "GROUPCOMM_ENGINE_TFLM" in tflm and "GROUPCOMM_ENGINE_STATIC" not in tflm
     with pytest.raises(AssertionError, match="undefined symbol TENSORFLOW_LITE_MICRO"):
-        on("prj.conf", "tflm.conf")  # without the module: Zephyr stops there
+        on("prj.conf", "tflm.conf")  # without the module, Zephyr reports an error
     for missing, named in (("CONFIG_CPP=y", "GROUPCOMM"), ("CONFIG_STD_CPP17=y", "GROUPCOMM")):
         (folder / "app" / "less.conf").write_text(
             (folder / "app" / "prj.conf").read_text().replace(missing, "")
@@ -212,31 +216,35 @@ def test_devicetree(module, tmp_path):
 
 
 @pytest.mark.parametrize("board", BOARDS)
-def test_the_application_proves_itself(module, tmp_path, monkeypatch, board):
-    """Its own CMake, its own main, and on the emulated core of the board TFLM's bytes; flash and RAM as `groupcomm fit` foretold."""
+def test_application_equals_this_machine(module, tmp_path, monkeypatch, board):
+    """The application's own CMake and main give TFLM's bytes on the emulated core.
+
+    Flash and RAM are as predicted by `groupcomm fit`.
+    """
     name, folder, _ = module
     elf = built(folder, tmp_path, monkeypatch, board)
     with Line(emulator(BOARDS[board][2], elf)) as line:
         found = prove(line, name, timeout=20)
     assert equal(found) and found["clock_hz"] == (128_000_000 if "nrf5340" in board else 64_000_000)
-    foretold = bench.bench(bundle.load(name), BOARDS[board][1])
-    assert sizes(elf)[0] == pytest.approx(sum(foretold["flash_bytes"].values()), rel=0.05)
-    held = symbols(elf)
+    predicted = bench.bench(bundle.load(name), BOARDS[board][1])
+    assert sizes(elf)[0] == pytest.approx(sum(predicted["flash_bytes"].values()), rel=0.05)
+    symbol_sizes = symbols(elf)
     memory = (
-        held["groupcomm::(anonymous namespace)::network_memory"]
-        + held["groupcomm::(anonymous namespace)::stream_memory"]
+        symbol_sizes["groupcomm::(anonymous namespace)::network_memory"]
+        + symbol_sizes["groupcomm::(anonymous namespace)::stream_memory"]
     )
     assert memory == pytest.approx(
-        sum(foretold["ram_bytes"][kind] for kind in ("state", "activations", "stream")), rel=0.05
+        sum(predicted["ram_bytes"][kind] for kind in ("state", "activations", "stream")), rel=0.05
     )
     print(
-        f"{name} on {board}: flash {sizes(elf)[0]:,}, foretold {sum(foretold['flash_bytes'].values()):,}; memory {memory:,}"
+        f"{name} on {board}: flash {sizes(elf)[0]:,}, "
+        f"predicted {sum(predicted['flash_bytes'].values()):,}; memory {memory:,}"
     )
 
 
 @pytest.mark.parametrize("clock", ["CONFIG_CLOCK_CONTROL_NRF=y", "CONFIG_CLOCK_CONTROL_NRF=n"])
-def test_the_benchmark_prints(module, tmp_path, monkeypatch, clock):
-    """With either of nrfx's ways to the clock."""
+def test_benchmark_prints_its_result(module, tmp_path, monkeypatch, clock):
+    """Both clock interfaces of nrfx are supported."""
     name, folder, _ = module
     (folder / "app" / "clock.conf").write_text(clock + "\n")
     elf = built(
@@ -246,7 +254,7 @@ def test_the_benchmark_prints(module, tmp_path, monkeypatch, clock):
     done = subprocess.run(
         emulator(BOARDS["nrf5340dk"][2], elf, "none"), capture_output=True, text=True, timeout=120
     )
-    # The emulator's counter of cycles stands still.
+    # The emulator's cycle counter does not advance.
     most = 128_000_000 * bundle.load(name).signal.hop // 16_000
     assert (
         done.stdout == f"128 MHz, cycles a hop: mean 0, worst 0 of {most}, load 0.0 %\n"
@@ -254,8 +262,8 @@ def test_the_benchmark_prints(module, tmp_path, monkeypatch, clock):
     )
 
 
-def test_tflms_engine_builds(module, tmp_path, monkeypatch):
-    """Against headers of upstream's shape: with the model in it, and without the network as plain C."""
+def test_tflm_engine_builds(module, tmp_path, monkeypatch):
+    """The firmware has the model, and not the network as plain C. TFLM's headers are stubs."""
     name, folder, _ = module
     elf = built(
         folder,
@@ -265,19 +273,19 @@ def test_tflms_engine_builds(module, tmp_path, monkeypatch):
         ("prj.conf", "tflm.conf"),
         [STAND_IN / "tflite-micro"],
     )
-    held = symbols(elf)
-    assert held["groupcomm_tflite"] == len(bundle.load(name).model)
+    symbol_sizes = symbols(elf)
+    assert symbol_sizes["groupcomm_tflite"] == len(bundle.load(name).model)
     assert (
-        held["groupcomm::(anonymous namespace)::arena"]
+        symbol_sizes["groupcomm::(anonymous namespace)::arena"]
         == bundle.load(name).description["arena_bytes"]
     )
     assert (
-        not {"run", "reset"} & set(held)
-        and "groupcomm::(anonymous namespace)::network_memory" not in held
+        not {"run", "reset"} & set(symbol_sizes)
+        and "groupcomm::(anonymous namespace)::network_memory" not in symbol_sizes
     )
 
 
-def test_audio_of_48_khz_builds(module, tmp_path, monkeypatch):
+def test_48_khz_audio_builds(module, tmp_path, monkeypatch):
     _, folder, _ = module
     (folder / "app" / "audio.conf").write_text("CONFIG_GROUPCOMM_AUDIO_48K=y\n")
     elf = built(folder, tmp_path, monkeypatch, "nrf5340dk", ("prj.conf", "audio.conf"))
@@ -288,7 +296,7 @@ def test_audio_of_48_khz_builds(module, tmp_path, monkeypatch):
     ).stdout.splitlines()
     names = {line.split(maxsplit=2)[2] for line in lines if len(line.split(maxsplit=2)) == 3}
     assert {"groupcomm_audio_48k", "groupcomm_arm_fir_decimate_f32"} <= names
-    # An application may have a CMSIS-DSP of its own.
+    # The application may contain its own CMSIS-DSP.
     assert not [
         name
         for name in names
@@ -296,7 +304,7 @@ def test_audio_of_48_khz_builds(module, tmp_path, monkeypatch):
     ]
 
 
-def test_the_engine_of_a_module_is_no_option(tmp_path):
+def test_engine_option_is_rejected_for_zephyr(tmp_path):
     done = groupcomm(
         "package", "zephyr", "enhance-nano", "--out", tmp_path / "out", "--engine", "tflm"
     )
