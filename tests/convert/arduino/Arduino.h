@@ -1,4 +1,4 @@
-// As much of Arduino's core as the examples use, to compile them without it.
+// The part of Arduino's core that the examples use, to compile them without Arduino.
 #pragma once
 
 #include <math.h>

@@ -1,4 +1,4 @@
-// As much of Arduino's PDM library as the examples use.
+// The part of Arduino's PDM library that the examples use.
 #pragma once
 
 struct PdmStandIn {

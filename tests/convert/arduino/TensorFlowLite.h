@@ -1,2 +1,2 @@
-// Stands for the library's front header; what it holds comes from micro/testing/upstream.
+// A stub of the main header of TFLM's Arduino library. Its contents are in micro/testing/upstream.
 #pragma once

@@ -1,4 +1,4 @@
-// What a sketch links with in place of Arduino's core: Serial is the UART of QEMU's mps2-an386.
+// A stub of Arduino's core, linked with a sketch. Serial is the UART of QEMU's mps2-an386.
 #include "Arduino.h"
 #include "PDM.h"
 

@@ -1,4 +1,5 @@
-// What the application links with in place of Zephyr: one thread, and the UART of the emulated board, asked when the thread waits.
+// A stub of Zephyr, linked with the application. It has one thread, and polls the UART of the emulated
+// board while the thread waits.
 #include <cstdarg>
 #include <cstdio>
 
@@ -17,7 +18,8 @@
 
 namespace {
 
-// "Cortex-M System Design Kit", APB UART, where QEMU's mps2-an386 and mps2-an505 have it.
+// "Cortex-M System Design Kit", APB UART, at its addresses in QEMU's mps2-an386 and
+// mps2-an505.
 struct Uart {
   volatile uint32_t data, state, control, interrupt, divider;
 };
@@ -27,7 +29,7 @@ Uart* const uart = reinterpret_cast<Uart*>(0x50200000);
 Uart* const uart = reinterpret_cast<Uart*>(0x40004000);
 #endif
 uart_irq_callback_user_data_t callback = nullptr;
-bool half_speed = true;  // as an nRF5340 wakes up
+bool half_speed = true;  // as an nRF5340 after reset
 
 }  // namespace
 
@@ -89,7 +91,7 @@ uint32_t ring_buf_get(struct ring_buf* ring, uint8_t* bytes, uint32_t size) {
   return count;
 }
 
-// %u, %s and %% alone: newlib's printf would be larger than the network.
+// Supports %u, %s and %% only: newlib's printf would be larger than the network.
 void printk(const char* format, ...) {
   va_list arguments;
   va_start(arguments, format);

@@ -1,4 +1,5 @@
-# As much of Zephyr's build as a module and its application use. The test has run Kconfig before: STAND_IN_CONFIG is its .config.
+# The part of Zephyr's build that a module and its application use. The test runs Kconfig before:
+# STAND_IN_CONFIG is its .config.
 project(zephyr_stand_in C CXX)
 set(CMAKE_CXX_STANDARD 17)
 
