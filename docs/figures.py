@@ -3,9 +3,10 @@
     .venv/bin/python docs/figures.py            # all tables: this takes hours
     .venv/bin/python docs/figures.py parity     # the tables whose name begins with "parity"
 
-A table stands between ``<!-- figures: NAME ARGUMENT ... -->`` and ``<!-- end -->``. NAME is a function in this file. The function runs
-commands of ``groupcomm`` with ``--json``. Each result is cached in build/figures, under a key of the command and the bundles that it
-names. A run that was stopped therefore continues, and no result of a bundle that has changed is used.
+A table stands between ``<!-- figures: NAME ARGUMENT ... -->`` and ``<!-- end -->``. NAME is a
+function in this file. The function runs commands of ``groupcomm`` with ``--json``. Each result is
+cached in build/figures, under a key of the command and the bundles that it names. A run that was
+stopped therefore continues, and no result of a bundle that has changed is used.
 """
 
 import hashlib
@@ -20,7 +21,14 @@ KEPT = REPO / "build" / "figures"
 PAGES = [REPO / "README.md", *sorted((REPO / "docs").rglob("*.md"))]
 MARK = re.compile(r"(<!-- figures: ([^>]*?) -->\n).*?(<!-- end -->)", re.DOTALL)
 # The runs of `groupcomm qat` in docs/design/quantization.md.
-AWARE = {"enhance-nano": ["--qat", "build/qat/enhance-nano/best", "--qat", "build/qat/enhance-nano-int4/best"]}
+AWARE = {
+    "enhance-nano": [
+        "--qat",
+        "build/qat/enhance-nano/best",
+        "--qat",
+        "build/qat/enhance-nano-int4/best",
+    ]
+}
 VARIANTS = {
     "ptq-min-max": "PTQ, min-max ranges",
     "ptq-percentile": "PTQ, percentile ranges",
@@ -31,9 +39,15 @@ VARIANTS = {
 }
 BOARDS = {"cortex-m4": "M4", "cortex-m33": "M33", "cortex-m55": "M55"}
 CONDITIONS = {"as they are": "unmodified", "by way of 44.1 kHz": "resampled to 44.1 kHz and back"}
-# The split and the number of mixtures of the released results. Before 0.2.0 this split was called "test".
+# The split and the number of mixtures of the released results. Before 0.2.0 this split was "test".
 TEST = ("--split", "test-2026-11", "--mixtures", "200")
-MEASURES = {"sisdr": ("SI-SDR (dB)", 2), "sdr": ("SDR (dB)", 2), "pesq": ("PESQ-WB", 2), "stoi": ("STOI", 3), "estoi": ("eSTOI", 3)}
+MEASURES = {
+    "sisdr": ("SI-SDR (dB)", 2),
+    "sdr": ("SDR (dB)", 2),
+    "pesq": ("PESQ-WB", 2),
+    "stoi": ("STOI", 3),
+    "estoi": ("eSTOI", 3),
+}
 
 
 def _bundle(name: str) -> bytes:
@@ -43,14 +57,21 @@ def _bundle(name: str) -> bytes:
 
 
 def ask(*command: str) -> dict:
-    """Return the output of ``groupcomm COMMAND --json``, from the cache if the bundles have not changed."""
+    """Return the output of ``groupcomm COMMAND --json``.
+
+    It comes from the cache if the bundles have not changed.
+    """
     about = [_bundle(word) for word in command if (REPO / "convert" / "bundles" / word).is_dir()]
     key = hashlib.sha256(b"\0".join([" ".join(command).encode(), *about])).hexdigest()[:12]
     file = KEPT / f"{re.sub(r'[^a-z0-9.]+', '-', ' '.join(command))}-{key}.json"
     if not file.is_file():
         print("groupcomm", *command, file=sys.stderr)
         said = subprocess.run(
-            [Path(sys.executable).with_name("groupcomm"), *command, "--json"], cwd=REPO, stdout=subprocess.PIPE, text=True, check=False
+            [Path(sys.executable).with_name("groupcomm"), *command, "--json"],
+            cwd=REPO,
+            stdout=subprocess.PIPE,
+            text=True,
+            check=False,
         )
         if said.returncode == 2:
             sys.exit(f"groupcomm {' '.join(command)}: see above")
@@ -82,29 +103,72 @@ def networks(*names: str) -> str:
     """List the sizes, the load on two chips and the quality of each bundle."""
     body = []
     for name in names:
-        inspected, bench, counted = ask("inspect", name), ask("bench", name, "--board", "cortex-m4"), ask("cost", name)
+        inspected, bench, counted = (
+            ask("inspect", name),
+            ask("bench", name, "--board", "cortex-m4"),
+            ask("cost", name),
+        )
         flash, ram = sum(bench["flash_bytes"].values()), bench["ram_bytes"]["total"]
-        loads = [f"{100 * ask('fit', name, '--board', board)['load']:.0f} %" for board in ("nano33ble", "nrf5340dk")]
+        loads = [
+            f"{100 * ask('fit', name, '--board', board)['load']:.0f} %"
+            for board in ("nano33ble", "nrf5340dk")
+        ]
         better = ask("evaluate", name, *TEST)["measures"]["sisdr"]["better"]
         body.append(
-            [f"`{name}`", f"{counted['latency_ms']:g} ms", f"{inspected['parameters']:,}", _macs(inspected["macs"], name),
-             f"{inspected['model_bytes'] / 1000:.0f} KB", f"{flash / 1000:.0f} KB", f"{ram / 1000:.1f} KB", *loads,
-             f"**{better['mean']:.2f}** ({better['low']:.2f} to {better['high']:.2f})"]
-        )  # fmt: skip
-    header = ["network", "latency", "parameters", "MACs per hop", "model.tflite", "flash", "RAM", "load, nRF52840", "load, nRF5340"]
+            [
+                f"`{name}`",
+                f"{counted['latency_ms']:g} ms",
+                f"{inspected['parameters']:,}",
+                _macs(inspected["macs"], name),
+                f"{inspected['model_bytes'] / 1000:.0f} KB",
+                f"{flash / 1000:.0f} KB",
+                f"{ram / 1000:.1f} KB",
+                *loads,
+                f"**{better['mean']:.2f}** ({better['low']:.2f} to {better['high']:.2f})",
+            ]
+        )
+    header = [
+        "network",
+        "latency",
+        "parameters",
+        "MACs per hop",
+        "model.tflite",
+        "flash",
+        "RAM",
+        "load, nRF52840",
+        "load, nRF5340",
+    ]
     return rows([*header, "SI-SDR improvement (dB), 95 % CI"], body)
 
 
 def baselines(*names: str) -> str:
     """Score all systems on the same mixtures, the best first."""
     body = []
-    for s in sorted(ask("baselines", *names, *TEST)["systems"], key=lambda s: -s["sisdri_db"]["mean"]):
+    for s in sorted(
+        ask("baselines", *names, *TEST)["systems"], key=lambda s: -s["sisdri_db"]["mean"]
+    ):
         body.append(
-            [f"**{s['name']}, int8**" if s["ours"] else s["name"], f"{s['params']:,}" if s["params"] else "-",
-             f"{s['macs_per_second'] / 1e6:.1f}" if s["macs_per_second"] else "-", f"{s['latency_ms']:.0f}", interval(s["sisdri_db"]),
-             interval(s["pesq"]), f"{s['stoi']['mean']:.3f}", interval(s["estoi"], 3)]
-        )  # fmt: skip
-    header = ["system", "parameters", "MMAC/s", "latency (ms)", "SI-SDR improvement (dB)", "PESQ-WB", "STOI", "eSTOI"]
+            [
+                f"**{s['name']}, int8**" if s["ours"] else s["name"],
+                f"{s['params']:,}" if s["params"] else "-",
+                f"{s['macs_per_second'] / 1e6:.1f}" if s["macs_per_second"] else "-",
+                f"{s['latency_ms']:.0f}",
+                interval(s["sisdri_db"]),
+                interval(s["pesq"]),
+                f"{s['stoi']['mean']:.3f}",
+                interval(s["estoi"], 3),
+            ]
+        )
+    header = [
+        "system",
+        "parameters",
+        "MMAC/s",
+        "latency (ms)",
+        "SI-SDR improvement (dB)",
+        "PESQ-WB",
+        "STOI",
+        "eSTOI",
+    ]
     return rows(header, body)
 
 
@@ -112,8 +176,18 @@ def against(*names: str) -> str:
     """Paired differences between each bundle and each baseline."""
     found = ask("baselines", *names, *TEST)["against"]
     compared = (("sisdr", "SI-SDR (dB)", 2), ("pesq", "PESQ-WB", 2), ("estoi", "eSTOI", 3))
-    header = [f"`{name}`: {title}" if measure == "sisdr" else title for name in names for measure, title, _ in compared]
-    body = [[other, *(interval(found[name][other][m], n, "+") for name in names for m, _, n in compared)] for other in found[names[0]]]
+    header = [
+        f"`{name}`: {title}" if measure == "sisdr" else title
+        for name in names
+        for measure, title, _ in compared
+    ]
+    body = [
+        [
+            other,
+            *(interval(found[name][other][m], n, "+") for name in names for m, _, n in compared),
+        ]
+        for other in found[names[0]]
+    ]
     return rows(["minus the baseline", *header], body)
 
 
@@ -140,14 +214,18 @@ def groups(*names: str) -> str:
         for kind in ("snr", "speaker", "sexes")
         for group, one in found[0][kind].items()
     ]
-    return rows(["SI-SDR improvement (dB), int8", "mixtures", *(f"`{name}`" for name in names)], body)
+    return rows(
+        ["SI-SDR improvement (dB), int8", "mixtures", *(f"`{name}`" for name in names)], body
+    )
 
 
 def noises(*names: str) -> str:
     """SI-SDR improvement (dB) by noise category, the largest first."""
     found = [ask("evaluate", name, *TEST)["by"]["noise"] for name in names]
     order = sorted(found[0].items(), key=lambda pair: -pair[1]["mean"])
-    body = [[kind, one["mixtures"], *(f"{by[kind]['mean']:.1f}" for by in found)] for kind, one in order]
+    body = [
+        [kind, one["mixtures"], *(f"{by[kind]['mean']:.1f}" for by in found)] for kind, one in order
+    ]
     return rows(["noise category", "mixtures", *(f"`{name}`" for name in names)], body)
 
 
@@ -162,19 +240,37 @@ def robustness(*names: str) -> str:
         ]
         for condition, one in found[0]["conditions"].items()
     ]
-    body.append(["clean speech: SI-SDR of the output (dB)", "", *(interval(f["without_noise_db"], 1) for f in found)])
-    body.append(["noise alone: attenuation (dB)", "", *(interval(f["noise_alone_db"], 1) for f in found)])
-    silences = ["silence" if f["silence_dbfs"] is None else f"{f['silence_dbfs']:.0f} dBFS" for f in found]
+    body.append(
+        [
+            "clean speech: SI-SDR of the output (dB)",
+            "",
+            *(interval(f["without_noise_db"], 1) for f in found),
+        ]
+    )
+    body.append(
+        ["noise alone: attenuation (dB)", "", *(interval(f["noise_alone_db"], 1) for f in found)]
+    )
+    silences = [
+        "silence" if f["silence_dbfs"] is None else f"{f['silence_dbfs']:.0f} dBFS" for f in found
+    ]
     body.append(["digital silence: output", "", *silences])
     return rows(
-        [f"condition, {found[0]['mixtures']} mixtures", "input SI-SDR (dB)", *(f"`{name}`, improvement (dB)" for name in names)], body
+        [
+            f"condition, {found[0]['mixtures']} mixtures",
+            "input SI-SDR (dB)",
+            *(f"`{name}`, improvement (dB)" for name in names),
+        ],
+        body,
     )
 
 
 def demo(name: str = "enhance") -> str:
     """Scores of the demo mixtures."""
     keys = ("sisdr_in_db", "sisdr_float_db", "sisdr_int8_db")
-    body = [[m["name"], *(f"{m[key]:.2f}" for key in keys)] for m in ask("demo", "--bundle", name)["mixtures"]]
+    body = [
+        [m["name"], *(f"{m[key]:.2f}" for key in keys)]
+        for m in ask("demo", "--bundle", name)["mixtures"]
+    ]
     return rows(["mixture", "input SI-SDR (dB)", "float32 (Keras)", "int8 (TFLM, C++)"], body)
 
 
@@ -185,7 +281,9 @@ def parity(name: str) -> str:
         equal = "all" if r["equal_bytes"] == 1 else f"{100 * r['equal_bytes']:.3f} %"
         held = [r["reference"], equal, f"{r['max_steps']:.3g}"] if r["reference"] else ["-"] * 3
         body.append([r["name"], *held, "-" if r["snr_db"] is None else f"{r['snr_db']:.1f}"])
-    return rows(["runtime", "reference", "equal values", "largest difference", "SNR (dB)"], body, left=2)
+    return rows(
+        ["runtime", "reference", "equal values", "largest difference", "SNR (dB)"], body, left=2
+    )
 
 
 def cost(*names: str) -> str:
@@ -194,24 +292,47 @@ def cost(*names: str) -> str:
     for name in names:
         counted, inspected = ask("cost", name), ask("inspect", name)
         body.append(
-            [f"`{name}`", f"{counted['params']:,}", _macs(counted["macs_per_hop"], name), f"{counted['macs_per_second']:,}",
-             f"{counted['state_bytes']:,} bytes", f"{inspected['model_bytes']:,} bytes",
-             f"{inspected['model_bytes'] / counted['params']:.2f}", f"{inspected['arena_bytes']:,} bytes"]
-        )  # fmt: skip
-    header = ["network", "parameters", "MACs per hop (8 ms)", "MACs per second", "state, int8", "model.tflite", "bytes per parameter"]
+            [
+                f"`{name}`",
+                f"{counted['params']:,}",
+                _macs(counted["macs_per_hop"], name),
+                f"{counted['macs_per_second']:,}",
+                f"{counted['state_bytes']:,} bytes",
+                f"{inspected['model_bytes']:,} bytes",
+                f"{inspected['model_bytes'] / counted['params']:.2f}",
+                f"{inspected['arena_bytes']:,} bytes",
+            ]
+        )
+    header = [
+        "network",
+        "parameters",
+        "MACs per hop (8 ms)",
+        "MACs per second",
+        "state, int8",
+        "model.tflite",
+        "bytes per parameter",
+    ]
     return rows([*header, "arena (TFLM, 64-bit host)"], body)
 
 
 def bench(*names: str) -> str:
     """Instructions and bytes on the emulated cores."""
-    columns = [(name, board, ask("bench", name, "--board", board)) for name in names for board in BOARDS]
+    columns = [
+        (name, board, ask("bench", name, "--board", board)) for name in names for board in BOARDS
+    ]
     lines = {
         "whole hop, worst case (instructions)": lambda f: f"{f['instructions']['hop']['worst']:,}",
         "network, mean (instructions)": lambda f: f"{f['instructions']['network']['mean']:,.0f}",
-        "STFT, features, masks, inverse STFT (instructions)": lambda f: f"{f['instructions']['signal']['mean']:,.0f}",
+        "STFT, features, masks, inverse STFT (instructions)": lambda f: (
+            f"{f['instructions']['signal']['mean']:,.0f}"
+        ),
         "network, instructions per MAC": lambda f: f"{f['instructions']['network_per_mac']:.2f}",
-        "flash: weights (int8) and biases (int32) (bytes)": lambda f: f"{f['flash_bytes']['weights']:,}",
-        "flash: code, tables, quantization parameters (bytes)": lambda f: f"{f['flash_bytes']['rest']:,}",
+        "flash: weights (int8) and biases (int32) (bytes)": lambda f: (
+            f"{f['flash_bytes']['weights']:,}"
+        ),
+        "flash: code, tables, quantization parameters (bytes)": lambda f: (
+            f"{f['flash_bytes']['rest']:,}"
+        ),
         "RAM: state (bytes)": lambda f: f"{f['ram_bytes']['state']:,}",
         "RAM: activations, overlapped (bytes)": lambda f: f"{f['ram_bytes']['activations']:,}",
         "RAM: stream (bytes)": lambda f: f"{f['ram_bytes']['stream']:,}",
@@ -228,13 +349,24 @@ def loads(*names: str) -> str:
     body = []
     for name in names:
         found = [ask("fit", name, "--board", board) for board in boards]
-        body.append([f"`{name}`", *(f"{100 * f['load']:.0f} % ({f['most_cycles_per_instruction']:.2f})" for f in found)])
+        body.append(
+            [
+                f"`{name}`",
+                *(
+                    f"{100 * f['load']:.0f} % ({f['most_cycles_per_instruction']:.2f})"
+                    for f in found
+                ),
+            ]
+        )
     return rows(["network", *boards], body)
 
 
 def operators(name: str) -> str:
     """Instructions per hop by kind of operator."""
-    found = {board: {kind["name"]: kind for kind in ask("bench", name, "--board", board)["kinds"]} for board in BOARDS}
+    found = {
+        board: {kind["name"]: kind for kind in ask("bench", name, "--board", board)["kinds"]}
+        for board in BOARDS
+    }
     body = []
     for kind in sorted(found["cortex-m4"].values(), key=lambda k: -k["instructions"]):
         if not kind["instructions"]:
@@ -242,8 +374,13 @@ def operators(name: str) -> str:
         cells = []
         for kinds in found.values():
             one = kinds[kind["name"]]
-            cells.append(f"{one['instructions']:,.0f}" + (f" ({one['instructions'] / one['macs']:.2f})" if one["macs"] else ""))
-        body.append([kind["name"], kind["count"], f"{kind['macs']:,}" if kind["macs"] else "", *cells])
+            cells.append(
+                f"{one['instructions']:,.0f}"
+                + (f" ({one['instructions'] / one['macs']:.2f})" if one["macs"] else "")
+            )
+        body.append(
+            [kind["name"], kind["count"], f"{kind['macs']:,}" if kind["macs"] else "", *cells]
+        )
     return rows(["operator", "count", "MACs", *BOARDS], body)
 
 
@@ -253,15 +390,23 @@ def portable(name: str) -> str:
     for board in BOARDS:
         found = [ask("bench", name, "--board", board, *more) for more in (["--portable"], [])]
         slow, fast = (
-            {kind["name"]: kind["instructions"] for kind in f["kinds"]} | {"network": f["instructions"]["network"]["mean"]} for f in found
+            {kind["name"]: kind["instructions"] for kind in f["kinds"]}
+            | {"network": f["instructions"]["network"]["mean"]}
+            for f in found
         )
         for kind in filter(slow.get, slow):
-            body.setdefault(kind, []).append(f"{slow[kind]:,.0f} to {fast[kind]:,.0f} ({slow[kind] / fast[kind]:.1f} x)")
-    return rows(["instructions per hop", *BOARDS.values()], [[kind, *cells] for kind, cells in body.items()])
+            body.setdefault(kind, []).append(
+                f"{slow[kind]:,.0f} to {fast[kind]:,.0f} ({slow[kind] / fast[kind]:.1f} x)"
+            )
+    return rows(
+        ["instructions per hop", *BOARDS.values()], [[kind, *cells] for kind, cells in body.items()]
+    )
 
 
 def _variants(name: str) -> list[dict]:
-    found = ask("variants", name, *AWARE.get(name, []), "--mixtures", "64", "--levels", "16")["variants"]
+    found = ask("variants", name, *AWARE.get(name, []), "--mixtures", "64", "--levels", "16")[
+        "variants"
+    ]
     return [row | {"name": VARIANTS.get(row["name"], row["name"])} for row in found]
 
 
@@ -269,23 +414,45 @@ def variants(name: str) -> str:
     """Quality and cost of each quantization variant."""
     body = []
     for row in _variants(name):
-        line = [row["name"], f"{row['sisdri_db']['mean']:.2f}", f"{row['pesq']['mean']:.3f}", f"{row['estoi']['mean']:.3f}"]
+        line = [
+            row["name"],
+            f"{row['sisdri_db']['mean']:.2f}",
+            f"{row['pesq']['mean']:.3f}",
+            f"{row['estoi']['mean']:.3f}",
+        ]
         if row["lost"] is None:
             body.append([*line, *["-"] * 7])
             continue
         counts = [row["instructions"].get(board) for board in ("cortex-m4", "cortex-m55")]
         line += [interval(row["lost"][m], 3, "+") for m in ("sisdr", "pesq", "estoi")]
-        line += [f"{row['model_bytes']:,}", f"{row['arena_bytes']:,}", *("-" if n is None else f"{n:,.0f}" for n in counts)]
+        line += [
+            f"{row['model_bytes']:,}",
+            f"{row['arena_bytes']:,}",
+            *("-" if n is None else f"{n:,.0f}" for n in counts),
+        ]
         body.append(line)
-    header = [f"`{name}`", "SI-SDR improvement (dB)", "PESQ-WB", "eSTOI", "SI-SDR loss (dB)", "PESQ loss", "eSTOI loss"]
-    return rows([*header, "model (bytes)", "arena (bytes)", "instructions, M4", "instructions, M55"], body)
+    header = [
+        f"`{name}`",
+        "SI-SDR improvement (dB)",
+        "PESQ-WB",
+        "eSTOI",
+        "SI-SDR loss (dB)",
+        "PESQ loss",
+        "eSTOI loss",
+    ]
+    return rows(
+        [*header, "model (bytes)", "arena (bytes)", "instructions, M4", "instructions, M55"], body
+    )
 
 
 def levels(name: str) -> str:
     """SI-SDR loss of each variant at each speech level."""
     found = [row for row in _variants(name) if row["lost"]]
     at = list(found[0]["lost"]["levels"])
-    body = [[row["name"], *(interval(row["lost"]["levels"][level], 3, "+") for level in at)] for row in found]
+    body = [
+        [row["name"], *(interval(row["lost"]["levels"][level], 3, "+") for level in at)]
+        for row in found
+    ]
     return rows([f"`{name}`", *(f"{level} dBFS" for level in at)], body)
 
 
@@ -296,8 +463,24 @@ def drift(*names: str) -> str:
         f = ask("drift", name)
         int8 = [f"{f['int8_db'][i]:.3f}" for i in (0, 1, -2, -1)]
         settled = "never" if f["settled"] is None else f"minute {f['settled']}"
-        body.append([f"`{name}`", *int8, f"{f['drift_db']:+.4f}", f"{f['float_db'][1]:.3f}", f"{f['float_db'][-1]:.3f}", settled])
-    header = ["SI-SDR improvement (dB)", "int8, minute 1", "minute 2", "second to last", "last", "last minus minute 2"]
+        body.append(
+            [
+                f"`{name}`",
+                *int8,
+                f"{f['drift_db']:+.4f}",
+                f"{f['float_db'][1]:.3f}",
+                f"{f['float_db'][-1]:.3f}",
+                settled,
+            ]
+        )
+    header = [
+        "SI-SDR improvement (dB)",
+        "int8, minute 1",
+        "minute 2",
+        "second to last",
+        "last",
+        "last minus minute 2",
+    ]
     return rows([*header, "float32, minute 2", "last", "masks repeat from"], body)
 
 

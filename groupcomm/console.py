@@ -100,7 +100,7 @@ def new_table(
 
 
 def progress() -> Progress:
-    """A progress bar on stderr; use as a context manager, ``add_task`` inside."""
+    """Return a progress bar on stderr: a context manager, with ``add_task`` inside."""
     return Progress(
         TextColumn("{task.description}"),
         BarColumn(),

@@ -12,14 +12,17 @@ from pathlib import Path
 
 from groupcomm.errors import UserError
 
-REPO = Path(__file__).resolve().parent.parent  # the checkout, for what only a checkout has: Bazel's workspace and the tests
+REPO = (
+    Path(__file__).resolve().parent.parent
+)  # the checkout, for what only a checkout has: Bazel's workspace and the tests
 
 
 def resource(path: str) -> Path:
-    """Path of a file or folder that the project ships, in a checkout and in an installation.
+    """Return the path of a file or folder that the project ships.
 
-    The folders of the Python packages (``convert/bundles`` for example) are where the packages are. Everything else, such as
-    ``micro`` and ``LICENSE``, is in the root of a checkout; the wheel has it in ``groupcomm/_data``.
+    It works in a checkout and in an installation. The folders of the Python packages
+    (``convert/bundles`` for example) are where the packages are. Everything else, such as ``micro``
+    and ``LICENSE``, is in the root of a checkout; the wheel has it in ``groupcomm/_data``.
 
     Parameters
     ----------
@@ -36,7 +39,9 @@ def resource(path: str) -> Path:
     FileNotFoundError
         When the project does not ship it.
     """
-    package = Path(str(importlib.resources.files("groupcomm") / "files.py")).resolve().parent  # Bazel's folders hold links
+    package = (
+        Path(str(importlib.resources.files("groupcomm") / "files.py")).resolve().parent
+    )  # Bazel's folders hold links
     for root in (package / "_data", package.parent):
         if (root / path).exists():
             return root / path
@@ -44,27 +49,33 @@ def resource(path: str) -> Path:
 
 
 def cache_dir() -> Path:
-    """Folder for what can be fetched or made again: ``$GROUPCOMM_CACHE``, else ``~/.cache/groupcomm``."""
+    """Return the cache folder: ``$GROUPCOMM_CACHE``, else ``~/.cache/groupcomm``.
+
+    It holds only what can be fetched or made again.
+    """
     return Path(os.environ.get("GROUPCOMM_CACHE") or Path.home() / ".cache" / "groupcomm")
 
 
 def sha256(path: Path) -> str:
-    """Hexadecimal SHA-256 of a file's bytes."""
+    """Return the hexadecimal SHA-256 of a file's bytes."""
     with open(path, "rb") as f:
         return hashlib.file_digest(f, "sha256").hexdigest()
 
 
 def soundfile_error() -> type[Exception]:
-    """What soundfile raises where others raise OSError, or OSError itself while soundfile is not loaded (it is not light)."""
+    """Return the exception that soundfile raises where other libraries raise OSError.
+
+    While soundfile is not loaded, it is OSError: this function does not import soundfile.
+    """
     return sys.modules["soundfile"].LibsndfileError if "soundfile" in sys.modules else OSError
 
 
 @contextlib.contextmanager
 def atomic_path(path: Path) -> Iterator[Path]:
-    """Yield a temporary path beside ``path``; it takes the final name only when the block ends without an error.
+    """Yield a temporary path, which becomes ``path`` when the block ends without an error.
 
-    So a full disk or Ctrl-C leaves the old file, or none, never half of one. The temporary name keeps the suffixes, for
-    writers that look at them.
+    So a full disk or Ctrl-C leaves the old file or none, and never a part of one. The temporary
+    name keeps the suffixes, because some writers choose the format by them.
 
     Raises
     ------
@@ -77,7 +88,9 @@ def atomic_path(path: Path) -> Iterator[Path]:
         fd, name = tempfile.mkstemp(prefix=".part-", suffix=path.name, dir=path.parent)
         os.close(fd)
     except OSError as e:
-        raise UserError(f"{path.parent}: cannot write here ({e.strerror}); choose another output folder") from e
+        raise UserError(
+            f"{path.parent}: cannot write here ({e.strerror}); choose another output folder"
+        ) from e
     temporary = Path(name)
     try:
         yield temporary
@@ -87,16 +100,19 @@ def atomic_path(path: Path) -> Iterator[Path]:
         temporary.replace(path)
     except (OSError, soundfile_error()) as e:
         reason = getattr(e, "strerror", None) or e
-        raise UserError(f"{path}: cannot write ({reason}); free some space or choose another output folder") from e
+        raise UserError(
+            f"{path}: cannot write ({reason}); free some space or choose another output folder"
+        ) from e
     finally:
         temporary.unlink(missing_ok=True)
 
 
 @contextlib.contextmanager
 def atomic_folder(path: Path) -> Iterator[Path]:
-    """Like `atomic_path` for a whole folder: it replaces ``path`` only when the block ends without an error.
+    """Yield a temporary folder, which replaces ``path`` when the block ends without an error.
 
-    It replaces an empty folder, or one that holds only files that the new one holds too: an earlier version of the same thing.
+    It replaces an empty folder, or one that holds only files that the new one holds too, that is,
+    an earlier version of the same folder.
 
     Raises
     ------
@@ -105,19 +121,27 @@ def atomic_folder(path: Path) -> Iterator[Path]:
     """
     path = Path(path).absolute()
     if path.exists() and not path.is_dir():
-        raise UserError(f"{path}: is a file, and a folder is to be made there; choose another output folder")
+        raise UserError(
+            f"{path}: is a file, and a folder is to be made there; choose another output folder"
+        )
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         temporary = Path(tempfile.mkdtemp(prefix=".part-", dir=path.parent))
     except OSError as e:
-        raise UserError(f"{path.parent}: cannot write here ({e.strerror}); choose another output folder") from e
+        raise UserError(
+            f"{path.parent}: cannot write here ({e.strerror}); choose another output folder"
+        ) from e
     try:
         yield temporary
         temporary.chmod(0o755)
         if path.exists():
-            foreign = sorted({p.name for p in path.iterdir()} - {p.name for p in temporary.iterdir()})
+            foreign = sorted(
+                {p.name for p in path.iterdir()} - {p.name for p in temporary.iterdir()}
+            )
             if foreign:
-                raise UserError(f"{path}: holds {foreign[0]}, which would be lost; choose another output folder")
+                raise UserError(
+                    f"{path}: holds {foreign[0]}, which would be lost; choose another output folder"
+                )
             old = temporary.with_name(temporary.name + "-old")
             path.replace(old)
             temporary.replace(path)
@@ -125,6 +149,9 @@ def atomic_folder(path: Path) -> Iterator[Path]:
         else:
             temporary.replace(path)
     except OSError as e:
-        raise UserError(f"{path}: cannot write ({e.strerror or e}); free some space or choose another output folder") from e
+        raise UserError(
+            f"{path}: cannot write ({e.strerror or e}); "
+            "free some space or choose another output folder"
+        ) from e
     finally:
         shutil.rmtree(temporary, ignore_errors=True)

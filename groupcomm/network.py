@@ -146,7 +146,9 @@ class Network:
         try:
             import soxr
         except ModuleNotFoundError as e:
-            raise UserError(f"rate {rate}: the network runs at {self.sample_rate} Hz, and {missing_package(e)}") from e
+            raise UserError(
+                f"rate {rate}: the network runs at {self.sample_rate} Hz, and {missing_package(e)}"
+            ) from e
         out = self._stream.process_whole(soxr.resample(x, rate, self.sample_rate, quality="VHQ"))
         back = soxr.resample(out.T, self.sample_rate, rate, quality="VHQ").T[:, : len(x)]
         return np.pad(back, [(0, 0), (0, len(x) - back.shape[1])])  # resamplers round the length
@@ -230,7 +232,9 @@ class Stream:
         """
         x = _samples(hop)
         if not len(x) or len(x) % self._hop:
-            raise UserError(f"{len(x)} samples: a stream takes {self._hop} samples at a time, or a multiple")
+            raise UserError(
+                f"{len(x)} samples: a stream takes {self._hop} samples at a time, or a multiple"
+            )
         return self._stream.process(x)
 
     def reset(self) -> None:
@@ -242,7 +246,9 @@ def _samples(x: np.ndarray) -> np.ndarray:
     """Mono sound as float32 in -1..1 [shape=(samples,)]."""
     x = np.asarray(x)
     if x.ndim != 1:
-        raise UserError(f"shape {x.shape}: not mono; give one axis of samples, for example x.mean(axis=1)")
+        raise UserError(
+            f"shape {x.shape}: not mono; give one axis of samples, for example x.mean(axis=1)"
+        )
     if x.dtype == np.int16:
         return x.astype(np.float32) / 32768
     if not np.issubdtype(x.dtype, np.floating):

@@ -216,7 +216,10 @@ class Evaluation(_Result):
             | {
                 "sisdri_db": Interval(**found["sisdri_db"]),
                 "measures": {key: measure(one) for key, one in found["measures"].items()},
-                "by": {kind: {key: Group(**one) for key, one in groups.items()} for kind, groups in found["by"].items()},
+                "by": {
+                    kind: {key: Group(**one) for key, one in groups.items()}
+                    for kind, groups in found["by"].items()
+                },
                 "worst": tuple(found["worst"]),
             }
         )

@@ -1,7 +1,8 @@
 """Fixtures of all tests, and two rules about the markers (pyproject.toml lists them).
 
-A module whose ``pytestmark`` has a marker that ``-m`` excludes with ``not`` is not imported. So ``-m "not tensorflow"``
-does not import TensorFlow at all, and then a test that imports it without the marker fails.
+A module whose ``pytestmark`` has a marker that ``-m`` excludes with ``not`` is not imported. So
+``-m "not tensorflow"`` does not import TensorFlow at all, and then a test that imports it without
+the marker fails.
 """
 
 import os
@@ -60,7 +61,7 @@ def tiny_net():
 
 @pytest.fixture(scope="session")
 def tiny_corpus(tmp_path_factory) -> str:
-    """Name of a corpus of six buzzing "speakers" and six noises, under a cache folder of its own."""
+    """Build a corpus of six buzzing "speakers" and six noises in its own cache; return its name."""
     from tests.helpers import corpora
 
     root = tmp_path_factory.mktemp("corpus")

@@ -19,5 +19,9 @@ def imported(path):
 def test_test_modules_import_only_helpers_from_tests():
     """What several test modules need is in tests/helpers."""
     for path in MODULES:
-        ours = [name for name in imported(path) if name.split(".")[0] == "tests" or name.startswith("test_")]
+        ours = [
+            name
+            for name in imported(path)
+            if name.split(".")[0] == "tests" or name.startswith("test_")
+        ]
         assert all(name.startswith("tests.helpers.") for name in ours), (path, ours)

@@ -92,9 +92,22 @@ def write(out: Path, bundles: tuple[str, ...] = RELEASED, commit: str = "HEAD") 
         for bundle in bundles:
             for kind in ("arduino", "zephyr"):
                 made = scratch / kind / f"groupcomm-{bundle}"
-                command = (sys.executable, "-m", "groupcomm.cli", "package", kind, bundle, "--out", made)
+                command = (
+                    sys.executable,
+                    "-m",
+                    "groupcomm.cli",
+                    "package",
+                    kind,
+                    bundle,
+                    "--out",
+                    made,
+                )
                 _run(*command, env=environment, cwd=source)
-                pack(folder_files(made), part / f"groupcomm-{bundle}-{kind}-{__version__}.zip", seconds)
+                pack(
+                    folder_files(made),
+                    part / f"groupcomm-{bundle}-{kind}-{__version__}.zip",
+                    seconds,
+                )
             files = folder_files(source / "convert" / "bundles" / bundle)
             pack(files, part / f"groupcomm-{bundle}-bundle-{__version__}.zip", seconds)
         sums = [f"{sha256(file)}  {file.name}\n" for file in sorted(part.iterdir())]

@@ -1,6 +1,8 @@
-"""Process a stream hop by hop: raw 16-bit mono PCM at 16 kHz from standard input to standard output.
+"""Process raw 16-bit mono PCM at 16 kHz hop by hop, from standard input to standard output.
 
-With ALSA: arecord -t raw -f S16_LE -r 16000 | python live_stream.py | aplay -t raw -f S16_LE -r 16000
+With ALSA:
+
+    arecord -t raw -f S16_LE -r 16000 | python live_stream.py | aplay -t raw -f S16_LE -r 16000
 """
 
 import sys

@@ -54,7 +54,8 @@ except groupcomm.UserError as e:
     assert done.stdout.splitlines() == [
         "(1, 1000)",
         "(1, 1000)",
-        "rate 8000: the network runs at 16000 Hz, and the package soxr is not installed; pip install 'groupcomm-micro[audio]'",
+        "rate 8000: the network runs at 16000 Hz, and the package soxr is not installed; "
+        "pip install 'groupcomm-micro[audio]'",
     ]
 
 
@@ -85,9 +86,13 @@ def test_both_engines_and_the_stream_give_the_same_samples(opened, noisy):
         hops = noisy[: len(noisy) // one.hop * one.hop].reshape(-1, one.hop)
         for _ in range(2):
             out = np.concatenate([stream.process(hop) for hop in hops], axis=1)
-            np.testing.assert_array_equal(out[:, one.latency :], expected[:, : out.shape[1] - one.latency])
+            np.testing.assert_array_equal(
+                out[:, one.latency :], expected[:, : out.shape[1] - one.latency]
+            )
             stream.reset()
-        np.testing.assert_array_equal(other.process(hops.ravel()), out)  # several hops at a time, in a stream of its own
+        np.testing.assert_array_equal(
+            other.process(hops.ravel()), out
+        )  # several hops at a time, in a stream of its own
 
 
 def test_a_separation_network_gives_two_sources():
@@ -120,9 +125,13 @@ def test_input_that_is_not_mono_sound_is_refused(opened, x, message):
 
 
 def test_misuse_names_the_value_and_the_way_out(opened):
-    with pytest.raises(groupcomm.UserError, match="100 samples: a stream takes 128 samples at a time"):
+    with pytest.raises(
+        groupcomm.UserError, match="100 samples: a stream takes 128 samples at a time"
+    ):
         opened.stream().process(np.zeros(100))
-    with pytest.raises(groupcomm.UserError, match="engine 'gpu': there is no such engine; use 'tflm' or 'compiled'"):
+    with pytest.raises(
+        groupcomm.UserError, match="engine 'gpu': there is no such engine; use 'tflm' or 'compiled'"
+    ):
         groupcomm.load(NAME, engine="gpu")
     with pytest.raises(groupcomm.UserError, match="rate 0: not a sample rate"):
         opened.process(np.zeros(100), rate=0)
@@ -135,9 +144,21 @@ def test_misuse_names_the_value_and_the_way_out(opened):
 
 
 def test_results_become_the_dicts_of_the_commands():
-    measure = {"in": 1.0, "out": 2.0, "better": {"mean": 1.0, "low": 0.5, "high": 1.5}, "mixtures": 2}
+    measure = {
+        "in": 1.0,
+        "out": 2.0,
+        "better": {"mean": 1.0, "low": 0.5, "high": 1.5},
+        "mixtures": 2,
+    }
     missing = {"in": None, "out": None, "better": None, "mixtures": 0}
-    group = {"mixtures": 2, "mean": 1.0, "low": 0.5, "high": 1.5, "worst_twentieth": 0.1, "harm": 0.0}
+    group = {
+        "mixtures": 2,
+        "mean": 1.0,
+        "low": 0.5,
+        "high": 1.5,
+        "worst_twentieth": 0.1,
+        "harm": 0.0,
+    }
     found = {
         "name": NAME,
         "runtime": "tflm",
@@ -155,11 +176,17 @@ def test_results_become_the_dicts_of_the_commands():
     }
     evaluation = results.Evaluation.of(found)
     assert evaluation.to_dict() == found and json.dumps(evaluation.to_dict())
-    assert evaluation.measures["sisdr"].improvement.low == 0.5 and evaluation.by["snr"]["0 to 5 dB"].harm == 0.0
+    assert (
+        evaluation.measures["sisdr"].improvement.low == 0.5
+        and evaluation.by["snr"]["0 to 5 dB"].harm == 0.0
+    )
     with pytest.raises(dataclasses.FrozenInstanceError):
         evaluation.harm = 1.0
     conversion = groupcomm.Conversion("out", 1, 2, "ptq", "percentile", 8, 500)
-    assert "weights" not in conversion.to_dict() and dataclasses.replace(conversion, weights=4).to_dict()["weights"] == 4
+    assert (
+        "weights" not in conversion.to_dict()
+        and dataclasses.replace(conversion, weights=4).to_dict()["weights"] == 4
+    )
 
 
 def test_examples_in_the_docstrings_run():

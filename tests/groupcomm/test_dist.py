@@ -45,7 +45,9 @@ def test_the_version_has_one_source():
 @pytest.mark.skipif(not (REPO / ".git").exists(), reason="the release is made from a commit")
 def test_the_release_is_reproducible(tmp_path):
     sums = []
-    commit = subprocess.run(["git", "rev-parse", "HEAD"], cwd=REPO, capture_output=True, text=True, check=True).stdout.strip()
+    commit = subprocess.run(
+        ["git", "rev-parse", "HEAD"], cwd=REPO, capture_output=True, text=True, check=True
+    ).stdout.strip()
     for folder in (tmp_path / "first", tmp_path / "second"):
         dist.write(folder, ("enhance-nano",), commit)
         sums.append((folder / "SHA256SUMS").read_text())

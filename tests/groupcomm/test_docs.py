@@ -1,4 +1,7 @@
-"""The documents: links resolve, lines are short, every page can be reached, and every command that they name exists."""
+"""The documents: links resolve, lines are short, and every page can be reached.
+
+Every command that they name exists.
+"""
 
 import re
 from pathlib import Path
@@ -10,7 +13,9 @@ from groupcomm.cli import app
 from groupcomm.files import REPO
 
 PAGES = sorted(
-    page for folder in ("", "docs", "micro", "calibration_data") for page in (REPO / folder).glob("**/*.md" if folder else "*.md")
+    page
+    for folder in ("", "docs", "micro", "calibration_data")
+    for page in (REPO / folder).glob("**/*.md" if folder else "*.md")
 )
 LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 FENCE = re.compile(r"^ *```.*?^ *```", re.DOTALL | re.MULTILINE)
@@ -24,7 +29,9 @@ def ids(page: Path) -> str:
 
 
 def without_code(text: str) -> str:
-    return "\n".join(line for line in FENCE.sub("", text).splitlines() if not line.startswith("    "))
+    return "\n".join(
+        line for line in FENCE.sub("", text).splitlines() if not line.startswith("    ")
+    )
 
 
 def anchors(page: Path) -> set[str]:
@@ -35,8 +42,18 @@ def anchors(page: Path) -> set[str]:
 
 def targets(page: Path) -> list[tuple[Path, str]]:
     """Relative links of a page: file and anchor."""
-    links = [link for link in LINK.findall(without_code(page.read_text())) if not re.match(r"[a-z]+:", link)]
-    return [((page.parent / link.partition("#")[0]).resolve() if link[0] != "#" else page, link.partition("#")[2]) for link in links]
+    links = [
+        link
+        for link in LINK.findall(without_code(page.read_text()))
+        if not re.match(r"[a-z]+:", link)
+    ]
+    return [
+        (
+            (page.parent / link.partition("#")[0]).resolve() if link[0] != "#" else page,
+            link.partition("#")[2],
+        )
+        for link in links
+    ]
 
 
 @pytest.mark.parametrize("page", PAGES, ids=ids)
@@ -49,7 +66,11 @@ def test_every_relative_link_resolves(page):
 @pytest.mark.parametrize("page", PAGES, ids=ids)
 def test_no_prose_line_is_too_long(page):
     lines = FENCE.sub(lambda fence: "\n" * fence[0].count("\n"), page.read_text()).splitlines()
-    prose = {number: line for number, line in enumerate(lines, 1) if not line.lstrip().startswith("|") and not line.startswith("    ")}
+    prose = {
+        number: line
+        for number, line in enumerate(lines, 1)
+        if not line.lstrip().startswith("|") and not line.startswith("    ")
+    }
     assert not {number: line for number, line in prose.items() if len(line) > LONGEST}
 
 
@@ -58,7 +79,9 @@ def test_every_page_is_reachable_from_the_readme_or_the_index():
     while new:
         page = new.pop()
         reached.add(page)
-        new |= {file for file, _ in targets(page) if file.suffix == ".md" and file.exists()} - reached
+        new |= {
+            file for file, _ in targets(page) if file.suffix == ".md" and file.exists()
+        } - reached
     assert set(PAGES) <= reached
 
 
@@ -67,6 +90,10 @@ def test_every_command_that_is_named_exists(page):
     group = typer.main.get_command(app)
     known = set(group.list_commands(typer.Context(group)))
     text = page.read_text()
-    code = [*FENCE.findall(text), *re.findall(r"^    .*$", text, re.MULTILINE), *re.findall(r"`([^`]+)`", FENCE.sub("", text))]
+    code = [
+        *FENCE.findall(text),
+        *re.findall(r"^    .*$", text, re.MULTILINE),
+        *re.findall(r"`([^`]+)`", FENCE.sub("", text)),
+    ]
     named = {name for piece in code for name in COMMAND.findall(re.sub(r"#.*", "", piece))}
     assert named <= known, sorted(named - known)

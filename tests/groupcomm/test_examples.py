@@ -43,7 +43,9 @@ def test_denoise_a_file(tmp_path, pcm):
 
 
 def test_live_stream(pcm):
-    out = np.frombuffer(run(sys.executable, EXAMPLES / "python" / "live_stream.py", input=pcm.tobytes()), "<i2")
+    out = np.frombuffer(
+        run(sys.executable, EXAMPLES / "python" / "live_stream.py", input=pcm.tobytes()), "<i2"
+    )
     np.testing.assert_array_equal(out, streamed(pcm))
 
 

@@ -15,7 +15,9 @@ figures = importlib.util.module_from_spec(SPEC)
 SPEC.loader.exec_module(figures)
 
 inspected_once = functools.cache(inspection.inspect)
-MARKED = [(page, found[2]) for page in figures.PAGES for found in figures.MARK.finditer(page.read_text())]
+MARKED = [
+    (page, found[2]) for page in figures.PAGES for found in figures.MARK.finditer(page.read_text())
+]
 
 
 def test_every_mark_has_an_end():
@@ -30,40 +32,71 @@ def test_every_mark_has_an_end():
 def test_every_mark_names_a_table_and_existing_bundles(mark):
     name, *arguments = mark.split()
     inspect.signature(getattr(figures, name)).bind(*arguments)
-    assert all((REPO / "convert" / "bundles" / argument / "bundle.json").is_file() for argument in arguments)
+    assert all(
+        (REPO / "convert" / "bundles" / argument / "bundle.json").is_file()
+        for argument in arguments
+    )
 
 
-@pytest.mark.parametrize(("page", "table"), [("README.md", "networks"), ("docs/results.md", "cost")])
+@pytest.mark.parametrize(
+    ("page", "table"), [("README.md", "networks"), ("docs/results.md", "cost")]
+)
 def test_table_sizes_match_the_bundles(page, table):
-    found = next(m for m in figures.MARK.finditer((REPO / page).read_text()) if m[2].startswith(table))
+    found = next(
+        m for m in figures.MARK.finditer((REPO / page).read_text()) if m[2].startswith(table)
+    )
     names = found[2].split()[1:]
-    rows = [[cell.strip(" `") for cell in line.strip("|").split("|")] for line in found[0].splitlines() if line.startswith("| `")]
+    rows = [
+        [cell.strip(" `") for cell in line.strip("|").split("|")]
+        for line in found[0].splitlines()
+        if line.startswith("| `")
+    ]
     assert [row[0] for row in rows] == names
     for row in rows:
         inspected = inspected_once(row[0])
         for figure in (f"{inspected['parameters']:,}", figures._macs(inspected["macs"], row[0])):
             assert figure in row, (figure, row)
-        assert {f"{inspected['model_bytes']:,} bytes", f"{inspected['model_bytes'] / 1000:.0f} KB"} & set(row), row
+        assert {
+            f"{inspected['model_bytes']:,} bytes",
+            f"{inspected['model_bytes'] / 1000:.0f} KB",
+        } & set(row), row
 
 
 def test_main_writes_only_between_the_marks(tmp_path, monkeypatch):
     page = tmp_path / "page.md"
     page.write_text(
-        "before\n<!-- figures: cost one -->\nold\n<!-- end -->\nbetween\n<!-- figures: parity one -->\nkept\n<!-- end -->\nafter\n"
+        "before\n<!-- figures: cost one -->\nold\n<!-- end -->\nbetween\n"
+        "<!-- figures: parity one -->\nkept\n<!-- end -->\nafter\n"
     )
     results = {
-        "cost": {"params": 1000, "macs_per_hop": 20000, "macs_per_second": 2500000, "state_bytes": 30},
+        "cost": {
+            "params": 1000,
+            "macs_per_hop": 20000,
+            "macs_per_second": 2500000,
+            "state_bytes": 30,
+        },
         "inspect": {"model_bytes": 1500, "arena_bytes": 4000},
     }
     bundle = tmp_path / "convert" / "bundles" / "one" / "bundle.json"
     bundle.parent.mkdir(parents=True)
     bundle.write_text(json.dumps({"signal": {"hop": 128, "sample_rate": 16000}}))
-    for name, value in {"PAGES": [page], "REPO": tmp_path, "ask": lambda *command: results[command[0]]}.items():
+    for name, value in {
+        "PAGES": [page],
+        "REPO": tmp_path,
+        "ask": lambda *command: results[command[0]],
+    }.items():
         monkeypatch.setattr(figures, name, value)
     figures.main(["cost"])
     first, kept = page.read_text().split("between")
-    assert first.startswith("before\n<!-- figures: cost one -->\n| ") and first.endswith(" |\n<!-- end -->\n") and "old" not in first
-    assert "| `one` | 1,000 | 20,000 | 2,500,000 | 30 bytes | 1,500 bytes | 1.50 | 4,000 bytes |" in first
+    assert (
+        first.startswith("before\n<!-- figures: cost one -->\n| ")
+        and first.endswith(" |\n<!-- end -->\n")
+        and "old" not in first
+    )
+    assert (
+        "| `one` | 1,000 | 20,000 | 2,500,000 | 30 bytes | 1,500 bytes | 1.50 | 4,000 bytes |"
+        in first
+    )
     assert kept == "\n<!-- figures: parity one -->\nkept\n<!-- end -->\nafter\n"
 
 
@@ -94,12 +127,18 @@ def test_results_are_cached_until_the_bundle_changes(tmp_path, monkeypatch):
 
 
 def test_load_columns_of_the_readme_match_the_loads_table():
-    tables = {mark.split()[0]: page.read_text() for page, mark in MARKED if mark.split()[0] in ("networks", "loads")}
+    tables = {
+        mark.split()[0]: page.read_text()
+        for page, mark in MARKED
+        if mark.split()[0] in ("networks", "loads")
+    }
 
     def cells(name):
         found = next(m for m in figures.MARK.finditer(tables[name]) if m[2].split()[0] == name)
         return {
-            line.split("|")[1].strip(): [c.strip() for c in line.split("|")[2:-1]] for line in found[0].splitlines() if line[:3] == "| `"
+            line.split("|")[1].strip(): [c.strip() for c in line.split("|")[2:-1]]
+            for line in found[0].splitlines()
+            if line[:3] == "| `"
         }
 
     for network, row in cells("networks").items():

@@ -26,7 +26,11 @@ def test_an_interrupted_write_leaves_the_old_file(tmp_path, error):
 
 
 def test_a_full_disk_is_one_line(tmp_path):
-    with pytest.raises(UserError, match="No space left"), atomic_path(tmp_path / "a.txt"), open("/dev/full", "w") as full:
+    with (
+        pytest.raises(UserError, match="No space left"),
+        atomic_path(tmp_path / "a.txt"),
+        open("/dev/full", "w") as full,
+    ):
         full.write("x")
     assert list(tmp_path.iterdir()) == []
 
@@ -57,7 +61,10 @@ def test_a_folder_with_anything_else_in_it_is_left_alone(tmp_path, monkeypatch):
     (tmp_path / "d" / "notes.txt").write_text("mine")
     monkeypatch.chdir(tmp_path / "d")
     for path in (tmp_path / "d", "."):
-        with pytest.raises(UserError, match="notes.txt, which would be lost"), atomic_folder(path) as part:
+        with (
+            pytest.raises(UserError, match="notes.txt, which would be lost"),
+            atomic_folder(path) as part,
+        ):
             (part / "a").touch()
     assert [p.name for p in (tmp_path / "d").iterdir()] == ["notes.txt"]
     with pytest.raises(UserError, match="is a file"), atomic_folder(tmp_path / "d" / "notes.txt"):
@@ -67,5 +74,8 @@ def test_a_folder_with_anything_else_in_it_is_left_alone(tmp_path, monkeypatch):
 @pytest.mark.parametrize("kind", [atomic_path, atomic_folder])
 def test_a_place_that_cannot_be_written_is_named(tmp_path, kind):
     (tmp_path / "file").touch()
-    with pytest.raises(UserError, match="file.*cannot write here.*choose another"), kind(tmp_path / "file" / "sub" / "x"):
+    with (
+        pytest.raises(UserError, match="file.*cannot write here.*choose another"),
+        kind(tmp_path / "file" / "sub" / "x"),
+    ):
         pass

@@ -51,7 +51,7 @@ def names(requirements: list[str] | None, extra: str = "") -> set[str]:
 
 
 def link(distributions: set[str], folder: Path) -> None:
-    """Make the installed distributions importable in another environment, with what they require."""
+    """Make installed distributions and their requirements importable in another environment."""
     done, left = set(), set(distributions)
     while left:
         name = left.pop()
@@ -70,7 +70,9 @@ class Installation:
     def __init__(self, folder: Path):
         self.folder = folder
         source = folder / "source"
-        listed = run("git", "ls-files", "-z", "--cached", "--others", "--exclude-standard", cwd=REPO)
+        listed = run(
+            "git", "ls-files", "-z", "--cached", "--others", "--exclude-standard", cwd=REPO
+        )
         for file in filter(None, listed.split("\0")):
             if (REPO / file).is_file():
                 (source / file).parent.mkdir(parents=True, exist_ok=True)
@@ -104,7 +106,9 @@ def test_the_core_requires_few_packages(installed):
     assert distribution.version == groupcomm.__version__
     assert names(distribution.requires) == CORE
     assert names(distribution.requires, "audio") == CORE | {"soundfile", "soxr"}
-    assert {"tensorflow", "ai-edge-litert", "pytest"} <= names(distribution.requires, "dev") | names(distribution.requires, "convert")
+    assert {"tensorflow", "ai-edge-litert", "pytest"} <= names(
+        distribution.requires, "dev"
+    ) | names(distribution.requires, "convert")
     assert installed.wheel.stat().st_size < 8e6
 
 
@@ -133,7 +137,10 @@ def test_a_missing_extra_is_named_in_one_line(installed):
     command = [installed.bin / "groupcomm", "train", "enhance-nano"]
     done = subprocess.run(command, capture_output=True, text=True, cwd=installed.folder)
     assert done.returncode == 2
-    assert done.stderr == "groupcomm: the package tensorflow is not installed; pip install 'groupcomm-micro[train]'\n"
+    assert (
+        done.stderr == "groupcomm: the package tensorflow is not installed; "
+        "pip install 'groupcomm-micro[train]'\n"
+    )
 
 
 def test_the_lines_of_the_readme_run(installed):

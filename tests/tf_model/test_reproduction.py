@@ -1,4 +1,4 @@
-"""The table of `groupcomm reproduce`: what counts as a parameter and a byte, and that every line is of the network it names."""
+"""The table of `groupcomm reproduce`: parameters, bytes and the network of every line."""
 
 import json
 
@@ -36,9 +36,14 @@ def test_size_counts_what_is_kept():
 
 
 def macs_per_second(net):
-    """Of a quarter of 4 s, for networks without blocks: filterbank, masks, inverse, and the layer before the masks, in chunks."""
+    """Return the MACs per second of a network without blocks: a quarter of those of 4 s.
+
+    The parts are the filterbank, the masks, the inverse, and the layer before the masks, in chunks.
+    """
     n, frames, chunks = net.features, 2002, 42  # of windows of 64 samples, and of 100 frames
-    return (frames * (64 * n + n * net.sources * n + net.sources * n * 64) + chunks * 100 * n * n) // 4
+    return (
+        frames * (64 * n + n * net.sources * n + net.sources * n * 64) + chunks * 100 * n * n
+    ) // 4
 
 
 def weight_bytes(net, bits):
@@ -57,41 +62,70 @@ def twins(tmp_path, monkeypatch):
             for seed in reproduction.SEEDS:
                 keras.utils.set_random_seed(100 * number + seed)
                 net = TasNet(blocks=0, features=8 + 2 * number, window=64, sources=sources)
-                checkpoint.save(tmp_path / "trained" / reproduction._name(name, task, seed), kind, net, {}, tasnet.build(net))
+                checkpoint.save(
+                    tmp_path / "trained" / reproduction._name(name, task, seed),
+                    kind,
+                    net,
+                    {},
+                    tasnet.build(net),
+                )
     return tmp_path
 
 
 def test_every_line_is_scored_and_a_second_run_scores_nothing(twins, tiny_corpus, monkeypatch):
     result = reproduction.reproduce(twins / "out", mixtures=3, corpus=tiny_corpus)
-    assert [(r["task"], r["system"]) for r in result["rows"]] == [(t, s.label) for t in reproduction.TASKS for s in reproduction.SYSTEMS]
+    assert [(r["task"], r["system"]) for r in result["rows"]] == [
+        (t, s.label) for t in reproduction.TASKS for s in reproduction.SYSTEMS
+    ]
     assert json.loads((twins / "out" / "reproduction.json").read_text()) == result
     assert (twins / "out" / "reproduction.png").read_bytes().startswith(b"\x89PNG")
     for row in result["rows"]:
         assert row["sisdri_db"]["low"] <= row["sisdri_db"]["mean"] <= row["sisdri_db"]["high"]
         assert row["sisdri_db"]["mean"] == pytest.approx(np.mean(row["seeds_db"]))
         assert row["seeds_db"][0] != row["seeds_db"][1]
-        assert (row["against_baseline_db"]["mean"] == 0) == (row["system"] == reproduction.BASELINE.label)
+        assert (row["against_baseline_db"]["mean"] == 0) == (
+            row["system"] == reproduction.BASELINE.label
+        )
         kind = next(s for s in reproduction.SYSTEMS if s.label == row["system"]).kind
-        net = checkpoint.load(reproduction._name(next(s for s in reproduction.SYSTEMS if s.kind == kind), row["task"], 0)).net
+        net = checkpoint.load(
+            reproduction._name(
+                next(s for s in reproduction.SYSTEMS if s.kind == kind), row["task"], 0
+            )
+        ).net
         assert row["params"] == tasnet.build(net).count_params()
         assert row["macs_per_second"] == macs_per_second(net)
-        assert row["weight_bytes"] == weight_bytes(net, bits=8 if "8-bit" in row["system"] else 4 if "4-bit" in row["system"] else 32)
+        assert row["weight_bytes"] == weight_bytes(
+            net, bits=8 if "8-bit" in row["system"] else 4 if "4-bit" in row["system"] else 32
+        )
 
     def improvements(name, bits):
-        """As a user would score a committed network: unseen speakers, what came out less what went in."""
+        """Return the SI-SDR improvement of a committed network on unseen speakers."""
         trained = checkpoint.load(name)
         model = trained.model()
         model.set_weights(reproduction.round_weights(model.get_weights(), bits))
-        scored = evaluate.scores(lambda m: model(m[None]).numpy()[0], split="test", sources=2, mixtures=3, corpus=tiny_corpus)
+        scored = evaluate.scores(
+            lambda m: model(m[None]).numpy()[0],
+            split="test",
+            sources=2,
+            mixtures=3,
+            corpus=tiny_corpus,
+        )
         return np.array([s.after["sisdr"] - s.before["sisdr"] for s in scored])
 
-    row = next(r for r in result["rows"] if (r["task"], r["system"]) == ("separate", "GC-DPRNN, K = 16, 8-bit weights"))
+    row = next(
+        r
+        for r in result["rows"]
+        if (r["task"], r["system"]) == ("separate", "GC-DPRNN, K = 16, 8-bit weights")
+    )
     ours, baseline = (
-        [improvements(f"twin-{kind}-separate-seed{seed}", bits) for seed in (0, 1)] for kind, bits in (("gc", 8), ("dprnn", 32))
+        [improvements(f"twin-{kind}-separate-seed{seed}", bits) for seed in (0, 1)]
+        for kind, bits in (("gc", 8), ("dprnn", 32))
     )
     assert row["seeds_db"] == pytest.approx([each.mean() for each in ours], abs=1e-3)
     assert row["sisdri_db"]["mean"] == pytest.approx(np.mean(ours), abs=1e-3)
-    assert row["against_baseline_db"]["mean"] == pytest.approx(np.mean(ours) - np.mean(baseline), abs=1e-3)
+    assert row["against_baseline_db"]["mean"] == pytest.approx(
+        np.mean(ours) - np.mean(baseline), abs=1e-3
+    )
 
     def again(*args, **kwargs):
         raise AssertionError("scored twice")
@@ -104,5 +138,8 @@ def test_every_line_is_scored_and_a_second_run_scores_nothing(twins, tiny_corpus
 
 def test_a_twin_that_is_not_trained_is_named(tmp_path, monkeypatch):
     monkeypatch.setattr(checkpoint, "TRAINED", tmp_path)
-    with pytest.raises(UserError, match="twin-dprnn-enhance-pruned-seed0: not under tf_model/trained .16 of 16 missing"):
+    with pytest.raises(
+        UserError,
+        match="twin-dprnn-enhance-pruned-seed0: not under tf_model/trained .16 of 16 missing",
+    ):
         reproduction.reproduce(tmp_path / "out")

@@ -25,15 +25,31 @@ _TEN = Signal(level=1.0, bands=10, pool=4, neighbours=4)
 _SIX = Signal(level=1.0, window=128, hop=64, bands=6, pool=2, neighbours=4)  # bins of 125 Hz
 
 STREAMING = {
-    "enhance": Streaming(signal=_TWELVE, features=192, groups=12, blocks=3, tac=24, hidden=40, bottleneck=16),
-    "enhance-nano": Streaming(signal=_TEN, features=160, groups=10, blocks=2, hidden=24, bottleneck=16),
-    "enhance-fast": Streaming(signal=_SIX, features=96, groups=6, blocks=3, tac=24, hidden=40, bottleneck=12),
+    "enhance": Streaming(
+        signal=_TWELVE, features=192, groups=12, blocks=3, tac=24, hidden=40, bottleneck=16
+    ),
+    "enhance-nano": Streaming(
+        signal=_TEN, features=160, groups=10, blocks=2, hidden=24, bottleneck=16
+    ),
+    "enhance-fast": Streaming(
+        signal=_SIX, features=96, groups=6, blocks=3, tac=24, hidden=40, bottleneck=12
+    ),
     "enhance-blstm": Streaming(talk="blstm"),
-    "separate": Streaming(signal=_TWELVE, sources=2, features=192, groups=12, blocks=3, tac=24, hidden=40, bottleneck=8),
+    "separate": Streaming(
+        signal=_TWELVE,
+        sources=2,
+        features=192,
+        groups=12,
+        blocks=3,
+        tac=24,
+        hidden=40,
+        bottleneck=8,
+    ),
 }
 
-# What Group Communication buys: the same with TAC alone, without any talk between groups, and without groups, on all bins at once, with as
-# many multiply-accumulates a hop or as many parameters. To be trained alike: docs/lab-notebook.md.
+# Ablations: the same network with TAC alone, without communication between groups, and without
+# groups, on all bins at once, with as many multiply-accumulates per hop or as many parameters.
+# All are trained alike: docs/lab-notebook.md.
 _DENSE = {"signal": Signal(level=1.0), "groups": 1, "talk": "none"}
 _DENSE_SIZES = {  # as many multiply-accumulates, as many parameters
     "enhance": ({"features": 88, "hidden": 130}, {"features": 38, "hidden": 41}),
@@ -75,15 +91,25 @@ PAPER = {
 
 # Their causal forms, board-sized: one hop of 128 samples at a time.
 CAUSAL = {
-    "gc-dprnn-causal": TasNet(talk="blstm", groups=8, hidden=16, blocks=2, chunk=2, features=64, window=128, causal=True),
+    "gc-dprnn-causal": TasNet(
+        talk="blstm", groups=8, hidden=16, blocks=2, chunk=2, features=64, window=128, causal=True
+    ),
     "gc3-dprnn-causal": TasNet(
         **{"talk": "tac", "groups": 8, "tac": 16, "hidden": 32, "blocks": 4, "chunk": 1},
-        **{"context": 4, "codec_hidden": 4, "codec_tac": 8, "features": 64, "window": 64, "causal": True},
+        **{
+            "context": 4,
+            "codec_hidden": 4,
+            "codec_tac": 8,
+            "features": 64,
+            "window": 64,
+            "causal": True,
+        },
     ),
 }
 
-# The paper's comparison at a size that two cores train (docs/design/paper.md): 3 of the 6 blocks, half the hidden units
-# (h = 2 H / K, as there), a window four times as long; "narrow" is the baseline with as few parameters as the one with Group Communication.
+# The paper's comparison at a size that two cores train (docs/design/paper.md): 3 of the 6 blocks,
+# half the hidden units (h = 2 H / K, as there), a window four times as long. "narrow" is the
+# baseline with as few parameters as the network with Group Communication.
 _TWIN = {"blocks": 3, "chunk": 32, "window": 128}
 _TWINS = {
     "dprnn": _TWIN | {"bottleneck": 64, "hidden": 64},
@@ -91,7 +117,9 @@ _TWINS = {
     "narrow": _TWIN | {"features": 64, "bottleneck": 16, "hidden": 16},
 }
 TWINS = {
-    f"twin-{kind}-{task}": TasNet(sources=n, **sizes) for kind, sizes in _TWINS.items() for task, n in (("separate", 2), ("enhance", 1))
+    f"twin-{kind}-{task}": TasNet(sources=n, **sizes)
+    for kind, sizes in _TWINS.items()
+    for task, n in (("separate", 2), ("enhance", 1))
 }
 
 NETWORKS = {**STREAMING, **CONTROLS, **PAPER, **CAUSAL, **TWINS}
@@ -125,7 +153,8 @@ def changed(net: Network, sizes: list[str]) -> Network:
     ----------
     net : Network
     sizes : list of str
-        ``"FIELD=VALUE"``: a field of the network's dataclass, or ``signal.FIELD`` of its signal path.
+        ``"FIELD=VALUE"``: a field of the network's dataclass, or ``signal.FIELD`` of its signal
+        path.
 
     Returns
     -------
@@ -173,13 +202,18 @@ def _with_values(net: Network, values: dict, where: str) -> Network:
         kind = type(fields[key])
         value = float(value) if kind is float and type(value) is int else value
         if type(value) is not kind:
-            raise UserError(f"{said}: {value!r} is not a value of {key}, which is a {kind.__name__} ({fields[key]} now)")
+            raise UserError(
+                f"{said}: {value!r} is not a value of {key}, "
+                f"which is a {kind.__name__} ({fields[key]} now)"
+            )
         part, _, field = key.rpartition(".")
         (known["signal"] if part else known)[field] = value
     return from_dict(family_name(net), known)
 
 
-def from_config(net: Network, file: Path, recipe_fields: dict | None = None) -> tuple[Network, dict]:
+def from_config(
+    net: Network, file: Path, recipe_fields: dict | None = None
+) -> tuple[Network, dict]:
     """Read sizes of a network, and parts of a recipe, from a TOML file.
 
     Parameters
@@ -217,11 +251,15 @@ def from_config(net: Network, file: Path, recipe_fields: dict | None = None) -> 
     for key, value in recipe.items():
         known = recipe_fields or {}
         if key not in known:
-            raise UserError(f"{file}: [recipe] {key}: there is no such field; {suggest(key, known)}")
+            raise UserError(
+                f"{file}: [recipe] {key}: there is no such field; {suggest(key, known)}"
+            )
         kind = type(known[key])
         recipe[key] = value = float(value) if kind is float and type(value) is int else value
         if type(value) is not kind:
-            raise UserError(f"{file}: [recipe] {key}: {value!r} is not a {kind.__name__}; correct it")
+            raise UserError(
+                f"{file}: [recipe] {key}: {value!r} is not a {kind.__name__}; correct it"
+            )
     values = content | {f"signal.{key}": value for key, value in signal.items()}
     return _with_values(net, values, f"{file}: "), recipe
 
@@ -237,7 +275,7 @@ def family_name(net: Network) -> str:
 
 
 def from_dict(name: str, sizes: dict) -> Network:
-    """The inverse of ``dataclasses.asdict``, for a family's name.
+    """Return the sizes of a family's network: the inverse of ``dataclasses.asdict``.
 
     Raises
     ------
