@@ -10,7 +10,13 @@ from groupcomm.files import REPO
 
 def groupcomm(*arguments, cwd=None):
     command = [sys.executable, "-m", "groupcomm.cli", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, cwd=cwd, env={**os.environ, "PYTHONPATH": str(REPO)})
+    return subprocess.run(
+        command,
+        capture_output=True,
+        text=True,
+        cwd=cwd,
+        env={**os.environ, "PYTHONPATH": str(REPO)},
+    )
 
 
 def ok(*arguments, code=0):

@@ -9,7 +9,7 @@ RATE = 16000
 
 
 def build_buzzing_corpus(folder) -> None:
-    """Build the corpus "tiny": six buzzing "speakers" and six kinds of noise, in the cache folder that is set.
+    """Build the corpus "tiny" in the present cache: six buzzing "speakers", six kinds of noise.
 
     Parameters
     ----------
@@ -22,7 +22,11 @@ def build_buzzing_corpus(folder) -> None:
         (folder / "speech" / f"speaker{speaker}").mkdir(parents=True)
         for take in range(2):
             pitch = 90 + 30 * speaker + 5 * take
-            buzz = sum(np.sin(2 * np.pi * pitch * h * t) / h for h in range(1, 12)) * (1 + np.sin(2 * np.pi * 3 * t)) * 0.1
+            buzz = (
+                sum(np.sin(2 * np.pi * pitch * h * t) / h for h in range(1, 12))
+                * (1 + np.sin(2 * np.pi * 3 * t))
+                * 0.1
+            )
             soundfile.write(folder / "speech" / f"speaker{speaker}" / f"{take}.wav", buzz, RATE)
     for kind in range(6):
         (folder / "noise" / f"kind{kind}").mkdir(parents=True)
@@ -60,7 +64,9 @@ def write_folders(top):
         for take in range(2):
             path = top / "speech" / f"{speaker:03}" / "7" / f"{take}.flac"
             path.parent.mkdir(parents=True, exist_ok=True)
-            soundfile.write(path, synthetic_sound(random, pitch=90 + 10 * speaker, seconds=1 + 0.3 * take), RATE)
+            soundfile.write(
+                path, synthetic_sound(random, pitch=90 + 10 * speaker, seconds=1 + 0.3 * take), RATE
+            )
     for category in ("rain", "wind", "crowd"):
         for take in range(5):
             path = top / "noise" / category / f"{take}.wav"

@@ -32,7 +32,9 @@ def lstm(part, x):
     h = c = np.zeros((len(x), recurrent.shape[0]))
     out = []
     for t in range(x.shape[1]):
-        i, f, g, o = np.split(x[:, t] @ kernel + h @ recurrent + bias, 4, axis=-1)  # Keras' order of gates
+        i, f, g, o = np.split(
+            x[:, t] @ kernel + h @ recurrent + bias, 4, axis=-1
+        )  # Keras' order of gates
         c = sigmoid(f) * c + sigmoid(i) * np.tanh(g)
         h = sigmoid(o) * np.tanh(c)
         out.append(h)
@@ -40,12 +42,16 @@ def lstm(part, x):
 
 
 def blstm(part, x):
-    return np.concatenate([lstm(part.forward_layer, x), lstm(part.backward_layer, x[:, ::-1])[:, ::-1]], -1)
+    return np.concatenate(
+        [lstm(part.forward_layer, x), lstm(part.backward_layer, x[:, ::-1])[:, ::-1]], -1
+    )
 
 
 def along(x, axis, function):
     moved = np.moveaxis(x, axis, -2)
-    return np.moveaxis(function(moved.reshape(-1, *moved.shape[-2:])).reshape(*moved.shape[:-1], -1), -2, axis)
+    return np.moveaxis(
+        function(moved.reshape(-1, *moved.shape[-2:])).reshape(*moved.shape[:-1], -1), -2, axis
+    )
 
 
 def depthwise(part, x):

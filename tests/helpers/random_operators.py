@@ -42,37 +42,69 @@ def cases_for(random, *shapes, count=6, type=INT8):
 
 
 def activation(random, shape, scale, type=INT8) -> Tensor:
-    """An input or output of some zero point, which is 0 for int16; of int16 of 256 times smaller steps."""
-    return Tensor(shape, scale, zero_point(random)) if type == INT8 else Tensor(shape, np.float32(scale / 256), type=type)
+    """Return an input or output with a random zero point (int8) or 256 times smaller steps (int16)."""
+    return (
+        Tensor(shape, scale, zero_point(random))
+        if type == INT8
+        else Tensor(shape, np.float32(scale / 256), type=type)
+    )
 
 
 def random_fully_connected(random, type=INT8):
     rows, inputs, outputs = (int(n) for n in random.integers(1, [20, 70, 40]))
     if random.random() < 0.3:  # the committed network's
-        rows, inputs, outputs = ((16, 8, 16), (16, 16, 8), (16, 32, 8), (1, 16, 16), (1, 129, 128), (1, 128, 129))[random.integers(0, 6)]
+        rows, inputs, outputs = (
+            (16, 8, 16),
+            (16, 16, 8),
+            (16, 32, 8),
+            (1, 16, 16),
+            (1, 129, 128),
+            (1, 128, 129),
+        )[random.integers(0, 6)]
     x = activation(random, (rows, inputs), log_uniform(random, 1e-3, 0.1), type)
-    scales = log_uniform(random, 1e-3, 0.1, outputs if random.random() < 0.6 and outputs > 1 else None)
+    scales = log_uniform(
+        random, 1e-3, 0.1, outputs if random.random() < 0.6 and outputs > 1 else None
+    )
     w = Tensor((outputs, inputs), scales, data=values(random, (outputs, inputs)))
     reach = 2**31 - 1 if random.random() < 0.1 else 2 ** random.integers(1, 14)
     if type == INT16 and reach < 2**30:
         reach *= 2**8
     bias_type = INT32 if type == INT8 else INT64
-    bias = Tensor((outputs,), x.scale * np.float32(scales), type=bias_type, data=random.integers(-reach, reach + 1, outputs))
+    bias = Tensor(
+        (outputs,),
+        x.scale * np.float32(scales),
+        type=bias_type,
+        data=random.integers(-reach, reach + 1, outputs),
+    )
     cases = cases_for(random, x.shape, type=type)
-    # An output scale that lets most values through, sometimes one that saturates or nearly extinguishes them.
+    # Most output scales keep most values; some saturate them, and some round them to nearly nothing.
     sums = [(case[0].astype(int) - x.zero_point) @ w.data.T.astype(int) for case in cases[2:]]
-    usual = power_of_two(np.median(np.abs(np.concatenate(sums) + bias.data) * x.scale * scales) / 50 + 1e-6)
-    y = activation(random, (rows, outputs), usual * log_uniform(random, *random.choice([(0.5, 2), (0.5, 2), (1e-4, 1e4)])), type)
+    usual = power_of_two(
+        np.median(np.abs(np.concatenate(sums) + bias.data) * x.scale * scales) / 50 + 1e-6
+    )
+    y = activation(
+        random,
+        (rows, outputs),
+        usual * log_uniform(random, *random.choice([(0.5, 2), (0.5, 2), (1e-4, 1e4)])),
+        type,
+    )
     if type == INT16:
-        y.scale = max(y.scale, np.float32(x.scale * np.max(scales) / 100))  # TFLM shifts by 7 bits at the most
+        y.scale = max(
+            y.scale, np.float32(x.scale * np.max(scales) / 100)
+        )  # TFLM shifts by 7 bits at the most
     options = schema.FullyConnectedOptionsT()
     options.fusedActivationFunction = int(random.choice([0, 0, 1, 2, 3]))
-    return model_of("FULLY_CONNECTED", [x, w, bias if random.random() < 0.8 else None], [y], options), cases
+    return model_of(
+        "FULLY_CONNECTED", [x, w, bias if random.random() < 0.8 else None], [y], options
+    ), cases
 
 
 def fully_connected_at_ties(random):
-    """One scale for all weights, and biases so large that sums fall next to the middle of two steps: the last bits of the product of
-    the scales decide."""
+    """Build a layer whose sums fall next to the middle of two output steps.
+
+    All weights have one scale, and the biases are large, so the last bits of the product of the
+    scales decide.
+    """
     x, w = (np.float32(random.uniform(0.01, 0.1)) for _ in range(2))
     y = np.float32(2.0**22 * float(x) * float(w))
     ties = (np.arange(-120, 120) + 0.5) * float(y) / (float(x) * float(w))
@@ -80,7 +112,9 @@ def fully_connected_at_ties(random):
     weights = Tensor((len(near), 1), w, data=np.ones((len(near), 1)))
     bias = Tensor((len(near),), x * w, type=INT32, data=near)
     options = schema.FullyConnectedOptionsT()
-    model = model_of("FULLY_CONNECTED", [Tensor((1, 1), x), weights, bias], [Tensor((1, len(near)), y)], options)
+    model = model_of(
+        "FULLY_CONNECTED", [Tensor((1, 1), x), weights, bias], [Tensor((1, len(near)), y)], options
+    )
     return model, [(np.zeros((1, 1), np.int8),)]
 
 
@@ -99,14 +133,21 @@ def random_lstm(random, type=INT8, **fixed):
     weights = [
         Tensor(
             (units, n),
-            log_uniform(random, 0.5, 2) * gain / (np.sqrt(n) * 70 * 70 * scale * (1 if type == INT8 else 256)),
+            log_uniform(random, 0.5, 2)
+            * gain
+            / (np.sqrt(n) * 70 * 70 * scale * (1 if type == INT8 else 256)),
             data=values(random, (units, n)),
         )
         for n, scale in [(inputs, x.scale)] * 4 + [(units, hidden.scale)] * 4
     ]
     bias_type, bias_unit = (INT32, 1) if type == INT8 else (INT64, 256)
     biases = [
-        Tensor((units,), x.scale * w.scale, type=bias_type, data=random.integers(-99, 100, units) * 2 ** random.integers(1, 14) * bias_unit)
+        Tensor(
+            (units,),
+            x.scale * w.scale,
+            type=bias_type,
+            data=random.integers(-99, 100, units) * 2 ** random.integers(1, 14) * bias_unit,
+        )
         for w in weights[:4]
     ]
     y = Tensor((batch, steps, units), hidden.scale, hidden.zero_point, type)
@@ -121,7 +162,13 @@ def random_lstm(random, type=INT8, **fixed):
     inputs = [x, *weights, *[None] * 3, *biases, None, None, hidden, cell, *[None] * 4]
     cases = cases_for(random, x.shape, count=8, type=type)
     steady = values(random, x.shape, type)  # the same for long drives the cells to their limits
-    return model_of("UNIDIRECTIONAL_SEQUENCE_LSTM", inputs, [y], options), [*cases, "reset", *[(steady,)] * 12, "reset", *cases]
+    return model_of("UNIDIRECTIONAL_SEQUENCE_LSTM", inputs, [y], options), [
+        *cases,
+        "reset",
+        *[(steady,)] * 12,
+        "reset",
+        *cases,
+    ]
 
 
 SHAPES = [
@@ -143,7 +190,12 @@ def random_pair(random, name, type=INT8):
         scale = max(a.scale, b.scale) * log_uniform(random, *random.choice([(0.5, 2), (0.05, 20)]))
         options = schema.AddOptionsT()
     else:
-        scale = a.scale * b.scale * (1 if type == INT8 else 256) * log_uniform(random, *random.choice([(30, 200), (0.05, 1000)]))
+        scale = (
+            a.scale
+            * b.scale
+            * (1 if type == INT8 else 256)
+            * log_uniform(random, *random.choice([(30, 200), (0.05, 1000)]))
+        )
         options = schema.MulOptionsT()
     y = activation(random, np.broadcast_shapes(*shapes), scale * (1 if type == INT8 else 256), type)
     options.fusedActivationFunction = int(random.integers(0, 4))
@@ -159,7 +211,11 @@ def random_mean(random, type=INT8):
     options.keepDims = True
     scale = x.scale * log_uniform(random, 0.1, 2) * (1 if type == INT8 else 256)
     y = activation(random, tuple(1 if i in axes else n for i, n in enumerate(shape)), scale, type)
-    axis = Tensor((len(axes),), type=INT32, data=np.array([a - len(shape) * random.integers(0, 2) for a in axes]))
+    axis = Tensor(
+        (len(axes),),
+        type=INT32,
+        data=np.array([a - len(shape) * random.integers(0, 2) for a in axes]),
+    )
     return model_of("MEAN", [x, axis], [y], options), cases_for(random, shape, type=type)
 
 
@@ -175,27 +231,46 @@ def random_lookup(random, name):
 
 
 def random_curve16(random, name):
-    scale = log_uniform(random, 1e-6, 1) if random.random() < 0.7 else 2.0 ** -int(random.integers(9, 15))
+    scale = (
+        log_uniform(random, 1e-6, 1)
+        if random.random() < 0.7
+        else 2.0 ** -int(random.integers(9, 15))
+    )
     x = Tensor((1, 65536), scale, type=INT16)
     return model_of(name, [x], [Tensor(x.shape, 2.0**-15, type=INT16)]), all_bytes(random, INT16)
 
 
 def random_requantize(random, name, types=(INT8, INT8)):
-    x = activation(random, (1, 256 if types[0] == INT8 else 65536), log_uniform(random, 1e-3, 0.1), types[0])
-    real = x.scale * (1 if types[0] == INT8 else 256) * log_uniform(random, *random.choice([(0.2, 5), (1e-4, 1e4)]))
+    x = activation(
+        random, (1, 256 if types[0] == INT8 else 65536), log_uniform(random, 1e-3, 0.1), types[0]
+    )
+    real = (
+        x.scale
+        * (1 if types[0] == INT8 else 256)
+        * log_uniform(random, *random.choice([(0.2, 5), (1e-4, 1e4)]))
+    )
     y = activation(random, x.shape, real, types[1])
-    return model_of(name, [x], [y], schema.QuantizeOptionsT() if name == "QUANTIZE" else None), all_bytes(random, types[0])
+    return model_of(
+        name, [x], [y], schema.QuantizeOptionsT() if name == "QUANTIZE" else None
+    ), all_bytes(random, types[0])
 
 
 def random_concatenation(random, type=INT8):
     first, last = (int(n) for n in random.integers(1, 9, 2))
     axis = int(random.integers(0, 3))
-    shapes = [tuple(int(random.integers(1, 9)) if i == axis else n for i, n in enumerate((first, 3, last))) for _ in range(3)]
+    shapes = [
+        tuple(
+            int(random.integers(1, 9)) if i == axis else n for i, n in enumerate((first, 3, last))
+        )
+        for _ in range(3)
+    ]
     total = tuple(sum(s[i] for s in shapes) if i == axis else n for i, n in enumerate(shapes[0]))
     options = schema.ConcatenationOptionsT()
     options.axis = axis - 3 * int(random.integers(0, 2))
     inputs = [Tensor(s, 0.1, type=type) for s in shapes]
-    return model_of("CONCATENATION", inputs, [Tensor(total, 0.1, type=type)], options), cases_for(random, *shapes, type=type)
+    return model_of("CONCATENATION", inputs, [Tensor(total, 0.1, type=type)], options), cases_for(
+        random, *shapes, type=type
+    )
 
 
 def random_reshape(random, type=INT8):
@@ -221,7 +296,9 @@ def random_gather(random):
     options = schema.GatherOptionsT()
     options.axis = axis - 3 * int(random.integers(0, 2))
     last_first = Tensor((shape[axis],), type=INT32, data=np.arange(shape[axis])[::-1])
-    return model_of("GATHER", [Tensor(shape, 0.1), last_first], [Tensor(shape, 0.1)], options), cases_for(random, shape)
+    return model_of(
+        "GATHER", [Tensor(shape, 0.1), last_first], [Tensor(shape, 0.1)], options
+    ), cases_for(random, shape)
 
 
 OPERATORS = {
@@ -245,9 +322,18 @@ OPERATORS = {
     "MEAN 16": (functools.partial(random_mean, type=INT16), 200),
     "LOGISTIC 16": (functools.partial(random_curve16, name="LOGISTIC"), 40),
     "TANH 16": (functools.partial(random_curve16, name="TANH"), 40),
-    "QUANTIZE 8 to 16": (functools.partial(random_requantize, name="QUANTIZE", types=(INT8, INT16)), 40),
-    "QUANTIZE 16 to 8": (functools.partial(random_requantize, name="QUANTIZE", types=(INT16, INT8)), 40),
-    "QUANTIZE 16": (functools.partial(random_requantize, name="QUANTIZE", types=(INT16, INT16)), 40),
+    "QUANTIZE 8 to 16": (
+        functools.partial(random_requantize, name="QUANTIZE", types=(INT8, INT16)),
+        40,
+    ),
+    "QUANTIZE 16 to 8": (
+        functools.partial(random_requantize, name="QUANTIZE", types=(INT16, INT8)),
+        40,
+    ),
+    "QUANTIZE 16": (
+        functools.partial(random_requantize, name="QUANTIZE", types=(INT16, INT16)),
+        40,
+    ),
     "RELU 16": (functools.partial(random_requantize, name="RELU", types=(INT16, INT16)), 40),
     "CONCATENATION 16": (functools.partial(random_concatenation, type=INT16), 20),
     "RESHAPE 16": (functools.partial(random_reshape, type=INT16), 2),

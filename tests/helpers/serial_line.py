@@ -15,16 +15,25 @@ HOPS = 40
 class Line:
     """A pseudo-terminal with an emulated board at its far end.
 
-    ``drop`` and ``flip`` are the share of bytes, both ways, that get lost and that get a wrong bit; after
-    ``reset_after`` or ``unplug_after`` bytes from the board it is reset, again and again, or its port is gone.
-    ``name`` is that of its port. ``firmware`` is a target of micro/boards/cortex_m, or a command that talks on stdin and stdout.
+    ``drop`` and ``flip`` are the shares of the bytes, in both directions, that are lost and that get
+    a wrong bit. The board is reset after every ``reset_after`` bytes that it sends, and its port
+    disappears after ``unplug_after``. ``name`` is the name of its port. ``firmware`` is a target of
+    micro/boards/cortex_m, or a command that uses stdin and stdout.
     """
 
-    def __init__(self, firmware, *, drop=0.0, flip=0.0, reset_after=None, resets=1, unplug_after=None):
+    def __init__(
+        self, firmware, *, drop=0.0, flip=0.0, reset_after=None, resets=1, unplug_after=None
+    ):
         if isinstance(firmware, str):
             firmware = [runner.build(f"//micro/boards/cortex_m:{firmware}"), "--serial", "stdio"]
         self.command = firmware
-        self.drop, self.flip, self.reset_after, self.resets, self.unplug_after = drop, flip, reset_after, resets, unplug_after
+        self.drop, self.flip, self.reset_after, self.resets, self.unplug_after = (
+            drop,
+            flip,
+            reset_after,
+            resets,
+            unplug_after,
+        )
         self.random = np.random.default_rng(1)
         self.lost = self.flipped = self.seen = 0
 
@@ -90,9 +99,15 @@ def emulator(machine, elf, device="stdio"):
 
 def prove(line, name="enhance-nano", **options):
     with serial_parity.open_port(line.name, 115200) as port:
-        return serial_parity.parity(bundle.load(name), port, **{"hops": HOPS, "timeout": 0.4} | options)
+        return serial_parity.parity(
+            bundle.load(name), port, **{"hops": HOPS, "timeout": 0.4} | options
+        )
 
 
 def equal(found) -> bool:
     shares = [found[part]["equal_bytes"] for part in ("network", "sound")]
-    return found["ok"] and shares == [1.0, 1.0] and found["network"]["hops"] == found["sound"]["hops"] == HOPS
+    return (
+        found["ok"]
+        and shares == [1.0, 1.0]
+        and found["network"]["hops"] == found["sound"]["hops"] == HOPS
+    )

@@ -14,9 +14,16 @@ def floating(tmp_path_factory, net, name):
     folder = tmp_path_factory.mktemp("float")
     random = np.random.default_rng(1)
     model = checkpoint.Checkpoint("net", net, {}, None).model()
-    model.set_weights([random.normal(0, 0.8 / np.sqrt(w.shape[0]) if w.ndim > 1 else 0.1, w.shape) for w in model.get_weights()])
+    model.set_weights(
+        [
+            random.normal(0, 0.8 / np.sqrt(w.shape[0]) if w.ndim > 1 else 0.1, w.shape)
+            for w in model.get_weights()
+        ]
+    )
     checkpoint.save(folder / name, name, net, {}, model)
-    return quantize.to_float(checkpoint.load(str(folder / name))), random.uniform(0, 1, (300, net.signal.n_features)).astype(np.float32)
+    return quantize.to_float(checkpoint.load(str(folder / name))), random.uniform(
+        0, 1, (300, net.signal.n_features)
+    ).astype(np.float32)
 
 
 BANDS = sig.Signal(level=1.0, bands=6, pool=2, window=128, hop=64, neighbours=2)
@@ -30,14 +37,17 @@ def run(kind, model, features):
     """Masks as real numbers, and as integers."""
     graph = schema.ModelT.InitFromPackedBuf(model, 0).subgraphs[0]
     (scale, zero), (out_scale, out_zero) = (
-        (float(q.scale[0]), int(q.zeroPoint[0])) for q in (graph.tensors[i].quantization for i in (graph.inputs[0], graph.outputs[0]))
+        (float(q.scale[0]), int(q.zeroPoint[0]))
+        for q in (graph.tensors[i].quantization for i in (graph.inputs[0], graph.outputs[0]))
     )
     masks = kind(model)(quantize.quantize(features, scale, zero))
     return quantize.dequantize(masks, out_scale, out_zero), masks
 
 
 def quantized(model, observed, method, *, is_16x8=False):
-    return integer.quantize(model, integer.choose_ranges(model, observed, method, is_16x8=is_16x8), is_16x8=is_16x8)
+    return integer.quantize(
+        model, integer.choose_ranges(model, observed, method, is_16x8=is_16x8), is_16x8=is_16x8
+    )
 
 
 def snr(got, truth):

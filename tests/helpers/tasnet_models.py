@@ -28,5 +28,7 @@ NETS = {
 def randomized(net, random):
     keras.utils.set_random_seed(0)  # the first weights are drawn too, and not by ``random``
     model = tasnet.build(net)
-    model.set_weights([w + 0.3 * random.standard_normal(w.shape).astype(np.float32) for w in model.get_weights()])
+    model.set_weights(
+        [w + 0.3 * random.standard_normal(w.shape).astype(np.float32) for w in model.get_weights()]
+    )
     return model

@@ -8,7 +8,9 @@ from ai_edge_litert import schema_py_generated as schema
 
 from convert import flatbuffer
 
-INT8, INT16, INT32, INT64 = (getattr(schema.TensorType, name) for name in ("INT8", "INT16", "INT32", "INT64"))
+INT8, INT16, INT32, INT64 = (
+    getattr(schema.TensorType, name) for name in ("INT8", "INT16", "INT32", "INT64")
+)
 DTYPES = {INT8: np.int8, INT16: np.int16, INT32: np.int32, INT64: np.int64}
 
 
@@ -25,12 +27,12 @@ class Tensor:
 
 
 def model_of(name, inputs, outputs, options=None) -> bytes:
-    """A `.tflite` of one operator; inputs are `Tensor`, or None where an optional one is left out."""
+    """Return a `.tflite` of one operator; an input is a `Tensor`, or None where it is optional."""
     return network_of([(name, inputs, outputs, options)])
 
 
 def network_of(operators) -> bytes:
-    """A `.tflite` of operators, each as `model_of` has it; those that share a `Tensor` are connected."""
+    """Return a `.tflite` of operators, each as for `model_of`; a shared `Tensor` connects them."""
     model = schema.ModelT()
     model.version = 3
     model.buffers = [schema.BufferT()]
@@ -43,7 +45,12 @@ def network_of(operators) -> bytes:
         if id(t) in indices:
             return indices[id(t)]
         made = schema.TensorT()
-        made.shape, made.type, made.name, made.isVariable = list(t.shape), t.type, f"t{len(graph.tensors)}".encode(), t.variable
+        made.shape, made.type, made.name, made.isVariable = (
+            list(t.shape),
+            t.type,
+            f"t{len(graph.tensors)}".encode(),
+            t.variable,
+        )
         if t.scale is not None:
             scales = np.atleast_1d(np.asarray(t.scale, np.float32))
             made.quantization = schema.QuantizationParametersT()
@@ -52,7 +59,9 @@ def network_of(operators) -> bytes:
         made.buffer = 0
         if t.data is not None:
             buffer = schema.BufferT()
-            buffer.data = np.frombuffer(np.ascontiguousarray(t.data, DTYPES[t.type]).tobytes(), np.uint8)
+            buffer.data = np.frombuffer(
+                np.ascontiguousarray(t.data, DTYPES[t.type]).tobytes(), np.uint8
+            )
             made.buffer = len(model.buffers)
             model.buffers.append(buffer)
         indices[id(t)] = len(graph.tensors)
@@ -65,7 +74,9 @@ def network_of(operators) -> bytes:
         op.inputs, op.outputs = [index(t) for t in inputs], [index(t) for t in outputs]
         if options is not None:
             op.builtinOptions = options
-            op.builtinOptionsType = getattr(schema.BuiltinOptions, type(options).__name__.removesuffix("T"))
+            op.builtinOptionsType = getattr(
+                schema.BuiltinOptions, type(options).__name__.removesuffix("T")
+            )
         code = schema.OperatorCodeT()
         code.builtinCode = code.deprecatedBuiltinCode = getattr(schema.BuiltinOperator, name)
         code.version = 1
@@ -73,7 +84,11 @@ def network_of(operators) -> bytes:
         graph.operators.append(op)
     read = [t for _, inputs, _, _ in operators for t in inputs if t is not None]
     made = [t for _, _, outputs, _ in operators for t in outputs]
-    graph.inputs = [index(t) for t in read if t.data is None and not t.variable and all(t is not m for m in made)]
+    graph.inputs = [
+        index(t)
+        for t in read
+        if t.data is None and not t.variable and all(t is not m for m in made)
+    ]
     graph.outputs = [index(t) for t in made if all(t is not r for r in read)]
     model.subgraphs = [graph]
     return packed(model)
@@ -102,10 +117,14 @@ class Official:
 
 
 def carrying(content):
-    """The same model as the converter leaves it: the LSTMs across the groups keep their state."""
+    """Return the model as the converter leaves it: the LSTMs across the groups keep their state."""
     model = schema.ModelT.InitFromPackedBuf(content, 0)
     [graph] = model.subgraphs
-    graph.operators = [op for op in graph.operators if flatbuffer.operator_name(model.operatorCodes[op.opcodeIndex]) != "SQUEEZE"]
+    graph.operators = [
+        op
+        for op in graph.operators
+        if flatbuffer.operator_name(model.operatorCodes[op.opcodeIndex]) != "SQUEEZE"
+    ]
     return packed(model)
 
 
@@ -121,7 +140,9 @@ def set_type(model, kind):
 
 
 def wide_bias(model):
-    model.buffers[-1].data = np.frombuffer(np.full(len(model.buffers[-1].data) // 8, 2**31, np.int64).tobytes(), np.uint8)
+    model.buffers[-1].data = np.frombuffer(
+        np.full(len(model.buffers[-1].data) // 8, 2**31, np.int64).tobytes(), np.uint8
+    )
 
 
 def peephole(model):
