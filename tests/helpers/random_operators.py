@@ -42,7 +42,7 @@ def cases_for(random, *shapes, count=6, type=INT8):
 
 
 def activation(random, shape, scale, type=INT8) -> Tensor:
-    """Return an input or output with a random zero point (int8) or 256 times smaller steps (int16)."""
+    """Return an input or output: random zero point (int8), 256 times smaller steps (int16)."""
     return (
         Tensor(shape, scale, zero_point(random))
         if type == INT8
@@ -77,7 +77,7 @@ def random_fully_connected(random, type=INT8):
         data=random.integers(-reach, reach + 1, outputs),
     )
     cases = cases_for(random, x.shape, type=type)
-    # Most output scales keep most values; some saturate them, and some round them to nearly nothing.
+    # Most output scales keep most values; some saturate them, some round them to almost nothing.
     sums = [(case[0].astype(int) - x.zero_point) @ w.data.T.astype(int) for case in cases[2:]]
     usual = power_of_two(
         np.median(np.abs(np.concatenate(sums) + bias.data) * x.scale * scales) / 50 + 1e-6

@@ -15,7 +15,7 @@ HOPS = 40
 class Line:
     """A pseudo-terminal with an emulated board at its far end.
 
-    ``drop`` and ``flip`` are the shares of the bytes, in both directions, that are lost and that get
+    ``drop`` and ``flip`` are the shares of bytes, in both directions, that are lost and that get
     a wrong bit. The board is reset after every ``reset_after`` bytes that it sends, and its port
     disappears after ``unplug_after``. ``name`` is the name of its port. ``firmware`` is a target of
     micro/boards/cortex_m, or a command that uses stdin and stdout.
