@@ -1,0 +1,50 @@
+"""Limits that every released bundle meets: the only figures of trained checkpoints in the tests.
+
+Change this table, and nothing else in the tests, when a network is trained again.
+"""
+
+import dataclasses
+
+
+@dataclasses.dataclass(frozen=True)
+class ReleaseGate:
+    """Limits of one bundle.
+
+    Attributes
+    ----------
+    parameters : int
+        At most.
+    macs : int
+        Multiply-accumulates in 8 ms, at most.
+    latency_ms : float
+        At most.
+    sisdri_db : float
+        Mean SI-SDR improvement on the committed demo mixtures in int8, at least. Each mixture must
+        improve.
+    int8_snr_db : float, optional
+        SNR of the int8 masks, with the float masks as the reference, in `convert.parity`, at least.
+    stream_snr_db : float, optional
+        SNR of the sound of the C++ stream, with that of Python as the reference, at least.
+    int16_snr_db : float, optional
+        ``int8_snr_db`` of the network in 16x8, at least.
+    """
+
+    parameters: int
+    macs: int
+    latency_ms: float
+    sisdri_db: float
+    int8_snr_db: float | None = None
+    stream_snr_db: float | None = None
+    int16_snr_db: float | None = None
+
+
+GATES = {
+    # Measured: 26.6 dB in int8, 31.3 dB in the stream, 29.0 dB in 16x8.
+    "enhance": ReleaseGate(
+        60_000, 400_000, 16, 7.8, int8_snr_db=25.5, stream_snr_db=30, int16_snr_db=27
+    ),
+    "enhance-nano": ReleaseGate(30_000, 140_000, 16, 6.4),
+    "enhance-fast": ReleaseGate(60_000, 400_000, 8, 6.2),
+    "separate": ReleaseGate(80_000, 400_000, 16, 0.8),
+    "enhance-blstm": ReleaseGate(70_000, 500_000, 16, 3.0),
+}
