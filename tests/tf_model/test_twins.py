@@ -19,7 +19,15 @@ PRUNED = {
     f"twin-dprnn-{task}-pruned-seed{seed}": ("dprnn", task, seed)
     for task, seed in itertools.product(TASKS, SEEDS)
 }
-ALIKE = train.Recipe(steps=3000, batch=4, seconds=2.0, objective="si-sdr")
+# The validation set and the corpus were the defaults of release 0.1.0.
+ALIKE = train.Recipe(
+    steps=3000,
+    batch=4,
+    seconds=2.0,
+    objective="si-sdr",
+    validation_mixtures=64,
+    corpus="debian",
+)
 
 
 @pytest.fixture(scope="module")
