@@ -106,7 +106,7 @@ def _samples(path: Path) -> tuple[np.ndarray, int, str]:
         OSError,
         TypeError,
     ) as e:  # soundfile raises TypeError for headerless formats
-        raise UserError(f"{path}: not a readable sound file ({e}); name a WAV file") from e
+        raise UserError(f"{path}: not a sound file that can be read ({e}); name a WAV file") from e
 
 
 def write(path: Path, pcm: np.ndarray, rate: int) -> None:

@@ -89,7 +89,11 @@ def test_operator_counts_add_up_to_the_network(m4):
 def test_tflm_on_the_host():
     found = ok("bench", "enhance", "--engine", "tflm-host", "--json")
     library, ours = found["kernels"]["library"], found["kernels"]["ours"]
-    assert (found["engine"], found["hops"], found["macs"]) == ("tflm-host", 500, inspection.inspect("enhance")["macs"])
+    assert (found["engine"], found["hops"], found["macs"]) == (
+        "tflm-host",
+        500,
+        inspection.inspect("enhance")["macs"],
+    )
     assert (
         0.4 < ours["instructions"] / library["instructions"] < 0.8
         and library["per_mac"] == library["instructions"] / found["macs"]

@@ -188,6 +188,4 @@ def test_convert_refuses_sounds_and_names_that_cannot_be_used(tmp_path):
         groupcomm("convert", "enhance-nano", "--calibration", tmp_path / "no", "--ranges", "error"),
         "is not a folder",
     )
-    refused(
-        groupcomm("convert", "enhance-nano", "--name", "a b"), "bundle name 'a b': "
-    )
+    refused(groupcomm("convert", "enhance-nano", "--name", "a b"), "bundle name 'a b': ")

@@ -249,7 +249,7 @@ def test_int16_features_are_rejected(tmp_path):
         [Tensor((1, 129), 1 / 4096, type=INT16)],
         [Tensor((1, 129), 2.0**-15, type=INT16)],
     )
-    with pytest.raises(UserError, match="features are not int8; let it have int16 inside"):
+    with pytest.raises(UserError, match="features are not int8; convert the network again"):
         compilation.compile_bundle(
             dataclasses.replace(bundle.load("enhance-blstm"), model=model), tmp_path / "c"
         )

@@ -105,10 +105,12 @@ def test_group_state_resets_every_hop(opened, kind):
     # In these runtimes, setting the tensor by hand gives the same result.
     runtime = kind(carrying(opened.model))
     model = schema.ModelT.InitFromPackedBuf(carrying(opened.model), 0)
-    talks = [op for op in model.subgraphs[0].operators if flatbuffer.sequence_steps(model, op) > 1]
+    group_lstms = [
+        op for op in model.subgraphs[0].operators if flatbuffer.sequence_steps(model, op) > 1
+    ]
     by_hand = []
     for frame in features:
-        for state in (state for op in talks for state in op.inputs[18:20]):
+        for state in (state for op in group_lstms for state in op.inputs[18:20]):
             zero = model.subgraphs[0].tensors[state].quantization.zeroPoint[0]
             runtime._interpreter.set_tensor(
                 state, np.full_like(runtime._interpreter.get_tensor(state), zero)
@@ -126,7 +128,7 @@ def test_bundle_with_persistent_group_state_is_rejected(opened, tmp_path):
     d["model"] |= {"bytes": len(content), "sha256": sha256(model), "crc32": zlib.crc32(content)}
     (folder / "bundle.json").write_text(json.dumps(d))
     with pytest.raises(
-        UserError, match="model.tflite: 4 LSTMs begin a sequence with the state of the hop before"
+        UserError, match="model.tflite: 4 LSTMs start a sequence with the state of the previous hop"
     ):
         bundle.load(str(folder))
 
