@@ -1,7 +1,8 @@
-"""The comparison of the paper on real speech: Group Communication against its baseline, and that baseline quantized, pruned and narrowed.
+"""The paper's comparison on real speech: Group Communication against its baseline.
 
-The networks are `networks.TWINS`, trained alike (commands: docs/design/paper.md) and committed under ``tf_model/trained``. All hear the
-same test mixtures, so differences are paired.
+The baseline is also quantized, pruned and narrowed. The networks are `networks.TWINS`, all trained
+alike (commands: docs/design/paper.md) and committed under ``tf_model/trained``. All are evaluated
+on the same test mixtures, so differences are paired.
 """
 
 import dataclasses
@@ -22,7 +23,17 @@ SEEDS = (0, 1)
 
 @dataclasses.dataclass(frozen=True)
 class System:
-    """One line of the table: ``kind`` of twin, and ``bits`` of its matrices' weights (32: float)."""
+    """One line of the table.
+
+    Parameters
+    ----------
+    label : str
+        Name in the table and the plot.
+    kind : str
+        Kind of the network, a part of its name.
+    bits : int
+        Bits of the weights of its matrices; 32: float.
+    """
 
     label: str
     kind: str
@@ -42,12 +53,20 @@ SYSTEMS = (
 
 
 def round_weights(weights: list[np.ndarray], bits: int) -> list[np.ndarray]:
-    """Weights as a table of ``bits`` would give them: matrices symmetric, a scale for every column; vectors stay float.
+    """Round the weights of matrices to integers: symmetric, one scale per column.
+
+    Vectors stay float.
 
     Parameters
     ----------
-    weights : float32 arrays; the last axis of a matrix is its outputs.
-    bits : 2 to 8 for integers, 32 for the weights as they are.
+    weights : list of np.ndarray [dtype=float32]
+        The last axis of a matrix is its outputs.
+    bits : int
+        2 to 8 for integers, 32 for unchanged weights.
+
+    Returns
+    -------
+    list of np.ndarray [dtype=float32]
     """
     if bits == 32:
         return weights
@@ -62,10 +81,14 @@ def round_weights(weights: list[np.ndarray], bits: int) -> list[np.ndarray]:
 
 
 def size(weights: list[np.ndarray], bits: int) -> tuple[int, int]:
-    """Parameters that are not zero, and bytes to keep them in.
+    """Count the parameters that are not zero, and the bytes that store them.
 
-    A matrix with zeros in more than half of its places is kept as its other values and one bit for every place, any other in full; an
-    integer one has a float32 scale for every column.
+    A matrix with more zeros than other values is stored as those values and one bit per element;
+    any other is stored in full. An integer matrix has one float32 scale per column.
+
+    Returns
+    -------
+    parameters, weight_bytes : int
     """
     parameters = total = 0
     for w in weights:
@@ -85,27 +108,33 @@ def reproduce(folder: Path, *, mixtures: int = 200, corpus: str | None = None) -
 
     Parameters
     ----------
-    folder : where scores are kept, so that a second run goes on with what is missing; ``reproduction.json`` and ``reproduction.png``
-        are written there too.
-    mixtures : of each task.
-    corpus : name of the corpus; None: the one that the networks were trained on.
+    folder : Path
+        Folder of the scores: a second run continues with the scores that are missing.
+        ``reproduction.json`` and ``reproduction.png`` are written there too.
+    mixtures : int
+        Number of mixtures of each task.
+    corpus : str or None
+        Name of the corpus. None: the corpus that the networks were trained on.
 
     Returns
     -------
-    dict with ``mixtures`` and ``rows``: for each system (``system``, ``kind``, ``bits``) and ``task``: ``params``, ``weight_bytes``,
-    ``macs_per_second``, ``sisdri_db`` (over mixtures, the mean of the seeds), ``seeds_db`` (mean of each seed) and
-    ``against_baseline_db`` (paired); intervals are of 95 %.
+    dict
+        ``mixtures``, ``corpus`` and ``rows``. A row has ``system``, ``kind``, ``bits``, ``task``,
+        ``params``, ``weight_bytes``, ``macs_per_second``, ``sisdri_db`` (over mixtures, of the mean
+        of the seeds), ``seeds_db`` (mean of each seed) and ``against_baseline_db`` (paired).
+        Intervals are 95 % CIs.
 
     Raises
     ------
     UserError
-        When a twin is not trained or the corpus is missing.
+        When a network is not trained or the corpus is missing.
     """
     names = checkpoint.names()
     wanted = [_name(system, task, seed) for system in SYSTEMS for task in TASKS for seed in SEEDS]
     if missing := sorted(set(wanted) - set(names)):
         raise UserError(
-            f"{missing[0]}: not under tf_model/trained ({len(missing)} of {len(set(wanted))} missing); docs/design/paper.md trains them"
+            f"{missing[0]}: not under tf_model/trained "
+            f"({len(missing)} of {len(set(wanted))} missing); docs/design/paper.md trains them"
         )
     corpus = corpus or checkpoint.corpus_of(checkpoint.load(wanted[0]))
     rows = []
@@ -145,16 +174,25 @@ def _name(system: System, task: str, seed: int) -> str:
     return f"twin-{kind}-{task}{'-' + pruned if pruned else ''}-seed{seed}"
 
 
-def _improvements(trained: checkpoint.Checkpoint, bits: int, folder: Path, mixtures: int, corpus: str) -> np.ndarray:
-    """SI-SDR improvement of each mixture, dB; read from the folder when it is there."""
+def _improvements(
+    trained: checkpoint.Checkpoint, bits: int, folder: Path, mixtures: int, corpus: str
+) -> np.ndarray:
+    """Return the SI-SDR improvement of each mixture [shape=(mixtures,)], dB, cached in a file."""
     model = trained.model()
     model.set_weights(round_weights(model.get_weights(), bits))
-    separate = tf.function(lambda mixture: networks.family(trained.net).separate(model, mixture[None], trained.net)[0])
-    scored = evaluate.kept_scores(
-        folder / f"{trained.weights.parent.name}-{bits}bit.json", {"weights_sha256": trained.sha256(), "bits": bits},
+    separate = tf.function(
+        lambda mixture: networks.family(trained.net).separate(model, mixture[None], trained.net)[0]
+    )
+    scored = evaluate.cached_scores(
+        folder / f"{trained.weights.parent.name}-{bits}bit.json",
+        {"weights_sha256": trained.sha256(), "bits": bits},
         lambda mixture: separate(tf.constant(mixture)).numpy(),
-        split="test", sources=trained.net.sources, mixtures=mixtures, corpus=corpus, measures=("sisdr",),
-    )  # fmt: skip
+        split="test",
+        sources=trained.net.sources,
+        mixtures=mixtures,
+        corpus=corpus,
+        measures=("sisdr",),
+    )
     return evaluate.improvements(scored)
 
 
@@ -170,21 +208,36 @@ def _plot(rows: list[dict], path: Path) -> None:
         "macs_per_second": "multiply-accumulates a second",
         "weight_bytes": "bytes of weights",
     }
-    figure, axes = plt.subplots(len(TASKS), len(axes_of), figsize=(13, 7.5), sharey="row", layout="constrained")
+    figure, axes = plt.subplots(
+        len(TASKS), len(axes_of), figsize=(13, 7.5), sharey="row", layout="constrained"
+    )
     for line, task in zip(axes, TASKS, strict=True):
         for axis, (key, label) in zip(line, axes_of.items(), strict=True):
             for system, marker in zip(SYSTEMS, "oooosDD", strict=True):
-                large = {"markersize": 11, "fillstyle": "none"} if system.bits == 32 else {}  # its 8 bits lie upon it
+                # The marker of the float system is larger, because its 8-bit form lies on it.
+                large = {"markersize": 11, "fillstyle": "none"} if system.bits == 32 else {}
                 row = next(r for r in rows if r["task"] == task and r["system"] == system.label)
                 score = row["sisdri_db"]
                 error = [[score["mean"] - score["low"]], [score["high"] - score["mean"]]]
-                axis.errorbar(row[key], score["mean"], error, marker=marker, capsize=3, linestyle="none", label=system.label, **large)
+                axis.errorbar(
+                    row[key],
+                    score["mean"],
+                    error,
+                    marker=marker,
+                    capsize=3,
+                    linestyle="none",
+                    label=system.label,
+                    **large,
+                )
             axis.set(xscale="log", xlabel=label)
             axis.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
             axis.xaxis.set_major_formatter(EngFormatter())
             axis.xaxis.set_minor_formatter(NullFormatter())
             axis.grid(alpha=0.3, which="both")
-        line[0].set_ylabel({"separate": "two speakers", "enhance": "speech in noise"}[task] + ": SI-SDR improvement (dB)")
+        line[0].set_ylabel(
+            {"separate": "two speakers", "enhance": "speech in noise"}[task]
+            + ": SI-SDR improvement (dB)"
+        )
     handles, labels = axes[0, 0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=4)
     with atomic_path(path) as part:
