@@ -69,7 +69,14 @@ def banded(tmp_path_factory):
 
 
 @pytest.fixture(
-    scope="module", params=[*bundle.names(), pytest.param("banded", marks=pytest.mark.tensorflow)]
+    scope="module",
+    params=[
+        *(
+            pytest.param(name, marks=[] if name == "enhance-nano" else pytest.mark.slow)
+            for name in bundle.names()
+        ),
+        pytest.param("banded", marks=pytest.mark.tensorflow),
+    ],
 )
 def compiled(request, tmp_path_factory):
     """Return (bundle, program) for every committed bundle and for a banded one."""

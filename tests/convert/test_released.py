@@ -8,6 +8,8 @@ from convert import bundle, inspection, runtimes, separator
 from tests.helpers.release_gates import GATES
 from tf_model import evaluate
 
+pytestmark = pytest.mark.slow
+
 
 def test_every_bundle_has_a_release_gate():
     assert GATES.keys() == set(bundle.names())
