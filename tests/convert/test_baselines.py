@@ -46,6 +46,7 @@ def test_delay_is_measured_and_removed(random, samples):
     np.testing.assert_array_equal(out[0, start:], x[start:])
 
 
+@pytest.mark.slow
 def test_table(three_baselines, tiny_corpus, tmp_path):
     options = {"split": "test", "mixtures": 3, "corpus": tiny_corpus}
     result = baselines.compare(["enhance"], tmp_path, **options)
@@ -68,6 +69,7 @@ def test_table(three_baselines, tiny_corpus, tmp_path):
     assert (tmp_path / "baselines.png").stat().st_size > 10_000
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("baseline", baselines.BASELINES, ids=lambda baseline: baseline.label)
 def test_real_baseline_reduces_noise(baseline):
     demo = clips.demo_mixtures()[0]
@@ -95,6 +97,7 @@ def cached_scores(folder, name):
     ]
 
 
+@pytest.mark.slow
 def test_second_run_computes_only_missing_scores(
     three_baselines, tiny_corpus, tmp_path, monkeypatch
 ):
@@ -113,6 +116,7 @@ def test_second_run_computes_only_missing_scores(
     assert runs == [0, 1] + [0, 1, 2] * 2
 
 
+@pytest.mark.slow
 def test_single_baseline_without_network_gives_table_and_plot(tiny_corpus, tmp_path, monkeypatch):
     monkeypatch.setattr(
         baselines, "BASELINES", (baselines.Baseline("copy", lambda: late_copy(0), None, None, 20),)

@@ -35,6 +35,7 @@ def test_importing_the_api_imports_no_heavy_package():
     assert not heavy & set(done.stdout.split())
 
 
+@pytest.mark.slow
 def test_loading_and_running_a_network_needs_the_core_packages_only():
     extras = list(errors._EXTRAS)
     code = f"""
@@ -77,6 +78,7 @@ def test_a_whole_recording_gives_what_the_separator_gives(opened, noisy):
     np.testing.assert_array_equal(opened.process(pcm), out)  # the clips are 16-bit
 
 
+@pytest.mark.slow
 def test_both_engines_and_the_stream_give_the_same_samples(opened, noisy):
     expected = opened.process(noisy)
     compiled = groupcomm.load(NAME, engine="compiled")

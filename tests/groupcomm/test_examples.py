@@ -32,6 +32,7 @@ def run(*command, **options):
     return done.stdout
 
 
+@pytest.mark.slow
 def test_denoise_a_file(tmp_path, pcm):
     soundfile.write(tmp_path / "noisy.wav", np.stack([pcm, pcm], axis=1), 16000)  # stereo
     example = EXAMPLES / "python" / "denoise_file.py"
@@ -42,6 +43,7 @@ def test_denoise_a_file(tmp_path, pcm):
     np.testing.assert_allclose(clean, expected, atol=1.1 / 32768)
 
 
+@pytest.mark.slow
 def test_live_stream(pcm):
     out = np.frombuffer(
         run(sys.executable, EXAMPLES / "python" / "live_stream.py", input=pcm.tobytes()), "<i2"

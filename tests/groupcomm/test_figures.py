@@ -38,6 +38,7 @@ def test_every_mark_names_a_table_and_existing_bundles(mark):
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("page", "table"), [("README.md", "networks"), ("docs/results.md", "cost")]
 )

@@ -10,6 +10,7 @@ from calibration_data import corpus, mixer
 from tf_model import evaluate
 
 
+@pytest.mark.slow
 def test_the_identity_has_no_improvement(tiny_corpus):
     result = evaluate.evaluate(
         lambda m: m[None], split="test", sources=1, mixtures=3, corpus=tiny_corpus
@@ -23,6 +24,7 @@ def test_the_identity_has_no_improvement(tiny_corpus):
         assert np.abs(list(found["better"].values())).max() < 1e-9, name
 
 
+@pytest.mark.slow
 def test_two_speakers_are_scored_in_their_best_order(tiny_corpus):
     data = corpus.open_corpus("train", name=tiny_corpus)
     made = [

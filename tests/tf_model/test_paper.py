@@ -10,6 +10,8 @@ from groupcomm.cli import app
 from groupcomm.errors import UserError
 from tf_model import networks, paper
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def table():
