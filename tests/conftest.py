@@ -53,7 +53,7 @@ def random() -> np.random.Generator:
 
 @pytest.fixture(scope="session")
 def tiny_net():
-    """A network small enough to build and convert in seconds."""
+    """Return a network small enough to build and convert in seconds."""
     from tf_model.networks.streaming import Streaming
 
     return Streaming(features=32, groups=4, blocks=2, tac=6, hidden=8)
