@@ -41,7 +41,7 @@ def test_no_help_imports_tensorflow():
 
 
 def test_list_and_cost_do_not_import_tensorflow():
-    names = [*networks.STREAMING, *networks.CONTROLS]
+    names = [*networks.STREAMING, *networks.ABLATIONS]
     assert not imported_by(["list", "--json"], *(["cost", name, "--json"] for name in names))
 
 

@@ -54,10 +54,10 @@ def test_streaming_equals_sequence_in_keras(name, random):
 
 @pytest.mark.parametrize("name", ["enhance", "enhance-nano", "separate"])
 def test_ablations_have_the_stated_sizes(name):
-    """MACs or parameters agree within 2 %, and "-no-talk" lacks Group Communication only."""
+    """MACs or parameters agree within 2 %, and "-no-groupcomm" lacks Group Communication only."""
     of = {
         kind: cost.cost(find(name + kind))
-        for kind in ("-tac", "-no-talk", "-dense-macs", "-dense-params")
+        for kind in ("-tac", "-no-groupcomm", "-dense-macs", "-dense-params")
     }
     own = cost.cost(find(name))
     assert of["-dense-macs"]["macs_per_hop"] == pytest.approx(own["macs_per_hop"], rel=0.02)
@@ -70,7 +70,7 @@ def test_ablations_have_the_stated_sizes(name):
     )
     assert of["-tac"]["macs_per_hop"] == own["macs_per_hop"] - bottleneck < own["macs_per_hop"]
     assert (
-        of["-no-talk"]["macs_per_hop"]
+        of["-no-groupcomm"]["macs_per_hop"]
         == own["macs_per_hop"] - bottleneck - tac
         > 0.75 * own["macs_per_hop"]
     )

@@ -56,13 +56,13 @@ _DENSE_SIZES = {  # as many multiply-accumulates, as many parameters
     "enhance-nano": ({"features": 52, "hidden": 82}, {"features": 22, "hidden": 33}),
     "separate": ({"features": 90, "hidden": 125}, {"features": 28, "hidden": 38}),
 }
-CONTROLS = {}
+ABLATIONS = {}
 for _name, (_macs, _params) in _DENSE_SIZES.items():
     _net = STREAMING[_name]
     _dense = _DENSE | {"blocks": _net.blocks, "sources": _net.sources}
-    CONTROLS |= {
+    ABLATIONS |= {
         f"{_name}-tac": dataclasses.replace(_net, bottleneck=0),
-        f"{_name}-no-talk": dataclasses.replace(_net, bottleneck=0, talk="none"),
+        f"{_name}-no-groupcomm": dataclasses.replace(_net, bottleneck=0, talk="none"),
         f"{_name}-dense-macs": Streaming(**_dense, **_macs),
         f"{_name}-dense-params": Streaming(**_dense, **_params),
     }
@@ -122,7 +122,7 @@ TWINS = {
     for task, n in (("separate", 2), ("enhance", 1))
 }
 
-NETWORKS = {**STREAMING, **CONTROLS, **PAPER, **CAUSAL, **TWINS}
+NETWORKS = {**STREAMING, **ABLATIONS, **PAPER, **CAUSAL, **TWINS}
 
 
 def find(name: str) -> Network:
