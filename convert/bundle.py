@@ -217,11 +217,30 @@ def _open(folder: Path) -> Bundle:
         ) from e
 
 
-_TRY_ARENA = """
-import sys
+# Prints the smallest arena that fits, or 0. A child process tries each size; they share the imports.
+_SEARCH_ARENA = """
+import os, sys
 from tflite_micro.python.tflite_micro import runtime
 
-runtime.Interpreter.from_bytes(open(sys.argv[1], "rb").read(), arena_size=int(sys.argv[2])).invoke()
+model, largest = open(sys.argv[1], "rb").read(), int(sys.argv[2])
+
+def fits(size):
+    child = os.fork()
+    if not child:
+        try:
+            runtime.Interpreter.from_bytes(model, arena_size=size).invoke()
+        except Exception:
+            os._exit(1)
+        os._exit(0)
+    return os.waitpid(child, 0)[1] == 0
+
+low, high = 0, 1024
+while high <= largest and not fits(high):
+    low, high = high, 2 * high
+while high <= largest and high - low > 16:
+    middle = (low + high) // 2
+    low, high = (low, middle) if fits(middle) else (middle, high)
+print(-(-high // 16) * 16 if high <= largest else 0)
 """
 
 
@@ -247,24 +266,14 @@ def smallest_arena(model: Path) -> int:
     UserError
         When the model does not run in 16 MiB.
     """
-
-    def fits(size: int) -> bool:
-        return not subprocess.run(
-            [sys.executable, "-c", _TRY_ARENA, model, str(size)], capture_output=True
-        ).returncode
-
-    low, high = 0, 1024
-    while not fits(high):
-        if high >= 2**24:
-            raise UserError(
-                f"{model}: TFLM does not run it in 16 MiB; "
-                "`groupcomm inspect` lists unsupported operators"
-            )
-        low, high = high, 2 * high
-    while high - low > 16:
-        middle = (low + high) // 2
-        low, high = (low, middle) if fits(middle) else (middle, high)
-    return -(-high // 16) * 16
+    command = [sys.executable, "-c", _SEARCH_ARENA, str(model), str(2**24)]
+    arena = int(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+    if not arena:
+        raise UserError(
+            f"{model}: TFLM does not run it in 16 MiB; "
+            "`groupcomm inspect` lists unsupported operators"
+        )
+    return arena
 
 
 def golden_pcm(hops: int, hop: int) -> np.ndarray:

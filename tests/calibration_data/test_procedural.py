@@ -68,6 +68,7 @@ def test_noise_depends_on_the_generator_only(kind):
             )
 
 
+@pytest.mark.slow
 def test_kinds_are_drawn_by_their_weights():
     random = _random()
     drawn = [procedural.noise(random, 160)[1] for _ in range(1500)]

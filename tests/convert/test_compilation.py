@@ -71,10 +71,7 @@ def banded(tmp_path_factory):
 @pytest.fixture(
     scope="module",
     params=[
-        *(
-            pytest.param(name, marks=[] if name == "enhance-nano" else pytest.mark.slow)
-            for name in bundle.names()
-        ),
+        *(pytest.param(name, marks=pytest.mark.slow) for name in bundle.names()),
         pytest.param("banded", marks=pytest.mark.tensorflow),
     ],
 )
@@ -236,6 +233,7 @@ def wide_network(random) -> bytes:
     return network_of(operators)
 
 
+@pytest.mark.slow
 def test_int16_activations_equal_tflm(tmp_path, random):
     model = wide_network(random)
     program = Program(dataclasses.replace(bundle.load("enhance-blstm"), model=model), tmp_path)

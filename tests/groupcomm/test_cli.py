@@ -113,6 +113,7 @@ def test_wrong_usage_is_one_line_and_exit_code_2(arguments, says, monkeypatch, c
     assert line.startswith("groupcomm: ") and says in line
 
 
+@pytest.mark.slow
 def test_quiet_silences_the_note_and_not_the_result():
     said = groupcomm("cost", "enhance-nano")
     assert "next: groupcomm evaluate enhance-nano" in said.stderr
