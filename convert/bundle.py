@@ -217,7 +217,7 @@ def _open(folder: Path) -> Bundle:
         ) from e
 
 
-# Prints the smallest arena that fits, or 0. A child process tries each size; they share the imports.
+# Prints the smallest arena, or 0 if none fits. A child process tries each size.
 _SEARCH_ARENA = """
 import os, sys
 from tflite_micro.python.tflite_micro import runtime
