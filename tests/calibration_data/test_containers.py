@@ -95,6 +95,7 @@ def test_other_suffixes_are_not_containers():
         (_ocg({"Rain.ogg": b"rain"})[:40], "a.ocg"),
         (b"\x1e\x8c" + gzip.compress(bytes(300))[2:], "a.ocg"),
     ],
+    ids=["zip", "short", "no flag", "no group", "no gzip", "cut", "no names"],  # gzip has the time
 )
 def test_damaged_archive_is_rejected(data, path):
     with pytest.raises(ValueError, match="damaged archive"):
