@@ -39,6 +39,7 @@ test: setup
 lint: setup
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
+	.venv/bin/mypy
 	cppcheck --quiet -j2 --error-exitcode=1 --enable=warning,performance,portability,style --inline-suppr --suppressions-list=micro/cppcheck.txt \
 	  --std=c11 --std=c++17 -I. micro
 
