@@ -146,6 +146,7 @@ def estoi(estimate: np.ndarray, reference: np.ndarray) -> float:
 MEASURES = {"sisdr": si_sdr_db, "sdr": sdr_db, "pesq": pesq_wb, "stoi": stoi, "estoi": estoi}
 # Ranges of the SNR in dB; the lower end is inclusive.
 SNRS = ((-10, -5), (-5, 0), (0, 5), (5, 10), (10, 15), (15, 20), (20, 25), (25, 30))
+_SNR_ORDER = tuple(f"{low} to {high} dB" for low, high in SNRS)
 SEXES = {
     "F": "a woman",
     "M": "a man",
@@ -245,7 +246,9 @@ def evaluate(
         "harm": harm(improvements_db),
         "measures": {name: _summary(scored, name) for name in measures},
         "by": {
-            "snr": _by(improvements_db, [[_snr_range(s.meta["snr_db"])] for s in scored]),
+            "snr": _by(
+                improvements_db, [[_snr_range(s.meta["snr_db"])] for s in scored], _SNR_ORDER
+            ),
             "room": _by(
                 improvements_db,
                 [["no room" if s.meta["rt60"] is None else "in a room"] for s in scored],
@@ -539,10 +542,16 @@ def _summary(scored: list[Score], name: str) -> dict:
     }
 
 
-def _by(values: np.ndarray, groups: list[list[str]]) -> dict[str, dict]:
-    """Summarize the improvements by group; a mixture may belong to several groups."""
+def _by(
+    values: np.ndarray, groups: list[list[str]], order: tuple[str, ...] = ()
+) -> dict[str, dict]:
+    """Summarize the improvements by group; a mixture may belong to several groups.
+
+    The groups in ``order`` come first, in that order; the others follow by name.
+    """
     result = {}
-    for name in sorted({name for names in groups for name in names}):
+    found = {name for names in groups for name in names}
+    for name in [name for name in order if name in found] + sorted(found.difference(order)):
         members = np.array(
             [value for value, names in zip(values, groups, strict=True) if name in names]
         )
@@ -558,9 +567,9 @@ def _by(values: np.ndarray, groups: list[list[str]]) -> dict[str, dict]:
 def _snr_range(snr_db: float | None) -> str:
     if snr_db is None:
         return "no noise"
-    for low, high in SNRS:
+    for (low, high), name in zip(SNRS, _SNR_ORDER, strict=True):
         if low <= snr_db < high:
-            return f"{low} to {high} dB"
+            return name
     return "another"
 
 

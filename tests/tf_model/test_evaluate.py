@@ -204,3 +204,9 @@ def test_ranges_of_snr():
     assert evaluate._snr_range(None) == "no noise" and evaluate._snr_range(40.0) == "another"
     assert evaluate._disturbances({"dc": 0.1, "hum": -30.0}) == ["offset (DC)", "hum"]
     assert evaluate._disturbances({"dc": None, "hum": None}) == ["neither offset nor hum"]
+
+
+def test_ranges_of_snr_are_in_rising_order():
+    groups = [["10 to 15 dB"], ["no noise"], ["5 to 10 dB"], ["-5 to 0 dB"]]
+    result = evaluate._by(np.zeros(4), groups, evaluate._SNR_ORDER)
+    assert list(result) == ["-5 to 0 dB", "5 to 10 dB", "10 to 15 dB", "no noise"]
