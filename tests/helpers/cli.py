@@ -8,14 +8,15 @@ import sys
 from groupcomm.files import REPO
 
 
-def groupcomm(*arguments, cwd=None):
+def groupcomm(*arguments, cwd=None, columns=80):
+    """Run the command; ``columns`` is the width of its terminal."""
     command = [sys.executable, "-m", "groupcomm.cli", *map(str, arguments)]
     return subprocess.run(
         command,
         capture_output=True,
         text=True,
         cwd=cwd,
-        env={**os.environ, "PYTHONPATH": str(REPO)},
+        env={**os.environ, "PYTHONPATH": str(REPO), "COLUMNS": str(columns)},
     )
 
 
