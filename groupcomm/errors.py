@@ -13,9 +13,9 @@ _EXTRAS = {
 class UserError(Exception):
     """An error that the user can correct.
 
-    The message is one line that names the value and the way out. The command line prints it without
-    a traceback and exits with code 2. Any other exception is a defect of this program and keeps its
-    traceback.
+    The message is one line that names the value and how to correct it. The command line prints it
+    without a traceback and exits with code 2. Any other exception is a defect of this program and
+    keeps its traceback.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Files that are either whole or absent, and where they live."""
+"""Write files completely or not at all, and find those that the project ships."""
 
 import contextlib
 import hashlib
@@ -12,9 +12,8 @@ from pathlib import Path
 
 from groupcomm.errors import UserError
 
-REPO = (
-    Path(__file__).resolve().parent.parent
-)  # the checkout, for what only a checkout has: Bazel's workspace and the tests
+# The checkout, for what only a checkout has: Bazel's workspace and the tests.
+REPO = Path(__file__).resolve().parent.parent
 
 
 def resource(path: str) -> Path:
@@ -39,9 +38,8 @@ def resource(path: str) -> Path:
     FileNotFoundError
         When the project does not ship it.
     """
-    package = (
-        Path(str(importlib.resources.files("groupcomm") / "files.py")).resolve().parent
-    )  # Bazel's folders hold links
+    # Bazel's folders hold links.
+    package = Path(str(importlib.resources.files("groupcomm") / "files.py")).resolve().parent
     for root in (package / "_data", package.parent):
         if (root / path).exists():
             return root / path

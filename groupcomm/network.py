@@ -129,7 +129,7 @@ class Network:
 
         Returns
         -------
-        np.ndarray [shape=(sources, samples), float32]
+        np.ndarray [shape=(sources, samples), dtype=float32]
             The sound of every source in about -1..1, at the rate of the input.
 
         Raises
@@ -222,7 +222,7 @@ class Stream:
 
         Returns
         -------
-        np.ndarray [shape=(sources, hop), float32]
+        np.ndarray [shape=(sources, hop), dtype=float32]
             As many samples of every source, `latency` samples behind the input.
 
         Raises

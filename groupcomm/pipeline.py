@@ -1,4 +1,4 @@
-"""Training, conversion, evaluation and parity as functions. The commands call them."""
+"""Training, conversion, evaluation and parity as functions of the public API."""
 
 from __future__ import annotations
 

@@ -158,7 +158,7 @@ class Evaluation(_Result):
     Attributes
     ----------
     name : str
-        Of the network.
+        Name of the network.
     runtime : str
         What ran it.
     corpus, split : str
@@ -195,12 +195,12 @@ class Evaluation(_Result):
 
     @classmethod
     def of(cls, found: dict[str, Any]) -> Evaluation:
-        """Make it of the dict that `tf_model.evaluate.evaluate` gives.
+        """Make an evaluation from the dict that `tf_model.evaluate.evaluate` returns.
 
         Parameters
         ----------
         found : dict
-            With ``name``, ``runtime`` and ``corpus`` besides.
+            With ``name``, ``runtime`` and ``corpus`` in addition.
 
         Returns
         -------

@@ -11,6 +11,16 @@ from groupcomm.console import line, new_table, note, out, progress, report
 from groupcomm.errors import UserError
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
+COUNTS = {  # labels of `tf_model.cost.cost`
+    "params": "parameters",
+    "params_paper": "parameters, as PyTorch",
+    "macs_per_hop": "MACs per hop",
+    "macs_per_second": "MACs per second",
+    "macs_4s": "MACs of 4 s",
+    "macs_4s_thop": "MACs of 4 s, as thop",
+    "state_bytes": "state, bytes in int8",
+    "latency_ms": "latency, ms",
+}
 
 
 def complete_network(incomplete: str) -> list[str]:
@@ -65,7 +75,7 @@ def cost(
     With --paper, the exit code is 1 if a count that must be exact is not.
     """
     if (name is None) != paper:
-        raise UserError("cost: name one network, or ask for --paper")
+        raise UserError("cost: name one network, or give --paper")
     if paper:
         _cost_of_papers(as_json)
         return
@@ -85,7 +95,7 @@ def cost(
 
     def show() -> None:
         for key, value in counts.items():
-            line(f"{key:>16}  {value:,}")
+            line(f"{COUNTS[key]:>22}  {value:,}")
         for row in published:
             line(f"{row['source']}: {_published(row)}; {row['verdict']}{_note(row)}")
 

@@ -86,8 +86,8 @@ def package(
         )
         files = write(opened, folder)
     then = {
-        "arduino": "in the Arduino IDE, Sketch > Include Library > Add .ZIP Library, or copy it "
-        "to libraries/",
+        "arduino": f"copy {folder} to libraries/ of the sketchbook, and open its example "
+        "Benchmark in the Arduino IDE (File > Examples)",
         "zephyr": f"west build -b nrf5340dk/nrf5340/cpuapp {folder / 'app'} (see "
         f"{folder / 'README.md'})",
     }

@@ -246,8 +246,7 @@ def fit(
         missing = [option for option, value in chip.items() if value is None]
         if missing:
             raise UserError(
-                f"fit: needs --board, or --clock, --flash and --ram; {' and '.join(missing)} "
-                f"missing"
+                f"fit: needs --board, or --clock, --flash and --ram; missing: {', '.join(missing)}"
             )
         target = boards.custom(f"cortex-{core.removeprefix('cortex-')}", clock, flash, ram)
     else:

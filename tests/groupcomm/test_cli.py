@@ -99,7 +99,7 @@ def test_version():
         ),
         (["fit", "enhance"], "needs --board, or --clock, --flash and --ram"),
         (["fit", "enhance", "--board", "nano33ble", "--ram", "64"], "leave one of the two out"),
-        (["fit", "enhance", "--clock", "64", "--flash", "512"], "--ram missing"),
+        (["fit", "enhance", "--clock", "64", "--flash", "512"], "missing: --ram"),
         (["convert", "enhance", "--float", "--name", "mine"], "--name mine: is for a bundle"),
     ],
 )
@@ -197,12 +197,12 @@ def test_a_config_changes_every_field(tmp_path):
     ("content", "says"),
     [
         ("hiden = 3", "hiden=3: there is no such field; did you mean hidden?"),
-        ("hidden = '3'", "'3' is not a value of hidden, which is a int"),
+        ("hidden = '3'", "'3' is not a value of hidden, which has the type int"),
         ("hidden = 3.5", "3.5 is not a value of hidden"),
         ("[signal]\nbnds = 3", "signal.bnds=3: there is no such field; did you mean signal.bands?"),
         ("signal = 3", "signal is not a table; write \\[signal\\]"),
         ("[recipe]\nstps = 3", "\\[recipe\\] stps: there is no such field; did you mean steps?"),
-        ("[recipe]\nsteps = 'x'", "\\[recipe\\] steps: 'x' is not a int"),
+        ("[recipe]\nsteps = 'x'", "\\[recipe\\] steps: 'x' does not have the type int"),
         ("hidden = ", "is not TOML"),
         ("groups = 7", "7 groups do not divide"),
     ],

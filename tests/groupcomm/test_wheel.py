@@ -19,15 +19,7 @@ from groupcomm.files import REPO
 pytestmark = pytest.mark.slow
 
 CORE = {"numpy", "tflite-micro", "flatbuffers", "rich", "typer"}
-README = """
-import groupcomm, soundfile
-network = groupcomm.load("enhance")
-x, rate = soundfile.read("noisy.wav")
-clean = network.process(x, rate)
-soundfile.write("clean.wav", clean.T, rate)
-stream = network.stream()
-out = stream.process(x[:network.hop])
-"""
+[README] = re.findall(r"^```python\n(.*?)^```", (REPO / "README.md").read_text(), re.S | re.M)
 
 
 def run(*command, **options) -> str:

@@ -167,7 +167,7 @@ def test_sizes_can_be_changed_by_name():
         ("hiden=3", "no such field; did you mean hidden"),
         ("xyz=3", "no such field; choose one of sources, features"),
         ("hidden", "is not FIELD=VALUE"),
-        ("hidden=many", "'many' is not a value of hidden, which is a int"),
+        ("hidden=many", "'many' is not a value of hidden, which has the type int"),
         ("groups=7", "7 groups do not divide"),
     ],
 )

@@ -204,7 +204,7 @@ def _with_values(net: Network, values: dict, where: str) -> Network:
         if type(value) is not kind:
             raise UserError(
                 f"{said}: {value!r} is not a value of {key}, "
-                f"which is a {kind.__name__} ({fields[key]} now)"
+                f"which has the type {kind.__name__} ({fields[key]} now)"
             )
         part, _, field = key.rpartition(".")
         (known["signal"] if part else known)[field] = value
@@ -258,7 +258,8 @@ def from_config(
         recipe[key] = value = float(value) if kind is float and type(value) is int else value
         if type(value) is not kind:
             raise UserError(
-                f"{file}: [recipe] {key}: {value!r} is not a {kind.__name__}; correct it"
+                f"{file}: [recipe] {key}: {value!r} does not have the type {kind.__name__}; "
+                f"correct it"
             )
     values = content | {f"signal.{key}": value for key, value in signal.items()}
     return _with_values(net, values, f"{file}: "), recipe
