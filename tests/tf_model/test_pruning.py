@@ -81,7 +81,7 @@ def test_a_run_starts_from_the_trained_weights(tiny_net, tiny_corpus, tmp_path):
     ]
     for a, b in zip(*pair, strict=True):
         np.testing.assert_array_equal(a, b)
-    other = dataclasses.replace(tiny_net, hidden=4)
+    other = dataclasses.replace(tiny_net, hidden=40)  # more units than were trained
     with pytest.raises(UserError, match="its sizes are not those of other"):
         train.train("other", other, still, tmp_path / "other")
     assert not (tmp_path / "other").exists()
