@@ -4,7 +4,8 @@ import json
 
 import pytest
 
-from convert import bench, bundle, commands, inspection, runner, runtimes
+from convert import bench, bundle, inspection, runner, runtimes
+from convert.commands import tables
 from groupcomm.errors import UserError
 from tests.helpers.cli import groupcomm, ok, refused
 from tf_model import checkpoint
@@ -106,11 +107,12 @@ def test_tflm_on_the_host():
     assert runner.count_replay(opened, features) == runner.count_replay(opened, features)
 
 
-def test_tflm_on_the_host_without_valgrind(monkeypatch):
+def test_tflm_on_the_host_without_valgrind(monkeypatch, capsys):
     monkeypatch.setattr(runner, "count_replay", lambda *_, **__: None)
     found = bench.bench_host(bundle.load("enhance"))
     assert found["kernels"]["ours"]["instructions"] is found["kernels"]["ours"]["per_mac"] is None
-    commands._print_bench_host(found)
+    tables.show_bench_host(found)
+    assert "apt-get install valgrind" in " ".join(capsys.readouterr().out.split())
 
 
 @pytest.mark.parametrize("option", [("--board", "cortex-m4"), ("--portable",)])
