@@ -3,6 +3,8 @@
 import difflib
 from collections.abc import Iterable
 
+MAX_NAMES = 12  # more would hide the rest of the message
+
 
 def suggest(name: str, known: Iterable[str], instead: str = "") -> str:
     """Say which name may have been meant.
@@ -30,5 +32,7 @@ def suggest(name: str, known: Iterable[str], instead: str = "") -> str:
     near = difflib.get_close_matches(name, known, 1)
     if near:
         return f"did you mean {near[0]}?"
-    choices = [f"choose one of {', '.join(known)}"] if known else []
+    shown = ", ".join(known[:MAX_NAMES])
+    more = f" and {len(known) - MAX_NAMES} more" if len(known) > MAX_NAMES else ""
+    choices = [f"choose one of {shown}{more}"] if known else []
     return ", or ".join([*choices, *filter(None, [instead])]) or "there are none yet"

@@ -22,6 +22,6 @@ def test_test_modules_import_only_helpers_from_tests():
         ours = [
             name
             for name in imported(path)
-            if name.split(".")[0] == "tests" or name.startswith("test_")
+            if name.split(".")[0] == "tests" or name.split(".")[-1].startswith("test_")
         ]
         assert all(name.startswith("tests.helpers.") for name in ours), (path, ours)
