@@ -1,4 +1,4 @@
-# The verbs a newcomer types. Each does all the set-up it needs: `make demo`, `make test`, `make lint`.
+# Each target does all the set-up that it needs, for example `make demo` in a fresh clone.
 PYTHON ?= python3.11
 PACKAGES := bazel-bootstrap g++ libpython3.11-dev nlohmann-json3-dev python3.11-venv zlib1g-dev
 # Analyses C and C++; counts instructions on the host.

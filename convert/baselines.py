@@ -263,7 +263,7 @@ def _deepfilternet_3() -> Run:
     def run(x):
         frames = np.ascontiguousarray(_blocks(x, 480), np.float32)
         out = np.zeros_like(frames)
-        state = library.df_create(weights, 100.0, None)  # as much as it likes: 100 dB
+        state = library.df_create(weights, 100.0, None)  # attenuation of at most 100 dB
         for frame, made in zip(frames, out, strict=True):
             library.df_process_frame(state, frame.ctypes.data, made.ctypes.data)
         library.df_free(state)
@@ -347,9 +347,9 @@ def compare(names: list[str], folder: Path, *, split: str, mixtures: int, corpus
     Returns
     -------
     dict
-        ``split``, ``mixtures``, ``corpus``; ``systems``, for each ``name``, ``ours``, ``params``,
-        ``macs_per_second``, ``latency_ms``, ``sisdri_db`` and, for every other measure of
-        `tf_model.evaluate.MEASURES`, its mean at the output, all with 95 % CIs; ``against``, for
+        ``split``, ``mixtures``, ``corpus``; ``systems``, for each ``name``, ``is_bundle``,
+        ``params``, ``macs_per_second``, ``latency_ms``, ``sisdri_db`` and, for every other measure
+        of `tf_model.evaluate.MEASURES`, its mean at the output, all with 95 % CIs; ``against``, for
         each bundle and each baseline the paired differences of SI-SDR, PESQ and eSTOI (above 0: the
         bundle is better); ``skipped``, the baselines that are not installed, and why.
 
@@ -374,10 +374,10 @@ def compare(names: list[str], folder: Path, *, split: str, mixtures: int, corpus
                 "name an enhancement bundle"
             )
 
-    def score(label, of, ours, separate, sizes):
+    def score(label, of, is_bundle, separate, sizes):
         err.print(f"{label}:")
         scored[label] = evaluate.cached_scores(folder / f"{label}.json", of, separate, **which)
-        systems.append({"name": label, "ours": ours, **sizes, **_summary(scored[label])})
+        systems.append({"name": label, "is_bundle": is_bundle, **sizes, **_summary(scored[label])})
 
     for baseline in BASELINES:
         try:
@@ -417,10 +417,10 @@ def compare(names: list[str], folder: Path, *, split: str, mixtures: int, corpus
                 for measure in COMPARED
             }
             for baseline in systems
-            if not baseline["ours"]
+            if not baseline["is_bundle"]
         }
         for ours in systems
-        if ours["ours"]
+        if ours["is_bundle"]
     }
     result = {
         "split": split,
@@ -464,7 +464,7 @@ def _write_names(axis, systems: list[dict], size: str, measure: str) -> None:
     for system in sorted(systems, key=lambda s: s[measure]["mean"]):
         point, colour = (
             (system[size], system[measure]["mean"]),
-            "tab:red" if system["ours"] else "dimgray",
+            "tab:red" if system["is_bundle"] else "dimgray",
         )
         text = axis.annotate(
             system["name"],
@@ -500,7 +500,7 @@ def _plot(systems: list[dict], path: Path) -> None:
             for system in (s for s in systems if s[size]):
                 score = system[measure]
                 error = [[score["mean"] - score["low"]], [score["high"] - score["mean"]]]
-                marker, colour = ("D", "tab:red") if system["ours"] else ("o", "tab:gray")
+                marker, colour = ("D", "tab:red") if system["is_bundle"] else ("o", "tab:gray")
                 axis.errorbar(
                     system[size],
                     score["mean"],

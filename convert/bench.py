@@ -196,7 +196,7 @@ def _limits(bundle: bundles.Bundle, board: str) -> dict[str, int]:
 
 
 def bench_host(bundle: bundles.Bundle) -> dict:
-    """Run a bundle in TFLM's interpreter on this machine, with TFLM's kernels and ours.
+    """Run a bundle in TFLM's interpreter on this machine, with TFLM's kernels and with GroupComm's.
 
     Parameters
     ----------
@@ -205,7 +205,7 @@ def bench_host(bundle: bundles.Bundle) -> dict:
     Returns
     -------
     dict
-        ``bundle``, ``engine``, ``hops``, ``macs`` and ``kernels`` {``library``, ``ours``}, each
+        ``bundle``, ``engine``, ``hops``, ``macs`` and ``kernels`` {``tflm``, ``groupcomm``}, each
         with ``instructions`` (mean of a hop on this machine; None without valgrind), ``per_mac``,
         ``microseconds`` {``median``, ``worst``} (which depend on the load of the machine) and
         ``arena_bytes`` {``used``, ``smallest``} (with 64-bit pointers; a board needs less).
@@ -220,7 +220,7 @@ def bench_host(bundle: bundles.Bundle) -> dict:
     expected = runtimes.Tflm(bundle.model)(features)
     macs = flatbuffer.read(bundle.path / bundle.description["model"]["file"]).macs
     found = {}
-    for kernels in ("library", "ours"):
+    for kernels in ("tflm", "groupcomm"):
         masks, microseconds = runner.timed_replay(bundle, features, kernels=kernels)
         if not np.array_equal(masks, expected):
             raise UserError(

@@ -98,8 +98,8 @@ def parity(bundle: bundles.Bundle, trained: checkpoint.Checkpoint, *, hops: int)
         `STREAMING_TOLERANCE`).
 
         ``exact`` is true when all of these are equal in every byte: TFLM in Python; TFLM in C++ by
-        replay, with its kernels and with ours; the C++ stream; the golden vectors; plain C; and the
-        simulation.
+        replay, with its kernels and with GroupComm's; the C++ stream; the golden vectors; plain C;
+        and the simulation.
 
     Raises
     ------
@@ -170,7 +170,7 @@ def parity(bundle: bundles.Bundle, trained: checkpoint.Checkpoint, *, hops: int)
         int8_row("tflm_cpp", cpp, "tflm_python", truth)
         int8_row(
             "tflm_cpp_kernels",
-            runner.replay(bundle, quantized, passes=2, kernels="ours"),
+            runner.replay(bundle, quantized, passes=2, kernels="groupcomm"),
             "tflm_python",
             truth,
         )

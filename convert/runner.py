@@ -99,7 +99,7 @@ def run(name: str, *arguments) -> str:
 
 
 def replay(
-    bundle: Bundle, features: np.ndarray, *, passes: int = 1, kernels: str = "library"
+    bundle: Bundle, features: np.ndarray, *, passes: int = 1, kernels: str = "tflm"
 ) -> np.ndarray:
     """Run the C++ engine on quantized features, hop by hop.
 
@@ -109,8 +109,8 @@ def replay(
     features : np.ndarray [shape=(hops, inputs), dtype=int8]
     passes : int
         Number of repetitions, with a reset in between.
-    kernels : {"library", "ours"}
-        ``"library"`` selects TFLM's kernels, ``"ours"`` those of `micro/kernels` where there is
+    kernels : {"tflm", "groupcomm"}
+        ``"tflm"`` selects TFLM's kernels, ``"groupcomm"`` those of `micro/kernels` where there is
         one.
 
     Returns
@@ -121,7 +121,7 @@ def replay(
 
 
 def timed_replay(
-    bundle: Bundle, features: np.ndarray, *, passes: int = 1, kernels: str = "library"
+    bundle: Bundle, features: np.ndarray, *, passes: int = 1, kernels: str = "tflm"
 ) -> tuple[np.ndarray, np.ndarray]:
     """Run the C++ engine as `replay` does, and measure its time.
 
@@ -154,7 +154,7 @@ def timed_replay(
         )
 
 
-def count_replay(bundle: Bundle, features: np.ndarray, *, kernels: str = "library") -> int | None:
+def count_replay(bundle: Bundle, features: np.ndarray, *, kernels: str = "tflm") -> int | None:
     """Count the instructions of the engine for these hops on this machine.
 
     The count is the same in every run.

@@ -48,7 +48,7 @@ def compare(
     -------
     dict
         ``network``, ``split``, ``mixtures``, ``levels`` and ``variants``. Each variant has
-        ``name``; ``sisdri_db``, ``pesq``, ``estoi`` {``mean``, ``low``, ``high``}; ``lost`` (float
+        ``name``; ``sisdri_db``, ``pesq``, ``estoi`` {``mean``, ``low``, ``high``}; ``loss`` (float
         minus this variant, paired by mixture, for ``sisdr``, ``pesq``, ``estoi``, and ``levels``:
         SI-SDR by dBFS); ``model_bytes``, ``arena_bytes``; ``instructions`` {board: mean of a hop}.
         Float has no bytes and no instructions. 4-bit weights have no instructions, because only the
@@ -104,7 +104,7 @@ def compare(
     made += [
         ("qat" if one.training.get("weights", 8) == 8 else "int4-qat", one, {}) for one in aware
     ]
-    if trained.net.talk != "blstm":  # TFLM has no int16 GATHER
+    if trained.net.group_comm != "blstm":  # TFLM has no int16 GATHER
         made.append(("16x8", trained, {"activations": 16}))
     for name, network, options in made:
         one = bundle.write(network, folder / name, **options)
@@ -149,7 +149,7 @@ def _row(name: str, scored: list[evaluate.Score], lost: dict | None, cost: dict)
         "name": name,
         "sisdri_db": evaluate.bootstrap(evaluate.improvements(scored)),
         **quality,
-        "lost": lost,
+        "loss": lost,
         **cost,
     }
 
@@ -160,13 +160,13 @@ def _plot(result: dict, path: Path) -> None:
     matplotlib.use("Agg")
     import matplotlib.pyplot as plt
 
-    rows = [row for row in result["variants"] if row["lost"]]
+    rows = [row for row in result["variants"] if row["loss"]]
     figure, (left, right) = plt.subplots(1, 2, figsize=(11, 4), sharey=True, layout="constrained")
     for i, row in enumerate(rows):
         left.errorbar(
-            i, row["lost"]["sisdr"]["mean"], _error(row["lost"]["sisdr"]), marker="o", capsize=4
+            i, row["loss"]["sisdr"]["mean"], _error(row["loss"]["sisdr"]), marker="o", capsize=4
         )
-        levels = row["lost"]["levels"]
+        levels = row["loss"]["levels"]
         if levels:
             right.errorbar(
                 [float(level) + (i - len(rows) / 2) / 2 for level in levels],

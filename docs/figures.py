@@ -113,7 +113,7 @@ def networks(*names: str) -> str:
             f"{100 * ask('fit', name, '--board', board)['load']:.0f} %"
             for board in ("nano33ble", "nrf5340dk")
         ]
-        better = ask("evaluate", name, *TEST)["measures"]["sisdr"]["better"]
+        better = ask("evaluate", name, *TEST)["measures"]["sisdr"]["improvement"]
         body.append(
             [
                 f"`{name}`",
@@ -149,7 +149,7 @@ def baselines(*names: str) -> str:
     ):
         body.append(
             [
-                f"**{s['name']}, int8**" if s["ours"] else s["name"],
+                f"**{s['name']}, int8**" if s["is_bundle"] else s["name"],
                 f"{s['params']:,}" if s["params"] else "-",
                 f"{s['macs_per_second'] / 1e6:.1f}" if s["macs_per_second"] else "-",
                 f"{s['latency_ms']:.0f}",
@@ -202,7 +202,7 @@ def measures(*names: str) -> str:
                 line.append(f"{found[0]['measures'][measure]['in']:.{digits}f}")
             for one in found:
                 summary = one["measures"][measure]
-                line += [f"{summary['out']:.{digits}f}", interval(summary["better"], digits)]
+                line += [f"{summary['out']:.{digits}f}", interval(summary["improvement"], digits)]
     return rows(header, body)
 
 
@@ -420,11 +420,11 @@ def variants(name: str) -> str:
             f"{row['pesq']['mean']:.3f}",
             f"{row['estoi']['mean']:.3f}",
         ]
-        if row["lost"] is None:
+        if row["loss"] is None:
             body.append([*line, *["-"] * 7])
             continue
         counts = [row["instructions"].get(board) for board in ("cortex-m4", "cortex-m55")]
-        line += [interval(row["lost"][m], 3, "+") for m in ("sisdr", "pesq", "estoi")]
+        line += [interval(row["loss"][m], 3, "+") for m in ("sisdr", "pesq", "estoi")]
         line += [
             f"{row['model_bytes']:,}",
             f"{row['arena_bytes']:,}",
@@ -447,10 +447,10 @@ def variants(name: str) -> str:
 
 def levels(name: str) -> str:
     """SI-SDR loss of each variant at each speech level."""
-    found = [row for row in _variants(name) if row["lost"]]
-    at = list(found[0]["lost"]["levels"])
+    found = [row for row in _variants(name) if row["loss"]]
+    at = list(found[0]["loss"]["levels"])
     body = [
-        [row["name"], *(interval(row["lost"]["levels"][level], 3, "+") for level in at)]
+        [row["name"], *(interval(row["loss"]["levels"][level], 3, "+") for level in at)]
         for row in found
     ]
     return rows([f"`{name}`", *(f"{level} dBFS" for level in at)], body)

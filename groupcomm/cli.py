@@ -155,8 +155,12 @@ for _commands in GROUPS.values():
 def _one_line(error: Any) -> str:
     """Format a usage error of the parser as one line that names the help."""
     message = re.sub(r"\s+", " ", error.format_message()).strip().rstrip(".")
+    message = message.replace(": Value error, ", ": ")
     context = getattr(error, "ctx", None)
     command = context.info_name if context and context.parent else ""
+    if not command:  # some errors have no context: the command is the first word
+        command = next((word for word in sys.argv[1:] if not word.startswith("-")), "")
+        command = command if command in OVERVIEW else ""
     way_out = " ".join(filter(None, ["groupcomm", command, "--help"]))
     return f"{message}{' See' if message.endswith('?') else '; see'} `{way_out}`"
 

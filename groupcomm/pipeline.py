@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import difflib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Literal
@@ -12,6 +11,7 @@ from typing import Any, Literal
 from groupcomm.errors import UserError, missing_package
 from groupcomm.network import Network
 from groupcomm.results import Conversion, Evaluation, Parity, RuntimeComparison, Training
+from groupcomm.suggest import suggest
 
 
 @contextlib.contextmanager
@@ -71,8 +71,7 @@ def convert(
     >>> groupcomm.convert("enhance-nano", "build/nano").model_bytes  # doctest: +SKIP
     35448
     """
-    with _extras():
-        from convert import bundle
+    with _extras(tensorflow=False):
         from tf_model import checkpoint as checkpoints
 
         trained = checkpoints.load(str(checkpoint))
@@ -80,15 +79,18 @@ def convert(
             Path(out) if out is not None else Path("build") / "bundles" / (name or trained.name)
         )
         own_clips = Path(calibration) if calibration is not None else None
-        written = bundle.write(
-            trained,
-            folder,
-            method=ranges,
-            activations=activations,
-            weights=weights,
-            name=name,
-            calibration=own_clips,
-        )
+        with _extras():
+            from convert import bundle
+
+            written = bundle.write(
+                trained,
+                folder,
+                method=ranges,
+                activations=activations,
+                weights=weights,
+                name=name,
+                calibration=own_clips,
+            )
     d = written.description
     sizes = {"model_bytes": d["model"]["bytes"], "arena_bytes": d["arena_bytes"]}
     return Conversion(bundle=str(folder), **sizes, **d["quantization"])
@@ -99,6 +101,7 @@ def train(
     out: str | Path | None = None,
     *,
     sizes: Mapping[str, Any] | None = None,
+    config: str | Path | None = None,
     **recipe: Any,
 ) -> Training:
     """Train a network, or continue a run that was stopped. Needs the extra ``train``.
@@ -111,8 +114,11 @@ def train(
         Folder of the run; None: ``build/train/NETWORK``.
     sizes : mapping of str to value or None
         Sizes of the network to change: ``{"hidden": 24, "signal.pool": 4}``.
+    config : str or Path or None
+        TOML file with sizes and, in the table ``[recipe]``, with fields of the recipe. `sizes` and
+        `recipe` take precedence.
     **recipe
-        Fields of `tf_model.train.Recipe`, for example ``steps=8000``, ``batch=24``,
+        Fields of `tf_model.recipe.Recipe`, for example ``steps=8000``, ``batch=24``,
         ``corpus="open"`` or ``seed=0``. Without them, the optimizer is SOAP with a learning rate of
         0.004, as in ``groupcomm train``.
 
@@ -131,20 +137,26 @@ def train(
     >>> run = groupcomm.train("enhance-nano", sizes={"hidden": 16}, steps=60)  # doctest: +SKIP
     >>> groupcomm.convert(run.checkpoint, "build/bundles/mine")  # doctest: +SKIP
     """
-    with _extras():
+    with _extras(tensorflow=False):
         from tf_model import networks
-        from tf_model import train as training
+        from tf_model.recipe import Recipe
 
-        fields = {field.name for field in dataclasses.fields(training.Recipe)}
-        for name in recipe.keys() - fields:
-            near = difflib.get_close_matches(name, fields, 1) or sorted(fields)
-            raise UserError(f"{name}: a recipe has no such field; use {', '.join(near)}")
-        changes = [f"{field}={value}" for field, value in (sizes or {}).items()]
-        net = networks.changed(networks.find(network), changes)
+        defaults = dataclasses.asdict(Recipe(optimizer="soap", learning_rate=4e-3))
+        for of_qat in ("ranges", "weights"):
+            del defaults[of_qat]
+        for name in recipe.keys() - defaults.keys():
+            raise UserError(f"{name}: a recipe has no such field; {suggest(name, defaults)}")
+        net = networks.find(network)
+        configured: dict[str, Any] = {}
+        if config is not None:
+            net, configured = networks.from_config(net, Path(config), defaults)
+        net = networks.changed(net, sizes or {})
         folder = Path(out) if out is not None else Path("build") / "train" / network
-        defaults: dict[str, Any] = {"optimizer": "soap", "learning_rate": 4e-3}
-        asked = training.Recipe(**defaults | recipe)
-        return Training(**training.train(network, net, asked, folder))
+        with _extras():
+            from tf_model import train as training
+
+            asked = Recipe(**defaults | configured | recipe)
+            return Training(**training.train(network, net, asked, folder))
 
 
 def evaluate(
@@ -155,6 +167,7 @@ def evaluate(
     mixtures: int = 300,
     corpus: str | None = None,
     rooms: float | None = None,
+    worst: str | Path | None = None,
 ) -> Evaluation:
     """Score a network on mixtures of unseen speakers and noises. Needs the extra ``measure``.
 
@@ -173,6 +186,8 @@ def evaluate(
         Name of a corpus that ``groupcomm data`` built; None: that of the training.
     rooms : float or None
         Share of the mixtures that are in a simulated room, 0..1; None: as the split has them.
+    worst : str or Path or None
+        Folder to write the five mixtures that improved least to, as WAV files.
 
     Returns
     -------
@@ -208,6 +223,16 @@ def evaluate(
         scores = evaluation.evaluate(
             separate, split=split, sources=sources, mixtures=mixtures, corpus=corpus, rooms=rooms
         )
+        if worst is not None:
+            which: dict[str, Any] = {
+                "split": split,
+                "sources": sources,
+                "corpus": corpus,
+                "rooms": rooms,
+            }
+            scores["files"] = evaluation.write_worst(
+                separate, scores["worst"], Path(worst), **which
+            )
     return Evaluation.of({"name": name, "runtime": ran_by, "corpus": corpus, **scores})
 
 
@@ -240,13 +265,15 @@ def parity(bundle: str | Path, checkpoint: str | Path | None = None, *, hops: in
     >>> groupcomm.parity("enhance-nano").exact  # doctest: +SKIP
     True
     """
-    with _extras():
+    with _extras(tensorflow=False):
         from convert import bundle as bundles
-        from convert import parity as comparison
         from convert import resolve
 
         opened = bundles.load(str(bundle))
         trained = resolve.checkpoint_of(opened, str(checkpoint) if checkpoint else None)
-        found = comparison.parity(opened, trained, hops=hops)
+        with _extras():
+            from convert import parity as comparison
+
+            found = comparison.parity(opened, trained, hops=hops)
     runtimes = tuple(RuntimeComparison(**row) for row in found["runtimes"])
     return Parity(**found | {"runtimes": runtimes})

@@ -124,7 +124,7 @@ class Measure(_Result):
 
     before: float | None = dataclasses.field(metadata={"key": "in"})
     after: float | None = dataclasses.field(metadata={"key": "out"})
-    improvement: Interval | None = dataclasses.field(metadata={"key": "better"})
+    improvement: Interval | None
     mixtures: int
 
 
@@ -177,6 +177,8 @@ class Evaluation(_Result):
         SI-SDR improvement by ``snr``, ``room``, ``disturbance``, ``noise``, ``speaker``, ``sexes``.
     worst : tuple of dict
         The mixtures that improved least: ``index``, ``sisdri_db`` and what they consist of.
+    files : tuple of str or None
+        Sound files of the worst mixtures, when they were asked for.
     """
 
     name: str
@@ -192,6 +194,7 @@ class Evaluation(_Result):
     measures: dict[str, Measure]
     by: dict[str, dict[str, Group]]
     worst: tuple[dict[str, Any], ...]
+    files: tuple[str, ...] | None = dataclasses.field(default=None, metadata={"optional": True})
 
     @classmethod
     def of(cls, found: dict[str, Any]) -> Evaluation:
@@ -208,7 +211,7 @@ class Evaluation(_Result):
         """
 
         def measure(one: dict) -> Measure:
-            improvement = one["better"] and Interval(**one["better"])
+            improvement = one["improvement"] and Interval(**one["improvement"])
             return Measure(one["in"], one["out"], improvement, one["mixtures"])
 
         return cls(
@@ -221,6 +224,7 @@ class Evaluation(_Result):
                     for kind, groups in found["by"].items()
                 },
                 "worst": tuple(found["worst"]),
+                "files": tuple(found["files"]) if "files" in found else None,
             }
         )
 

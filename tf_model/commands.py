@@ -284,7 +284,7 @@ def train(
 
     With TF_CONFIG set, this process is one of many workers.
     """
-    from tf_model import networks
+    import groupcomm
 
     recipe = {
         "steps": steps,
@@ -304,28 +304,26 @@ def train(
         "start": start,
         "keep": keep,
     }
-    net = networks.find(name)
-    if config is not None:
-        net, told = networks.from_config(net, config, recipe)
-        given = {key for key in recipe if ctx.get_parameter_source(key).name != "DEFAULT"}
-        recipe |= {key: value for key, value in told.items() if key not in given}
-    net = networks.changed(net, sizes or [])
-    folder = folder or Path("build") / "train" / name
-
-    from tf_model import load_tensorflow
-
-    load_tensorflow()
-    from tf_model import train as training
-
-    result = training.train(name, net, training.Recipe(**recipe), folder)
+    if config is not None:  # an option given here takes precedence over the file
+        recipe = {k: v for k, v in recipe.items() if ctx.get_parameter_source(k).name != "DEFAULT"}
+    result = groupcomm.train(name, folder, sizes=_sizes(sizes or []), config=config, **recipe)
+    run = Path(result.checkpoint).parent
 
     def show() -> None:
         note(
-            f"best at step {result['best_step']}: {result['sisdri_db']:.2f} dB; "
-            f"{result['checkpoint']}, {folder / 'curve.png'}"
+            f"best at step {result.best_step}: {result.sisdri_db:.2f} dB; "
+            f"{result.checkpoint}, {run / 'curve.png'}"
         )
 
-    report(result, as_json, show, then=f"groupcomm evaluate {folder}")
+    report(result.to_dict(), as_json, show, then=f"groupcomm evaluate {run}")
+
+
+def _sizes(assignments: list[str]) -> dict[str, str]:
+    """Read the values of ``--set``."""
+    for size in assignments:
+        if "=" not in size:
+            raise UserError(f"--set {size}: is not FIELD=VALUE; write for example hidden=32")
+    return dict(size.split("=", 1) for size in assignments)
 
 
 train.command_class = _WithNetworks

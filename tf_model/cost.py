@@ -89,7 +89,7 @@ def macs_per_hop(net: Streaming) -> int:
         "tac": macs.tac(net.groups, width, net.tac),
         "blstm": macs.group_blstm(net.groups, width, net.blstm),
         "none": 0,
-    }[net.talk]
+    }[net.group_comm]
     narrow = macs.bottleneck(net.groups, width, net.bottleneck)
     block = group_comm + narrow + macs.grouped_lstm(net.groups, width, net.hidden)
     memory = macs.bottleneck(net.groups, width, net.bottleneck, net.memory) - narrow
@@ -135,14 +135,14 @@ def _streaming_params(net: Streaming) -> tuple[int, int]:
         )
     units = net.blocks * net.hidden
     total += net.blocks * (_lstm(width, net.hidden) + _dense(net.hidden, width))
-    if net.talk == "tac":
+    if net.group_comm == "tac":
         total += net.blocks * (
             _dense(width, net.tac)
             + _dense(net.tac, net.tac)
             + _dense(net.tac, width)
             + net.tac * width
         )
-    elif net.talk == "blstm":
+    elif net.group_comm == "blstm":
         total += net.blocks * (
             2 * _lstm(width, net.blstm) + _dense(net.blstm, width) + net.blstm * width
         )

@@ -217,8 +217,8 @@ def evaluate(
         - ``worst_twentieth_db``: mean SI-SDR improvement of the 5 % of mixtures with the lowest
           improvement.
         - ``harm``: share of the mixtures whose output is worse than the input.
-        - ``measures``: for each measure ``in`` and ``out`` (means), ``better`` (the improvement,
-          with ``mean``, ``low`` and ``high``) and ``mixtures`` (the number of those for which the
+        - ``measures``: for each measure ``in`` and ``out`` (means), ``improvement`` (with
+          ``mean``, ``low`` and ``high``) and ``mixtures`` (the number of those for which the
           measure is defined).
         - ``by``: SI-SDR improvement by ``snr``, ``room``, ``disturbance``, ``noise``, ``speaker``
           and ``sexes``; each group has ``mixtures``, ``mean``, ``low``, ``high``,
@@ -533,11 +533,11 @@ def _summary(scored: list[Score], name: str) -> dict:
     pairs = np.array([(s.before[name], s.after[name]) for s in scored])
     pairs = pairs[np.isfinite(pairs).all(1)]
     if not len(pairs):
-        return {"in": None, "out": None, "better": None, "mixtures": 0}
+        return {"in": None, "out": None, "improvement": None, "mixtures": 0}
     return {
         "in": float(pairs[:, 0].mean()),
         "out": float(pairs[:, 1].mean()),
-        "better": bootstrap(pairs[:, 1] - pairs[:, 0]),
+        "improvement": bootstrap(pairs[:, 1] - pairs[:, 0]),
         "mixtures": len(pairs),
     }
 

@@ -1,8 +1,8 @@
 """The paper's comparison on real speech: Group Communication against its baseline.
 
-The baseline is also quantized, pruned and narrowed. The networks are `networks.TWINS`, all trained
-alike (commands: docs/design/paper.md) and committed under ``tf_model/trained``. All are evaluated
-on the same test mixtures, so differences are paired.
+The baseline is also quantized, pruned and narrowed. The networks are `networks.MATCHED`, all
+trained alike (commands: docs/design/paper.md) and committed under ``tf_model/trained``. All are
+evaluated on the same test mixtures, so differences are paired.
 """
 
 import dataclasses
@@ -171,7 +171,7 @@ def reproduce(folder: Path, *, mixtures: int = 200, corpus: str | None = None) -
 
 def _name(system: System, task: str, seed: int) -> str:
     kind, _, pruned = system.kind.partition("-")
-    return f"twin-{kind}-{task}{'-' + pruned if pruned else ''}-seed{seed}"
+    return f"matched-{kind}-{task}{'-' + pruned if pruned else ''}-seed{seed}"
 
 
 def _improvements(

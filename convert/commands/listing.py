@@ -16,7 +16,7 @@ def list_names(as_json: Json = False) -> None:
         try:
             hours = corpus.report(name)["hours"]
         except UserError:
-            continue  # of another version: the command that needs it says so
+            continue  # of another version; a command that uses it reports that
         corpora[name] = {
             kind: round(sum(split[kind] for split in hours.values()), 2)
             for kind in ("speech", "noise")
@@ -24,7 +24,9 @@ def list_names(as_json: Json = False) -> None:
     found = {
         "corpora": corpora,
         "runs": [str(run) for run in checkpoint.runs()],
-        "networks": list(networks.NETWORKS),
+        "networks": list(networks.STREAMING),
+        "ablations": list(networks.ABLATIONS),
+        "papers": [*networks.PAPER, *networks.CAUSAL, *networks.MATCHED],
         "checkpoints": checkpoint.names(),
         "bundles": [*bundle.names(), *map(str, bundle.own())],
     }
@@ -38,10 +40,7 @@ def list_names(as_json: Json = False) -> None:
             _wrapped(kind, names)
 
     report(
-        found,
-        as_json,
-        show,
-        then="groupcomm train NETWORK, or groupcomm data when there is no corpus",
+        found, as_json, show, then="groupcomm train enhance-nano" if corpora else "groupcomm data"
     )
 
 

@@ -51,20 +51,19 @@ def evaluate(
     SI-SDR, SDR, PESQ and STOI with 95 % confidence intervals, and SI-SDR improvement by SNR, room,
     noise, speaker and sex.
     """
-    from convert.resolve import open_separator
-    from tf_model import evaluate as evaluation
+    import groupcomm
 
-    run, sources, runtime, corpus = open_separator(name, runtime, corpus)
-    scores = evaluation.evaluate(
-        run, split=split, sources=sources, mixtures=mixtures, corpus=corpus, rooms=rooms
-    )
-    result = {"name": name, "runtime": runtime, "corpus": corpus, **scores}
-    if worst:
-        which = {"split": split, "sources": sources, "corpus": corpus, "rooms": rooms}
-        result["files"] = evaluation.write_worst(run, result["worst"], worst, **which)
-    report(
-        result, as_json, lambda: tables.show_evaluation(result), then=_after_scores(name, runtime)
-    )
+    result = groupcomm.evaluate(
+        name,
+        runtime=runtime,
+        split=split,
+        mixtures=mixtures,
+        corpus=corpus,
+        rooms=rooms,
+        worst=worst,
+    ).to_dict()
+    then = _after_scores(name, result["runtime"])
+    report(result, as_json, lambda: tables.show_evaluation(result), then=then)
 
 
 def robustness(
@@ -158,8 +157,8 @@ def bench(
     """Count the instructions per hop of a bundle by operator and function, and its flash and RAM.
 
     QEMU emulates the core. The exit code is 1 when a budget in bundle.json is exceeded. With
-    --engine tflm-host: instructions, time and arena in TFLM with its kernels and with ours, and no
-    budget.
+    --engine tflm-host: instructions, time and arena in TFLM with its kernels and with GroupComm's,
+    and no budget.
     """
     from convert import bench as benches
     from convert import bundle

@@ -31,24 +31,17 @@ def parity(
 
     The exit code is 1 when a byte of TFLM, plain C or the simulation differs.
     """
-    from convert import bundle, resolve
-
     if port is not None:
-        from convert import serial_parity
+        from convert import bundle, serial_parity
 
         opened = bundle.load(name)
         with serial_parity.open_port(port, baud) as connection:
             result = serial_parity.parity(opened, connection, hops=hops)
         show = tables.show_board_parity
     else:
-        from tf_model import load_tensorflow
+        import groupcomm
 
-        opened = bundle.load(name)
-        trained = resolve.checkpoint_of(opened, checkpoint)
-        load_tensorflow()
-        from convert import parity as comparison
-
-        result = comparison.parity(opened, trained, hops=hops)
+        result = groupcomm.parity(name, checkpoint, hops=hops).to_dict()
         show = tables.show_parity
     report(
         result,

@@ -92,9 +92,7 @@ def convert(
         _convert_float(network, folder, seconds, as_json)
         return
     import groupcomm
-    from tf_model import checkpoint
 
-    checkpoint.load(network)  # before TensorFlow, which takes seconds
     with err.status(f"quantize {network}"):
         written = groupcomm.convert(
             network,

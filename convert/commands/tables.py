@@ -42,7 +42,7 @@ def show_variants(found: dict) -> None:
             f"{row['estoi']['mean']:.3f}",
         )
         quality.add_row(
-            row["name"], *means, interval(row["lost"]["sisdr"], 3) if row["lost"] else "-"
+            row["name"], *means, interval(row["loss"]["sisdr"], 3) if row["loss"] else "-"
         )
     boards = list(dict.fromkeys(board for row in others for board in row["instructions"]))
     costs = new_table("variant", "model", "arena", *boards, title="Bytes, and instructions per hop")
@@ -54,13 +54,13 @@ def show_variants(found: dict) -> None:
         )
         costs.add_row(row["name"], *map(count, counts))
     out.print(quality, costs)
-    levels = list(others[0]["lost"]["levels"]) if others else []
+    levels = list(others[0]["loss"]["levels"]) if others else []
     if found["levels"] and levels:
         title = f"SI-SDR loss (dB), {found['levels']} mixtures at each level"
         table = new_table("variant", *(f"{level} dBFS" for level in levels), title=title)
         for row in others:
             table.add_row(
-                row["name"], *(f"{row['lost']['levels'][level]['mean']:+.3f}" for level in levels)
+                row["name"], *(f"{row['loss']['levels'][level]['mean']:+.3f}" for level in levels)
             )
         out.print(table)
 
@@ -187,7 +187,7 @@ def show_evaluation(result: dict) -> None:
         table.add_row(
             label,
             *(f"{found[key]:.{digits}f}" for key in ("in", "out")),
-            interval(found["better"], digits),
+            interval(found["improvement"], digits),
         )
     headers = ("", "mixtures", "SI-SDRi (dB), 95 % CI", "worst 5 %", "harmed")
     caption = "SI-SDRi: improvement of the SI-SDR; harmed: mixtures that became worse"
@@ -242,7 +242,7 @@ def show_baselines(result: dict) -> None:
     title = "{corpus} {split}, {mixtures} mixtures".format(**result)
     quality = new_table("system", "SI-SDRi (dB)", "SDR (dB)", "PESQ", "STOI", "eSTOI", title=title)
     for s in result["systems"]:
-        style = "bold" if s["ours"] else None
+        style = "bold" if s["is_bundle"] else None
         counts = (
             (f"{s['params']:,}", f"{s['macs_per_second'] / 1e6:.1f}") if s["params"] else ("-", "-")
         )
@@ -269,8 +269,8 @@ def show_baselines(result: dict) -> None:
 def show_bench_host(found: dict) -> None:
     """Print the result of `groupcomm bench --engine tflm-host`."""
     title = "{bundle}, {hops} hops of real sound".format(**found)
-    table = new_table("TFLM on this machine", "its kernels", "ours", title=title)
-    kernels = [found["kernels"][kind] for kind in ("library", "ours")]
+    table = new_table("TFLM on this machine", "its kernels", "groupcomm", title=title)
+    kernels = [found["kernels"][kind] for kind in ("tflm", "groupcomm")]
     counts = [count(k["instructions"]) for k in kernels]
     table.add_row("instructions per hop", *counts)
     table.add_row(

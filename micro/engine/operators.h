@@ -76,7 +76,7 @@ class Operators final : public tflm::Resolver {
 #endif
   int offered_[kMax] = {};  // (count_) codes
   int count_ = 0;
-  Kernels kernels_ = OurKernels;
+  Kernels kernels_ = GroupCommKernels;
   mutable int missing_ = -1;  // FindOp is const in TFLM's interface
 };
 

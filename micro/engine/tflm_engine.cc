@@ -65,7 +65,7 @@ Status TflmEngine::Init(const TflmConfig& config) {
   interpreter_ = new (place_) tflm::Interpreter(tflm::GetModel(config.model), operators_, allocator_);
   if (interpreter_->SetMicroExternalContext(&refusal_) != tflm::kOk || interpreter_->AllocateTensors() != tflm::kOk) {
     if (refusal_.reason != nullptr) {
-      return Fail(Status::kBadModel, "%s to tensor %d: %s; this project's kernel does not support that, TFLM's may (LibraryKernels)",
+      return Fail(Status::kBadModel, "%s to tensor %d: %s; this project's kernel does not support that, TFLM's may (TflmKernels)",
                   refusal_.op, refusal_.tensor, refusal_.reason);
     }
     if (const char* name = operators_.missing_name()) {

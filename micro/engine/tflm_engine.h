@@ -26,7 +26,7 @@ struct TflmConfig {
   TensorSpec masks;
   uint8_t* arena;       // (arena_bytes)
   size_t arena_bytes;
-  Kernels kernels = OurKernels;  // or LibraryKernels, or a function of your own
+  Kernels kernels = GroupCommKernels;  // or TflmKernels, or a function of your own
 };
 
 class TflmEngine final : public Engine {

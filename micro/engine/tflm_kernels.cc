@@ -348,7 +348,7 @@ const tflm::Registration kLstm = {nullptr, nullptr, PrepareLstm, InvokeLstm,
 
 }  // namespace
 
-const tflm::Registration* OurKernels(tflm::Operator code) {
+const tflm::Registration* GroupCommKernels(tflm::Operator code) {
   if (code == tflm::BuiltinOperator_FULLY_CONNECTED) return &kFullyConnected;
   if (code == tflm::BuiltinOperator_UNIDIRECTIONAL_SEQUENCE_LSTM) return &kLstm;
   return nullptr;

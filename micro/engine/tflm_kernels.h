@@ -10,8 +10,8 @@ namespace groupcomm {
 // Returns the registration of the kernel for an operator, or nullptr for TFLM's own kernel.
 using Kernels = const tflm::Registration* (*)(tflm::Operator code);
 
-const tflm::Registration* OurKernels(tflm::Operator code);
-inline const tflm::Registration* LibraryKernels(tflm::Operator) { return nullptr; }
+const tflm::Registration* GroupCommKernels(tflm::Operator code);
+inline const tflm::Registration* TflmKernels(tflm::Operator) { return nullptr; }
 
 // The reason why one of these kernels rejects an operator. The kernel writes it while the
 // interpreter allocates the model, if a KernelRefusal is the external context of the interpreter.

@@ -61,8 +61,8 @@ std::vector<int> DifferentHops(const host::Bundle& bundle, Kernels kernels) {
 
 void GoldenBytes() {
   const host::Bundle bundle = Load();
-  CHECK_EQ(DifferentHops(bundle, LibraryKernels).size(), size_t{0});
-  CHECK_EQ(DifferentHops(bundle, OurKernels).size(), size_t{0});
+  CHECK_EQ(DifferentHops(bundle, TflmKernels).size(), size_t{0});
+  CHECK_EQ(DifferentHops(bundle, GroupCommKernels).size(), size_t{0});
 }
 
 // Features that no sound produces.
@@ -77,7 +77,7 @@ void Extremes() {
       features.push_back(kind == 4 ? random() % 256 : kind == 0 || (kind > 1 && flip) ? 128 : 127);
     }
   }
-  const auto library = Engine(bundle, LibraryKernels), ours = Engine(bundle, OurKernels);
+  const auto library = Engine(bundle, TflmKernels), ours = Engine(bundle, GroupCommKernels);
   const Bytes expected = Run(library->engine(), features);
   CHECK_TRUE(Run(ours->engine(), features) == expected);
   CHECK_STATUS(ours->engine()->Reset(), Status::kOk);
@@ -98,13 +98,13 @@ tflm::Result InvokeForgetful(tflm::Context* context, tflm::Node* node) {
           .first->second;
   std::memcpy(hidden->data.int8, hidden_state.data(), size);
   std::memcpy(cells->data.i16, cell_state.data(), size * sizeof(int16_t));
-  return OurKernels(tflm::BuiltinOperator_UNIDIRECTIONAL_SEQUENCE_LSTM)->invoke(context, node);
+  return GroupCommKernels(tflm::BuiltinOperator_UNIDIRECTIONAL_SEQUENCE_LSTM)->invoke(context, node);
 }
 
 const tflm::Registration* ForgetfulKernels(tflm::Operator code) {
-  static tflm::Registration lstm = *OurKernels(tflm::BuiltinOperator_UNIDIRECTIONAL_SEQUENCE_LSTM);
+  static tflm::Registration lstm = *GroupCommKernels(tflm::BuiltinOperator_UNIDIRECTIONAL_SEQUENCE_LSTM);
   lstm.invoke = InvokeForgetful;
-  return code == tflm::BuiltinOperator_UNIDIRECTIONAL_SEQUENCE_LSTM ? &lstm : OurKernels(code);
+  return code == tflm::BuiltinOperator_UNIDIRECTIONAL_SEQUENCE_LSTM ? &lstm : GroupCommKernels(code);
 }
 
 void KernelThatLosesItsStateIsDetected() {
@@ -121,7 +121,7 @@ void KernelThatLosesItsStateIsDetected() {
 
 void Arenas() {
   const host::Bundle bundle = Load();
-  const auto library = Engine(bundle, LibraryKernels), ours = Engine(bundle, OurKernels);
+  const auto library = Engine(bundle, TflmKernels), ours = Engine(bundle, GroupCommKernels);
   std::printf("arena used: %zu bytes with this project's kernels, %zu with TFLM's\n", ours->engine()->arena_used(),
               library->engine()->arena_used());
   // An arena that is too small is an error with a message, and never gives other bytes.
@@ -131,7 +131,7 @@ void Arenas() {
     small.arena_bytes = half;  // a host doubles it for this project's kernels
     std::string error;
     auto engine = std::make_unique<host::BundleEngine>();
-    if (engine->Init(small, &error, OurKernels)) {
+    if (engine->Init(small, &error, GroupCommKernels)) {
       ++fits;
       small.golden.hops = 20;
       small.golden.features.resize(small.golden.hops * engine->engine()->features());

@@ -46,7 +46,7 @@ void Sizes() {
   int next = 0;
   const size_t interpreter = Written<tflm::Interpreter>([&](void* p) {
     std::vector<uint8_t>& arena = arenas[next++];
-    arena.resize(host::ArenaRoom(bundle, OurKernels));
+    arena.resize(host::ArenaRoom(bundle, GroupCommKernels));
     auto* allocator = tflm::Allocator::Create(arena.data(), arena.size());
     auto* made = new (p) tflm::Interpreter(tflm::GetModel(bundle.model.data()), operators, allocator);
     CHECK_TRUE(made->AllocateTensors() == tflm::kOk);
@@ -143,11 +143,11 @@ tflm::Result CheckedPrepare(tflm::Context* context, tflm::Node* node) {
     CHECK_EQ(node->inputs->data[9], -1);  // no peephole
     const auto& options = *static_cast<const tflm::LstmOptions*>(node->builtin_data);
     CHECK_TRUE(options.activation == tflm::kActTanh);
-    return OurKernels(tflm::BuiltinOperator_UNIDIRECTIONAL_SEQUENCE_LSTM)->prepare(context, node);
+    return GroupCommKernels(tflm::BuiltinOperator_UNIDIRECTIONAL_SEQUENCE_LSTM)->prepare(context, node);
   }
   ++fully_connected;
   CHECK_TRUE(static_cast<const tflm::FullyConnectedOptions*>(node->builtin_data)->activation <= tflm::kActRelu6);
-  return OurKernels(tflm::BuiltinOperator_FULLY_CONNECTED)->prepare(context, node);
+  return GroupCommKernels(tflm::BuiltinOperator_FULLY_CONNECTED)->prepare(context, node);
 }
 
 tflm::Result CheckedInvoke(tflm::Context* context, tflm::Node* node) {
@@ -156,15 +156,15 @@ tflm::Result CheckedInvoke(tflm::Context* context, tflm::Node* node) {
   const tflm::EvalTensor* input = tflm::GetMicroContext(context)->GetEvalTensor(node->inputs->data[0]);
   CHECK_TRUE(input->type == tflm::kInt8 && input->data.int8 != nullptr && Elements(input->dims) > 0);
   const bool lstm = node->inputs->size == 24;
-  return OurKernels(lstm ? tflm::BuiltinOperator_UNIDIRECTIONAL_SEQUENCE_LSTM : tflm::BuiltinOperator_FULLY_CONNECTED)
+  return GroupCommKernels(lstm ? tflm::BuiltinOperator_UNIDIRECTIONAL_SEQUENCE_LSTM : tflm::BuiltinOperator_FULLY_CONNECTED)
       ->invoke(context, node);
 }
 
 const tflm::Registration* CheckedKernels(tflm::Operator code) {
   static tflm::Registration registrations[2];  // fully connected, LSTM
-  if (OurKernels(code) == nullptr) return nullptr;
+  if (GroupCommKernels(code) == nullptr) return nullptr;
   tflm::Registration& registration = registrations[code == tflm::BuiltinOperator_UNIDIRECTIONAL_SEQUENCE_LSTM];
-  registration = *OurKernels(code);  // its code selects the parser of the options
+  registration = *GroupCommKernels(code);  // its code selects the parser of the options
   registration.prepare = CheckedPrepare;
   registration.invoke = CheckedInvoke;
   return &registration;
@@ -177,7 +177,7 @@ void Kernel() {
   Operators operators;
   operators.Use(CheckedKernels);
   for (const std::string& name : bundle.operators) CHECK_TRUE(operators.Add(name.c_str()));
-  std::vector<uint8_t> arena(host::ArenaRoom(bundle, OurKernels));
+  std::vector<uint8_t> arena(host::ArenaRoom(bundle, GroupCommKernels));
   auto* allocator = tflm::Allocator::Create(arena.data(), arena.size());
   tflm::Interpreter interpreter(tflm::GetModel(bundle.model.data()), operators, allocator);
   CHECK_TRUE(interpreter.AllocateTensors() == tflm::kOk);
@@ -187,16 +187,16 @@ void Kernel() {
 
   // TFLM's own registrations have the same layout.
   Operators library;
-  library.Use(LibraryKernels);
+  library.Use(TflmKernels);
   for (const char* name : {"FULLY_CONNECTED", "UNIDIRECTIONAL_SEQUENCE_LSTM"}) CHECK_TRUE(library.Add(name));
   for (const tflm::Operator code : {tflm::BuiltinOperator_FULLY_CONNECTED, tflm::BuiltinOperator_UNIDIRECTIONAL_SEQUENCE_LSTM}) {
     const tflm::Registration* registration = library.FindOp(code);
-    CHECK_TRUE(registration != OurKernels(code));
+    CHECK_TRUE(registration != GroupCommKernels(code));
     CHECK_EQ(registration->builtin_code, static_cast<int32_t>(code));
     CHECK_TRUE(registration->prepare != nullptr && registration->invoke != nullptr && registration->custom_name == nullptr);
     Operators ours;
     CHECK_TRUE(ours.Add(code == tflm::BuiltinOperator_FULLY_CONNECTED ? "FULLY_CONNECTED" : "UNIDIRECTIONAL_SEQUENCE_LSTM"));
-    CHECK_TRUE(ours.FindOp(code) == OurKernels(code));
+    CHECK_TRUE(ours.FindOp(code) == GroupCommKernels(code));
   }
 }
 

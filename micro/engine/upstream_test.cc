@@ -16,7 +16,7 @@ struct Setup {
   alignas(16) uint8_t arena[256];
   const char* operators[2] = {"FULLY_CONNECTED", "LOGISTIC"};
   TflmConfig config{reinterpret_cast<const uint8_t*>(&model), sizeof(model), operators, 2, {3, 0.5f, -3}, {3, 0.5f, -3}, arena,
-                    sizeof(arena), LibraryKernels};
+                    sizeof(arena), TflmKernels};
 };
 
 void Runs() {
@@ -61,7 +61,7 @@ int main() {
   Refuses(Status::kBadModel, "operator MEAN, which the bundle does not name", [](Setup* s) { s->model.operators[1] = 40; });
   Refuses(Status::kBadModel,
           "FULLY_CONNECTED to tensor 2: its input or output is not int8 with one scale; this project's kernel does not support that",
-          [](Setup* s) { s->config.kernels = OurKernels; });
+          [](Setup* s) { s->config.kernels = GroupCommKernels; });
   Refuses(Status::kBadModel, "operator of code 150, which", [](Setup* s) { s->model.operators[1] = 150; });
   Refuses(Status::kBadModel, "features: type 1, not int8", [](Setup* s) { s->model.type = 1; });
   Refuses(Status::kBadModel, "features: 2 dimensions [2, 3, ..], not [1, 3]", [](Setup* s) { s->model.dims[0] = 2; });

@@ -81,6 +81,6 @@ void StreamingAllocatesNothing(Kernels kernels) {
 
 int main() {
   groupcomm::TheCounterCounts();
-  groupcomm::StreamingAllocatesNothing(groupcomm::LibraryKernels);
-  groupcomm::StreamingAllocatesNothing(groupcomm::OurKernels);
+  groupcomm::StreamingAllocatesNothing(groupcomm::TflmKernels);
+  groupcomm::StreamingAllocatesNothing(groupcomm::GroupCommKernels);
 }

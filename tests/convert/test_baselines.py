@@ -57,7 +57,7 @@ def test_table(three_baselines, tiny_corpus, tmp_path):
     assert by_name["copy"]["sisdri_db"]["mean"] == pytest.approx(0, abs=1e-3)
     # The first samples of its output are missing.
     assert by_name["early"]["sisdri_db"]["mean"] == pytest.approx(0, abs=0.5)
-    assert (by_name["enhance"]["ours"], by_name["enhance"]["latency_ms"]) == (True, 16)
+    assert (by_name["enhance"]["is_bundle"], by_name["enhance"]["latency_ms"]) == (True, 16)
     ours = np.array(
         [s.after["sisdr"] - s.before["sisdr"] for s in cached_scores(tmp_path, "enhance")]
     )

@@ -89,7 +89,7 @@ def test_operator_counts_add_up_to_the_network(m4):
 
 def test_tflm_on_the_host():
     found = ok("bench", "enhance", "--engine", "tflm-host", "--json")
-    library, ours = found["kernels"]["library"], found["kernels"]["ours"]
+    library, ours = found["kernels"]["tflm"], found["kernels"]["groupcomm"]
     assert (found["engine"], found["hops"], found["macs"]) == (
         "tflm-host",
         500,
@@ -110,7 +110,11 @@ def test_tflm_on_the_host():
 def test_tflm_on_the_host_without_valgrind(monkeypatch, capsys):
     monkeypatch.setattr(runner, "count_replay", lambda *_, **__: None)
     found = bench.bench_host(bundle.load("enhance"))
-    assert found["kernels"]["ours"]["instructions"] is found["kernels"]["ours"]["per_mac"] is None
+    assert (
+        found["kernels"]["groupcomm"]["instructions"]
+        is found["kernels"]["groupcomm"]["per_mac"]
+        is None
+    )
     tables.show_bench_host(found)
     assert "apt-get install valgrind" in " ".join(capsys.readouterr().out.split())
 
@@ -134,7 +138,7 @@ def test_bench_fails_when_masks_differ_from_tflm(monkeypatch):
     monkeypatch.setattr(runtimes.Tflm, "__call__", broken)
     with pytest.raises(UserError, match="its masks differ from TFLM's"):
         bench.bench(bundle.load("enhance"), "cortex-m4")
-    with pytest.raises(UserError, match="the masks of kernels library differ from TFLM's"):
+    with pytest.raises(UserError, match="the masks of kernels tflm differ from TFLM's"):
         bench.bench_host(bundle.load("enhance"))
 
 
@@ -143,11 +147,11 @@ def test_bench_fails_when_masks_of_our_kernels_differ_from_tflm(monkeypatch):
 
     def broken(*arguments, kernels):
         masks, times = replay(*arguments, kernels=kernels)
-        masks[-1, -1] ^= kernels == "ours"
+        masks[-1, -1] ^= kernels == "groupcomm"
         return masks, times
 
     monkeypatch.setattr(runner, "timed_replay", broken)
-    with pytest.raises(UserError, match="the masks of kernels ours differ from TFLM's"):
+    with pytest.raises(UserError, match="the masks of kernels groupcomm differ from TFLM's"):
         bench.bench_host(bundle.load("enhance"))
 
 

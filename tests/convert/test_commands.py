@@ -39,7 +39,7 @@ def test_evaluate(tiny_corpus, tmp_path):
         3,
     )
     assert found["measures"].keys() == {"sisdr", "sdr", "pesq", "stoi", "estoi"}
-    assert found["measures"]["sisdr"]["better"] == found["sisdri_db"]
+    assert found["measures"]["sisdr"]["improvement"] == found["sisdri_db"]
     assert len(found["worst"]) == 3 and all(
         len(soundfile.read(file)[0]) == 64000 for file in found["files"]
     )

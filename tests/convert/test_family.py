@@ -18,20 +18,20 @@ pytestmark = pytest.mark.tensorflow
 
 SMALL = {"blocks": 1, "chunk": 6, "features": 16, "hidden": 5, "window": 8}
 NETS = {
-    "gc": TasNet(**SMALL, talk="blstm", groups=2),
+    "gc": TasNet(**SMALL, group_comm="blstm", groups=2),
     "dptnet": TasNet("dptnet", **SMALL, bottleneck=8),
     "gc-dprnn-causal": find("gc-dprnn-causal"),
     "gc3-dprnn-causal": find("gc3-dprnn-causal"),
 }
 # With two of those above, a small network of every kind that takes a whole mixture
 # (docs/design/paper.md).
-GC3 = {"talk": "tac", "groups": 2, "tac": 6, "codec_hidden": 3, "codec_tac": 4, "context": 4}
+GC3 = {"group_comm": "tac", "groups": 2, "tac": 6, "codec_hidden": 3, "codec_tac": 4, "context": 4}
 SEPARATORS = ("dprnn", "tcn", "dptnet", "sudo")
 OTHERS = {
     name: TasNet(name, **SMALL, depth=3, bottleneck=8) for name in SEPARATORS if name not in NETS
 }
 OTHERS |= {f"gc3-{name}": TasNet(name, **SMALL, **GC3, depth=3) for name in SEPARATORS}
-OTHERS |= {"flstm": TasNet(**SMALL | {"hidden": 6}, bottleneck=8, talk="flstm", groups=2)}
+OTHERS |= {"flstm": TasNet(**SMALL | {"hidden": 6}, bottleneck=8, group_comm="flstm", groups=2)}
 KINDS = [runtimes.LiteRT, runtimes.TfliteRuntime, runtimes.Tflm]
 SAMPLES = 400
 

@@ -83,9 +83,9 @@ def test_parity_fails_when_a_byte_differs(monkeypatch):
 def test_parity_fails_when_only_our_kernels_differ(monkeypatch):
     replay = runner.replay
 
-    def broken(*arguments, kernels="library", **options):
+    def broken(*arguments, kernels="tflm", **options):
         masks = replay(*arguments, kernels=kernels, **options)
-        masks[-1, 0] ^= kernels == "ours"
+        masks[-1, 0] ^= kernels == "groupcomm"
         return masks
 
     monkeypatch.setattr(runner, "replay", broken)

@@ -69,7 +69,7 @@ def test_sequence_state_is_reset_in_tflm():
 def opened(tmp_path_factory, tiny_net):
     """Write a bundle of a small network with a BLSTM across its groups and random weights."""
     folder = tmp_path_factory.mktemp("talk")
-    net = dataclasses.replace(tiny_net, talk="blstm", blstm=5)
+    net = dataclasses.replace(tiny_net, group_comm="blstm", blstm=5)
     checkpoint.save(
         folder / "net", "tiny", net, {}, checkpoint.Checkpoint("tiny", net, {}, None).model()
     )

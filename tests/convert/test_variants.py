@@ -70,8 +70,8 @@ def test_every_variant_is_compared_with_float(network, tiny_corpus, tmp_path, mo
     for name, row in rows.items():
         if name != "float":
             lost = rows["float"]["sisdri_db"]["mean"] - row["sisdri_db"]["mean"]
-            assert row["lost"]["sisdr"]["mean"] == pytest.approx(lost, abs=1e-9)
-            assert list(row["lost"]["levels"]) == ["-30"]
+            assert row["loss"]["sisdr"]["mean"] == pytest.approx(lost, abs=1e-9)
+            assert list(row["loss"]["levels"]) == ["-30"]
             assert row["model_bytes"] > 1000
             assert (
                 row["instructions"] == {}
@@ -79,7 +79,7 @@ def test_every_variant_is_compared_with_float(network, tiny_corpus, tmp_path, mo
                 else row["instructions"]["cortex-m4"] > 1000
             )
     losses = {
-        name: abs(row["lost"]["sisdr"]["mean"]) for name, row in rows.items() if name != "float"
+        name: abs(row["loss"]["sisdr"]["mean"]) for name, row in rows.items() if name != "float"
     }
     assert rows["int4"]["model_bytes"] < rows["ptq-percentile"]["model_bytes"]
     assert losses["16x8"] < losses["qat"]  # the QAT ranges are three times too wide here

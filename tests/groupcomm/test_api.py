@@ -149,10 +149,10 @@ def test_results_become_the_dicts_of_the_commands():
     measure = {
         "in": 1.0,
         "out": 2.0,
-        "better": {"mean": 1.0, "low": 0.5, "high": 1.5},
+        "improvement": {"mean": 1.0, "low": 0.5, "high": 1.5},
         "mixtures": 2,
     }
-    missing = {"in": None, "out": None, "better": None, "mixtures": 0}
+    missing = {"in": None, "out": None, "improvement": None, "mixtures": 0}
     group = {
         "mixtures": 2,
         "mean": 1.0,

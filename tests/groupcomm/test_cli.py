@@ -81,6 +81,12 @@ def test_version():
         (["separate", "a.wav"], "No such command 'separate'"),
         (["train", "enhance", "--step", "3"], "--step"),
         (["train"], "see `groupcomm train --help`"),
+        (["convert", "--name"], "see `groupcomm convert --help`"),
+        (
+            ["bench", "enhance", "--board", "m4"],
+            "Invalid value for '--board': 'm4' is not one of 'cortex-m4', ",
+        ),
+        (["train", "enhance", "--set", "hidden"], "--set hidden: is not FIELD=VALUE"),
         (["train", "enhance", "--steps", "many"], "see `groupcomm train --help`"),
         (["train", "enhanse"], "enhanse: no such network; did you mean enhance?"),
         (["cost", "nosuch"], "nosuch: no such network; choose one of enhance, "),
@@ -182,12 +188,12 @@ def test_suggestions():
 def test_a_config_changes_every_field(tmp_path):
     file = tmp_path / "net.toml"
     file.write_text(
-        "hidden = 24\ntalk = 'none'\n[signal]\nlevel = 2\npool = 4\n[recipe]\nsteps = "
+        "hidden = 24\ngroup_comm = 'none'\n[signal]\nlevel = 2\npool = 4\n[recipe]\nsteps = "
         "60\nlearning_rate = 1\n"
     )
     base = networks.find("enhance-nano")
     net, recipe = networks.from_config(base, file, {"steps": 8000, "learning_rate": 0.1})
-    assert (net.hidden, net.talk, net.signal.level, net.signal.pool) == (24, "none", 2.0, 4)
+    assert (net.hidden, net.group_comm, net.signal.level, net.signal.pool) == (24, "none", 2.0, 4)
     assert recipe == {"steps": 60, "learning_rate": 1.0} and isinstance(
         recipe["learning_rate"], float
     )
@@ -261,7 +267,7 @@ def test_the_corpus_of_a_run_is_remembered(tmp_path, monkeypatch, capsys):
 
 CI = {"mean": -12.345, "low": -13.456, "high": -11.234}
 GROUP = CI | {"mixtures": 300, "worst_twentieth": -12.34, "harm": 0.12}
-MEASURE = {"in": 12.34, "out": 23.45, "better": CI, "mixtures": 300}
+MEASURE = {"in": 12.34, "out": 23.45, "improvement": CI, "mixtures": 300}
 LSTM = "UNIDIRECTIONAL_SEQUENCE_LSTM"
 OPERATOR = {
     "name": LSTM,
@@ -275,7 +281,7 @@ COUNTS = {"mean": 12_345_678.9, "worst": 23_456_789}
 CHECK = {"used": 1_234_567, "limit": 1_048_576, "ok": False}
 SYSTEM = {
     "name": "DeepFilterNet 3",
-    "ours": False,
+    "is_bundle": False,
     "params": 12_345_678,
     "macs_per_second": 330_764_800,
     "latency_ms": 40,
@@ -378,7 +384,7 @@ TABLES = {
                     "microseconds": {"median": 123.4, "worst": 12_345.6},
                     "arena_bytes": {"used": 123_456, "smallest": 123_456},
                 }
-                for kind in ("library", "ours")
+                for kind in ("tflm", "groupcomm")
             },
         }
     ),
@@ -468,7 +474,7 @@ TABLES = {
                     "model_bytes": 1_234_567,
                     "arena_bytes": 123_456,
                     "instructions": {"cortex-m4": 12_345_678.0, "cortex-m55": 1_234_567.0},
-                    "lost": lost
+                    "loss": lost
                     and {
                         "sisdr": CI,
                         "levels": {f"-{level}": CI for level in (10, 20, 30, 40, 50)},

@@ -28,10 +28,13 @@ def ids(page: Path) -> str:
     return str(page.relative_to(REPO))
 
 
+def is_code(line: str) -> bool:
+    """Whether a line is indented code, and not the continuation of a list item."""
+    return line.startswith("    ") and not re.match(r" +([-*]|[0-9]+\.) ", line)
+
+
 def without_code(text: str) -> str:
-    return "\n".join(
-        line for line in FENCE.sub("", text).splitlines() if not line.startswith("    ")
-    )
+    return "\n".join(line for line in FENCE.sub("", text).splitlines() if not is_code(line))
 
 
 def anchors(page: Path) -> set[str]:
@@ -69,7 +72,7 @@ def test_no_prose_line_is_too_long(page):
     prose = {
         number: line
         for number, line in enumerate(lines, 1)
-        if not line.lstrip().startswith("|") and not line.startswith("    ")
+        if not line.lstrip().startswith("|") and not is_code(line)
     }
     assert not {number: line for number, line in prose.items() if len(line) > LONGEST}
 

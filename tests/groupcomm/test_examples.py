@@ -1,5 +1,6 @@
-"""The examples run as they stand."""
+"""The examples, and the C programs of the documents, run as they stand."""
 
+import re
 import shutil
 import subprocess
 import sys
@@ -10,7 +11,7 @@ import soundfile
 
 import groupcomm
 from calibration_data import clips
-from convert import bundle, package
+from convert import bundle, compilation, package
 from groupcomm.files import REPO
 
 EXAMPLES = REPO / "examples"
@@ -57,6 +58,48 @@ def test_c_main(tmp_path, pcm):
         shutil.copy(EXAMPLES / "c" / file, tmp_path)
     package.zephyr(bundle.load("enhance-nano"), tmp_path / "module")
     run("make", "-s", cwd=tmp_path)
+    out = np.frombuffer(run(tmp_path / "denoise", input=pcm.tobytes()), "<i2")
+    assert len(out) == len(pcm)
+    assert np.abs(out - streamed(pcm)).max() <= 1  # another FFT
+
+
+INCLUDES = ("include", "src", "cmsis_dsp/include")
+# Stands for the drivers of a board.
+DRIVERS = """
+#include <stdint.h>
+#include <stdio.h>
+static int microphone_read(int16_t* in, int hop) { return fread(in, 2 * hop, 1, stdin) != 1; }
+static void loudspeaker_write(const int16_t* out, int hop) { fwrite(out, 2 * hop, 1, stdout); }
+"""
+
+
+def program(page: str, language: str) -> str:
+    """Return the one block of code in this language of a page, with drivers."""
+    fence = rf"^```{language}\n(.*?)^```"
+    [source] = re.findall(fence, (REPO / page).read_text(), re.DOTALL | re.MULTILINE)
+    return DRIVERS + source
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("page", "language", "file"),
+    [("README.md", "c", "main.c"), ("docs/reference/c-api.md", "cpp", "main.cc")],
+)
+def test_the_program_of_a_page(tmp_path, pcm, page, language, file):
+    opened = bundle.load("enhance-nano")
+    (tmp_path / file).write_text(program(page, language))
+    shutil.copy(EXAMPLES / "c" / "Makefile", tmp_path)
+    package.zephyr(opened, tmp_path / "module")
+    options = []
+    if language == "cpp":
+        compilation.compile_bundle(opened, tmp_path / "c")
+        objects = "main.o c/enhance_nano.o $(patsubst %.c,%.o,$(wildcard module/src/micro/*/*.c "
+        objects += "module/cmsis_dsp/*.c)) module/src/micro/stream/stream.o"
+        options = [
+            f"OBJECTS={objects}",
+            "CPPFLAGS=-Ic " + " ".join(f"-Imodule/{d}" for d in INCLUDES),
+        ]
+    run("make", "-s", *options, cwd=tmp_path)
     out = np.frombuffer(run(tmp_path / "denoise", input=pcm.tobytes()), "<i2")
     assert len(out) == len(pcm)
     assert np.abs(out - streamed(pcm)).max() <= 1  # another FFT

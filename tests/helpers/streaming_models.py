@@ -29,7 +29,7 @@ def floating(tmp_path_factory, net, name):
 BANDS = sig.Signal(level=1.0, bands=6, pool=2, window=128, hop=64, neighbours=2)
 NETS = {
     "tac": Streaming(signal=BANDS, features=48, groups=6, blocks=2, tac=6, hidden=8, bottleneck=5),
-    "blstm": Streaming(features=32, groups=4, blocks=2, talk="blstm", blstm=5, hidden=8),
+    "blstm": Streaming(features=32, groups=4, blocks=2, group_comm="blstm", blstm=5, hidden=8),
 }
 
 

@@ -7,12 +7,12 @@ from tf_model.networks import tasnet
 from tf_model.networks.tasnet import TasNet
 
 SMALL = {"blocks": 2, "chunk": 6, "features": 16, "hidden": 5, "window": 8}
-TAC = {"talk": "tac", "groups": 2, "tac": 6, "codec_hidden": 3, "codec_tac": 4}
+TAC = {"group_comm": "tac", "groups": 2, "tac": 6, "codec_hidden": 3, "codec_tac": 4}
 NETS = {
     "plain": TasNet(**SMALL, bottleneck=8),
-    "flstm": TasNet(**SMALL | {"hidden": 6}, bottleneck=8, talk="flstm", groups=2),
-    "gc": TasNet(**SMALL, talk="blstm", groups=2),
-    "one source": TasNet(**SMALL, talk="blstm", groups=2, sources=1),
+    "flstm": TasNet(**SMALL | {"hidden": 6}, bottleneck=8, group_comm="flstm", groups=2),
+    "gc": TasNet(**SMALL, group_comm="blstm", groups=2),
+    "one source": TasNet(**SMALL, group_comm="blstm", groups=2, sources=1),
     "gc3": TasNet(**SMALL, **TAC, context=4),
     "tcn": TasNet("tcn", **SMALL, bottleneck=8),
     "gc3-tcn": TasNet("tcn", **SMALL, **TAC, context=4),
@@ -20,7 +20,7 @@ NETS = {
     "gc3-dptnet": TasNet("dptnet", **SMALL, **TAC, context=4),
     "sudo": TasNet("sudo", **SMALL, depth=3, bottleneck=8),
     "gc3-sudo": TasNet("sudo", **SMALL, **TAC, depth=3, context=4),
-    "gc-causal": TasNet(**SMALL | {"chunk": 4}, talk="blstm", groups=2, causal=True),
+    "gc-causal": TasNet(**SMALL | {"chunk": 4}, group_comm="blstm", groups=2, causal=True),
     "gc3-causal": TasNet(**SMALL | {"chunk": 1}, **TAC, context=4, causal=True),
 }
 

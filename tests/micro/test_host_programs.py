@@ -122,7 +122,7 @@ def test_bazel_tests_pass_under_sanitizers():
 
 
 @pytest.mark.parametrize("name", bundle.names())
-@pytest.mark.parametrize("kernels", ["library", "ours"])
+@pytest.mark.parametrize("kernels", ["tflm", "groupcomm"])
 def test_replay_equals_the_official_tflm_on_the_golden_vectors(name, kernels):
     opened = bundle.load(name)
     features, masks = opened.golden()
@@ -131,7 +131,7 @@ def test_replay_equals_the_official_tflm_on_the_golden_vectors(name, kernels):
 
 
 @pytest.mark.parametrize("name", bundle.names())
-@pytest.mark.parametrize("kernels", ["library", "ours"])
+@pytest.mark.parametrize("kernels", ["tflm", "groupcomm"])
 def test_replay_equals_the_official_tflm_on_any_bytes_and_after_resets(random, name, kernels):
     opened = bundle.load(name)
     features = random.integers(-128, 128, (200, opened.signal.n_features), dtype=np.int8)
@@ -168,7 +168,7 @@ def test_a_model_that_only_tflms_kernels_support_is_rejected_with_a_reason(copy,
         "--masks",
         tmp_path / "m",
         "--kernels",
-        "ours",
+        "groupcomm",
     ]
     assert (
         f"FULLY_CONNECTED to tensor {op.outputs[0]}: its weights have a zero point; "
@@ -411,7 +411,7 @@ def test_a_full_disk_keeps_the_old_output(wav, tmp_path):
         ),
         (
             ["--bundle", ENHANCE, "--features", "f", "--masks", "m", "--kernels", "fast"],
-            "--kernels fast is not known; give library or ours",
+            "--kernels fast is not known; give tflm or groupcomm",
         ),
         (
             ["--bundle", ENHANCE, "--features", "/none", "--masks", "m"],
@@ -455,7 +455,9 @@ def test_describe_reports_operators_and_memory():
     arena = found["arena"]
     assert arena["used"] < arena["smallest"] <= arena["bundle"] == opened.description["arena_bytes"]
     assert found["model_bytes"] == len(opened.model)
-    ours = json.loads(runner.run("describe", "--bundle", opened.path, "--kernels", "ours"))["arena"]
+    ours = json.loads(runner.run("describe", "--bundle", opened.path, "--kernels", "groupcomm"))[
+        "arena"
+    ]
     assert (
         ours["bundle"] == arena["bundle"]
         and ours["used"] < ours["smallest"] < arena["smallest"] + 4096

@@ -27,6 +27,12 @@ def test_a_saved_checkpoint_loads_unchanged(folder, tiny_net):
         np.testing.assert_array_equal(a, b)
 
 
+def test_a_field_of_release_0_1_0_has_its_present_name(folder, tiny_net):
+    file = folder / "network.json"
+    file.write_text(file.read_text().replace('"group_comm"', '"talk"'))
+    assert checkpoint.load(str(folder)).net == tiny_net
+
+
 def test_an_unknown_network_is_rejected(tmp_path):
     with pytest.raises(UserError, match="nosuch: no trained network of this name"):
         checkpoint.load("nosuch")

@@ -21,7 +21,7 @@ def test_the_identity_has_no_improvement(tiny_corpus):
     for name, found in result["measures"].items():
         # eSTOI adds a little noise of its own.
         assert found["out"] == pytest.approx(found["in"], abs=1e-9) and found["mixtures"] == 3, name
-        assert np.abs(list(found["better"].values())).max() < 1e-9, name
+        assert np.abs(list(found["improvement"].values())).max() < 1e-9, name
 
 
 @pytest.mark.slow
@@ -145,12 +145,12 @@ def test_a_measure_that_no_mixture_has():
     assert evaluate._summary(scored, "pesq") == {
         "in": None,
         "out": None,
-        "better": None,
+        "improvement": None,
         "mixtures": 0,
     }
     scored.append(evaluate.Score(1, {}, {"pesq": 1.0}, {"pesq": 1.5}))
     found = evaluate._summary(scored, "pesq")
-    assert (found["in"], found["out"], found["better"]["mean"], found["mixtures"]) == (
+    assert (found["in"], found["out"], found["improvement"]["mean"], found["mixtures"]) == (
         1.0,
         1.5,
         0.5,

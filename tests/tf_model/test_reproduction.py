@@ -54,8 +54,8 @@ def weight_bytes(net, bits):
 
 
 @pytest.fixture
-def twins(tmp_path, monkeypatch):
-    """Untrained twins without blocks under the names of the trained ones."""
+def baselines(tmp_path, monkeypatch):
+    """Untrained baselines without blocks under the names of the trained ones."""
     monkeypatch.setattr(checkpoint, "TRAINED", tmp_path / "trained")
     for number, (kind, name) in enumerate({s.kind: s for s in reproduction.SYSTEMS}.items()):
         for task, sources in (("separate", 2), ("enhance", 1)):
@@ -72,13 +72,13 @@ def twins(tmp_path, monkeypatch):
     return tmp_path
 
 
-def test_every_line_is_scored_and_a_second_run_scores_nothing(twins, tiny_corpus, monkeypatch):
-    result = reproduction.reproduce(twins / "out", mixtures=3, corpus=tiny_corpus)
+def test_every_line_is_scored_and_a_second_run_scores_nothing(baselines, tiny_corpus, monkeypatch):
+    result = reproduction.reproduce(baselines / "out", mixtures=3, corpus=tiny_corpus)
     assert [(r["task"], r["system"]) for r in result["rows"]] == [
         (t, s.label) for t in reproduction.TASKS for s in reproduction.SYSTEMS
     ]
-    assert json.loads((twins / "out" / "reproduction.json").read_text()) == result
-    assert (twins / "out" / "reproduction.png").read_bytes().startswith(b"\x89PNG")
+    assert json.loads((baselines / "out" / "reproduction.json").read_text()) == result
+    assert (baselines / "out" / "reproduction.png").read_bytes().startswith(b"\x89PNG")
     for row in result["rows"]:
         assert row["sisdri_db"]["low"] <= row["sisdri_db"]["mean"] <= row["sisdri_db"]["high"]
         assert row["sisdri_db"]["mean"] == pytest.approx(np.mean(row["seeds_db"]))
@@ -118,7 +118,7 @@ def test_every_line_is_scored_and_a_second_run_scores_nothing(twins, tiny_corpus
         if (r["task"], r["system"]) == ("separate", "GC-DPRNN, K = 16, 8-bit weights")
     )
     ours, baseline = (
-        [improvements(f"twin-{kind}-separate-seed{seed}", bits) for seed in (0, 1)]
+        [improvements(f"matched-{kind}-separate-seed{seed}", bits) for seed in (0, 1)]
         for kind, bits in (("gc", 8), ("dprnn", 32))
     )
     assert row["seeds_db"] == pytest.approx([each.mean() for each in ours], abs=1e-3)
@@ -131,15 +131,15 @@ def test_every_line_is_scored_and_a_second_run_scores_nothing(twins, tiny_corpus
         raise AssertionError("scored twice")
 
     monkeypatch.setattr(reproduction.evaluate, "scores", again)
-    assert reproduction.reproduce(twins / "out", mixtures=3, corpus=tiny_corpus) == result
+    assert reproduction.reproduce(baselines / "out", mixtures=3, corpus=tiny_corpus) == result
     with pytest.raises(AssertionError, match="scored twice"):
-        reproduction.reproduce(twins / "out", mixtures=2, corpus=tiny_corpus)
+        reproduction.reproduce(baselines / "out", mixtures=2, corpus=tiny_corpus)
 
 
-def test_a_twin_that_is_not_trained_is_named(tmp_path, monkeypatch):
+def test_a_baseline_that_is_not_trained_is_named(tmp_path, monkeypatch):
     monkeypatch.setattr(checkpoint, "TRAINED", tmp_path)
     with pytest.raises(
         UserError,
-        match="twin-dprnn-enhance-pruned-seed0: not under tf_model/trained .16 of 16 missing",
+        match="matched-dprnn-enhance-pruned-seed0: not under tf_model/trained .16 of 16 missing",
     ):
         reproduction.reproduce(tmp_path / "out")

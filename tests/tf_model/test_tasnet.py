@@ -69,12 +69,12 @@ def test_mac_counts_use_the_actual_shapes(name, random, monkeypatch):
         )
 
 
-@pytest.mark.parametrize("talk", ["tac", "blstm"])
-def test_one_group_without_communication_is_the_ungrouped_network(talk, random):
+@pytest.mark.parametrize("group_comm", ["tac", "blstm"])
+def test_one_group_without_communication_is_the_ungrouped_network(group_comm, random):
     plain = randomized(TasNet(**SMALL), random)
-    grouped = randomized(TasNet(**SMALL, talk=talk, groups=1, tac=6), random)
+    grouped = randomized(TasNet(**SMALL, group_comm=group_comm, groups=1, tac=6), random)
     for ours, theirs in zip(grouped.blocks, plain.blocks, strict=True):
-        ours.talk.norm.set_weights([0 * w for w in ours.talk.norm.get_weights()])
+        ours.group_comm.norm.set_weights([0 * w for w in ours.group_comm.norm.get_weights()])
         for path, source in zip(ours.paths, theirs.paths, strict=True):
             path.set_weights(source.get_weights())
     for part in ("encoder", "norm", "tail", "masks", "decoder"):
@@ -86,7 +86,7 @@ def test_one_group_without_communication_is_the_ungrouped_network(talk, random):
 def test_groups_share_all_weights():
     """More groups of the same width add weights only in the filterbank and its norm."""
     few, many = (
-        tasnet.build(TasNet(**SMALL | {"features": 8 * k}, talk="tac", groups=k, tac=6))
+        tasnet.build(TasNet(**SMALL | {"features": 8 * k}, group_comm="tac", groups=k, tac=6))
         for k in (2, 4)
     )
     assert many.count_params() - few.count_params() == 16 * (2 * 8 + 2)
@@ -189,9 +189,9 @@ def test_a_network_can_be_trained(tiny_corpus, tmp_path):
 @pytest.mark.parametrize(
     ("sizes", "message"),
     [
-        ({"talk": "tac", "groups": 5}, "5 groups do not divide 128 features"),
+        ({"group_comm": "tac", "groups": 5}, "5 groups do not divide 128 features"),
         (
-            {"talk": "tac", "groups": 2, "bottleneck": 64},
+            {"group_comm": "tac", "groups": 2, "bottleneck": 64},
             "bottleneck 64: only networks without groups",
         ),
         ({"chunk": 25}, "chunk 25 is odd.*use 26"),

@@ -57,12 +57,14 @@ def group_tac(part, x):
 
 def dual_path_block(net, block, x):
     """Apply a block: across groups, along the frames of a chunk, and along the chunks."""
-    if net.talk == "tac":
-        x = group_tac(block.talk, x)
-    elif net.talk == "blstm":
-        x = residual_rnn(block.talk, x, 3)
-    elif net.talk == "flstm":  # across sub-bands; then all sub-bands together along time
-        x = residual_rnn(block.talk, x.reshape(*x.shape[:3], net.groups, -1), 3).reshape(x.shape)
+    if net.group_comm == "tac":
+        x = group_tac(block.group_comm, x)
+    elif net.group_comm == "blstm":
+        x = residual_rnn(block.group_comm, x, 3)
+    elif net.group_comm == "flstm":  # across sub-bands; then all sub-bands together along time
+        x = residual_rnn(block.group_comm, x.reshape(*x.shape[:3], net.groups, -1), 3).reshape(
+            x.shape
+        )
     intra, inter = block.paths
     return residual_rnn(inter, residual_rnn(intra, x, 2), 1)
 
@@ -85,11 +87,11 @@ def separator(net, model, x):
     for i, block in enumerate(model.blocks):
         x, skip = tcn_block(
             block.paths[0],
-            group_tac(block.talk, x) if block.talk else x,
+            group_tac(block.group_comm, x) if block.group_comm else x,
             (1, 2, 4, 8, 16, 32)[i % 6],
         )
         skips += skip
-    return dense(model.tail, skips) if net.talk == "tac" else prelu(model.tail, skips)
+    return dense(model.tail, skips) if net.group_comm == "tac" else prelu(model.tail, skips)
 
 
 def codec(half, x):
@@ -103,7 +105,7 @@ def codec(half, x):
 def estimates(model, x):
     """Map mixtures [shape=(batch, samples)] to estimates [shape=(batch, sources, samples)]."""
     net = model.net
-    groups = 1 if net.talk in ("none", "flstm") else net.groups
+    groups = 1 if net.group_comm in ("none", "flstm") else net.groups
     encoded = pieces(x, net.window) @ weights(model.encoder)[0]
     batch, frames, features = encoded.shape
     h = norm(model.norm, encoded, (1, 2))

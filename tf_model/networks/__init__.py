@@ -9,6 +9,7 @@ a frozen dataclass in `tf_model.networks.sizes`. Importing this module does not 
 import dataclasses
 import importlib
 import tomllib
+from collections.abc import Mapping
 from pathlib import Path
 from types import ModuleType
 
@@ -34,7 +35,7 @@ STREAMING = {
     "enhance-fast": Streaming(
         signal=_SIX, features=96, groups=6, blocks=3, tac=24, hidden=40, bottleneck=12
     ),
-    "enhance-blstm": Streaming(talk="blstm"),
+    "enhance-blstm": Streaming(group_comm="blstm"),
     "separate": Streaming(
         signal=_TWELVE,
         sources=2,
@@ -50,7 +51,7 @@ STREAMING = {
 # Ablations: the same network with TAC alone, without communication between groups, and without
 # groups, on all bins at once, with as many multiply-accumulates per hop or as many parameters.
 # All are trained alike: docs/lab-notebook.md.
-_DENSE = {"signal": Signal(level=1.0), "groups": 1, "talk": "none"}
+_DENSE = {"signal": Signal(level=1.0), "groups": 1, "group_comm": "none"}
 _DENSE_SIZES = {  # as many multiply-accumulates, as many parameters
     "enhance": ({"features": 88, "hidden": 130}, {"features": 38, "hidden": 41}),
     "enhance-nano": ({"features": 52, "hidden": 82}, {"features": 22, "hidden": 33}),
@@ -62,23 +63,23 @@ for _name, (_macs, _params) in _DENSE_SIZES.items():
     _dense = _DENSE | {"blocks": _net.blocks, "sources": _net.sources}
     ABLATIONS |= {
         f"{_name}-tac": dataclasses.replace(_net, bottleneck=0),
-        f"{_name}-no-groupcomm": dataclasses.replace(_net, bottleneck=0, talk="none"),
+        f"{_name}-no-groupcomm": dataclasses.replace(_net, bottleneck=0, group_comm="none"),
         f"{_name}-dense-macs": Streaming(**_dense, **_macs),
         f"{_name}-dense-params": Streaming(**_dense, **_params),
     }
 
-_TAC = {"talk": "tac", "groups": 16, "tac": 48}
+_TAC = {"group_comm": "tac", "groups": 16, "tac": 48}
 _GC3 = _TAC | {"blocks": 8, "chunk": 24, "context": 32}
 
 # The papers' systems. Where a size was not printed, `tf_model.paper` says where it comes from.
 PAPER = {
     "dprnn": TasNet(bottleneck=64),
-    "flstm-dprnn": TasNet(talk="flstm", groups=16, bottleneck=64),
-    "gc-dprnn-k2": TasNet(talk="blstm", groups=2, hidden=128),
-    "gc-dprnn-k4": TasNet(talk="blstm", groups=4, hidden=64),
-    "gc-dprnn-k8": TasNet(talk="blstm", groups=8, hidden=32),
-    "gc-dprnn": TasNet(talk="blstm", groups=16, hidden=16),
-    "gc-dprnn-k32": TasNet(talk="blstm", groups=32, hidden=8),
+    "flstm-dprnn": TasNet(group_comm="flstm", groups=16, bottleneck=64),
+    "gc-dprnn-k2": TasNet(group_comm="blstm", groups=2, hidden=128),
+    "gc-dprnn-k4": TasNet(group_comm="blstm", groups=4, hidden=64),
+    "gc-dprnn-k8": TasNet(group_comm="blstm", groups=8, hidden=32),
+    "gc-dprnn": TasNet(group_comm="blstm", groups=16, hidden=16),
+    "gc-dprnn-k32": TasNet(group_comm="blstm", groups=32, hidden=8),
     "tac-dprnn": TasNet(hidden=16, **_TAC),
     "gc3-dprnn": TasNet(hidden=16, **_GC3),
     "tcn": TasNet("tcn", blocks=12, hidden=512, bottleneck=128),
@@ -92,10 +93,17 @@ PAPER = {
 # Their causal forms, board-sized: one hop of 128 samples at a time.
 CAUSAL = {
     "gc-dprnn-causal": TasNet(
-        talk="blstm", groups=8, hidden=16, blocks=2, chunk=2, features=64, window=128, causal=True
+        group_comm="blstm",
+        groups=8,
+        hidden=16,
+        blocks=2,
+        chunk=2,
+        features=64,
+        window=128,
+        causal=True,
     ),
     "gc3-dprnn-causal": TasNet(
-        **{"talk": "tac", "groups": 8, "tac": 16, "hidden": 32, "blocks": 4, "chunk": 1},
+        **{"group_comm": "tac", "groups": 8, "tac": 16, "hidden": 32, "blocks": 4, "chunk": 1},
         **{
             "context": 4,
             "codec_hidden": 4,
@@ -110,19 +118,21 @@ CAUSAL = {
 # The paper's comparison at a size that two cores train (docs/design/paper.md): 3 of the 6 blocks,
 # half the hidden units (h = 2 H / K, as there), a window four times as long. "narrow" is the
 # baseline with as few parameters as the network with Group Communication.
-_TWIN = {"blocks": 3, "chunk": 32, "window": 128}
-_TWINS = {
-    "dprnn": _TWIN | {"bottleneck": 64, "hidden": 64},
-    "gc": _TWIN | {"talk": "blstm", "groups": 16, "hidden": 8},
-    "narrow": _TWIN | {"features": 64, "bottleneck": 16, "hidden": 16},
+_MATCHED = {"blocks": 3, "chunk": 32, "window": 128}
+_MATCHED_SIZES = {
+    "dprnn": _MATCHED | {"bottleneck": 64, "hidden": 64},
+    "gc": _MATCHED | {"group_comm": "blstm", "groups": 16, "hidden": 8},
+    "narrow": _MATCHED | {"features": 64, "bottleneck": 16, "hidden": 16},
 }
-TWINS = {
-    f"twin-{kind}-{task}": TasNet(sources=n, **sizes)
-    for kind, sizes in _TWINS.items()
+MATCHED = {
+    f"matched-{kind}-{task}": TasNet(sources=n, **sizes)
+    for kind, sizes in _MATCHED_SIZES.items()
     for task, n in (("separate", 2), ("enhance", 1))
 }
 
-NETWORKS = {**STREAMING, **ABLATIONS, **PAPER, **CAUSAL, **TWINS}
+_RENAMED = {"talk": "group_comm"}  # fields in the files that release 0.1.0 wrote
+
+NETWORKS = {**STREAMING, **ABLATIONS, **PAPER, **CAUSAL, **MATCHED}
 
 
 def find(name: str) -> Network:
@@ -146,15 +156,15 @@ def find(name: str) -> Network:
     return NETWORKS[name]
 
 
-def changed(net: Network, sizes: list[str]) -> Network:
+def changed(net: Network, sizes: Mapping[str, object]) -> Network:
     """Change sizes of a network.
 
     Parameters
     ----------
     net : Network
-    sizes : list of str
-        ``"FIELD=VALUE"``: a field of the network's dataclass, or ``signal.FIELD`` of its signal
-        path.
+    sizes : mapping of str to value
+        By a field of the network's dataclass, or ``signal.FIELD`` of its signal path. A text is
+        read as a value of the type of the field.
 
     Returns
     -------
@@ -167,12 +177,10 @@ def changed(net: Network, sizes: list[str]) -> Network:
         A near field is suggested.
     """
     fields = _fields(net)
-    values = {}
-    for size in sizes:
-        key, equals, text = size.partition("=")
-        if not equals:
-            raise UserError(f"--set {size}: is not FIELD=VALUE; {suggest(key, fields)}")
-        values[key] = _parse(text, type(fields[key])) if key in fields else text
+    values = {
+        key: _parse(value, type(fields[key])) if key in fields and isinstance(value, str) else value
+        for key, value in sizes.items()
+    }
     return _with_values(net, values, "--set ")
 
 
@@ -283,6 +291,7 @@ def from_dict(name: str, sizes: dict) -> Network:
     KeyError, TypeError, ValueError
         When these are not the sizes of a network of this family.
     """
+    sizes = {_RENAMED.get(field, field): value for field, value in sizes.items()}
     if name == "streaming":
         return Streaming(**{**sizes, "signal": Signal(**sizes["signal"])})
     if name == "tasnet":

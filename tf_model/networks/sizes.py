@@ -37,7 +37,7 @@ class Streaming:
         Number of groups K; equal to the number of bands if the signal path has bands.
     blocks : int
         Number of [Group Communication, LSTM] blocks.
-    talk : str
+    group_comm : str
         Form of Group Communication: "tac"; "blstm", a BLSTM across the groups that starts from zero
         in every frame; or "none".
     tac : int
@@ -64,7 +64,7 @@ class Streaming:
     features: int = 128
     groups: int = 16
     blocks: int = 4
-    talk: Literal["tac", "blstm", "none"] = "tac"
+    group_comm: Literal["tac", "blstm", "none"] = "tac"
     tac: int = 16
     blstm: int = 8
     hidden: int = 32
@@ -89,9 +89,9 @@ class Streaming:
                 f"memory {self.memory}: its LSTM is in the bottleneck; "
                 "use a bottleneck of 16, or memory 0"
             )
-        if self.talk not in ("tac", "blstm", "none"):
+        if self.group_comm not in ("tac", "blstm", "none"):
             raise UserError(
-                f"talk {self.talk!r}: no such form of Group Communication; "
+                f"group_comm {self.group_comm!r}: no such form of Group Communication; "
                 "use 'tac', 'blstm' or 'none'"
             )
 
@@ -104,7 +104,7 @@ class TasNet:
     ----------
     separator : str
         "dprnn", "tcn", "dptnet" or "sudo": the part between the filterbank and the masks.
-    talk : str
+    group_comm : str
         Form of Group Communication: "none"; "blstm", a BLSTM across the groups; "tac"; or "flstm",
         the earlier sub-band F-LSTM: a BLSTM across sub-bands, whose outputs are concatenated for a
         recurrence over time of full width.
@@ -145,7 +145,7 @@ class TasNet:
     """
 
     separator: Literal[SEPARATORS] = "dprnn"
-    talk: Literal[GROUP_COMMUNICATION] = "none"
+    group_comm: Literal[GROUP_COMMUNICATION] = "none"
     groups: int = 1
     blocks: int = 6
     hidden: int = 128
@@ -164,7 +164,7 @@ class TasNet:
 
     def __post_init__(self):
         """Check that the sizes fit together."""
-        for field, kinds in (("separator", SEPARATORS), ("talk", GROUP_COMMUNICATION)):
+        for field, kinds in (("separator", SEPARATORS), ("group_comm", GROUP_COMMUNICATION)):
             if getattr(self, field) not in kinds:
                 raise UserError(
                     f"{field} {getattr(self, field)!r}: no such {field}; use {', '.join(kinds)}"
@@ -210,7 +210,7 @@ class TasNet:
     @property
     def grouped(self) -> bool:
         """Whether the features are in groups from the norm to the masks."""
-        return self.talk in ("blstm", "tac")
+        return self.group_comm in ("blstm", "tac")
 
     @property
     def width(self) -> int:

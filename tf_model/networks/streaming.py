@@ -70,9 +70,9 @@ def build(net: Streaming, view: View = "sequence") -> keras.Model:
                 export=export,
                 name=f"bottleneck_{i}",
             )(h)
-        if net.talk == "tac":
+        if net.group_comm == "tac":
             h = TAC(net.tac, name=f"tac_{i}")(h)
-        elif net.talk == "blstm":
+        elif net.group_comm == "blstm":
             h = GroupBLSTM(net.blstm, export=export, name=f"blstm_{i}")(h)
         h = GroupedLSTM(net.hidden, stateful=view == "streaming", export=export, name=f"lstm_{i}")(
             h

@@ -50,11 +50,11 @@ class _Block(keras.layers.Layer):
         self.net = net
         causal = {"per_frame": net.causal}
         # Checkpoints store Group Communication under the name "talk".
-        self.talk = None
-        if net.talk == "tac":
-            self.talk = GroupTAC(net.tac, name="talk", **causal)
-        elif net.talk != "none":
-            self.talk = ResidualRNN(
+        self.group_comm = None
+        if net.group_comm == "tac":
+            self.group_comm = GroupTAC(net.tac, name="talk", **causal)
+        elif net.group_comm != "none":
+            self.group_comm = ResidualRNN(
                 net.hidden if net.grouped else net.hidden // net.groups, 3, name="talk", **causal
             )
         if net.separator == "dprnn":
@@ -74,8 +74,11 @@ class _Block(keras.layers.Layer):
     def build(self, shape):
         """Create the weights of all layers."""
         width = shape[-1]
-        if self.talk:
-            parts.build(self.talk, width // self.net.groups if self.net.talk == "flstm" else width)
+        if self.group_comm:
+            parts.build(
+                self.group_comm,
+                width // self.net.groups if self.net.group_comm == "flstm" else width,
+            )
         for path in self.paths:
             parts.build(path, width)
         super().build(shape)
@@ -94,14 +97,14 @@ class _Block(keras.layers.Layer):
         tf.Tensor
             Of the shape of ``x``. With ``state``, a tuple of it and the new state.
         """
-        if self.net.talk == "flstm":
+        if self.net.group_comm == "flstm":
             shape = tf.shape(x)
             bands = tf.reshape(
                 x, [*tf.unstack(shape[:3]), self.net.groups, x.shape[-1] // self.net.groups]
             )
-            x = tf.reshape(self.talk(bands), shape)
-        elif self.talk:
-            x = self.talk(x)
+            x = tf.reshape(self.group_comm(bands), shape)
+        elif self.group_comm:
+            x = self.group_comm(x)
         for path in self.paths[:-1]:
             x = path(x)
         return self.paths[-1](x) if state is None else self.paths[-1](x, state=state)
@@ -109,10 +112,12 @@ class _Block(keras.layers.Layer):
     def macs(self, shape: tuple[int, ...]) -> Macs:
         """Count the multiply-accumulates for an input of this shape."""
         total = Macs()
-        if self.talk:
+        if self.group_comm:
             bands = self.net.groups
-            total += self.talk.macs(
-                (*shape[:-2], bands, shape[-1] // bands) if self.net.talk == "flstm" else shape
+            total += self.group_comm.macs(
+                (*shape[:-2], bands, shape[-1] // bands)
+                if self.net.group_comm == "flstm"
+                else shape
             )
         for path in self.paths:
             total += path.macs(shape)
@@ -129,7 +134,7 @@ class _Codec(keras.layers.Layer):
         super().__init__(**kwargs)
         self.pairs = []
         for i in range(CODEC_LAYERS):
-            if net.talk == "tac":
+            if net.group_comm == "tac":
                 self.pairs.append(GroupTAC(net.codec_tac, name=f"talk_{i}"))
             self.pairs.append(ResidualRNN(net.codec_hidden, 1, name=f"time_{i}"))
 

@@ -267,15 +267,15 @@ bool LoadBundle(const std::string& folder, Bundle* bundle, std::string* error) {
 }
 
 bool ReadKernels(const std::string& word, Kernels* kernels, std::string* error) {
-  if (word != "library" && word != "ours") {
-    *error = "--kernels " + word + " is not known; give library or ours";
+  if (word != "tflm" && word != "groupcomm") {
+    *error = "--kernels " + word + " is not known; give tflm or groupcomm";
     return false;
   }
-  *kernels = word == "ours" ? OurKernels : LibraryKernels;
+  *kernels = word == "groupcomm" ? GroupCommKernels : TflmKernels;
   return true;
 }
 
-size_t ArenaRoom(const Bundle& bundle, Kernels kernels) { return kernels == LibraryKernels ? bundle.arena_bytes : 2 * bundle.arena_bytes; }
+size_t ArenaRoom(const Bundle& bundle, Kernels kernels) { return kernels == TflmKernels ? bundle.arena_bytes : 2 * bundle.arena_bytes; }
 
 Fit TryArena(const Bundle& bundle, size_t arena_bytes, Kernels kernels) {
   constexpr int kRefused = 42;  // not an exit code of a sanitizer

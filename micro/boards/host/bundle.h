@@ -32,7 +32,7 @@ struct Bundle {
 // Loads and checks a bundle. On failure `error` is one line with the file, the value and a remedy.
 bool LoadBundle(const std::string& folder, Bundle* bundle, std::string* error);
 
-// Parses "library" (TFLM's kernels) or "ours"; returns false for any other word.
+// Parses "tflm" (TFLM's kernels) or "groupcomm"; returns false for any other word.
 bool ReadKernels(const std::string& word, Kernels* kernels, std::string* error);
 
 // Returns the size of an arena for these kernels. bundle.json gives the size for TFLM's kernels.
@@ -43,7 +43,7 @@ size_t ArenaRoom(const Bundle& bundle, Kernels kernels);
 // which are the reference. The bundle must outlive it.
 class BundleEngine {
  public:
-  bool Init(const Bundle& bundle, std::string* error, Kernels kernels = LibraryKernels);
+  bool Init(const Bundle& bundle, std::string* error, Kernels kernels = TflmKernels);
 
   TflmEngine* engine() { return &engine_; }
 
@@ -55,6 +55,6 @@ class BundleEngine {
 // Tries an arena of this size in a separate process, because in an arena that is too small some of
 // TFLM's kernels write to address 0 instead of reporting the failed allocation.
 enum class Fit { kFits, kRefused, kCrashed };
-Fit TryArena(const Bundle& bundle, size_t arena_bytes, Kernels kernels = LibraryKernels);
+Fit TryArena(const Bundle& bundle, size_t arena_bytes, Kernels kernels = TflmKernels);
 
 }  // namespace groupcomm::host

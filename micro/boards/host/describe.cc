@@ -27,7 +27,7 @@ size_t SmallestArena(const Bundle& bundle, Kernels kernels) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  Program program("describe", "[--bundle DIR] [--codes CODE,CODE,...] [--kernels library|ours]");
+  Program program("describe", "[--bundle DIR] [--codes CODE,CODE,...] [--kernels tflm|groupcomm]");
   if (!program.Parse(argc, argv, {}, {"--bundle", "--codes", "--kernels"})) return program.exit_code();
   if (!program.Has("--bundle") && !program.Has("--codes")) return program.Fail("no option is given; give --bundle, --codes or both");
 
@@ -50,7 +50,7 @@ int main(int argc, char** argv) {
     std::string error;
     Bundle bundle;
     BundleEngine engine;
-    Kernels kernels = LibraryKernels;
+    Kernels kernels = TflmKernels;
     if (program.Has("--kernels") && !ReadKernels(program["--kernels"], &kernels, &error)) return program.Fail(error);
     if (!LoadBundle(program["--bundle"], &bundle, &error) || !engine.Init(bundle, &error, kernels)) return program.Fail(error);
     json += (json.empty() ? "\"model_bytes\": " : ", \"model_bytes\": ") + std::to_string(bundle.model.size());

@@ -15,7 +15,7 @@ using namespace groupcomm::host;  // NOLINT
 
 int main(int argc, char** argv) {
   Program program("replay",
-                  "--bundle DIR --features FILE --masks FILE [--repeat N] [--reset yes|no] [--kernels library|ours] [--times FILE]");
+                  "--bundle DIR --features FILE --masks FILE [--repeat N] [--reset yes|no] [--kernels tflm|groupcomm] [--times FILE]");
   if (!program.Parse(argc, argv, {"--bundle", "--features", "--masks"}, {"--repeat", "--reset", "--kernels", "--times"})) {
     return program.exit_code();
   }
@@ -34,7 +34,7 @@ int main(int argc, char** argv) {
   std::string error;
   Bundle bundle;
   BundleEngine engine;
-  Kernels kernels = LibraryKernels;
+  Kernels kernels = TflmKernels;
   if (program.Has("--kernels") && !ReadKernels(program["--kernels"], &kernels, &error)) return program.Fail(error);
   std::vector<uint8_t> features;  // (hops, inputs)
   if (!LoadBundle(program["--bundle"], &bundle, &error) || !engine.Init(bundle, &error, kernels) ||

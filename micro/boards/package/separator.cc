@@ -35,7 +35,7 @@ Status Place(const gc_model& n) {
   config.masks = {n.outputs, n.masks.scale, n.masks.zero_point};
   config.arena = arena;
   config.arena_bytes = sizeof(arena);
-  config.kernels = OurKernels;
+  config.kernels = GroupCommKernels;
   return engine.Init(config);
 }
 
