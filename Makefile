@@ -8,6 +8,7 @@ PACKAGES += gcc-arm-none-eabi libnewlib-arm-none-eabi libstdc++-arm-none-eabi-ne
 
 # Needs no Debian package but a C compiler.
 CHECK_FLAGS := -std=c11 -O1 -Wall -Wextra -Werror -fsanitize=undefined -fno-sanitize-recover
+CLANG_FORMAT := git ls-files '*.c' '*.cc' '*.h' '*.cpp' '*.ino' | xargs .venv/bin/clang-format --dry-run --Werror
 QUICK := not slow and not bazel and not board and not train and not tensorflow
 
 .PHONY: check check-python check-kernels check-tests demo test lint dist figures setup clean
@@ -23,6 +24,7 @@ check-python:
 	.venv/bin/mypy
 
 check-kernels:
+	$(CLANG_FORMAT)
 	@mkdir -p build/check
 	cc $(CHECK_FLAGS) -I. micro/kernels/*.c -o build/check/kernels_test
 	build/check/kernels_test
@@ -40,6 +42,7 @@ lint: setup
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
 	.venv/bin/mypy
+	$(CLANG_FORMAT)
 	cppcheck --quiet -j2 --error-exitcode=1 --enable=warning,performance,portability,style --inline-suppr --suppressions-list=micro/cppcheck.txt \
 	  --std=c11 --std=c++17 -I. micro
 

@@ -26,9 +26,6 @@ BUDGET = ("instructions", "flash_bytes", "ram_bytes")  # instructions are those 
 HOPS = 200
 COUNTED_HOPS = 20  # on the host, where valgrind slows execution down 50 times
 WINDOWS = (128, 256, 512)  # samples; micro/stream has a library for each of these
-# An assumption: most instructions take 1 cycle, loads and taken branches 2 to 4, and flash has wait
-# states.
-CYCLES_PER_INSTRUCTION = 1.5
 _BUILD = """load("//micro/boards/cortex_m:network.bzl", "network_firmware")
 
 network_firmware(
@@ -151,9 +148,9 @@ def bench(bundle: bundles.Bundle, board: str, *, portable: bool = False) -> dict
         "estimates": {
             real.part: {
                 "clock_hz": real.clock_hz,
-                "cycles_per_instruction": CYCLES_PER_INSTRUCTION,
+                "cycles_per_instruction": real.cycles_per_instruction,
                 "load": instructions["hop"]["worst"]
-                * CYCLES_PER_INSTRUCTION
+                * real.cycles_per_instruction
                 / real.clock_hz
                 / (bundle.signal.hop / bundle.signal.sample_rate),
             }

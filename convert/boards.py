@@ -25,6 +25,9 @@ class Board:
         Memory that the core can use.
     reserved_flash_bytes : int
         Flash that a boot loader reserves.
+    cycles_per_instruction : float
+        An assumption: most instructions take 1 cycle, loads and taken branches 2 to 4, and flash
+        has wait states.
     """
 
     title: str
@@ -34,6 +37,7 @@ class Board:
     flash_bytes: int
     ram_bytes: int
     reserved_flash_bytes: int = 0
+    cycles_per_instruction: float = 1.5
 
 
 def boards() -> dict[str, Board]:

@@ -8,7 +8,7 @@ def fit(
     bundle: bundles.Bundle,
     target: str | boards.Board,
     *,
-    cycles_per_instruction: float = bench.CYCLES_PER_INSTRUCTION,
+    cycles_per_instruction: float | None = None,
 ) -> dict:
     """Check whether a bundle's static firmware fits a board and runs there in real time.
 
@@ -19,8 +19,8 @@ def fit(
     bundle : Bundle
     target : str or Board
         The name of a board, or a custom board.
-    cycles_per_instruction : float
-        An assumption, because QEMU counts instructions.
+    cycles_per_instruction : float or None
+        An assumption, because QEMU counts instructions; None: that of the board.
 
     Returns
     -------
@@ -42,6 +42,7 @@ def fit(
     else:
         name, board = target, boards.find(target)
     found = bench.bench(bundle, board.core)
+    cycles = cycles_per_instruction or board.cycles_per_instruction
     signal = bundle.signal
     instructions = found["instructions"]["hop"]["worst"]
     limits = {
@@ -51,7 +52,7 @@ def fit(
         ),
         "ram_bytes": (found["ram_bytes"]["total"], board.ram_bytes),
         "cycles": (
-            round(instructions * cycles_per_instruction),
+            round(instructions * cycles),
             board.clock_hz * signal.hop // signal.sample_rate,
         ),
     }
@@ -68,7 +69,7 @@ def fit(
         "stack_bytes": found["ram_bytes"]["stack"],
         "instructions": instructions,
         "load": checks["cycles"]["used"] / checks["cycles"]["limit"],
-        "cycles_per_instruction": cycles_per_instruction,
+        "cycles_per_instruction": cycles,
         "most_cycles_per_instruction": checks["cycles"]["limit"] / instructions,
         "latency_ms": 1000 * signal.window / signal.sample_rate,
         "ok": all(check["ok"] for check in checks.values()),

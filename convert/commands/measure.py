@@ -222,7 +222,7 @@ def fit(
             "--cycles-per-instruction",
             min=0.5,
             max=10,
-            help="Assumption, by default 1.5: QEMU counts instructions.",
+            help="Assumption, because QEMU counts instructions; by default that of the board.",
         ),
     ] = None,
     as_json: Json = False,
@@ -253,7 +253,7 @@ def fit(
         boards.find(board)
     opened = bundle.load(name)
     with err.status(f"build and run the firmware of {opened.name}"):
-        found = estimate(opened, target, **({"cycles_per_instruction": cycles} if cycles else {}))
+        found = estimate(opened, target, cycles_per_instruction=cycles)
     then = (
         f"groupcomm package arduino {name} --out build/arduino/{opened.name}" if found["ok"] else ""
     )

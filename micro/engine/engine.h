@@ -17,12 +17,18 @@ enum class Status {
 
 constexpr const char* StatusText(Status status) {
   switch (status) {
-    case Status::kOk: return "ok";
-    case Status::kBadConfig: return "the sizes or the scales are not consistent";
-    case Status::kBadMemory: return "memory is too small or not 16-byte aligned";
-    case Status::kBadModel: return "the model does not fit";
-    case Status::kEngineMismatch: return "engine and stream have different sizes";
-    case Status::kEngineFailed: return "engine failed on a hop";
+    case Status::kOk:
+      return "ok";
+    case Status::kBadConfig:
+      return "the sizes or the scales are not consistent";
+    case Status::kBadMemory:
+      return "memory is too small or not 16-byte aligned";
+    case Status::kBadModel:
+      return "the model does not fit";
+    case Status::kEngineMismatch:
+      return "engine and stream have different sizes";
+    case Status::kEngineFailed:
+      return "engine failed on a hop";
   }
   return "unknown status";
 }

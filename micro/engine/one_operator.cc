@@ -23,7 +23,8 @@ int main(int argc, char** argv) {
   auto* allocator = tflm::Allocator::Create(arena.data(), arena.size());
   tflm::Interpreter interpreter(tflm::GetModel(model.data()), operators, allocator);
   KernelRefusal refusal;
-  if (interpreter.SetMicroExternalContext(&refusal) != tflm::kOk || interpreter.AllocateTensors() != tflm::kOk) {
+  if (interpreter.SetMicroExternalContext(&refusal) != tflm::kOk ||
+      interpreter.AllocateTensors() != tflm::kOk) {
     std::fprintf(stderr, "%s\n", refusal.reason != nullptr ? refusal.reason : "no reason");
     return 1;
   }

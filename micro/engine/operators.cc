@@ -11,11 +11,11 @@ bool Operators::Add(const char* name) {
 #else
 #define GROUPCOMM_ADD(schema, method) library_.Add##method() == tflm::kOk
 #endif
-#define GROUPCOMM_TRY(schema, method)                        \
-  if (std::strcmp(name, #schema) == 0) {                     \
-    if (!(GROUPCOMM_ADD(schema, method))) return false;      \
-    offered_[count_++] = tflm::BuiltinOperator_##schema;     \
-    return true;                                             \
+#define GROUPCOMM_TRY(schema, method)                    \
+  if (std::strcmp(name, #schema) == 0) {                 \
+    if (!(GROUPCOMM_ADD(schema, method))) return false;  \
+    offered_[count_++] = tflm::BuiltinOperator_##schema; \
+    return true;                                         \
   }
   GROUPCOMM_OPERATORS(GROUPCOMM_TRY)
 #undef GROUPCOMM_TRY
@@ -46,6 +46,8 @@ const tflm::Registration* Operators::FindOp(const char*) const {
   return nullptr;
 }
 
-tflm::Parser Operators::GetOpDataParser(tflm::Operator code) const { return library_.GetOpDataParser(code); }
+tflm::Parser Operators::GetOpDataParser(tflm::Operator code) const {
+  return library_.GetOpDataParser(code);
+}
 
 }  // namespace groupcomm

@@ -18,7 +18,9 @@ class StaticEngine final : public Engine {
   // `memory` has at least model.memory_bytes for state and activations, and is aligned to 16 bytes.
   // It belongs to the caller and outlives the engine.
   Status Init(const gc_model& model, void* memory /* (bytes) */, size_t bytes) {
-    if (memory == nullptr || reinterpret_cast<uintptr_t>(memory) % 16 != 0 || bytes < model.memory_bytes) return Status::kBadMemory;
+    if (memory == nullptr || reinterpret_cast<uintptr_t>(memory) % 16 != 0 ||
+        bytes < model.memory_bytes)
+      return Status::kBadMemory;
     model_ = &model;
     memory_ = memory;
     return Reset();

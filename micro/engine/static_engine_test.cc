@@ -45,9 +45,12 @@ void TflmsBytes(const host::Bundle& bundle) {
   }
   CHECK_STATUS(engine.Reset(), Status::kOk);
   for (int hop = 0; hop < bundle.golden.hops; ++hop) {
-    const auto* in = reinterpret_cast<const int8_t*>(bundle.golden.features.data()) + hop * engine.features();
+    const auto* in =
+        reinterpret_cast<const int8_t*>(bundle.golden.features.data()) + hop * engine.features();
     CHECK_STATUS(engine.Run(in, masks.data()), Status::kOk);
-    CHECK_EQ(std::memcmp(masks.data(), bundle.golden.masks.data() + hop * engine.masks(), masks.size()), 0);
+    CHECK_EQ(
+        std::memcmp(masks.data(), bundle.golden.masks.data() + hop * engine.masks(), masks.size()),
+        0);
   }
 }
 
@@ -58,7 +61,8 @@ void TwoEngines(const host::Bundle& bundle) {
   CHECK_STATUS(b.Init(groupcomm_enhance, memory[1], sizeof(memory[1])), Status::kOk);
   std::vector<int8_t> from_a(a.masks()), from_b(b.masks());  // (sources, bins)
   for (int hop = 0; hop < 50; ++hop) {
-    const auto* in = reinterpret_cast<const int8_t*>(bundle.golden.features.data()) + hop * a.features();
+    const auto* in =
+        reinterpret_cast<const int8_t*>(bundle.golden.features.data()) + hop * a.features();
     CHECK_STATUS(a.Run(in, from_a.data()), Status::kOk);
     CHECK_STATUS(b.Run(in, from_b.data()), Status::kOk);
     CHECK_TRUE(from_a == from_b);
@@ -71,8 +75,10 @@ void Refuses() {
   CHECK_EQ(engine.features(), 0);
   CHECK_STATUS(engine.Run(hop, hop), Status::kEngineFailed);
   CHECK_STATUS(engine.Reset(), Status::kEngineFailed);
-  CHECK_STATUS(engine.Init(groupcomm_enhance, memory[0], sizeof(memory[0]) - 1), Status::kBadMemory);
-  CHECK_STATUS(engine.Init(groupcomm_enhance, memory[0] + 1, sizeof(memory[0])), Status::kBadMemory);
+  CHECK_STATUS(engine.Init(groupcomm_enhance, memory[0], sizeof(memory[0]) - 1),
+               Status::kBadMemory);
+  CHECK_STATUS(engine.Init(groupcomm_enhance, memory[0] + 1, sizeof(memory[0])),
+               Status::kBadMemory);
   CHECK_STATUS(engine.Init(groupcomm_enhance, nullptr, sizeof(memory[0])), Status::kBadMemory);
 }
 

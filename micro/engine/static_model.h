@@ -23,10 +23,10 @@ typedef struct {
   float kept;
   int32_t bands, pool, neighbours;
   float dc_kept;
-  const float* analysis; /* (window) */
-  const int32_t* steps;  /* (255) */
+  const float* analysis;   /* (window) */
+  const int32_t* steps;    /* (255) */
   int32_t inputs, outputs; /* number of features and of masks */
-  uint32_t memory_bytes; /* state and activations, aligned to 16 bytes */
+  uint32_t memory_bytes;   /* state and activations, aligned to 16 bytes */
   void (*reset)(void* memory /* (memory_bytes) */);
   /* Runs one hop: features (inputs), masks (outputs). The state in memory (memory_bytes)
      persists. */

@@ -168,7 +168,9 @@ class MicroContext {  // in the order of TFLM's vtable, which has more entries
   virtual void* external_context() = 0;
 };
 
-inline MicroContext* GetMicroContext(const TfLiteContext* context) { return static_cast<MicroContext*>(context->impl_); }
+inline MicroContext* GetMicroContext(const TfLiteContext* context) {
+  return static_cast<MicroContext*>(context->impl_);
+}
 
 class MicroResourceVariables;
 class MicroProfilerInterface;
@@ -193,7 +195,8 @@ class MicroMutableOpResolver : public MicroOpResolver {
 
 class MicroAllocator {
  public:
-  static MicroAllocator* Create(uint8_t* arena, size_t bytes, MemoryPlannerType planner = MemoryPlannerType::kGreedy);
+  static MicroAllocator* Create(uint8_t* arena, size_t bytes,
+                                MemoryPlannerType planner = MemoryPlannerType::kGreedy);
   static size_t GetDefaultTailUsage(bool is_memory_planner_given);
   size_t used_bytes() const;
 };
@@ -201,7 +204,8 @@ class MicroAllocator {
 class MicroInterpreter {
  public:
   MicroInterpreter(const Model* model, const MicroOpResolver& resolver, MicroAllocator* allocator,
-                   MicroResourceVariables* variables = nullptr, MicroProfilerInterface* profiler = nullptr);
+                   MicroResourceVariables* variables = nullptr,
+                   MicroProfilerInterface* profiler = nullptr);
   ~MicroInterpreter();
   TfLiteStatus AllocateTensors();
   TfLiteStatus Invoke();

@@ -22,31 +22,38 @@ Status TflmEngine::Fail(Status status, const char* format, ...) {
 
 Status TflmEngine::Check(const char* name, const tflm::Tensor* tensor, const TensorSpec& spec) {
   if (tensor == nullptr) return Fail(Status::kBadModel, "the model has no tensor for the %s", name);
-  if (tensor->type != tflm::kInt8) return Fail(Status::kBadModel, "%s: type %d, not int8", name, static_cast<int>(tensor->type));
+  if (tensor->type != tflm::kInt8)
+    return Fail(Status::kBadModel, "%s: type %d, not int8", name, static_cast<int>(tensor->type));
   const auto* dims = tensor->dims;
   if (dims->size != 2 || dims->data[0] != 1 || dims->data[1] != spec.count) {
-    const int rows = dims->size > 0 ? dims->data[0] : 0, columns = dims->size > 1 ? dims->data[1] : 0;
-    return Fail(Status::kBadModel, "%s: %d dimensions [%d, %d, ..], not [1, %d]", name, dims->size, rows, columns, spec.count);
+    const int rows = dims->size > 0 ? dims->data[0] : 0,
+              columns = dims->size > 1 ? dims->data[1] : 0;
+    return Fail(Status::kBadModel, "%s: %d dimensions [%d, %d, ..], not [1, %d]", name, dims->size,
+                rows, columns, spec.count);
   }
   // Compared bit for bit, because both come from the same float32 in the flatbuffer.
   if (tensor->params.scale != spec.scale || tensor->params.zero_point != spec.zero_point) {
-    return Fail(Status::kBadModel, "%s: the model's scale or zero point %d is not that of the bundle, zero point %d", name,
-                static_cast<int>(tensor->params.zero_point), spec.zero_point);
+    return Fail(Status::kBadModel,
+                "%s: the model's scale or zero point %d is not that of the bundle, zero point %d",
+                name, static_cast<int>(tensor->params.zero_point), spec.zero_point);
   }
   return Status::kOk;
 }
 
 Status TflmEngine::Init(const TflmConfig& config) {
-  if (allocator_ != nullptr) return Fail(Status::kBadConfig, "the engine is already initialized; use a new engine");
+  if (allocator_ != nullptr)
+    return Fail(Status::kBadConfig, "the engine is already initialized; use a new engine");
   if (!Aligned(config.model) || !Aligned(config.arena)) {
-    return Fail(Status::kBadMemory, "the address of the model or of the arena is not a multiple of 16; align it");
+    return Fail(Status::kBadMemory,
+                "the address of the model or of the arena is not a multiple of 16; align it");
   }
   // In an arena that is too small for its own data structures, TFLM writes through a null pointer
   // instead of reporting an error. Some of its kernels do the same in an arena that has room for
   // those and is too small for the model. No check here can come before them.
   const size_t least = tflm::Allocator::GetDefaultTailUsage(false) + 16;
   if (config.arena_bytes < least) {
-    return Fail(Status::kBadMemory, "an arena of %lu bytes is below the minimum of %lu", static_cast<unsigned long>(config.arena_bytes),
+    return Fail(Status::kBadMemory, "an arena of %lu bytes is below the minimum of %lu",
+                static_cast<unsigned long>(config.arena_bytes),
                 // the small printf of a board does not support %z
                 static_cast<unsigned long>(least));
   }
@@ -56,23 +63,31 @@ Status TflmEngine::Init(const TflmConfig& config) {
   operators_.Use(config.kernels);
   for (int i = 0; i < config.operator_count; ++i) {
     if (!operators_.Add(config.operators[i])) {
-      return Fail(Status::kBadModel, "operator %s is not in this build of TFLM or not in GROUPCOMM_OPERATORS",
+      return Fail(Status::kBadModel,
+                  "operator %s is not in this build of TFLM or not in GROUPCOMM_OPERATORS",
                   config.operators[i]);
     }
   }
 
   allocator_ = tflm::Allocator::Create(config.arena, config.arena_bytes);
-  interpreter_ = new (place_) tflm::Interpreter(tflm::GetModel(config.model), operators_, allocator_);
-  if (interpreter_->SetMicroExternalContext(&refusal_) != tflm::kOk || interpreter_->AllocateTensors() != tflm::kOk) {
+  interpreter_ =
+      new (place_) tflm::Interpreter(tflm::GetModel(config.model), operators_, allocator_);
+  if (interpreter_->SetMicroExternalContext(&refusal_) != tflm::kOk ||
+      interpreter_->AllocateTensors() != tflm::kOk) {
     if (refusal_.reason != nullptr) {
-      return Fail(Status::kBadModel, "%s to tensor %d: %s; this project's kernel does not support that, TFLM's may (TflmKernels)",
+      return Fail(Status::kBadModel,
+                  "%s to tensor %d: %s; this project's kernel does not support that, TFLM's may "
+                  "(TflmKernels)",
                   refusal_.op, refusal_.tensor, refusal_.reason);
     }
     if (const char* name = operators_.missing_name()) {
-      return Fail(Status::kBadModel, "the model has the operator %s, which the bundle does not name", name);
+      return Fail(Status::kBadModel,
+                  "the model has the operator %s, which the bundle does not name", name);
     }
     if (operators_.missing() >= 0) {
-      return Fail(Status::kBadModel, "the model has the operator of code %d, which the bundle does not name", operators_.missing());
+      return Fail(Status::kBadModel,
+                  "the model has the operator of code %d, which the bundle does not name",
+                  operators_.missing());
     }
     return Fail(Status::kBadMemory, "TFLM cannot allocate the model in an arena of %lu bytes",
                 static_cast<unsigned long>(config.arena_bytes));
@@ -95,7 +110,8 @@ Status TflmEngine::Run(const int8_t* features, int8_t* masks) {
   if (input_ == nullptr) return Status::kEngineFailed;
   // every hop, because the arena is reused during an invocation
   std::memcpy(input_, features, features_);
-  if (interpreter_->Invoke() != tflm::kOk) return Fail(Status::kEngineFailed, "TFLM failed on a hop");
+  if (interpreter_->Invoke() != tflm::kOk)
+    return Fail(Status::kEngineFailed, "TFLM failed on a hop");
   std::memcpy(masks, output_, masks_);
   return Status::kOk;
 }
@@ -103,7 +119,8 @@ Status TflmEngine::Run(const int8_t* features, int8_t* masks) {
 Status TflmEngine::Reset() {
   if (input_ == nullptr) return Status::kEngineFailed;
   // Zeroes the variable tensors, where the fused LSTM keeps its state.
-  if (interpreter_->Reset() != tflm::kOk) return Fail(Status::kEngineFailed, "TFLM failed to reset");
+  if (interpreter_->Reset() != tflm::kOk)
+    return Fail(Status::kEngineFailed, "TFLM failed to reset");
   return Status::kOk;
 }
 

@@ -24,7 +24,7 @@ struct TflmConfig {
   int operator_count;
   TensorSpec features;
   TensorSpec masks;
-  uint8_t* arena;       // (arena_bytes)
+  uint8_t* arena;  // (arena_bytes)
   size_t arena_bytes;
   Kernels kernels = GroupCommKernels;  // or TflmKernels, or a function of your own
 };
@@ -62,13 +62,13 @@ class TflmEngine final : public Engine {
   Operators operators_;
   // of a kernel of this project, set while the model is allocated
   KernelRefusal refusal_;
-  tflm::Allocator* allocator_ = nullptr;          // in the arena
+  tflm::Allocator* allocator_ = nullptr;  // in the arena
   // Storage of the interpreter, whose tensors are in the arena. Not std::optional, because
   // Arduino's compiler uses C++14.
   alignas(tflm::Interpreter) unsigned char place_[sizeof(tflm::Interpreter)] = {};
   tflm::Interpreter* interpreter_ = nullptr;  // in place_
-  int8_t* input_ = nullptr;                       // (features), in the arena
-  const int8_t* output_ = nullptr;                // (masks), in the arena
+  int8_t* input_ = nullptr;                   // (features), in the arena
+  const int8_t* output_ = nullptr;            // (masks), in the arena
   int features_ = 0;
   int masks_ = 0;
   char error_[240] = "not initialized";

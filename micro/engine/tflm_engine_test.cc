@@ -23,8 +23,10 @@ host::Bundle Load() {
 std::vector<uint8_t> Run(TflmEngine* engine, const host::Bundle& bundle) {
   std::vector<uint8_t> masks(bundle.golden.masks.size());
   for (int hop = 0; hop < bundle.golden.hops; ++hop) {
-    const auto* in = reinterpret_cast<const int8_t*>(bundle.golden.features.data()) + hop * engine->features();
-    CHECK_STATUS(engine->Run(in, reinterpret_cast<int8_t*>(masks.data()) + hop * engine->masks()), Status::kOk);
+    const auto* in =
+        reinterpret_cast<const int8_t*>(bundle.golden.features.data()) + hop * engine->features();
+    CHECK_STATUS(engine->Run(in, reinterpret_cast<int8_t*>(masks.data()) + hop * engine->masks()),
+                 Status::kOk);
   }
   return masks;
 }
@@ -51,11 +53,14 @@ void TwoEngines() {
   if (!a->Init(bundle, &error) || !b->Init(bundle, &error)) CHECK_EQ(error, "");
   std::vector<int8_t> from_a(a->engine()->masks()), from_b(b->engine()->masks());
   for (int hop = 0; hop < 50; ++hop) {
-    const auto* in = reinterpret_cast<const int8_t*>(bundle.golden.features.data()) + hop * a->engine()->features();
+    const auto* in = reinterpret_cast<const int8_t*>(bundle.golden.features.data()) +
+                     hop * a->engine()->features();
     CHECK_STATUS(a->engine()->Run(in, from_a.data()), Status::kOk);
     CHECK_STATUS(b->engine()->Run(in, from_b.data()), Status::kOk);
     CHECK_TRUE(from_a == from_b);
-    CHECK_EQ(std::memcmp(from_a.data(), bundle.golden.masks.data() + hop * from_a.size(), from_a.size()), 0);
+    CHECK_EQ(
+        std::memcmp(from_a.data(), bundle.golden.masks.data() + hop * from_a.size(), from_a.size()),
+        0);
   }
 }
 

@@ -36,7 +36,8 @@ Bytes Run(TflmEngine* engine, const Bytes& features /* (hops, bins) */) {
   Bytes masks(hops * engine->masks());  // (hops, sources, bins)
   for (size_t hop = 0; hop < hops; ++hop) {
     const auto* in = reinterpret_cast<const int8_t*>(features.data()) + hop * engine->features();
-    CHECK_STATUS(engine->Run(in, reinterpret_cast<int8_t*>(masks.data()) + hop * engine->masks()), Status::kOk);
+    CHECK_STATUS(engine->Run(in, reinterpret_cast<int8_t*>(masks.data()) + hop * engine->masks()),
+                 Status::kOk);
   }
   return masks;
 }
@@ -94,17 +95,22 @@ tflm::Result InvokeForgetful(tflm::Context* context, tflm::Node* node) {
   size_t size = 1;  // (batch, units)
   for (int i = 0; i < hidden->dims->size; ++i) size *= hidden->dims->data[i];
   const auto& [hidden_state, cell_state] =
-      fresh.try_emplace(node, std::vector(hidden->data.int8, hidden->data.int8 + size), std::vector(cells->data.i16, cells->data.i16 + size))
+      fresh
+          .try_emplace(node, std::vector(hidden->data.int8, hidden->data.int8 + size),
+                       std::vector(cells->data.i16, cells->data.i16 + size))
           .first->second;
   std::memcpy(hidden->data.int8, hidden_state.data(), size);
   std::memcpy(cells->data.i16, cell_state.data(), size * sizeof(int16_t));
-  return GroupCommKernels(tflm::BuiltinOperator_UNIDIRECTIONAL_SEQUENCE_LSTM)->invoke(context, node);
+  return GroupCommKernels(tflm::BuiltinOperator_UNIDIRECTIONAL_SEQUENCE_LSTM)
+      ->invoke(context, node);
 }
 
 const tflm::Registration* ForgetfulKernels(tflm::Operator code) {
-  static tflm::Registration lstm = *GroupCommKernels(tflm::BuiltinOperator_UNIDIRECTIONAL_SEQUENCE_LSTM);
+  static tflm::Registration lstm =
+      *GroupCommKernels(tflm::BuiltinOperator_UNIDIRECTIONAL_SEQUENCE_LSTM);
   lstm.invoke = InvokeForgetful;
-  return code == tflm::BuiltinOperator_UNIDIRECTIONAL_SEQUENCE_LSTM ? &lstm : GroupCommKernels(code);
+  return code == tflm::BuiltinOperator_UNIDIRECTIONAL_SEQUENCE_LSTM ? &lstm
+                                                                    : GroupCommKernels(code);
 }
 
 void KernelThatLosesItsStateIsDetected() {
@@ -116,14 +122,15 @@ void KernelThatLosesItsStateIsDetected() {
     if (hop % hops != 0) all_but_the_first.push_back(hop);
   }
   CHECK_TRUE(different == all_but_the_first);
-  std::printf("a kernel that loses its state differs on %zu of %d hops\n", different.size(), 2 * hops);
+  std::printf("a kernel that loses its state differs on %zu of %d hops\n", different.size(),
+              2 * hops);
 }
 
 void Arenas() {
   const host::Bundle bundle = Load();
   const auto library = Engine(bundle, TflmKernels), ours = Engine(bundle, GroupCommKernels);
-  std::printf("arena used: %zu bytes with this project's kernels, %zu with TFLM's\n", ours->engine()->arena_used(),
-              library->engine()->arena_used());
+  std::printf("arena used: %zu bytes with this project's kernels, %zu with TFLM's\n",
+              ours->engine()->arena_used(), library->engine()->arena_used());
   // An arena that is too small is an error with a message, and never gives other bytes.
   int fits = 0, refused = 0;
   for (size_t half = bundle.arena_bytes / 2 + 2048; half > 2048; half -= 509) {

@@ -33,7 +33,8 @@ size_t Written(Construct construct) {
 }
 
 void Sizes() {
-  const size_t resolver = Written<tflm::PythonOpsResolver>([](void* p) { new (p) tflm::PythonOpsResolver; });
+  const size_t resolver =
+      Written<tflm::PythonOpsResolver>([](void* p) { new (p) tflm::PythonOpsResolver; });
   CHECK_TRUE(resolver > 4096);  // it has filled its table
   CHECK_LE(resolver, sizeof(tflm::PythonOpsResolver));
 
@@ -48,7 +49,8 @@ void Sizes() {
     std::vector<uint8_t>& arena = arenas[next++];
     arena.resize(host::ArenaRoom(bundle, GroupCommKernels));
     auto* allocator = tflm::Allocator::Create(arena.data(), arena.size());
-    auto* made = new (p) tflm::Interpreter(tflm::GetModel(bundle.model.data()), operators, allocator);
+    auto* made =
+        new (p) tflm::Interpreter(tflm::GetModel(bundle.model.data()), operators, allocator);
     CHECK_TRUE(made->AllocateTensors() == tflm::kOk);
     CHECK_TRUE(made->Invoke() == tflm::kOk);
     CHECK_TRUE(made->Reset() == tflm::kOk);
@@ -75,24 +77,31 @@ void Sizes() {
   });
   CHECK_TRUE(interpreter > 64);
   CHECK_LE(interpreter, sizeof(tflm::Interpreter));
-  std::printf("PythonOpsResolver %zu of %zu bytes, MicroInterpreter %zu of %zu\n", resolver, sizeof(tflm::PythonOpsResolver), interpreter,
-              sizeof(tflm::Interpreter));
+  std::printf("PythonOpsResolver %zu of %zu bytes, MicroInterpreter %zu of %zu\n", resolver,
+              sizeof(tflm::PythonOpsResolver), interpreter, sizeof(tflm::Interpreter));
 }
 
 // The interface to kernels: the order of the context's virtual functions, and the layouts of what
 // Prepare and Invoke read.
 void CheckVtable(tflm::KernelContext* context) {
   const char* const functions[] = {
-      "24AllocatePersistentBufferEm",      "27RequestScratchBufferInArenaEmPi",
-      "16GetScratchBufferEi",              "24AllocateTempTfLiteTensorEi",
+      "24AllocatePersistentBufferEm",
+      "27RequestScratchBufferInArenaEmPi",
+      "16GetScratchBufferEi",
+      "24AllocateTempTfLiteTensorEi",
       "26DeallocateTempTfLiteTensorEPNS0_12TfLiteTensorE",
-      "18AllocateTempBufferEmm",           "20DeallocateTempBufferEPh",
-      "13GetEvalTensorEi",                 "20set_external_contextEPv",
+      "18AllocateTempBufferEmm",
+      "20DeallocateTempBufferEPh",
+      "13GetEvalTensorEi",
+      "20set_external_contextEPv",
       "16external_contextEv",
   };
-  void* const* slot = *reinterpret_cast<void* const* const*>(context) + 2;  // after the two destructors
+  void* const* slot =
+      *reinterpret_cast<void* const* const*>(context) + 2;  // after the two destructors
   for (const char* function : functions) {
-    const void* library = dlsym(RTLD_DEFAULT, (std::string("_ZN6tflite5micro23MicroInterpreterContext") + function).c_str());
+    const void* library =
+        dlsym(RTLD_DEFAULT,
+              (std::string("_ZN6tflite5micro23MicroInterpreterContext") + function).c_str());
     if (library == nullptr) CHECK_EQ(std::string(function), "in the library");
     CHECK_TRUE(*slot++ == library);
   }
@@ -109,7 +118,8 @@ int fully_connected = 0, lstms = 0, invocations = 0;
 tflm::Result CheckedPrepare(tflm::Context* context, tflm::Node* node) {
   tflm::KernelContext* interpreter = tflm::GetMicroContext(context);
   CheckVtable(interpreter);
-  const auto described = [&](int number, tflm::Type type, size_t bytes, bool constant, bool variable) {
+  const auto described = [&](int number, tflm::Type type, size_t bytes, bool constant,
+                             bool variable) {
     tflm::Tensor* tensor = interpreter->AllocateTempTfLiteTensor(number);
     CHECK_TRUE(tensor->type == type);
     CHECK_EQ(tensor->bytes, bytes * Elements(tensor->dims));
@@ -121,7 +131,8 @@ tflm::Result CheckedPrepare(tflm::Context* context, tflm::Node* node) {
       return;
     }
     CHECK_TRUE(tensor->quantization.type == tflm::kAffine);
-    const auto* quantization = static_cast<const tflm::AffineQuantization*>(tensor->quantization.params);
+    const auto* quantization =
+        static_cast<const tflm::AffineQuantization*>(tensor->quantization.params);
     CHECK_EQ(quantization->scale->data[0], tensor->params.scale);
     CHECK_EQ(quantization->zero_point->size, quantization->scale->size);
     CHECK_EQ(quantization->zero_point->data[0], tensor->params.zero_point);
@@ -143,27 +154,33 @@ tflm::Result CheckedPrepare(tflm::Context* context, tflm::Node* node) {
     CHECK_EQ(node->inputs->data[9], -1);  // no peephole
     const auto& options = *static_cast<const tflm::LstmOptions*>(node->builtin_data);
     CHECK_TRUE(options.activation == tflm::kActTanh);
-    return GroupCommKernels(tflm::BuiltinOperator_UNIDIRECTIONAL_SEQUENCE_LSTM)->prepare(context, node);
+    return GroupCommKernels(tflm::BuiltinOperator_UNIDIRECTIONAL_SEQUENCE_LSTM)
+        ->prepare(context, node);
   }
   ++fully_connected;
-  CHECK_TRUE(static_cast<const tflm::FullyConnectedOptions*>(node->builtin_data)->activation <= tflm::kActRelu6);
+  CHECK_TRUE(static_cast<const tflm::FullyConnectedOptions*>(node->builtin_data)->activation <=
+             tflm::kActRelu6);
   return GroupCommKernels(tflm::BuiltinOperator_FULLY_CONNECTED)->prepare(context, node);
 }
 
 tflm::Result CheckedInvoke(tflm::Context* context, tflm::Node* node) {
   ++invocations;
   CHECK_TRUE(node->user_data != nullptr);
-  const tflm::EvalTensor* input = tflm::GetMicroContext(context)->GetEvalTensor(node->inputs->data[0]);
-  CHECK_TRUE(input->type == tflm::kInt8 && input->data.int8 != nullptr && Elements(input->dims) > 0);
+  const tflm::EvalTensor* input =
+      tflm::GetMicroContext(context)->GetEvalTensor(node->inputs->data[0]);
+  CHECK_TRUE(input->type == tflm::kInt8 && input->data.int8 != nullptr &&
+             Elements(input->dims) > 0);
   const bool lstm = node->inputs->size == 24;
-  return GroupCommKernels(lstm ? tflm::BuiltinOperator_UNIDIRECTIONAL_SEQUENCE_LSTM : tflm::BuiltinOperator_FULLY_CONNECTED)
+  return GroupCommKernels(lstm ? tflm::BuiltinOperator_UNIDIRECTIONAL_SEQUENCE_LSTM
+                               : tflm::BuiltinOperator_FULLY_CONNECTED)
       ->invoke(context, node);
 }
 
 const tflm::Registration* CheckedKernels(tflm::Operator code) {
   static tflm::Registration registrations[2];  // fully connected, LSTM
   if (GroupCommKernels(code) == nullptr) return nullptr;
-  tflm::Registration& registration = registrations[code == tflm::BuiltinOperator_UNIDIRECTIONAL_SEQUENCE_LSTM];
+  tflm::Registration& registration =
+      registrations[code == tflm::BuiltinOperator_UNIDIRECTIONAL_SEQUENCE_LSTM];
   registration = *GroupCommKernels(code);  // its code selects the parser of the options
   registration.prepare = CheckedPrepare;
   registration.invoke = CheckedInvoke;
@@ -188,14 +205,19 @@ void Kernel() {
   // TFLM's own registrations have the same layout.
   Operators library;
   library.Use(TflmKernels);
-  for (const char* name : {"FULLY_CONNECTED", "UNIDIRECTIONAL_SEQUENCE_LSTM"}) CHECK_TRUE(library.Add(name));
-  for (const tflm::Operator code : {tflm::BuiltinOperator_FULLY_CONNECTED, tflm::BuiltinOperator_UNIDIRECTIONAL_SEQUENCE_LSTM}) {
+  for (const char* name : {"FULLY_CONNECTED", "UNIDIRECTIONAL_SEQUENCE_LSTM"})
+    CHECK_TRUE(library.Add(name));
+  for (const tflm::Operator code : {tflm::BuiltinOperator_FULLY_CONNECTED,
+                                    tflm::BuiltinOperator_UNIDIRECTIONAL_SEQUENCE_LSTM}) {
     const tflm::Registration* registration = library.FindOp(code);
     CHECK_TRUE(registration != GroupCommKernels(code));
     CHECK_EQ(registration->builtin_code, static_cast<int32_t>(code));
-    CHECK_TRUE(registration->prepare != nullptr && registration->invoke != nullptr && registration->custom_name == nullptr);
+    CHECK_TRUE(registration->prepare != nullptr && registration->invoke != nullptr &&
+               registration->custom_name == nullptr);
     Operators ours;
-    CHECK_TRUE(ours.Add(code == tflm::BuiltinOperator_FULLY_CONNECTED ? "FULLY_CONNECTED" : "UNIDIRECTIONAL_SEQUENCE_LSTM"));
+    CHECK_TRUE(ours.Add(code == tflm::BuiltinOperator_FULLY_CONNECTED
+                            ? "FULLY_CONNECTED"
+                            : "UNIDIRECTIONAL_SEQUENCE_LSTM"));
     CHECK_TRUE(ours.FindOp(code) == GroupCommKernels(code));
   }
 }

@@ -15,8 +15,15 @@ struct Setup {
   alignas(16) tflm::FakeModel model = Model();
   alignas(16) uint8_t arena[256];
   const char* operators[2] = {"FULLY_CONNECTED", "LOGISTIC"};
-  TflmConfig config{reinterpret_cast<const uint8_t*>(&model), sizeof(model), operators, 2, {3, 0.5f, -3}, {3, 0.5f, -3}, arena,
-                    sizeof(arena), TflmKernels};
+  TflmConfig config{reinterpret_cast<const uint8_t*>(&model),
+                    sizeof(model),
+                    operators,
+                    2,
+                    {3, 0.5f, -3},
+                    {3, 0.5f, -3},
+                    arena,
+                    sizeof(arena),
+                    TflmKernels};
 };
 
 void Runs() {
@@ -56,22 +63,33 @@ void Refuses(Status status, const char* words, Change change) {
 int main() {
   using namespace groupcomm;  // NOLINT
   Runs();
-  Refuses(Status::kBadModel, "operator GELU is not in this build", [](Setup* s) { s->operators[1] = "GELU"; });
-  Refuses(Status::kBadModel, "operator FULLY_CONNECTED is not in", [](Setup* s) { s->operators[1] = "FULLY_CONNECTED"; });
-  Refuses(Status::kBadModel, "operator MEAN, which the bundle does not name", [](Setup* s) { s->model.operators[1] = 40; });
+  Refuses(Status::kBadModel, "operator GELU is not in this build",
+          [](Setup* s) { s->operators[1] = "GELU"; });
+  Refuses(Status::kBadModel, "operator FULLY_CONNECTED is not in",
+          [](Setup* s) { s->operators[1] = "FULLY_CONNECTED"; });
+  Refuses(Status::kBadModel, "operator MEAN, which the bundle does not name",
+          [](Setup* s) { s->model.operators[1] = 40; });
   Refuses(Status::kBadModel,
-          "FULLY_CONNECTED to tensor 2: its input or output is not int8 with one scale; this project's kernel does not support that",
+          "FULLY_CONNECTED to tensor 2: its input or output is not int8 with one scale; this "
+          "project's kernel does not support that",
           [](Setup* s) { s->config.kernels = GroupCommKernels; });
-  Refuses(Status::kBadModel, "operator of code 150, which", [](Setup* s) { s->model.operators[1] = 150; });
+  Refuses(Status::kBadModel, "operator of code 150, which",
+          [](Setup* s) { s->model.operators[1] = 150; });
   Refuses(Status::kBadModel, "features: type 1, not int8", [](Setup* s) { s->model.type = 1; });
-  Refuses(Status::kBadModel, "features: 2 dimensions [2, 3, ..], not [1, 3]", [](Setup* s) { s->model.dims[0] = 2; });
-  Refuses(Status::kBadModel, "features: 2 dimensions [1, 3, ..], not [1, 4]", [](Setup* s) { s->config.features.count = 4; });
-  Refuses(Status::kBadModel, "masks: 2 dimensions [1, 3, ..], not [1, 6]", [](Setup* s) { s->config.masks.count = 6; });
-  Refuses(Status::kBadModel, "masks: the model's scale", [](Setup* s) { s->config.masks.scale = 0.25f; });
-  Refuses(Status::kBadModel, "features: the model's scale or zero point -3", [](Setup* s) { s->config.features.zero_point = 0; });
+  Refuses(Status::kBadModel, "features: 2 dimensions [2, 3, ..], not [1, 3]",
+          [](Setup* s) { s->model.dims[0] = 2; });
+  Refuses(Status::kBadModel, "features: 2 dimensions [1, 3, ..], not [1, 4]",
+          [](Setup* s) { s->config.features.count = 4; });
+  Refuses(Status::kBadModel, "masks: 2 dimensions [1, 3, ..], not [1, 6]",
+          [](Setup* s) { s->config.masks.count = 6; });
+  Refuses(Status::kBadModel, "masks: the model's scale",
+          [](Setup* s) { s->config.masks.scale = 0.25f; });
+  Refuses(Status::kBadModel, "features: the model's scale or zero point -3",
+          [](Setup* s) { s->config.features.zero_point = 0; });
   Refuses(Status::kBadModel, "no TFL3 mark", [](Setup* s) { s->model.mark[3] = '2'; });
   Refuses(Status::kBadModel, "no TFL3 mark", [](Setup* s) { s->config.model_bytes = 7; });
-  Refuses(Status::kBadMemory, "arena of 79 bytes is below the minimum of 80", [](Setup* s) { s->config.arena_bytes = 79; });
+  Refuses(Status::kBadMemory, "arena of 79 bytes is below the minimum of 80",
+          [](Setup* s) { s->config.arena_bytes = 79; });
   Refuses(Status::kBadMemory, "multiple of 16", [](Setup* s) { s->config.arena += 8; });
   Refuses(Status::kBadMemory, "multiple of 16", [](Setup* s) { s->config.model += 4; });
 }

@@ -9,15 +9,20 @@
 #if !defined(GC_PORTABLE_ONLY) && defined(__ARM_FEATURE_MVE) && (__ARM_FEATURE_MVE & 1)
 #define GC_HELIUM 1
 #include <arm_mve.h>
-#elif !defined(GC_PORTABLE_ONLY) && defined(__ARM_FEATURE_DSP) && __ARM_FEATURE_DSP && defined(__OPTIMIZE__)
+#elif !defined(GC_PORTABLE_ONLY) && defined(__ARM_FEATURE_DSP) && __ARM_FEATURE_DSP && \
+    defined(__OPTIMIZE__)
 #define GC_DSP 1
 #include <arm_acle.h>
 #endif
 
 /* Adds; an overflow wraps, as it does in TFLM on every supported machine. */
-static inline int32_t gc_add_wrapping(int32_t a, int32_t b) { return (int32_t)((uint32_t)a + (uint32_t)b); }
+static inline int32_t gc_add_wrapping(int32_t a, int32_t b) {
+  return (int32_t)((uint32_t)a + (uint32_t)b);
+}
 
-static inline int32_t gc_clamp(int32_t x, int32_t low, int32_t high) { return x < low ? low : x > high ? high : x; }
+static inline int32_t gc_clamp(int32_t x, int32_t low, int32_t high) {
+  return x < low ? low : x > high ? high : x;
+}
 
 /* Returns x * multiplier / 2^31, rounded to nearest, ties up. */
 static inline int32_t gc_multiply_high(int32_t x, int32_t multiplier) {
@@ -50,7 +55,8 @@ static inline int32_t gc_rescale_wide(int64_t x, int32_t multiplier, int32_t shi
 static inline int gc_sums_fit(const int32_t* bias, int32_t count, int32_t inputs) {
   /* OR of all magnitudes; the largest magnitude is below twice its highest bit */
   uint32_t bits = 0;
-  for (const int32_t* end = bias + count; bias != end; ++bias) bits |= (uint32_t)(*bias ^ *bias >> 31);
+  for (const int32_t* end = bias + count; bias != end; ++bias)
+    bits |= (uint32_t)(*bias ^ *bias >> 31);
   return inputs < 512 && bits < (1u << 31) - ((uint32_t)inputs << 22);
 }
 
@@ -120,7 +126,8 @@ static inline void gc_load_halves(const int16_t* p, int16x2_t* even, int16x2_t* 
 /* Interleaves two rows of halfwords, a and b (count), to out (2 * (count rounded up to 8)
    halfwords). Of every four halfwords, elements 0 and 2 of both rows come first, then elements 1
    and 3 of both. The rows are padded with zeros to a multiple of eight. */
-static inline void gc_interleave_halves(const int16_t* a, const int16_t* b, int32_t count, int16x2_t* out) {
+static inline void gc_interleave_halves(const int16_t* a, const int16_t* b, int32_t count,
+                                        int16x2_t* out) {
   int32_t i = 0;
   for (; i + 4 <= count; i += 4, out += 4) {
     gc_load_halves(a + i, out, out + 2);
@@ -147,21 +154,25 @@ static inline void gc_interleave_halves(const int16_t* a, const int16_t* b, int3
 /* gc_rescale in each lane: left is max(shift, 0), right is min(shift, 0). vrshl rounds ties up;
    where the lane is shifted to the right, subtracting 1 from a negative number makes it round ties
    away from zero. */
-static inline int32x4_t gc_rescale_lanes(int32x4_t x, int32x4_t multiplier, int32x4_t left, int32x4_t right) {
+static inline int32x4_t gc_rescale_lanes(int32x4_t x, int32x4_t multiplier, int32x4_t left,
+                                         int32x4_t right) {
   x = vqrdmulhq_s32(vshlq_s32(x, left), multiplier);
   return vrshlq_s32(vaddq_s32(x, vshrq_n_s32(vandq_s32(x, right), 31)), right);
 }
 
 /* gc_rescale with one scale for all lanes. The 1 is subtracted together with the product, by the
    sign of x. Where the product is 0, subtracting 1 does not change the rounded result. */
-static inline __attribute__((always_inline)) int32x4_t gc_rescale_all(int32x4_t x, int32_t multiplier, int32_t shift) {
+static inline __attribute__((always_inline)) int32x4_t gc_rescale_all(int32x4_t x,
+                                                                      int32_t multiplier,
+                                                                      int32_t shift) {
   if (shift < 0) return vrshlq_n_s32(vqrdmlahq_n_s32(vshrq_n_s32(x, 31), x, multiplier), shift);
   if (shift > 0) x = vshlq_r_s32(x, shift);
   return vqrdmulhq_n_s32(x, multiplier);
 }
 
 /* gc_rescale_wide of 32-bit values in each lane, for shifts below 0. */
-static inline int32x4_t gc_rescale_narrow_lanes(int32x4_t x, int32x4_t multiplier, int32x4_t shift) {
+static inline int32x4_t gc_rescale_narrow_lanes(int32x4_t x, int32x4_t multiplier,
+                                                int32x4_t shift) {
   return vrshlq_s32(vqdmulhq_s32(x, multiplier), shift);
 }
 
@@ -213,8 +224,10 @@ static inline int32x4_t gc_odd_lanes(int32x4_t x, int32_t b, int32_t d) {
   __asm__("vmov %q0[3], %q0[1], %1, %2" : "+w"(x) : "r"(b), "r"(d));
   return x;
 }
-static inline int32x4_t gc_lanes(int32_t a, int32_t b, int32_t c, int32_t d) { return gc_odd_lanes(gc_even_lanes(a, c), b, d); }
+static inline int32x4_t gc_lanes(int32_t a, int32_t b, int32_t c, int32_t d) {
+  return gc_odd_lanes(gc_even_lanes(a, c), b, d);
+}
 
 #endif
 
-#endif  /* GROUPCOMM_MICRO_KERNELS_ARITHMETIC_H_ */
+#endif /* GROUPCOMM_MICRO_KERNELS_ARITHMETIC_H_ */

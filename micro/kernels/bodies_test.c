@@ -33,7 +33,8 @@ static int32_t draw(int32_t low, int32_t high) {
 static void fill(int8_t* x, int32_t count) {
   const int32_t kind = draw(0, 9);
   const int8_t every = (int8_t)(draw(0, 1) ? 127 : -128);
-  for (int32_t i = 0; i < count; ++i) x[i] = (int8_t)(kind == 0 ? every : kind == 1 ? (draw(0, 1) ? 127 : -128) : draw(-128, 127));
+  for (int32_t i = 0; i < count; ++i)
+    x[i] = (int8_t)(kind == 0 ? every : kind == 1 ? (draw(0, 1) ? 127 : -128) : draw(-128, 127));
 }
 
 /* fill for int16. */
@@ -41,7 +42,9 @@ static void fill16(int16_t* x, int32_t count) {
   const int32_t kind = draw(0, 9);
   const int16_t every = (int16_t)(draw(0, 1) ? 32767 : -32768);
   for (int32_t i = 0; i < count; ++i) {
-    x[i] = (int16_t)(kind == 0 ? every : kind == 1 ? (draw(0, 1) ? 32767 : -32768) : draw(-32768, 32767));
+    x[i] = (int16_t)(kind == 0   ? every
+                     : kind == 1 ? (draw(0, 1) ? 32767 : -32768)
+                                 : draw(-32768, 32767));
   }
 }
 
@@ -52,11 +55,14 @@ static void fill_biases(int32_t* x, int32_t count) {
 }
 
 /* Returns a random multiplier, now and then a power of two: scaled sums are then often ties. */
-static int32_t draw_multiplier(void) { return draw(0, 29) == 0 ? 0 : draw(0, 2) == 0 ? 1 << 30 : draw(1 << 30, INT32_MAX); }
+static int32_t draw_multiplier(void) {
+  return draw(0, 29) == 0 ? 0 : draw(0, 2) == 0 ? 1 << 30 : draw(1 << 30, INT32_MAX);
+}
 
 static uint32_t checksum = 2166136261u;
 
-static void compare(const char* what, int32_t number, const void* got, const void* expected, int32_t bytes) {
+static void compare(const char* what, int32_t number, const void* got, const void* expected,
+                    int32_t bytes) {
   for (int32_t i = 0; i < bytes; ++i) {
     const uint8_t a = ((const uint8_t*)got)[i], b = ((const uint8_t*)expected)[i];
     if (a != b) BoardFail(what, number); /* the number of the case that differs */
@@ -66,25 +72,36 @@ static void compare(const char* what, int32_t number, const void* got, const voi
 
 /* compare for int16. It passes the bytes in a fixed order, so that the checksum does not depend on
    the byte order of the target. */
-static void compare16(const char* what, int32_t number, const int16_t* got, const int16_t* expected, int32_t count) {
+static void compare16(const char* what, int32_t number, const int16_t* got, const int16_t* expected,
+                      int32_t count) {
   for (int32_t i = 0; i < count; ++i) {
-    const int8_t a[2] = {(int8_t)(got[i] >> 8), (int8_t)got[i]}, b[2] = {(int8_t)(expected[i] >> 8), (int8_t)expected[i]};
+    const int8_t a[2] = {(int8_t)(got[i] >> 8), (int8_t)got[i]},
+                 b[2] = {(int8_t)(expected[i] >> 8), (int8_t)expected[i]};
     compare(what, number, a, b, 2);
   }
 }
 
 static int16_t in16[MAX_VALUES], other16[MAX_VALUES], out16[MAX_VALUES], expected16[MAX_VALUES];
-static int8_t weights[4][MAX_VALUES], recurrent[4][MAX_VALUES], in[MAX_VALUES], other[MAX_VALUES], out[MAX_VALUES], expected[MAX_VALUES];
+static int8_t weights[4][MAX_VALUES], recurrent[4][MAX_VALUES], in[MAX_VALUES], other[MAX_VALUES],
+    out[MAX_VALUES], expected[MAX_VALUES];
 static int32_t biases[4][256], recurrent_biases[4][256], multipliers[256];
 static int8_t shifts[256];
 
 static void test_fully_connected(int32_t number) {
-  gc_fully_connected p = {.weights = weights[0], .bias = biases[0], .multiplier = multipliers, .shift = shifts, .low = -128, .high = 127};
+  gc_fully_connected p = {.weights = weights[0],
+                          .bias = biases[0],
+                          .multiplier = multipliers,
+                          .shift = shifts,
+                          .low = -128,
+                          .high = 127};
   p.rows = number % 4 ? draw(1, 9) : 1;
   p.inputs = number % 4 ? draw(1, 60) : draw(100, 130);
   p.outputs = draw(1, number % 4 ? 40 : 20);
-  if (number % 3 == 1) p.inputs = 8 << draw(0, 3), p.outputs = 4 * draw(1, 8); /* multiples of 8 and 4 */
-  if (draw(0, 9) == 0) p.inputs = draw(245, 262), p.outputs = draw(1, 15); /* around the limit of the optimized variants */
+  if (number % 3 == 1)
+    p.inputs = 8 << draw(0, 3), p.outputs = 4 * draw(1, 8); /* multiples of 8 and 4 */
+  if (draw(0, 9) == 0)
+    p.inputs = draw(245, 262),
+    p.outputs = draw(1, 15); /* around the limit of the optimized variants */
   p.zero_point = draw(-128, 127);
   if (number % 7 == 0) p.low = p.zero_point, p.high = draw(p.low, 127);
   fill(weights[0], p.inputs * p.outputs);
@@ -110,12 +127,20 @@ static void fill_wide_biases(int32_t* x, int32_t count) {
 }
 
 static void test_fully_connected16(int32_t number) {
-  gc_fully_connected p = {.weights = weights[0], .bias = biases[0], .multiplier = multipliers, .shift = shifts, .low = -32768, .high = 32767};
+  gc_fully_connected p = {.weights = weights[0],
+                          .bias = biases[0],
+                          .multiplier = multipliers,
+                          .shift = shifts,
+                          .low = -32768,
+                          .high = 32767};
   p.rows = number % 4 ? draw(1, 9) : 1;
   p.inputs = number % 4 ? draw(1, 60) : draw(100, 130);
   p.outputs = draw(1, number % 4 ? 40 : 20);
-  if (number % 3 == 1) p.inputs = 8 << draw(0, 3), p.outputs = 4 * draw(1, 8); /* multiples of 8 and 4 */
-  if (draw(0, 9) == 0) p.inputs = draw(245, 262), p.outputs = draw(1, 15); /* around the limit of the optimized variants */
+  if (number % 3 == 1)
+    p.inputs = 8 << draw(0, 3), p.outputs = 4 * draw(1, 8); /* multiples of 8 and 4 */
+  if (draw(0, 9) == 0)
+    p.inputs = draw(245, 262),
+    p.outputs = draw(1, 15); /* around the limit of the optimized variants */
   if (number % 7 == 0) p.low = 0, p.high = draw(0, 32767);
   fill(weights[0], p.inputs * p.outputs);
   fill_wide_biases(biases[0], p.outputs);
@@ -159,7 +184,9 @@ static int8_t hidden[2][MAX_VALUES];
 static int16_t cell[2][MAX_VALUES];
 static uint64_t scratch[MAX_VALUES];
 
-static void compare_cells(int32_t number, int32_t count) { compare16("lstm's cell state", number, cell[0], cell[1], count); }
+static void compare_cells(int32_t number, int32_t count) {
+  compare16("lstm's cell state", number, cell[0], cell[1], count);
+}
 
 static void test_lstm(int32_t number) {
   /* scales that are typical of networks and select the fast path */
@@ -170,7 +197,7 @@ static void test_lstm(int32_t number) {
   int32_t inputs = number % 3 == 0 ? 8 : row ? 4 * draw(1, 4) : draw(1, 20);
   int32_t units = number % 3 == 0 ? (row ? 8 : 32) : row ? 4 * draw(1, 8) : draw(1, 34);
   /* Helium has a variant for each of these shapes */
-  if (number % 5 == 0) inputs = 16, units = draw(0, 1) ? 24 : 40;
+  if (number % 5 == 0) inputs = 16, units = 24 + 8 * draw(0, 2);
   gc_lstm p = {.steps = steps, .batch = batch, .inputs = inputs, .units = units};
   p.input = draw_gate(0, p.inputs, units, fast_path);
   p.forget = draw_gate(1, p.inputs, units, fast_path);
@@ -183,7 +210,8 @@ static void test_lstm(int32_t number) {
   p.tanh_shift = power > 12 ? power - 12 : 0;
   p.cell_clip = draw(0, 3) ? 0 : draw(1, 32767);
   p.zero_point = draw(-128, 127);
-  if (GC_LSTM_SCRATCH_BYTES(batch, p.inputs, units) > (int32_t)sizeof(scratch)) BoardFail("scratch too small", number);
+  if (GC_LSTM_SCRATCH_BYTES(batch, p.inputs, units) > (int32_t)sizeof(scratch))
+    BoardFail("scratch too small", number);
   for (int32_t i = 0; i < batch * units; ++i) {
     cell[0][i] = cell[1][i] = (int16_t)draw(-32768, 32767);
     hidden[0][i] = hidden[1][i] = (int8_t)draw(-128, 127);
@@ -205,14 +233,20 @@ static gc_lstm_gate draw_gate16(int32_t i, int32_t inputs, int32_t units) {
   fill(recurrent[i], units * units);
   fill_wide_biases(biases[i], units);
   const int wide = draw(0, 9) == 0;
-  gc_lstm_gate g = {weights[i], recurrent[i], biases[i], 0, {draw_wide_multiplier(), 0}, {draw_wide_multiplier(), 0}};
+  gc_lstm_gate g = {weights[i],
+                    recurrent[i],
+                    biases[i],
+                    0,
+                    {draw_wide_multiplier(), 0},
+                    {draw_wide_multiplier(), 0}};
   g.input.shift = wide ? draw(-20, 4) : draw(-12, -2);
   g.recurrent.shift = wide ? draw(-20, 4) : draw(-12, -2);
   return g;
 }
 
 static void test_lstm16(int32_t number) {
-  const int32_t steps = draw(1, 3), batch = draw(1, 6), inputs = number % 3 ? draw(1, 20) : 8, units = number % 3 ? draw(1, 34) : 32;
+  const int32_t steps = draw(1, 3), batch = draw(1, 6), inputs = number % 3 ? draw(1, 20) : 8,
+                units = number % 3 ? draw(1, 34) : 32;
   gc_lstm p = {.steps = steps, .batch = batch, .inputs = inputs, .units = units};
   p.input = draw_gate16(0, inputs, units);
   p.forget = draw_gate16(1, inputs, units);
@@ -257,17 +291,28 @@ static void test_activations(int32_t inputs, int32_t units) {
   /* nine scales of the cell, tested with one shape only: they do not depend on it */
   const int32_t kinds = CELL + (units == 8 ? 9 : 1);
   for (int32_t kind = 0; kind < kinds; ++kind) {
-    gc_lstm p = {.steps = 1, .batch = BATCH, .inputs = inputs, .units = units, .input = zero, .forget = zero, .cell = zero, .output = most};
+    gc_lstm p = {.steps = 1,
+                 .batch = BATCH,
+                 .inputs = inputs,
+                 .units = units,
+                 .input = zero,
+                 .forget = zero,
+                 .cell = zero,
+                 .output = most};
     p.update = (gc_scale){1 << 30, -18};
     p.tanh_multiplier = kind >= CELL ? 3 << (kind - CELL) : 6;
     /* the lowest cell value times the gate gives -logistic; nothing is added */
     if (kind == LOGISTIC) p.forget = every;
-    if (kind == TANH) p.input = most, p.cell = every, p.update = (gc_scale){1074102393, -14}; /* 2^45 over the highest logistic */
+    if (kind == TANH)
+      p.input = most, p.cell = every,
+      p.update = (gc_scale){1074102393, -14}; /* 2^45 over the highest logistic */
     if (kind >= CELL) p.forget = most;
     for (int32_t base = -32768; base < 32768; base += BATCH * units) {
       for (int32_t u = 0; u < units; ++u) biases[2][u] = base + u + 128;
       for (int32_t i = 0; i < BATCH * units; ++i) {
-        cell[0][i] = cell[1][i] = (int16_t)(kind == LOGISTIC ? -32768 : kind == TANH ? 0 : base + i);
+        cell[0][i] = cell[1][i] = (int16_t)(kind == LOGISTIC ? -32768
+                                            : kind == TANH   ? 0
+                                                             : base + i);
         hidden[0][i] = hidden[1][i] = 0;
       }
       p.tanh_shift = kind == CELL && draw(0, 1) ? draw(1, 4) : 0;
@@ -284,11 +329,15 @@ static void test_add_and_mul(int32_t number) {
   const int32_t rows = number % 4 == 1 ? 1 : draw(1, 16);
   const int32_t columns = number % 4 == 1 ? 8 * draw(1, 5) : number % 4 == 2 ? 8 : draw(1, 40);
   const int32_t kind = draw(0, 3); /* 1: broadcast a row; 2: broadcast a column; 0, 3: full shape */
-  gc_operand whole = {columns, 1, 0}, part = {kind == 1 ? 0 : kind == 2 ? 1 : columns, kind != 2, 0};
+  gc_operand whole = {columns, 1, 0}, part = {kind == 1   ? 0
+                                              : kind == 2 ? 1
+                                                          : columns,
+                                              kind != 2, 0};
   whole.zero_point = draw(-128, 127);
   part.zero_point = draw(-128, 127);
   /* one scale is exactly 1/2 in most cases */
-  const gc_scale half = draw(0, 9) ? (gc_scale){1 << 30, 0} : draw_scale(-6, 0), scale = draw_scale(-6, 0);
+  const gc_scale half = draw(0, 9) ? (gc_scale){1 << 30, 0} : draw_scale(-6, 0),
+                 scale = draw_scale(-6, 0);
   gc_add p = {.rows = rows, .columns = columns, .low = -128, .high = 127};
   p.zero_point = draw(-128, 127);
   const int swap = draw(0, 1);
@@ -312,9 +361,15 @@ static void test_add_and_mul(int32_t number) {
 static void test_elements16(int32_t number) {
   const int32_t rows = number % 4 == 1 ? 1 : draw(1, 16), columns = draw(1, 40);
   const int32_t kind = draw(0, 3); /* 1: broadcast a row; 2: broadcast a column; 0, 3: full shape */
-  const gc_operand whole = {columns, 1, 0}, part = {kind == 1 ? 0 : kind == 2 ? 1 : columns, kind != 2, 0};
+  const gc_operand whole = {columns, 1, 0}, part = {kind == 1   ? 0
+                                                    : kind == 2 ? 1
+                                                                : columns,
+                                                    kind != 2, 0};
   const int swap = draw(0, 1);
-  gc_add p = {.rows = rows, .columns = columns, .low = number % 5 ? -32768 : 0, .high = number % 5 ? 32767 : draw(0, 32767)};
+  gc_add p = {.rows = rows,
+              .columns = columns,
+              .low = number % 5 ? -32768 : 0,
+              .high = number % 5 ? 32767 : draw(0, 32767)};
   p.a = swap ? part : whole, p.b = swap ? whole : part;
   p.a_scale = draw_scale(-6, 0), p.b_scale = draw_scale(-6, 0), p.scale = draw_scale(-17, 0);
   fill16(in16, rows * columns);
@@ -327,7 +382,8 @@ static void test_elements16(int32_t number) {
   gc_mul_s16_portable(&q, in16, other16, expected16);
   compare16("mul of int16", number, out16, expected16, rows * columns);
 
-  gc_mean m = {.outer = draw(1, 3), .count = draw(1, 40), .inner = draw(1, 24), .scale = draw_scale(-8, 0)};
+  gc_mean m = {
+      .outer = draw(1, 3), .count = draw(1, 40), .inner = draw(1, 24), .scale = draw_scale(-8, 0)};
   fill16(in16, m.outer * m.count * m.inner);
   gc_mean_s16(&m, in16, out16);
   gc_mean_s16_portable(&m, in16, expected16);
@@ -344,7 +400,9 @@ static void test_elements16(int32_t number) {
 }
 
 static void test_requantize(int32_t number) {
-  gc_requantize p = {.count = draw(0, 300), .input_zero_point = draw(-128, 127), .scale = draw_scale(-20, number % 2 ? 0 : 16)};
+  gc_requantize p = {.count = draw(0, 300),
+                     .input_zero_point = draw(-128, 127),
+                     .scale = draw_scale(-20, number % 2 ? 0 : 16)};
   p.zero_point = draw(-128, 127);
   p.low = number % 3 ? -128 : p.zero_point, p.high = number % 3 ? 127 : draw(p.zero_point, 127);
   fill(in, p.count);

@@ -29,10 +29,16 @@ void FullyConnected(int32_t rows, int32_t inputs, int32_t outputs) {
   SpanEnd<kSpan + 1>();
 }
 
-void Lstm(gc_lstm* p, const int32_t* recurrent_bias, int32_t input_shift, int32_t recurrent_shift, int32_t hidden_shift) {
+void Lstm(gc_lstm* p, const int32_t* recurrent_bias, int32_t input_shift, int32_t recurrent_shift,
+          int32_t hidden_shift) {
   gc_lstm_gate* gates[] = {&p->input, &p->forget, &p->cell, &p->output};
   for (int i = 0; i < 4; ++i) {
-    *gates[i] = {weights[i], recurrent[i], bias, recurrent_bias, {0x5abc0000, input_shift}, {0x5abc0000, recurrent_shift}};
+    *gates[i] = {weights[i],
+                 recurrent[i],
+                 bias,
+                 recurrent_bias,
+                 {0x5abc0000, input_shift},
+                 {0x5abc0000, recurrent_shift}};
   }
   p->hidden = {1 << 30, hidden_shift};
 }

@@ -24,55 +24,65 @@ typedef struct {
 
 typedef struct {
   int32_t rows, inputs, outputs;
-  const int8_t* weights;           /* (outputs, inputs) */
-  const int32_t* bias;             /* (outputs), with -input_zero_point * sum(weights) folded in */
-  const int32_t* multiplier;       /* (outputs) */
-  const int8_t* shift;             /* (outputs) */
-  int32_t zero_point, low, high;   /* of the output */
+  const int8_t* weights;         /* (outputs, inputs) */
+  const int32_t* bias;           /* (outputs), with -input_zero_point * sum(weights) folded in */
+  const int32_t* multiplier;     /* (outputs) */
+  const int8_t* shift;           /* (outputs) */
+  int32_t zero_point, low, high; /* of the output */
 } gc_fully_connected;
 
-void gc_fully_connected_s8(const gc_fully_connected* p, const int8_t* in /* (rows, inputs) */, int8_t* out /* (rows, outputs) */);
+void gc_fully_connected_s8(const gc_fully_connected* p, const int8_t* in /* (rows, inputs) */,
+                           int8_t* out /* (rows, outputs) */);
 
 /* All zero points are 0. The lower 16 bits of the multipliers are 0, because TFLM uses only the
    upper ones; the shifts are below 8. */
-void gc_fully_connected_s16(const gc_fully_connected* p, const int16_t* in /* (rows, inputs) */, int16_t* out /* (rows, outputs) */);
+void gc_fully_connected_s16(const gc_fully_connected* p, const int16_t* in /* (rows, inputs) */,
+                            int16_t* out /* (rows, outputs) */);
 
 typedef struct {
   const int8_t* input_weights;     /* (units, inputs) */
   const int8_t* recurrent_weights; /* (units, units) */
-  const int32_t* input_bias;       /* (units), with -input_zero_point * sum(input_weights) folded in */
-  const int32_t* recurrent_bias;   /* (units), -hidden_zero_point * sum(recurrent_weights); NULL for int16 */
-  gc_scale input, recurrent;       /* of the sums, to units of 1 / 4096 */
+  const int32_t* input_bias; /* (units), with -input_zero_point * sum(input_weights) folded in */
+  const int32_t*
+      recurrent_bias; /* (units), -hidden_zero_point * sum(recurrent_weights); NULL for int16 */
+  gc_scale input, recurrent; /* of the sums, to units of 1 / 4096 */
 } gc_lstm_gate;
 
 typedef struct {
   int32_t steps, batch, inputs, units;
   gc_lstm_gate input, forget, cell, output;
-  gc_scale update;                 /* of input gate * cell gate, to the scale of the cell */
-  gc_scale hidden;                 /* of output gate * tanh(cell), to the scale of the output */
+  gc_scale update; /* of input gate * cell gate, to the scale of the cell */
+  gc_scale hidden; /* of output gate * tanh(cell), to the scale of the output */
   /* (cell * multiplier, rounded) >> shift is in units of 1 / 12288 */
   int32_t tanh_multiplier, tanh_shift;
-  int32_t cell_clip;               /* 0: no clipping */
-  int32_t zero_point;              /* of the output, which is the hidden state */
+  int32_t cell_clip;  /* 0: no clipping */
+  int32_t zero_point; /* of the output, which is the hidden state */
 } gc_lstm;
 
 /* Size of the scratch of gc_lstm_s8 and gc_lstm_s16 in bytes, the same on every target. The scratch
    is aligned to 8 bytes. */
-#define GC_LSTM_SCRATCH_BYTES(batch, inputs, units) \
-  (GC_LSTM_SCRATCH_ROWS(batch, inputs, units) > 64 * (units) ? GC_LSTM_SCRATCH_ROWS(batch, inputs, units) : 64 * (units))
-#define GC_LSTM_SCRATCH_ROWS(batch, inputs, units) \
-  (32 * (((inputs) + 7) / 8 + ((units) + 7) / 8) * (((batch) + 1) / 2 + 1) + 64 * (((batch) + 1) / 2))
+#define GC_LSTM_SCRATCH_BYTES(batch, inputs, units)          \
+  (GC_LSTM_SCRATCH_ROWS(batch, inputs, units) > 64 * (units) \
+       ? GC_LSTM_SCRATCH_ROWS(batch, inputs, units)          \
+       : 64 * (units))
+#define GC_LSTM_SCRATCH_ROWS(batch, inputs, units)                           \
+  (32 * (((inputs) + 7) / 8 + ((units) + 7) / 8) * (((batch) + 1) / 2 + 1) + \
+   64 * (((batch) + 1) / 2))
 
 /* Runs `steps` time steps, each for every row of the batch; all rows share the weights. The state
    persists from step to step and from call to call. Before the first call, every cell is 0 and
    every byte of hidden is the zero point, as after TFLM's reset. */
-void gc_lstm_s8(const gc_lstm* p, const int8_t* in /* (steps, batch, inputs) */, int8_t* hidden /* (batch, units), in and out */,
-                int16_t* cell /* (batch, units), in and out */, int8_t* out /* (steps, batch, units) */,
+void gc_lstm_s8(const gc_lstm* p, const int8_t* in /* (steps, batch, inputs) */,
+                int8_t* hidden /* (batch, units), in and out */,
+                int16_t* cell /* (batch, units), in and out */,
+                int8_t* out /* (steps, batch, units) */,
                 void* scratch /* (GC_LSTM_SCRATCH_BYTES) */);
 
 /* All zero points are 0. The scales of the sums follow the rules of gc_fully_connected_s16. */
-void gc_lstm_s16(const gc_lstm* p, const int16_t* in /* (steps, batch, inputs) */, int16_t* hidden /* (batch, units), in and out */,
-                 int16_t* cell /* (batch, units), in and out */, int16_t* out /* (steps, batch, units) */,
+void gc_lstm_s16(const gc_lstm* p, const int16_t* in /* (steps, batch, inputs) */,
+                 int16_t* hidden /* (batch, units), in and out */,
+                 int16_t* cell /* (batch, units), in and out */,
+                 int16_t* out /* (steps, batch, units) */,
                  void* scratch /* (GC_LSTM_SCRATCH_BYTES) */);
 
 /* An operand of an element-wise kernel: element (r, c) of the output reads in[r * row + c * step].
@@ -83,38 +93,44 @@ typedef struct {
 } gc_operand;
 
 typedef struct {
-  int32_t rows, columns;           /* of the output */
+  int32_t rows, columns; /* of the output */
   gc_operand a, b;
-  gc_scale a_scale, b_scale;       /* of (value - zero point) * 2^20 */
-  gc_scale scale;                  /* of the sum */
-  int32_t zero_point, low, high;   /* of the output */
+  gc_scale a_scale, b_scale;     /* of (value - zero point) * 2^20 */
+  gc_scale scale;                /* of the sum */
+  int32_t zero_point, low, high; /* of the output */
 } gc_add;
 
-void gc_add_s8(const gc_add* p, const int8_t* a, const int8_t* b, int8_t* out /* (rows, columns), may be a or b of the same shape */);
+void gc_add_s8(const gc_add* p, const int8_t* a, const int8_t* b,
+               int8_t* out /* (rows, columns), may be a or b of the same shape */);
 
 /* a_scale and b_scale are of value * 2^15; all zero points are 0. */
-void gc_add_s16(const gc_add* p, const int16_t* a, const int16_t* b, int16_t* out /* (rows, columns), may be a or b of the same shape */);
+void gc_add_s16(const gc_add* p, const int16_t* a, const int16_t* b,
+                int16_t* out /* (rows, columns), may be a or b of the same shape */);
 
 typedef struct {
-  int32_t rows, columns;           /* of the output */
+  int32_t rows, columns; /* of the output */
   gc_operand a, b;
-  gc_scale scale;                  /* of the product */
-  int32_t zero_point, low, high;   /* of the output */
+  gc_scale scale;                /* of the product */
+  int32_t zero_point, low, high; /* of the output */
 } gc_mul;
 
-void gc_mul_s8(const gc_mul* p, const int8_t* a, const int8_t* b, int8_t* out /* (rows, columns), may be a or b of the same shape */);
-void gc_mul_s16(const gc_mul* p, const int16_t* a, const int16_t* b, int16_t* out /* as above */); /* all zero points are 0 */
+void gc_mul_s8(const gc_mul* p, const int8_t* a, const int8_t* b,
+               int8_t* out /* (rows, columns), may be a or b of the same shape */);
+void gc_mul_s16(const gc_mul* p, const int16_t* a, const int16_t* b,
+                int16_t* out /* as above */); /* all zero points are 0 */
 
 typedef struct {
   int32_t outer, count, inner;
-  int32_t bias;                    /* -input_zero_point * count */
-  gc_scale scale;                  /* of the sum, includes 1 / count; multipliers below 2^30 are allowed */
-  int32_t zero_point;              /* of the output */
+  int32_t bias;       /* -input_zero_point * count */
+  gc_scale scale;     /* of the sum, includes 1 / count; multipliers below 2^30 are allowed */
+  int32_t zero_point; /* of the output */
 } gc_mean;
 
-void gc_mean_s8(const gc_mean* p, const int8_t* in /* (outer, count, inner) */, int8_t* out /* (outer, inner) */);
+void gc_mean_s8(const gc_mean* p, const int8_t* in /* (outer, count, inner) */,
+                int8_t* out /* (outer, inner) */);
 
-void gc_mean_s16(const gc_mean* p, const int16_t* in /* (outer, count, inner) */, int16_t* out /* (outer, inner) */); /* zero points 0 */
+void gc_mean_s16(const gc_mean* p, const int16_t* in /* (outer, count, inner) */,
+                 int16_t* out /* (outer, inner) */); /* zero points 0 */
 
 /* LOGISTIC and TANH of int16; the outputs are in units of 1 / 32768. */
 typedef struct {
@@ -124,33 +140,40 @@ typedef struct {
 } gc_logistic;
 typedef gc_logistic gc_tanh;
 
-void gc_logistic_s16(const gc_logistic* p, const int16_t* in /* (count) */, int16_t* out /* (count), may be in */);
-void gc_tanh_s16(const gc_tanh* p, const int16_t* in /* (count) */, int16_t* out /* (count), may be in */);
+void gc_logistic_s16(const gc_logistic* p, const int16_t* in /* (count) */,
+                     int16_t* out /* (count), may be in */);
+void gc_tanh_s16(const gc_tanh* p, const int16_t* in /* (count) */,
+                 int16_t* out /* (count), may be in */);
 
 /* LOGISTIC, TANH and any other function of one int8 value. */
-void gc_lookup_s8(const int8_t* table /* (256), by the value read as uint8_t */, int32_t count, const int8_t* in /* (count) */,
-                  int8_t* out /* (count), may be in */);
+void gc_lookup_s8(const int8_t* table /* (256), by the value read as uint8_t */, int32_t count,
+                  const int8_t* in /* (count) */, int8_t* out /* (count), may be in */);
 
 /* QUANTIZE between int8 and int16, RELU and its variants. */
 typedef struct {
   int32_t count;
   int32_t input_zero_point;
   gc_scale scale;
-  int32_t zero_point, low, high;   /* of the output */
+  int32_t zero_point, low, high; /* of the output */
 } gc_requantize;
 
-void gc_requantize_s8(const gc_requantize* p, const int8_t* in /* (count) */, int8_t* out /* (count), may be in */);
-void gc_requantize_s8_s16(const gc_requantize* p, const int8_t* in /* (count) */, int16_t* out /* (count) */);
-void gc_requantize_s16_s8(const gc_requantize* p, const int16_t* in /* (count) */, int8_t* out /* (count) */);
-void gc_requantize_s16(const gc_requantize* p, const int16_t* in /* (count) */, int16_t* out /* (count), may be in */);
+void gc_requantize_s8(const gc_requantize* p, const int8_t* in /* (count) */,
+                      int8_t* out /* (count), may be in */);
+void gc_requantize_s8_s16(const gc_requantize* p, const int8_t* in /* (count) */,
+                          int16_t* out /* (count) */);
+void gc_requantize_s16_s8(const gc_requantize* p, const int16_t* in /* (count) */,
+                          int8_t* out /* (count) */);
+void gc_requantize_s16(const gc_requantize* p, const int16_t* in /* (count) */,
+                       int16_t* out /* (count), may be in */);
 
 /* Copies rows of bytes to rows of a wider output. CONCATENATION is one call for each input; SQUEEZE
    is one row. A negative stride reverses the order of the rows, which is GATHER of all rows, the
    last one first; `out` then points to the last row of the output. */
-void gc_copy_s8(int32_t rows, int32_t columns, const int8_t* in /* (rows, columns) */, int8_t* out /* (rows, stride) */, int32_t stride);
+void gc_copy_s8(int32_t rows, int32_t columns, const int8_t* in /* (rows, columns) */,
+                int8_t* out /* (rows, stride) */, int32_t stride);
 
 #ifdef __cplusplus
 }
 #endif
 
-#endif  /* GROUPCOMM_MICRO_KERNELS_KERNELS_H_ */
+#endif /* GROUPCOMM_MICRO_KERNELS_KERNELS_H_ */

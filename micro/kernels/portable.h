@@ -11,8 +11,10 @@ extern "C" {
 
 void gc_fully_connected_s8_portable(const gc_fully_connected* p, const int8_t* in, int8_t* out);
 void gc_fully_connected_s16_portable(const gc_fully_connected* p, const int16_t* in, int16_t* out);
-void gc_lstm_s8_portable(const gc_lstm* p, const int8_t* in, int8_t* hidden, int16_t* cell, int8_t* out, void* scratch);
-void gc_lstm_s16_portable(const gc_lstm* p, const int16_t* in, int16_t* hidden, int16_t* cell, int16_t* out, void* scratch);
+void gc_lstm_s8_portable(const gc_lstm* p, const int8_t* in, int8_t* hidden, int16_t* cell,
+                         int8_t* out, void* scratch);
+void gc_lstm_s16_portable(const gc_lstm* p, const int16_t* in, int16_t* hidden, int16_t* cell,
+                          int16_t* out, void* scratch);
 void gc_add_s8_portable(const gc_add* p, const int8_t* a, const int8_t* b, int8_t* out);
 void gc_mul_s8_portable(const gc_mul* p, const int8_t* a, const int8_t* b, int8_t* out);
 void gc_mean_s8_portable(const gc_mean* p, const int8_t* in, int8_t* out);
@@ -31,4 +33,4 @@ void gc_lookup_s8_portable(const int8_t* table, int32_t count, const int8_t* in,
 }
 #endif
 
-#endif  /* GROUPCOMM_MICRO_KERNELS_PORTABLE_H_ */
+#endif /* GROUPCOMM_MICRO_KERNELS_PORTABLE_H_ */

@@ -45,10 +45,12 @@ uint8_t* Put(uint8_t* bytes, T value) {
 
 }  // namespace
 
-Status ParityServer::Init(const gc_model& model, Engine* engine, Stream* stream, ParityPort* port, uint32_t clock_hz, void* memory,
-                          size_t bytes) {
-  if (engine->features() != model.inputs || engine->masks() != model.outputs) return Status::kEngineMismatch;
-  if (reinterpret_cast<uintptr_t>(memory) % 4 != 0 || bytes < Bytes(model.inputs, model.outputs, model.hop, model.sources)) {
+Status ParityServer::Init(const gc_model& model, Engine* engine, Stream* stream, ParityPort* port,
+                          uint32_t clock_hz, void* memory, size_t bytes) {
+  if (engine->features() != model.inputs || engine->masks() != model.outputs)
+    return Status::kEngineMismatch;
+  if (reinterpret_cast<uintptr_t>(memory) % 4 != 0 ||
+      bytes < Bytes(model.inputs, model.outputs, model.hop, model.sources)) {
     return Status::kBadMemory;
   }
   model_ = &model;
@@ -77,7 +79,8 @@ void ParityServer::Receive(uint8_t byte) {
   const size_t bytes = too_long_ ? 0 : CobsDecode(in_, filled_);
   filled_ = 0;
   too_long_ = false;
-  if (bytes >= kHead + kCrc && Get<uint32_t>(in_ + bytes - kCrc) == Crc32(in_, bytes - kCrc)) Handle(bytes - kHead - kCrc);
+  if (bytes >= kHead + kCrc && Get<uint32_t>(in_ + bytes - kCrc) == Crc32(in_, bytes - kCrc))
+    Handle(bytes - kHead - kCrc);
 }
 
 void ParityServer::Handle(size_t bytes /* of the payload */) {
@@ -128,28 +131,35 @@ size_t ParityServer::Answer(uint8_t kind, const uint8_t* payload, size_t bytes) 
       if (bytes != sizeof(uint32_t) || Get<uint32_t>(payload) == 0) return Refuse(kLength);
       session_ = Get<uint32_t>(payload);
       at = Put(Put(at, n.model_crc32), clock_hz_);
-      for (int32_t size : {n.inputs, n.outputs, n.window, n.hop, n.sources, int32_t{0}}) at = Put(at, static_cast<uint16_t>(size));
+      for (int32_t size : {n.inputs, n.outputs, n.window, n.hop, n.sources, int32_t{0}})
+        at = Put(at, static_cast<uint16_t>(size));
       return at - out;
     case kReset:
       if (bytes != 0) return Refuse(kLength);
-      return StreamReset(stream_) == Status::kOk && engine_->Reset() == Status::kOk ? 0 : Refuse(kFailed);
+      return StreamReset(stream_) == Status::kOk && engine_->Reset() == Status::kOk
+                 ? 0
+                 : Refuse(kFailed);
     case kRun: {
       if (bytes != static_cast<size_t>(n.inputs)) return Refuse(kLength);
       const uint32_t start = port_->Cycles();
-      if (engine_->Run(reinterpret_cast<const int8_t*>(payload), reinterpret_cast<int8_t*>(out + 4)) != Status::kOk) return Refuse(kFailed);
+      if (engine_->Run(reinterpret_cast<const int8_t*>(payload),
+                       reinterpret_cast<int8_t*>(out + 4)) != Status::kOk)
+        return Refuse(kFailed);
       Put(out, port_->Cycles() - start);
       return 4 + n.outputs;
     }
     case kSound: {
       if (bytes != hop_bytes) return Refuse(kLength);
       const uint32_t start = port_->Cycles();
-      if (StreamProcess(stream_, reinterpret_cast<const int16_t*>(payload), reinterpret_cast<int16_t*>(out + 4)) != Status::kOk) {
+      if (StreamProcess(stream_, reinterpret_cast<const int16_t*>(payload),
+                        reinterpret_cast<int16_t*>(out + 4)) != Status::kOk) {
         return Refuse(kFailed);
       }
       Put(out, port_->Cycles() - start);
       return 4 + n.sources * hop_bytes;
     }
-    default: return Refuse(kUnknown);
+    default:
+      return Refuse(kUnknown);
   }
 }
 

@@ -48,7 +48,9 @@ class ParityServer {
 
   // Bytes of memory for one encoded frame in, and one decoded frame out; both sizes are multiples
   // of 4.
-  static constexpr size_t Bytes(int inputs, int outputs, int hop, int sources) { return In(inputs, hop) + Out(outputs, hop, sources); }
+  static constexpr size_t Bytes(int inputs, int outputs, int hop, int sources) {
+    return In(inputs, hop) + Out(outputs, hop, sources);
+  }
 
   ParityServer() = default;
   ParityServer(const ParityServer&) = delete;
@@ -56,8 +58,8 @@ class ParityServer {
 
   // All arguments outlive the server. `memory` is aligned to 4 bytes. clock_hz is the frequency of
   // port->Cycles(), 0 without a counter.
-  Status Init(const gc_model& model, Engine* engine, Stream* stream, ParityPort* port, uint32_t clock_hz, void* memory /* (bytes) */,
-              size_t bytes);
+  Status Init(const gc_model& model, Engine* engine, Stream* stream, ParityPort* port,
+              uint32_t clock_hz, void* memory /* (bytes) */, size_t bytes);
 
   // Takes the next byte from the host. When the byte completes a frame, it runs the request and
   // answers.
@@ -68,7 +70,9 @@ class ParityServer {
   static constexpr size_t Frame(size_t payload) { return kHead + Larger(payload, 20) + kCrc; }
   static constexpr size_t Align4(size_t n) { return (n + 3) / 4 * 4; }
   static constexpr size_t Encoded(size_t frame) { return frame + frame / 254 + 1; }
-  static constexpr size_t In(int inputs, int hop) { return Align4(Encoded(Frame(Larger(inputs, sizeof(int16_t) * hop)))); }
+  static constexpr size_t In(int inputs, int hop) {
+    return Align4(Encoded(Frame(Larger(inputs, sizeof(int16_t) * hop))));
+  }
   static constexpr size_t Out(int outputs, int hop, int sources) {
     return Align4(Frame(4 + Larger(outputs, sizeof(int16_t) * sources * hop)));
   }

@@ -40,15 +40,19 @@ int main() {
   ParityServer server;
   alignas(4) static uint8_t memory[4096];
   const size_t bytes = ParityServer::Bytes(300, 260, 128, 1);
-  CHECK_STATUS(server.Init(model, &engine, nullptr, &port, 0, memory, bytes - 1), Status::kBadMemory);
-  CHECK_STATUS(server.Init(model, &engine, nullptr, &port, 0, memory + 2, bytes), Status::kBadMemory);
+  CHECK_STATUS(server.Init(model, &engine, nullptr, &port, 0, memory, bytes - 1),
+               Status::kBadMemory);
+  CHECK_STATUS(server.Init(model, &engine, nullptr, &port, 0, memory + 2, bytes),
+               Status::kBadMemory);
   model.inputs = 301;
-  CHECK_STATUS(server.Init(model, &engine, nullptr, &port, 0, memory, sizeof(memory)), Status::kEngineMismatch);
+  CHECK_STATUS(server.Init(model, &engine, nullptr, &port, 0, memory, sizeof(memory)),
+               Status::kEngineMismatch);
   model.inputs = 300;
   CHECK_STATUS(server.Init(model, &engine, nullptr, &port, 0, memory, bytes), Status::kOk);
   // Invalid and overlong frames cause no answer, and no write beyond the memory.
   memory[bytes] = 0xA5;
-  for (int i = 0; i < 100000; ++i) server.Receive(static_cast<uint8_t>(i % 5000 == 0 ? 0 : 1 + i % 255));
+  for (int i = 0; i < 100000; ++i)
+    server.Receive(static_cast<uint8_t>(i % 5000 == 0 ? 0 : 1 + i % 255));
   CHECK_EQ(port.written, size_t{0});
   CHECK_EQ(static_cast<int>(memory[bytes]), 0xA5);
 }

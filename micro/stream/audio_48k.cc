@@ -10,7 +10,7 @@ namespace {
 constexpr float kPi = 3.14159265358979f;
 // middle of the transition band of the low-pass filter, in cycles per sample
 constexpr float kCut = 7500.0f / 48000.0f;
-constexpr float kBeta = 6.0f;               // of the Kaiser window of the filter
+constexpr float kBeta = 6.0f;  // of the Kaiser window of the filter
 
 // The modified Bessel function of the first kind, order 0, by its power series.
 float Bessel(float x) {
@@ -22,7 +22,9 @@ float Bessel(float x) {
   return sum;
 }
 
-int16_t ToPcm(float x) { return static_cast<int16_t>(std::min(32767.0f, std::max(-32768.0f, std::floor(x + 0.5f)))); }
+int16_t ToPcm(float x) {
+  return static_cast<int16_t>(std::min(32767.0f, std::max(-32768.0f, std::floor(x + 0.5f))));
+}
 
 }  // namespace
 
@@ -35,15 +37,18 @@ Status Audio48k::Init(Stream* stream, int hop, int sources, int16_t* memory, siz
   float sum = 0;
   for (int n = 0; n < kTaps; ++n) {
     const float at = static_cast<float>(n) - (kTaps - 1) / 2.0f, r = 2 * at / (kTaps - 1);
-    low_pass_[n] = std::sin(2 * kPi * kCut * at) / (kPi * at) * Bessel(kBeta * std::sqrt(1 - r * r));
+    low_pass_[n] =
+        std::sin(2 * kPi * kCut * at) / (kPi * at) * Bessel(kBeta * std::sqrt(1 - r * r));
     sum += low_pass_[n];
   }
   for (int n = 0; n < kTaps; ++n) {
     low_pass_[n] /= sum;
     three_low_passes_[n] = kRatio * low_pass_[n];
   }
-  const bool ok = arm_fir_decimate_init_f32(&down_, kTaps, kRatio, low_pass_, down_state_, kBlock) == ARM_MATH_SUCCESS &&
-                  arm_fir_interpolate_init_f32(&up_, kRatio, kTaps, three_low_passes_, up_state_, kBlock / kRatio) == ARM_MATH_SUCCESS;
+  const bool ok = arm_fir_decimate_init_f32(&down_, kTaps, kRatio, low_pass_, down_state_,
+                                            kBlock) == ARM_MATH_SUCCESS &&
+                  arm_fir_interpolate_init_f32(&up_, kRatio, kTaps, three_low_passes_, up_state_,
+                                               kBlock / kRatio) == ARM_MATH_SUCCESS;
   return ok ? StreamReset(stream) : Status::kBadConfig;
 }
 

@@ -19,14 +19,17 @@ class Audio48k {
   static constexpr int kBlock = 48;  // samples at 48 kHz that are processed at a time
 
   // Number of int16 samples of memory that Init needs.
-  static constexpr size_t Samples(int hop, int sources) { return static_cast<size_t>(1 + sources) * hop; }
+  static constexpr size_t Samples(int hop, int sources) {
+    return static_cast<size_t>(1 + sources) * hop;
+  }
 
   Audio48k() = default;
   Audio48k(const Audio48k&) = delete;
   Audio48k& operator=(const Audio48k&) = delete;
 
   // Stream and memory must outlive this object. hop and sources are those of the stream.
-  Status Init(Stream* stream, int hop, int sources, int16_t* memory /* (samples) */, size_t samples);
+  Status Init(Stream* stream, int hop, int sources, int16_t* memory /* (samples) */,
+              size_t samples);
 
   // Sends the first channel through the stream, and writes its first source to every channel.
   // `frames` is a multiple of 3. When a hop fails, its output is silence.
@@ -43,7 +46,7 @@ class Audio48k {
   int at_ = 0;              // index into both
   arm_fir_decimate_instance_f32 down_ = {};
   arm_fir_interpolate_instance_f32 up_ = {};
-  float low_pass_[kTaps] = {};                 // gain 1
+  float low_pass_[kTaps] = {};  // gain 1
   // gain 3: interpolation inserts two zeros after each sample
   float three_low_passes_[kTaps] = {};
   float down_state_[kTaps + kBlock - 1] = {};  // size required by CMSIS-DSP

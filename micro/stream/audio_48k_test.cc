@@ -38,7 +38,8 @@ struct Separator {
 
   std::vector<float> analysis = std::vector<float>(kWindow);
   std::vector<int32_t> steps = std::vector<int32_t>(kFeatureSteps);
-  StreamConfig config = {kWindow, kHop, 2, 0.3f, {0.02f, -128}, {1.0f / 128, -1}, 0, 0, 1, 0, 0, nullptr, nullptr};
+  StreamConfig config = {kWindow, kHop, 2, 0.3f, {0.02f, -128}, {1.0f / 128, -1}, 0,
+                         0,       1,    0, 0,    nullptr,       nullptr};
   OneEngine engine;
   alignas(16) uint8_t memory[16384];
   Stream* stream = nullptr;
@@ -49,13 +50,15 @@ struct Separator {
 // Returns one second of a tone at -6 dBFS, (kRate).
 std::vector<int16_t> Tone(double hertz) {
   std::vector<int16_t> pcm(kRate);
-  for (int n = 0; n < kRate; ++n) pcm[n] = static_cast<int16_t>(std::lround(16384 * std::sin(2 * kPi * hertz * n / kRate)));
+  for (int n = 0; n < kRate; ++n)
+    pcm[n] = static_cast<int16_t>(std::lround(16384 * std::sin(2 * kPi * hertz * n / kRate)));
   return pcm;
 }
 
 // Processes `mono`, (samples), as the first of `channels` channels, in calls of `frames`. Returns
 // the output, (samples).
-std::vector<int16_t> Run(Separator* separator, const std::vector<int16_t>& mono, int frames, int channels) {
+std::vector<int16_t> Run(Separator* separator, const std::vector<int16_t>& mono, int frames,
+                         int channels) {
   std::vector<int16_t> out, pcm(frames * channels);
   for (size_t at = 0; at + frames <= mono.size(); at += frames) {
     for (int n = 0; n < frames; ++n) {
@@ -133,8 +136,11 @@ void Refusals() {
   CHECK_STATUS(separator.audio.Process(pcm, 480, 1), Status::kEngineFailed);
   Audio48k audio;
   CHECK_STATUS(audio.Process(pcm, 480, 1), Status::kBadConfig);
-  CHECK_STATUS(audio.Init(nullptr, kHop, 2, separator.samples.data(), separator.samples.size()), Status::kBadConfig);
-  CHECK_STATUS(audio.Init(separator.stream, kHop, 2, separator.samples.data(), separator.samples.size() - 1), Status::kBadMemory);
+  CHECK_STATUS(audio.Init(nullptr, kHop, 2, separator.samples.data(), separator.samples.size()),
+               Status::kBadConfig);
+  CHECK_STATUS(
+      audio.Init(separator.stream, kHop, 2, separator.samples.data(), separator.samples.size() - 1),
+      Status::kBadMemory);
 }
 
 }  // namespace

@@ -20,7 +20,8 @@ double sound;     // energy
 double noise[3];  // (formats) energy of the difference between output and input
 
 void Measure(const int16_t* in /* (kPoints) */, const float* out /* (kPoints) */, int kind) {
-  for (int n = 0; n < kPoints; ++n) noise[kind] += (out[n] - in[n]) * static_cast<double>(out[n] - in[n]);
+  for (int n = 0; n < kPoints; ++n)
+    noise[kind] += (out[n] - in[n]) * static_cast<double>(out[n] - in[n]);
 }
 
 void Float(const int16_t* in /* (kPoints) */) {
@@ -49,7 +50,8 @@ int Normalize(T* x, int count) {
 }
 
 template <int kSpan, typename T, typename Instance>
-void Fixed(const int16_t* in, int kind, arm_status (*init)(Instance*, uint32_t, uint32_t), void (*run)(const Instance*, T*, T*)) {
+void Fixed(const int16_t* in, int kind, arm_status (*init)(Instance*, uint32_t, uint32_t),
+           void (*run)(const Instance*, T*, T*)) {
   static Instance forward, inverse;
   static T x[2 * kPoints], spectrum[2 * kPoints];
   static float back[kPoints];

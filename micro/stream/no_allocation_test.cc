@@ -52,7 +52,9 @@ void StreamingAllocatesNothing(Kernels kernels) {
   std::string error;
   host::Bundle bundle;
   host::BundleEngine engine;
-  if (!host::LoadBundle("convert/bundles/enhance", &bundle, &error) || !engine.Init(bundle, &error, kernels)) CHECK_EQ(error, "");
+  if (!host::LoadBundle("convert/bundles/enhance", &bundle, &error) ||
+      !engine.Init(bundle, &error, kernels))
+    CHECK_EQ(error, "");
   const StreamConfig& config = bundle.stream;
   std::vector<uint8_t> memory(StreamBytes(config));
   std::vector<int16_t> in(config.hop), out(config.sources * config.hop);  // (hop), (sources, hop)
@@ -62,10 +64,12 @@ void StreamingAllocatesNothing(Kernels kernels) {
   long energy = 0;
   const size_t allocations = CountAllocations([&] {
     Stream* stream;
-    CHECK_STATUS(StreamCreate(config, engine.engine(), memory.data(), memory.size(), &stream), Status::kOk);
+    CHECK_STATUS(StreamCreate(config, engine.engine(), memory.data(), memory.size(), &stream),
+                 Status::kOk);
     for (int i = 0; i < hops; ++i) {
       if (i == hops / 2) CHECK_TRUE(StreamReset(stream) == Status::kOk);
-      std::memcpy(in.data(), pcm + i % bundle.golden.hops * config.hop, config.hop * sizeof(int16_t));
+      std::memcpy(in.data(), pcm + i % bundle.golden.hops * config.hop,
+                  config.hop * sizeof(int16_t));
       if (StreamProcess(stream, in.data(), out.data()) != Status::kOk) std::abort();
       for (int16_t sample : out) energy += sample * sample;
     }

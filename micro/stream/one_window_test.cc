@@ -21,9 +21,10 @@ class Ones final : public Engine {
 };
 
 StreamConfig Config(int window) {
-  static float analysis[4096];           // (window)
+  static float analysis[4096];  // (window)
   static int32_t steps[kFeatureSteps];
-  const StreamConfig config = {window, window / 2, 1, 0.3f, {0.02f, -128}, {1.0f / 128, -1}, 0, 0, 1, 0, 0, analysis, steps};
+  const StreamConfig config = {
+      window, window / 2, 1, 0.3f, {0.02f, -128}, {1.0f / 128, -1}, 0, 0, 1, 0, 0, analysis, steps};
   StreamTables(config, analysis, steps);
   return config;
 }
@@ -38,7 +39,8 @@ int main() {
   Stream* stream;
   for (int window : {32, 128, 512, 4096}) {
     CHECK_EQ(StreamBytes(Config(window)), size_t{0});
-    CHECK_STATUS(StreamCreate(Config(window), &engine, memory, sizeof(memory), &stream), Status::kBadConfig);
+    CHECK_STATUS(StreamCreate(Config(window), &engine, memory, sizeof(memory), &stream),
+                 Status::kBadConfig);
   }
   CHECK_STATUS(StreamCreate(Config(256), &engine, memory, sizeof(memory), &stream), Status::kOk);
   int16_t in[128], out[128];  // (hop)

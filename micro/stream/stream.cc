@@ -25,7 +25,9 @@ constexpr bool HasWindow(int window) { return window == GROUPCOMM_WINDOW; }
 arm_status InitFft(arm_rfft_fast_instance_f32* fft, int) { return FFT_INIT(GROUPCOMM_WINDOW)(fft); }
 #else
 constexpr bool HasWindow(int) { return true; }
-arm_status InitFft(arm_rfft_fast_instance_f32* fft, int window) { return arm_rfft_fast_init_f32(fft, static_cast<uint16_t>(window)); }
+arm_status InitFft(arm_rfft_fast_instance_f32* fft, int window) {
+  return arm_rfft_fast_init_f32(fft, static_cast<uint16_t>(window));
+}
 #endif
 
 bool Valid(const Quantization& q) {
@@ -34,13 +36,17 @@ bool Valid(const Quantization& q) {
 
 bool Valid(const StreamConfig& c) {
   // The limits of the window are those of CMSIS-DSP's FFT.
-  if (c.window < 32 || c.window > 4096 || (c.window & (c.window - 1)) != 0 || !HasWindow(c.window)) return false;
+  if (c.window < 32 || c.window > 4096 || (c.window & (c.window - 1)) != 0 || !HasWindow(c.window))
+    return false;
   if (c.hop < 1 || (c.window / 2) % c.hop != 0) return false;
   if (c.sources < 1 || c.sources > kMaxSources) return false;
-  if (!(c.kept >= 0 && c.kept < 1) || !(c.dc_kept >= 0 && c.dc_kept < 1) || c.analysis == nullptr || c.steps == nullptr) return false;
+  if (!(c.kept >= 0 && c.kept < 1) || !(c.dc_kept >= 0 && c.dc_kept < 1) || c.analysis == nullptr ||
+      c.steps == nullptr)
+    return false;
   if (c.bands < 0 || c.pool < 1 || c.window / 4 % c.pool != 0 || c.neighbours < 0) return false;
   if (c.bands == 0 && (c.pool != 1 || c.neighbours != 0)) return false;
-  if (c.bands > 0 && (StreamValues(c) % c.bands != 0 || c.neighbours > StreamValues(c) / c.bands)) return false;
+  if (c.bands > 0 && (StreamValues(c) % c.bands != 0 || c.neighbours > StreamValues(c) / c.bands))
+    return false;
   return std::isfinite(c.exponent) && c.exponent > 0 && Valid(c.features) && Valid(c.masks);
 }
 
@@ -94,7 +100,8 @@ class Stream {
     means_ = config_.dc_kept > 0 ? layout->Take<float>(window / config_.hop) : nullptr;
     features_ = layout->Take<int8_t>(StreamInputs(config_));
     // Without neighbours, the features are the values in order of frequency.
-    values_ = config_.neighbours ? layout->Take<int8_t>(values + 2 * config_.neighbours) : features_;
+    values_ =
+        config_.neighbours ? layout->Take<int8_t>(values + 2 * config_.neighbours) : features_;
     masks_ = layout->Take<int8_t>(sources * values);
   }
 
@@ -125,7 +132,8 @@ class Stream {
       return Status::kEngineFailed;
     }
     for (int source = 0; source < config_.sources; ++source) {
-      Synthesize(masks_ + source * Width(), overlap_ + source * config_.window, out + source * config_.hop);
+      Synthesize(masks_ + source * Width(), overlap_ + source * config_.window,
+                 out + source * config_.hop);
     }
     return Status::kOk;
   }
@@ -147,11 +155,12 @@ class Stream {
       CountMean(in);
       const float* mean = means_;
       for (int n = 0; n < window; ++mean) {
-        for (const int end = n + hop; n < end; ++n) frame_[n] = (history_[n] / kPcmScale - *mean) * analysis[n];
+        for (const int end = n + hop; n < end; ++n)
+          frame_[n] = (history_[n] / kPcmScale - *mean) * analysis[n];
       }
     }
     arm_rfft_fast_f32(&fft_, frame_, spectrum_, 0);  // overwrites frame_
-    float* power = frame_;  // (bins)
+    float* power = frame_;                           // (bins)
     power[0] = spectrum_[0] * spectrum_[0];
     power[last] = spectrum_[1] * spectrum_[1];
     for (int bin = 1; bin < last; ++bin) {
@@ -171,7 +180,8 @@ class Stream {
     }
     if (neighbours == 0) return;
     int8_t* band = features_;
-    for (int i = 0; i < config_.bands; ++i, band += width + 2 * neighbours) std::memcpy(band, values_ + i * width, width + 2 * neighbours);
+    for (int i = 0; i < config_.bands; ++i, band += width + 2 * neighbours)
+      std::memcpy(band, values_ + i * width, width + 2 * neighbours);
   }
 
   // Updates the running mean up to the end of this hop. It is subtracted from the samples of this
@@ -184,7 +194,8 @@ class Stream {
     hops_ = config_.dc_kept * hops_ + 1;
     // Updated by the difference, so that a constant input is met exactly: features amplify the
     // small values that remain in silence.
-    means_[last] += (static_cast<float>(sum) / (static_cast<float>(hop) * kPcmScale) - means_[last]) / hops_;
+    means_[last] +=
+        (static_cast<float>(sum) / (static_cast<float>(hop) * kPcmScale) - means_[last]) / hops_;
   }
 
   // Adds this frame to the running level, an exponentially weighted mean of the power. Returns its
@@ -218,13 +229,16 @@ class Stream {
   int Bands() const { return config_.bands ? config_.bands : 1; }
   int Width() const { return StreamValues(config_) / Bands(); }
 
-  float Mask(int8_t q) const { return static_cast<float>(q - config_.masks.zero_point) * config_.masks.scale; }
+  float Mask(int8_t q) const {
+    return static_cast<float>(q - config_.masks.zero_point) * config_.masks.scale;
+  }
 
   // Applies the masks of one source to spectrum_, and adds the result to overlap. `masks` points
   // into (bands or 1, sources, width), at this source.
   void Synthesize(const int8_t* masks, float* overlap /* (window) */, int16_t* out /* (hop) */) {
     const int window = config_.window, hop = config_.hop, last = window / 2;
-    const int singles = Singles(), pool = config_.pool, bands = Bands(), width = Width(), stride = config_.sources * width;
+    const int singles = Singles(), pool = config_.pool, bands = Bands(), width = Width(),
+              stride = config_.sources * width;
     float mask = 0;
     for (int band = 0, bin = 0; band < bands; ++band, masks += stride) {
       for (int i = 0; i < width; ++i) {
@@ -260,15 +274,17 @@ class Stream {
   // These are in the caller's memory. A spectrum has CMSIS-DSP's packing: re of bin 0, re of the
   // last bin, then re, im of bins 1, 2, ...
   int16_t* history_ = nullptr;  // (window) the newest samples, the oldest first
-  float* frame_ = nullptr;      // (window) windowed samples, then power (bins), then the masked spectrum
-  float* spectrum_ = nullptr;   // (window) of the mixture
-  float* time_ = nullptr;       // (window) of one source
+  float* frame_ =
+      nullptr;  // (window) windowed samples, then power (bins), then the masked spectrum
+  float* spectrum_ = nullptr;  // (window) of the mixture
+  float* time_ = nullptr;      // (window) of one source
   // (sources, window) sum of the frames so far, from the next output sample on
   float* overlap_ = nullptr;
   // (window / hop) running mean at each hop of the history, the oldest first; null if not
   // subtracted
   float* means_ = nullptr;
-  int8_t* values_ = nullptr;    // (neighbours + values + neighbours) features in the order of frequency
+  int8_t* values_ =
+      nullptr;  // (neighbours + values + neighbours) features in the order of frequency
   int8_t* features_ = nullptr;  // (bands or 1, neighbours + width + neighbours)
   int8_t* masks_ = nullptr;     // (bands or 1, sources, width)
 };
@@ -282,13 +298,16 @@ size_t StreamBytes(const StreamConfig& config) {
   return layout.used;
 }
 
-Status StreamCreate(const StreamConfig& config, Engine* engine, void* memory, size_t bytes, Stream** stream) {
+Status StreamCreate(const StreamConfig& config, Engine* engine, void* memory, size_t bytes,
+                    Stream** stream) {
   *stream = nullptr;
   const size_t needed = StreamBytes(config);
   if (needed == 0) return Status::kBadConfig;
-  if (memory == nullptr || reinterpret_cast<uintptr_t>(memory) % kAlignment != 0 || bytes < needed) return Status::kBadMemory;
+  if (memory == nullptr || reinterpret_cast<uintptr_t>(memory) % kAlignment != 0 || bytes < needed)
+    return Status::kBadMemory;
   const int masks = config.sources * StreamValues(config);
-  if (engine->features() != StreamInputs(config) || engine->masks() != masks) return Status::kEngineMismatch;
+  if (engine->features() != StreamInputs(config) || engine->masks() != masks)
+    return Status::kEngineMismatch;
   Stream::Layout layout(memory);
   Stream* made = new (layout.Take<Stream>(1)) Stream(config, engine);
   made->Place(&layout);
@@ -297,7 +316,9 @@ Status StreamCreate(const StreamConfig& config, Engine* engine, void* memory, si
   return status;
 }
 
-Status StreamProcess(Stream* stream, const int16_t* in, int16_t* out) { return stream->Process(in, out); }
+Status StreamProcess(Stream* stream, const int16_t* in, int16_t* out) {
+  return stream->Process(in, out);
+}
 
 Status StreamReset(Stream* stream) { return stream->Reset(); }
 

@@ -19,7 +19,8 @@ constexpr double kPi = 3.14159265358979323846;
 // Returns the same masks at every hop.
 class FixedEngine final : public Engine {
  public:
-  FixedEngine(int features, std::vector<int8_t> masks) : features_(features), masks_(std::move(masks)) {}
+  FixedEngine(int features, std::vector<int8_t> masks)
+      : features_(features), masks_(std::move(masks)) {}
 
   int features() const override { return features_; }
   int masks() const override { return static_cast<int>(masks_.size()); }
@@ -50,7 +51,8 @@ constexpr Quantization kMasks{1.0f / 128, -1};  // 127 is a mask of exactly 1, -
 // Returns a config with its tables, which exist until the program ends.
 StreamConfig WithTables(StreamConfig config) {
   static std::list<std::pair<std::vector<float>, std::vector<int32_t>>> tables;
-  auto& [analysis, steps] = tables.emplace_back(std::vector<float>(config.window), std::vector<int32_t>(kFeatureSteps));
+  auto& [analysis, steps] =
+      tables.emplace_back(std::vector<float>(config.window), std::vector<int32_t>(kFeatureSteps));
   StreamTables(config, analysis.data(), steps.data());
   config.analysis = analysis.data();
   config.steps = steps.data();
@@ -58,13 +60,26 @@ StreamConfig WithTables(StreamConfig config) {
 }
 
 StreamConfig Config(int window, int hop, int sources) {
-  return WithTables({window, hop, sources, 0.3f, kFeatures, kMasks, 0, 0, 1, 0, 0, nullptr, nullptr});
+  return WithTables(
+      {window, hop, sources, 0.3f, kFeatures, kMasks, 0, 0, 1, 0, 0, nullptr, nullptr});
 }
 
 // Config with bands: the upper half of the bins is pooled, and each band receives values of its
 // neighbours.
 StreamConfig Banded(int sources, int bands, int pool, int neighbours, float kept) {
-  return WithTables({256, 128, sources, 0.3f, {0.01f, -120}, kMasks, kept, bands, pool, neighbours, 0, nullptr, nullptr});
+  return WithTables({256,
+                     128,
+                     sources,
+                     0.3f,
+                     {0.01f, -120},
+                     kMasks,
+                     kept,
+                     bands,
+                     pool,
+                     neighbours,
+                     0,
+                     nullptr,
+                     nullptr});
 }
 
 // Config that subtracts the running mean.
@@ -73,7 +88,9 @@ StreamConfig WithoutDc(StreamConfig config, float dc_kept) {
   return config;
 }
 
-std::vector<Block> Memory(const StreamConfig& config) { return std::vector<Block>(StreamBytes(config) / sizeof(Block)); }
+std::vector<Block> Memory(const StreamConfig& config) {
+  return std::vector<Block>(StreamBytes(config) / sizeof(Block));
+}
 
 // Returns a sweep with noise that reaches full scale in both directions, (samples).
 std::vector<int16_t> Sound(int samples) {
@@ -81,7 +98,8 @@ std::vector<int16_t> Sound(int samples) {
   uint32_t seed = 1;
   for (int i = 0; i < samples; ++i) {
     seed = seed * 1664525 + 1013904223;
-    const double x = 0.9 * std::sin(2 * kPi * i * (20 + 0.2 * i) / 16000) + 0.4 * (seed / 4294967296.0 - 0.5);
+    const double x =
+        0.9 * std::sin(2 * kPi * i * (20 + 0.2 * i) / 16000) + 0.4 * (seed / 4294967296.0 - 0.5);
     pcm[i] = static_cast<int16_t>(std::lround(std::fmax(-1, std::fmin(1, x)) * 32767.5 - 0.5));
   }
   pcm[samples / 2] = -32768;
@@ -113,7 +131,8 @@ std::vector<double> LessRunningMean(const std::vector<int16_t>& pcm, const Strea
 }
 
 // Returns the output, (sources, samples), for pcm, (samples), of whole hops.
-std::vector<std::vector<int16_t>> Run(Stream* stream, const StreamConfig& config, const std::vector<int16_t>& pcm) {
+std::vector<std::vector<int16_t>> Run(Stream* stream, const StreamConfig& config,
+                                      const std::vector<int16_t>& pcm) {
   std::vector<std::vector<int16_t>> result(config.sources, std::vector<int16_t>(pcm.size()));
   std::vector<int16_t> out(config.sources * config.hop);
   for (size_t at = 0; at < pcm.size(); at += config.hop) {
@@ -127,13 +146,16 @@ std::vector<std::vector<int16_t>> Run(Stream* stream, const StreamConfig& config
 
 // With masks of one, the output is the input, window - hop samples later, within one unit of int16.
 void PerfectReconstruction() {
-  for (const StreamConfig& config : {Config(256, 128, 1), Config(256, 64, 1), Config(256, 32, 2), Config(512, 256, 3),
-                                     Config(128, 64, 8), Config(32, 16, 1), Config(32, 1, 1), Config(4096, 2048, 1),
-                                     Banded(1, 12, 2, 4, 0.99f), Banded(2, 16, 1, 0, 0), Banded(3, 5, 4, 16, 0.5f)}) {
-    FixedEngine engine(StreamInputs(config), std::vector<int8_t>(config.sources * StreamValues(config), 127));
+  for (const StreamConfig& config :
+       {Config(256, 128, 1), Config(256, 64, 1), Config(256, 32, 2), Config(512, 256, 3),
+        Config(128, 64, 8), Config(32, 16, 1), Config(32, 1, 1), Config(4096, 2048, 1),
+        Banded(1, 12, 2, 4, 0.99f), Banded(2, 16, 1, 0, 0), Banded(3, 5, 4, 16, 0.5f)}) {
+    FixedEngine engine(StreamInputs(config),
+                       std::vector<int8_t>(config.sources * StreamValues(config), 127));
     std::vector<Block> memory = Memory(config);
     Stream* stream;
-    CHECK_STATUS(StreamCreate(config, &engine, memory.data(), StreamBytes(config), &stream), Status::kOk);
+    CHECK_STATUS(StreamCreate(config, &engine, memory.data(), StreamBytes(config), &stream),
+                 Status::kOk);
     CHECK_LE(StreamBytes(config), StreamMemory(config));
     CHECK_LE(StreamMemory(config), StreamBytes(config) + 448);
     const int latency = StreamLatency(stream);
@@ -142,7 +164,8 @@ void PerfectReconstruction() {
     for (const std::vector<int16_t>& out : Run(stream, config, pcm)) {
       for (int i = 0; i < latency; ++i) CHECK_EQ(out[i], 0);
       int worst = 0;
-      for (size_t i = latency; i < pcm.size(); ++i) worst = std::max(worst, std::abs(out[i] - pcm[i - latency]));
+      for (size_t i = latency; i < pcm.size(); ++i)
+        worst = std::max(worst, std::abs(out[i] - pcm[i - latency]));
       CHECK_LE(worst, 1);
     }
     StreamDestroy(stream);
@@ -152,12 +175,15 @@ void PerfectReconstruction() {
 // With masks of one, the output is the input minus its running mean. A constant input gives zeros
 // from its first hop on.
 void SubtractsTheRunningMean() {
-  for (const StreamConfig& config : {WithoutDc(Config(256, 128, 1), 0.92f), WithoutDc(Config(256, 32, 2), 0.996f),
-                                     WithoutDc(Config(32, 1, 1), 0.999f), WithoutDc(Banded(1, 12, 2, 4, 0.99f), 0.984f)}) {
-    FixedEngine engine(StreamInputs(config), std::vector<int8_t>(config.sources * StreamValues(config), 127));
+  for (const StreamConfig& config :
+       {WithoutDc(Config(256, 128, 1), 0.92f), WithoutDc(Config(256, 32, 2), 0.996f),
+        WithoutDc(Config(32, 1, 1), 0.999f), WithoutDc(Banded(1, 12, 2, 4, 0.99f), 0.984f)}) {
+    FixedEngine engine(StreamInputs(config),
+                       std::vector<int8_t>(config.sources * StreamValues(config), 127));
     std::vector<Block> memory = Memory(config);
     Stream* stream;
-    CHECK_STATUS(StreamCreate(config, &engine, memory.data(), StreamBytes(config), &stream), Status::kOk);
+    CHECK_STATUS(StreamCreate(config, &engine, memory.data(), StreamBytes(config), &stream),
+                 Status::kOk);
     CHECK_LE(StreamBytes(config), StreamMemory(config));
     CHECK_LE(StreamMemory(config), StreamBytes(config) + 448);
     const int latency = StreamLatency(stream);
@@ -166,14 +192,17 @@ void SubtractsTheRunningMean() {
     for (const std::vector<int16_t>& out : Run(stream, config, pcm)) {
       for (int i = 0; i < latency; ++i) CHECK_EQ(out[i], 0);
       double worst = 0;
-      for (size_t i = latency; i < pcm.size(); ++i) worst = std::max(worst, std::abs(out[i] - expected[i - latency]));
+      for (size_t i = latency; i < pcm.size(); ++i)
+        worst = std::max(worst, std::abs(out[i] - expected[i - latency]));
       CHECK_LE(worst, 0.51);
     }
     CHECK_STATUS(StreamReset(stream), Status::kOk);
-    for (const std::vector<int16_t>& out : Run(stream, config, std::vector<int16_t>(50 * config.hop, 3277))) {
+    for (const std::vector<int16_t>& out :
+         Run(stream, config, std::vector<int16_t>(50 * config.hop, 3277))) {
       for (const int16_t sample : out) CHECK_EQ(sample, 0);
     }
-    for (int i = 0; i < StreamInputs(config); ++i) CHECK_EQ(StreamFeatures(stream)[i], config.features.zero_point);
+    for (int i = 0; i < StreamInputs(config); ++i)
+      CHECK_EQ(StreamFeatures(stream)[i], config.features.zero_point);
     StreamDestroy(stream);
   }
 }
@@ -187,12 +216,14 @@ void SourcesAreApart() {
   FixedEngine engine(bins, masks);
   std::vector<Block> memory = Memory(config);
   Stream* stream;
-  CHECK_STATUS(StreamCreate(config, &engine, memory.data(), StreamBytes(config), &stream), Status::kOk);
+  CHECK_STATUS(StreamCreate(config, &engine, memory.data(), StreamBytes(config), &stream),
+               Status::kOk);
   const std::vector<int16_t> pcm = Sound(100 * 128);
   const auto out = Run(stream, config, pcm);
   for (size_t i = 0; i < pcm.size(); ++i) CHECK_EQ(out[1][i], 0);
   for (size_t i = 128; i < pcm.size(); ++i) CHECK_LE(std::abs(out[0][i] - pcm[i - 128]), 1);
-  for (int i = 0; i < bins; ++i) CHECK_EQ(StreamMasks(stream)[i] + StreamMasks(stream)[bins + i], 126);
+  for (int i = 0; i < bins; ++i)
+    CHECK_EQ(StreamMasks(stream)[i] + StreamMasks(stream)[bins + i], 126);
 }
 
 // In every band, the masks of one source follow those of the other, and a pool has one mask. The
@@ -205,7 +236,8 @@ void MasksOfBands() {
   FixedEngine engine(StreamInputs(config), masks);
   std::vector<Block> memory = Memory(config);
   Stream* stream;
-  CHECK_STATUS(StreamCreate(config, &engine, memory.data(), StreamBytes(config), &stream), Status::kOk);
+  CHECK_STATUS(StreamCreate(config, &engine, memory.data(), StreamBytes(config), &stream),
+               Status::kOk);
   const std::vector<int16_t> pcm = Sound(2 * hop);
   // the second hop is complete: its window and the one before contribute to it
   const auto out = Run(stream, config, pcm);
@@ -215,20 +247,27 @@ void MasksOfBands() {
       std::vector<std::complex<double>> masked(window / 2 + 1);
       for (int bin = 0; bin <= window / 2; ++bin) {
         const int value = bin < 64 ? bin : bin == 128 ? 95 : 64 + (bin - 64) / 2;
-        const double mask = (masks[(value / width * 2 + source) * width + value % width] + 1) / 128.0;
+        const double mask =
+            (masks[(value / width * 2 + source) * width + value % width] + 1) / 128.0;
         for (int n = 0; n < window; ++n) {
           const int at = n + (frame - 1) * hop;
-          if (at >= 0) masked[bin] += mask * pcm[at] * config.analysis[n] * std::polar(1.0, -2 * kPi * bin * n / window);
+          if (at >= 0)
+            masked[bin] +=
+                mask * pcm[at] * config.analysis[n] * std::polar(1.0, -2 * kPi * bin * n / window);
         }
       }
       for (int n = 0; n < hop; ++n) {
         const int in_frame = n + (frame == 0 ? hop : 0);
         double sample = masked[0].real() + masked[window / 2].real() * (in_frame % 2 ? -1 : 1);
-        for (int bin = 1; bin < window / 2; ++bin) sample += 2 * (masked[bin] * std::polar(1.0, 2 * kPi * bin * in_frame / window)).real();
+        for (int bin = 1; bin < window / 2; ++bin)
+          sample += 2 * (masked[bin] * std::polar(1.0, 2 * kPi * bin * in_frame / window)).real();
         expected[n] += sample / window * config.analysis[in_frame];
       }
     }
-    for (int n = 0; n < hop; ++n) CHECK_LE(std::abs(out[source][hop + n] - std::lround(std::fmax(-32768, std::fmin(32767, expected[n])))), 1);
+    for (int n = 0; n < hop; ++n)
+      CHECK_LE(std::abs(out[source][hop + n] -
+                        std::lround(std::fmax(-32768, std::fmin(32767, expected[n])))),
+               1);
   }
 }
 
@@ -239,7 +278,8 @@ void Saturates() {
   FixedEngine engine(129, std::vector<int8_t>(129, 127));
   std::vector<Block> memory = Memory(config);
   Stream* stream;
-  CHECK_STATUS(StreamCreate(config, &engine, memory.data(), StreamBytes(config), &stream), Status::kOk);
+  CHECK_STATUS(StreamCreate(config, &engine, memory.data(), StreamBytes(config), &stream),
+               Status::kOk);
   const std::vector<int16_t> pcm = Sound(20 * 128);
   const std::vector<int16_t> out = Run(stream, config, pcm)[0];
   int low = 0, high = 0;
@@ -258,7 +298,8 @@ void ResetStartsAnew(const StreamConfig& config) {
   FixedEngine engine(StreamBins(config), std::vector<int8_t>(StreamBins(config), 93));
   std::vector<Block> memory = Memory(config);
   Stream* stream;
-  CHECK_STATUS(StreamCreate(config, &engine, memory.data(), StreamBytes(config), &stream), Status::kOk);
+  CHECK_STATUS(StreamCreate(config, &engine, memory.data(), StreamBytes(config), &stream),
+               Status::kOk);
   const std::vector<int16_t> pcm = Sound(50 * 64);
   const auto first = Run(stream, config, pcm);
   CHECK_EQ(engine.hops, 50);
@@ -276,12 +317,15 @@ void FeaturesByDefinition(StreamConfig config, float exponent, const Quantizatio
   config.features = quantization;
   config = WithTables(config);
   const int window = config.window, bins = StreamBins(config), bands = std::max(1, config.bands);
-  const int values = StreamValues(config), width = values / bands, seen = width + 2 * config.neighbours;
+  const int values = StreamValues(config), width = values / bands,
+            seen = width + 2 * config.neighbours;
   FixedEngine engine(StreamInputs(config), std::vector<int8_t>(values, 0));
   std::vector<Block> memory = Memory(config);
   Stream* stream;
-  CHECK_STATUS(StreamCreate(config, &engine, memory.data(), StreamBytes(config), &stream), Status::kOk);
-  std::vector<int16_t> pcm = config.dc_kept ? SoundOnDc(40 * config.hop) : Sound(40 * config.hop), out(config.hop);
+  CHECK_STATUS(StreamCreate(config, &engine, memory.data(), StreamBytes(config), &stream),
+               Status::kOk);
+  std::vector<int16_t> pcm = config.dc_kept ? SoundOnDc(40 * config.hop) : Sound(40 * config.hop),
+                       out(config.hop);
   // a power of 0 gives a feature of 0
   std::fill(pcm.end() - 3 * config.hop, pcm.end(), int16_t{0});
   const std::vector<double> analysed = LessRunningMean(pcm, config);
@@ -296,7 +340,8 @@ void FeaturesByDefinition(StreamConfig config, float exponent, const Quantizatio
       std::complex<double> sum = 0;
       for (int n = 0; n < window; ++n) {
         const double analysis = std::sqrt(0.5 - 0.5 * std::cos(2 * kPi * n / window));
-        sum += padded[hop * config.hop + n] / 32768.0 * analysis * std::polar(1.0, -2 * kPi * bin * n / window);
+        sum += padded[hop * config.hop + n] / 32768.0 * analysis *
+               std::polar(1.0, -2 * kPi * bin * n / window);
       }
       powers[bin] = std::norm(sum);
     }
@@ -316,7 +361,8 @@ void FeaturesByDefinition(StreamConfig config, float exponent, const Quantizatio
         const int count = config.bands == 0 || value < 64 ? 1 : config.pool;
         for (int bin = first; bin < first + count; ++bin) power += powers[bin] / count;
       }
-      const double q = std::rint(std::pow(power * gain, exponent / 2.0) / quantization.scale) + quantization.zero_point;
+      const double q = std::rint(std::pow(power * gain, exponent / 2.0) / quantization.scale) +
+                       quantization.zero_point;
       const int expected = static_cast<int>(std::fmax(-128, std::fmin(127, q)));
       const int difference = std::abs(StreamFeatures(stream)[i] - expected);
       CHECK_LE(difference, 1);
@@ -364,12 +410,14 @@ void Errors() {
   bad[27].dc_kept = NAN;
   for (const StreamConfig& config : bad) {
     CHECK_EQ(StreamBytes(config), size_t{0});
-    CHECK_STATUS(StreamCreate(config, &engine, memory.data(), memory.size() * 16, &stream), Status::kBadConfig);
+    CHECK_STATUS(StreamCreate(config, &engine, memory.data(), memory.size() * 16, &stream),
+                 Status::kBadConfig);
     CHECK_TRUE(stream == nullptr);
   }
   const size_t bytes = StreamBytes(good);
   CHECK_STATUS(StreamCreate(good, &engine, memory.data(), bytes - 1, &stream), Status::kBadMemory);
-  CHECK_STATUS(StreamCreate(good, &engine, memory[0].bytes + 4, bytes, &stream), Status::kBadMemory);
+  CHECK_STATUS(StreamCreate(good, &engine, memory[0].bytes + 4, bytes, &stream),
+               Status::kBadMemory);
   CHECK_STATUS(StreamCreate(good, &engine, nullptr, bytes, &stream), Status::kBadMemory);
   FixedEngine narrow(65, std::vector<int8_t>(65)), two(129, std::vector<int8_t>(258));
   CHECK_STATUS(StreamCreate(good, &narrow, memory.data(), bytes, &stream), Status::kEngineMismatch);
@@ -412,7 +460,9 @@ int main() {
   groupcomm::FeaturesByDefinition(groupcomm::Banded(1, 16, 1, 0, 0.9f), 0.5f, {0.02f, -128});
   groupcomm::FeaturesByDefinition(groupcomm::Banded(1, 5, 4, 16, 0), 0.3f, {0.01f, 5});
   groupcomm::FeaturesByDefinition(groupcomm::WithoutDc(bins, 0.984f), 0.3f, groupcomm::kFeatures);
-  groupcomm::FeaturesByDefinition(groupcomm::WithoutDc(groupcomm::Banded(1, 12, 2, 4, 0.992f), 0.92f), 0.3f, {0.01f, -120});
-  groupcomm::FeaturesByDefinition(groupcomm::WithoutDc(groupcomm::Config(512, 64, 1), 0.996f), 0.5f, {0.03f, 10});
+  groupcomm::FeaturesByDefinition(
+      groupcomm::WithoutDc(groupcomm::Banded(1, 12, 2, 4, 0.992f), 0.92f), 0.3f, {0.01f, -120});
+  groupcomm::FeaturesByDefinition(groupcomm::WithoutDc(groupcomm::Config(512, 64, 1), 0.996f), 0.5f,
+                                  {0.03f, 10});
   groupcomm::Errors();
 }

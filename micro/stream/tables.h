@@ -10,6 +10,7 @@ namespace groupcomm {
 
 // analysis: periodic square-root Hann window. steps: the powers at which a feature takes its next
 // value, as the bits of a float, ascending.
-void StreamTables(const StreamConfig& config, float* analysis /* (window) */, int32_t* steps /* (kFeatureSteps) */);
+void StreamTables(const StreamConfig& config, float* analysis /* (window) */,
+                  int32_t* steps /* (kFeatureSteps) */);
 
 }  // namespace groupcomm

@@ -15,7 +15,8 @@ std::atomic<size_t> allocations{0};
 
 // AddressSanitizer replaces malloc for the whole process, and reports each allocation through this
 // hook. Debian's GCC has no header for this function of its library.
-extern "C" int __sanitizer_install_malloc_and_free_hooks(void (*allocated)(const volatile void*, size_t),
+extern "C" int __sanitizer_install_malloc_and_free_hooks(void (*allocated)(const volatile void*,
+                                                                           size_t),
                                                          void (*freed)(const volatile void*));
 
 namespace {
@@ -80,7 +81,9 @@ namespace groupcomm::testing {
 
 // RTLD_DEFAULT searches in the order in which the dynamic linker resolves the undefined symbols of
 // a shared library.
-bool CountsSharedLibraries() { return dlsym(RTLD_DEFAULT, "malloc") == reinterpret_cast<void*>(&malloc); }
+bool CountsSharedLibraries() {
+  return dlsym(RTLD_DEFAULT, "malloc") == reinterpret_cast<void*>(&malloc);
+}
 
 }  // namespace groupcomm::testing
 

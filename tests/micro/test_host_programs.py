@@ -221,6 +221,7 @@ def test_separate_equals_python(wav, tmp_path):
     assert sorted(p.name for p in wavs[0].parent.iterdir()) == ["a.b_speech.wav"]
 
 
+@pytest.mark.tensorflow
 def test_separate_equals_python_with_two_sources(two_sources, wav, tmp_path):
     wavs = check_stream(two_sources, wav, tmp_path)
     assert [p.name for p in wavs] == ["a.b_speaker1.wav", "a.b_speaker2.wav"]

@@ -15,8 +15,8 @@
 
 class GroupCommClass {
  public:
-  static constexpr int kSampleRate = GROUPCOMM_SAMPLE_RATE;          // Hz
-  static constexpr int kHop = GROUPCOMM_HOP;                         // samples
+  static constexpr int kSampleRate = GROUPCOMM_SAMPLE_RATE;  // Hz
+  static constexpr int kHop = GROUPCOMM_HOP;                 // samples
   // delay of the output in samples
   static constexpr int kLatency = GROUPCOMM_WINDOW - GROUPCOMM_HOP;
   static constexpr int kSources = GROUPCOMM_SOURCES;

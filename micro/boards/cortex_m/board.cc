@@ -8,9 +8,9 @@ namespace groupcomm::board {
 namespace {
 
 // Modes of fopen, by their index in the list of the specification.
-constexpr int kReadBytes = 1;     // rb
-constexpr int kWriteText = 4;     // w
-constexpr int kWriteBytes = 5;    // wb
+constexpr int kReadBytes = 1;   // rb
+constexpr int kWriteText = 4;   // w
+constexpr int kWriteBytes = 5;  // wb
 
 int OpenHandle(const char* path, int mode) {
   const struct {
@@ -67,9 +67,13 @@ bool File::Open(const char* path, Mode mode) {
 
 int File::Length() const { return Semihost(kSemihostLength, &handle_); }
 
-int File::Read(void* data, int bytes) { return bytes - Transfer(kSemihostRead, handle_, data, bytes); }
+int File::Read(void* data, int bytes) {
+  return bytes - Transfer(kSemihostRead, handle_, data, bytes);
+}
 
-bool File::Write(const void* data, int bytes) { return Transfer(kSemihostWrite, handle_, data, bytes) == 0; }
+bool File::Write(const void* data, int bytes) {
+  return Transfer(kSemihostWrite, handle_, data, bytes) == 0;
+}
 
 bool File::Close() { return Semihost(kSemihostClose, &handle_) == 0; }
 

@@ -38,8 +38,8 @@ class File {
   File(const File&) = delete;
   File& operator=(const File&) = delete;
 
-  bool Open(const char* path, Mode mode);  // kWrite truncates the file
-  int Length() const;                      // bytes; -1 on failure
+  bool Open(const char* path, Mode mode);         // kWrite truncates the file
+  int Length() const;                             // bytes; -1 on failure
   int Read(void* data /* (bytes) */, int bytes);  // bytes read; fewer at the end or on failure
   bool Write(const void* data /* (bytes) */, int bytes);
   bool Close();

@@ -23,12 +23,13 @@ namespace groupcomm::board {
 
 #define BOARD_LINE_TEXT(line) #line
 #define BOARD_LINE(line) BOARD_LINE_TEXT(line)
-#define CHECK_OP(a, op, b)                                                                                           \
-  do {                                                                                                               \
-    const int64_t check_a = (a), check_b = (b);                                                                      \
-    if (!(check_a op check_b)) {                                                                                     \
-      groupcomm::board::FailCheck(__FILE__ ":" BOARD_LINE(__LINE__) ": ", #a " " #op " " #b, check_a, check_b);         \
-    }                                                                                                                \
+#define CHECK_OP(a, op, b)                                                                   \
+  do {                                                                                       \
+    const int64_t check_a = (a), check_b = (b);                                              \
+    if (!(check_a op check_b)) {                                                             \
+      groupcomm::board::FailCheck(__FILE__ ":" BOARD_LINE(__LINE__) ": ", #a " " #op " " #b, \
+                                  check_a, check_b);                                         \
+    }                                                                                        \
   } while (false)
 
 #define CHECK_EQ(a, b) CHECK_OP(a, ==, b)

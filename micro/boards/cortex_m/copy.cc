@@ -3,9 +3,9 @@
 
 #include "micro/boards/cortex_m/board.h"
 
-using groupcomm::board::PrintError;
 using groupcomm::board::File;
 using groupcomm::board::Print;
+using groupcomm::board::PrintError;
 
 namespace {
 
@@ -21,7 +21,8 @@ int main(int argc, char** argv) {
   static char block[65536];
   if (argc != 4) return 3;
   const int bytes = std::atoi(argv[3]);
-  if (bytes < 1 || bytes > static_cast<int>(sizeof(block))) return Fail(argv[3], ": not a valid block size\n");
+  if (bytes < 1 || bytes > static_cast<int>(sizeof(block)))
+    return Fail(argv[3], ": not a valid block size\n");
   File from, to;
   if (!from.Open(argv[1], File::Mode::kRead)) return Fail(argv[1], ": cannot read\n");
   if (!to.Open(argv[2], File::Mode::kWrite)) return Fail(argv[2], ": cannot write\n");

@@ -13,10 +13,21 @@ constexpr int kPassthroughHop = 128, kPassthroughInputs = 96;
 
 // The config has a running level of 1 s, 12 bands, and the upper half of the bins in pairs.
 inline StreamConfig PassthroughConfig() {
-  static float analysis[2 * kPassthroughHop];   // (window)
+  static float analysis[2 * kPassthroughHop];  // (window)
   static int32_t steps[kFeatureSteps];
-  StreamConfig config = {2 * kPassthroughHop, kPassthroughHop, 1, 0.3f, {0.01f, -128}, {1.0f / 255, -128}, 0.99203f, 12, 2, 0, 0,
-                         analysis, steps};
+  StreamConfig config = {2 * kPassthroughHop,
+                         kPassthroughHop,
+                         1,
+                         0.3f,
+                         {0.01f, -128},
+                         {1.0f / 255, -128},
+                         0.99203f,
+                         12,
+                         2,
+                         0,
+                         0,
+                         analysis,
+                         steps};
   StreamTables(config, analysis, steps);
   return config;
 }
@@ -25,7 +36,8 @@ class PassthroughEngine final : public Engine {
  public:
   int features() const override { return kPassthroughInputs; }
   int masks() const override { return kPassthroughInputs; }
-  Status Run(const int8_t* features /* (kPassthroughInputs) */, int8_t* masks /* (kPassthroughInputs) */) override {
+  Status Run(const int8_t* features /* (kPassthroughInputs) */,
+             int8_t* masks /* (kPassthroughInputs) */) override {
     std::memcpy(masks, features, kPassthroughInputs);
     return Status::kOk;
   }

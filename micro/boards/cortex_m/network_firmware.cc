@@ -93,7 +93,8 @@ int Separate(CountingEngine* engine, char** paths /* PCM SOUND FEATURES MASKS */
   File pcm, written[3];
   if (!pcm.Open(paths[0], File::Mode::kRead)) return Fail(paths[0], "cannot read");
   for (int i = 0; i < 3; ++i) {
-    if (!written[i].Open(paths[i + 1], File::Mode::kWrite)) return Fail(paths[i + 1], "cannot write");
+    if (!written[i].Open(paths[i + 1], File::Mode::kWrite))
+      return Fail(paths[i + 1], "cannot write");
   }
   static int16_t in[kMaxHop], out[kMaxSources * kMaxHop];  // (hop), (sources, hop)
   const int hop_bytes = n.hop * static_cast<int>(sizeof(int16_t));
@@ -104,8 +105,10 @@ int Separate(CountingEngine* engine, char** paths /* PCM SOUND FEATURES MASKS */
     SpanEnd<0>();
     if (status != Status::kOk) return Fail(paths[0], StatusText(status));
     if (!written[0].Write(out, n.sources * hop_bytes)) return Fail(paths[1], "cannot write");
-    if (!written[1].Write(StreamFeatures(stream), engine->features())) return Fail(paths[2], "cannot write");
-    if (!written[2].Write(StreamMasks(stream), engine->masks())) return Fail(paths[3], "cannot write");
+    if (!written[1].Write(StreamFeatures(stream), engine->features()))
+      return Fail(paths[2], "cannot write");
+    if (!written[2].Write(StreamMasks(stream), engine->masks()))
+      return Fail(paths[3], "cannot write");
   }
   for (int i = 0; i < 3; ++i) {
     if (!written[i].Close()) return Fail(paths[i + 1], "cannot write");
@@ -130,12 +133,16 @@ int ParseInt(const char* text) {
 int main(int argc, char** argv) {
   static CountingEngine engine;
   const gc_model& n = GROUPCOMM_NETWORK;
-  if (n.hop > kMaxHop || n.sources > kMaxSources || n.inputs > kMaxValues || n.outputs > kMaxValues) {
+  if (n.hop > kMaxHop || n.sources > kMaxSources || n.inputs > kMaxValues ||
+      n.outputs > kMaxValues) {
     return Fail(n.name, "larger than this program's buffers");
   }
   if (engine.Init() != Status::kOk) return Fail(n.name, "memory does not fit");
   if (argc == 6 && StringsEqual(argv[1], "stream")) return Separate(&engine, argv + 2);
-  if (argc == 5 && StringsEqual(argv[1], "replay")) return Replay(&engine, argv[2], argv[3], ParseInt(argv[4]), true);
-  if (argc == 5 && StringsEqual(argv[1], "stream_on")) return Replay(&engine, argv[2], argv[3], ParseInt(argv[4]), false);
-  return Fail(argv[0], "usage: stream PCM SOUND FEATURES MASKS | replay|stream_on FEATURES MASKS PASSES");
+  if (argc == 5 && StringsEqual(argv[1], "replay"))
+    return Replay(&engine, argv[2], argv[3], ParseInt(argv[4]), true);
+  if (argc == 5 && StringsEqual(argv[1], "stream_on"))
+    return Replay(&engine, argv[2], argv[3], ParseInt(argv[4]), false);
+  return Fail(argv[0],
+              "usage: stream PCM SOUND FEATURES MASKS | replay|stream_on FEATURES MASKS PASSES");
 }

@@ -72,8 +72,10 @@ int main() {
   const StreamConfig config = StreamConfigOf(n);
   Stream* stream;
   Status status = engine.Init(n, network_memory, sizeof(network_memory));
-  if (status == Status::kOk) status = StreamCreate(config, &engine, stream_memory, sizeof(stream_memory), &stream);
-  if (status == Status::kOk) status = server.Init(n, &engine, stream, &port, kClockHz, server_memory, sizeof(server_memory));
+  if (status == Status::kOk)
+    status = StreamCreate(config, &engine, stream_memory, sizeof(stream_memory), &stream);
+  if (status == Status::kOk)
+    status = server.Init(n, &engine, stream, &port, kClockHz, server_memory, sizeof(server_memory));
   if (status != Status::kOk) BoardFail(StatusText(status), static_cast<int32_t>(status));
   systick->reload = 0xFFFFFF;
   systick->control = 5;  // the core's clock, no interrupt

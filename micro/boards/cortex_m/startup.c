@@ -44,7 +44,8 @@ static void Say(const char* text) { Semihost(kSemihostWriteText, text); }
 
 static void SayHex(uint32_t value) {
   char text[11] = "0x";
-  for (int digit = 0; digit < 8; ++digit) text[2 + digit] = "0123456789abcdef"[value >> (28 - 4 * digit) & 15];
+  for (int digit = 0; digit < 8; ++digit)
+    text[2 + digit] = "0123456789abcdef"[value >> (28 - 4 * digit) & 15];
   text[10] = 0;
   Say(text);
 }
@@ -112,7 +113,8 @@ __attribute__((used, noreturn)) static void Start(void) {
   __asm__ volatile("dsb\n isb" ::: "memory");
 #endif
   *kConfiguration |= 1u << 4;  // a division by zero is a fault, as on the host
-  for (void (*const* construct)(void) = init_array_start; construct != init_array_end; ++construct) (*construct)();
+  for (void (*const* construct)(void) = init_array_start; construct != init_array_end; ++construct)
+    (*construct)();
   static char* argv[kMaxArguments];
   const int argc = Arguments(argv);
   BoardExit(main(argc, argv));
@@ -150,7 +152,14 @@ struct Frame {
 
 // Names of the exceptions, by their number.
 static const char* const kExceptions[] = {
-    0, 0, "not maskable interrupt", "hard fault", "memory fault", "bus fault", "usage fault", "secure fault",
+    0,
+    0,
+    "not maskable interrupt",
+    "hard fault",
+    "memory fault",
+    "bus fault",
+    "usage fault",
+    "secure fault",
 };
 
 static const struct {
@@ -175,11 +184,14 @@ static const struct {
 
 __attribute__((used, noreturn)) static void Report(const struct Frame* frame, uint32_t exception) {
   const uint32_t status = *kFaultStatus;
-  Say(exception < sizeof(kExceptions) / sizeof(kExceptions[0]) && kExceptions[exception] ? kExceptions[exception] : "unexpected interrupt");
+  Say(exception < sizeof(kExceptions) / sizeof(kExceptions[0]) && kExceptions[exception]
+          ? kExceptions[exception]
+          : "unexpected interrupt");
   // After an overflow, the frame is missing or incomplete.
   const uint32_t* words = (const uint32_t*)frame;
   if (words < stack_limit) Say(": stack overflow");
-  if (words >= stack_limit && words + 8 <= stack_top && !(status & (1u << 4 | 1u << 12 | 1u << 20))) {
+  if (words >= stack_limit && words + 8 <= stack_top &&
+      !(status & (1u << 4 | 1u << 12 | 1u << 20))) {
     Say(" at pc ");
     SayHex(frame->pc);
     Say(", called from ");
@@ -213,5 +225,6 @@ __attribute__((naked)) static void Fault(void) {
 // The initial stack pointer, Reset, and the handlers of the core's exceptions. No peripheral
 // interrupt is ever enabled.
 __attribute__((section(".vectors"), used)) static const void* const kVectors[16] = {
-    stack_top, Reset, Fault, Fault, Fault, Fault, Fault, Fault, Fault, Fault, Fault, Fault, Fault, Fault, Fault, Fault,
+    stack_top, Reset, Fault, Fault, Fault, Fault, Fault, Fault,
+    Fault,     Fault, Fault, Fault, Fault, Fault, Fault, Fault,
 };

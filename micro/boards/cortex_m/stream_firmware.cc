@@ -44,7 +44,8 @@ int main(int argc, char** argv) {
     SpanEnd<0>();
     if (status != Status::kOk) return Fail(argv[1], StatusText(status));
     if (!sound.Write(out, sizeof(out))) return Fail(argv[2], "cannot write");
-    if (!features.Write(StreamFeatures(stream), kPassthroughInputs)) return Fail(argv[3], "cannot write");
+    if (!features.Write(StreamFeatures(stream), kPassthroughInputs))
+      return Fail(argv[3], "cannot write");
   }
   if (!sound.Close()) return Fail(argv[2], "cannot write");
   if (!features.Close()) return Fail(argv[3], "cannot write");

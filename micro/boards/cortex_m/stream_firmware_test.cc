@@ -44,22 +44,29 @@ int main(int argc, char** argv) {
   using namespace groupcomm;         // NOLINT
   using namespace groupcomm::board;  // NOLINT
   CHECK_EQ(argc, 4);
-  const std::string folder = std::getenv("TEST_TMPDIR"), sound = folder + "/sound", features = folder + "/features";
+  const std::string folder = std::getenv("TEST_TMPDIR"), sound = folder + "/sound",
+                    features = folder + "/features";
   const std::string count = folder + "/count.json";
-  CHECK_EQ(std::system((std::string(argv[1]) + " --count " + count + " " + argv[2] + " " + sound + " " + features).c_str()), 0);
+  CHECK_EQ(std::system((std::string(argv[1]) + " --count " + count + " " + argv[2] + " " + sound +
+                        " " + features)
+                           .c_str()),
+           0);
 
   const std::vector<int16_t> pcm = Read<int16_t>(argv[2]);
   const StreamConfig config = PassthroughConfig();
-  const int hop = kPassthroughHop, inputs = kPassthroughInputs, hops = static_cast<int>(pcm.size()) / hop;
+  const int hop = kPassthroughHop, inputs = kPassthroughInputs,
+            hops = static_cast<int>(pcm.size()) / hop;
   CHECK_LE(100, hops);
-  std::vector<int16_t> expected(hops * hop);          // (hops, hop)
+  std::vector<int16_t> expected(hops * hop);             // (hops, hop)
   std::vector<int8_t> expected_features(hops * inputs);  // (hops, inputs)
   PassthroughEngine engine;
   std::vector<std::max_align_t> memory(StreamBytes(config) / sizeof(std::max_align_t) + 1);
   Stream* stream;
-  CHECK_STATUS(StreamCreate(config, &engine, memory.data(), StreamBytes(config), &stream), Status::kOk);
+  CHECK_STATUS(StreamCreate(config, &engine, memory.data(), StreamBytes(config), &stream),
+               Status::kOk);
   for (int i = 0; i < hops; ++i) {
-    CHECK_STATUS(StreamProcess(stream, pcm.data() + i * hop, expected.data() + i * hop), Status::kOk);
+    CHECK_STATUS(StreamProcess(stream, pcm.data() + i * hop, expected.data() + i * hop),
+                 Status::kOk);
     std::memcpy(expected_features.data() + i * inputs, StreamFeatures(stream), inputs);
   }
   Compare("samples", Read<int16_t>(sound), expected);
@@ -70,7 +77,10 @@ int main(int argc, char** argv) {
   long long runs = 0, least = 0, worst = 0;
   const size_t at = counted.find("{\"span\": 0, ");
   CHECK_TRUE(at != std::string::npos);
-  CHECK_EQ(std::sscanf(counted.c_str() + at, "{\"span\": 0, \"runs\": %lld, \"least\": %lld, \"worst\": %lld", &runs, &least, &worst), 3);
+  CHECK_EQ(std::sscanf(counted.c_str() + at,
+                       "{\"span\": 0, \"runs\": %lld, \"least\": %lld, \"worst\": %lld", &runs,
+                       &least, &worst),
+           3);
   std::printf("instructions per hop: %lld to %lld\n", least, worst);
   CHECK_EQ(runs, hops);
   CHECK_LE(worst, std::atoll(argv[3]));

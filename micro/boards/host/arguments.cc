@@ -5,9 +5,12 @@
 
 namespace groupcomm::host {
 
-bool Program::Parse(int argc, char** argv, const std::vector<std::string>& required, const std::vector<std::string>& optional) {
+bool Program::Parse(int argc, char** argv, const std::vector<std::string>& required,
+                    const std::vector<std::string>& optional) {
   const auto known = [&](const std::string& name) {
-    return std::count(required.begin(), required.end(), name) + std::count(optional.begin(), optional.end(), name) > 0;
+    return std::count(required.begin(), required.end(), name) +
+               std::count(optional.begin(), optional.end(), name) >
+           0;
   };
   const auto refuse = [this](const std::string& message) {
     Fail(message + "; usage: " + name_ + " " + usage_);

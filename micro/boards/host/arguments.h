@@ -17,7 +17,8 @@ class Program {
 
   // Parses the arguments. When it returns false, the program ends with exit_code(). No option may
   // occur twice.
-  bool Parse(int argc, char** argv, const std::vector<std::string>& required, const std::vector<std::string>& optional);
+  bool Parse(int argc, char** argv, const std::vector<std::string>& required,
+             const std::vector<std::string>& optional);
 
   bool Has(const std::string& name) const { return values_.count(name) != 0; }
   const std::string& operator[](const std::string& name) const { return values_.at(name); }

@@ -27,7 +27,8 @@ constexpr const char* kConvert = "; convert the network again with `groupcomm co
 // are not used.
 class Fields {
  public:
-  Fields(const json& object, std::string where, std::string* error) : object_(object), where_(std::move(where)), error_(error) {}
+  Fields(const json& object, std::string where, std::string* error)
+      : object_(object), where_(std::move(where)), error_(error) {}
 
   bool ok() const { return error_->empty(); }
 
@@ -50,10 +51,12 @@ class Fields {
   int64_t Integer(const char* key, int64_t low, int64_t high) const {
     const json& value = Get(key, &json::is_number_integer, "an integer");
     if (!value.is_number_integer()) return low;
-    const bool huge = value.is_number_unsigned() && value.get<uint64_t>() > static_cast<uint64_t>(INT64_MAX);
+    const bool huge =
+        value.is_number_unsigned() && value.get<uint64_t>() > static_cast<uint64_t>(INT64_MAX);
     const int64_t number = huge ? INT64_MAX : value.get<int64_t>();
     if (number < low || number > high) {
-      Fail(key, "is " + Text(value) + ", not in " + std::to_string(low) + ".." + std::to_string(high));
+      Fail(key,
+           "is " + Text(value) + ", not in " + std::to_string(low) + ".." + std::to_string(high));
     }
     return number;
   }
@@ -61,7 +64,8 @@ class Fields {
   float Positive(const char* key) const {
     const json& value = Get(key, &json::is_number, "a number");
     const float number = value.is_number() ? static_cast<float>(value.get<double>()) : 1.0f;
-    if (!std::isfinite(number) || number <= 0) Fail(key, "is " + Text(value) + ", not a positive float32");
+    if (!std::isfinite(number) || number <= 0)
+      Fail(key, "is " + Text(value) + ", not a positive float32");
     return number;
   }
 
@@ -70,7 +74,8 @@ class Fields {
   float NotNegative(const char* key) const {
     const json& value = Get(key, &json::is_number, "a number");
     const float number = value.is_number() ? static_cast<float>(value.get<double>()) : 0.0f;
-    if (!std::isfinite(number) || number < 0) Fail(key, "is " + Text(value) + ", not a float32 of 0 or more");
+    if (!std::isfinite(number) || number < 0)
+      Fail(key, "is " + Text(value) + ", not a float32 of 0 or more");
     return number;
   }
 
@@ -97,7 +102,8 @@ class Fields {
 };
 
 // Reads a file of the bundle, and checks its size and its CRC-32.
-bool ReadPart(const std::string& folder, const Fields& fields, int64_t bytes, std::vector<uint8_t>* content, std::string* error) {
+bool ReadPart(const std::string& folder, const Fields& fields, int64_t bytes,
+              std::vector<uint8_t>* content, std::string* error) {
   const std::string name = fields.String("file");
   const uint32_t crc = static_cast<uint32_t>(fields.Integer("crc32", 0, UINT32_MAX));
   if (!fields.ok()) return false;
@@ -109,7 +115,8 @@ bool ReadPart(const std::string& folder, const Fields& fields, int64_t bytes, st
   const std::string file = (std::filesystem::path(folder) / path).string();
   if (!ReadFile(file, content, error)) return false;
   if (static_cast<int64_t>(content->size()) != bytes) {
-    *error = file + ": " + std::to_string(content->size()) + " bytes, bundle.json says " + std::to_string(bytes) + kConvert;
+    *error = file + ": " + std::to_string(content->size()) + " bytes, bundle.json says " +
+             std::to_string(bytes) + kConvert;
     return false;
   }
   if (crc32(0, content->data(), content->size()) != crc) {
@@ -120,7 +127,8 @@ bool ReadPart(const std::string& folder, const Fields& fields, int64_t bytes, st
 }
 
 Quantization ReadTensor(const Fields& fields, int count) {
-  const Quantization q{fields.Positive("scale"), static_cast<int>(fields.Integer("zero_point", -128, 127))};
+  const Quantization q{fields.Positive("scale"),
+                       static_cast<int>(fields.Integer("zero_point", -128, 127))};
   if (const std::string dtype = fields.String("dtype"); fields.ok() && dtype != "int8") {
     fields.Fail("dtype", "is \"" + dtype + "\", not \"int8\"");
   }
@@ -166,7 +174,8 @@ class CapturedStderr {
   int file_, saved_;
 };
 
-Status Place(const Bundle& bundle, std::vector<uint8_t>* arena, TflmEngine* engine, Kernels kernels) {
+Status Place(const Bundle& bundle, std::vector<uint8_t>* arena, TflmEngine* engine,
+             Kernels kernels) {
   static_assert(__STDCPP_DEFAULT_NEW_ALIGNMENT__ >= 16, "model and arena are vectors");
   std::vector<const char*> names;
   for (const std::string& name : bundle.operators) names.push_back(name.c_str());
@@ -190,7 +199,8 @@ bool LoadBundle(const std::string& folder, Bundle* bundle, std::string* error) {
   const std::string file = (std::filesystem::path(folder) / "bundle.json").string();
   std::vector<uint8_t> text;
   if (!ReadFile(file, &text, error)) return false;
-  const json description = json::parse(text.begin(), text.end(), nullptr, /*allow_exceptions=*/false);
+  const json description =
+      json::parse(text.begin(), text.end(), nullptr, /*allow_exceptions=*/false);
   if (!description.is_object()) {
     *error = file + ": not a JSON object, cut short or damaged" + kConvert;
     return false;
@@ -202,10 +212,12 @@ bool LoadBundle(const std::string& folder, Bundle* bundle, std::string* error) {
   const Fields signal = top.Object("signal");
   bundle->sample_rate = static_cast<int>(signal.Integer("sample_rate", 8000, 48000));
   const int window = static_cast<int>(signal.Integer("window", 32, 4096));
-  if (signal.ok() && (window & (window - 1)) != 0) signal.Fail("window", "is " + std::to_string(window) + ", not a power of two");
+  if (signal.ok() && (window & (window - 1)) != 0)
+    signal.Fail("window", "is " + std::to_string(window) + ", not a power of two");
   const int hop = static_cast<int>(signal.Integer("hop", 1, window / 2));
   if (signal.ok() && window / 2 % hop != 0) {
-    signal.Fail("hop", "is " + std::to_string(hop) + ", not a divisor of half the window of " + std::to_string(window));
+    signal.Fail("hop", "is " + std::to_string(hop) + ", not a divisor of half the window of " +
+                           std::to_string(window));
   }
   const float exponent = signal.Positive("exponent");
   StreamConfig stream = {};
@@ -213,23 +225,29 @@ bool LoadBundle(const std::string& folder, Bundle* bundle, std::string* error) {
   stream.hop = hop;
   stream.exponent = exponent;
   const float level = signal.NotNegative("level");
-  if (level > 0) stream.kept = static_cast<float>(std::exp(-1.0 * hop / bundle->sample_rate / level));
+  if (level > 0)
+    stream.kept = static_cast<float>(std::exp(-1.0 * hop / bundle->sample_rate / level));
   const float dc = signal.Has("dc") ? signal.NotNegative("dc") : 0;  // older bundles do not have it
   if (dc > 0) stream.dc_kept = static_cast<float>(std::exp(-1.0 * hop / bundle->sample_rate / dc));
   if (dc > 0 && !(stream.dc_kept > 0 && stream.dc_kept < 1)) {  // checked as a float32
-    signal.Fail("dc", "is " + Fields::Text(signal.Get("dc", &json::is_number, "a number")) + ", not a time constant");
+    signal.Fail("dc", "is " + Fields::Text(signal.Get("dc", &json::is_number, "a number")) +
+                          ", not a time constant");
   }
   stream.bands = static_cast<int>(signal.Integer("bands", 0, window / 4));
   stream.pool = static_cast<int>(signal.Integer("pool", 1, stream.bands ? window / 4 : 1));
   if (!signal.ok()) return false;
   if (window / 4 % stream.pool != 0) {
-    signal.Fail("pool", "is " + std::to_string(stream.pool) + ", not a divisor of a quarter of the window of " + std::to_string(window));
+    signal.Fail("pool", "is " + std::to_string(stream.pool) +
+                            ", not a divisor of a quarter of the window of " +
+                            std::to_string(window));
     return false;
   }
   if (stream.bands && StreamValues(stream) % stream.bands != 0) {
-    signal.Fail("bands", "is " + std::to_string(stream.bands) + ", not a divisor of the " + std::to_string(StreamValues(stream)) + " values");
+    signal.Fail("bands", "is " + std::to_string(stream.bands) + ", not a divisor of the " +
+                             std::to_string(StreamValues(stream)) + " values");
   }
-  stream.neighbours = static_cast<int>(signal.Integer("neighbours", 0, stream.bands ? StreamValues(stream) / stream.bands : 0));
+  stream.neighbours = static_cast<int>(
+      signal.Integer("neighbours", 0, stream.bands ? StreamValues(stream) / stream.bands : 0));
   stream.sources = static_cast<int>(top.Integer("sources", 1, 8));
   if (!top.ok()) return false;
   const int inputs = StreamInputs(stream), outputs = stream.sources * StreamValues(stream);
@@ -251,7 +269,8 @@ bool LoadBundle(const std::string& folder, Bundle* bundle, std::string* error) {
     if (!operators[i].is_object()) {
       top.Fail(where.c_str(), "is " + Fields::Text(operators[i]) + ", not an object");
     } else {
-      bundle->operators.push_back(Fields(operators[i], file + ": " + where + ".", error).String("name"));
+      bundle->operators.push_back(
+          Fields(operators[i], file + ": " + where + ".", error).String("name"));
     }
   }
   const Fields model = top.Object("model"), golden = top.Object("golden");
@@ -262,7 +281,8 @@ bool LoadBundle(const std::string& folder, Bundle* bundle, std::string* error) {
   bundle->golden.hops = static_cast<int>(hops);
   return ReadPart(folder, model, model_bytes, &bundle->model, error) &&
          ReadPart(folder, golden.Object("pcm"), hops * hop * 2, &bundle->golden.pcm, error) &&
-         ReadPart(folder, golden.Object("features"), hops * inputs, &bundle->golden.features, error) &&
+         ReadPart(folder, golden.Object("features"), hops * inputs, &bundle->golden.features,
+                  error) &&
          ReadPart(folder, golden.Object("masks"), hops * outputs, &bundle->golden.masks, error);
 }
 
@@ -275,7 +295,9 @@ bool ReadKernels(const std::string& word, Kernels* kernels, std::string* error) 
   return true;
 }
 
-size_t ArenaRoom(const Bundle& bundle, Kernels kernels) { return kernels == TflmKernels ? bundle.arena_bytes : 2 * bundle.arena_bytes; }
+size_t ArenaRoom(const Bundle& bundle, Kernels kernels) {
+  return kernels == TflmKernels ? bundle.arena_bytes : 2 * bundle.arena_bytes;
+}
 
 Fit TryArena(const Bundle& bundle, size_t arena_bytes, Kernels kernels) {
   constexpr int kRefused = 42;  // not an exit code of a sanitizer
@@ -284,7 +306,9 @@ Fit TryArena(const Bundle& bundle, size_t arena_bytes, Kernels kernels) {
   if (child == 0) {
     if (freopen("/dev/null", "w", stderr) == nullptr) _exit(kRefused);
     std::vector<uint8_t> arena(arena_bytes);
-    _exit(Place(bundle, &arena, std::make_unique<TflmEngine>().get(), kernels) == Status::kOk ? 0 : kRefused);
+    _exit(Place(bundle, &arena, std::make_unique<TflmEngine>().get(), kernels) == Status::kOk
+              ? 0
+              : kRefused);
   }
   int status;
   if (waitpid(child, &status, 0) != child) return Fit::kRefused;
@@ -303,7 +327,8 @@ bool BundleEngine::Init(const Bundle& bundle, std::string* error, Kernels kernel
   CapturedStderr captured;
   if (Place(bundle, &arena_, &engine_, kernels) == Status::kOk) return true;
   const std::string printed = captured.FirstLine();
-  *error = bundle.folder + ": " + engine_.error() + (printed.empty() ? "" : " (TFLM: " + printed + ")") + kConvert;
+  *error = bundle.folder + ": " + engine_.error() +
+           (printed.empty() ? "" : " (TFLM: " + printed + ")") + kConvert;
   return false;
 }
 

@@ -14,7 +14,7 @@ namespace groupcomm::host {
 struct Bundle {
   std::string folder;
   int sample_rate;
-  StreamConfig stream;  // its tables are `analysis` and `steps`
+  StreamConfig stream;          // its tables are `analysis` and `steps`
   std::vector<float> analysis;  // (window)
   std::vector<int32_t> steps;   // (kFeatureSteps)
   std::vector<std::string> operators;

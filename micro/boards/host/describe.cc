@@ -28,8 +28,10 @@ size_t SmallestArena(const Bundle& bundle, Kernels kernels) {
 
 int main(int argc, char** argv) {
   Program program("describe", "[--bundle DIR] [--codes CODE,CODE,...] [--kernels tflm|groupcomm]");
-  if (!program.Parse(argc, argv, {}, {"--bundle", "--codes", "--kernels"})) return program.exit_code();
-  if (!program.Has("--bundle") && !program.Has("--codes")) return program.Fail("no option is given; give --bundle, --codes or both");
+  if (!program.Parse(argc, argv, {}, {"--bundle", "--codes", "--kernels"}))
+    return program.exit_code();
+  if (!program.Has("--bundle") && !program.Has("--codes"))
+    return program.Fail("no option is given; give --bundle, --codes or both");
 
   std::string json;  // only keys and numbers, so nothing needs quoting
   if (program.Has("--codes")) {
@@ -41,7 +43,8 @@ int main(int argc, char** argv) {
       if (end == at || (*end != ',' && *end != '\0') || code < 0 || code > INT32_MAX) {
         return program.Fail("--codes " + codes + " is not a list of codes; write it like 9,14,44");
       }
-      json += (json.empty() ? "\"" : ", \"") + std::to_string(code) + "\": " + (operators.Has(code) ? "true" : "false");
+      json += (json.empty() ? "\"" : ", \"") + std::to_string(code) +
+              "\": " + (operators.Has(code) ? "true" : "false");
       if (*(at = end) == '\0') break;
     }
     json = "\"codes\": {" + json + "}";
@@ -51,9 +54,12 @@ int main(int argc, char** argv) {
     Bundle bundle;
     BundleEngine engine;
     Kernels kernels = TflmKernels;
-    if (program.Has("--kernels") && !ReadKernels(program["--kernels"], &kernels, &error)) return program.Fail(error);
-    if (!LoadBundle(program["--bundle"], &bundle, &error) || !engine.Init(bundle, &error, kernels)) return program.Fail(error);
-    json += (json.empty() ? "\"model_bytes\": " : ", \"model_bytes\": ") + std::to_string(bundle.model.size());
+    if (program.Has("--kernels") && !ReadKernels(program["--kernels"], &kernels, &error))
+      return program.Fail(error);
+    if (!LoadBundle(program["--bundle"], &bundle, &error) || !engine.Init(bundle, &error, kernels))
+      return program.Fail(error);
+    json += (json.empty() ? "\"model_bytes\": " : ", \"model_bytes\": ") +
+            std::to_string(bundle.model.size());
     json += ", \"stream_bytes\": " + std::to_string(StreamBytes(bundle.stream));
     json += ", \"arena\": {\"bundle\": " + std::to_string(bundle.arena_bytes);
     json += ", \"used\": " + std::to_string(engine.engine()->arena_used());

@@ -35,7 +35,8 @@ bool ReadFile(const std::string& path, std::vector<uint8_t>* content, std::strin
   const size_t got = std::fread(content->data(), 1, content->size(), file);
   std::fclose(file);
   if (got != content->size()) {
-    *error = path + ": ended after " + std::to_string(got) + " of " + std::to_string(content->size()) + " bytes; read it again";
+    *error = path + ": ended after " + std::to_string(got) + " of " +
+             std::to_string(content->size()) + " bytes; read it again";
     return false;
   }
   return true;
@@ -44,13 +45,18 @@ bool ReadFile(const std::string& path, std::vector<uint8_t>* content, std::strin
 bool MakeFolder(const std::string& path, std::string* error) {
   std::error_code code;
   std::filesystem::create_directories(path, code);
-  if (!code && !std::filesystem::is_directory(path, code) && !code) code = std::make_error_code(std::errc::not_a_directory);
-  if (code) *error = path + ": cannot create this folder (" + code.message() + "); choose another output folder";
+  if (!code && !std::filesystem::is_directory(path, code) && !code)
+    code = std::make_error_code(std::errc::not_a_directory);
+  if (code)
+    *error =
+        path + ": cannot create this folder (" + code.message() + "); choose another output folder";
   return !code;
 }
 
 AtomicFile::AtomicFile(AtomicFile&& other) noexcept
-    : path_(std::move(other.path_)), temporary_(std::move(other.temporary_)), file_(std::exchange(other.file_, nullptr)) {
+    : path_(std::move(other.path_)),
+      temporary_(std::move(other.temporary_)),
+      file_(std::exchange(other.file_, nullptr)) {
   other.temporary_.clear();
 }
 
@@ -60,7 +66,8 @@ AtomicFile::~AtomicFile() {
 }
 
 bool AtomicFile::Fail(std::string* error) {
-  *error = path_ + ": cannot write (" + std::strerror(errno) + "); free some space or choose another place";
+  *error = path_ + ": cannot write (" + std::strerror(errno) +
+           "); free some space or choose another place";
   return false;
 }
 

@@ -17,15 +17,18 @@ using namespace groupcomm;        // NOLINT
 using namespace groupcomm::host;  // NOLINT
 
 int main(int argc, char** argv) {
-  Program program("separate", "--bundle DIR --input X.wav --output DIR [--features FILE] [--masks FILE]");
-  if (!program.Parse(argc, argv, {"--bundle", "--input", "--output"}, {"--features", "--masks"})) return program.exit_code();
+  Program program("separate",
+                  "--bundle DIR --input X.wav --output DIR [--features FILE] [--masks FILE]");
+  if (!program.Parse(argc, argv, {"--bundle", "--input", "--output"}, {"--features", "--masks"}))
+    return program.exit_code();
 
   std::string error;
   Bundle bundle;
   BundleEngine engine;
   WavReader input;
   if (!LoadBundle(program["--bundle"], &bundle, &error) || !engine.Init(bundle, &error) ||
-      !input.Open(program["--input"], bundle.sample_rate, &error) || !MakeFolder(program["--output"], &error)) {
+      !input.Open(program["--input"], bundle.sample_rate, &error) ||
+      !MakeFolder(program["--output"], &error)) {
     return program.Fail(error);
   }
   const StreamConfig& config = bundle.stream;
@@ -35,31 +38,41 @@ int main(int argc, char** argv) {
   std::vector<WavWriter> outputs(sources);
   for (int i = 0; i < sources; ++i) {
     const std::string source = sources == 1 ? "speech" : "speaker" + std::to_string(i + 1);
-    const std::string name = std::filesystem::path(program["--input"]).stem().string() + "_" + source + ".wav";
+    const std::string name =
+        std::filesystem::path(program["--input"]).stem().string() + "_" + source + ".wav";
     paths.push_back((std::filesystem::path(program["--output"]) / name).string());
-    if (!outputs[i].Open(paths[i], bundle.sample_rate, input.samples(), &error)) return program.Fail(error);
+    if (!outputs[i].Open(paths[i], bundle.sample_rate, input.samples(), &error))
+      return program.Fail(error);
   }
   AtomicFile features, masks;
-  if (program.Has("--features") && !features.Open(program["--features"], &error)) return program.Fail(error);
+  if (program.Has("--features") && !features.Open(program["--features"], &error))
+    return program.Fail(error);
   if (program.Has("--masks") && !masks.Open(program["--masks"], &error)) return program.Fail(error);
 
   std::vector<uint8_t> memory(StreamBytes(config));
   std::vector<int16_t> in(hop);             // (hop)
   std::vector<int16_t> out(sources * hop);  // (sources, hop)
   Stream* stream;
-  const Status status = StreamCreate(config, engine.engine(), memory.data(), memory.size(), &stream);
+  const Status status =
+      StreamCreate(config, engine.engine(), memory.data(), memory.size(), &stream);
   if (status != Status::kOk) return program.Fail(program["--bundle"] + ": " + StatusText(status));
 
   // The latency is a whole number of hops, because the hop divides half the window.
-  const int64_t delay = StreamLatency(stream) / hop, hops = (input.samples() + hop - 1) / hop + delay;
+  const int64_t delay = StreamLatency(stream) / hop,
+                hops = (input.samples() + hop - 1) / hop + delay;
   int64_t left = input.samples();
   for (int64_t i = 0; i < hops; ++i) {
     if (!input.Read(in.data(), hop, &error)) return program.Fail(error);
     if (StreamProcess(stream, in.data(), out.data()) != Status::kOk) {
-      return program.Fail(program["--bundle"] + ": hop " + std::to_string(i) + ": " + engine.engine()->error());
+      return program.Fail(program["--bundle"] + ": hop " + std::to_string(i) + ": " +
+                          engine.engine()->error());
     }
-    if (program.Has("--features") && !features.Write(StreamFeatures(stream), StreamInputs(config), &error)) return program.Fail(error);
-    if (program.Has("--masks") && !masks.Write(StreamMasks(stream), sources * StreamValues(config), &error)) return program.Fail(error);
+    if (program.Has("--features") &&
+        !features.Write(StreamFeatures(stream), StreamInputs(config), &error))
+      return program.Fail(error);
+    if (program.Has("--masks") &&
+        !masks.Write(StreamMasks(stream), sources * StreamValues(config), &error))
+      return program.Fail(error);
     if (i < delay) continue;
     const int count = static_cast<int>(std::min<int64_t>(hop, left));
     for (int s = 0; s < sources; ++s) {

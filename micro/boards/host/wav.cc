@@ -38,7 +38,8 @@ struct Header {
   Chunk data;
 };
 
-static_assert(sizeof(Chunk) == 8 && sizeof(Format) == 16 && sizeof(Header) == 44, "the structs have the layout of the file");
+static_assert(sizeof(Chunk) == 8 && sizeof(Format) == 16 && sizeof(Header) == 44,
+              "the structs have the layout of the file");
 
 // Returns whether a chunk's identifier (4) is `name`.
 bool IdEquals(const char* id, const char* name) { return std::memcmp(id, name, 4) == 0; }
@@ -62,27 +63,31 @@ bool WavReader::Open(const std::string& path, int sample_rate, std::string* erro
   if (!S_ISREG(status.st_mode)) return fail("not a file; check the path");
 
   char riff[12];
-  if (std::fread(riff, 1, sizeof(riff), file_) != sizeof(riff) || !IdEquals(riff, "RIFF") || !IdEquals(riff + 8, "WAVE")) {
+  if (std::fread(riff, 1, sizeof(riff), file_) != sizeof(riff) || !IdEquals(riff, "RIFF") ||
+      !IdEquals(riff + 8, "WAVE")) {
     return fail(std::string("not a WAV file; ") + kWayOut);
   }
   Format format{};
   bool described = false;
   for (;;) {
     Chunk chunk;
-    if (std::fread(&chunk, sizeof(chunk), 1, file_) != 1) return fail("a WAV file without sound; record or export it again");
+    if (std::fread(&chunk, sizeof(chunk), 1, file_) != 1)
+      return fail("a WAV file without sound; record or export it again");
     if (IdEquals(chunk.id, "data")) {
-      if (!described) return fail("sound before its format (no fmt chunk); record or export it again");
+      if (!described)
+        return fail("sound before its format (no fmt chunk); record or export it again");
       const int64_t there = status.st_size - std::ftell(file_);
       const int64_t bytes = chunk.bytes == kUnknownLength ? there : chunk.bytes;
       if (bytes > there) {
-        return fail("cut short: its header says " + std::to_string(bytes) + " bytes of sound, there are " + std::to_string(there) +
-                    "; copy it again");
+        return fail("cut short: its header says " + std::to_string(bytes) +
+                    " bytes of sound, there are " + std::to_string(there) + "; copy it again");
       }
       samples_ = left_ = bytes / static_cast<int64_t>(sizeof(int16_t));
       if (samples_ == 0) return fail("a WAV file without sound; record or export it again");
       return true;
     }
-    long skip = static_cast<long>(chunk.bytes) + chunk.bytes % 2;  // chunks are padded to even lengths
+    long skip =
+        static_cast<long>(chunk.bytes) + chunk.bytes % 2;  // chunks are padded to even lengths
     if (IdEquals(chunk.id, "fmt ")) {
       // size of the extension, valid bits, speakers, then the format again at the start of a GUID
       uint8_t extension[10] = {};
@@ -91,19 +96,22 @@ bool WavReader::Open(const std::string& path, int sample_rate, std::string* erro
       }
       skip -= sizeof(format);
       if (format.kind == kExtensible && chunk.bytes >= sizeof(format) + sizeof(extension)) {
-        if (std::fread(extension, sizeof(extension), 1, file_) != 1) return fail("damaged format; record or export it again");
+        if (std::fread(extension, sizeof(extension), 1, file_) != 1)
+          return fail("damaged format; record or export it again");
         skip -= sizeof(extension);
         std::memcpy(&format.kind, extension + 8, sizeof(format.kind));
       }
       if (format.kind != kPcm || format.channels != 1 || format.bits != 16 ||
           format.sample_rate != static_cast<uint32_t>(sample_rate)) {
-        return fail(std::to_string(format.sample_rate) + " Hz, " + std::to_string(format.channels) + " channels, " +
-                    std::to_string(format.bits) + " bits, format " + std::to_string(format.kind) + "; needed are " +
-                    std::to_string(sample_rate) + " Hz, 1 channel, 16 bits, format 1 (PCM); " + kWayOut);
+        return fail(std::to_string(format.sample_rate) + " Hz, " + std::to_string(format.channels) +
+                    " channels, " + std::to_string(format.bits) + " bits, format " +
+                    std::to_string(format.kind) + "; needed are " + std::to_string(sample_rate) +
+                    " Hz, 1 channel, 16 bits, format 1 (PCM); " + kWayOut);
       }
       described = true;
     }
-    if (std::fseek(file_, skip, SEEK_CUR) != 0) return fail("damaged chunk; record or export it again");
+    if (std::fseek(file_, skip, SEEK_CUR) != 0)
+      return fail("damaged chunk; record or export it again");
   }
 }
 
@@ -118,7 +126,8 @@ bool WavReader::Read(int16_t* pcm /* (count) */, int count, std::string* error) 
   return true;
 }
 
-bool WavWriter::Open(const std::string& path, int sample_rate, int64_t samples, std::string* error) {
+bool WavWriter::Open(const std::string& path, int sample_rate, int64_t samples,
+                     std::string* error) {
   const uint32_t bytes = static_cast<uint32_t>(samples * sizeof(int16_t));
   const uint32_t rate = sample_rate;
   const Header header{{'R', 'I', 'F', 'F'},

@@ -34,7 +34,9 @@ class WavReader {
 class WavWriter {
  public:
   bool Open(const std::string& path, int sample_rate, int64_t samples, std::string* error);
-  bool Write(const int16_t* pcm /* (count) */, int count, std::string* error) { return file_.Write(pcm, count * sizeof(int16_t), error); }
+  bool Write(const int16_t* pcm /* (count) */, int count, std::string* error) {
+    return file_.Write(pcm, count * sizeof(int16_t), error);
+  }
   bool Commit(std::string* error) { return file_.Commit(error); }
 
  private:

@@ -12,8 +12,19 @@
 namespace groupcomm {
 namespace {
 
-constexpr StreamConfig kSizes = {GROUPCOMM_WINDOW, GROUPCOMM_HOP,  GROUPCOMM_SOURCES,    0,                 {},      {},     0,
-                                 GROUPCOMM_BANDS,  GROUPCOMM_POOL, GROUPCOMM_NEIGHBOURS, GROUPCOMM_DC_KEPT, nullptr, nullptr};
+constexpr StreamConfig kSizes = {GROUPCOMM_WINDOW,
+                                 GROUPCOMM_HOP,
+                                 GROUPCOMM_SOURCES,
+                                 0,
+                                 {},
+                                 {},
+                                 0,
+                                 GROUPCOMM_BANDS,
+                                 GROUPCOMM_POOL,
+                                 GROUPCOMM_NEIGHBOURS,
+                                 GROUPCOMM_DC_KEPT,
+                                 nullptr,
+                                 nullptr};
 
 alignas(16) uint8_t stream_memory[StreamMemory(kSizes)];
 Stream* stream = nullptr;
@@ -54,7 +65,9 @@ Status SeparatorBegin() {
   if (stream != nullptr) return status = StreamReset(stream);
   const gc_model& n = GROUPCOMM_NETWORK;
   status = Place(n);
-  if (status == Status::kOk) status = StreamCreate(StreamConfigOf(n), &engine, stream_memory, sizeof(stream_memory), &stream);
+  if (status == Status::kOk)
+    status =
+        StreamCreate(StreamConfigOf(n), &engine, stream_memory, sizeof(stream_memory), &stream);
   return status;
 }
 

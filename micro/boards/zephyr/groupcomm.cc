@@ -12,7 +12,9 @@ using namespace groupcomm;  // NOLINT
 
 namespace {
 
-int Code(Status status) { return status == Status::kOk ? 0 : status == Status::kEngineFailed ? -EIO : -EINVAL; }
+int Code(Status status) {
+  return status == Status::kOk ? 0 : status == Status::kEngineFailed ? -EIO : -EINVAL;
+}
 
 #ifdef CONFIG_GROUPCOMM_AUDIO_48K
 int16_t audio_memory[Audio48k::Samples(GROUPCOMM_HOP, GROUPCOMM_SOURCES)];
@@ -25,7 +27,8 @@ int groupcomm_begin(void) {
   Status status = SeparatorBegin();
 #ifdef CONFIG_GROUPCOMM_AUDIO_48K
   if (status == Status::kOk) {
-    status = audio.Init(SeparatorStream(), GROUPCOMM_HOP, GROUPCOMM_SOURCES, audio_memory, sizeof(audio_memory) / sizeof(audio_memory[0]));
+    status = audio.Init(SeparatorStream(), GROUPCOMM_HOP, GROUPCOMM_SOURCES, audio_memory,
+                        sizeof(audio_memory) / sizeof(audio_memory[0]));
   }
 #endif
   return Code(status);

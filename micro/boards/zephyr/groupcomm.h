@@ -29,7 +29,8 @@ const char* groupcomm_error(void);
    is lost. The output is GROUPCOMM_WINDOW - GROUPCOMM_HOP samples behind the input. Returns 0, -EIO
    when the network fails on the hop, or -EINVAL before groupcomm_begin; on an error, out is
    silence. */
-int groupcomm_process(const int16_t* in /* (GROUPCOMM_HOP) */, int16_t* out /* (GROUPCOMM_SOURCES, GROUPCOMM_HOP) */);
+int groupcomm_process(const int16_t* in /* (GROUPCOMM_HOP) */,
+                      int16_t* out /* (GROUPCOMM_SOURCES, GROUPCOMM_HOP) */);
 
 /* Processes interleaved PCM of 48 kHz in place: sends the first channel through the network, and
    writes its first source to every channel. frames is a multiple of 3. The output is

@@ -1,5 +1,5 @@
-// A stub of Zephyr, linked with the application. It has one thread, and polls the UART of the emulated
-// board while the thread waits.
+// A stub of Zephyr, linked with the application. It has one thread, and polls the UART of the
+// emulated board while the thread waits.
 #include <cstdarg>
 #include <cstdio>
 
@@ -47,7 +47,8 @@ int nrfx_clock_hfclk_divider_set(nrf_clock_hfclk_div_t div) {
   return 0;
 }
 
-int uart_irq_callback_user_data_set(const struct device*, uart_irq_callback_user_data_t function, void*) {
+int uart_irq_callback_user_data_set(const struct device*, uart_irq_callback_user_data_t function,
+                                    void*) {
   callback = function;
   return 0;
 }
@@ -73,7 +74,8 @@ void k_sem_give(struct k_sem* sem) {
 }
 int k_sem_take(struct k_sem* sem, k_timeout_t) {
   while (sem->count == 0) {
-    if (callback != nullptr && uart_irq_rx_ready(&stand_in_uart0)) callback(&stand_in_uart0, nullptr);
+    if (callback != nullptr && uart_irq_rx_ready(&stand_in_uart0))
+      callback(&stand_in_uart0, nullptr);
   }
   --sem->count;
   return 0;
@@ -82,12 +84,14 @@ int32_t k_sleep(k_timeout_t) { BoardExit(0); }
 
 uint32_t ring_buf_put(struct ring_buf* ring, const uint8_t* bytes, uint32_t size) {
   uint32_t count = 0;
-  for (; count < size && ring->put - ring->got < ring->size; ++count) ring->bytes[ring->put++ % ring->size] = bytes[count];
+  for (; count < size && ring->put - ring->got < ring->size; ++count)
+    ring->bytes[ring->put++ % ring->size] = bytes[count];
   return count;
 }
 uint32_t ring_buf_get(struct ring_buf* ring, uint8_t* bytes, uint32_t size) {
   uint32_t count = 0;
-  for (; count < size && ring->got != ring->put; ++count) bytes[count] = ring->bytes[ring->got++ % ring->size];
+  for (; count < size && ring->got != ring->put; ++count)
+    bytes[count] = ring->bytes[ring->got++ % ring->size];
   return count;
 }
 

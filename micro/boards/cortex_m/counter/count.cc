@@ -38,8 +38,11 @@ extern "C" __attribute__((naked, noinline)) void TwoCalls() {
 
 // Spans are written in assembler, because the code that a compiler puts around a call has no known
 // length.
-#define CALL_LOOP(begin, turns, end) \
-  __asm__ volatile("mov r0, %0\n dbg #" #begin "\n bl CountedLoop\n dbg #" #end "\n" : : "r"(turns) : "r0", "lr", "cc", "memory")
+#define CALL_LOOP(begin, turns, end)                                                 \
+  __asm__ volatile("mov r0, %0\n dbg #" #begin "\n bl CountedLoop\n dbg #" #end "\n" \
+                   :                                                                 \
+                   : "r"(turns)                                                      \
+                   : "r0", "lr", "cc", "memory")
 
 int main() {
   SpanBegin<0>();
@@ -57,14 +60,24 @@ int main() {
   SpanEnd<3>();
 
   // An instruction whose condition fails is counted too.
-  __asm__ volatile("movs r0, #0\n dbg #8\n cmp r0, #1\n ite eq\n addeq r0, #1\n addne r0, #2\n dbg #9\n" : : : "r0", "cc", "memory");
+  __asm__ volatile(
+      "movs r0, #0\n dbg #8\n cmp r0, #1\n ite eq\n addeq r0, #1\n addne r0, #2\n dbg #9\n"
+      :
+      :
+      : "r0", "cc", "memory");
   MarksEverywhere();
 
   // Two runs of span 7. After the mark, TwoCalls is not counted.
-  __asm__ volatile(".rept 2\n dbg #14\n bl TwoCalls\n dbg #15\n .endr\n nop" : : : "r0", "lr", "cc", "memory");
+  __asm__ volatile(".rept 2\n dbg #14\n bl TwoCalls\n dbg #15\n .endr\n nop"
+                   :
+                   :
+                   : "r0", "lr", "cc", "memory");
 
 #if __ARM_FEATURE_MVE
   // A low-overhead loop of 10 iterations: one nop and one loop end each.
-  __asm__ volatile("mov r0, #10\n dbg #10\n dls lr, r0\n 1: nop\n le lr, 1b\n dbg #11\n" : : : "r0", "lr", "memory");
+  __asm__ volatile("mov r0, #10\n dbg #10\n dls lr, r0\n 1: nop\n le lr, 1b\n dbg #11\n"
+                   :
+                   :
+                   : "r0", "lr", "memory");
 #endif
 }

@@ -37,7 +37,7 @@ static const char* within;  // name of a function, or NULL
 static struct Place {
   uint64_t address, instructions;
   struct Place* next;
-} *places, *place;        // sorted by address; the one that was executed last, NULL after a mark
+} *places, *place;         // sorted by address; the one that was executed last, NULL after a mark
 static uint64_t at_place;  // count of all instructions when it was executed
 
 static FILE* out;
@@ -128,17 +128,21 @@ static void Translate(qemu_plugin_id_t id, struct qemu_plugin_tb* tb) {
     // follow: where an instruction ends 2 bytes before a page does, QEMU checks whether the next
     // one crosses the page, and appends that halfword to the data of this one.
     const uint8_t* code = qemu_plugin_insn_data(insn);
-    if (qemu_plugin_insn_size(insn) >= 4 && code[0] == 0xAF && code[1] == 0xF3 && code[3] == 0x80 && code[2] >> 4 == 0xF) {
+    if (qemu_plugin_insn_size(insn) >= 4 && code[0] == 0xAF && code[1] == 0xF3 && code[3] == 0x80 &&
+        code[2] >> 4 == 0xF) {
       const intptr_t option = code[2] & 15;
-      qemu_plugin_register_vcpu_insn_exec_cb(insn, option % 2 ? End : Begin, QEMU_PLUGIN_CB_NO_REGS, (void*)(option / 2));
+      qemu_plugin_register_vcpu_insn_exec_cb(insn, option % 2 ? End : Begin, QEMU_PLUGIN_CB_NO_REGS,
+                                             (void*)(option / 2));
       continue;
     }
     // A function that first runs within a span has a count of 0 at its begin, which is correct.
     struct Function* function = Find(qemu_plugin_insn_symbol(insn));
     if (within != NULL && strcmp(function->name, within) == 0) {
-      qemu_plugin_register_vcpu_insn_exec_cb(insn, Arrive, QEMU_PLUGIN_CB_NO_REGS, FindPlace(qemu_plugin_insn_vaddr(insn)));
+      qemu_plugin_register_vcpu_insn_exec_cb(insn, Arrive, QEMU_PLUGIN_CB_NO_REGS,
+                                             FindPlace(qemu_plugin_insn_vaddr(insn)));
     }
-    qemu_plugin_register_vcpu_insn_exec_inline(insn, QEMU_PLUGIN_INLINE_ADD_U64, &function->instructions, 1);
+    qemu_plugin_register_vcpu_insn_exec_inline(insn, QEMU_PLUGIN_INLINE_ADD_U64,
+                                               &function->instructions, 1);
   }
 }
 
@@ -171,8 +175,11 @@ static void Finish(qemu_plugin_id_t id, void* data) {
     const struct Span* s = &spans[i];
     if (s->open) fprintf(stderr, "counter: span %d has no end\n", i);
     if (s->runs == 0) continue;
-    fprintf(out, "%s\n  {\"span\": %d, \"runs\": %llu, \"least\": %llu, \"worst\": %llu, \"instructions\": %llu, \"functions\": ", comma, i,
-            (unsigned long long)s->runs, (unsigned long long)s->least, (unsigned long long)s->worst, (unsigned long long)s->instructions);
+    fprintf(out,
+            "%s\n  {\"span\": %d, \"runs\": %llu, \"least\": %llu, \"worst\": %llu, "
+            "\"instructions\": %llu, \"functions\": ",
+            comma, i, (unsigned long long)s->runs, (unsigned long long)s->least,
+            (unsigned long long)s->worst, (unsigned long long)s->instructions);
     WriteFunctions(i);
     fprintf(out, "}");
     comma = ",";
@@ -180,7 +187,8 @@ static void Finish(qemu_plugin_id_t id, void* data) {
   fprintf(out, "], \"within\": {");
   comma = "";
   for (struct Place* p = places; p != NULL; p = p->next) {
-    fprintf(out, "%s\"0x%llx\": %llu", comma, (unsigned long long)p->address, (unsigned long long)p->instructions);
+    fprintf(out, "%s\"0x%llx\": %llu", comma, (unsigned long long)p->address,
+            (unsigned long long)p->instructions);
     comma = ", ";
   }
   fprintf(out, "}, \"functions\": ");
@@ -189,9 +197,12 @@ static void Finish(qemu_plugin_id_t id, void* data) {
   if (fclose(out) != 0) perror("counter: cannot write");
 }
 
-__attribute__((visibility("default"))) int qemu_plugin_install(qemu_plugin_id_t id, const qemu_info_t* info, int argc, char** argv) {
+__attribute__((visibility("default"))) int qemu_plugin_install(qemu_plugin_id_t id,
+                                                               const qemu_info_t* info, int argc,
+                                                               char** argv) {
   (void)info;
-  if (argc < 1 || argc > 2 || strncmp(argv[0], "out=", 4) != 0 || (argc == 2 && strncmp(argv[1], "within=", 7) != 0)) {
+  if (argc < 1 || argc > 2 || strncmp(argv[0], "out=", 4) != 0 ||
+      (argc == 2 && strncmp(argv[1], "within=", 7) != 0)) {
     fprintf(stderr, "counter: usage: out=FILE[,within=FUNCTION]\n");
     return 1;
   }

@@ -6,4 +6,4 @@ typedef enum { NRF_CLOCK_HFCLK_DIV_1, NRF_CLOCK_HFCLK_DIV_2 } nrf_clock_hfclk_di
 #ifdef __cplusplus
 extern "C"
 #endif
-int nrfx_clock_divider_set(nrf_clock_domain_t domain, nrf_clock_hfclk_div_t div);
+    int nrfx_clock_divider_set(nrf_clock_domain_t domain, nrf_clock_hfclk_div_t div);

@@ -7,11 +7,11 @@
 static const int kHop = GroupCommClass::kHop;
 static const int kQueue = 8;  // hops between the microphone and loop()
 
-static int16_t queue[kQueue * kHop];                          // (hops, hop): a ring buffer
+static int16_t queue[kQueue * kHop];  // (hops, hop): a ring buffer
 // samples; only the interrupt writes it
 static volatile uint32_t written = 0;
-static uint32_t read_so_far = 0;                              // samples; only loop() uses it
-static int16_t out[GroupCommClass::kSources * kHop];          // (sources, hop)
+static uint32_t read_so_far = 0;                      // samples; only loop() uses it
+static int16_t out[GroupCommClass::kSources * kHop];  // (sources, hop)
 // energy of the samples since the last report
 static float before = 0, after = 0;
 static int hops = 0;
@@ -21,14 +21,19 @@ static bool through = true;
 static void onData() {
   int16_t some[256];
   while (int bytes = PDM.available()) {
-    const int got = PDM.read(some, bytes < static_cast<int>(sizeof(some)) ? bytes : static_cast<int>(sizeof(some))) / 2;
+    const int got =
+        PDM.read(some,
+                 bytes < static_cast<int>(sizeof(some)) ? bytes : static_cast<int>(sizeof(some))) /
+        2;
     if (got <= 0) return;
     for (int i = 0; i < got; ++i) queue[(written + i) % (kQueue * kHop)] = some[i];
     written += got;
   }
 }
 
-static float level(float energy, int samples) { return 10 * log10f(energy / samples / (32768.0f * 32768.0f) + 1e-10f); }
+static float level(float energy, int samples) {
+  return 10 * log10f(energy / samples / (32768.0f * 32768.0f) + 1e-10f);
+}
 
 void setup() {
   Serial.begin(115200);

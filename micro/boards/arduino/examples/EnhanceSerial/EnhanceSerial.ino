@@ -13,7 +13,8 @@ class UsbPort final : public groupcomm::ParityPort {
 };
 
 static const gc_model& network = GROUPCOMM_NETWORK;
-alignas(4) static uint8_t memory[groupcomm::ParityServer::Bytes(GROUPCOMM_INPUTS, GROUPCOMM_OUTPUTS, GROUPCOMM_HOP, GROUPCOMM_SOURCES)];
+alignas(4) static uint8_t memory[groupcomm::ParityServer::Bytes(GROUPCOMM_INPUTS, GROUPCOMM_OUTPUTS,
+                                                                GROUPCOMM_HOP, GROUPCOMM_SOURCES)];
 static UsbPort port;
 static groupcomm::ParityServer server;
 
@@ -21,8 +22,9 @@ void setup() {
   Serial.begin(115200);
   groupcomm::StartCycles();
   // If this fails, the sketch does not answer, and the host reports that there is no answer.
-  while (!GroupComm.begin() || server.Init(network, GroupComm.engine(), GroupComm.stream(), &port, F_CPU, memory, sizeof(memory)) !=
-                                   groupcomm::Status::kOk) {
+  while (!GroupComm.begin() ||
+         server.Init(network, GroupComm.engine(), GroupComm.stream(), &port, F_CPU, memory,
+                     sizeof(memory)) != groupcomm::Status::kOk) {
   }
 }
 

@@ -22,7 +22,8 @@ namespace {
 
 const struct device* const uart = DEVICE_DT_GET(DT_CHOSEN(groupcomm_parity_uart));
 
-alignas(4) uint8_t memory[ParityServer::Bytes(GROUPCOMM_INPUTS, GROUPCOMM_OUTPUTS, GROUPCOMM_HOP, GROUPCOMM_SOURCES)];
+alignas(4) uint8_t memory[ParityServer::Bytes(GROUPCOMM_INPUTS, GROUPCOMM_OUTPUTS, GROUPCOMM_HOP,
+                                              GROUPCOMM_SOURCES)];
 
 class UartPort final : public groupcomm::ParityPort {
  public:
@@ -52,8 +53,8 @@ int main() {
   groupcomm::StartCycles();
   // If this fails, the application does not answer, and the host reports that there is no answer.
   if (!device_is_ready(uart) || groupcomm_begin() != 0) return -1;
-  if (server.Init(GROUPCOMM_NETWORK, groupcomm::SeparatorEngine(), groupcomm::SeparatorStream(), &port, clock_hz, memory, sizeof(memory)) !=
-      groupcomm::Status::kOk) {
+  if (server.Init(GROUPCOMM_NETWORK, groupcomm::SeparatorEngine(), groupcomm::SeparatorStream(),
+                  &port, clock_hz, memory, sizeof(memory)) != groupcomm::Status::kOk) {
     return -1;
   }
   uart_irq_callback_user_data_set(uart, OnUart, nullptr);

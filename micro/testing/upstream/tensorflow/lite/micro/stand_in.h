@@ -17,16 +17,37 @@ namespace tflite {
 struct Model;
 
 enum BuiltinOperator : int32_t {
-#define STAND_IN_CODES(X)                                                                                                          \
-  X(ADD, Add, 0) X(CONCATENATION, Concatenation, 2) X(CONV_2D, Conv2D, 3) X(DEPTHWISE_CONV_2D, DepthwiseConv2D, 4)                 \
-  X(DEQUANTIZE, Dequantize, 6) X(FULLY_CONNECTED, FullyConnected, 9) X(LOGISTIC, Logistic, 14) X(MUL, Mul, 18) X(RELU, Relu, 19)   \
-  X(RESHAPE, Reshape, 22) X(TANH, Tanh, 28) X(PAD, Pad, 34) X(GATHER, Gather, 36) X(TRANSPOSE, Transpose, 39)                \
-  X(MEAN, Mean, 40) X(SUB, Sub, 41) X(SQUEEZE, Squeeze, 43) X(UNIDIRECTIONAL_SEQUENCE_LSTM, UnidirectionalSequenceLSTM, 44)        \
-  X(STRIDED_SLICE, StridedSlice, 45) X(SPLIT, Split, 49) X(PRELU, Prelu, 54) X(EXPAND_DIMS, ExpandDims, 70) X(SUM, Sum, 74)        \
-  X(PACK, Pack, 83) X(UNPACK, Unpack, 88) X(QUANTIZE, Quantize, 114)
+// clang-format off
+#define STAND_IN_CODES(X) \
+  X(ADD, Add, 0) \
+  X(CONCATENATION, Concatenation, 2) \
+  X(CONV_2D, Conv2D, 3) \
+  X(DEPTHWISE_CONV_2D, DepthwiseConv2D, 4) \
+  X(DEQUANTIZE, Dequantize, 6) \
+  X(FULLY_CONNECTED, FullyConnected, 9) \
+  X(LOGISTIC, Logistic, 14) \
+  X(MUL, Mul, 18) \
+  X(RELU, Relu, 19) \
+  X(RESHAPE, Reshape, 22) \
+  X(TANH, Tanh, 28) \
+  X(PAD, Pad, 34) \
+  X(GATHER, Gather, 36) \
+  X(TRANSPOSE, Transpose, 39) \
+  X(MEAN, Mean, 40) \
+  X(SUB, Sub, 41) \
+  X(SQUEEZE, Squeeze, 43) \
+  X(UNIDIRECTIONAL_SEQUENCE_LSTM, UnidirectionalSequenceLSTM, 44) \
+  X(STRIDED_SLICE, StridedSlice, 45) \
+  X(SPLIT, Split, 49) \
+  X(PRELU, Prelu, 54) \
+  X(EXPAND_DIMS, ExpandDims, 70) \
+  X(SUM, Sum, 74) \
+  X(PACK, Pack, 83) \
+  X(UNPACK, Unpack, 88) \
+  X(QUANTIZE, Quantize, 114)
+// clang-format on
 #define STAND_IN_ENUMERATOR(schema, method, code) BuiltinOperator_##schema = code,
-  STAND_IN_CODES(STAND_IN_ENUMERATOR)
-  BuiltinOperator_CUSTOM = 32,
+  STAND_IN_CODES(STAND_IN_ENUMERATOR) BuiltinOperator_CUSTOM = 32,
 };
 
 inline const Model* GetModel(const void* buffer) { return static_cast<const Model*>(buffer); }
@@ -38,10 +59,22 @@ namespace tflite::micro {
 #endif
 
 typedef enum TfLiteStatus { kTfLiteOk = 0, kTfLiteError = 1 } TfLiteStatus;
-typedef enum { kTfLiteFloat32 = 1, kTfLiteInt32 = 2, kTfLiteInt64 = 4, kTfLiteInt16 = 7, kTfLiteInt8 = 9 } TfLiteType;
+typedef enum {
+  kTfLiteFloat32 = 1,
+  kTfLiteInt32 = 2,
+  kTfLiteInt64 = 4,
+  kTfLiteInt16 = 7,
+  kTfLiteInt8 = 9
+} TfLiteType;
 typedef enum { kTfLiteMemNone = 0, kTfLiteMmapRo, kTfLiteArenaRw } TfLiteAllocationType;
 typedef enum { kTfLiteNoQuantization = 0, kTfLiteAffineQuantization = 1 } TfLiteQuantizationType;
-typedef enum { kTfLiteActNone = 0, kTfLiteActRelu, kTfLiteActReluN1To1, kTfLiteActRelu6, kTfLiteActTanh } TfLiteFusedActivation;
+typedef enum {
+  kTfLiteActNone = 0,
+  kTfLiteActRelu,
+  kTfLiteActReluN1To1,
+  kTfLiteActRelu6,
+  kTfLiteActTanh
+} TfLiteFusedActivation;
 
 typedef struct TfLiteIntArray {
   int size;
@@ -123,7 +156,8 @@ struct TFLMRegistration {
   const char* custom_name;
 };
 
-typedef TfLiteStatus (*TfLiteBridgeBuiltinParseFunction)(const void* op, void* allocator, void** data);
+typedef TfLiteStatus (*TfLiteBridgeBuiltinParseFunction)(const void* op, void* allocator,
+                                                         void** data);
 
 #if defined(GROUPCOMM_STAND_IN_MICRO)
 }  // namespace tflite::micro
@@ -150,7 +184,9 @@ class MicroContext {
   void operator delete(void*) {}  // upstream's TF_LITE_REMOVE_VIRTUAL_DELETE
 };
 
-inline MicroContext* GetMicroContext(const struct TfLiteContext* context) { return reinterpret_cast<MicroContext*>(context->impl_); }
+inline MicroContext* GetMicroContext(const struct TfLiteContext* context) {
+  return reinterpret_cast<MicroContext*>(context->impl_);
+}
 
 class MicroResourceVariables;
 class MicroProfilerInterface;
@@ -175,17 +211,25 @@ class MicroMutableOpResolver : public MicroOpResolver {
     return nullptr;
   }
   const TFLMRegistration* FindOp(const char*) const override { return nullptr; }
-  TfLiteBridgeBuiltinParseFunction GetOpDataParser(BuiltinOperator) const override { return nullptr; }
+  TfLiteBridgeBuiltinParseFunction GetOpDataParser(BuiltinOperator) const override {
+    return nullptr;
+  }
 
-#define STAND_IN_ADD(schema, method, code) \
-  TfLiteStatus Add##method(const TFLMRegistration& registration = Library(code)) { return AddBuiltin(registration); }
+#define STAND_IN_ADD(schema, method, code)                                         \
+  TfLiteStatus Add##method(const TFLMRegistration& registration = Library(code)) { \
+    return AddBuiltin(registration);                                               \
+  }
   STAND_IN_CODES(STAND_IN_ADD)
 
  private:
-  static TFLMRegistration Library(int32_t code) { return {nullptr, nullptr, nullptr, nullptr, nullptr, code, nullptr}; }
+  static TFLMRegistration Library(int32_t code) {
+    return {nullptr, nullptr, nullptr, nullptr, nullptr, code, nullptr};
+  }
 
   TfLiteStatus AddBuiltin(const TFLMRegistration& registration) {
-    if (count_ == tOpCount || FindOp(static_cast<BuiltinOperator>(registration.builtin_code)) != nullptr) return kTfLiteError;
+    if (count_ == tOpCount ||
+        FindOp(static_cast<BuiltinOperator>(registration.builtin_code)) != nullptr)
+      return kTfLiteError;
     registrations_[count_++] = registration;
     return kTfLiteOk;
   }
@@ -196,10 +240,12 @@ class MicroMutableOpResolver : public MicroOpResolver {
 
 class MicroAllocator {
  public:
-  static MicroAllocator* Create(uint8_t* tensor_arena, size_t, MemoryPlannerType = MemoryPlannerType::kGreedy) {
+  static MicroAllocator* Create(uint8_t* tensor_arena, size_t,
+                                MemoryPlannerType = MemoryPlannerType::kGreedy) {
     return reinterpret_cast<MicroAllocator*>(tensor_arena);
   }
-  static MicroAllocator* Create(uint8_t* tensor_arena, size_t arena_size, MicroMemoryPlanner* memory_planner);
+  static MicroAllocator* Create(uint8_t* tensor_arena, size_t arena_size,
+                                MicroMemoryPlanner* memory_planner);
   static size_t GetDefaultTailUsage(bool) { return 64; }
   size_t used_bytes() const { return 64; }
 };
@@ -247,8 +293,8 @@ class FakeContext : public MicroContext {
 
 class MicroInterpreter {
  public:
-  MicroInterpreter(const Model* model, const MicroOpResolver& op_resolver, MicroAllocator*, MicroResourceVariables* = nullptr,
-                   MicroProfilerInterface* = nullptr)
+  MicroInterpreter(const Model* model, const MicroOpResolver& op_resolver, MicroAllocator*,
+                   MicroResourceVariables* = nullptr, MicroProfilerInterface* = nullptr)
       : model_(*reinterpret_cast<const FakeModel*>(model)), resolver_(op_resolver) {}
 
   TfLiteStatus AllocateTensors() {
@@ -287,7 +333,9 @@ class MicroInterpreter {
     return kTfLiteOk;
   }
 
-  TfLiteStatus SetMicroExternalContext(void* payload) { return context_.set_external_context(payload); }
+  TfLiteStatus SetMicroExternalContext(void* payload) {
+    return context_.set_external_context(payload);
+  }
 
   TfLiteTensor* input(size_t) { return &tensors_[0]; }
   TfLiteTensor* output(size_t) { return &tensors_[1]; }
