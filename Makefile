@@ -36,7 +36,7 @@ demo: setup
 	.venv/bin/groupcomm demo
 
 test: setup
-	.venv/bin/python -m pytest --numprocesses auto --dist loadfile
+	.venv/bin/python -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder
 
 lint: setup
 	.venv/bin/ruff check .

@@ -1,25 +1,32 @@
 """Measure the tables of the documents again and write them into their pages.
 
-    .venv/bin/python docs/figures.py            # all tables: this takes hours
+    .venv/bin/python docs/figures.py            # all tables and pictures: this takes hours
     .venv/bin/python docs/figures.py parity     # the tables whose name begins with "parity"
+    .venv/bin/python docs/figures.py pictures   # the pictures and the sound of the pages
 
-A table stands between ``<!-- figures: NAME ARGUMENT ... -->`` and ``<!-- end -->``. NAME is a
-function in this file. The function runs commands of ``groupcomm`` with ``--json``. Each result is
-cached in build/figures, under a key of the command and the bundles that it names. A run that was
-stopped therefore continues, and no result of a bundle that has changed is used.
+A table stands between ``<!-- figures: NAME ARGUMENT ... -->`` and ``<!-- end CHECKSUM -->``. NAME
+is a function in this file. The function runs commands of ``groupcomm`` with ``--json``. Each result
+is cached in build/figures, under a key of the command and the bundles that it names. A run that was
+stopped therefore continues, and no result of a bundle that has changed is used. CHECKSUM is that of
+the bundles that the table names; a test compares it, so no table of an older bundle remains
+unnoticed. A table of an earlier release has the mark ``<!-- figures(RELEASE): ... -->``: this
+script leaves it alone until ``(RELEASE)`` is removed.
 """
 
+import csv
+import gzip
 import hashlib
 import json
 import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 REPO = Path(__file__).resolve().parents[1]
 KEPT = REPO / "build" / "figures"
 PAGES = [REPO / "README.md", *sorted((REPO / "docs").rglob("*.md"))]
-MARK = re.compile(r"(<!-- figures: ([^>]*?) -->\n).*?(<!-- end -->)", re.DOTALL)
+MARK = re.compile(r"(<!-- figures: ([^>]*?) -->\n).*?<!-- end ?(\w*) -->", re.DOTALL)
 # The runs of `groupcomm qat` in docs/design/quantization.md.
 AWARE = {
     "enhance-nano": [
@@ -39,8 +46,9 @@ VARIANTS = {
 }
 BOARDS = {"cortex-m4": "M4", "cortex-m33": "M33", "cortex-m55": "M55"}
 CONDITIONS = {"as they are": "unmodified", "by way of 44.1 kHz": "resampled to 44.1 kHz and back"}
-# The split and the number of mixtures of the released results. Before 0.2.0 this split was "test".
-TEST = ("--split", "test-2026-11", "--mixtures", "200")
+# The split and the number of mixtures of the released results, and those of release 0.1.0.
+TEST = ("--split", "test", "--mixtures", "300")
+OLD_TEST = ("--split", "test-2026-11", "--mixtures", "200")
 MEASURES = {
     "sisdr": ("SI-SDR (dB)", 2),
     "sdr": ("SDR (dB)", 2),
@@ -51,9 +59,15 @@ MEASURES = {
 
 
 def _bundle(name: str) -> bytes:
-    """Return the description of a bundle without its budget, which changes no measurement."""
+    """Return what determines the measurements of a bundle: its model and its signal path."""
     described = json.loads((REPO / "convert" / "bundles" / name / "bundle.json").read_text())
-    return json.dumps({key: value for key, value in described.items() if key != "budget"}).encode()
+    return json.dumps([described.get(key) for key in ("model", "signal")]).encode()
+
+
+def checksum(names: list[str]) -> str:
+    """Return the checksum of the bundles that a table names."""
+    described = [_bundle(name) for name in names if (REPO / "convert" / "bundles" / name).is_dir()]
+    return hashlib.sha256(b"\0".join(described)).hexdigest()[:12]
 
 
 def ask(*command: str) -> dict:
@@ -206,12 +220,56 @@ def measures(*names: str) -> str:
     return rows(header, body)
 
 
+def sources() -> str:
+    """List the packages and repositories of the corpus "open", with their splits and licences."""
+    folder = REPO / "calibration_data"
+    listed = tomllib.loads((folder / "sources.toml").read_text())
+    used: dict[tuple[str, str], set[str]] = {}
+    for kind in ("speech", "noise", "recordings"):
+        with gzip.open(folder / f"{kind}.tsv.gz", "rt") as file:
+            for row in csv.DictReader(file, delimiter="\t"):
+                what = kind if kind != "recordings" else "speech" if row["speaker"] else "noise"
+                origin = row.get("package") or row["repository"]
+                used.setdefault((origin, what), set()).update(row["split"].split(","))
+    order = ("train", "validation", "test", "test-2026-11")
+    body = []
+    for name, source in (listed["packages"] | listed["repositories"]).items():
+        cells = [
+            ", ".join(split for split in order if split in used.get((name, what), ())) or "-"
+            for what in ("speech", "noise")
+        ]
+        body.append([f"`{name}`", source["what"], source["licence"], *cells])
+    header = ["package or repository", "content", "licence", "speech", "noise"]
+    return rows(header, body, left=5)
+
+
+def splits(*names: str) -> str:
+    """Compare the test split with that of release 0.1.0; show harm and the worst mixtures."""
+    body = []
+    for name in names:
+        new, old = ask("evaluate", name, *TEST), ask("evaluate", name, *OLD_TEST)
+        body.append(
+            [
+                f"`{name}`",
+                interval(new["sisdri_db"]),
+                f"{new['worst_twentieth_db']:.1f}",
+                f"{100 * new['harm']:.0f} %",
+                interval(old["sisdri_db"]),
+                f"{old['worst_twentieth_db']:.1f}",
+                f"{100 * old['harm']:.0f} %",
+            ]
+        )
+    columns = ["SI-SDR improvement (dB)", "worst twentieth (dB)", "worse than the input"]
+    header = [f"`{split[1]}`: {column}" for split in (TEST, OLD_TEST) for column in columns]
+    return rows(["network, int8", *header], body)
+
+
 def groups(*names: str) -> str:
-    """SI-SDR improvement by input SNR, speaker and sex of the speakers."""
+    """SI-SDR improvement by input SNR, room, disturbance, speaker and sex of the speakers."""
     found = [ask("evaluate", name, *TEST)["by"] for name in names]
     body = [
         [group, one["mixtures"], *(interval(by[kind][group]) for by in found)]
-        for kind in ("snr", "speaker", "sexes")
+        for kind in ("snr", "room", "disturbance", "speaker", "sexes")
         for group, one in found[0][kind].items()
     ]
     return rows(
@@ -264,7 +322,7 @@ def robustness(*names: str) -> str:
     )
 
 
-def demo(name: str = "enhance") -> str:
+def demo(name: str) -> str:
     """Scores of the demo mixtures."""
     keys = ("sisdr_in_db", "sisdr_float_db", "sisdr_int8_db")
     body = [
@@ -484,6 +542,24 @@ def drift(*names: str) -> str:
     return rows([*header, "float32, minute 2", "last", "masks repeat from"], body)
 
 
+def pictures(name: str = "enhance") -> None:
+    """Write the sound and the spectrograms of the first demo mixture."""
+    import numpy as np
+    import soundfile
+
+    import groupcomm
+    from calibration_data import clips
+    from convert import sound
+    from tf_model.signal import Signal
+
+    network, first = groupcomm.load(name), clips.demo_mixtures()[0]
+    enhanced = network.process(first.mixture)[0]
+    sounds = {"noisy": first.mixture, "output": enhanced, "clean speech": first.references[0]}
+    pcm = {title: np.rint(32767 * x.clip(-1, 1)).astype(np.int16) for title, x in sounds.items()}
+    soundfile.write(REPO / "docs" / f"{first.name}_enhanced.flac", pcm["output"], 16000)
+    sound.plot_spectrograms(REPO / "docs" / "before-after.png", pcm, Signal())
+
+
 def main(asked: list[str]) -> None:
     """Write the tables whose marks begin with one of the given words, or all tables."""
     for page in PAGES:
@@ -493,12 +569,15 @@ def main(asked: list[str]) -> None:
             name, *arguments = found[2].split()
             if asked and not any(found[2].startswith(prefix) for prefix in asked):
                 return found[0]
-            return found[1] + globals()[name](*arguments) + found[3]
+            written = globals()[name](*arguments)
+            return f"{found[1]}{written}<!-- end {checksum(arguments)} -->"
 
         written = MARK.sub(table, text)
         if written != text:
             page.write_text(written)
             print(page.relative_to(REPO))
+    if not asked or "pictures" in asked:
+        pictures()
 
 
 if __name__ == "__main__":

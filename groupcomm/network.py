@@ -27,8 +27,8 @@ def load(bundle: str | Path = "enhance", *, engine: Engine = "tflm") -> Network:
     Parameters
     ----------
     bundle : str or Path
-        Name of a released bundle (``"enhance"``, ``"enhance-nano"``, ``"enhance-fast"``,
-        ``"separate"``) or the folder of a bundle that `convert` wrote.
+        Name of a released bundle (``"enhance"``, ``"enhance-max"``, ``"enhance-nano"``,
+        ``"enhance-fast"``, ``"separate"``) or the folder of a bundle that `convert` wrote.
     engine : {"tflm", "compiled"}
         What runs the int8 network. ``"tflm"``: the official TensorFlow Lite Micro. ``"compiled"``:
         the C code that ``groupcomm compile`` generates, built by the C compiler of this machine

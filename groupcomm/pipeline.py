@@ -187,7 +187,7 @@ def evaluate(
     rooms : float or None
         Share of the mixtures that are in a simulated room, 0..1; None: as the split has them.
     worst : str or Path or None
-        Folder to write the five mixtures that improved least to, as WAV files.
+        Folder to write the ten mixtures that improved least to, as WAV files.
 
     Returns
     -------

@@ -8,6 +8,7 @@ the marker fails.
 import os
 import re
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -30,6 +31,27 @@ def pytest_ignore_collect(collection_path, config):
         if marks and excluded & set(re.findall(r"pytest\.mark\.(\w+)", marks[0])):
             return True
     return None
+
+
+def pytest_collection_modifyitems(items):
+    """Run the slow modules first, and modules that use Bazel by turns with others.
+
+    One server of Bazel does one command at a time, so a second module that uses it would wait.
+    The tests of `micro` come first, because they build what others need.
+    """
+    marks: dict[Path, set[str]] = {}
+    for item in items:
+        marks.setdefault(item.path, set()).update(mark.name for mark in item.iter_markers())
+    turns: dict[Path, tuple] = {}
+    counts = {"bazel": 0, "other": 0}
+    for module, names in sorted(marks.items(), key=lambda one: one[0].parent.name != "micro"):
+        if "slow" not in names and "bazel" not in names and "train" not in names:
+            turns[module] = (1,)
+            continue
+        kind = "bazel" if "bazel" in names else "other"
+        turns[module] = (0, counts[kind], kind)
+        counts[kind] += 1
+    items.sort(key=lambda item: turns[item.path])
 
 
 def pytest_collection_finish(session):

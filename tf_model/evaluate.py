@@ -16,7 +16,7 @@ from groupcomm.console import progress
 from groupcomm.files import atomic_folder, atomic_path
 
 EVALUATION_SEED = 2
-WORST = 5  # number of mixtures that are listed
+WORST = 10  # number of mixtures that are listed
 
 
 def bootstrap(values: np.ndarray, *, draws: int = 4000, seed: int = 0) -> dict:
@@ -223,7 +223,7 @@ def evaluate(
         - ``by``: SI-SDR improvement by ``snr``, ``room``, ``disturbance``, ``noise``, ``speaker``
           and ``sexes``; each group has ``mixtures``, ``mean``, ``low``, ``high``,
           ``worst_twentieth`` and ``harm``.
-        - ``worst``: the five mixtures with the lowest improvement, each with ``index``,
+        - ``worst``: the ten mixtures with the lowest improvement, each with ``index``,
           ``sisdri_db`` and its properties.
     """
     scored = scores(

@@ -19,7 +19,7 @@ from groupcomm import __version__
 from groupcomm.errors import UserError
 from groupcomm.files import REPO, atomic_folder, sha256
 
-RELEASED = ("enhance", "enhance-nano", "enhance-fast", "separate")
+RELEASED = ("enhance", "enhance-max", "enhance-nano", "enhance-fast", "separate")
 
 
 def pack(files: dict[str, bytes], path: Path, seconds: int) -> None:

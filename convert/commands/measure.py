@@ -41,7 +41,7 @@ def evaluate(
         typer.Option(
             "--worst",
             metavar="DIR",
-            help="Write the five mixtures that improved least as WAV files.",
+            help="Write the ten mixtures that improved least as WAV files.",
         ),
     ] = None,
     as_json: Json = False,

@@ -4,6 +4,7 @@ import functools
 import importlib.util
 import inspect
 import json
+import re
 
 import pytest
 
@@ -25,7 +26,8 @@ def test_every_mark_has_an_end():
     for page in figures.PAGES:
         text = page.read_text()
         of_page = sum(where == page for where, _ in MARKED)
-        assert text.count("<!-- figures: ") == text.count("<!-- end -->") == of_page, page
+        assert text.count("<!-- figures: ") == of_page, page
+        assert len(re.findall(r"<!-- figures(\(\S+\))?: ", text)) == text.count("<!-- end"), page
 
 
 @pytest.mark.parametrize("mark", sorted({mark for _, mark in MARKED}))
@@ -36,6 +38,12 @@ def test_every_mark_names_a_table_and_existing_bundles(mark):
         (REPO / "convert" / "bundles" / argument / "bundle.json").is_file()
         for argument in arguments
     )
+
+
+def test_every_table_was_measured_with_the_bundles_that_are_here():
+    for page in figures.PAGES:
+        for found in figures.MARK.finditer(page.read_text()):
+            assert found[3] == figures.checksum(found[2].split()[1:]), (page, found[2])
 
 
 @pytest.mark.slow
@@ -91,7 +99,7 @@ def test_main_writes_only_between_the_marks(tmp_path, monkeypatch):
     first, kept = page.read_text().split("between")
     assert (
         first.startswith("before\n<!-- figures: cost one -->\n| ")
-        and first.endswith(" |\n<!-- end -->\n")
+        and first.endswith(f" |\n<!-- end {figures.checksum(['one'])} -->\n")
         and "old" not in first
     )
     assert (

@@ -41,10 +41,11 @@ class ReleaseGate:
 GATES = {
     # Measured: 26.6 dB in int8, 31.3 dB in the stream, 29.0 dB in 16x8.
     "enhance": ReleaseGate(
-        60_000, 400_000, 16, 7.8, int8_snr_db=25.5, stream_snr_db=30, int16_snr_db=27
+        50_000, 300_000, 16, 6.9, int8_snr_db=25.5, stream_snr_db=30, int16_snr_db=27
     ),
-    "enhance-nano": ReleaseGate(30_000, 140_000, 16, 6.4),
-    "enhance-fast": ReleaseGate(60_000, 400_000, 8, 6.2),
-    "separate": ReleaseGate(80_000, 400_000, 16, 0.8),
+    "enhance-max": ReleaseGate(60_000, 400_000, 16, 7.2),
+    "enhance-nano": ReleaseGate(25_000, 115_000, 16, 6.2),
+    "enhance-fast": ReleaseGate(40_000, 300_000, 8, 5.8),
+    "separate": ReleaseGate(40_000, 300_000, 16, 0.9),
     "enhance-blstm": ReleaseGate(70_000, 500_000, 16, 3.0),
 }

@@ -113,10 +113,11 @@ def test_cost_matches_the_flatbuffer(converted):
 @pytest.mark.parametrize(
     ("name", "params", "macs_per_second", "latency_ms"),
     [
-        ("enhance", 60_000, 50e6, 16),
-        ("enhance-nano", 30_000, 17.5e6, 16),
-        ("enhance-fast", 60_000, 50e6, 8),
-        ("separate", 80_000, 50e6, 16),
+        ("enhance", 50_000, 37e6, 16),
+        ("enhance-max", 60_000, 50e6, 16),
+        ("enhance-nano", 25_000, 14e6, 16),
+        ("enhance-fast", 40_000, 37e6, 8),
+        ("separate", 40_000, 37e6, 16),
     ],
 )
 def test_networks_for_boards_are_within_budget(name, params, macs_per_second, latency_ms):
