@@ -470,7 +470,7 @@ int main(void) {
     test_elements16(i);
     test_requantize(i);
   }
-  const uint32_t golden = 0x8f02c17fu; /* GCC 12 on x86-64 */
+  const uint32_t golden = 0x565ec5e1u; /* GCC 12 on x86-64 */
   if (checksum != golden) BoardFail("checksum of all outputs", (int32_t)checksum);
   return 0;
 }
