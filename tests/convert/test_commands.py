@@ -93,7 +93,7 @@ def test_convert_float_of_an_untrained_network(tmp_path):
 def test_convert_to_16x8(tmp_path):
     found = ok("convert", "enhance", "--activations", 16, "--out", tmp_path / "wide", "--json")
     assert (found["method"], found["ranges"], found["activations"]) == ("ptq", "min-max", 16)
-    proof = ok("parity", tmp_path / "wide", "--hops", 200, "--json")
+    proof = ok("parity", tmp_path / "wide", "--json")
     rows = {row["name"]: row for row in proof["runtimes"]}
     assert (
         rows["static_c"]["equal_bytes"] == rows["simulation"]["equal_bytes"] == 1
