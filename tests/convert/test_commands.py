@@ -56,9 +56,13 @@ def test_evaluate(tiny_corpus, tmp_path):
 
 
 def test_robustness(tiny_corpus):
-    asked = ("robustness", "enhance", "--corpus", tiny_corpus, "--mixtures", 2)
+    asked = ("robustness", "enhance-nano", "--corpus", tiny_corpus, "--mixtures", 2)
     found = ok(*asked, "--json")
-    assert (found["name"], found["runtime"], found["corpus"]) == ("enhance", "tflm", tiny_corpus)
+    assert (found["name"], found["runtime"], found["corpus"]) == (
+        "enhance-nano",
+        "tflm",
+        tiny_corpus,
+    )
     table = groupcomm(*asked, "--runtime", "keras", columns=160).stdout  # no cell is wrapped
     for words in (
         *found["conditions"],
