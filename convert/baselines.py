@@ -408,10 +408,10 @@ def compare(names: list[str], folder: Path, *, split: str, mixtures: int, corpus
             sizes,
         )
     against = {
-        ours["name"]: {
+        bundled["name"]: {
             baseline["name"]: {
                 measure: evaluate.bootstrap(
-                    evaluate.after(scored[ours["name"]], measure)
+                    evaluate.after(scored[bundled["name"]], measure)
                     - evaluate.after(scored[baseline["name"]], measure)
                 )
                 for measure in COMPARED
@@ -419,8 +419,8 @@ def compare(names: list[str], folder: Path, *, split: str, mixtures: int, corpus
             for baseline in systems
             if not baseline["is_bundle"]
         }
-        for ours in systems
-        if ours["is_bundle"]
+        for bundled in systems
+        if bundled["is_bundle"]
     }
     result = {
         "split": split,

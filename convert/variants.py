@@ -110,11 +110,11 @@ def compare(
         one = bundle.write(network, folder / name, **options)
         of = {"model_sha256": hashlib.sha256(one.model).hexdigest()}
         whole, at = scored(name, of, separator.from_runtime(one, runtimes.Tflm(one.model)))
-        lost = {
+        loss = {
             m: evaluate.bootstrap(evaluate.after(float_whole, m) - evaluate.after(whole, m))
             for m in COMPARED
         }
-        lost["levels"] = {
+        loss["levels"] = {
             level: evaluate.bootstrap(
                 evaluate.after(float_at[level], "sisdr") - evaluate.after(found, "sisdr")
             )
@@ -129,7 +129,7 @@ def compare(
                 if not name.startswith("int4")
             },
         }
-        rows.append(_row(name, whole, lost, cost))
+        rows.append(_row(name, whole, loss, cost))
     result = {
         "network": trained.name,
         "split": split,
@@ -143,13 +143,13 @@ def compare(
     return result
 
 
-def _row(name: str, scored: list[evaluate.Score], lost: dict | None, cost: dict) -> dict:
+def _row(name: str, scored: list[evaluate.Score], loss: dict | None, cost: dict) -> dict:
     quality = {m: evaluate.bootstrap(evaluate.after(scored, m)) for m in COMPARED if m != "sisdr"}
     return {
         "name": name,
         "sisdri_db": evaluate.bootstrap(evaluate.improvements(scored)),
         **quality,
-        "loss": lost,
+        "loss": loss,
         **cost,
     }
 

@@ -15,13 +15,9 @@ from groupcomm.suggest import suggest
 
 
 @contextlib.contextmanager
-def _extras(*, tensorflow: bool = True) -> Iterator[None]:
-    """Load TensorFlow; name the extra of a package that is missing."""
+def _extras() -> Iterator[None]:
+    """Name the extra of a package that is missing."""
     try:
-        if tensorflow:
-            from tf_model import load_tensorflow
-
-            load_tensorflow()
         yield
     except ModuleNotFoundError as e:
         raise missing_package(e) from e
@@ -71,26 +67,27 @@ def convert(
     >>> groupcomm.convert("enhance-nano", "build/nano").model_bytes  # doctest: +SKIP
     35448
     """
-    with _extras(tensorflow=False):
+    with _extras():
         from tf_model import checkpoint as checkpoints
+        from tf_model import load_tensorflow
 
         trained = checkpoints.load(str(checkpoint))
         folder = (
             Path(out) if out is not None else Path("build") / "bundles" / (name or trained.name)
         )
         own_clips = Path(calibration) if calibration is not None else None
-        with _extras():
-            from convert import bundle
+        load_tensorflow()  # after the checks that do not need it
+        from convert import bundle
 
-            written = bundle.write(
-                trained,
-                folder,
-                method=ranges,
-                activations=activations,
-                weights=weights,
-                name=name,
-                calibration=own_clips,
-            )
+        written = bundle.write(
+            trained,
+            folder,
+            method=ranges,
+            activations=activations,
+            weights=weights,
+            name=name,
+            calibration=own_clips,
+        )
     d = written.description
     sizes = {"model_bytes": d["model"]["bytes"], "arena_bytes": d["arena_bytes"]}
     return Conversion(bundle=str(folder), **sizes, **d["quantization"])
@@ -137,8 +134,8 @@ def train(
     >>> run = groupcomm.train("enhance-nano", sizes={"hidden": 16}, steps=60)  # doctest: +SKIP
     >>> groupcomm.convert(run.checkpoint, "build/bundles/mine")  # doctest: +SKIP
     """
-    with _extras(tensorflow=False):
-        from tf_model import networks
+    with _extras():
+        from tf_model import load_tensorflow, networks
         from tf_model.recipe import Recipe
 
         defaults = dataclasses.asdict(Recipe(optimizer="soap", learning_rate=4e-3))
@@ -152,11 +149,11 @@ def train(
             net, configured = networks.from_config(net, Path(config), defaults)
         net = networks.changed(net, sizes or {})
         folder = Path(out) if out is not None else Path("build") / "train" / network
-        with _extras():
-            from tf_model import train as training
+        load_tensorflow()  # after the checks that do not need it
+        from tf_model import train as training
 
-            asked = Recipe(**defaults | configured | recipe)
-            return Training(**training.train(network, net, asked, folder))
+        asked = Recipe(**defaults | configured | recipe)
+        return Training(**training.train(network, net, asked, folder))
 
 
 def evaluate(
@@ -205,7 +202,7 @@ def evaluate(
     """
     if mixtures < 2:
         raise UserError(f"mixtures {mixtures}: an interval needs at least 2")
-    with _extras(tensorflow=False):
+    with _extras():
         from convert import resolve
         from tf_model import evaluate as evaluation
 
@@ -265,15 +262,16 @@ def parity(bundle: str | Path, checkpoint: str | Path | None = None, *, hops: in
     >>> groupcomm.parity("enhance-nano").exact  # doctest: +SKIP
     True
     """
-    with _extras(tensorflow=False):
+    with _extras():
         from convert import bundle as bundles
         from convert import resolve
+        from tf_model import load_tensorflow
 
         opened = bundles.load(str(bundle))
         trained = resolve.checkpoint_of(opened, str(checkpoint) if checkpoint else None)
-        with _extras():
-            from convert import parity as comparison
+        load_tensorflow()  # after the checks that do not need it
+        from convert import parity as comparison
 
-            found = comparison.parity(opened, trained, hops=hops)
+        found = comparison.parity(opened, trained, hops=hops)
     runtimes = tuple(RuntimeComparison(**row) for row in found["runtimes"])
     return Parity(**found | {"runtimes": runtimes})

@@ -269,7 +269,7 @@ def show_baselines(result: dict) -> None:
 def show_bench_host(found: dict) -> None:
     """Print the result of `groupcomm bench --engine tflm-host`."""
     title = "{bundle}, {hops} hops of real sound".format(**found)
-    table = new_table("TFLM on this machine", "its kernels", "groupcomm", title=title)
+    table = new_table("TFLM on this machine", "its kernels", "GroupComm's kernels", title=title)
     kernels = [found["kernels"][kind] for kind in ("tflm", "groupcomm")]
     counts = [count(k["instructions"]) for k in kernels]
     table.add_row("instructions per hop", *counts)
