@@ -269,7 +269,7 @@ def write_clips() -> list[Path]:
 def _mix(corpus, recipe: _Recipe, seconds: float, index: int):
     """Let the mixer draw from the speakers and the noise file of a recipe only."""
     from calibration_data.corpus import Group
-    from calibration_data.mixer import MixtureSpec, mix
+    from calibration_data.mixing.mixer import MixtureSpec, mix
 
     def longest(group: Group) -> Group:
         """Keep the clips that are long enough for whole sentences, or else all of them."""

@@ -78,7 +78,7 @@ def data(
         report(found, as_json, lambda: note(f"{len(paths)} clips in {paths[0].parent.parent}"))
         return
 
-    from calibration_data import build
+    from calibration_data.building import build
 
     if source is None:
         built = build.build_public(debian=debian, folder=recordings, with_voices=voices)

@@ -549,7 +549,7 @@ def pictures(name: str = "enhance") -> None:
 
     import groupcomm
     from calibration_data import clips
-    from convert import sound
+    from convert.run import audio_file
     from tf_model.signal import Signal
 
     network, first = groupcomm.load(name), clips.demo_mixtures()[0]
@@ -557,7 +557,7 @@ def pictures(name: str = "enhance") -> None:
     sounds = {"noisy": first.mixture, "output": enhanced, "clean speech": first.references[0]}
     pcm = {title: np.rint(32767 * x.clip(-1, 1)).astype(np.int16) for title, x in sounds.items()}
     soundfile.write(REPO / "docs" / f"{first.name}_enhanced.flac", pcm["output"], 16000)
-    sound.plot_spectrograms(REPO / "docs" / "before-after.png", pcm, Signal())
+    audio_file.plot_spectrograms(REPO / "docs" / "before-after.png", pcm, Signal())
 
 
 def main(asked: list[str]) -> None:

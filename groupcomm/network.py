@@ -13,9 +13,10 @@ import numpy as np
 from groupcomm.errors import UserError, missing_package
 
 if TYPE_CHECKING:
-    from convert import runtimes, separator
     from convert.bundle import Bundle
-    from convert.runtimes import Runtime
+    from convert.run import separator
+    from convert.tflite import runtimes
+    from convert.tflite.runtimes import Runtime
     from tf_model.signal import Signal
 
 Engine = Literal["tflm", "compiled"]
@@ -165,12 +166,12 @@ class Network:
         return Stream(self)
 
     def _new_stream(self) -> separator.Stream:
-        from convert import separator
+        from convert.run import separator
 
         return separator.Stream(self._bundle, self._new_runtime())
 
     def _new_runtime(self) -> Runtime:
-        from convert import runtimes
+        from convert.tflite import runtimes
 
         if self.engine == "tflm":
             return runtimes.Tflm(self._bundle.model)
@@ -178,10 +179,11 @@ class Network:
 
     @functools.cached_property
     def _program(self) -> runtimes.Static:
-        from convert import compilation, runtimes
+        from convert.codegen import c_source
+        from convert.tflite import runtimes
 
         with tempfile.TemporaryDirectory() as folder:
-            written = compilation.compile_bundle(self._bundle, Path(folder) / "c")
+            written = c_source.compile_bundle(self._bundle, Path(folder) / "c")
             return runtimes.Static(Path(folder) / "c" / f"{written['name']}.c")
 
 

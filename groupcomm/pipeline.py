@@ -68,8 +68,8 @@ def convert(
     35448
     """
     with _extras():
-        from tf_model import checkpoint as checkpoints
         from tf_model import load_tensorflow
+        from tf_model.training import checkpoint as checkpoints
 
         trained = checkpoints.load(str(checkpoint))
         folder = (
@@ -115,7 +115,7 @@ def train(
         TOML file with sizes and, in the table ``[recipe]``, with fields of the recipe. `sizes` and
         `recipe` take precedence.
     **recipe
-        Fields of `tf_model.recipe.Recipe`, for example ``steps=8000``, ``batch=24``,
+        Fields of `tf_model.training.recipe.Recipe`, for example ``steps=8000``, ``batch=24``,
         ``corpus="open"`` or ``seed=0``. Without them, the optimizer is SOAP with a learning rate of
         0.004, as in ``groupcomm train``.
 
@@ -136,7 +136,7 @@ def train(
     """
     with _extras():
         from tf_model import load_tensorflow, networks
-        from tf_model.recipe import Recipe
+        from tf_model.training.recipe import Recipe
 
         defaults = dataclasses.asdict(Recipe(optimizer="soap", learning_rate=4e-3))
         for of_qat in ("ranges", "weights"):
@@ -150,7 +150,7 @@ def train(
         net = networks.changed(net, sizes or {})
         folder = Path(out) if out is not None else Path("build") / "train" / network
         load_tensorflow()  # after the checks that do not need it
-        from tf_model import train as training
+        from tf_model.training import train as training
 
         asked = Recipe(**defaults | configured | recipe)
         return Training(**training.train(network, net, asked, folder))
@@ -203,8 +203,8 @@ def evaluate(
     if mixtures < 2:
         raise UserError(f"mixtures {mixtures}: an interval needs at least 2")
     with _extras():
-        from convert import resolve
-        from tf_model import evaluate as evaluation
+        from convert.run import resolve
+        from tf_model.evaluation import evaluate as evaluation
 
         if isinstance(network, Network):
             name, ran_by, sources, separate = (
@@ -264,13 +264,13 @@ def parity(bundle: str | Path, checkpoint: str | Path | None = None, *, hops: in
     """
     with _extras():
         from convert import bundle as bundles
-        from convert import resolve
+        from convert.run import resolve
         from tf_model import load_tensorflow
 
         opened = bundles.load(str(bundle))
         trained = resolve.checkpoint_of(opened, str(checkpoint) if checkpoint else None)
         load_tensorflow()  # after the checks that do not need it
-        from convert import parity as comparison
+        from convert.verify import parity as comparison
 
         found = comparison.parity(opened, trained, hops=hops)
     runtimes = tuple(RuntimeComparison(**row) for row in found["runtimes"])

@@ -198,7 +198,7 @@ class Evaluation(_Result):
 
     @classmethod
     def of(cls, found: dict[str, Any]) -> Evaluation:
-        """Make an evaluation from the dict that `tf_model.evaluate.evaluate` returns.
+        """Make an evaluation from the dict that `tf_model.evaluation.evaluate.evaluate` returns.
 
         Parameters
         ----------

@@ -25,6 +25,7 @@ def load_tensorflow() -> None:
             import tflite_runtime.interpreter  # noqa: F401
         import tensorflow as tf
 
-        # Several workers set up their collective operations first, see tf_model.distribution.
+        # Several workers set up their collective operations first, see
+        # tf_model.training.distribution.
         if not os.environ.get("TF_CONFIG"):
             tf.config.list_logical_devices()

@@ -39,7 +39,7 @@ def complete_corpus(incomplete: str) -> list[str]:
 
 def complete_checkpoint(incomplete: str) -> list[str]:
     """Complete the name of a checkpoint or the folder of a run in a shell."""
-    from tf_model import checkpoint
+    from tf_model.training import checkpoint
 
     known = [*checkpoint.names(), *map(str, checkpoint.runs())]
     return [name for name in known if name.startswith(incomplete)]
@@ -79,7 +79,8 @@ def cost(
     if paper:
         _cost_of_papers(as_json)
         return
-    from tf_model import checkpoint, networks
+    from tf_model import networks
+    from tf_model.training import checkpoint
 
     trained = checkpoint.find(name)
     net = checkpoint.load(name).net if trained else networks.find(name)
@@ -88,7 +89,7 @@ def cost(
 
         load_tensorflow()  # the layers of the papers' family count themselves
     from tf_model import cost as costs
-    from tf_model import paper as papers
+    from tf_model.paper import counts as papers
 
     counts = costs.cost(net)
     published = [papers.judge(row, counts) for row in papers.ROWS if networks.find(row.name) == net]
@@ -107,11 +108,11 @@ def _cost_of_papers(as_json: bool) -> None:
     from tf_model import load_tensorflow
 
     load_tensorflow()
-    from tf_model import paper
+    from tf_model.paper import counts
 
     with progress() as bar:
-        task = bar.add_task("count", total=len({row.name for row in paper.ROWS}))
-        result = paper.table(lambda name: bar.update(task, advance=1, description=f"count {name}"))
+        task = bar.add_task("count", total=len({row.name for row in counts.ROWS}))
+        result = counts.table(lambda name: bar.update(task, advance=1, description=f"count {name}"))
     report(result, as_json, lambda: _show_papers(result))
     if not result["ok"]:
         raise typer.Exit(1)
@@ -351,7 +352,7 @@ def reproduce(
     from tf_model import load_tensorflow
 
     load_tensorflow()
-    from tf_model import reproduction
+    from tf_model.paper import reproduction
 
     result = reproduction.reproduce(folder, mixtures=mixtures, corpus=corpus)
     report(

@@ -24,10 +24,11 @@ def compile_bundle(
 
     The C code needs no interpreter and computes the same bytes as TFLM.
     """
-    from convert import bundle, compilation
+    from convert import bundle
+    from convert.codegen import c_source
 
     opened = bundle.load(name)
-    written = compilation.compile_bundle(opened, folder or Path("build") / "static" / opened.name)
+    written = c_source.compile_bundle(opened, folder or Path("build") / "static" / opened.name)
 
     def show() -> None:
         line(
@@ -70,7 +71,7 @@ def package(
     It has the network, the kernels, the stream and the FFT as plain C and C++, and applications.
     """
     from convert import bundle
-    from convert import package as packages
+    from convert.codegen import package as packages
 
     if kind == "zephyr" and engine is not None:
         raise UserError(
@@ -111,7 +112,7 @@ def process(
     as_json: Json = False,
 ) -> None:
     """Run a sound file through the int8 network of a bundle, hop by hop, in TFLM."""
-    from convert.separation import separate
+    from convert.run.process import separate
 
     result = separate(wav, name, folder, plot)
 
@@ -136,12 +137,13 @@ def demo(
 
     Write scores, parity, WAV files and spectrograms. The exit code is 1 when the parity fails.
     """
-    from convert import bundle, resolve
+    from convert import bundle
+    from convert.run import resolve
     from tf_model import load_tensorflow
 
     trained = resolve.checkpoint_of(bundle.load(name), checkpoint)
     load_tensorflow()
-    from convert.demo import run_demo
+    from convert.measure.demo import run_demo
 
     result = run_demo(name, str(trained.weights.parent), folder)
     ok = result["parity"]["ok"]

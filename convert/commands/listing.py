@@ -9,7 +9,8 @@ def list_names(as_json: Json = False) -> None:
     from calibration_data import corpus
     from convert import bundle
     from groupcomm.errors import UserError
-    from tf_model import checkpoint, networks
+    from tf_model import networks
+    from tf_model.training import checkpoint
 
     corpora = {}
     for name in corpus.names():

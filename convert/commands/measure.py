@@ -79,8 +79,8 @@ def robustness(
     The same mixtures are clipped, resampled, and mixed with a DC offset, hum, infrasound, a pop and
     music. Clean speech, noise alone and silence are measured too.
     """
-    from convert.resolve import open_separator
-    from tf_model.robustness import robustness as measure
+    from convert.run.resolve import open_separator
+    from tf_model.evaluation.robustness import robustness as measure
 
     run, sources, runtime, corpus = open_separator(name, runtime, corpus)
     found = measure(run, split=split, sources=sources, mixtures=mixtures, corpus=corpus)
@@ -120,8 +120,9 @@ def baselines(
     All process the same mixtures, so the differences are paired. A baseline whose package is not
     installed is skipped.
     """
-    from convert import bundle, resolve
-    from convert.baselines import INSTALL, compare
+    from convert import bundle
+    from convert.measure.baselines import INSTALL, compare
+    from convert.run import resolve
 
     names = names or [name for name in bundle.names() if bundle.load(name).sources == 1]
     corpus = corpus or resolve.corpus_of_bundle(bundle.load(names[0]))
@@ -160,8 +161,8 @@ def bench(
     --engine tflm-host: instructions, time and arena in TFLM with its kernels and with GroupComm's,
     and no budget.
     """
-    from convert import bench as benches
     from convert import bundle
+    from convert.measure import bench as benches
 
     if engine == "tflm-host":
         for option, given in (("--board", board), ("--portable", portable)):
@@ -232,8 +233,9 @@ def fit(
     Name a --board, or give --clock, --flash and --ram of a chip. The exit code is 1 when it does
     not fit.
     """
-    from convert import boards, bundle
-    from convert.fit import fit as estimate
+    from convert import bundle
+    from convert.measure import boards
+    from convert.measure.fit import fit as estimate
 
     chip = {"--clock": clock, "--flash": flash, "--ram": ram}
     given = [option for option, value in chip.items() if value is not None]

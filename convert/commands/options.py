@@ -6,7 +6,9 @@ import typer
 
 from tf_model.commands import complete_checkpoint, complete_corpus
 
-RangesMethod = Literal["min-max", "percentile", "error"]  # convert.ranges.Method, which needs NumPy
+RangesMethod = Literal[
+    "min-max", "percentile", "error"
+]  # convert.quantization.calibration.Method, which needs NumPy
 Core = Literal["cortex-m4", "cortex-m33", "cortex-m55"]
 
 
@@ -21,7 +23,7 @@ def complete_bundle(incomplete: str) -> list[str]:
 
 def complete_board(incomplete: str) -> list[str]:
     """Complete the name of a board in a shell."""
-    from convert import boards
+    from convert.measure import boards
 
     return [name for name in boards.boards() if name.startswith(incomplete)]
 

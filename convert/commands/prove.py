@@ -32,7 +32,8 @@ def parity(
     The exit code is 1 when a byte of TFLM, plain C or the simulation differs.
     """
     if port is not None:
-        from convert import bundle, serial_parity
+        from convert import bundle
+        from convert.verify import serial_parity
 
         opened = bundle.load(name)
         with serial_parity.open_port(port, baud) as connection:
@@ -68,15 +69,16 @@ def drift(
     The exit code is 1 when the SI-SDR of the last minute differs by more than 0.05 dB from that of
     the second minute.
     """
-    from convert import bundle, resolve
+    from convert import bundle
+    from convert.run import resolve
     from tf_model import load_tensorflow
-    from tf_model.checkpoint import corpus_of
+    from tf_model.training.checkpoint import corpus_of
 
     opened = bundle.load(name)
     trained = resolve.checkpoint_of(opened, checkpoint)
     load_tensorflow()
-    from convert.sensitivity import DRIFT
-    from convert.sensitivity import drift as measure
+    from convert.measure.sensitivity import DRIFT
+    from convert.measure.sensitivity import drift as measure
 
     found = measure(
         opened, trained, minutes=minutes, split=split, corpus=corpus or corpus_of(trained)

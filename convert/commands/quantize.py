@@ -117,16 +117,17 @@ def convert(
 
 def _convert_float(name: str, file: Path | None, seconds: float, as_json: bool) -> None:
     from groupcomm.files import atomic_path
-    from tf_model import checkpoint, load_tensorflow, networks
+    from tf_model import load_tensorflow, networks
+    from tf_model.training import checkpoint
 
     untrained = name in networks.NETWORKS and name not in checkpoint.names()
     network = checkpoint.untrained(name) if untrained else checkpoint.load(name)
     load_tensorflow()
-    from convert import quantize
+    from convert.quantization import export
 
     file = file or Path("build") / "float" / f"{network.name}.tflite"
     with err.status(f"convert {network.name}"):
-        content = quantize.to_float(network, seconds=seconds)
+        content = export.to_float(network, seconds=seconds)
     with atomic_path(file) as part:
         part.write_bytes(content)
     weights = "untrained, with random weights" if untrained else f"weights of {network.weights}"
@@ -178,13 +179,14 @@ def qat(
     `groupcomm convert` then uses the trained ranges. The same command continues a run that was
     stopped.
     """
-    from tf_model import checkpoint, load_tensorflow
+    from tf_model import load_tensorflow
+    from tf_model.training import checkpoint
 
     trained = checkpoint.load(name)
     load_tensorflow()
-    from convert import integer, quantize
-    from convert.qat import FakeQuantized
-    from tf_model import train
+    from convert.quantization import ptq, quantizer
+    from convert.quantization.qat import FakeQuantized
+    from tf_model.training import train
 
     folder = folder or Path("build") / "qat" / (
         trained.name if weights == "8" else f"{trained.name}-int4"
@@ -204,8 +206,8 @@ def qat(
         corpus=corpus or checkpoint.corpus_of(trained),
         **{k: before[k] for k in ("objective", "rooms", "noise") if k in before},
     )
-    model, _, observed = quantize.observe(trained)
-    ranges = integer.choose_ranges(model, observed, method, is_16x8=False)
+    model, _, observed = ptq.observe(trained)
+    ranges = quantizer.choose_ranges(model, observed, method, is_16x8=False)
     wrap_model = functools.partial(
         FakeQuantized, trained.name, net=trained.net, ranges=ranges, weights=int(weights)
     )
@@ -248,11 +250,12 @@ def variants(
 
     The comparison has quality with paired losses, bytes and instructions.
     """
-    from tf_model import checkpoint, load_tensorflow
+    from tf_model import load_tensorflow
+    from tf_model.training import checkpoint
 
     trained, after = checkpoint.load(name), [checkpoint.load(one) for one in after_qat or ()]
     load_tensorflow()
-    from convert.variants import compare
+    from convert.measure.variants import compare
 
     folder = folder or Path("build") / "variants" / trained.name
     corpus = corpus or checkpoint.corpus_of(trained)
@@ -301,11 +304,12 @@ def sensitivity(
 
     For each, report the loss of SI-SDR and how much of its range it uses.
     """
-    from tf_model import checkpoint, load_tensorflow
+    from tf_model import load_tensorflow
+    from tf_model.training import checkpoint
 
     trained = checkpoint.load(name)
     load_tensorflow()
-    from convert.sensitivity import sensitivity as measure
+    from convert.measure.sensitivity import sensitivity as measure
 
     folder = folder or Path("build") / "sensitivity" / trained.name
     if method is None and "ranges" not in trained.training:
@@ -343,7 +347,7 @@ def inspect(
 
     Report the operators that TFLM lacks or refuses; the exit code is then 1.
     """
-    from convert import inspection
+    from convert.verify import inspection
 
     found = inspection.inspect(name)
     then = "" if found["unsupported"] or name.endswith(".tflite") else f"groupcomm parity {name}"

@@ -4,7 +4,7 @@
 
 #include "micro/kernels/kernels.h"
 
-// Prepare computes the same parameters from the model as convert/kernels.py, with the same
+// Prepare computes the same parameters from the model as convert/tflite/kernel_params.py, with the same
 // rounding.
 namespace groupcomm {
 namespace {

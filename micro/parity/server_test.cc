@@ -1,4 +1,4 @@
-// Too little memory, and an engine of other sizes, are rejected. tests/convert/test_serial.py tests
+// Too little memory, and an engine of other sizes, are rejected. tests/convert/verify/test_serial_parity.py tests
 // the protocol on the emulated boards.
 #include "micro/parity/server.h"
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from calibration_data import build
+from calibration_data.building import build
 from tests.helpers import corpora
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from calibration_data import build
+from calibration_data.building import build
 from groupcomm import cli
 
 

@@ -3,10 +3,14 @@
 import numpy as np
 import pytest
 
-from calibration_data import clips, mixer
-from convert import bundle, inspection, runtimes, separator
+from calibration_data import clips
+from calibration_data.mixing import mixer
+from convert import bundle
+from convert.run import separator
+from convert.tflite import runtimes
+from convert.verify import inspection
 from tests.helpers.release_gates import GATES
-from tf_model import evaluate
+from tf_model.evaluation import evaluate
 
 pytestmark = pytest.mark.slow
 

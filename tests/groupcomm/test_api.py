@@ -12,7 +12,9 @@ import soxr
 
 import groupcomm
 from calibration_data import clips
-from convert import bundle, runtimes, separator
+from convert import bundle
+from convert.run import separator
+from convert.tflite import runtimes
 from groupcomm import errors, network, pipeline, results
 
 NAME = "enhance-nano"

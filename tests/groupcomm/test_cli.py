@@ -15,7 +15,8 @@ from groupcomm import __version__, cli
 from groupcomm.errors import UserError
 from groupcomm.suggest import suggest
 from tests.helpers.cli import groupcomm, ok, refused
-from tf_model import checkpoint, networks
+from tf_model import networks
+from tf_model.training import checkpoint
 
 HEAVY = {"tensorflow", "tf_keras", "scipy", "librosa", "matplotlib", "tflite_runtime"}
 

@@ -11,7 +11,8 @@ import soundfile
 
 import groupcomm
 from calibration_data import clips
-from convert import bundle, compilation, package
+from convert import bundle
+from convert.codegen import c_source, package
 from groupcomm.files import REPO
 
 EXAMPLES = REPO / "examples"
@@ -92,7 +93,7 @@ def test_the_program_of_a_page(tmp_path, pcm, page, language, file):
     package.zephyr(opened, tmp_path / "module")
     options = []
     if language == "cpp":
-        compilation.compile_bundle(opened, tmp_path / "c")
+        c_source.compile_bundle(opened, tmp_path / "c")
         objects = "main.o c/enhance_nano.o $(patsubst %.c,%.o,$(wildcard module/src/micro/*/*.c "
         objects += "module/cmsis_dsp/*.c)) module/src/micro/stream/stream.o"
         options = [

@@ -8,7 +8,7 @@ import re
 
 import pytest
 
-from convert import inspection
+from convert.verify import inspection
 from groupcomm.files import REPO
 
 SPEC = importlib.util.spec_from_file_location("figures", REPO / "docs" / "figures.py")

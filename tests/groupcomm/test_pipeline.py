@@ -3,8 +3,8 @@
 import pytest
 
 import groupcomm
-from tf_model import evaluate as evaluation
-from tf_model import train as training
+from tf_model.evaluation import evaluate as evaluation
+from tf_model.training import train as training
 
 pytestmark = [pytest.mark.slow, pytest.mark.tensorflow]
 
@@ -50,7 +50,7 @@ def test_a_network_of_other_sizes_is_trained_converted_and_evaluated(
 
 @pytest.mark.bazel
 def test_parity_is_exact(monkeypatch):
-    from convert import parity as comparison
+    from convert.verify import parity as comparison
 
     compared = recorded(monkeypatch, comparison, "parity")
     found = groupcomm.parity("enhance-nano", hops=20)

@@ -3,7 +3,7 @@
 import numpy as np
 import soundfile
 
-from calibration_data import build
+from calibration_data.building import build
 
 RATE = 16000
 

@@ -22,7 +22,8 @@ class ReleaseGate:
         Mean SI-SDR improvement on the committed demo mixtures in int8, at least. Each mixture must
         improve.
     int8_snr_db : float, optional
-        SNR of the int8 masks, with the float masks as the reference, in `convert.parity`, at least.
+        SNR of the int8 masks, with the float masks as the reference, in `convert.verify.parity`, at
+        least.
     stream_snr_db : float, optional
         SNR of the sound of the C++ stream, with that of Python as the reference, at least.
     tflite_steps : int, optional

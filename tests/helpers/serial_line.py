@@ -7,7 +7,9 @@ import threading
 
 import numpy as np
 
-from convert import bundle, runner, serial_parity
+from convert import bundle
+from convert.run import host_tools
+from convert.verify import serial_parity
 
 HOPS = 40
 
@@ -25,7 +27,11 @@ class Line:
         self, firmware, *, drop=0.0, flip=0.0, reset_after=None, resets=1, unplug_after=None
     ):
         if isinstance(firmware, str):
-            firmware = [runner.build(f"//micro/boards/cortex_m:{firmware}"), "--serial", "stdio"]
+            firmware = [
+                host_tools.build(f"//micro/boards/cortex_m:{firmware}"),
+                "--serial",
+                "stdio",
+            ]
         self.command = firmware
         self.drop, self.flip, self.reset_after, self.resets, self.unplug_after = (
             drop,

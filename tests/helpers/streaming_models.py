@@ -3,10 +3,10 @@
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
-from convert import integer, quantize
-from tf_model import checkpoint
+from convert.quantization import export, ptq, quantizer
 from tf_model import signal as sig
 from tf_model.networks.streaming import Streaming
+from tf_model.training import checkpoint
 
 
 def floating(tmp_path_factory, net, name):
@@ -21,7 +21,7 @@ def floating(tmp_path_factory, net, name):
         ]
     )
     checkpoint.save(folder / name, name, net, {}, model)
-    return quantize.to_float(checkpoint.load(str(folder / name))), random.uniform(
+    return export.to_float(checkpoint.load(str(folder / name))), random.uniform(
         0, 1, (300, net.signal.n_features)
     ).astype(np.float32)
 
@@ -40,13 +40,13 @@ def run(kind, model, features):
         (float(q.scale[0]), int(q.zeroPoint[0]))
         for q in (graph.tensors[i].quantization for i in (graph.inputs[0], graph.outputs[0]))
     )
-    masks = kind(model)(quantize.quantize(features, scale, zero))
-    return quantize.dequantize(masks, out_scale, out_zero), masks
+    masks = kind(model)(ptq.quantize(features, scale, zero))
+    return ptq.dequantize(masks, out_scale, out_zero), masks
 
 
 def quantized(model, observed, method, *, is_16x8=False):
-    return integer.quantize(
-        model, integer.choose_ranges(model, observed, method, is_16x8=is_16x8), is_16x8=is_16x8
+    return quantizer.quantize(
+        model, quantizer.choose_ranges(model, observed, method, is_16x8=is_16x8), is_16x8=is_16x8
     )
 
 

@@ -6,7 +6,7 @@ import flatbuffers
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
-from convert import flatbuffer
+from convert.tflite import counts
 
 INT8, INT16, INT32, INT64 = (
     getattr(schema.TensorType, name) for name in ("INT8", "INT16", "INT32", "INT64")
@@ -123,7 +123,7 @@ def carrying(content):
     graph.operators = [
         op
         for op in graph.operators
-        if flatbuffer.operator_name(model.operatorCodes[op.opcodeIndex]) != "SQUEEZE"
+        if counts.operator_name(model.operatorCodes[op.opcodeIndex]) != "SQUEEZE"
     ]
     return packed(model)
 

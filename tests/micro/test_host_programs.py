@@ -14,7 +14,9 @@ import soundfile
 from ai_edge_litert import schema_py_generated as schema
 
 from calibration_data import clips
-from convert import bundle, flatbuffer, runner, runtimes
+from convert import bundle
+from convert.run import host_tools
+from convert.tflite import counts, runtimes
 from groupcomm.files import REPO
 from tf_model import signal as sig
 
@@ -25,7 +27,7 @@ ENHANCE = bundle.BUNDLES / "enhance"
 
 def call(name, *arguments):
     return subprocess.run(
-        [runner.program(name), *map(str, arguments)], capture_output=True, text=True
+        [host_tools.program(name), *map(str, arguments)], capture_output=True, text=True
     )
 
 
@@ -82,7 +84,7 @@ def two_sources(copy):
 def rewrite(folder, model: bytes, **changes):
     """Put another model into a bundle, with a matching description and golden masks."""
     (folder / "model.tflite").write_bytes(model)
-    parsed = flatbuffer.read(folder / "model.tflite")
+    parsed = counts.read(folder / "model.tflite")
     d = json.loads((folder / "bundle.json").read_text()) | changes
     d["model"] |= {
         "bytes": len(model),
@@ -126,7 +128,7 @@ def test_bazel_tests_pass_under_sanitizers():
 def test_replay_equals_the_official_tflm_on_the_golden_vectors(name, kernels):
     opened = bundle.load(name)
     features, masks = opened.golden()
-    assert np.array_equal(runner.replay(opened, features, kernels=kernels), masks)
+    assert np.array_equal(host_tools.replay(opened, features, kernels=kernels), masks)
     assert np.array_equal(runtimes.Tflm(opened.model)(features), masks)
 
 
@@ -142,14 +144,14 @@ def test_replay_equals_the_official_tflm_on_any_bytes_and_after_resets(random, n
         python.reset()
     assert np.array_equal(expected[0], expected[1])
     assert np.array_equal(
-        runner.replay(opened, features, passes=3, kernels=kernels), np.concatenate(expected)
+        host_tools.replay(opened, features, passes=3, kernels=kernels), np.concatenate(expected)
     )
 
 
 def test_a_model_that_only_tflms_kernels_support_is_rejected_with_a_reason(copy, tmp_path):
     model = schema.ModelT.InitFromPackedBuf((copy / "model.tflite").read_bytes(), 0)
     names = [
-        flatbuffer.operator_name(model.operatorCodes[op.opcodeIndex])
+        counts.operator_name(model.operatorCodes[op.opcodeIndex])
         for op in model.subgraphs[0].operators
     ]
     op = model.subgraphs[0].operators[names.index("FULLY_CONNECTED")]
@@ -159,7 +161,7 @@ def test_a_model_that_only_tflms_kernels_support_is_rejected_with_a_reason(copy,
     builder.Finish(model.Pack(builder), b"TFL3")
     opened = rewrite(copy, bytes(builder.Output()))
     features, masks = opened.golden()
-    assert np.array_equal(runner.replay(opened, features), masks)
+    assert np.array_equal(host_tools.replay(opened, features), masks)
     arguments = [
         "--bundle",
         copy,
@@ -179,7 +181,7 @@ def test_a_model_that_only_tflms_kernels_support_is_rejected_with_a_reason(copy,
 def check_stream(opened, wav, tmp_path):
     pcm = soundfile.read(wav, dtype="int16")[0]
     seen, given = tmp_path / "features.i8", tmp_path / "masks.i8"
-    wavs = runner.separate_wav(
+    wavs = host_tools.separate_wav(
         opened, wav, tmp_path / "out" / "deep", "--features", seen, "--masks", given
     )
     signal, sources = opened.signal, opened.sources
@@ -245,7 +247,7 @@ def test_separate_keeps_the_length_of_short_files(tmp_path, samples):
     given = tmp_path / "x.wav"
     soundfile.write(given, np.full(samples, 1000, np.int16), 16000, subtype="PCM_16")
     assert (
-        soundfile.info(runner.separate_wav(bundle.load("enhance"), given, tmp_path)[0]).frames
+        soundfile.info(host_tools.separate_wav(bundle.load("enhance"), given, tmp_path)[0]).frames
         == samples
     )
 
@@ -354,7 +356,7 @@ def test_programs_reject_a_damaged_bundle(copy, wav, tmp_path, hurt, words):
 def test_an_arena_that_crashes_tflm_is_an_error(copy):
     # In some arenas that are too small, kernels of TFLM write to address 0. The sizes depend on the
     # model.
-    smallest = json.loads(runner.run("describe", "--bundle", copy))["arena"]["smallest"]
+    smallest = json.loads(host_tools.run("describe", "--bundle", copy))["arena"]["smallest"]
     for arena in range(smallest - 16, 1024, -1024):
         describe_otherwise(arena_bytes=arena)(copy)
         assert f"in an arena of {arena} bytes" in refused("describe", "--bundle", copy)
@@ -383,7 +385,7 @@ def test_a_full_disk_keeps_the_old_output(wav, tmp_path):
     old.write_text("old")
     # A limit on the size of files acts like a disk that is full after 4 KiB. Its signal is ignored.
     command = (
-        f'trap "" XFSZ; ulimit -f 4; exec {runner.program("separate")} '
+        f'trap "" XFSZ; ulimit -f 4; exec {host_tools.program("separate")} '
         f"--bundle {ENHANCE} --input {wav} --output {tmp_path}"
     )
     done = subprocess.run(["bash", "-c", command], capture_output=True, text=True)
@@ -447,7 +449,7 @@ def test_help_prints_the_usage():
 
 def test_describe_reports_operators_and_memory():
     opened = bundle.load("enhance")
-    found = json.loads(runner.run("describe", "--bundle", opened.path, "--codes", "9,44,150"))
+    found = json.loads(host_tools.run("describe", "--bundle", opened.path, "--codes", "9,44,150"))
     assert found["codes"] == {
         "9": True,
         "44": True,
@@ -456,9 +458,9 @@ def test_describe_reports_operators_and_memory():
     arena = found["arena"]
     assert arena["used"] < arena["smallest"] <= arena["bundle"] == opened.description["arena_bytes"]
     assert found["model_bytes"] == len(opened.model)
-    ours = json.loads(runner.run("describe", "--bundle", opened.path, "--kernels", "groupcomm"))[
-        "arena"
-    ]
+    ours = json.loads(
+        host_tools.run("describe", "--bundle", opened.path, "--kernels", "groupcomm")
+    )["arena"]
     assert (
         ours["bundle"] == arena["bundle"]
         and ours["used"] < ours["smallest"] < arena["smallest"] + 4096

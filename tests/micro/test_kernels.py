@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 from ai_edge_litert import schema_py_generated as schema
 
-from convert import bundle, kernels
+from convert import bundle
+from convert.tflite import kernel_params
 from groupcomm.errors import UserError
 from groupcomm.files import REPO
 from tests.helpers.random_operators import OPERATORS, fully_connected_at_ties
@@ -39,7 +40,7 @@ UBSAN = ["-fsanitize=undefined", "-fno-sanitize-recover"]
 
 def prepare(model: bytes):
     parsed = schema.ModelT.InitFromPackedBuf(model, 0)
-    return kernels.prepare(parsed, parsed.subgraphs[0].operators[0])
+    return kernel_params.prepare(parsed, parsed.subgraphs[0].operators[0])
 
 
 # The kernels
@@ -102,17 +103,17 @@ class Kernel:
         self._library = library
         self._p = p = prepare(model)
         parsed = schema.ModelT.InitFromPackedBuf(model, 0).subgraphs[0]
-        self._function = kernels.function(
+        self._function = kernel_params.function(
             schema.ModelT.InitFromPackedBuf(model, 0), parsed.operators[0], p
         )
         output = parsed.tensors[parsed.operators[0].outputs[0]]
         self._shape, self._dtype = [int(n) for n in output.shape], DTYPES[output.type]
-        if isinstance(p, kernels.Lstm):
+        if isinstance(p, kernel_params.Lstm):
             self.hidden = np.empty((p.batch, p.units), self._dtype)
             self.cell = np.empty((p.batch, p.units), np.int16)
             self._bytes = scratch_bytes(p.batch, p.inputs, p.units)
             self.reset()
-        self._c = None if isinstance(p, list | kernels.Lookup) else c_struct(p)
+        self._c = None if isinstance(p, list | kernel_params.Lookup) else c_struct(p)
 
     def reset(self):
         self.hidden[:] = self._p.zero_point
@@ -136,9 +137,9 @@ class Kernel:
                     ctypes.c_void_p(out.ctypes.data + part.offset),
                     part.stride,
                 )
-        elif isinstance(p, kernels.Lookup):
+        elif isinstance(p, kernel_params.Lookup):
             lib.gc_lookup_s8(pointer(p.table), p.count, *arguments)
-        elif isinstance(p, kernels.Lstm):
+        elif isinstance(p, kernel_params.Lstm):
             scratch = np.full(self._bytes + 16, 85, np.int8)
             getattr(lib, self._function)(
                 by_reference,
@@ -348,11 +349,14 @@ def test_multipliers_equal_those_of_tflm(wheel, random):
     for real in reals:
         multiplier, shift = ctypes.c_int32(), ctypes.c_int32()
         quantize(real, multiplier, shift)
-        scale = kernels.quantize_multiplier(float(real))
+        scale = kernel_params.quantize_multiplier(float(real))
         assert (multiplier.value, shift.value) == (scale.multiplier, scale.shift), real
         reach = 2 ** int(random.integers(1, 32)) - 1
         for x in (*random.integers(-reach - 1, reach, 3, endpoint=True), -(2**31), 2**31 - 1):
-            assert kernels.rescale(int(x), scale) == multiply(int(x), multiplier, shift), (x, scale)
+            assert kernel_params.rescale(int(x), scale) == multiply(int(x), multiplier, shift), (
+                x,
+                scale,
+            )
 
 
 def test_scratch_size_equals_the_macro_of_the_header(tmp_path):
@@ -371,7 +375,7 @@ def test_scratch_size_equals_the_macro_of_the_header(tmp_path):
 def test_every_operator_of_a_committed_bundle_is_supported(name):
     parsed = schema.ModelT.InitFromPackedBuf(bundle.load(name).model, 0)
     for op in parsed.subgraphs[0].operators:
-        kernels.prepare(parsed, op)
+        kernel_params.prepare(parsed, op)
 
 
 @pytest.mark.parametrize(
@@ -428,7 +432,7 @@ def test_unsupported_operators_are_rejected_with_a_reason(name, hurt, words, ran
     parsed = schema.ModelT.InitFromPackedBuf(OPERATORS[name][0](random)[0], 0)
     hurt(parsed)
     with pytest.raises(UserError, match=words):
-        kernels.prepare(parsed, parsed.subgraphs[0].operators[0])
+        kernel_params.prepare(parsed, parsed.subgraphs[0].operators[0])
 
 
 def test_broadcasting_along_two_separate_axes_is_rejected():

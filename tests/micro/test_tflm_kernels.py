@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from ai_edge_litert import schema_py_generated as schema
 
-from convert import runner
+from convert.run import host_tools
 from tests.helpers.random_operators import (
     OPERATORS,
     fully_connected_at_ties,
@@ -40,7 +40,7 @@ def ours(folder, name, model: bytes, cases, arena=2**20):
         b"R" if isinstance(case, str) else b"I" + b"".join(x.tobytes() for x in case)
         for case in cases
     )
-    program = runner.build("//micro/engine:one_operator")
+    program = host_tools.build("//micro/engine:one_operator")
     return subprocess.run(
         [program, folder / "model.tflite", name, "1", str(arena)], input=calls, capture_output=True
     )

@@ -9,7 +9,7 @@ def train_and_stop(monkeypatch):
     """Return a function that stops `train.train` after a number of steps, as Ctrl-C does."""
 
     def run(steps, *arguments):
-        from tf_model import train
+        from tf_model.training import train
 
         # The flag is read once per step.
         answers = itertools.chain([False] * (steps - 1), itertools.repeat(True))

@@ -20,7 +20,7 @@ namespace {
 using nlohmann::json;
 
 constexpr int kSchema = 2;
-constexpr int64_t kMaxArena = 16 << 20;  // as in convert/bundle.py
+constexpr int64_t kMaxArena = 16 << 20;  // as in convert/bundle/arena.py
 constexpr const char* kConvert = "; convert the network again with `groupcomm convert`";
 
 // One object of bundle.json. The first failed check sets the error; values that are read after it

@@ -1,0 +1,1 @@
+"""Building a corpus: the sources, their containers, and the builder."""

@@ -1,0 +1,1 @@
+"""The seeded mixer: speech, recorded and procedural noise, rooms, microphones."""

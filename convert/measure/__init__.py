@@ -1,0 +1,1 @@
+"""Measurements: instructions, boards, sensitivity, baselines, the demo."""

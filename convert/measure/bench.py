@@ -1,0 +1,331 @@
+"""Measure the cost of a bundle: in its firmware on an emulated core, and in TFLM on this machine.
+
+The firmware is built by Bazel and runs in QEMU, which gives instructions, flash and RAM. TFLM's
+interpreter on this machine gives instructions, time and arena. Instructions are exact, and a second
+run gives the same numbers. Cycles are estimates: QEMU models neither a pipeline nor flash wait
+states.
+"""
+
+import dataclasses
+import json
+import re
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
+
+import numpy as np
+
+from convert import bundle as bundles
+from convert.codegen import c_source
+from convert.measure import boards
+from convert.run import host_tools
+from convert.tflite import counts, runtimes
+from groupcomm.errors import UserError
+from groupcomm.files import REPO, atomic_path
+
+BOARDS = ("cortex-m4", "cortex-m33", "cortex-m55")
+BUDGET = ("instructions", "flash_bytes", "ram_bytes")  # instructions are those of the worst hop
+HOPS = 200
+COUNTED_HOPS = 20  # on the host, where valgrind slows execution down 50 times
+WINDOWS = (128, 256, 512)  # samples; micro/stream has a library for each of these
+_BUILD = """load("//micro/boards/cortex_m:network.bzl", "network_firmware")
+
+network_firmware(
+    name = "firmware",
+    header = "{name}.h",
+    kernels = "//micro/kernels:{kernels}",
+    network = "{name}",
+    source = "{name}.c",
+    stream = "//micro/stream:{stream}",
+)
+"""
+
+
+def bench(bundle: bundles.Bundle, board: str, *, portable: bool = False) -> dict:
+    """Build the firmware of a bundle, run it on real sound, and count.
+
+    Parameters
+    ----------
+    bundle : Bundle
+    board : str
+        One of `BOARDS`.
+    portable : bool
+        Use the portable implementations of the kernels, for comparison.
+
+    Returns
+    -------
+    dict
+        ``bundle``, ``board``, ``engine``, ``kernels``, ``hops``, ``macs`` and
+
+        - ``instructions``: ``hop``, ``network`` and ``signal`` (the hop without the network), each
+          {``mean``, ``worst``}, and ``network_per_mac``.
+        - ``operators``: every operator of the graph in its order, with ``name``, ``input`` and
+          ``output`` shapes, ``macs``, ``instructions`` (mean of a hop, including the functions that
+          its kernel calls) and ``per_mac`` (None without products). A RESHAPE takes no
+          instructions.
+        - ``kinds``: sums of these by name, each with ``name``, ``count``, ``macs``,
+        ``instructions``
+          and ``per_mac``. The network takes slightly more than its operators, for the engine's
+          call.
+        - ``functions``: instructions of a hop by function.
+        - ``flash_bytes``: ``weights`` (with biases) and ``rest`` (code and all other constants).
+        - ``ram_bytes``: ``state``, ``activations``, ``stream``, ``stack`` and ``total``.
+        - ``estimates``: load of real parts, under an assumption about cycles per instruction.
+        - ``budget``: from bundle.json, each with ``limit``, ``used`` and ``ok``.
+
+    Raises
+    ------
+    UserError
+        When the budget is malformed, the firmware does not build, or its masks differ from TFLM's.
+    """
+    limits = _limits(bundle, board)
+    folder = REPO / "build" / "bench" / re.sub(r"\W", "_", bundle.name)
+    shutil.rmtree(folder, ignore_errors=True)
+    written = c_source.compile_bundle(bundle, folder)
+    with atomic_path(folder / "BUILD") as part:
+        parts = {
+            "kernels": "kernels_portable" if portable else "kernels",
+            "stream": f"stream_{bundle.signal.window}"
+            if bundle.signal.window in WINDOWS
+            else "stream",
+        }
+        part.write_text(_BUILD.format(name=written["name"], **parts))
+    label = f"//build/bench/{folder.name}:firmware_{board.replace('-', '_')}"
+    program = host_tools.build(label)
+    with tempfile.TemporaryDirectory() as name:
+        scratch = Path(name)
+        bundles.golden_pcm(HOPS, bundle.signal.hop).tofile(scratch / "pcm")
+        files = [scratch / kind for kind in ("pcm", "sound", "features", "masks")]
+        done = subprocess.run(
+            [program, "--count", scratch / "count", "--within", "run", "stream", *files],
+            capture_output=True,
+            text=True,
+        )
+        if done.returncode:
+            raise UserError(
+                f"{label}: {done.stderr.strip() or f'ended with code {done.returncode}'}"
+            )
+        described, counted = json.loads(done.stdout), json.loads((scratch / "count").read_text())
+        features, masks = (np.fromfile(path, np.int8).reshape(HOPS, -1) for path in files[2:])
+    if not np.array_equal(masks, runtimes.Tflm(bundle.model)(features)):
+        raise UserError(f"{label}: its masks differ from TFLM's, so its cost is not reported")
+    hop, network = counted["spans"]
+    model = counts.read(bundle.path / bundle.description["model"]["file"])
+    macs = model.macs
+    instructions = {
+        kind: {"mean": span["instructions"] / HOPS, "worst": span["worst"]}
+        for kind, span in (("hop", hop), ("network", network))
+    }
+    instructions["signal"] = {
+        key: instructions["hop"][key] - instructions["network"][key] for key in ("mean", "worst")
+    }
+    ram = {
+        "state": written["state_bytes"],
+        "activations": written["arena_bytes"],
+        "stream": described["stream_bytes"],
+        "stack": described["stack_used"],
+    }
+    operators = _operators(
+        model.graph_ops, Path(f"{program}.elf"), folder / f"{written['name']}.c", counted["within"]
+    )
+    flash = _flash(Path(f"{program}.elf"), written["weight_bytes"])
+    figures = {
+        "instructions": instructions["hop"]["worst"],
+        "flash_bytes": sum(flash.values()),
+        "ram_bytes": sum(ram.values()),
+    }
+    return {
+        "bundle": bundle.name,
+        "board": board,
+        "engine": "static",
+        "kernels": "portable" if portable else "fast",
+        "hops": HOPS,
+        "macs": macs,
+        "instructions": instructions | {"network_per_mac": instructions["network"]["mean"] / macs},
+        "operators": operators,
+        "kinds": _kinds(operators),
+        "functions": _readable(hop["functions"]),
+        "flash_bytes": flash,
+        "ram_bytes": ram | {"total": sum(ram.values())},
+        "estimates": {
+            real.part: {
+                "clock_hz": real.clock_hz,
+                "cycles_per_instruction": real.cycles_per_instruction,
+                "load": instructions["hop"]["worst"]
+                * real.cycles_per_instruction
+                / real.clock_hz
+                / (bundle.signal.hop / bundle.signal.sample_rate),
+            }
+            for real in boards.boards().values()
+            if real.core == board
+        },
+        "budget": {
+            key: {"limit": limit, "used": figures[key], "ok": figures[key] <= limit}
+            for key, limit in limits.items()
+        },
+    }
+
+
+def _limits(bundle: bundles.Bundle, board: str) -> dict[str, int]:
+    """Return the board's part of the budget in bundle.json, {} where there is none.
+
+    The budget is written by hand, so it is checked.
+    """
+    file, budget = bundle.path / "bundle.json", bundle.description.get("budget", {})
+    if not isinstance(budget, dict) or not all(
+        isinstance(limits, dict) for limits in budget.values()
+    ):
+        raise UserError(
+            f"{file}: budget {budget!r} is not a table of limits by board; "
+            "see docs/reference/bundle.md"
+        )
+    for kind, found, known in (
+        ("board", budget, BOARDS),
+        ("figure", set().union(*budget.values()), BUDGET),
+    ):
+        if unknown := sorted(set(found) - set(known)):
+            raise UserError(
+                f"{file}: budget has the {kind} {unknown[0]!r}, which is not known; "
+                f"use {', '.join(known)}"
+            )
+    for key, limit in (limits := budget.get(board, {})).items():
+        if not isinstance(limit, int):
+            raise UserError(f"{file}: budget {key} {limit!r} is not a whole number")
+    return limits
+
+
+def bench_host(bundle: bundles.Bundle) -> dict:
+    """Run a bundle in TFLM's interpreter on this machine, with TFLM's kernels and with GroupComm's.
+
+    Parameters
+    ----------
+    bundle : Bundle
+
+    Returns
+    -------
+    dict
+        ``bundle``, ``engine``, ``hops``, ``macs`` and ``kernels`` {``tflm``, ``groupcomm``}, each
+        with ``instructions`` (mean of a hop on this machine; None without valgrind), ``per_mac``,
+        ``microseconds`` {``median``, ``worst``} (which depend on the load of the machine) and
+        ``arena_bytes`` {``used``, ``smallest``} (with 64-bit pointers; a board needs less).
+
+    Raises
+    ------
+    UserError
+        When the runner does not build, or its masks differ from those of the official TFLM in
+        Python.
+    """
+    features, _ = bundle.golden()
+    expected = runtimes.Tflm(bundle.model)(features)
+    macs = counts.read(bundle.path / bundle.description["model"]["file"]).macs
+    found = {}
+    for kernels in ("tflm", "groupcomm"):
+        masks, microseconds = host_tools.timed_replay(bundle, features, kernels=kernels)
+        if not np.array_equal(masks, expected):
+            raise UserError(
+                f"{bundle.path}: the masks of kernels {kernels} differ from TFLM's, "
+                "so their cost is not reported"
+            )
+        described = json.loads(
+            host_tools.run("describe", "--bundle", bundle.path, "--kernels", kernels)
+        )
+        count = host_tools.count_replay(bundle, features[:COUNTED_HOPS], kernels=kernels)
+        found[kernels] = {
+            "instructions": count and count / COUNTED_HOPS,
+            "per_mac": count and count / COUNTED_HOPS / macs,
+            "microseconds": {
+                "median": float(np.median(microseconds)),
+                "worst": float(microseconds.max()),
+            },
+            "arena_bytes": {key: described["arena"][key] for key in ("used", "smallest")},
+        }
+    return {
+        "bundle": bundle.name,
+        "engine": "tflm-host",
+        "hops": len(features),
+        "macs": macs,
+        "kernels": found,
+    }
+
+
+def _operators(
+    graph_ops: tuple[counts.GraphOp, ...], elf: Path, source: Path, within: dict[str, int]
+) -> list[dict]:
+    """Attribute instructions to operators.
+
+    ``within`` has the instructions by address in the function that calls all kernels (see
+    counter.c). By the line numbers in the ELF file, an address belongs to a line of the C file. A
+    line belongs to the operator in the comment above it.
+    """
+    owner, owners = None, {}
+    for number, line in enumerate(source.read_text().splitlines(), 1):
+        if comment := re.match(r"  /\* (\d+) [A-Z]", line):
+            owner = int(comment[1])
+        elif line == "}":
+            owner = None
+        owners[f"{source.name}:{number}"] = owner
+    listed = "\n".join(within)
+    done = subprocess.run(
+        ["arm-none-eabi-addr2line", "-s", "-e", elf],
+        input=listed,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    totals = [0] * len(graph_ops)
+    for place, count in zip(done.stdout.splitlines(), within.values(), strict=True):
+        if (owner := owners.get(place.split(" ")[0])) is not None:
+            totals[owner] += count
+    return [
+        dataclasses.asdict(op) | _cost(count / HOPS, op.macs)
+        for op, count in zip(graph_ops, totals, strict=True)
+    ]
+
+
+def _kinds(operators: list[dict]) -> list[dict]:
+    """Sum by the name of the operator, in descending order of instructions."""
+    kinds = []
+    for name in {o["name"] for o in operators}:
+        same = [o for o in operators if o["name"] == name]
+        macs, instructions = (sum(o[key] for o in same) for key in ("macs", "instructions"))
+        kinds.append({"name": name, "count": len(same), "macs": macs} | _cost(instructions, macs))
+    return sorted(kinds, key=lambda kind: (-kind["instructions"], kind["name"]))
+
+
+def _cost(instructions: float, macs: int) -> dict:
+    return {"instructions": instructions, "per_mac": instructions / macs if macs else None}
+
+
+def _readable(functions: dict[str, int]) -> dict[str, float]:
+    """Return the instructions of a hop by function, in descending order.
+
+    C++ names are demangled, without namespaces and parameters.
+    """
+    listed = "\n".join(functions)
+    done = subprocess.run(
+        ["arm-none-eabi-c++filt", "-p"], input=listed, capture_output=True, text=True, check=True
+    )
+    names = [
+        re.sub(r"groupcomm::|\(anonymous namespace\)::", "", name)
+        for name in done.stdout.splitlines()
+    ]
+    return {
+        name: count / HOPS
+        for name, count in sorted(
+            zip(names, functions.values(), strict=True), key=lambda pair: -pair[1]
+        )
+    }
+
+
+def _flash(elf: Path, weights: int) -> dict:
+    """Return the firmware's bytes in flash: weights with biases, and the rest."""
+    done = subprocess.run(
+        ["arm-none-eabi-size", "-A", elf], capture_output=True, text=True, check=True
+    )
+    sections = {
+        line.split()[0]: int(line.split()[1])
+        for line in done.stdout.splitlines()
+        if line.startswith((".text", ".data"))
+    }
+    return {"weights": weights, "rest": sum(sections.values()) - weights}

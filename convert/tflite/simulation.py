@@ -1,0 +1,353 @@
+"""TFLM's integer arithmetic in NumPy, bit for bit.
+
+A stream is processed operator by operator, all of its hops at once. Only an LSTM, whose state
+passes from hop to hop, processes them one after the other. Every function takes the parameters that
+`kernel_params.prepare` computes for an operator, and arrays whose first axis is hops.
+"""
+
+import functools
+import re
+
+import numpy as np
+
+from convert.tflite import kernel_params, runtimes
+from convert.tflite.kernel_params import rescale, wrap
+from convert.tflite.schema import schema
+from groupcomm.files import resource
+
+_DTYPES = {
+    schema.TensorType.INT8: np.int8,
+    schema.TensorType.INT16: np.int16,
+    schema.TensorType.INT32: np.int32,
+}
+
+
+class Simulation(runtimes.Runtime):
+    """Runs an int8 or 16x8 `.tflite` operator by operator.
+
+    Parameters
+    ----------
+    model : bytes
+
+    Raises
+    ------
+    UserError
+        For an operator that `kernel_params.prepare` does not support.
+    """
+
+    def __init__(self, model: bytes):
+        parsed = schema.ModelT.InitFromPackedBuf(model, 0)
+        graph = parsed.subgraphs[0]
+        self._tensors = graph.tensors
+        self._steps = [(op, kernel_params.prepare(parsed, op)) for op in graph.operators]
+        self._constants = {
+            i: np.frombuffer(
+                np.asarray(parsed.buffers[t.buffer].data, np.uint8).tobytes(), _DTYPES[t.type]
+            ).reshape(t.shape)
+            for i, t in enumerate(graph.tensors)
+            if parsed.buffers[t.buffer].data is not None and t.type in _DTYPES
+        }
+        self._inputs, self._output = list(graph.inputs), graph.outputs[0]
+        self.width = int(graph.tensors[self._inputs[0]].shape[-1])
+        self.reset()
+
+    def reset(self) -> None:
+        """Set the state to its initial values."""
+        self._states: dict[int, np.ndarray] = {}
+
+    def __call__(self, features: np.ndarray) -> np.ndarray:
+        """Process the next hops; see `runtimes.Runtime`."""
+        return self.run(features).reshape(len(features), -1)
+
+    def run(self, *inputs: np.ndarray) -> np.ndarray:
+        """Run the graph on several inputs, and keep the state.
+
+        Parameters
+        ----------
+        *inputs : np.ndarray [shape=(hops, ...)]
+            Inputs of the graph in their order.
+
+        Returns
+        -------
+        np.ndarray [shape=(hops, ...)]
+            Output of the graph.
+        """
+        hops = len(inputs[0])
+        values = {
+            i: x.reshape(hops, *self._tensors[i].shape)
+            for i, x in zip(self._inputs, inputs, strict=True)
+        }
+
+        def value(i: int) -> np.ndarray:
+            return (
+                values[i]
+                if i in values
+                else np.broadcast_to(self._constants[i], (hops, *self._constants[i].shape))
+            )
+
+        for op, prepared in self._steps:
+            out = self._tensors[op.outputs[0]]
+            shape, dtype = (hops, *map(int, out.shape)), _DTYPES[out.type]
+            if isinstance(prepared, kernel_params.Lstm):
+                made = self._lstm(prepared, op, value(op.inputs[0]), values)
+            elif isinstance(prepared, list):
+                made = copy(prepared, [value(i) for i in op.inputs[: len(prepared)]], shape, dtype)
+            elif isinstance(prepared, kernel_params.Add | kernel_params.Mul):
+                rank = max(len(self._tensors[i].shape) for i in op.inputs[:2])
+                a, b = (_of_rank(value(i), rank) for i in op.inputs[:2])
+                made = OPERATORS[type(prepared)](prepared, a, b)
+            else:
+                made = OPERATORS[type(prepared)](prepared, value(op.inputs[0]))
+            values[op.outputs[0]] = made.reshape(shape).astype(dtype)
+        return values[self._output]
+
+    def _lstm(
+        self,
+        p: kernel_params.Lstm,
+        op: schema.OperatorT,
+        x: np.ndarray,
+        values: dict[int, np.ndarray],
+    ) -> np.ndarray:
+        """Run an LSTM over the hops.
+
+        The state passes from hop to hop, unless earlier operators write it: then each hop starts
+        from what they wrote.
+        """
+        hidden, cell = op.inputs[18], op.inputs[19]
+        x = x.reshape(len(x), p.steps, p.batch, p.inputs)
+        if hidden in values:
+            start = (values[i].reshape(-1, p.units) for i in (hidden, cell))
+            # The hops form a batch.
+            out, *_ = lstm(p, np.moveaxis(x, 0, 1).reshape(p.steps, -1, p.inputs), *start)
+            return np.moveaxis(out.reshape(p.steps, len(x), p.batch, p.units), 1, 0)
+        start = (
+            self._states.get(hidden, np.full((p.batch, p.units), p.zero_point)),
+            self._states.get(cell, np.zeros((p.batch, p.units), np.int64)),
+        )
+        out, self._states[hidden], self._states[cell] = lstm(
+            p, x.reshape(-1, p.batch, p.inputs), *start
+        )
+        return out
+
+
+def _of_rank(x: np.ndarray, rank: int) -> np.ndarray:
+    """Insert axes of length 1 after the hops, so that two operands broadcast as in the operator."""
+    return x.reshape(len(x), *(1,) * (rank + 1 - x.ndim), *x.shape[1:])
+
+
+def _products(x: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Multiply x [shape=(..., inputs)] by weights [shape=(outputs, inputs)].
+
+    float64 represents such sums exactly. The result is [shape=(..., outputs), dtype=int64].
+    """
+    return (x.astype(np.float64) @ weights.T.astype(np.float64)).astype(np.int64)
+
+
+def _rescale_int64(x: np.ndarray, multiplier, shift) -> np.ndarray:
+    """Scale 64-bit sums to int16 by the upper half of the multiplier; round once, halves up."""
+    return wrap((x * (multiplier >> 16) + (np.int64(1) << (14 - shift))) >> (15 - shift))
+
+
+def _limits(x: np.ndarray) -> tuple[int, int]:
+    return np.iinfo(x.dtype).min, np.iinfo(x.dtype).max
+
+
+def fully_connected(p: kernel_params.FullyConnected, x: np.ndarray) -> np.ndarray:
+    """Compute FULLY_CONNECTED.
+
+    Parameters
+    ----------
+    p : FullyConnected
+    x : np.ndarray [shape=(..., inputs), dtype=int8 or int16]
+
+    Returns
+    -------
+    np.ndarray [shape=(hops, rows, outputs), dtype=int64]
+    """
+    sums = _products(x.reshape(len(x), p.rows, p.inputs), p.weights) + p.bias
+    multiplier, shift = p.multiplier.astype(np.int64), p.shift.astype(np.int64)
+    if x.dtype == np.int16:
+        return np.clip(_rescale_int64(sums, multiplier, shift), p.low, p.high)
+    return np.clip(
+        rescale(sums, kernel_params.Scale(multiplier, shift)) + p.zero_point, p.low, p.high
+    )
+
+
+def add(p: kernel_params.Add, a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """Compute ADD of two arrays [shape=(hops, ...), dtype=int8 or int16] that broadcast."""
+    left = 15 if a.dtype == np.int16 else 20
+    x, y = (
+        (v.astype(np.int64) - operand.zero_point) << left for v, operand in ((a, p.a), (b, p.b))
+    )
+    return np.clip(
+        rescale(rescale(x, p.a_scale) + rescale(y, p.b_scale), p.scale) + p.zero_point,
+        p.low,
+        p.high,
+    )
+
+
+def mul(p: kernel_params.Mul, a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """Compute MUL of two arrays [shape=(hops, ...), dtype=int8 or int16] that broadcast."""
+    product = (a.astype(np.int64) - p.a.zero_point) * (b.astype(np.int64) - p.b.zero_point)
+    return np.clip(rescale(product, p.scale) + p.zero_point, p.low, p.high)
+
+
+def mean(p: kernel_params.Mean, x: np.ndarray) -> np.ndarray:
+    """Compute MEAN.
+
+    Parameters
+    ----------
+    p : Mean
+    x : np.ndarray [shape=(hops, ...), dtype=int8 or int16]
+
+    Returns
+    -------
+    np.ndarray [shape=(hops, outer, inner), dtype=int64]
+    """
+    sums = x.reshape(len(x), p.outer, p.count, p.inner).sum(2, dtype=np.int64) + p.bias
+    return np.clip(rescale(sums, p.scale) + p.zero_point, *_limits(x))
+
+
+def lookup(p: kernel_params.Lookup, x: np.ndarray) -> np.ndarray:
+    """Compute LOGISTIC or TANH of int8."""
+    return p.table[x.view(np.uint8)]
+
+
+def requantize(p: kernel_params.Requantize, x: np.ndarray) -> np.ndarray:
+    """Compute QUANTIZE or RELU."""
+    return np.clip(
+        rescale(x.astype(np.int64) - p.input_zero_point, p.scale) + p.zero_point, p.low, p.high
+    )
+
+
+def copy(
+    parts: list[kernel_params.Copy], inputs: list[np.ndarray], shape: tuple[int, ...], dtype
+) -> np.ndarray:
+    """Compute CONCATENATION, GATHER, RESHAPE or SQUEEZE, which copy bytes row by row."""
+    out = np.zeros((shape[0], int(np.prod(shape[1:])) * np.dtype(dtype).itemsize), np.int8)
+    for p, x in zip(parts, inputs, strict=True):
+        rows = np.ascontiguousarray(x).view(np.int8).reshape(len(x), p.rows, p.columns)
+        for r in range(p.rows):
+            at = p.offset + r * p.stride
+            out[:, at : at + p.columns] = rows[:, r]
+    return out.view(dtype)
+
+
+@functools.cache
+def _curve() -> tuple[np.ndarray, np.ndarray]:
+    """Return tanh(k / 48) * 2^15 for k in -256..255, and the difference to the next entry.
+
+    Both are [shape=(512,), dtype=int64]. No known formula rounds to TFLM's table, so it is read
+    from the kernels.
+    """
+    text = resource("micro/kernels/tanh_table.h").read_text()
+    table = text.partition("gc_tanh_table[512] = {")[2].partition("};")[0]
+    points = np.array(re.findall(r"\{(-?\d+), (-?\d+)\}", table), np.int64)
+    return points[:, 0], points[:, 1]
+
+
+def _point(k: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    values, steps = _curve()
+    return values[k + 256], steps[k + 256]
+
+
+def tanh16(x: np.ndarray) -> np.ndarray:
+    """Return tanh in units of 1 / 32768 of an argument in units of 1 / 12288."""
+    value, step = _point(np.clip(x >> 8, -256, 255))
+    return (value * 256 + step * (x & 255) + 128 + (x >> 31)) >> 8
+
+
+def logistic16(x: np.ndarray) -> np.ndarray:
+    """Return the logistic function in units of 1 / 32768.
+
+    The argument is in units of 1 / 12288, and its magnitude is at most 255 * 512.
+    """
+    value, step = _point(x >> 9)
+    return (value * 512 + step * (x & 511) + (1 << 24) + 512 + (x >> 31)) >> 10
+
+
+def _argument(p: kernel_params.Logistic, x: np.ndarray) -> np.ndarray:
+    return (x.astype(np.int64) * p.multiplier + (1 << p.shift >> 1)) >> p.shift
+
+
+def logistic(p: kernel_params.Logistic, x: np.ndarray) -> np.ndarray:
+    """Compute LOGISTIC of int16. The result is at least 1 and at most 32767."""
+    end = 255 << 9
+    return np.clip(logistic16(np.clip(_argument(p, x), -end, end)), 1, 32767)
+
+
+def tanh(p: kernel_params.Tanh, x: np.ndarray) -> np.ndarray:
+    """Compute TANH of int16."""
+    return tanh16(_argument(p, x))
+
+
+def _clamp16(x: np.ndarray) -> np.ndarray:
+    return np.clip(x, -32768, 32767)
+
+
+def lstm(
+    p: kernel_params.Lstm, x: np.ndarray, hidden: np.ndarray, cell: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Compute UNIDIRECTIONAL_SEQUENCE_LSTM over the steps of a sequence or the hops of a stream.
+
+    Parameters
+    ----------
+    p : Lstm
+    x : np.ndarray [shape=(steps, batch, inputs), dtype=int8 or int16]
+    hidden, cell : np.ndarray [shape=(batch, units), dtype=int64]
+        State before the first step.
+
+    Returns
+    -------
+    out : np.ndarray [shape=(steps, batch, units), dtype=int64]
+    hidden, cell : np.ndarray [shape=(batch, units), dtype=int64]
+        State after the last step.
+    """
+    wide = x.dtype == np.int16
+    gates = (p.input, p.forget, p.cell, p.output)
+
+    def summed(products, bias, scale):
+        if wide:
+            return _clamp16(
+                _rescale_int64(
+                    products + (0 if bias is None else bias), scale.multiplier, scale.shift
+                )
+            )
+        return _clamp16(rescale(products + bias, scale))
+
+    # (steps, batch, units) each
+    from_input = [summed(_products(x, g.input_weights), g.input_bias, g.input) for g in gates]
+    # (units, 4 * units)
+    recurrent = np.concatenate([g.recurrent_weights for g in gates]).T.astype(np.float64)
+    half = 1 << (p.tanh_shift - 1) if p.tanh_shift else 0
+    hidden, cell = hidden.astype(np.int64), cell.astype(np.int64)
+    out = np.empty((*x.shape[:2], p.units), np.int64)
+    for step in range(len(x)):
+        products = np.split((hidden.astype(np.float64) @ recurrent).astype(np.int64), 4, axis=-1)
+        i, f, c, o = (
+            3 * _clamp16(g_input[step] + summed(product, g.recurrent_bias, g.recurrent))
+            for g, g_input, product in zip(gates, from_input, products, strict=True)
+        )
+        i, f, c, o = logistic16(i), logistic16(f), tanh16(c), logistic16(o)
+        kept = _clamp16(
+            rescale(f * cell, kernel_params.Scale(1 << 30, -14))
+        )  # gate unit: 1 / 32768
+        cell = _clamp16(kept + _clamp16(rescale(i * c, p.update)))
+        if p.cell_clip:
+            cell = np.clip(cell, -p.cell_clip, p.cell_clip)
+        squashed = tanh16((cell * p.tanh_multiplier + half) >> p.tanh_shift)
+        y = rescale(squashed * o, p.hidden) + p.zero_point
+        hidden = out[step] = _clamp16(y) if wide else np.clip(y, -128, 127)
+    return out, hidden, cell
+
+
+OPERATORS = {
+    kernel_params.FullyConnected: fully_connected,
+    kernel_params.Add: add,
+    kernel_params.Mul: mul,
+    kernel_params.Mean: mean,
+    kernel_params.Lookup: lookup,
+    kernel_params.Requantize: requantize,
+    kernel_params.Logistic: logistic,
+    kernel_params.Tanh: tanh,
+}

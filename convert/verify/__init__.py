@@ -1,0 +1,1 @@
+"""Proofs: inspection of a `.tflite`, parity of all runtimes, parity with a board."""

@@ -1,0 +1,501 @@
+"""Parity test on a board: golden vectors and real sound over a serial port, byte for byte.
+
+The board's side is micro/parity/server.h.
+"""
+
+import contextlib
+import dataclasses
+import secrets
+import struct
+import time
+import zlib
+
+import numpy as np
+import serial
+
+from calibration_data import clips
+from convert import bundle as bundles
+from convert.run import host_tools
+from groupcomm.console import progress
+from groupcomm.errors import UserError
+from tf_model.signal import to_pcm
+
+HELLO, RESET, RUN, SOUND, ERROR = b"HZNPE"
+VERSION = 1
+ANSWER = 0x80
+REASONS = {
+    1: "no session: the board was reset",
+    2: "a sequence number out of order",
+    3: "a length that does not match its network",
+    4: "an unknown request, or another version of the protocol",
+    5: "its network failed",
+}
+_NO_SESSION, _OUT_OF_TURN = 1, 2
+_HEAD = struct.Struct("<BBH")
+_HELLO = struct.Struct("<IIHHHHHH")
+
+
+def cobs_encode(frame: bytes) -> bytes:
+    """Encode a frame with COBS (Cheshire and Baker, 1999), without the byte 0 that ends it.
+
+    Parameters
+    ----------
+    frame : bytes
+
+    Returns
+    -------
+    bytes
+    """
+    out = bytearray()
+    for part in (frame + b"\0").split(b"\0")[:-1]:
+        while len(part) >= 254:
+            out += b"\xff" + part[:254]
+            part = part[254:]
+        out += bytes([len(part) + 1]) + part
+    return bytes(out)
+
+
+def cobs_decode(encoded: bytes) -> bytes | None:
+    """Invert `cobs_encode`.
+
+    Parameters
+    ----------
+    encoded : bytes
+
+    Returns
+    -------
+    bytes or None
+        None when the input is not a valid frame.
+    """
+    out, at = bytearray(), 0
+    while at < len(encoded):
+        run = encoded[at]
+        if run == 0 or at + run > len(encoded):
+            return None
+        out += encoded[at + 1 : at + run]
+        at += run
+        if run < 255 and at < len(encoded):
+            out.append(0)
+    return bytes(out)
+
+
+def encode(kind: int, number: int, payload: bytes) -> bytes:
+    """Build a whole frame, including the byte 0 at its end.
+
+    Parameters
+    ----------
+    kind : int
+        Type of the message.
+    number : int
+        Sequence number, 16 bits.
+    payload : bytes
+
+    Returns
+    -------
+    bytes
+    """
+    frame = _HEAD.pack(kind, VERSION, number) + payload
+    return cobs_encode(frame + struct.pack("<I", zlib.crc32(frame))) + b"\0"
+
+
+def decode(encoded: bytes) -> tuple[int, int, bytes] | None:
+    """Parse a frame without the byte 0 at its end.
+
+    Parameters
+    ----------
+    encoded : bytes
+
+    Returns
+    -------
+    tuple of (int, int, bytes) or None
+        Type, sequence number and payload; None when the frame is damaged.
+    """
+    frame = cobs_decode(encoded)
+    if (
+        frame is None
+        or len(frame) < 8
+        or zlib.crc32(frame[:-4]) != struct.unpack("<I", frame[-4:])[0]
+        or frame[1] != VERSION
+    ):
+        return None
+    kind, _, number = _HEAD.unpack(frame[:4])
+    return kind, number, frame[4:-4]
+
+
+class WasReset(Exception):
+    """The board has no session: its state is lost."""
+
+
+@dataclasses.dataclass
+class LinkStats:
+    """Faults of the connection that were recovered from.
+
+    Attributes
+    ----------
+    repeated : int
+        Requests that were sent again.
+    damaged : int
+        Frames from the board that were dropped.
+    resets : int
+        Resets of the board. After each, the whole run starts again.
+    """
+
+    repeated: int = 0
+    damaged: int = 0
+    resets: int = 0
+
+
+class Link:
+    """Requests and responses over an open port. A request is repeated until it is answered.
+
+    Parameters
+    ----------
+    port : serial.Serial
+        An open port. Its name appears in messages.
+    timeout : float
+        Seconds to wait for a response before the request is repeated.
+    tries : int
+        How often one request is sent at budget_cycles.
+    """
+
+    def __init__(self, port: serial.Serial, *, timeout: float = 1.0, tries: int = 8):
+        self.port, self.timeout, self.tries = port, timeout, tries
+        self.faults = LinkStats()
+        self._number = secrets.randbelow(1 << 16)
+        self._waiting = bytearray()
+
+    def hello(self) -> dict:
+        """Begin a session.
+
+        Returns
+        -------
+        dict
+            What the board reports about its network and clock.
+
+        Raises
+        ------
+        WasReset, UserError
+            As `ask`. Also a `UserError` when the response has a wrong length.
+        """
+        session = struct.pack("<I", 1 + secrets.randbelow(2**32 - 1))
+        self._send(b"\0")  # ends any partial frame
+        keys = ("model_crc32", "clock_hz", "inputs", "outputs", "window", "hop", "sources")
+        payload = self.ask(HELLO, session)
+        if len(payload) != _HELLO.size:
+            raise UserError(
+                f"{self.port.name}: the board's greeting has {len(payload)} bytes instead of "
+                f"{_HELLO.size}; the firmware is of another version"
+            )
+        return dict(zip(keys, _HELLO.unpack(payload), strict=False))
+
+    def ask(self, kind: int, payload: bytes = b"") -> bytes:
+        """Send a request and return the payload of its response.
+
+        Parameters
+        ----------
+        kind : int
+            Type of the message.
+        payload : bytes
+
+        Returns
+        -------
+        bytes
+
+        Raises
+        ------
+        WasReset
+            When the board lost the session.
+        UserError
+            When the board does not respond or rejects the request, or the port disappears.
+        """
+        self._number = (self._number + 1) % (1 << 16)
+        frame = encode(kind, self._number, payload)
+        for attempt in range(self.tries):
+            self.faults.repeated += attempt > 0
+            # The leading 0 separates this frame from noise on the line.
+            self._send(b"\0" + frame)
+            response = self._answer(kind)
+            if response is not None:
+                return response
+        raise UserError(
+            f"{self.port.name}: no response to {self.tries} requests in "
+            f"{self.tries * self.timeout:g} s; "
+            "check that this is the board's port and that it runs the parity firmware "
+            "(EnhanceSerial), press its reset button, and run this again"
+        )
+
+    def _answer(self, kind: int) -> bytes | None:
+        end = time.monotonic() + self.timeout
+        while (left := end - time.monotonic()) > 0:
+            encoded = self._frame(left)
+            if not encoded:
+                continue
+            found = decode(encoded)
+            if found is None:
+                self.faults.damaged += 1
+                continue
+            got, number, payload = found
+            if number != self._number:
+                continue  # a duplicate response
+            if got == kind | ANSWER:
+                return payload
+            if got == ERROR | ANSWER and payload:
+                # Out of order: the board was reset and another session began, or responses crossed.
+                # Both require a new session.
+                if payload[0] in (_NO_SESSION, _OUT_OF_TURN):
+                    raise WasReset
+                raise UserError(
+                    f"{self.port.name}: the board rejects a request: "
+                    f"{REASONS.get(payload[0], payload[0])}"
+                )
+        return None
+
+    def _frame(self, seconds: float) -> bytes:
+        """Return the bytes up to the next 0; empty after a timeout."""
+        end = time.monotonic() + seconds
+        while True:
+            frame, zero, rest = self._waiting.partition(b"\0")
+            if zero:
+                self._waiting = rest
+                return bytes(frame)
+            left = end - time.monotonic()
+            if left <= 0:
+                return b""
+            with self._connected():
+                self.port.timeout = left
+                self._waiting += self.port.read(max(1, self.port.in_waiting))
+
+    def _send(self, data: bytes) -> None:
+        with self._connected():
+            self.port.write(data)
+
+    @contextlib.contextmanager
+    def _connected(self):
+        try:
+            yield
+        except (serial.SerialException, OSError) as error:
+            raise UserError(
+                f"{self.port.name}: the port disappeared ({error}); "
+                "connect the board again, check that its port has the same name, and run this again"
+            ) from None
+
+
+def open_port(name: str, baud: int) -> serial.Serial:
+    """Open a serial port.
+
+    Parameters
+    ----------
+    name : str
+        A device, or a URL of pyserial.
+    baud : int
+        Baud rate.
+
+    Returns
+    -------
+    serial.Serial
+
+    Raises
+    ------
+    UserError
+        When it cannot be opened.
+    """
+    try:
+        return serial.serial_for_url(name, baudrate=baud, write_timeout=5)
+    except (serial.SerialException, ValueError, OSError) as error:
+        from serial.tools import list_ports
+
+        available = ", ".join(sorted(found.device for found in list_ports.comports())) or "none"
+        raise UserError(
+            f"{name}: cannot be opened ({error}); ports on this machine: {available}"
+        ) from None
+
+
+def parity(
+    bundle: bundles.Bundle,
+    port: serial.Serial,
+    *,
+    hops: int = 250,
+    timeout: float = 1.0,
+    resets: int = 3,
+) -> dict:
+    """Compare a board with this machine, after a reset each.
+
+    Its network is compared with the official TFLM, and its stream, PCM to PCM, with the C++ stream.
+
+    Parameters
+    ----------
+    bundle : Bundle
+        The bundle that the board was flashed with.
+    port : serial.Serial
+        An open port, see `open_port`.
+    hops : int
+        Hops of golden vectors, and hops of real sound.
+    timeout : float
+        Seconds after which a request is repeated.
+    resets : int
+        Resets of the board that are tolerated. After each, the run starts again.
+
+    Returns
+    -------
+    dict
+        ``bundle``, ``port``, ``clock_hz`` (None when the board does not count cycles), ``network``
+        and ``sound``, ``faults`` (`LinkStats`) and ``ok``. ``network`` and ``sound`` each have
+        ``hops``, ``equal_bytes`` (share), ``first_different_hop`` (None when equal) and ``cycles``
+        (``mean``, ``worst`` and ``load``, the worst's share of a hop's time; or None).
+
+    Raises
+    ------
+    UserError
+        When the board has another network, does not respond or is reset repeatedly, or the port
+        disappears.
+    """
+    link = Link(port, timeout=timeout)
+    features, masks = (values[:hops] for values in bundle.golden())
+    latency = bundle.signal.window - bundle.signal.hop
+    # The input starts with silence as long as the delay, because this machine's stream drops the
+    # output before its first sample.
+    pcm = np.concatenate([np.zeros(latency, np.int16), speech(hops, bundle.signal.hop)])[
+        : hops * bundle.signal.hop
+    ]
+    expected = host_tools.separate_pcm(bundle, pcm)[2]  # (sources, samples), aligned with the input
+    with progress() as bar:
+        task = bar.add_task("parity on the board")
+        while True:
+            try:
+                bar.reset(task, total=len(features) + hops)
+                greeting = _greet(link, bundle)
+                tick = lambda: bar.update(task, advance=1)  # noqa: E731
+                got_masks, network_cycles = _hops(
+                    link, RUN, features, np.int8, bundle.sources * bundle.signal.n_values, tick
+                )
+                frames = pcm.reshape(hops, bundle.signal.hop)
+                out, sound_cycles = _hops(
+                    link, SOUND, frames, np.dtype("<i2"), bundle.sources * bundle.signal.hop, tick
+                )
+                break
+            except WasReset:
+                link.faults.resets += 1
+                if link.faults.resets > resets:
+                    raise UserError(
+                        f"{port.name}: the board was reset {link.faults.resets} times; "
+                        "check its power supply, and that no watchdog runs"
+                    ) from None
+    sound = (
+        out.reshape(hops, bundle.sources, bundle.signal.hop)
+        .swapaxes(0, 1)
+        .reshape(bundle.sources, -1)
+    )
+    shifted = np.concatenate([np.zeros((bundle.sources, latency), np.int16), expected], axis=1)[
+        :, : sound.shape[1]
+    ]
+    reference = shifted.reshape(bundle.sources, hops, -1).swapaxes(0, 1).reshape(hops, -1)
+    clock = greeting["clock_hz"] or None
+    budget_cycles = clock and clock * bundle.signal.hop / bundle.signal.sample_rate
+    result = {
+        "bundle": bundle.name,
+        "port": port.name,
+        "clock_hz": clock,
+        "network": _compare(got_masks, masks, network_cycles, budget_cycles),
+        "sound": _compare(out, reference, sound_cycles, budget_cycles),
+        "faults": dataclasses.asdict(link.faults),
+    }
+    return result | {
+        "ok": result["network"]["equal_bytes"] == result["sound"]["equal_bytes"] == 1.0
+    }
+
+
+def speech(hops: int, hop: int) -> np.ndarray:
+    """Return speech in noise: the demo mixtures in sequence.
+
+    The first second of each is skipped, because it is nearly silent.
+
+    Parameters
+    ----------
+    hops : int
+        Number of hops.
+    hop : int
+        Samples in a hop.
+
+    Returns
+    -------
+    np.ndarray [shape=(hops * hop,), dtype=int16]
+
+    Raises
+    ------
+    UserError
+        When the demo mixtures are too short.
+    """
+    available = np.concatenate([demo.mixture[16_000:] for demo in clips.demo_mixtures()])
+    if hops * hop > len(available):
+        raise UserError(
+            f"{hops} hops requested, "
+            f"but the demo mixtures have {len(available) // hop} of {hop} samples; request fewer"
+        )
+    return to_pcm(available[: hops * hop])
+
+
+def _greet(link: Link, bundle: bundles.Bundle) -> dict:
+    greeting = link.hello()
+    signal = bundle.signal
+    expected = {
+        "model_crc32": bundle.description["model"]["crc32"],
+        "inputs": signal.n_features,
+        "outputs": bundle.sources * signal.n_values,
+        "window": signal.window,
+        "hop": signal.hop,
+        "sources": bundle.sources,
+    }
+    for key, value in expected.items():
+        if greeting[key] != value:
+            raise UserError(
+                f"{link.port.name}: the board's {key} is {greeting[key]}, "
+                f"but that of {bundle.name} is {value}; flash this bundle's package, "
+                "or name the bundle that is on the board"
+            )
+    return greeting
+
+
+def _hops(
+    link: Link, kind: int, inputs: np.ndarray, dtype, values: int, tick
+) -> tuple[np.ndarray, np.ndarray]:
+    """Process a stream from the initial state.
+
+    Returns
+    -------
+    outputs : np.ndarray [shape=(hops, values)]
+    cycles : np.ndarray [shape=(hops,), dtype=int64]
+    """
+    link.ask(RESET)
+    outputs, cycles = np.empty((len(inputs), values), dtype), np.empty(len(inputs), np.int64)
+    for hop, given in enumerate(inputs):
+        response = link.ask(kind, given.tobytes())
+        if len(response) != 4 + outputs[hop].nbytes:
+            raise UserError(
+                f"{link.port.name}: a response has {len(response)} bytes instead of "
+                f"{4 + outputs[hop].nbytes}; the firmware is of another version"
+            )
+        cycles[hop] = struct.unpack("<I", response[:4])[0]
+        outputs[hop] = np.frombuffer(response[4:], dtype)
+        tick()
+    return outputs, cycles
+
+
+def _compare(
+    got: np.ndarray, reference: np.ndarray, cycles: np.ndarray, budget_cycles: float | None
+) -> dict:
+    different = np.flatnonzero(np.any(got != reference, axis=1))
+    counted = (
+        {
+            "mean": float(cycles.mean()),
+            "worst": int(cycles.max()),
+            "load": float(cycles.max() / budget_cycles),
+        }
+        if budget_cycles
+        else None
+    )
+    return {
+        "hops": len(got),
+        "equal_bytes": float(np.mean(got == reference)),
+        "first_different_hop": int(different[0]) if len(different) else None,
+        "cycles": counted,
+    }

@@ -1,0 +1,254 @@
+"""Arduino libraries follow the specification, and every example compiles, links and runs."""
+
+import json
+import re
+import shutil
+import subprocess
+
+import pytest
+
+from convert import bundle
+from convert.codegen import package
+from convert.measure import bench
+from groupcomm.files import REPO
+from tests.helpers.cli import groupcomm, ok
+from tests.helpers.serial_line import Line, emulator, equal, prove
+
+pytestmark = [pytest.mark.bazel, pytest.mark.board]
+
+# Compiler options of the platform arduino:mbed_nano for a Nano 33 BLE, without those of Mbed.
+FLAGS = [
+    "-c",
+    "-w",
+    "-g3",
+    "-Os",
+    "-nostdlib",
+    "-mcpu=cortex-m4",
+    "-mfloat-abi=softfp",
+    "-mfpu=fpv4-sp-d16",
+    "-mthumb",
+    "-ffunction-sections",
+    "-fdata-sections",
+]
+FLAGS += [
+    "-fmessage-length=0",
+    "-fno-exceptions",
+    "-funsigned-char",
+    "-DARDUINO=10819",
+    "-DARDUINO_ARCH_MBED_NANO",
+]
+CPP = ["-std=gnu++14", "-fno-rtti"]
+LINK = [
+    "-mcpu=cortex-m4",
+    "-mfloat-abi=softfp",
+    "-mfpu=fpv4-sp-d16",
+    "-mthumb",
+    "-Wl,--gc-sections",
+    "--specs=nano.specs",
+]
+CORTEX_M = REPO / "micro" / "boards" / "cortex_m"
+EXAMPLES = ["Benchmark", "EnhanceMicrophone", "EnhanceSerial"]
+
+
+LIBRARIES = [
+    ("enhance-nano", "static"),
+    ("enhance-fast", "static"),
+    ("enhance-nano", "tflm"),
+    ("enhance-nano-dc", "static"),
+]
+
+
+@pytest.fixture(scope="module", params=LIBRARIES, ids="-".join)
+def library(request, tmp_path_factory):
+    name, engine = request.param
+    folder = tmp_path_factory.mktemp("libraries") / name
+    if name.endswith("-dc"):  # a bundle with DC removal
+        name = str(without_dc(name, tmp_path_factory.mktemp("bundle")))
+    files = package.arduino(bundle.load(name), folder, engine=engine)
+    return name, engine, folder, files
+
+
+def without_dc(name, folder):
+    shutil.copytree(bundle.BUNDLES / name.removesuffix("-dc"), folder / name)
+    file = folder / name / "bundle.json"
+    description = json.loads(file.read_text())
+    description["signal"]["dc"] = 0.5
+    file.write_text(json.dumps(description | {"name": name}))
+    return folder / name
+
+
+def compiled(source, out, folder):
+    compiler = "arm-none-eabi-gcc" if source.suffix == ".c" else "arm-none-eabi-g++"
+    extra = [] if source.suffix == ".c" else CPP
+    before = ["-x", "c++", "-include", "Arduino.h"] if source.suffix == ".ino" else []
+    includes = [
+        "-I",
+        folder / "src",
+        "-I",
+        REPO / "tests" / "convert" / "arduino",
+        "-I",
+        REPO / "micro" / "testing" / "upstream",
+    ]
+    done = subprocess.run(
+        [compiler, *FLAGS, *extra, *includes, *before, source, "-o", out],
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    return out
+
+
+def test_library_follows_the_arduino_specification(library):
+    """See https://docs.arduino.cc/arduino-cli/library-specification, revision 2.2."""
+    _, _, folder, files = library
+    pairs = [
+        line.split("=", 1) for line in (folder / "library.properties").read_text().splitlines()
+    ]
+    properties = dict(pairs)
+    assert len(properties) == len(pairs)
+    assert set(properties) == {
+        "name",
+        "version",
+        "author",
+        "maintainer",
+        "sentence",
+        "paragraph",
+        "category",
+        "url",
+        "architectures",
+        "includes",
+    }
+    assert all(properties.values()) and re.fullmatch(
+        r"[A-Za-z0-9][A-Za-z0-9 _.-]{0,62}", properties["name"]
+    )
+    assert (
+        re.fullmatch(r"\d+\.\d+\.\d+", properties["version"])
+        and properties["category"] == "Signal Input/Output"
+    )
+    assert (folder / "src" / properties["includes"]).is_file() and (folder / "LICENSE").is_file()
+    assert not {"extras", "utility", "lib"} & {path.name for path in folder.iterdir()}
+    for example in (folder / "examples").iterdir():
+        assert (example / f"{example.name}.ino").is_file()
+    for line in (folder / "keywords.txt").read_text().splitlines():
+        assert re.fullmatch(r"\w+\t(KEYWORD[123]|LITERAL[12])", line)
+    assert files == sorted(
+        str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()
+    )
+    assert {path.suffix for path in (folder / "src").rglob("*") if path.is_file()} <= {
+        ".c",
+        ".cpp",
+        ".h",
+        "",
+    }
+    assert str(REPO) not in "".join(
+        path.read_text() for path in folder.rglob("*") if path.is_file()
+    )
+
+
+def test_every_example_compiles_and_links(library, tmp_path):
+    name, engine, folder, _ = library
+    sources = sorted(path for path in (folder / "src").rglob("*") if path.suffix in (".c", ".cpp"))
+    objects = [
+        compiled(source, tmp_path / f"{i}_{source.stem}.o", folder)
+        for i, source in enumerate(sources)
+    ]
+    objects.append(
+        compiled(REPO / "tests" / "convert" / "arduino" / "core.cpp", tmp_path / "core.o", folder)
+    )
+    elfs = {}
+    for example in EXAMPLES:
+        sketch = compiled(
+            folder / "examples" / example / f"{example}.ino", tmp_path / f"{example}.o", folder
+        )
+        elfs[example] = tmp_path / f"{example}.elf"
+        run(
+            "arm-none-eabi-g++",
+            *LINK,
+            "--specs=nosys.specs",
+            sketch,
+            *objects,
+            "-lm",
+            "-o",
+            elfs[example],
+        )
+    sizes = {}
+    for example, elf in elfs.items():
+        text, data, bss = map(int, run("arm-none-eabi-size", elf).split()[6:9])
+        sizes[example] = {"flash": text + data, "ram": data + bss}
+    assert all(one["flash"] < 983_040 and one["ram"] < 262_144 for one in sizes.values())
+    if engine == "tflm":  # the headers are stubs, so the size has no meaning
+        return
+    # Floats round as on the host. The compiler would fuse operations by default.
+    assert "vfma" not in run(
+        "arm-none-eabi-objdump",
+        "-d",
+        *(path for path in objects if path.stem.endswith(("stream", "_f32"))),
+    )
+    predicted = bench.bench(bundle.load(name), "cortex-m4")  # the figures of `groupcomm fit`
+    flash = sum(predicted["flash_bytes"].values())
+    assert {key: one["flash"] for key, one in sizes.items()} == pytest.approx(
+        dict.fromkeys(EXAMPLES, flash), rel=0.05
+    )
+    lines = run("arm-none-eabi-nm", "-SC", elfs["Benchmark"]).splitlines()
+    symbol_sizes = {
+        fields[3]: int(fields[1], 16)
+        for fields in (line.split(maxsplit=3) for line in lines)
+        if len(fields) == 4
+    }
+    memory = sum(
+        symbol_sizes[f"groupcomm::(anonymous namespace)::{kind}_memory"]
+        for kind in ("network", "stream")
+    )
+    assert memory == pytest.approx(
+        sum(predicted["ram_bytes"][kind] for kind in ("state", "activations", "stream")), rel=0.05
+    )
+
+    # On the emulated M4, with its own startup code, the bytes equal those of TFLM and of the host.
+    for file in ("startup.c", "board.cc"):
+        objects.append(tmp_path / f"{file}.o")
+        compiler = "arm-none-eabi-gcc" if file.endswith(".c") else "arm-none-eabi-g++"
+        run(compiler, *LINK[:4], "-O2", "-c", "-I", REPO, CORTEX_M / file, "-o", objects[-1])
+    scripts = [
+        "-nostartfiles",
+        *(f"-T{CORTEX_M / script}" for script in ("cortex_m4.ld", "sections.ld")),
+    ]
+    firmware = tmp_path / "firmware.elf"
+    run(
+        "arm-none-eabi-g++",
+        *LINK,
+        *scripts,
+        tmp_path / "EnhanceSerial.o",
+        *objects,
+        "-lm",
+        "-o",
+        firmware,
+    )
+    with Line(emulator("mps2-an386", firmware)) as line:
+        assert equal(prove(line, name, timeout=20))
+
+
+def run(*command) -> str:
+    done = subprocess.run(list(map(str, command)), capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_command(tmp_path):
+    found = ok("package", "arduino", "enhance-nano", "--out", tmp_path / "library", "--json")
+    assert found["bundle"] == "enhance-nano" and all(
+        (tmp_path / "library" / file).is_file() for file in found["files"]
+    )
+    assert not (tmp_path / "library" / "src" / "micro" / "engine" / "tflm_engine.cpp").exists()
+    assert (
+        ok("package", "arduino", "enhance-nano", "--out", tmp_path / "library", "--json") == found
+    )
+    done = groupcomm("package", "zephyr", "enhance-nano", "--out", tmp_path / "library")
+    assert (
+        done.returncode == 2 and "which would be lost; choose another output folder" in done.stderr
+    )
+    done = groupcomm("package", "arduino", "enhance-nano", "--out", "/proc/library")
+    assert (
+        done.returncode == 2
+        and "Traceback" not in done.stderr
+        and "cannot write here" in done.stderr
+    )

@@ -1,0 +1,103 @@
+"""Boards, and whether a bundle fits one."""
+
+import json
+
+import pytest
+
+from convert import bundle
+from convert.measure import bench, boards, fit
+from groupcomm.errors import UserError
+from tests.helpers.cli import groupcomm
+
+
+@pytest.fixture
+def counted(monkeypatch):
+    """Return stub results of the benchmark, which a test may change.
+
+    On an nRF52840 at 1.5 cycles per instruction, 341,333 instructions take exactly 8 ms.
+    """
+    found = {
+        "instructions": {"hop": {"worst": 341_333}},
+        "flash_bytes": {"weights": 900_000, "rest": 83_040},
+        "ram_bytes": {"stack": 1_000, "total": 262_144},
+    }
+    monkeypatch.setattr(bench, "bench", lambda bundle, core: found)
+    return found
+
+
+def test_every_board_has_an_emulated_core():
+    known = boards.boards()
+    assert {"nano33ble", "nrf52840dk", "nrf5340dk", "nrf5340_audio_dk", *bench.BOARDS} <= set(known)
+    for board in known.values():
+        assert board.core in bench.BOARDS
+        assert 0 <= board.reserved_flash_bytes < board.flash_bytes
+
+
+def test_exact_limits_fit(counted):
+    found = fit.fit(bundle.load("enhance-nano"), "nano33ble", cycles_per_instruction=1.5)
+    assert found["ok"] and all(check["ok"] for check in found["checks"].values())
+    assert found["checks"]["cycles"] == {"used": 512_000, "limit": 512_000, "ok": True}
+    assert found["load"] == 1 and found["latency_ms"] == 16 and found["stack_bytes"] == 1_000
+
+
+@pytest.mark.parametrize(
+    ("key", "change"),
+    [
+        ("flash_bytes", {"flash_bytes": {"weights": 900_000, "rest": 83_041}}),
+        ("ram_bytes", {"ram_bytes": {"stack": 1_000, "total": 262_145}}),
+        ("cycles", {"instructions": {"hop": {"worst": 341_334}}}),
+    ],
+)
+def test_one_unit_above_a_limit_does_not_fit(counted, key, change):
+    counted |= change
+    found = fit.fit(bundle.load("enhance-nano"), "nano33ble", cycles_per_instruction=1.5)
+    assert not found["ok"]
+    assert [name for name, check in found["checks"].items() if not check["ok"]] == [key]
+
+
+def test_a_board_has_its_own_cycles_per_instruction(counted):
+    for name, cycles in (("nano33ble", 1.7), ("nrf5340dk", 1.4), ("cortex-m55", 1.5)):
+        found = fit.fit(bundle.load("enhance-nano"), name)
+        assert found["cycles_per_instruction"] == cycles
+        assert found["checks"]["cycles"]["used"] == round(341_333 * cycles)
+
+
+def test_unknown_board_is_reported():
+    with pytest.raises(UserError, match="board 'nano' is not known; did you mean nano33ble"):
+        fit.fit(bundle.load("enhance-nano"), "nano")
+
+
+def test_custom_chip(counted):
+    chip = boards.custom("cortex-m33", 64, 1024, 256)
+    assert (chip.clock_hz, chip.flash_bytes, chip.ram_bytes) == (64_000_000, 1_048_576, 262_144)
+    found = fit.fit(bundle.load("enhance-nano"), chip)
+    assert found["ok"] and (found["board"], found["core"]) == ("custom", "cortex-m33")
+    assert not fit.fit(bundle.load("enhance-nano"), boards.custom("cortex-m33", 63.9, 1024, 256))[
+        "ok"
+    ]
+
+
+@pytest.mark.bazel
+@pytest.mark.board
+@pytest.mark.parametrize(
+    ("name", "board", "fits"),
+    [("enhance-nano", "nrf5340dk", True), ("enhance-nano", "nano33ble", False)],
+)
+def test_command_reports_whether_the_bundle_fits(name, board, fits):
+    """The figures are within the budget of the bundle."""
+    said = groupcomm("fit", name, "--board", board, "--json")
+    found = json.loads(said.stdout)
+    assert said.returncode == int(not fits) and found["ok"] == fits
+    budget = bundle.load(name).description["budget"][found["core"]]
+    used = {key: found["checks"][key]["used"] for key in ("flash_bytes", "ram_bytes")} | {
+        "instructions": found["instructions"]
+    }
+    for key, most in budget.items():
+        assert 0.9 * most < used[key] <= most
+
+
+@pytest.mark.bazel
+@pytest.mark.board
+def test_load_above_one_is_reported_for_a_slow_core():
+    slow = groupcomm("fit", "enhance-nano", "--board", "nano33ble", "--cycles-per-instruction", "3")
+    assert slow.returncode == 1 and "cycles per hop too many" in slow.stdout

@@ -1,0 +1,217 @@
+"""Quantization-aware training computes what the `.tflite` computes, with the trained ranges."""
+
+import json
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from ai_edge_litert import schema_py_generated as schema
+
+from convert import bundle
+from convert.quantization import export, ptq, qat, quantizer
+from convert.tflite import counts, runtimes
+from groupcomm.errors import UserError
+from tests.helpers.cli import groupcomm, ok
+from tests.helpers.streaming_models import NETS, run, snr
+from tf_model.networks import streaming
+from tf_model.training import checkpoint
+
+pytestmark = pytest.mark.tensorflow
+
+HOPS = 40
+
+
+@pytest.fixture(scope="module", params=NETS)
+def network(request, tmp_path_factory):
+    """Return a network with weights as large as trained ones, and ranges of its activations."""
+    folder, random = tmp_path_factory.mktemp("qat"), np.random.default_rng(1)
+    model = streaming.build(NETS[request.param])
+    model.set_weights(
+        [
+            random.normal(0, 0.8 / np.sqrt(w.shape[0]) if w.ndim > 1 else 0.1, w.shape)
+            for w in model.get_weights()
+        ]
+    )
+    checkpoint.save(folder / "net", request.param, NETS[request.param], {}, model)
+    trained = checkpoint.load(str(folder / "net"))
+    content, _, observed = ptq.observe(trained)
+    return trained, quantizer.choose_ranges(content, observed, "percentile", is_16x8=False)
+
+
+def input_index(trained) -> int:
+    """Return the index of the tensor of the features."""
+    return int(schema.ModelT.InitFromPackedBuf(export.to_float(trained), 0).subgraphs[0].inputs[0])
+
+
+@pytest.mark.parametrize("weights", [8, 4])
+def test_rounding_matches_tflm(network, random, weights):
+    """Results differ only where a value is at half a step.
+
+    There, float32 and TFLM's multipliers can round to different sides.
+    """
+    trained, ranges = network
+    features = random.uniform(0, 1, (HOPS, trained.net.signal.n_features)).astype(np.float32)
+    scale, zero_point = quantizer.scale_of(*ranges[input_index(trained)])
+    inputs = ptq.dequantize(ptq.quantize(features, scale, zero_point), scale, zero_point)
+    exact, _ = run(
+        runtimes.Tflm,
+        quantizer.quantize(export.to_float(trained), ranges, is_16x8=False, weights=weights),
+        features,
+    )
+    model = trained.model()
+    fake = qat.FakeQuantized("net", model, net=trained.net, ranges=ranges, weights=weights)
+    got = fake(
+        tf.constant(np.stack([inputs, inputs[::-1]]))
+    ).numpy()  # sounds of a batch are independent
+    plain = model(inputs[None]).numpy()[0]
+    assert snr(got[0], exact) > snr(plain, exact) + 6
+    assert np.mean(np.rint(256 * got[0]) == np.rint(256 * exact)) > 0.8
+    np.testing.assert_allclose(
+        got[1], fake(tf.constant(inputs[None, ::-1])).numpy()[0], atol=1 / 256
+    )
+
+
+def test_output_equals_the_network_without_rounding(network, random, monkeypatch):
+    trained, ranges = network
+    monkeypatch.setattr(qat, "_round_to_grid", lambda x, *scale: x)
+    monkeypatch.setattr(tf.quantization, "fake_quant_with_min_max_vars", lambda x, *limits: x)
+    features = random.uniform(0, 1, (2, HOPS, trained.net.signal.n_features)).astype(np.float32)
+    model = trained.model()
+    fake = qat.FakeQuantized("net", model, net=trained.net, ranges=ranges)
+    np.testing.assert_allclose(
+        fake(tf.constant(features)).numpy(), model(features).numpy(), atol=1e-4
+    )
+
+
+def test_gradients_reach_every_weight_and_range(network, random):
+    trained, ranges = network
+    # With these ranges, every activation is clipped somewhere.
+    narrow = {i: (low / 4, high / 4) for i, (low, high) in ranges.items()}
+    fake = qat.FakeQuantized("net", trained.model(), net=trained.net, ranges=narrow)
+    features = random.uniform(0, 1, (2, HOPS, trained.net.signal.n_features)).astype(np.float32)
+    with tf.GradientTape() as tape:
+        loss = tf.reduce_sum(fake(tf.constant(features)) ** 2)
+    gradients = dict(
+        zip(
+            [v.name for v in fake.trainable_variables],
+            tape.gradient(loss, fake.trainable_variables),
+            strict=True,
+        )
+    )
+    silent = [name for name, gradient in gradients.items() if np.abs(gradient.numpy()).max() == 0]
+    assert not [name for name in silent if not name.startswith(("low", "high"))]
+    highs = [name for name in gradients if name.startswith("high")]
+    # In such a short sound, not every range is reached.
+    assert len(set(highs) & set(silent)) < len(highs) / 3
+
+
+def test_bundle_has_the_trained_ranges(network, tmp_path):
+    """The ranges survive saving, loading and conversion."""
+    trained, ranges = network
+    fake = qat.FakeQuantized("net", trained.model(), net=trained.net, ranges=ranges)
+    for variable in fake.highs:
+        variable.assign(variable * 1.25)
+    checkpoint.save(tmp_path / "net", trained.name, trained.net, fake.metadata(), trained.model())
+    written = bundle.write(checkpoint.load(str(tmp_path / "net")), tmp_path / "bundle")
+    assert written.description["quantization"] == {
+        "method": "qat",
+        "ranges": "trained",
+        "activations": 8,
+        "calibration_hops": 0,
+    }
+    low, high = ranges[input_index(trained)]
+    assert written.description["features"]["scale"] == pytest.approx(
+        (1.25 * high - low) / 255, rel=1e-6
+    )
+    chosen = bundle.write(
+        checkpoint.load(str(tmp_path / "net")), tmp_path / "ptq", method="percentile"
+    )
+    assert chosen.description["quantization"]["method"] == "ptq" and chosen.model != written.model
+
+
+def test_four_bit_weights(network, tmp_path):
+    """Weights take half a byte each and match the trained ones; the LSTM's stay int8."""
+    trained, ranges = network
+    fake = qat.FakeQuantized("net", trained.model(), net=trained.net, ranges=ranges, weights=4)
+    checkpoint.save(tmp_path / "net", trained.name, trained.net, fake.metadata(), trained.model())
+    written = bundle.write(checkpoint.load(str(tmp_path / "net")), tmp_path / "bundle")
+    assert written.description["quantization"]["weights"] == 4
+    four = schema.ModelT.InitFromPackedBuf(written.model, 0)
+    eight = schema.ModelT.InitFromPackedBuf(
+        bundle.write(trained, tmp_path / "eight", method="percentile").model, 0
+    )
+    matrices = 0
+    for a, b in zip(four.subgraphs[0].operators, eight.subgraphs[0].operators, strict=True):
+        if len(a.inputs) < 2 or four.subgraphs[0].tensors[a.inputs[1]].buffer == 0:
+            continue
+        narrow, full = (
+            four.subgraphs[0].tensors[a.inputs[1]],
+            eight.subgraphs[0].tensors[b.inputs[1]],
+        )
+        name = counts.operator_name(four.operatorCodes[a.opcodeIndex])
+        assert (narrow.type == schema.TensorType.INT4) == (name == "FULLY_CONNECTED")
+        if name != "FULLY_CONNECTED":
+            continue
+        packed = np.asarray(four.buffers[narrow.buffer].data, np.uint8)
+        size = int(np.prod(narrow.shape))
+        assert len(packed) == -(-size // 2) and len(narrow.quantization.scale) == 1
+        nibbles = np.stack([packed & 15, packed >> 4], 1).ravel()[:size].astype(np.int8)
+        values = (nibbles - 16 * (nibbles > 7)).reshape(narrow.shape) * narrow.quantization.scale[0]
+        exact = (
+            np.asarray(eight.buffers[full.buffer].data, np.uint8).view(np.int8).reshape(full.shape)
+        )
+        steps = np.asarray(full.quantization.scale)[:, None]
+        assert np.all(
+            np.abs(values - exact * steps) <= 0.501 * (narrow.quantization.scale[0] + steps)
+        )
+        matrices += 1
+    assert matrices > 5
+
+
+def test_missing_trained_ranges_are_reported(network):
+    with pytest.raises(UserError, match="no ranges were trained; train them with `groupcomm qat`"):
+        ptq.integers(network[0], method=None, is_16x8=False)
+
+
+# The command is the same for every kind of network.
+@pytest.mark.parametrize("network", ["tac"], indirect=True)
+def test_command_trains_resumes_and_converts(network, tiny_corpus, tmp_path):
+    trained, _ = network
+    where = tmp_path / "start"
+    checkpoint.save(
+        where,
+        trained.name,
+        trained.net,
+        {"recipe": {"corpus": tiny_corpus, "objective": "spectral", "noise": "varied"}},
+        trained.model(),
+    )
+    arguments = (
+        "qat",
+        where,
+        "--steps",
+        4,
+        "--batch",
+        2,
+        "--seconds",
+        1,
+        "--validate-every",
+        2,
+        "--out",
+        tmp_path / "run",
+    )
+    found = ok(*arguments, "--json")
+    assert found["steps"] == 4
+    training = json.loads((tmp_path / "run" / "best" / "network.json").read_text())["training"]
+    assert (training["recipe"]["objective"], training["recipe"]["noise"]) == (
+        "spectral",
+        "varied",
+    ) and len(training["ranges"]) > 10
+    assert "resuming at step 4 of 4" in groupcomm(*arguments).stderr
+    assert (
+        "ranges is percentile in the run, error requested"
+        in groupcomm(*arguments, "--ranges", "error").stderr
+    )
+    assert (
+        ok("convert", tmp_path / "run" / "best", "--out", tmp_path / "bundle", "--json")["method"]
+        == "qat"
+    )

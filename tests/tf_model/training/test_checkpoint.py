@@ -1,0 +1,73 @@
+"""A saved checkpoint loads unchanged, and a damaged one is rejected."""
+
+import json
+
+import numpy as np
+import pytest
+
+from groupcomm.errors import UserError
+from tf_model.networks import streaming
+from tf_model.training import checkpoint
+
+pytestmark = pytest.mark.tensorflow
+
+
+@pytest.fixture
+def folder(tmp_path, tiny_net):
+    checkpoint.save(tmp_path / "net", "tiny", tiny_net, {"step": 3}, streaming.build(tiny_net))
+    return tmp_path / "net"
+
+
+def test_a_saved_checkpoint_loads_unchanged(folder, tiny_net):
+    loaded = checkpoint.load(str(folder))
+    assert (loaded.name, loaded.net, loaded.training) == ("tiny", tiny_net, {"step": 3})
+    for a, b in zip(
+        loaded.model("sequence").get_weights(), loaded.model("streaming").get_weights(), strict=True
+    ):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_a_field_of_release_0_1_0_has_its_present_name(folder, tiny_net):
+    file = folder / "network.json"
+    file.write_text(file.read_text().replace('"group_comm"', '"talk"'))
+    assert checkpoint.load(str(folder)).net == tiny_net
+
+
+def test_an_unknown_network_is_rejected(tmp_path):
+    with pytest.raises(UserError, match="nosuch: no trained network of this name"):
+        checkpoint.load("nosuch")
+
+
+def test_a_flipped_bit_in_the_weights_is_detected(folder):
+    weights = bytearray((folder / "weights.h5").read_bytes())
+    weights[len(weights) // 2] ^= 1
+    (folder / "weights.h5").write_bytes(weights)
+    with pytest.raises(UserError, match=r"weights\.h5: checksum differs"):
+        checkpoint.load(str(folder))
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"schema": 9}, "schema 9"),
+        ({"network": {"groups": 3}}, "not a network description"),
+        ({"weights_sha256": 1}, "checksum differs"),
+    ],
+)
+def test_an_invalid_description_is_rejected(folder, change, message):
+    file = folder / "network.json"
+    file.write_text(json.dumps(json.loads(file.read_text()) | change))
+    with pytest.raises(UserError, match=message):
+        checkpoint.load(str(folder))
+
+
+def test_a_description_that_is_not_json_is_rejected(folder):
+    (folder / "network.json").write_text("{")
+    with pytest.raises(UserError, match="not a network description"):
+        checkpoint.load(str(folder))
+
+
+def test_missing_weights_are_rejected(folder):
+    (folder / "weights.h5").unlink()
+    with pytest.raises(UserError, match="not a network description"):
+        checkpoint.load(str(folder))

@@ -1,0 +1,1 @@
+"""Scores over a corpus, and robustness."""

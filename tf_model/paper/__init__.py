@@ -1,0 +1,1 @@
+"""The papers' networks: published counts, and a small reproduction of the comparison."""
