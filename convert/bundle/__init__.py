@@ -6,8 +6,8 @@ name, all others by their path.
 """
 
 from convert.bundle.arena import smallest_arena
-from convert.bundle.load import BUNDLES, SCHEMA, Bundle, find, load, names, own
-from convert.bundle.write import GOLDEN_HOPS, golden_pcm, stream_features, write
+from convert.bundle.reader import BUNDLES, SCHEMA, Bundle, find, load, names, own
+from convert.bundle.writer import GOLDEN_HOPS, golden_pcm, stream_features, write
 
 __all__ = [
     "BUNDLES",

@@ -11,7 +11,6 @@ features and masks of the bundle.
 from __future__ import annotations
 
 import dataclasses
-import math
 import re
 import textwrap
 from pathlib import Path
@@ -19,12 +18,12 @@ from pathlib import Path
 import numpy as np
 
 from convert.bundle import Bundle
-from convert.tflite import counts, kernel_params
-from convert.tflite.schema import schema
+from convert.codegen import planner
+from convert.tflite import graph, kernel_params
+from convert.tflite.graph import Operator, Tensor
 from groupcomm.errors import UserError
 from groupcomm.files import atomic_folder
 
-ALIGNMENT = 8  # bytes, of every tensor: Helium code and the LSTM's scratch access whole words
 # Fields of the kernels' parameters that hold weights and biases.
 _WEIGHTS = ("weights", "bias", "input_weights", "recurrent_weights", "input_bias")
 _C_TYPES = {
@@ -33,72 +32,6 @@ _C_TYPES = {
     np.dtype(np.int32): "int32_t",
     np.dtype(np.float32): "float",
 }
-
-
-@dataclasses.dataclass(frozen=True)
-class _Op:
-    """An operator: its tensors, the parameters of its kernel, and the kernel's name in C."""
-
-    name: str
-    inputs: list[int]
-    outputs: list[int]
-    kernel: object
-    function: str
-
-
-@dataclasses.dataclass
-class Buffer:
-    """A buffer in a planned memory.
-
-    Attributes
-    ----------
-    size : int
-        Bytes.
-    first, last : int
-        Index of the first and the last operator that uses it.
-    offset : int
-        Where `plan` put it, in bytes.
-    """
-
-    size: int
-    first: int
-    last: int
-    offset: int = -1
-
-
-def plan(buffers: list[Buffer]) -> int:
-    """Give every buffer an offset such that buffers in use at the same time do not overlap.
-
-    The largest buffers are placed first, each at the lowest offset that is free during its whole
-    lifetime.
-
-    Parameters
-    ----------
-    buffers : list of Buffer
-        Their offsets are set.
-
-    Returns
-    -------
-    int
-        Bytes of the whole memory.
-
-    References
-    ----------
-    Pisarchyk and Lee, "Efficient memory management for deep neural net inference", 2020, section 5:
-    greedy by size, which TFLM also uses.
-    """
-    placed: list[Buffer] = []
-    for buffer in sorted(buffers, key=lambda b: -b.size):
-        size, at = _align(buffer.size), 0
-        for other in sorted(placed, key=lambda b: b.offset):
-            alive = other.first <= buffer.last and buffer.first <= other.last
-            if alive and at < other.offset + _align(other.size):
-                if at + size <= other.offset:
-                    break
-                at = other.offset + _align(other.size)
-        buffer.offset = at
-        placed.append(buffer)
-    return max((b.offset + _align(b.size) for b in placed), default=0)
 
 
 def compile_bundle(bundle: Bundle, folder: Path) -> dict:
@@ -144,129 +77,84 @@ class _Program:
         self.name = re.sub(r"\W", "_", bundle.name)
         self.weight_bytes = 0
         self._definitions: list[str] = []
-        model = schema.ModelT.InitFromPackedBuf(bundle.model, 0)
-        if len(model.subgraphs) != 1:
+        self._defined: set[str] = set()  # names of arrays
+        model = graph.read(bundle.model, str(bundle.path))
+        if len(model.graphs) != 1:
             raise UserError(
-                f"{bundle.path}: the model has {len(model.subgraphs)} graphs; "
+                f"{bundle.path}: the model has {len(model.graphs)} graphs; "
                 "use a network without control flow, which has one"
             )
-        graph = model.subgraphs[0]
-        self._tensors, self._data = graph.tensors, model.buffers
-        ops = []
-        for op in graph.operators:
-            name, kernel = (
-                counts.operator_name(model.operatorCodes[op.opcodeIndex]),
-                kernel_params.prepare(model, op),
-            )
-            ops.append(
-                _Op(
-                    name,
-                    list(op.inputs),
-                    list(op.outputs),
-                    kernel,
-                    kernel_params.function(model, op, kernel),
-                )
-            )
-        self._aliases = {}  # the output of a RESHAPE shares the memory of its input
-        for op in ops:
-            if op.name == "RESHAPE":
-                self._aliases[op.outputs[0]] = self._root(op.inputs[0])
+        network = model.graph
+        self._kernels = {op: kernel_params.prepare(op) for op in network.operators}
+        self._roots: dict[Tensor, Tensor] = {}  # a RESHAPE's output is in the memory of its input
+        for op in network.operators:
+            if isinstance(op, graph.Reshape):
+                self._roots[op.output] = self._root(op.input)
         self._boundary = {
-            self._root(graph.inputs[0]): "features",
-            self._root(graph.outputs[0]): "masks",
+            self._root(t): what
+            for ts, what in ((network.inputs, "features"), (network.outputs, "masks"))
+            for t in ts
         }
-        if len(self._boundary) != 2 or len(graph.inputs) != 1 or len(graph.outputs) != 1:
+        if len(self._boundary) != 2 or len(network.inputs) != 1 or len(network.outputs) != 1:
             raise UserError(
                 f"{bundle.path}: the model does not have one input and one output; "
                 "convert the network again"
             )
-        for tensor, what in ((graph.inputs[0], "features"), (graph.outputs[0], "masks")):
-            if self._tensors[tensor].type != schema.TensorType.INT8:
+        for t, what in self._boundary.items():
+            if t.dtype != "int8":
                 raise UserError(
                     f"{bundle.path}: the model's {what} are not int8; convert the network again"
                 )
-        self._persistent = counts.persistent_states(model)
-        self._place(ops)
-        self._calls = [line for number, op in enumerate(ops) for line in self._call(number, op)]
+        self._placement = planner.place(
+            network,
+            self._kernels,
+            self._roots
+            | dict.fromkeys(self._boundary)
+            | {t: None for t, root in self._roots.items() if root in self._boundary},
+        )
+        self.state_bytes = self._placement.state_bytes
+        self.arena_bytes = self._placement.arena_bytes
+        self.unplanned_bytes = self._placement.unplanned_bytes
+        numbered = list(enumerate(network.operators))
+        self._calls = [line for number, op in numbered for line in self._call(number, op)]
         self._network_count = len(self._definitions)
         self._array("analysis", bundle.signal.analysis_window())
         self._array("steps", _feature_thresholds(bundle))
-        self._resets = [line for number, op in enumerate(ops) for line in self._reset(number, op)]
+        self._resets = [
+            self._reset(op, state)
+            for op in network.operators
+            for state in network.persistent_states(op)
+        ]
 
-    def _root(self, tensor: int) -> int:
-        return self._aliases.get(tensor, tensor)
+    def _root(self, t: Tensor) -> Tensor:
+        return self._roots.get(t, t)
 
-    def _place(self, ops: list[_Op]) -> None:
-        """Place the states first, then the activations and the scratch of LSTMs, with overlap."""
-        self._offsets: dict[int, int] = {}
-        at = 0
-        lives: dict[int, Buffer] = {}
-        self._scratch: dict[int, Buffer] = {}
-        for number, op in enumerate(ops):
-            lstm = op.kernel if isinstance(op.kernel, kernel_params.Lstm) else None
-            states = self._persistent[number]
-            for tensor in states:
-                self._offsets[tensor] = at
-                at += _align(self._bytes(tensor))
-            if lstm:
-                self._scratch[number] = Buffer(lstm.scratch_bytes, number, number)
-            for tensor in map(self._root, op.inputs + op.outputs):
-                if (
-                    tensor < 0
-                    or tensor in states
-                    or tensor in self._boundary
-                    or self._values(tensor) is not None
-                ):
-                    continue
-                lives.setdefault(tensor, Buffer(self._bytes(tensor), number, number)).last = number
-        self.state_bytes = at
-        buffers = [*lives.values(), *self._scratch.values()]
-        self.arena_bytes = plan(buffers)
-        self.unplanned_bytes = sum(_align(b.size) for b in buffers)
-        for buffer in buffers:
-            buffer.offset += self.state_bytes
-        self._offsets |= {tensor: buffer.offset for tensor, buffer in lives.items()}
-
-    def _shape(self, tensor: int) -> tuple[int, ...]:
-        return tuple(int(n) for n in self._tensors[tensor].shape)
-
-    def _bytes(self, tensor: int) -> int:
-        return math.prod(self._shape(tensor)) * (2 if self._is_int16(tensor) else 1)
-
-    def _values(self, tensor: int) -> np.ndarray | None:
-        """Return the values of a constant tensor, int8 or int16; None for another tensor."""
-        data = self._data[self._tensors[tensor].buffer].data
-        dtype = np.int16 if self._is_int16(tensor) else np.int8
-        return None if data is None else np.frombuffer(np.asarray(data, np.uint8).tobytes(), dtype)
-
-    def _is_int16(self, tensor: int) -> bool:
-        return self._tensors[tensor].type == schema.TensorType.INT16
-
-    def _address(self, tensor: int) -> str:
+    def _address(self, t: Tensor) -> str:
         """Return a C expression for the address of a tensor, as bytes if it is in memory."""
-        tensor = self._root(tensor)
-        if tensor in self._boundary:
-            return self._boundary[tensor]
-        values = self._values(tensor)
-        if values is None:
-            return f"m + {self._offsets[tensor]}"
-        self.weight_bytes += values.nbytes
-        return self._array(f"tensor_{tensor}", values)
+        t = self._root(t)
+        if t in self._boundary:
+            return self._boundary[t]
+        if t.data is not None:
+            return self._array(f"tensor_{t.index}", t.data, weights=True)
+        return f"m + {self._placement.offsets[t]}"
 
-    def _argument(self, tensor: int) -> str:
+    def _argument(self, t: Tensor) -> str:
         """Return a C expression for the address of a tensor, with the type of its elements."""
-        at = self._address(tensor)
-        return f"(int16_t*)(void*)({at})" if self._is_int16(tensor) and at.startswith("m +") else at
+        at = self._address(t)
+        return f"(int16_t*)(void*)({at})" if t.dtype == "int16" and at.startswith("m +") else at
 
-    def _array(self, name: str, values: np.ndarray) -> str:
-        """Define a constant array; return its name."""
-        flat = [str(v) for v in values.ravel().tolist()]
-        lines = textwrap.fill(", ".join(flat), 138, initial_indent="  ", subsequent_indent="  ")
-        shape = ", ".join(map(str, values.shape))
-        self._definitions.append(
-            f"static const _Alignas(4) {_C_TYPES[values.dtype]} {name}[{values.size}] = "
-            f"{{ /* ({shape}) */\n{lines}}};"
-        )
+    def _array(self, name: str, values: np.ndarray, *, weights: bool = False) -> str:
+        """Define a constant array, unless it is defined already; return its name."""
+        if name not in self._defined:
+            self._defined.add(name)
+            self.weight_bytes += values.nbytes if weights else 0
+            flat = [str(v) for v in values.ravel().tolist()]
+            lines = textwrap.fill(", ".join(flat), 138, initial_indent="  ", subsequent_indent="  ")
+            size, shape = values.size, ", ".join(map(str, values.shape))
+            self._definitions.append(
+                f"static const _Alignas(4) {_C_TYPES[values.dtype]} {name}[{size}] = "
+                f"{{ /* ({shape}) */\n{lines}}};"
+            )
         return name
 
     def _struct(self, name: str, value) -> str:
@@ -275,8 +163,7 @@ class _Program:
         for field in dataclasses.fields(value):
             v = getattr(value, field.name)
             if isinstance(v, np.ndarray):
-                self.weight_bytes += v.nbytes if field.name in _WEIGHTS else 0
-                v = self._array(f"{name}_{field.name}", v)
+                v = self._array(f"{name}_{field.name}", v, weights=field.name in _WEIGHTS)
             elif v is None:
                 v = "0"
             elif dataclasses.is_dataclass(v):
@@ -284,58 +171,47 @@ class _Program:
             parts.append(f".{field.name} = {v}")
         return "{" + ", ".join(parts) + "}"
 
-    def _call(self, number: int, op: _Op) -> list[str]:
-        if op.name == "RESHAPE":
+    def _call(self, number: int, op: Operator) -> list[str]:
+        """Return the C lines that run an operator, and define its constants."""
+        if isinstance(op, graph.Reshape):
             return []
-        p, out = op.kernel, self._argument(op.outputs[0])
-        shapes = " x ".join(
-            str(self._shape(t))
-            for t in op.inputs[: 2 if isinstance(p, kernel_params.Add | kernel_params.Mul) else 1]
-        )
-        lines = [f"  /* {number} {op.name}: {shapes} to {self._shape(op.outputs[0])} */"]
-        if isinstance(p, list):  # copies
-            for tensor, copy in zip(op.inputs[: len(p)], p, strict=True):
-                of, to = self._address(tensor), f"{self._address(op.outputs[0])} + {copy.offset}"
-                of = (
-                    f"(const int8_t*){of}"
-                    if of.startswith("tensor_") and self._is_int16(tensor)
-                    else of
-                )
-                lines.append(
-                    f"  gc_copy_s8({copy.rows}, {copy.columns}, {of}, {to}, {copy.stride});"
-                )
-            return lines
-        name = f"{op.name.lower()}_{number}"
+        p = self._kernels[op]
+        operands = [op.a, op.b] if isinstance(op, graph.Binary) else [op.inputs[0]]
+        shapes = " x ".join(str(t.shape) for t in operands)
+        lines = [f"  /* {number} {op.name}: {shapes} to {op.output.shape} */"]
+        if isinstance(op, graph.Move):
+            return lines + [
+                self._copy(t, copy, op.output)
+                for t, copy in zip(op.inputs[: len(p)], p, strict=True)
+            ]
+        name, out = f"{op.name.lower()}_{number}", self._argument(op.output)
         if isinstance(p, kernel_params.Lookup):
+            table = self._array(name, p.table)
             return [
                 *lines,
-                f"  gc_lookup_s8({self._array(name, p.table)}, {p.count}, "
-                f"{self._address(op.inputs[0])}, {out});",
+                f"  gc_lookup_s8({table}, {p.count}, {self._address(op.input)}, {out});",
             ]
+        arguments = [self._argument(t) for t in (*operands, *op.states)]
+        arguments.append(out)
+        if op in self._placement.scratch:
+            arguments.append(f"m + {self._placement.scratch[op]}")
         kind = re.sub(r"(?<!^)(?=[A-Z])", "_", type(p).__name__).lower()
         self._definitions.append(f"static const gc_{kind} {name} = {self._struct(name, p)};")
-        arguments = [
-            self._argument(t)
-            for t in op.inputs[: 2 if isinstance(p, kernel_params.Add | kernel_params.Mul) else 1]
-        ]
-        if isinstance(p, kernel_params.Lstm):
-            arguments += [self._argument(t) for t in op.inputs[18:20]]
-        arguments.append(out)
-        if isinstance(p, kernel_params.Lstm):
-            arguments.append(f"m + {self._scratch[number].offset}")
-        return [*lines, f"  {op.function}(&{name}, {', '.join(arguments)});"]
+        function = kernel_params.function(op, p)
+        return [*lines, f"  {function}(&{name}, {', '.join(arguments)});"]
 
-    def _reset(self, number: int, op: _Op) -> list[str]:
-        lines = []
-        for tensor in self._persistent[number]:
-            value, what = (
-                (op.kernel.zero_point, "hidden") if tensor == op.inputs[18] else (0, "cells, int16")
-            )
-            lines.append(
-                f"  memset({self._address(tensor)}, {value}, {self._bytes(tensor)}); "
-                f"/* {self._shape(tensor)} {what} */"
-            )
-        return lines
+    def _copy(self, source: Tensor, copy: kernel_params.Copy, output: Tensor) -> str:
+        of, to = self._address(source), f"{self._address(output)} + {copy.offset}"
+        if of.startswith("tensor_") and source.dtype == "int16":
+            of = f"(const int8_t*){of}"
+        return f"  gc_copy_s8({copy.rows}, {copy.columns}, {of}, {to}, {copy.stride});"
+
+    def _reset(self, op: Operator, state: Tensor) -> str:
+        """Return the C line that sets a state to its initial value."""
+        is_hidden = state is op.state.hidden
+        value, what = (state.zero_point, "hidden") if is_hidden else (0, "cells, int16")
+        at = self._address(state)
+        return f"  memset({at}, {value}, {state.byte_size}); /* {state.shape} {what} */"
 
     def header(self) -> str:
         """Return the text of NAME.h."""
@@ -453,7 +329,3 @@ def _feature_thresholds(bundle: Bundle) -> np.ndarray:
     power **= 2 / np.float64(np.float32(bundle.signal.exponent))
     near = power.astype(np.float32)
     return np.where(scales > 0, near.view(np.int32) + (near < power), 0).astype(np.int32)
-
-
-def _align(size: int) -> int:
-    return -(-size // ALIGNMENT) * ALIGNMENT

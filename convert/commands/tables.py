@@ -84,9 +84,8 @@ def show_inspection(found: dict) -> None:
     table = new_table("operator", "version", "count", "MACs", "share")
     for o in found["operators"]:
         share = f"{100 * o['macs'] / found['macs']:.1f} %" if o["macs"] else "-"
-        table.add_row(
-            o["name"], str(o["version"]), str(o["count"]), count(o["macs"] or None), share
-        )
+        macs = "not counted" if o["macs"] is None else count(o["macs"] or None)
+        table.add_row(o["name"], str(o["version"]), str(o["count"]), macs, share)
     out.print(table)
     unknown = "unknown" if found["unsupported"] else "more than 16 MiB"
     arena = unknown if found["arena_bytes"] is None else f"{found['arena_bytes']:,} bytes"
@@ -94,6 +93,8 @@ def show_inspection(found: dict) -> None:
         f"{found['model']}: {found['model_bytes']:,} bytes, {found['parameters']:,} parameters, "
         f"{found['macs']:,} MACs per invocation, arena of TFLM on this machine: {arena}"
     )
+    if found["uncounted"]:
+        line(f"MACs without those of {', '.join(found['uncounted'])}, which are not known")
     for o in found["unsupported"]:
         lacks = f"refuses {o['name']} here ({o['reason']})" if o["reason"] else f"lacks {o['name']}"
         line(f"TFLM {lacks}: {o['way_out']}", style="red")

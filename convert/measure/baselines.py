@@ -282,7 +282,7 @@ def _speex() -> Run:
 
     def run(x):
         suppressor = NoiseSuppression.create(256, RATE)
-        blocks = _blocks(bundles.to_pcm(x), 256)
+        blocks = _blocks(sig.to_pcm(x), 256)
         return (
             np.frombuffer(b"".join(suppressor.process(block.tobytes()) for block in blocks), "<i2")
             / 32768

@@ -13,7 +13,7 @@ from convert.verify import parity
 from groupcomm.console import progress
 from groupcomm.files import atomic_path
 from tf_model.evaluation import evaluate
-from tf_model.signal import PCM_SCALE
+from tf_model.signal import PCM_SCALE, to_pcm
 from tf_model.training import checkpoint
 
 
@@ -50,7 +50,7 @@ def run_demo(name: str, checkpoint_name: str | None, folder: Path) -> dict:
     rows, files, drawn = [], [], {}
     with progress() as bar:
         for demo in bar.track(clips.demo_mixtures(bundle.sources), description="demo mixtures"):
-            pcm = bundles.to_pcm(demo.mixture)
+            pcm = to_pcm(demo.mixture)
             mixture = mixer.Mixture(
                 demo.mixture, demo.references, demo.mixture - demo.references.sum(0), {}
             )
@@ -87,4 +87,4 @@ def _named(kind: str, sounds: np.ndarray) -> dict[str, np.ndarray]:
     The name is ``kind`` for one source, and ``kind_1``, ``kind_2`` for more.
     """
     names = [kind] if len(sounds) == 1 else [f"{kind}_{i + 1}" for i in range(len(sounds))]
-    return dict(zip(names, map(bundles.to_pcm, sounds), strict=True))
+    return dict(zip(names, map(to_pcm, sounds), strict=True))

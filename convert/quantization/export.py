@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import copy
-import struct
 from typing import TYPE_CHECKING
 
-import flatbuffers
 import numpy as np
 
-from convert.tflite import counts
+from convert.tflite import graph
 from convert.tflite.schema import schema
 from groupcomm.console import quiet
 
@@ -40,21 +37,11 @@ def _without_cell_clip(content: bytes) -> bytes:
     The converter sets it to 10. Keras' LSTM has no clip, so the results would differ for a trained
     cell that exceeds 10 on real sound. In int8 the cell saturates where its int16 range ends.
     """
-    buffer = bytearray(content)
-    model = schema.Model.GetRootAs(buffer)
-    for g in range(model.SubgraphsLength()):
-        graph = model.Subgraphs(g)
-        for i in range(graph.OperatorsLength()):
-            op = graph.Operators(i)
-            if op.BuiltinOptionsType() != schema.BuiltinOptions.UnidirectionalSequenceLSTMOptions:
-                continue
-            options = schema.UnidirectionalSequenceLSTMOptions()
-            options.Init(op.BuiltinOptions().Bytes, op.BuiltinOptions().Pos)
-            # Offset of the field cell_clip; 0 where the field has its default, no clip.
-            offset = options._tab.Offset(6)
-            if offset:
-                struct.pack_into("<f", buffer, options._tab.Pos + offset, 0.0)
-    return bytes(buffer)
+    model = graph.read(content)
+    for op in model.operators:
+        if isinstance(op, graph.Lstm):
+            op.options.cellClip = 0.0
+    return graph.write(model)
 
 
 def reset_sequence_state(content: bytes) -> bytes:
@@ -80,61 +67,32 @@ def reset_sequence_state(content: bytes) -> bytes:
     bytes
         The same object when there is nothing to change.
     """
-    model = schema.ModelT.InitFromPackedBuf(content, 0)
-    [graph] = model.subgraphs
-    operators = []
-    for op, kept in zip(graph.operators, counts.persistent_states(model), strict=True):
-        if counts.sequence_steps(model, op) > 1:
-            operators += [_insert_state_reset(model, graph, state) for state in kept]
+    model = graph.read(content)
+    network = model.graph
+    operators: list[graph.Operator] = []
+    for op in network.operators:
+        if isinstance(op, graph.Lstm) and op.steps > 1:
+            operators += [_state_reset(state) for state in network.persistent_states(op)]
         operators.append(op)
-    if len(operators) == len(graph.operators):
+    if len(operators) == len(network.operators):
         return content
-    graph.operators = operators
-    builder = flatbuffers.Builder(len(content))
-    builder.Finish(model.Pack(builder), b"TFL3")
-    return bytes(builder.Output())
+    network.operators = operators
+    return graph.write(model)
 
 
-def _insert_state_reset(
-    model: schema.ModelT, graph: schema.SubGraphT, state: int
-) -> schema.OperatorT:
+def _state_reset(state: graph.Tensor) -> graph.Operator:
     """Create a SQUEEZE of a new constant of zeros, with one more axis, into a state."""
-    zeros = copy.copy(graph.tensors[state])
-    zeros.name, zeros.isVariable, zeros.shape = zeros.name + b"/zero", False, [1, *zeros.shape]
-    zero_point = (
-        0
-        if zeros.quantization is None or zeros.quantization.zeroPoint is None
-        else int(zeros.quantization.zeroPoint[0])
+    shape = (1, *state.shape)
+    zeros = graph.Tensor(
+        shape,
+        state.dtype,
+        np.full(shape, state.zero_point, state.dtype),
+        state.quantization,
+        name=f"{state.name or state.index}/zero",
     )
-    dtype = {
-        schema.TensorType.INT8: np.int8,
-        schema.TensorType.INT16: np.int16,
-        schema.TensorType.FLOAT32: np.float32,
-    }[zeros.type]
-    buffer = schema.BufferT()
-    buffer.data = np.full(zeros.shape, zero_point, dtype).ravel().view(np.uint8)
-    zeros.buffer = len(model.buffers)
-    model.buffers.append(buffer)
-    graph.tensors.append(zeros)
-    names = [counts.operator_name(code) for code in model.operatorCodes]
-    if "SQUEEZE" not in names:
-        code = schema.OperatorCodeT()
-        code.builtinCode = code.deprecatedBuiltinCode = schema.BuiltinOperator.SQUEEZE
-        code.version = 1
-        model.operatorCodes.append(code)
-        names.append("SQUEEZE")
-    op = schema.OperatorT()
-    op.opcodeIndex, op.inputs, op.outputs = (
-        names.index("SQUEEZE"),
-        [len(graph.tensors) - 1],
-        [state],
-    )
-    op.builtinOptionsType, op.builtinOptions = (
-        schema.BuiltinOptions.SqueezeOptions,
-        schema.SqueezeOptionsT(),
-    )
-    op.builtinOptions.squeezeDims = [0]
-    return op
+    options = schema.SqueezeOptionsT()
+    options.squeezeDims = [0]
+    return graph.operator("SQUEEZE", [zeros], [state], options=options)
 
 
 def to_float(trained: checkpoint.Checkpoint, *, seconds: float = 4.0) -> bytes:

@@ -146,37 +146,3 @@ def observe(
         sounds,
         collect_statistics(model, quantizer.activations(model), sounds),
     )
-
-
-def quantize(x: np.ndarray, scale: float, zero_point: int) -> np.ndarray:
-    """Quantize to int8 in float32 arithmetic, as the C++ code does.
-
-    Parameters
-    ----------
-    x : np.ndarray [shape=(...), dtype=float32]
-    scale : float
-    zero_point : int
-
-    Returns
-    -------
-    np.ndarray [shape=(...), dtype=int8]
-        ``clamp(rint(x / scale) + zero_point)``.
-    """
-    q = np.rint(np.asarray(x, np.float32) / np.float32(scale)) + np.float32(zero_point)
-    return np.clip(q, -128, 127).astype(np.int8)
-
-
-def dequantize(q: np.ndarray, scale: float, zero_point: int) -> np.ndarray:
-    """Return ``(q - zero_point) * scale`` in float32.
-
-    Parameters
-    ----------
-    q : np.ndarray [shape=(...), dtype=int8]
-    scale : float
-    zero_point : int
-
-    Returns
-    -------
-    np.ndarray [shape=(...), dtype=float32]
-    """
-    return (q.astype(np.float32) - np.float32(zero_point)) * np.float32(scale)

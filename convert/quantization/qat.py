@@ -18,6 +18,8 @@ of TFLM's rescaling, and those of an LSTM's gates after their activation (int16 
 and its hidden state are rounded.
 """
 
+from __future__ import annotations
+
 import dataclasses
 
 import numpy as np
@@ -25,17 +27,12 @@ import tensorflow as tf
 import tf_keras as keras
 
 from convert.quantization import export, quantizer
-from convert.tflite import counts
-from convert.tflite.schema import schema
+from convert.tflite import graph
+from convert.tflite.graph import Tensor
 from groupcomm.errors import UserError
 from tf_model.networks import streaming
 
 GATE_STEPS = 4096.0  # steps in 1.0, of an LSTM's gate before its activation
-_DTYPES = {
-    schema.TensorType.FLOAT32: np.float32,
-    schema.TensorType.INT32: np.int32,
-    schema.TensorType.INT64: np.int64,
-}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -105,20 +102,9 @@ class FakeQuantized(tf.Module):
         super().__init__(name="qat")
         self._weights, self._bits = model.weights, weights
         content, self._weight_indices = _trace(name, model, net)
-        parsed = schema.ModelT.InitFromPackedBuf(content, 0)
-        [self._graph] = parsed.subgraphs
-        self._names = [
-            counts.operator_name(parsed.operatorCodes[op.opcodeIndex])
-            for op in self._graph.operators
-        ]
-        self._constants = {
-            i: np.frombuffer(
-                np.asarray(parsed.buffers[t.buffer].data, np.uint8).tobytes(), _DTYPES[t.type]
-            ).reshape(t.shape)
-            for i, t in enumerate(self._graph.tensors)
-            if parsed.buffers[t.buffer].data is not None and t.type in _DTYPES
-        }
+        self._graph = graph.read(content).graph
         self._groups = quantizer.scale_groups(content)
+        # By index, because tf.Module sorts the keys of its dictionaries.
         self._group_of = {i: n for n, group in enumerate(self._groups) for i in group.tensors}
         self._cell_scales = {
             i: float(quantizer.cell_scale(*ranges[i]))
@@ -148,22 +134,18 @@ class FakeQuantized(tf.Module):
 
     def _list_points(self) -> list[QuantPoint]:
         """List the points in the order of the graph."""
-        [features_index] = self._graph.inputs
-        points, seen = (
-            [QuantPoint("values", self._group_of[int(features_index)], "features")],
-            {self._group_of[int(features_index)]},
-        )
-        for k, (name, op) in enumerate(zip(self._names, self._graph.operators, strict=True)):
-            label = f"{k} {name.removeprefix('UNIDIRECTIONAL_SEQUENCE_')}"
-            lstm = name == "UNIDIRECTIONAL_SEQUENCE_LSTM"
-            constant = name in ("ADD", "MUL") and any(
-                int(i) not in self._group_of for i in op.inputs
+        features = self._group_of[self._graph.inputs[0].index]
+        points, seen = [QuantPoint("values", features, "features")], {features}
+        for k, op in enumerate(self._graph.operators):
+            label = f"{k} {op.name.removeprefix('UNIDIRECTIONAL_SEQUENCE_')}"
+            has_constant = isinstance(op, graph.Binary) and any(
+                t.index not in self._group_of for t in op.inputs
             )
-            if name == "FULLY_CONNECTED" or lstm or constant:
+            if has_constant or isinstance(op, graph.FullyConnected | graph.Lstm):
                 points.append(QuantPoint("weights", k, label))
-            if lstm:
+            if isinstance(op, graph.Lstm):
                 points += [QuantPoint("gates", k, label), QuantPoint("cell", k, label)]
-            group = self._group_of[int(op.outputs[0])]
+            group = self._group_of[op.output.index]
             if group not in seen and self._groups[group].kind != "cell":
                 seen.add(group)
                 points.append(QuantPoint("values", group, label))
@@ -235,9 +217,9 @@ class FakeQuantized(tf.Module):
         """Return the trained range of a group, extended to include 0."""
         return tf.minimum(self.lows[n], 0.0), tf.maximum(self.highs[n], 1e-6)
 
-    def _limits(self, index: int) -> tuple[tf.Tensor, tf.Tensor]:
+    def _limits(self, t: Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         """Return the lowest and highest of an activation's 256 values."""
-        n = self._group_of[index]
+        n = self._group_of[t.index]
         fixed = {"LOGISTIC": (0.0, 255 / 256), "TANH": (-1.0, 127 / 128)}.get(self._groups[n].kind)
         return tuple(map(tf.constant, fixed)) if fixed else self._trained(n)
 
@@ -255,91 +237,82 @@ class FakeQuantized(tf.Module):
         batch, frames = tf.shape(features)[0], tf.shape(features)[1]
         flat = tf.concat([tf.reshape(w, [-1]) for w in self._weights], 0)
         weights = {i: tf.gather(flat, place) for i, place in self._weight_indices.items()}
-        [features_index], [masks_index] = self._graph.inputs, self._graph.outputs
-        features = tf.reshape(features, [-1, *self._shape(features_index)])
+        [given], [masks] = self._graph.inputs, self._graph.outputs
+        features = tf.reshape(features, [-1, *given.shape])
         self._record_range_use(
-            "values",
-            self._group_of[int(features_index)],
-            features,
-            *self._limits(int(features_index)),
+            "values", self._group_of[given.index], features, *self._limits(given)
         )
-        values = {int(features_index): self._fake_quantize(int(features_index), features)}
-
-        def value(i: int) -> tf.Tensor:
-            """Return an activation [shape=(batch * frames, ...)], or a constant without it."""
-            i = int(i)
-            return (
-                values[i]
-                if i in values
-                else weights[i]
-                if i in weights
-                else tf.constant(self._constants[i])
-            )
-
-        for k, (name, op) in enumerate(zip(self._names, self._graph.operators, strict=True)):
-            out = int(op.outputs[0])
-            shape = [-1, *self._shape(out)]
-            inputs = [int(i) for i in op.inputs]
-            options = op.builtinOptions
-            if name == "FULLY_CONNECTED":
-                w, scale = self._quantize_matrix(k, value(inputs[1]), by_output=True)
-                y = tf.linalg.matmul(
-                    tf.reshape(value(inputs[0]), [-1, w.shape[1]]), w, transpose_b=True
-                )
-                if len(inputs) > 2 and inputs[2] >= 0:
-                    y += self._quantize_bias(
-                        k, value(inputs[2]), self._scale(inputs[0]) * scale[:, 0]
-                    )
-                y = self._round_twice(y, self._scale(inputs[0]) * scale[:, 0], out)
-            elif name == "UNIDIRECTIONAL_SEQUENCE_LSTM":
-                y = self._lstm(k, op, value, values, batch, frames)
-            elif name in ("ADD", "MUL"):
-                y = (tf.add if name == "ADD" else tf.multiply)(
-                    *(self._operand(k, value(i), i in values, shape) for i in inputs)
-                )
-            elif name == "MEAN":
-                axes = [
-                    int(a) % len(self._shape(inputs[0])) for a in self._constants[inputs[1]].ravel()
-                ]
-                count = np.prod([self._shape(inputs[0])[a] for a in axes])
-                y = tf.reduce_mean(value(inputs[0]), [a + 1 for a in axes])
-                y = self._round_twice(y, self._scale(inputs[0]), out, int(np.log2(count)))
-            elif name in ("LOGISTIC", "TANH"):
-                y = (tf.sigmoid if name == "LOGISTIC" else tf.tanh)(value(inputs[0]))
-            elif name in ("RESHAPE", "SQUEEZE"):
-                y = value(inputs[0])
-                if inputs[0] not in values:  # a constant that sets a state, in every frame
-                    y = tf.broadcast_to(y[None], [batch * frames, *y.shape])
-            elif name == "GATHER":
-                y = tf.gather(
-                    value(inputs[0]),
-                    self._constants[inputs[1]],
-                    axis=options.axis % (len(shape) - 1) + 1,
-                )
-            elif name == "CONCATENATION":
-                y = tf.concat([value(i) for i in inputs], options.axis % (len(shape) - 1) + 1)
-            else:
-                raise UserError(f"operator {name}: quantization-aware training does not support it")
-            if getattr(options, "fusedActivationFunction", 0) == schema.ActivationFunctionType.RELU:
+        run = _Run(
+            {given: self._fake_quantize(given, features)},
+            {t: weights[t.index] for t in self._graph.tensors if t.index in weights},
+            batch,
+            frames,
+        )
+        for k, op in enumerate(self._graph.operators):
+            y = self._compute(k, op, run)
+            if op.activation == "RELU":
                 y = tf.nn.relu(y)
-            y = tf.reshape(y, shape)
+            out = op.output
+            y = tf.reshape(y, [-1, *out.shape])
             # Moved values and the output of an LSTM are already rounded.
-            if out in self._group_of and self._groups[self._group_of[out]].kind != "cell":
-                self._record_range_use("values", self._group_of[out], y, *self._limits(out))
-            values[out] = (
-                y
-                if name in ("RESHAPE", "SQUEEZE", "GATHER", "UNIDIRECTIONAL_SEQUENCE_LSTM")
-                else self._fake_quantize(out, y)
+            if (
+                out.index in self._group_of
+                and self._groups[self._group_of[out.index]].kind != "cell"
+            ):
+                self._record_range_use("values", self._group_of[out.index], y, *self._limits(out))
+            rounded = isinstance(op, graph.Lstm) or (
+                isinstance(op, graph.Move) and not isinstance(op, graph.Concatenation)
             )
-        return tf.reshape(values[int(masks_index)], [batch, frames, -1])
+            run.values[out] = y if rounded else self._fake_quantize(out, y)
+        return tf.reshape(run.values[masks], [batch, frames, -1])
 
-    def _shape(self, index: int) -> list[int]:
-        return [int(n) for n in self._graph.tensors[index].shape]
+    def _compute(self, k: int, op: graph.Operator, run: _Run) -> tf.Tensor:
+        """Compute operator k of the graph."""
+        compute = next((f for kind, f in _COMPUTE.items() if isinstance(op, kind)), None)
+        if compute is None:
+            raise UserError(f"operator {op.name}: quantization-aware training does not support it")
+        return compute(self, k, op, run)
 
-    def _fake_quantize(self, index: int, x: tf.Tensor) -> tf.Tensor:
+    def _fully_connected(self, k: int, op: graph.FullyConnected, run: _Run) -> tf.Tensor:
+        w, scale = self._quantize_matrix(k, run.value(op.weights), by_output=True)
+        y = tf.linalg.matmul(tf.reshape(run.value(op.input), [-1, w.shape[1]]), w, transpose_b=True)
+        products = self._scale(op.input) * scale[:, 0]
+        if op.bias is not None:
+            y += self._quantize_bias(k, run.value(op.bias), products)
+        return self._round_twice(y, products, op.output)
+
+    def _binary(self, k: int, op: graph.Binary, run: _Run) -> tf.Tensor:
+        combine = tf.add if isinstance(op, graph.Add) else tf.multiply
+        rank = len(op.output.shape)
+        return combine(
+            *(self._operand(k, run.value(t), t in run.values, rank) for t in (op.a, op.b))
+        )
+
+    def _mean(self, k: int, op: graph.Mean, run: _Run) -> tf.Tensor:
+        shape = op.input.shape
+        axes = [int(a) % len(shape) for a in op.axes.data.ravel()]
+        count = np.prod([shape[a] for a in axes])
+        y = tf.reduce_mean(run.value(op.input), [a + 1 for a in axes])
+        return self._round_twice(y, self._scale(op.input), op.output, int(np.log2(count)))
+
+    def _same_values(self, k: int, op: graph.Move, run: _Run) -> tf.Tensor:
+        y = run.value(op.input)
+        if op.input not in run.values:  # a constant that sets a state, in every frame
+            y = tf.broadcast_to(y[None], [run.batch * run.frames, *y.shape])
+        return y
+
+    def _gather(self, k: int, op: graph.Gather, run: _Run) -> tf.Tensor:
+        axis = op.axis % len(op.output.shape) + 1
+        return tf.gather(run.value(op.input), op.positions.data, axis=axis)
+
+    def _concatenation(self, k: int, op: graph.Concatenation, run: _Run) -> tf.Tensor:
+        axis = op.axis % len(op.output.shape) + 1
+        return tf.concat([run.value(t) for t in op.inputs], axis)
+
+    def _fake_quantize(self, t: Tensor, x: tf.Tensor) -> tf.Tensor:
         """Round an activation."""
-        rounded = tf.quantization.fake_quant_with_min_max_vars(x, *self._limits(index))
-        return self._select("values", self._group_of[index], rounded, x)
+        rounded = tf.quantization.fake_quant_with_min_max_vars(x, *self._limits(t))
+        return self._select("values", self._group_of[t.index], rounded, x)
 
     def _quantize_matrix(
         self, k: int, w: tf.Tensor, *, by_output: bool
@@ -357,12 +330,12 @@ class FakeQuantized(tf.Module):
     def _quantize_bias(self, k: int, bias: tf.Tensor, scale: tf.Tensor) -> tf.Tensor:
         return self._select("weights", k, _round_to_grid(bias, scale), bias)
 
-    def _scale(self, index: int) -> tf.Tensor:
+    def _scale(self, t: Tensor) -> tf.Tensor:
         """Return the scale of an activation."""
-        low, high = self._limits(index)
+        low, high = self._limits(t)
         return tf.stop_gradient(high - low) / 255
 
-    def _round_twice(self, x: tf.Tensor, sums: tf.Tensor, out: int, more: int = 0) -> tf.Tensor:
+    def _round_twice(self, x: tf.Tensor, sums: tf.Tensor, out: Tensor, more: int = 0) -> tf.Tensor:
         """Round a sum of products as TFLM does, in two steps.
 
         TFLM first rounds to a fraction of the output's scale, which depends on the right shift of
@@ -374,13 +347,13 @@ class FakeQuantized(tf.Module):
         left = tf.math.ceil(tf.math.log(sums / self._scale(out)) / np.float32(np.log(2.0))) - more
         part = tf.pow(2.0, tf.minimum(left, 0.0))
         return self._select(
-            "values", self._group_of[out], _round_to_grid(x, self._scale(out), part), x
+            "values", self._group_of[out.index], _round_to_grid(x, self._scale(out), part), x
         )
 
-    def _operand(self, k: int, x: tf.Tensor, activation: bool, shape: list[int]) -> tf.Tensor:
+    def _operand(self, k: int, x: tf.Tensor, activation: bool, rank: int) -> tf.Tensor:
         """Return an operand of a sum or product. A constant has a scale of its own."""
         if activation:
-            return tf.reshape(x, [-1, *[1] * (len(shape) - len(x.shape)), *x.shape[1:]])
+            return tf.reshape(x, [-1, *[1] * (rank + 1 - len(x.shape)), *x.shape[1:]])
         low, high = (
             tf.stop_gradient(r)
             for r in (tf.minimum(tf.reduce_min(x), 0.0), tf.maximum(tf.reduce_max(x), 0.0))
@@ -389,41 +362,37 @@ class FakeQuantized(tf.Module):
             "weights", k, tf.quantization.fake_quant_with_min_max_vars(x, low, high), x
         )[None]
 
-    def _lstm(self, k, op, value, values, batch, frames) -> tf.Tensor:
-        inputs = [int(i) for i in op.inputs]
-        hidden, cell, out = inputs[18], inputs[19], int(op.outputs[0])
-        x, (units, width) = value(inputs[0]), self._shape(inputs[1])
-        shape = self._shape(inputs[0])
-        rows, steps = (shape[1], shape[0]) if op.builtinOptions.timeMajor else (shape[0], shape[1])
+    def _lstm(self, k: int, op: graph.Lstm, run: _Run) -> tf.Tensor:
+        hidden, cell = op.states
+        x, (units, width) = run.value(op.input), op.input_gate.weights.shape
+        shape, rows, steps = op.input.shape, op.batch, op.steps
         # A recurrence across the groups of a frame starts from the state that operators wrote.
-        across_groups = hidden in values
+        across_groups = hidden in run.values
         if across_groups:
-            order = [1, 0, 2, 3] if op.builtinOptions.timeMajor else [2, 0, 1, 3]
+            order = [1, 0, 2, 3] if op.time_major else [2, 0, 1, 3]
             x = tf.reshape(tf.transpose(tf.reshape(x, [-1, *shape]), order), [steps, -1, width])
-            begin = [tf.reshape(value(i), [-1, units]) for i in (hidden, cell)]
+            begin = [tf.reshape(run.value(t), [-1, units]) for t in (hidden, cell)]
         else:
             x = tf.reshape(
-                tf.transpose(tf.reshape(x, [batch, frames, rows, width]), [1, 0, 2, 3]),
-                [frames, -1, width],
+                tf.transpose(tf.reshape(x, [run.batch, run.frames, rows, width]), [1, 0, 2, 3]),
+                [run.frames, -1, width],
             )
-            begin = [tf.zeros([batch * rows, units])] * 2
-        kernels, scales = zip(
-            *(self._quantize_matrix(k, value(i), by_output=False) for i in inputs[1:5]), strict=True
-        )
-        recurrent = tf.transpose(
-            tf.concat(
-                [self._quantize_matrix(k, value(i), by_output=False)[0] for i in inputs[5:9]], 0
-            )
-        )
-        each = self._scale(inputs[0])
+            begin = [tf.zeros([run.batch * rows, units])] * 2
+
+        def matrix(t: Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+            return self._quantize_matrix(k, run.value(t), by_output=False)
+
+        kernels, scales = zip(*(matrix(gate.weights) for gate in op.gates), strict=True)
+        recurrent = tf.transpose(tf.concat([matrix(gate.recurrent)[0] for gate in op.gates], 0))
+        each = self._scale(op.input)
         bias = tf.concat(
             [
-                self._quantize_bias(k, value(i), each * scale[0, 0])
-                for i, scale in zip(inputs[12:16], scales, strict=True)
+                self._quantize_bias(k, run.value(gate.bias), each * scale[0, 0])
+                for gate, scale in zip(op.gates, scales, strict=True)
             ],
             0,
         )
-        scale = self._cell_scales[cell]
+        scale = self._cell_scales[cell.index]
 
         def gate(x):
             return self._select("gates", k, _round_gate(x), x)
@@ -441,7 +410,7 @@ class FakeQuantized(tf.Module):
                 32767 * scale,
             )
             c = self._select("cell", k, rounded, kept + new)
-            h = self._fake_quantize(out, tf.sigmoid(o) * tf.tanh(c))
+            h = self._fake_quantize(op.output, tf.sigmoid(o) * tf.tanh(c))
             return tf.concat([h, c], -1), [h, c]
 
         _, both, _ = keras.backend.rnn(step, from_input, begin, time_major=True)
@@ -449,8 +418,46 @@ class FakeQuantized(tf.Module):
         self._record_range_use("cell", k, cells, -32768 * scale, 32767 * scale)
         if across_groups:
             y = tf.reshape(y, [steps, -1, rows, units])
-            return tf.transpose(y, [1, 0, 2, 3] if op.builtinOptions.timeMajor else [1, 2, 0, 3])
-        return tf.transpose(tf.reshape(y, [frames, batch, rows, units]), [1, 0, 2, 3])
+            return tf.transpose(y, [1, 0, 2, 3] if op.time_major else [1, 2, 0, 3])
+        return tf.transpose(tf.reshape(y, [run.frames, run.batch, rows, units]), [1, 0, 2, 3])
+
+
+@dataclasses.dataclass(frozen=True)
+class _Run:
+    """The tensors of one call of `FakeQuantized`.
+
+    Attributes
+    ----------
+    values : dict of Tensor to tf.Tensor
+        Activations [shape=(batch * frames, ...)].
+    weights : dict of Tensor to tf.Tensor
+        Constants that are trained.
+    batch, frames : tf.Tensor
+    """
+
+    values: dict[Tensor, tf.Tensor]
+    weights: dict[Tensor, tf.Tensor]
+    batch: tf.Tensor
+    frames: tf.Tensor
+
+    def value(self, t: Tensor) -> tf.Tensor:
+        """Return an activation [shape=(batch * frames, ...)], or a constant without that axis."""
+        if t in self.values:
+            return self.values[t]
+        return self.weights[t] if t in self.weights else tf.constant(t.data)
+
+
+_COMPUTE = {
+    graph.FullyConnected: FakeQuantized._fully_connected,
+    graph.Lstm: FakeQuantized._lstm,
+    graph.Binary: FakeQuantized._binary,
+    graph.Mean: FakeQuantized._mean,
+    graph.Logistic: lambda self, k, op, run: tf.sigmoid(run.value(op.input)),
+    graph.Tanh: lambda self, k, op, run: tf.tanh(run.value(op.input)),
+    graph.Gather: FakeQuantized._gather,
+    graph.Concatenation: FakeQuantized._concatenation,
+    graph.Move: FakeQuantized._same_values,
+}
 
 
 def _trace(name: str, model: keras.Model, net) -> tuple[bytes, dict[int, np.ndarray]]:
@@ -480,27 +487,20 @@ def _trace(name: str, model: keras.Model, net) -> tuple[bytes, dict[int, np.ndar
     exported = streaming.build(net, "export")
     exported.set_weights(numbered)
     content = export.streaming_float(exported, net)
-    parsed = schema.ModelT.InitFromPackedBuf(content, 0)
-    [graph] = parsed.subgraphs
     indices = {}
-    for op in graph.operators:
-        for i in map(int, op.inputs):
-            tensor = graph.tensors[i]
-            data = parsed.buffers[tensor.buffer].data
-            is_float = tensor.type == schema.TensorType.FLOAT32
+    for op in graph.read(content).graph.operators:
+        for t in op.inputs:
             # Zeros are the values that reset a state.
-            if i < 0 or data is None or not is_float or not np.any(data):
+            if t is None or t.dtype != "float32" or t.data is None or not np.any(t.data):
                 continue
-            found = np.frombuffer(np.asarray(data, np.uint8).tobytes(), np.float32).reshape(
-                tensor.shape
-            )
-            place = np.rint(found).astype(np.int64) - 1
-            if not np.array_equal(place + 1, found) or place.min() < 0 or place.max() >= starts[-1]:
+            place = np.rint(t.data).astype(np.int64) - 1
+            known = place.min() >= 0 and place.max() < starts[-1]
+            if not known or not np.array_equal(place + 1, t.data):
                 raise UserError(
-                    f"{name}: tensor {i} of its .tflite has values that are not weights; "
+                    f"{name}: tensor {t.index} of its .tflite has values that are not weights; "
                     "quantization-aware training does not support it"
                 )
-            indices[i] = place.astype(np.int32)
+            indices[t.index] = place.astype(np.int32)
     return content, indices
 
 

@@ -13,28 +13,21 @@ is a power of two.
 import dataclasses
 import math
 
-import flatbuffers
 import numpy as np
 
 from convert.quantization.calibration import Method, TensorStats, choose_range, merge
-from convert.tflite import counts
+from convert.tflite import graph
+from convert.tflite.graph import LstmGate, LstmState, Operator, Quantization, Tensor
 from convert.tflite.schema import schema
 from groupcomm.errors import UserError
 
-_FLOAT, _INT4, _INT8, _INT16, _INT32, _INT64 = (
-    getattr(schema.TensorType, name)
-    for name in ("FLOAT32", "INT4", "INT8", "INT16", "INT32", "INT64")
-)
-_DTYPES = {_INT8: np.int8, _INT16: np.int16, _INT32: np.int32, _INT64: np.int64}
-# Operators that only move values: their inputs and their output share one scale.
-_SAME_SCALE_OPS = {"RESHAPE", "SQUEEZE", "GATHER", "CONCATENATION"}
-_FIXED_OUTPUT_SCALE = {  # (scale, zero point) of the output in int8 and in int16
-    "LOGISTIC": ((2.0**-8, -128), (2.0**-15, 0)),
-    "TANH": ((2.0**-7, 0), (2.0**-15, 0)),
+_FIXED_OUTPUT_SCALE = {  # of the output in int8 and in int16
+    "LOGISTIC": {"int8": Quantization.of(2.0**-8, -128), "int16": Quantization.of(2.0**-15)},
+    "TANH": {"int8": Quantization.of(2.0**-7), "int16": Quantization.of(2.0**-15)},
 }
 # Versions of the operators that accept int8. TFLite requires them; TFLM does not read them.
-_VERSIONS = {"FULLY_CONNECTED": 4} | dict.fromkeys(
-    ("ADD", "MUL", "MEAN", "LOGISTIC", "TANH", "GATHER"), 2
+_VERSIONS: dict[type[Operator], int] = {graph.FullyConnected: 4} | dict.fromkeys(
+    (graph.Add, graph.Mul, graph.Mean, graph.Logistic, graph.Tanh, graph.Gather), 2
 )
 # Lowest and highest value of each activation, by tensor index. The range contains 0.
 Ranges = dict[int, tuple[float, float]]
@@ -56,14 +49,12 @@ def activations(model: bytes) -> list[int]:
     list of int
         Tensor indices. Constants and shapes are not among them.
     """
-    parsed = schema.ModelT.InitFromPackedBuf(model, 0)
-    [graph] = parsed.subgraphs
-    used = {int(i) for op in graph.operators for i in (*op.inputs, *op.outputs) if i >= 0}
-    return sorted(
-        i
-        for i in used
-        if graph.tensors[i].type == _FLOAT and parsed.buffers[graph.tensors[i].buffer].data is None
-    )
+    return [t.index for t in _activations(graph.read(model).graph)]
+
+
+def _activations(network: graph.Graph) -> list[Tensor]:
+    used = {t for op in network.operators for t in (*op.inputs, *op.outputs) if t is not None}
+    return [t for t in network.tensors if t in used and t.dtype == "float32" and t.data is None]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -97,34 +88,32 @@ def scale_groups(model: bytes) -> list[ScaleGroup]:
     -------
     list of ScaleGroup
     """
-    parsed = schema.ModelT.InitFromPackedBuf(model, 0)
-    leader = {i: i for i in activations(model)}
-    kinds: dict[int, str] = {}
+    network = graph.read(model).graph
+    leader = {t: t for t in _activations(network)}
+    kinds: dict[Tensor, str] = {}
 
-    def first(i: int) -> int:
-        while leader[i] != i:
-            i = leader[i]
-        return i
+    def first(t: Tensor) -> Tensor:
+        while leader[t] is not t:
+            t = leader[t]
+        return t
 
-    for op in parsed.subgraphs[0].operators:
-        name, out = (
-            counts.operator_name(parsed.operatorCodes[op.opcodeIndex]),
-            int(op.outputs[0]),
-        )
-        if name in _SAME_SCALE_OPS:
-            for i in op.inputs:
-                if i in leader:
-                    leader[first(int(i))] = first(out)
-        elif name == "UNIDIRECTIONAL_SEQUENCE_LSTM":
-            leader[first(int(op.inputs[18]))] = first(out)
-            kinds[int(op.inputs[19])] = "cell"
-        elif name in _FIXED_OUTPUT_SCALE:
-            kinds[out] = name
-    members: dict[int, list[int]] = {}
-    for i in leader:
-        members.setdefault(first(i), []).append(i)
+    for op in network.operators:
+        if isinstance(op, graph.Move):
+            for t in op.inputs:
+                if t in leader:
+                    leader[first(t)] = first(op.output)
+        elif isinstance(op, graph.Lstm):
+            leader[first(op.state.hidden)] = first(op.output)
+            kinds[op.state.cell] = "cell"
+        elif op.name in _FIXED_OUTPUT_SCALE:
+            kinds[op.output] = op.name
+    members: dict[Tensor, list[Tensor]] = {}
+    for t in leader:
+        members.setdefault(first(t), []).append(t)
     return [
-        ScaleGroup(tuple(several), next((kinds[i] for i in several if i in kinds), ""))
+        ScaleGroup(
+            tuple(t.index for t in several), next((kinds[t] for t in several if t in kinds), "")
+        )
         for several in members.values()
     ]
 
@@ -143,7 +132,7 @@ def choose_ranges(
     observed : dict of int to TensorStats
         Statistics of every one of its `activations`.
     method : str
-        How to choose a range from the statistics, see `ranges.choose_range`.
+        How to choose a range from the statistics, see `calibration.choose_range`.
     is_16x8 : bool
         Whether the activations become int16.
 
@@ -191,386 +180,214 @@ def quantize(model: bytes, ranges: Ranges, *, is_16x8: bool, weights: int = 8) -
     UserError
         When the model has an operator that cannot be quantized.
     """
-    return _Writer(model, ranges, is_16x8, weights).content()
+    return graph.write(_Quantizer(model, ranges, is_16x8=is_16x8, weights=weights).model())
 
 
-class _Writer:
-    """Builds the integer model from the float model, tensor by tensor."""
+class _Quantizer:
+    """Builds the integer graph from the float graph, tensor by tensor."""
 
-    def __init__(self, model: bytes, ranges: Ranges, is_16x8: bool, weights: int):
-        self._source = schema.ModelT.InitFromPackedBuf(model, 0)
-        [self._graph] = self._source.subgraphs
-        self._type = _INT16 if is_16x8 else _INT8
-        self._matrix_type = _INT4 if weights == 4 else _INT8
-        self._model = schema.ModelT()
-        self._model.version = 3
-        self._model.buffers, self._model.operatorCodes = [schema.BufferT()], []
-        self._codes: dict[str, int] = {}
-        self._constants: dict[bytes, int] = {}
-        self._new_index: dict[int, int] = {}  # by index in the float model
-        graph = schema.SubGraphT()
-        graph.tensors, graph.operators = [], []
-        self._model.subgraphs = [graph]
-        self._ranges, self._parameters = ranges, {}
-        self._cells, self._fixed_outputs = set(), {}
+    def __init__(self, model: bytes, ranges: Ranges, *, is_16x8: bool, weights: int):
+        self._source = graph.read(model).graph
+        self._type = "int16" if is_16x8 else "int8"
+        self._matrix_type = "int4" if weights == 4 else "int8"
+        self._ranges = ranges
+        self._new: dict[Tensor, Tensor] = {}  # by tensor of the float graph
+        self._scales: dict[Tensor, Quantization] = {}
+        self._kinds: dict[Tensor, str] = {}  # of the groups, where they have one
+        self._graph = graph.Graph([], [])
+        by_index = {t.index: t for t in self._source.tensors}
         for group in scale_groups(model):
-            self._set_scale(group)
-        [features], [masks] = self._graph.inputs, self._graph.outputs
-        graph.inputs = [self._int8_boundary(features) if is_16x8 else self._tensor(features)]
-        if is_16x8:
-            self._operator(
-                "QUANTIZE", graph.inputs, [self._tensor(features)], schema.QuantizeOptionsT()
-            )
-        for op in self._graph.operators:
-            self._quantize_operator(op)
-        graph.outputs = [self._int8_boundary(masks) if is_16x8 else self._tensor(masks)]
-        if is_16x8:
-            self._operator(
-                "QUANTIZE", [self._tensor(masks)], graph.outputs, schema.QuantizeOptionsT()
-            )
+            self._set_scale([by_index[i] for i in group.tensors], group.kind)
 
-    def content(self) -> bytes:
-        return pack(self._model)
+    def model(self) -> graph.Model:
+        """Return the integer model."""
+        network = self._graph
+        [features], [masks] = self._source.inputs, self._source.outputs
+        wide = self._type == "int16"
+        network.inputs = [self._int8_boundary(features) if wide else self._tensor(features)]
+        if wide:
+            self._requantize(network.inputs[0], self._tensor(features))
+        for op in self._source.operators:
+            self._operator(op)
+        network.outputs = [self._int8_boundary(masks) if wide else self._tensor(masks)]
+        if wide:
+            self._requantize(self._tensor(masks), network.outputs[0])
+        return graph.Model([network])
 
-    def _name(self, op: schema.OperatorT) -> str:
-        return counts.operator_name(self._source.operatorCodes[op.opcodeIndex])
-
-    def _data(self, index: int) -> np.ndarray | None:
-        """Return the values of a constant, or None for another tensor."""
-        tensor = self._graph.tensors[index]
-        data = self._source.buffers[tensor.buffer].data
-        if data is None:
-            return None
-        dtype = {_FLOAT: np.float32, **_DTYPES}[tensor.type]
-        return np.frombuffer(np.asarray(data, np.uint8).tobytes(), dtype).reshape(_shape(tensor))
-
-    def _set_scale(self, group: ScaleGroup) -> None:
-        low, high = self._ranges[group.tensors[0]]
-        if group.kind == "cell":
-            self._cells |= set(group.tensors)
-            scale, zero_point = cell_scale(low, high), 0
-        elif group.kind:
-            self._fixed_outputs |= dict.fromkeys(group.tensors, group.kind)
-            scale, zero_point = _FIXED_OUTPUT_SCALE[group.kind][self._type == _INT16]
+    def _set_scale(self, tensors: list[Tensor], kind: str) -> None:
+        low, high = self._ranges[tensors[0].index]
+        if kind == "cell":
+            scale = Quantization.of(cell_scale(low, high))
+        elif kind:
+            scale = _FIXED_OUTPUT_SCALE[kind][self._type]
         else:
-            scale, zero_point = scale_of(low, high, self._type)
-        self._parameters |= dict.fromkeys(group.tensors, (np.float32(scale), zero_point))
+            scale = scale_of(low, high, self._type)
+        self._scales |= dict.fromkeys(tensors, scale)
+        self._kinds |= dict.fromkeys(tensors, kind)
 
-    def _add_tensor(
-        self,
-        shape,
-        kind: int,
-        scale=None,
-        zero_point: int = 0,
-        data: np.ndarray | None = None,
-        variable: bool = False,
-    ) -> int:
-        tensor = schema.TensorT()
-        tensor.shape, tensor.type, tensor.isVariable, tensor.buffer = list(shape), kind, variable, 0
-        if scale is not None:
-            tensor.quantization = schema.QuantizationParametersT()
-            tensor.quantization.scale = np.atleast_1d(np.asarray(scale, np.float32))
-            tensor.quantization.zeroPoint = np.full(
-                tensor.quantization.scale.size, zero_point, np.int64
-            )
-        if data is not None:
-            content = (
-                _pack_int4(data)
-                if kind == _INT4
-                else np.ascontiguousarray(data, _DTYPES[kind]).tobytes()
-            )
-            if content not in self._constants:
-                self._constants[content] = len(self._model.buffers)
-                self._model.buffers.append(schema.BufferT())
-                self._model.buffers[-1].data = np.frombuffer(content, np.uint8)
-            tensor.buffer = self._constants[content]
-        tensors = self._model.subgraphs[0].tensors
-        tensors.append(tensor)
-        return len(tensors) - 1
+    def _add(self, shape, dtype: str, quantization=None, data=None, *, variable=False) -> Tensor:
+        tensor = Tensor(tuple(shape), dtype, data, quantization, variable)
+        self._graph.tensors.append(tensor)
+        return tensor
 
-    def _tensor(self, index: int) -> int:
-        """Add an activation, or a constant unchanged, on its first use; return its new index."""
-        if index not in self._new_index:
-            tensor = self._graph.tensors[index]
-            if index in self._parameters:
-                kind = _INT16 if index in self._cells else self._type
-                new = self._add_tensor(
-                    _shape(tensor), kind, *self._parameters[index], variable=tensor.isVariable
+    def _tensor(self, source: Tensor) -> Tensor:
+        """Return an activation, or a constant unchanged; it is added on its first use."""
+        if source not in self._new:
+            if source in self._scales:
+                dtype = "int16" if self._kinds[source] == "cell" else self._type
+                new = self._add(
+                    source.shape, dtype, self._scales[source], variable=source.is_variable
                 )
             else:
-                new = self._add_tensor(_shape(tensor), tensor.type, data=self._data(index))
-            self._new_index[index] = new
-        return self._new_index[index]
+                new = self._add(source.shape, source.dtype, data=source.data)
+            self._new[source] = new
+        return self._new[source]
 
-    def _int8_boundary(self, index: int) -> int:
+    def _int8_boundary(self, source: Tensor) -> Tensor:
         """Add the int8 input or output of a 16x8 network."""
-        curve = self._fixed_outputs.get(index)
-        scale = _FIXED_OUTPUT_SCALE[curve][0] if curve else scale_of(*self._ranges[index], _INT8)
-        return self._add_tensor(_shape(self._graph.tensors[index]), _INT8, *scale)
+        kind = self._kinds[source]
+        scale = (
+            _FIXED_OUTPUT_SCALE[kind]["int8"]
+            if kind
+            else scale_of(*self._ranges[source.index], "int8")
+        )
+        return self._add(source.shape, "int8", scale)
 
-    def _operator(
-        self,
-        name: str,
-        inputs: list[int],
-        outputs: list[int],
-        options,
-        intermediates: list[int] | None = None,
-    ) -> None:
-        if name not in self._codes:
-            code = schema.OperatorCodeT()
-            builtin = getattr(schema.BuiltinOperator, name)
-            code.builtinCode, code.deprecatedBuiltinCode = builtin, min(builtin, 127)
-            code.version = _VERSIONS.get(name, 1)
-            self._codes[name] = len(self._model.operatorCodes)
-            self._model.operatorCodes.append(code)
-        op = schema.OperatorT()
-        op.opcodeIndex, op.inputs, op.outputs = self._codes[name], inputs, outputs
-        if options is not None:
-            op.builtinOptions = options
-            op.builtinOptionsType = getattr(
-                schema.BuiltinOptions, type(options).__name__.removesuffix("T")
-            )
-        if intermediates:
-            op.intermediates = intermediates
-        self._model.subgraphs[0].operators.append(op)
+    def _requantize(self, source: Tensor, to: Tensor) -> None:
+        self._graph.operators.append(
+            graph.operator("QUANTIZE", [source], [to], options=schema.QuantizeOptionsT())
+        )
 
-    def _quantize_operator(self, op: schema.OperatorT) -> None:
-        name = self._name(op)
-        if name not in _OPERATORS:
+    def _operator(self, op: Operator) -> None:
+        if not isinstance(op, _SUPPORTED):
+            supported = sorted(graph.names(_SUPPORTED))
             raise UserError(
-                f"operator {name} cannot be quantized; supported: {', '.join(sorted(_OPERATORS))}"
+                f"operator {op.name} cannot be quantized; supported: {', '.join(supported)}"
             )
-        if name == "GATHER" and self._type == _INT16:
+        if isinstance(op, graph.Gather) and self._type == "int16":
             raise UserError(
                 "operator GATHER: TFLM does not support it with int16; "
                 "use a network with TAC, or quantize to int8"
             )
-        intermediates = None
-        if name == "FULLY_CONNECTED":
-            inputs = self._fully_connected(op)
-        elif name == "UNIDIRECTIONAL_SEQUENCE_LSTM":
-            inputs = self._lstm(op)
-            # TFLite requires five intermediates: four for layer normalization, which is absent, and
-            # the output before a projection.
-            scale, zero_point = self._parameters[op.outputs[0]]
-            intermediates = [self._add_tensor((0,), _FLOAT) for _ in range(4)] + [
-                self._add_tensor((0,), _INT8, scale, zero_point)
-            ]
+        changes = {"version": _VERSIONS.get(type(op), 1), "extra": {}}
+        if isinstance(op, graph.Lstm):
+            new = self._lstm(op, changes)
+        elif isinstance(op, graph.FullyConnected):
+            new = op.like(self._fully_connected(op), [self._tensor(op.output)], **changes)
         else:
-            inputs = [self._operand(int(i), int(op.outputs[0]), name) for i in op.inputs]
-        self._operator(
-            name,
-            inputs,
-            [self._tensor(int(i)) for i in op.outputs],
-            op.builtinOptions,
-            intermediates,
-        )
+            inputs = [self._operand(t, op) for t in op.inputs]
+            new = op.like(inputs, [self._tensor(t) for t in op.outputs], **changes)
+        self._graph.operators.append(new)
 
-    def _operand(self, index: int, output: int, name: str) -> int:
+    def _operand(self, source: Tensor, op: Operator) -> Tensor:
         """Add an input of an element-wise or moving operator.
 
         A constant operand of a sum or a product has a scale of its own. A constant that is only
         moved has the scale of its destination.
         """
-        values = self._data(index)
+        values = source.data
         if values is None or values.dtype != np.float32:
-            return self._tensor(index)
-        kind = _INT16 if output in self._cells else self._type
+            return self._tensor(source)
+        dtype = "int16" if self._kinds.get(op.output) == "cell" else self._type
         low, high = min(float(values.min()), 0.0), max(float(values.max()), 0.0)
-        scale, zero_point = (
-            self._parameters[output] if name in _SAME_SCALE_OPS else scale_of(low, high, kind)
+        scale = (
+            self._scales[op.output] if isinstance(op, graph.Move) else scale_of(low, high, dtype)
         )
-        return self._add_tensor(
-            values.shape, kind, scale, zero_point, data=_round(values, scale, zero_point, kind)
+        return self._add(
+            values.shape, dtype, scale, _round(values, scale.scale, scale.zero_point, dtype)
         )
 
-    def _weights(self, index: int, *, by_output: bool) -> tuple[int, np.ndarray]:
-        """Add a symmetric weight matrix; return its index and its scales.
+    def _weights(self, source: Tensor, *, by_output: bool) -> Tensor:
+        """Add a symmetric weight matrix.
 
-        The matrix is int8, or int4 where 4 bits were requested for FULLY_CONNECTED (``by_output``).
+        It is int8, or int4 where 4 bits were requested for FULLY_CONNECTED (``by_output``).
         """
-        w = self._data(index)
-        kind = self._matrix_type if by_output else _INT8
-        top = qmax(4 if kind == _INT4 else 8)
+        w = source.data
+        dtype = self._matrix_type if by_output else "int8"
+        top = qmax(4 if dtype == "int4" else 8)
         most = (
             np.abs(w).max(1)
-            if by_output and kind == _INT8
+            if by_output and dtype == "int8"
             else np.abs(w).max(keepdims=True).ravel()
         )
         scales = (np.where(most > 0, most, top) / top).astype(np.float32)
-        new = self._add_tensor(w.shape, kind, scales, data=_round(w, scales[:, None], 0, _INT8))
-        return new, scales
+        return self._add(
+            w.shape, dtype, Quantization.of(scales), _round(w, scales[:, None], 0, "int8")
+        )
 
-    def _bias(self, index: int, scales: np.ndarray) -> int:
+    def _bias(self, source: Tensor, scales: np.ndarray) -> Tensor:
         """Add a bias as integers in the scale of the products.
 
         The scale is written only beside int4 weights, where TFLM requires it.
         """
-        values = self._data(index)
-        kind = _INT64 if self._type == _INT16 else _INT32
-        return self._add_tensor(
-            values.shape,
-            kind,
-            scales if self._matrix_type == _INT4 else None,
-            data=_round(values, scales, 0, kind),
+        dtype = "int64" if self._type == "int16" else "int32"
+        scale = Quantization.of(scales) if self._matrix_type == "int4" else None
+        return self._add(source.shape, dtype, scale, _round(source.data, scales, 0, dtype))
+
+    def _products(self, x: Tensor, weights: Tensor) -> np.ndarray:
+        """Return the scales of the products of an activation and weights."""
+        return np.float64(self._scales[x].scale) * weights.scales
+
+    def _fully_connected(self, op: graph.FullyConnected) -> list[Tensor | None]:
+        # The order in which tensors are added is their order in the file.
+        weights = self._weights(op.weights, by_output=True)
+        inputs = [self._tensor(op.input), weights]
+        if len(op.inputs) > 2:
+            inputs.append(op.bias and self._bias(op.bias, self._products(op.input, weights)))
+        return inputs
+
+    def _lstm(self, op: graph.Lstm, changes: dict) -> Operator:
+        x = self._tensor(op.input)
+        gates = self._gates(op)
+        state = LstmState(self._tensor(op.state.hidden), self._tensor(op.state.cell))
+        # TFLite requires five intermediates: four for layer normalization, which is absent, and the
+        # output before a projection.
+        intermediates = [self._add((0,), "float32") for _ in range(4)]
+        intermediates.append(self._add((0,), "int8", self._scales[op.output]))
+        output = self._tensor(op.output)
+        return graph.Lstm.with_gates(
+            op, x, gates, state, output, intermediates=intermediates, **changes
         )
 
-    def _fully_connected(self, op: schema.OperatorT) -> list[int]:
-        x, w, *bias = (int(i) for i in op.inputs)
-        weights, scales = self._weights(w, by_output=True)
-        products = np.float64(self._parameters[x][0]) * scales
-        return [
-            self._tensor(x),
-            weights,
-            *(self._bias(i, products) if i >= 0 else -1 for i in bias),
-        ]
-
-    def _lstm(self, op: schema.OperatorT) -> list[int]:
-        inputs = [int(i) for i in op.inputs]
-        new = [-1] * len(inputs)
-        new[0] = self._tensor(inputs[0])
-        for i in range(1, 9):
-            new[i], scales = self._weights(inputs[i], by_output=False)
-            if i < 5:
-                new[11 + i] = self._bias(
-                    inputs[11 + i], np.float64(self._parameters[inputs[0]][0]) * scales
-                )
-        for i in (18, 19):
-            new[i] = self._tensor(inputs[i])
-        return new
+    def _gates(self, op: graph.Lstm) -> list[LstmGate]:
+        weights, biases = [], []
+        for gate in op.gates:
+            weights.append(self._weights(gate.weights, by_output=False))
+            biases.append(self._bias(gate.bias, self._products(op.input, weights[-1])))
+        recurrent = [self._weights(gate.recurrent, by_output=False) for gate in op.gates]
+        return [LstmGate(*parts) for parts in zip(weights, recurrent, biases, strict=True)]
 
 
-_OPERATORS = (
-    {"FULLY_CONNECTED", "UNIDIRECTIONAL_SEQUENCE_LSTM", "ADD", "MUL", "MEAN"}
-    | _SAME_SCALE_OPS
-    | _FIXED_OUTPUT_SCALE.keys()
+_SUPPORTED = (
+    graph.FullyConnected,
+    graph.Lstm,
+    graph.Add,
+    graph.Mul,
+    graph.Mean,
+    graph.Move,
+    graph.Logistic,
+    graph.Tanh,
 )
 
 
-def pack(model: schema.ModelT) -> bytes:
-    """Serialize a model with one graph to a flatbuffer in which equal parts are stored once.
-
-    Constants begin at multiples of 16 bytes, as in files of TFLite's own writer. A core without
-    unaligned loads needs this for 64-bit biases, and the generated `ModelT.Pack` does not do it.
-
-    Parameters
-    ----------
-    model : ModelT
-
-    Returns
-    -------
-    bytes
-    """
-    builder = flatbuffers.Builder(1024)
-    written: dict[tuple, int] = {}
-
-    def once(key: tuple, make) -> int:
-        if key not in written:
-            written[key] = make()
-        return written[key]
-
-    def vector(values, dtype) -> int:
-        array = np.ascontiguousarray(values, dtype)
-        return once((dtype, array.tobytes()), lambda: builder.CreateNumpyVector(array))
-
-    def table(kind: str, **fields) -> int:
-        getattr(schema, f"{kind}Start")(builder)
-        for name, value in fields.items():
-            if value is not None:
-                getattr(schema, f"{kind}Add{name}")(builder, value)
-        return getattr(schema, f"{kind}End")(builder)
-
-    def offsets(values: list[int]) -> int:
-        builder.StartVector(4, len(values), 4)
-        for value in reversed(values):
-            builder.PrependUOffsetTRelative(value)
-        return builder.EndVector()
-
-    def constant(buffer: schema.BufferT) -> int:
-        if buffer.data is None:
-            return table("Buffer")
-        content = np.asarray(buffer.data, np.uint8).tobytes()
-        builder.StartVector(1, len(content), 16)
-        builder.head -= len(content)
-        builder.Bytes[builder.head : builder.head + len(content)] = content
-        return table("Buffer", Data=builder.EndVector())
-
-    def scales(q: schema.QuantizationParametersT) -> int:
-        parts = vector(q.scale, np.float32), vector(q.zeroPoint, np.int64)
-        return once(
-            ("scales", *parts),
-            lambda: table("QuantizationParameters", Scale=parts[0], ZeroPoint=parts[1]),
-        )
-
-    def tensor(t: schema.TensorT) -> int:
-        shape = vector(t.shape, np.int32)
-        quantization = None if t.quantization is None else scales(t.quantization)
-        return table(
-            "Tensor",
-            Shape=shape,
-            Type=t.type,
-            Buffer=t.buffer,
-            Quantization=quantization,
-            IsVariable=t.isVariable,
-        )
-
-    def operator(op: schema.OperatorT) -> int:
-        options = op.builtinOptions
-        if options is not None:
-            packed = once(
-                (type(options), *map(str, vars(options).values())), lambda: options.Pack(builder)
-            )
-        return table(
-            "Operator",
-            OpcodeIndex=op.opcodeIndex,
-            Inputs=vector(op.inputs, np.int32),
-            Outputs=vector(op.outputs, np.int32),
-            BuiltinOptionsType=None if options is None else op.builtinOptionsType,
-            BuiltinOptions=None if options is None else packed,
-            Intermediates=None if op.intermediates is None else vector(op.intermediates, np.int32),
-        )
-
-    [graph] = model.subgraphs
-    buffers = offsets([constant(b) for b in model.buffers])
-    tensors = offsets([tensor(t) for t in graph.tensors])
-    operators = offsets([operator(op) for op in graph.operators])
-    ends = vector(graph.inputs, np.int32), vector(graph.outputs, np.int32)
-    subgraph = table(
-        "SubGraph", Tensors=tensors, Inputs=ends[0], Outputs=ends[1], Operators=operators
-    )
-    codes = [
-        table(
-            "OperatorCode",
-            DeprecatedBuiltinCode=c.deprecatedBuiltinCode,
-            Version=c.version,
-            BuiltinCode=c.builtinCode,
-        )
-        for c in model.operatorCodes
-    ]
-    parts = {"OperatorCodes": offsets(codes), "Subgraphs": offsets([subgraph]), "Buffers": buffers}
-    builder.Finish(table("Model", Version=model.version, **parts), b"TFL3")
-    return bytes(builder.Output())
-
-
-def scale_of(low: float, high: float, kind: int = _INT8) -> tuple[np.float32, int]:
-    """Compute the scale and zero point of an activation: affine for int8, symmetric for int16.
+def scale_of(low: float, high: float, dtype: str = "int8") -> Quantization:
+    """Compute the quantization of an activation: affine for int8, symmetric for int16.
 
     Parameters
     ----------
     low, high : float
         The range. It contains 0.
-    kind : int
-        TensorType of the activation.
+    dtype : str
+        Type of the activation.
 
     Returns
     -------
-    scale : np.float32
-    zero_point : int
+    Quantization
     """
-    if kind == _INT16:
-        return np.float32(max(-low, high, 1e-9) / 32767), 0
+    if dtype == "int16":
+        return Quantization.of(max(-low, high, 1e-9) / 32767)
     scale = np.float32(max(high - low, 1e-9) / 255)
-    return scale, int(np.clip(np.rint(-128 - low / np.float64(scale)), -128, 127))
+    return Quantization.of(scale, int(np.clip(np.rint(-128 - low / np.float64(scale)), -128, 127)))
 
 
 def qmax(bits: int) -> int:
@@ -591,18 +408,8 @@ def cell_scale(low: float, high: float) -> np.float32:
     return min(power_of_two_scale(max(-low, high)), np.float32(CELL_SCALE))
 
 
-def _round(x: np.ndarray, scale, zero_point: int, kind: int) -> np.ndarray:
-    limits = np.iinfo(_DTYPES[kind])
+def _round(x: np.ndarray, scale, zero_point: int, dtype: str) -> np.ndarray:
+    limits = np.iinfo(dtype)
     return np.clip(
         np.rint(x / np.asarray(scale, np.float64)) + zero_point, limits.min, limits.max
-    ).astype(_DTYPES[kind])
-
-
-def _pack_int4(values: np.ndarray) -> bytes:
-    """Pack int4 values as TFLite does: two in a byte, the first in its low half."""
-    flat = np.append(values.ravel(), np.zeros(values.size % 2, values.dtype)).astype(np.uint8) & 15
-    return (flat[::2] | flat[1::2] << 4).tobytes()
-
-
-def _shape(tensor: schema.TensorT) -> tuple[int, ...]:
-    return tuple(int(n) for n in tensor.shape) if tensor.shape is not None else ()
+    ).astype(dtype)

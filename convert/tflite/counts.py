@@ -1,27 +1,115 @@
-"""Read operators, parameters and multiply-accumulates of a `.tflite`, without TensorFlow."""
+"""Parameters and multiply-accumulates of a model."""
 
 import collections
 import dataclasses
-import math
+import functools
 from pathlib import Path
 
-from convert.tflite.schema import schema
-from groupcomm.errors import UserError
+from convert.tflite import graph
+from convert.tflite.graph import Model, Operator, Tensor
 
-_OPERATOR_NAMES = {v: k for k, v in vars(schema.BuiltinOperator).items() if not k.startswith("_")}
-_TYPE_NAMES = {v: k.lower() for k, v in vars(schema.TensorType).items() if not k.startswith("_")}
-_WITH_WEIGHTS = (
-    "FULLY_CONNECTED",
-    "ADD",
-    "UNIDIRECTIONAL_SEQUENCE_LSTM",
-    "CONV_2D",
-    "DEPTHWISE_CONV_2D",
+# Operators without products of weights or activations that a count of multiply-accumulates has.
+# Element-wise products are not counted, as in the literature.
+_WITHOUT_MACS = frozenset(
+    [
+        "ABS",
+        "ADD",
+        "ADD_N",
+        "ARG_MAX",
+        "ARG_MIN",
+        "ASSIGN_VARIABLE",
+        "AVERAGE_POOL_2D",
+        "BATCH_TO_SPACE_ND",
+        "BROADCAST_TO",
+        "CALL_ONCE",
+        "CAST",
+        "CEIL",
+        "CONCATENATION",
+        "COS",
+        "DEPTH_TO_SPACE",
+        "DEQUANTIZE",
+        "DIV",
+        "ELU",
+        "EQUAL",
+        "EXP",
+        "EXPAND_DIMS",
+        "FILL",
+        "FLOOR",
+        "FLOOR_DIV",
+        "FLOOR_MOD",
+        "GATHER",
+        "GATHER_ND",
+        "GELU",
+        "GREATER",
+        "GREATER_EQUAL",
+        "HARD_SWISH",
+        "L2_NORMALIZATION",
+        "LEAKY_RELU",
+        "LESS",
+        "LESS_EQUAL",
+        "LOG",
+        "LOGICAL_AND",
+        "LOGICAL_NOT",
+        "LOGICAL_OR",
+        "LOGISTIC",
+        "LOG_SOFTMAX",
+        "MAXIMUM",
+        "MAX_POOL_2D",
+        "MEAN",
+        "MINIMUM",
+        "MIRROR_PAD",
+        "MUL",
+        "NEG",
+        "NOT_EQUAL",
+        "PACK",
+        "PAD",
+        "PADV2",
+        "POW",
+        "PRELU",
+        "QUANTIZE",
+        "RANGE",
+        "READ_VARIABLE",
+        "REDUCE_MAX",
+        "REDUCE_MIN",
+        "RELU",
+        "RELU6",
+        "RELU_N1_TO_1",
+        "RESHAPE",
+        "RESIZE_BILINEAR",
+        "RESIZE_NEAREST_NEIGHBOR",
+        "REVERSE_V2",
+        "ROUND",
+        "RSQRT",
+        "SELECT",
+        "SELECT_V2",
+        "SHAPE",
+        "SIN",
+        "SLICE",
+        "SOFTMAX",
+        "SPACE_TO_BATCH_ND",
+        "SPACE_TO_DEPTH",
+        "SPLIT",
+        "SPLIT_V",
+        "SQRT",
+        "SQUARE",
+        "SQUARED_DIFFERENCE",
+        "SQUEEZE",
+        "STRIDED_SLICE",
+        "SUB",
+        "SUM",
+        "TANH",
+        "TILE",
+        "TRANSPOSE",
+        "UNPACK",
+        "VAR_HANDLE",
+        "ZEROS_LIKE",
+    ]
 )
 
 
 @dataclasses.dataclass(frozen=True)
-class Operator:
-    """One kind of operator in a model.
+class Kind:
+    """All operators of one name and version in a model.
 
     Attributes
     ----------
@@ -29,88 +117,69 @@ class Operator:
     version : int
     count : int
         How many there are.
-    macs : int
-        Multiply-accumulates of all of them in one invocation.
+    macs : int or None
+        Multiply-accumulates of all of them in one invocation; None where they are not known.
     """
 
     name: str
     version: int
     count: int
-    macs: int
+    macs: int | None
 
 
 @dataclasses.dataclass(frozen=True)
 class GraphOp:
-    """One operator of the graph.
+    """One operator of the network.
 
     Attributes
     ----------
     name : str
     input, output : tuple of int
         Shapes of its first input and its first output, () where it has none.
-    macs : int
-        Multiply-accumulates in one invocation.
+    macs : int or None
+        Multiply-accumulates in one invocation; None where they are not known.
     """
 
     name: str
     input: tuple[int, ...]
     output: tuple[int, ...]
-    macs: int
+    macs: int | None
 
 
 @dataclasses.dataclass(frozen=True)
-class Tensor:
-    """An input or output of a model.
+class Counts:
+    """The counts of a model.
 
     Attributes
     ----------
-    shape : tuple of int
-    dtype : str
-    scale : float
-    zero_point : int
-        Both are 0 for a tensor that is not quantized.
-    """
-
-    shape: tuple[int, ...]
-    dtype: str
-    scale: float
-    zero_point: int
-
-    def as_dict(self) -> dict:
-        """Return the form that is stored in bundle.json."""
-        return {**dataclasses.asdict(self), "shape": list(self.shape)}
-
-
-@dataclasses.dataclass(frozen=True)
-class Model:
-    """Contents of a `.tflite`.
-
-    Attributes
-    ----------
-    operators : tuple of Operator
+    operators : tuple of Kind
+        The most frequent first.
     graph_ops : tuple of GraphOp
-        In the order of the graph.
+        In the order of the network.
     inputs, outputs : tuple of Tensor
     parameters : int
         Weights and biases as stored.
     macs : int
-        Multiply-accumulates of one invocation.
+        Multiply-accumulates of one invocation, of the operators that have a count.
+    uncounted : tuple of str
+        Names of the operators whose multiply-accumulates are not known.
     stateful_sequences : int
         LSTMs that read a sequence in one invocation and start it with the state that the previous
         invocation left.
     """
 
-    operators: tuple[Operator, ...]
+    operators: tuple[Kind, ...]
     graph_ops: tuple[GraphOp, ...]
     inputs: tuple[Tensor, ...]
     outputs: tuple[Tensor, ...]
     parameters: int
     macs: int
+    uncounted: tuple[str, ...]
     stateful_sequences: int
 
 
-def read(path: Path) -> Model:
-    """Read a `.tflite`.
+def read(path: Path) -> Counts:
+    """Count what a `.tflite` file contains.
 
     Parameters
     ----------
@@ -118,148 +187,124 @@ def read(path: Path) -> Model:
 
     Returns
     -------
-    Model
+    Counts
 
     Raises
     ------
     UserError
-        When the file is missing, is not a TFLite flatbuffer, or is truncated.
+        When the file is missing, is not a TFLite flatbuffer, or is damaged.
     """
-    try:
-        content = Path(path).read_bytes()
-    except OSError as e:
-        raise UserError(
-            f"{path}: cannot read ({e.strerror}); make it with `groupcomm convert`"
-        ) from e
-    if content[4:8] != b"TFL3":
-        raise UserError(
-            f"{path}: not a TFLite model (no TFL3 identifier at byte 4); "
-            "make it with `groupcomm convert`"
-        )
-    try:
-        return _parse(schema.ModelT.InitFromPackedBuf(content, 0))
-    except Exception as e:  # the generated reader fails in many ways on damaged offsets
-        raise UserError(
-            f"{path}: damaged TFLite model ({type(e).__name__} while reading); convert it again"
-        ) from e
+    return count(graph.read_file(path))
 
 
-def _parse(model) -> Model:
-    graph = model.subgraphs[0]
-    operators: collections.Counter = collections.Counter()
-    macs: collections.Counter = collections.Counter()
-    graph_ops = []
-    for op in graph.operators:
-        code = model.operatorCodes[op.opcodeIndex]
-        name = operator_name(code)
-        shapes = (
-            _shape(graph.tensors[of[0]]) if of is not None and len(of) else ()
-            for of in (op.inputs, op.outputs)
-        )
-        graph_ops.append(GraphOp(name, *shapes, _macs(name, op, graph.tensors)))
-        operators[name, code.version] += 1
-        macs[name, code.version] += graph_ops[-1].macs
-    # Only constants that are multiplied with or added to features are parameters. The shapes of
-    # RESHAPE and the axes of MEAN are not, although they are int32 like biases.
-    weights = {
-        i
-        for op in graph.operators
-        if operator_name(model.operatorCodes[op.opcodeIndex]) in _WITH_WEIGHTS
-        for i in op.inputs
-        if i >= 0 and model.buffers[graph.tensors[i].buffer].data is not None
-    }
-    return Model(
-        operators=tuple(Operator(*key, count, macs[key]) for key, count in operators.most_common()),
-        graph_ops=tuple(graph_ops),
-        inputs=tuple(_tensor(graph.tensors[i]) for i in graph.inputs),
-        outputs=tuple(_tensor(graph.tensors[i]) for i in graph.outputs),
-        parameters=sum(_size(graph.tensors[i]) for i in weights),
-        macs=sum(macs.values()),
+def count(model: Model) -> Counts:
+    """Count the parameters and the multiply-accumulates of a model.
+
+    Parameters
+    ----------
+    model : Model
+
+    Returns
+    -------
+    Counts
+    """
+    network = model.graph
+    kinds: dict[tuple[str, int], list[int | None]] = collections.defaultdict(list)
+    for op in network.operators:
+        kinds[op.name, op.version].append(macs(op))
+    return Counts(
+        operators=tuple(
+            Kind(*key, len(found), None if None in found else sum(found))
+            for key, found in sorted(kinds.items(), key=lambda item: -len(item[1]))
+        ),
+        graph_ops=tuple(_graph_op(op) for op in network.operators),
+        inputs=tuple(network.inputs),
+        outputs=tuple(network.outputs),
+        parameters=parameters(model),
+        macs=sum(n for found in kinds.values() for n in found if n is not None),
+        uncounted=tuple(sorted(name for (name, _), found in kinds.items() if None in found)),
         stateful_sequences=sum(
-            bool(kept) and sequence_steps(model, op) > 1
-            for op, kept in zip(graph.operators, persistent_states(model), strict=True)
+            isinstance(op, graph.Lstm) and op.steps > 1 and bool(network.persistent_states(op))
+            for op in network.operators
         ),
     )
 
 
-def operator_name(code) -> str:
-    """Return the name of an operator code. A custom operator has its own name."""
-    if code.customCode:
-        return code.customCode.decode(errors="replace")
-    builtin = max(code.builtinCode, code.deprecatedBuiltinCode)
-    return _OPERATOR_NAMES.get(builtin, f"BUILTIN_{builtin}")
+def _graph_op(op: Operator) -> GraphOp:
+    shapes = (ts[0].shape if ts and ts[0] is not None else () for ts in (op.inputs, op.outputs))
+    return GraphOp(op.name, *shapes, macs(op))
 
 
-def sequence_steps(model: schema.ModelT, op: schema.OperatorT) -> int:
-    """Return the time steps that a fused LSTM reads in one invocation; 0 for other operators."""
-    if operator_name(model.operatorCodes[op.opcodeIndex]) != "UNIDIRECTIONAL_SEQUENCE_LSTM":
-        return 0
-    return int(
-        model.subgraphs[0].tensors[op.inputs[0]].shape[0 if op.builtinOptions.timeMajor else 1]
-    )
+def parameters(model: Model) -> int:
+    """Count weights and biases, each constant once.
 
-
-def persistent_states(model: schema.ModelT) -> list[list[int]]:
-    """List the states that each operator keeps from one invocation to the next.
-
-    These are the hidden state and the cells of an LSTM, unless an earlier operator writes them.
+    Constants of other operators are not parameters: the shape of a RESHAPE, the axes of a MEAN.
 
     Parameters
     ----------
-    model : ModelT
+    model : Model
 
     Returns
     -------
-    list of list of int
-        Tensor indices, for each operator in the order of the graph.
+    int
     """
-    made, kept = set(), []
-    for op in model.subgraphs[0].operators:
-        kept.append(
-            [int(tensor) for tensor in op.inputs[18:20] if tensor not in made]
-            if sequence_steps(model, op)
-            else []
-        )
-        made.update(() if op.outputs is None else op.outputs)
-    return kept
+    found = {
+        t: None
+        for op in model.graph.operators
+        if isinstance(op, _WITH_PARAMETERS)
+        for t in op.inputs
+        if t is not None and t.data is not None
+    }
+    return sum(t.size for t in found)
 
 
-def _size(tensor) -> int:
-    return math.prod(_shape(tensor))
+_WITH_PARAMETERS = (
+    graph.FullyConnected,
+    graph.Lstm,
+    graph.Convolution,
+    graph.DepthwiseConvolution,
+    graph.Add,
+)
 
 
-def _shape(tensor) -> tuple[int, ...]:
-    return tuple(int(n) for n in tensor.shape) if tensor.shape is not None else ()
+@functools.singledispatch
+def macs(op: Operator) -> int | None:
+    """Count the multiply-accumulates of matrix products in one invocation.
+
+    Parameters
+    ----------
+    op : Operator
+
+    Returns
+    -------
+    int or None
+        0 for an operator without such products, None for one that is not known.
+    """
+    return 0 if op.name in _WITHOUT_MACS else None
 
 
-def _tensor(tensor) -> Tensor:
-    q = tensor.quantization
-    quantized = q is not None and q.scale is not None and len(q.scale) > 0
-    return Tensor(
-        shape=_shape(tensor),
-        dtype=_TYPE_NAMES[tensor.type],
-        scale=float(q.scale[0]) if quantized else 0.0,
-        zero_point=int(q.zeroPoint[0]) if quantized else 0,
-    )
+@macs.register
+def _(op: graph.FullyConnected) -> int:
+    return op.input.size // op.weights.shape[1] * op.weights.size
 
 
-def _macs(name: str, op, tensors) -> int:
-    """Return the multiply-accumulates of matrix products. Element-wise operators count as 0."""
-    if name == "FULLY_CONNECTED":
-        weights = tensors[op.inputs[1]]
-        return _size(tensors[op.inputs[0]]) // int(weights.shape[1]) * _size(weights)
-    if name == "UNIDIRECTIONAL_SEQUENCE_LSTM":
-        # Inputs 1-4 are the input weights of the gates, 5-8 the recurrent weights. The first input
-        # has the shape (batch, time, width), or (time, batch, width).
-        steps = _size(tensors[op.inputs[0]]) // int(tensors[op.inputs[0]].shape[-1])
-        return steps * sum(_size(tensors[i]) for i in op.inputs[1:9] if i >= 0)
-    if name == "BATCH_MATMUL":
-        return _size(tensors[op.outputs[0]]) * int(
-            tensors[op.inputs[0]].shape[-2 if op.builtinOptions.adjX else -1]
-        )
-    if name in ("CONV_2D", "DEPTHWISE_CONV_2D"):
-        weights, output = tensors[op.inputs[1]], tensors[op.outputs[0]]
-        if name == "CONV_2D":
-            return _size(output) // int(output.shape[-1]) * _size(weights)
-        return _size(output) * int(weights.shape[1]) * int(weights.shape[2])
-    return 0
+@macs.register
+def _(op: graph.Lstm) -> int:
+    rows = op.input.size // op.input.shape[-1]
+    weights = (t for gate in op.gates for t in (gate.weights, gate.recurrent))
+    return rows * sum(t.size for t in weights if t is not None)
+
+
+@macs.register
+def _(op: graph.BatchMatmul) -> int:
+    return op.output.size * op.a.shape[-2 if op.transposes_a else -1]
+
+
+@macs.register
+def _(op: graph.Convolution) -> int:
+    return op.output.size // op.output.shape[-1] * op.weights.size
+
+
+@macs.register
+def _(op: graph.DepthwiseConvolution) -> int:
+    return op.output.size * op.weights.shape[1] * op.weights.shape[2]

@@ -10,16 +10,10 @@ import re
 
 import numpy as np
 
-from convert.tflite import kernel_params, runtimes
-from convert.tflite.kernel_params import rescale, wrap
-from convert.tflite.schema import schema
+from convert.tflite import graph, kernel_params, runtimes
+from convert.tflite.fixed_point import Scale, rescale, wrap
+from convert.tflite.graph import Tensor
 from groupcomm.files import resource
-
-_DTYPES = {
-    schema.TensorType.INT8: np.int8,
-    schema.TensorType.INT16: np.int16,
-    schema.TensorType.INT32: np.int32,
-}
 
 
 class Simulation(runtimes.Runtime):
@@ -36,24 +30,15 @@ class Simulation(runtimes.Runtime):
     """
 
     def __init__(self, model: bytes):
-        parsed = schema.ModelT.InitFromPackedBuf(model, 0)
-        graph = parsed.subgraphs[0]
-        self._tensors = graph.tensors
-        self._steps = [(op, kernel_params.prepare(parsed, op)) for op in graph.operators]
-        self._constants = {
-            i: np.frombuffer(
-                np.asarray(parsed.buffers[t.buffer].data, np.uint8).tobytes(), _DTYPES[t.type]
-            ).reshape(t.shape)
-            for i, t in enumerate(graph.tensors)
-            if parsed.buffers[t.buffer].data is not None and t.type in _DTYPES
-        }
-        self._inputs, self._output = list(graph.inputs), graph.outputs[0]
-        self.width = int(graph.tensors[self._inputs[0]].shape[-1])
+        network = graph.read(model).graph
+        self._steps = [(op, kernel_params.prepare(op)) for op in network.operators]
+        self._inputs, self._output = network.inputs, network.outputs[0]
+        self.width = self._inputs[0].shape[-1]
         self.reset()
 
     def reset(self) -> None:
         """Set the state to its initial values."""
-        self._states: dict[int, np.ndarray] = {}
+        self._states: dict[Tensor, np.ndarray] = {}
 
     def __call__(self, features: np.ndarray) -> np.ndarray:
         """Process the next hops; see `runtimes.Runtime`."""
@@ -73,50 +58,42 @@ class Simulation(runtimes.Runtime):
             Output of the graph.
         """
         hops = len(inputs[0])
-        values = {
-            i: x.reshape(hops, *self._tensors[i].shape)
-            for i, x in zip(self._inputs, inputs, strict=True)
-        }
+        values = {t: x.reshape(hops, *t.shape) for t, x in zip(self._inputs, inputs, strict=True)}
 
-        def value(i: int) -> np.ndarray:
-            return (
-                values[i]
-                if i in values
-                else np.broadcast_to(self._constants[i], (hops, *self._constants[i].shape))
-            )
+        def value(t: Tensor) -> np.ndarray:
+            return values[t] if t in values else np.broadcast_to(t.data, (hops, *t.shape))
 
         for op, prepared in self._steps:
-            out = self._tensors[op.outputs[0]]
-            shape, dtype = (hops, *map(int, out.shape)), _DTYPES[out.type]
-            if isinstance(prepared, kernel_params.Lstm):
-                made = self._lstm(prepared, op, value(op.inputs[0]), values)
-            elif isinstance(prepared, list):
-                made = copy(prepared, [value(i) for i in op.inputs[: len(prepared)]], shape, dtype)
-            elif isinstance(prepared, kernel_params.Add | kernel_params.Mul):
-                rank = max(len(self._tensors[i].shape) for i in op.inputs[:2])
-                a, b = (_of_rank(value(i), rank) for i in op.inputs[:2])
+            shape, dtype = (hops, *op.output.shape), np.dtype(op.output.dtype)
+            if isinstance(op, graph.Lstm):
+                made = self._lstm(prepared, op, value(op.input), values)
+            elif isinstance(op, graph.Move):
+                made = copy(prepared, [value(t) for t in op.inputs[: len(prepared)]], shape, dtype)
+            elif isinstance(op, graph.Binary):
+                rank = max(len(op.a.shape), len(op.b.shape))
+                a, b = (_of_rank(value(t), rank) for t in (op.a, op.b))
                 made = OPERATORS[type(prepared)](prepared, a, b)
             else:
-                made = OPERATORS[type(prepared)](prepared, value(op.inputs[0]))
-            values[op.outputs[0]] = made.reshape(shape).astype(dtype)
+                made = OPERATORS[type(prepared)](prepared, value(op.input))
+            values[op.output] = made.reshape(shape).astype(dtype)
         return values[self._output]
 
     def _lstm(
         self,
         p: kernel_params.Lstm,
-        op: schema.OperatorT,
+        op: graph.Lstm,
         x: np.ndarray,
-        values: dict[int, np.ndarray],
+        values: dict[Tensor, np.ndarray],
     ) -> np.ndarray:
         """Run an LSTM over the hops.
 
         The state passes from hop to hop, unless earlier operators write it: then each hop starts
         from what they wrote.
         """
-        hidden, cell = op.inputs[18], op.inputs[19]
+        hidden, cell = op.states
         x = x.reshape(len(x), p.steps, p.batch, p.inputs)
         if hidden in values:
-            start = (values[i].reshape(-1, p.units) for i in (hidden, cell))
+            start = (values[t].reshape(-1, p.units) for t in (hidden, cell))
             # The hops form a batch.
             out, *_ = lstm(p, np.moveaxis(x, 0, 1).reshape(p.steps, -1, p.inputs), *start)
             return np.moveaxis(out.reshape(p.steps, len(x), p.batch, p.units), 1, 0)
@@ -168,9 +145,7 @@ def fully_connected(p: kernel_params.FullyConnected, x: np.ndarray) -> np.ndarra
     multiplier, shift = p.multiplier.astype(np.int64), p.shift.astype(np.int64)
     if x.dtype == np.int16:
         return np.clip(_rescale_int64(sums, multiplier, shift), p.low, p.high)
-    return np.clip(
-        rescale(sums, kernel_params.Scale(multiplier, shift)) + p.zero_point, p.low, p.high
-    )
+    return np.clip(rescale(sums, Scale(multiplier, shift)) + p.zero_point, p.low, p.high)
 
 
 def add(p: kernel_params.Add, a: np.ndarray, b: np.ndarray) -> np.ndarray:
@@ -329,9 +304,7 @@ def lstm(
             for g, g_input, product in zip(gates, from_input, products, strict=True)
         )
         i, f, c, o = logistic16(i), logistic16(f), tanh16(c), logistic16(o)
-        kept = _clamp16(
-            rescale(f * cell, kernel_params.Scale(1 << 30, -14))
-        )  # gate unit: 1 / 32768
+        kept = _clamp16(rescale(f * cell, Scale(1 << 30, -14)))  # gate unit: 1 / 32768
         cell = _clamp16(kept + _clamp16(rescale(i * c, p.update)))
         if p.cell_clip:
             cell = np.clip(cell, -p.cell_clip, p.cell_clip)

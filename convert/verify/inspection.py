@@ -1,15 +1,11 @@
 """Inspect what a `.tflite` needs from a board, and whether TFLM can run it."""
 
 import collections
-import copy
+import dataclasses
 from pathlib import Path
 
-import flatbuffers
-import numpy as np
-
 from convert import bundle as bundles
-from convert.tflite import counts
-from convert.tflite.schema import schema
+from convert.tflite import counts, graph
 from groupcomm.console import quiet
 from groupcomm.errors import UserError
 
@@ -63,7 +59,8 @@ def inspect(name_or_path: str) -> dict:
     -------
     dict
         ``model``, ``model_bytes``, ``parameters`` (weights and biases as stored), ``macs`` of one
-        invocation, ``inputs`` and ``outputs`` (`counts.Tensor` as dicts), ``operators`` (list
+        invocation, ``uncounted`` (names of the operators that ``macs`` does not include),
+        ``inputs`` and ``outputs`` (`graph.Tensor.as_dict`), ``operators`` (list
         of ``name``, ``version``, ``count``, ``macs``), ``arena_bytes`` (the smallest with which the
         official TFLM on this machine runs the model; None when it does not, or needs more than 16
         MiB), ``unsupported`` (list of ``name``, ``reason``, ``way_out``; the reason is TFLM's own
@@ -81,23 +78,22 @@ def inspect(name_or_path: str) -> dict:
     else:
         bundle = bundles.load(name_or_path)
         file = bundle.path / bundle.description["model"]["file"]
-    parsed = counts.read(file)
     content = file.read_bytes()
-    unsupported = _unsupported(content)
+    model = graph.read(content, str(file))
+    found = counts.count(model)
+    unsupported = _unsupported(model, content)
     return {
         "model": str(file),
         "model_bytes": len(content),
-        "parameters": parsed.parameters,
-        "macs": parsed.macs,
-        "inputs": [t.as_dict() for t in parsed.inputs],
-        "outputs": [t.as_dict() for t in parsed.outputs],
-        "operators": [
-            {"name": o.name, "version": o.version, "count": o.count, "macs": o.macs}
-            for o in parsed.operators
-        ],
+        "parameters": found.parameters,
+        "macs": found.macs,
+        "uncounted": list(found.uncounted),
+        "inputs": [t.as_dict() for t in found.inputs],
+        "outputs": [t.as_dict() for t in found.outputs],
+        "operators": [dataclasses.asdict(kind) for kind in found.operators],
         "arena_bytes": None if unsupported else _arena(file),
         "unsupported": unsupported,
-        "notes": _notes(content),
+        "notes": _notes(model),
     }
 
 
@@ -108,37 +104,34 @@ def _arena(file: Path) -> int | None:
         return None
 
 
-def _notes(content: bytes) -> list[str]:
+def _notes(model: graph.Model) -> list[str]:
     """Describe how the state of fused LSTMs is handled."""
-    model = schema.ModelT.InitFromPackedBuf(content, 0)
-    notes = collections.Counter()
-    for op, kept in zip(model.subgraphs[0].operators, counts.persistent_states(model), strict=True):
-        steps = counts.sequence_steps(model, op)
-        if steps == 1 and kept:
+    notes: collections.Counter = collections.Counter()
+    for op in model.graph.operators:
+        if not isinstance(op, graph.Lstm):
+            continue
+        kept = model.graph.persistent_states(op)
+        if op.steps == 1 and kept:
             notes[f"state of {{}} LSTMs: {CARRIES_TO_THE_NEXT}"] += 1
-        elif steps and not kept:
+        elif not kept:
             notes[f"{{}} LSTMs {SET_BY_OPERATORS}"] += 1
-        elif steps and not _begins_from_zero(model, op):
+        elif not _begins_from_zero(op):
             notes[f"{{}} LSTMs {CARRIES_OVER_SEQUENCES}"] += 1
     return [note.format(count) for note, count in notes.items()]
 
 
-def _begins_from_zero(model, op) -> bool:
+def _begins_from_zero(op: graph.Lstm) -> bool:
     """Return whether a fused LSTM has the resetting first step of `tf_model.layers.blstm`.
 
     There, the last feature closes the input and the forget gates.
     """
-    gates = [model.subgraphs[0].tensors[i] for i in op.inputs[1:3]]
-    if any(gate.type != schema.TensorType.FLOAT32 for gate in gates):
+    weights = [gate.weights for gate in (op.input_gate, op.forget_gate)]
+    if any(w is None or w.data is None or w.dtype != "float32" for w in weights):
         return False
-    weights = [
-        np.frombuffer(model.buffers[gate.buffer].data.tobytes(), np.float32).reshape(gate.shape)
-        for gate in gates
-    ]
-    return all((w[:, -1] <= _GATE_CLOSED).all() for w in weights)
+    return all((w.data[:, -1] <= _GATE_CLOSED).all() for w in weights)
 
 
-def _unsupported(content: bytes) -> list[dict]:
+def _unsupported(model: graph.Model, content: bytes) -> list[dict]:
     """List the operators that the official TFLM does not have, or rejects with these tensors.
 
     TFLM stops at the first error, so each kind of operator is tried in a model of its own that has
@@ -146,27 +139,20 @@ def _unsupported(content: bytes) -> list[dict]:
     """
     if not _allocation_log(content):
         return []
-    model = schema.ModelT.InitFromPackedBuf(content, 0)
     kinds = {}
-    for graph in model.subgraphs:
-        for op in graph.operators:
-            inputs = [graph.tensors[i] for i in op.inputs if i >= 0]
-            kinds.setdefault(
-                (op.opcodeIndex, *((t.type, len(t.shape)) for t in inputs)), (graph, op)
-            )
+    for network in model.graphs:
+        for op in network.operators:
+            types = tuple((t.dtype, len(t.shape)) for t in op.inputs if t is not None)
+            kinds.setdefault((op.name, op.version, types), (network, op))
     found = {}
-    for graph, op in kinds.values():
-        one, alone = copy.copy(model), copy.copy(graph)
-        alone.operators = [op]
-        one.subgraphs = [alone]
-        builder = flatbuffers.Builder(len(content))
-        builder.Finish(one.Pack(builder), b"TFL3")
-        log = _allocation_log(bytes(builder.Output()))
-        name = counts.operator_name(model.operatorCodes[op.opcodeIndex])
+    for network, op in kinds.values():
+        alone = dataclasses.replace(network, operators=[op])
+        one = dataclasses.replace(model, graphs=[alone], signatures=[])
+        log = _allocation_log(graph.write(one))
         if "Didn't find op" in log:
-            found[name] = None
+            found[op.name] = None
         elif "failed to prepare" in log:
-            found.setdefault(name, log.partition("Node ")[0].strip().replace("\n", "; "))
+            found.setdefault(op.name, log.partition("Node ")[0].strip().replace("\n", "; "))
     return [
         {"name": name, "reason": reason, "way_out": WAYS_OUT.get(name, _DEFAULT_REMEDY)}
         for name, reason in found.items()

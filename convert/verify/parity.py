@@ -13,7 +13,7 @@ import numpy as np
 
 from convert import bundle as bundles
 from convert.codegen import c_source
-from convert.quantization import export, ptq
+from convert.quantization import export
 from convert.run import host_tools, separator
 from convert.tflite import runtimes, simulation
 from groupcomm.console import progress
@@ -199,20 +199,16 @@ def parity(bundle: bundles.Bundle, trained: checkpoint.Checkpoint, *, hops: int)
         # The whole C++ stream, PCM to PCM: FFT, features, engine, masks and overlap-add.
         seen, given, out = host_tools.separate_pcm(bundle, pcm)
         tflm.reset()
-        scale, zero_point = (
-            bundle.description["features"]["scale"],
-            bundle.description["features"]["zero_point"],
-        )
         row(
             "stream_cpp_features",
             seen,
             "python_features",
             quantized,
-            value=ptq.dequantize(seen, scale, zero_point),
+            value=bundle.quantization("features").dequantize(seen),
             ideal=features,
         )
         int8_row("stream_cpp", given, "tflm_python", tflm(seen))
-        expected = bundles.to_pcm(separator.from_runtime(bundle, tflm)(audio))  # (sources, samples)
+        expected = sig.to_pcm(separator.from_runtime(bundle, tflm)(audio))  # (sources, samples)
         ideal = separator.from_keras(trained)(audio)
         row(
             "stream_cpp_pcm",

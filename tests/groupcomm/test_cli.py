@@ -406,6 +406,7 @@ TABLES = {
         {
             "operators": [OPERATOR],
             "macs": 12_345_678,
+            "uncounted": [],
             "unsupported": [],
             "arena_bytes": 123_456,
             "model": "x",

@@ -1,9 +1,9 @@
 """Small streaming networks with random weights, their quantization, and runs of the result."""
 
 import numpy as np
-from ai_edge_litert import schema_py_generated as schema
 
-from convert.quantization import export, ptq, quantizer
+from convert.quantization import export, quantizer
+from convert.tflite import graph
 from tf_model import signal as sig
 from tf_model.networks.streaming import Streaming
 from tf_model.training import checkpoint
@@ -35,13 +35,10 @@ NETS = {
 
 def run(kind, model, features):
     """Masks as real numbers, and as integers."""
-    graph = schema.ModelT.InitFromPackedBuf(model, 0).subgraphs[0]
-    (scale, zero), (out_scale, out_zero) = (
-        (float(q.scale[0]), int(q.zeroPoint[0]))
-        for q in (graph.tensors[i].quantization for i in (graph.inputs[0], graph.outputs[0]))
-    )
-    masks = kind(model)(ptq.quantize(features, scale, zero))
-    return ptq.dequantize(masks, out_scale, out_zero), masks
+    network = graph.read(model).graph
+    given, made = (ts[0].quantization for ts in (network.inputs, network.outputs))
+    masks = kind(model)(given.quantize(features))
+    return made.dequantize(masks), masks
 
 
 def quantized(model, observed, method, *, is_16x8=False):

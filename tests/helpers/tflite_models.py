@@ -6,7 +6,7 @@ import flatbuffers
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
-from convert.tflite import counts
+from convert.tflite import graph
 
 INT8, INT16, INT32, INT64 = (
     getattr(schema.TensorType, name) for name in ("INT8", "INT16", "INT32", "INT64")
@@ -118,14 +118,10 @@ class Official:
 
 def carrying(content):
     """Return the model as the converter leaves it: the LSTMs across the groups keep their state."""
-    model = schema.ModelT.InitFromPackedBuf(content, 0)
-    [graph] = model.subgraphs
-    graph.operators = [
-        op
-        for op in graph.operators
-        if counts.operator_name(model.operatorCodes[op.opcodeIndex]) != "SQUEEZE"
-    ]
-    return packed(model)
+    model = graph.read(content)
+    network = model.graph
+    network.operators = [op for op in network.operators if not isinstance(op, graph.Squeeze)]
+    return graph.write(model)
 
 
 # Changes of the first operator of a model

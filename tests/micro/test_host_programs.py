@@ -16,9 +16,10 @@ from ai_edge_litert import schema_py_generated as schema
 from calibration_data import clips
 from convert import bundle
 from convert.run import host_tools
-from convert.tflite import counts, runtimes
+from convert.tflite import counts, graph, runtimes
 from groupcomm.files import REPO
 from tf_model import signal as sig
+from tf_model.signal import to_pcm
 
 pytestmark = pytest.mark.bazel
 
@@ -150,10 +151,7 @@ def test_replay_equals_the_official_tflm_on_any_bytes_and_after_resets(random, n
 
 def test_a_model_that_only_tflms_kernels_support_is_rejected_with_a_reason(copy, tmp_path):
     model = schema.ModelT.InitFromPackedBuf((copy / "model.tflite").read_bytes(), 0)
-    names = [
-        counts.operator_name(model.operatorCodes[op.opcodeIndex])
-        for op in model.subgraphs[0].operators
-    ]
+    names = [op.name for op in graph.read((copy / "model.tflite").read_bytes()).graph.operators]
     op = model.subgraphs[0].operators[names.index("FULLY_CONNECTED")]
     weights = model.subgraphs[0].tensors[op.inputs[1]].quantization
     weights.zeroPoint = np.full(len(weights.scale), 1, np.int64)
@@ -202,7 +200,7 @@ def check_stream(opened, wav, tmp_path):
 
     # Sound: as long as the input, aligned with it, and within one unit of Python's.
     masked = sig.apply_masks(spectrum, opened.dequantize_masks(given), sources, signal)
-    expected = bundle.to_pcm(sig.istft(masked, len(pcm), signal))
+    expected = to_pcm(sig.istft(masked, len(pcm), signal))
     for path, source in zip(wavs, expected, strict=True):
         info = soundfile.info(path)
         assert (info.samplerate, info.channels, info.subtype, info.frames) == (
@@ -235,9 +233,7 @@ def test_separate_equals_python_with_a_dc_offset(copy, tmp_path):
     description["signal"]["dc"] = 0.5
     (copy / "bundle.json").write_text(json.dumps(description))
     speech = clips.demo_mixtures()[0].references[0, :40001]
-    soundfile.write(
-        tmp_path / "a.wav", bundle.to_pcm(speech + np.float32(0.1)), 16000, subtype="PCM_16"
-    )
+    soundfile.write(tmp_path / "a.wav", to_pcm(speech + np.float32(0.1)), 16000, subtype="PCM_16")
     wavs = check_stream(bundle.load(str(copy)), tmp_path / "a.wav", tmp_path)
     assert abs(soundfile.read(wavs[0])[0][8000:].mean()) < 1e-3
 

@@ -13,12 +13,11 @@ import pytest
 from ai_edge_litert import schema_py_generated as schema
 
 from convert import bundle
-from convert.tflite import kernel_params
+from convert.tflite import fixed_point, graph, kernel_params
 from groupcomm.errors import UserError
 from groupcomm.files import REPO
 from tests.helpers.random_operators import OPERATORS, fully_connected_at_ties
 from tests.helpers.tflite_models import (
-    DTYPES,
     INT8,
     INT16,
     INT32,
@@ -28,6 +27,7 @@ from tests.helpers.tflite_models import (
     fuse,
     model_of,
     other_rows,
+    packed,
     peephole,
     set_type,
     wide_bias,
@@ -39,8 +39,7 @@ UBSAN = ["-fsanitize=undefined", "-fno-sanitize-recover"]
 
 
 def prepare(model: bytes):
-    parsed = schema.ModelT.InitFromPackedBuf(model, 0)
-    return kernel_params.prepare(parsed, parsed.subgraphs[0].operators[0])
+    return kernel_params.prepare(graph.read(model).graph.operators[0])
 
 
 # The kernels
@@ -102,12 +101,9 @@ class Kernel:
     def __init__(self, library, model: bytes):
         self._library = library
         self._p = p = prepare(model)
-        parsed = schema.ModelT.InitFromPackedBuf(model, 0).subgraphs[0]
-        self._function = kernel_params.function(
-            schema.ModelT.InitFromPackedBuf(model, 0), parsed.operators[0], p
-        )
-        output = parsed.tensors[parsed.operators[0].outputs[0]]
-        self._shape, self._dtype = [int(n) for n in output.shape], DTYPES[output.type]
+        op = graph.read(model).graph.operators[0]
+        self._function = kernel_params.function(op, p)
+        self._shape, self._dtype = op.output.shape, np.dtype(op.output.dtype)
         if isinstance(p, kernel_params.Lstm):
             self.hidden = np.empty((p.batch, p.units), self._dtype)
             self.cell = np.empty((p.batch, p.units), np.int16)
@@ -349,11 +345,11 @@ def test_multipliers_equal_those_of_tflm(wheel, random):
     for real in reals:
         multiplier, shift = ctypes.c_int32(), ctypes.c_int32()
         quantize(real, multiplier, shift)
-        scale = kernel_params.quantize_multiplier(float(real))
+        scale = fixed_point.quantize_multiplier(float(real))
         assert (multiplier.value, shift.value) == (scale.multiplier, scale.shift), real
         reach = 2 ** int(random.integers(1, 32)) - 1
         for x in (*random.integers(-reach - 1, reach, 3, endpoint=True), -(2**31), 2**31 - 1):
-            assert kernel_params.rescale(int(x), scale) == multiply(int(x), multiplier, shift), (
+            assert fixed_point.rescale(int(x), scale) == multiply(int(x), multiplier, shift), (
                 x,
                 scale,
             )
@@ -373,9 +369,8 @@ def test_scratch_size_equals_the_macro_of_the_header(tmp_path):
 
 @pytest.mark.parametrize("name", bundle.names())
 def test_every_operator_of_a_committed_bundle_is_supported(name):
-    parsed = schema.ModelT.InitFromPackedBuf(bundle.load(name).model, 0)
-    for op in parsed.subgraphs[0].operators:
-        kernel_params.prepare(parsed, op)
+    for op in graph.read(bundle.load(name).model).graph.operators:
+        kernel_params.prepare(op)
 
 
 @pytest.mark.parametrize(
@@ -432,7 +427,7 @@ def test_unsupported_operators_are_rejected_with_a_reason(name, hurt, words, ran
     parsed = schema.ModelT.InitFromPackedBuf(OPERATORS[name][0](random)[0], 0)
     hurt(parsed)
     with pytest.raises(UserError, match=words):
-        kernel_params.prepare(parsed, parsed.subgraphs[0].operators[0])
+        prepare(packed(parsed))
 
 
 def test_broadcasting_along_two_separate_axes_is_rejected():

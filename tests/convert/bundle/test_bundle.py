@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from convert import bundle
-from convert.quantization import ptq
 from convert.tflite import counts, runtimes
+from convert.tflite.graph import Quantization
 from groupcomm.errors import UserError
 from tf_model.training import checkpoint
 
@@ -38,9 +38,10 @@ def test_new_bundle_matches_its_description(tmp_path, tiny_net, monkeypatch):
     # replaced by stubs, because both take long and no two conversions give the same model.
     assert "budget" not in d
     monkeypatch.setattr(
-        ptq, "integers", lambda *_, **__: (made.model, d["quantization"]["calibration_hops"])
+        "convert.quantization.ptq.integers",
+        lambda *_, **__: (made.model, d["quantization"]["calibration_hops"]),
     )
-    monkeypatch.setattr(bundle, "smallest_arena", lambda _: d["arena_bytes"])
+    monkeypatch.setattr("convert.bundle.writer.smallest_arena", lambda _: d["arena_bytes"])
     budget = {"cortex-m4": {"instructions": 1000}}
     edit(made.path, lambda d: d.update(budget=budget, sources=7))
     assert bundle.write(trained, made.path).description == d | {"budget": budget}
@@ -55,10 +56,11 @@ def test_committed_bundles_match_their_committed_checkpoints():
 
 
 def test_quantization_rounds_half_to_even_and_saturates():
-    q = ptq.quantize(np.array([0.0, 0.5, 1.5, 2.5, -0.5, 300, -300]), 1.0, 0)
+    q = Quantization.of(1.0).quantize(np.array([0.0, 0.5, 1.5, 2.5, -0.5, 300, -300]))
     assert q.tolist() == [0, 0, 2, 2, 0, 127, -128]
     x = np.linspace(0, 1, 1000, dtype=np.float32)
-    back = ptq.dequantize(ptq.quantize(x, 1 / 256, -128), 1 / 256, -128)
+    mask = Quantization.of(1 / 256, -128)
+    back = mask.dequantize(mask.quantize(x))
     assert np.abs(back - x)[x <= 255 / 256].max() <= 1 / 512 + 1e-7
 
 

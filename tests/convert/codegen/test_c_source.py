@@ -4,16 +4,15 @@ import ctypes
 import dataclasses
 import subprocess
 
-import flatbuffers
 import numpy as np
 import pytest
 from ai_edge_litert import schema_py_generated as schema
 
 from convert import bundle
-from convert.codegen import c_source
-from convert.codegen.c_source import Buffer, plan
+from convert.codegen import c_source, planner
+from convert.codegen.planner import Buffer, plan
 from convert.run import host_tools
-from convert.tflite import counts, kernel_params, runtimes
+from convert.tflite import graph, kernel_params, runtimes
 from groupcomm.errors import UserError
 from groupcomm.files import REPO
 from tests.helpers.tflite_models import (
@@ -27,7 +26,7 @@ from tests.helpers.tflite_models import (
     network_of,
 )
 from tf_model import signal as sig
-from tf_model.signal import Signal
+from tf_model.signal import Signal, to_pcm
 from tf_model.training import checkpoint
 
 
@@ -95,7 +94,7 @@ def test_stream_of_banded_network_equals_python(banded):
 
     Features have no DC, a running level and neighbours; masks of two sources are in every bin.
     """
-    pcm = bundle.to_pcm(bundle.golden_pcm(800, 128) / np.float32(sig.PCM_SCALE) + np.float32(0.1))
+    pcm = to_pcm(bundle.golden_pcm(800, 128) / np.float32(sig.PCM_SCALE) + np.float32(0.1))
     seen, given, sound = host_tools.separate_pcm(banded, pcm)
     audio = pcm / np.float32(sig.PCM_SCALE)
     difference = np.abs(
@@ -108,7 +107,7 @@ def test_stream_of_banded_network_equals_python(banded):
     masked = sig.apply_masks(
         sig.stft(audio, banded.signal), banded.dequantize_masks(given), 2, banded.signal
     )
-    expected = bundle.to_pcm(sig.istft(masked, len(audio), banded.signal))
+    expected = to_pcm(sig.istft(masked, len(audio), banded.signal))
     assert np.abs(sound.astype(int) - expected).max() <= 1
     assert np.abs(expected[0].astype(int) - expected[1]).max() > 100
     assert pcm.mean() > 3000 and np.abs(sound[:, 8000:].mean(1)).max() < 33  # 1e-3
@@ -321,8 +320,8 @@ def test_scratch_size_matches_the_kernel_header(tmp_path):
         check=True,
     )
     theirs = list((ctypes.c_int * len(shapes)).in_dll(ctypes.CDLL(tmp_path / "sizes.so"), "sizes"))
-    model = schema.ModelT.InitFromPackedBuf(bundle.load("enhance").model, 0)
-    prepared = [kernel_params.prepare(model, op) for op in model.subgraphs[0].operators]
+    operators = graph.read(bundle.load("enhance").model).graph.operators
+    prepared = [kernel_params.prepare(op) for op in operators]
     step = next(p for p in prepared if isinstance(p, kernel_params.Lstm))
     assert [
         dataclasses.replace(step, batch=b, inputs=i, units=u).scratch_bytes for b, i, u in shapes
@@ -346,21 +345,21 @@ def test_memory_plan_does_not_overlap_live_buffers(random):
             )
             assert sum(b.size for b in alive) <= total
         assert all(
-            b.offset % c_source.ALIGNMENT == 0 and b.offset + b.size <= total for b in buffers
+            b.offset % planner.ALIGNMENT == 0 and b.offset + b.size <= total for b in buffers
         )
         assert total < sum(b.size for b in buffers)
 
 
 def test_operator_without_a_kernel_is_reported(tmp_path):
     opened = bundle.load("enhance")
-    model = schema.ModelT.InitFromPackedBuf(opened.model, 0)
-    code = next(c for c in model.operatorCodes if counts.operator_name(c) == "LOGISTIC")
-    code.builtinCode = schema.BuiltinOperator.HARD_SWISH
-    code.deprecatedBuiltinCode = schema.BuiltinOperator.HARD_SWISH
-    builder = flatbuffers.Builder(1 << 17)
-    builder.Finish(model.Pack(builder), b"TFL3")
+    model = graph.read(opened.model)
+    network = model.graph
+    network.operators = [
+        graph.operator("HARD_SWISH", op.inputs, op.outputs) if op.name == "LOGISTIC" else op
+        for op in network.operators
+    ]
     with pytest.raises(UserError, match="HARD_SWISH has no kernel.*FULLY_CONNECTED"):
         c_source.compile_bundle(
-            dataclasses.replace(opened, model=bytes(builder.Output())), tmp_path / "c"
+            dataclasses.replace(opened, model=graph.write(model)), tmp_path / "c"
         )
     assert not (tmp_path / "c").exists()

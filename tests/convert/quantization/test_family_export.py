@@ -83,7 +83,7 @@ def lstm_model(layer):
         def __call__(self, x):
             return tf.reshape(layer(tf.reshape(x, [3, 4, 8])), [3, -1])
 
-    return ptq._converter(Model(layer.weights), shape=(1, 96)).convert()
+    return export._converter(Model(layer.weights), shape=(1, 96)).convert()
 
 
 def test_plain_blstm_keeps_state_and_inspect_reports_it(random, tmp_path):

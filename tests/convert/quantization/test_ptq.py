@@ -11,7 +11,7 @@ from ai_edge_litert import schema_py_generated as schema
 
 from convert import bundle
 from convert.quantization import export
-from convert.tflite import counts, runtimes
+from convert.tflite import counts, graph, runtimes
 from convert.verify import inspection
 from groupcomm.errors import UserError
 from groupcomm.files import sha256
@@ -105,16 +105,13 @@ def test_group_state_resets_every_hop(opened, kind):
         return
     # In these runtimes, setting the tensor by hand gives the same result.
     runtime = kind(carrying(opened.model))
-    model = schema.ModelT.InitFromPackedBuf(carrying(opened.model), 0)
-    group_lstms = [
-        op for op in model.subgraphs[0].operators if counts.sequence_steps(model, op) > 1
-    ]
+    operators = graph.read(carrying(opened.model)).graph.operators
+    group_lstms = [op for op in operators if isinstance(op, graph.Lstm) and op.steps > 1]
     by_hand = []
     for frame in features:
-        for state in (state for op in group_lstms for state in op.inputs[18:20]):
-            zero = model.subgraphs[0].tensors[state].quantization.zeroPoint[0]
+        for state in (state for op in group_lstms for state in op.states):
             runtime._interpreter.set_tensor(
-                state, np.full_like(runtime._interpreter.get_tensor(state), zero)
+                state.index, np.full(state.shape, state.zero_point, state.dtype)
             )
         by_hand.append(runtime(frame[None])[0])
     np.testing.assert_array_equal(by_hand, masks)
@@ -135,8 +132,8 @@ def test_bundle_with_persistent_group_state_is_rejected(opened, tmp_path):
 
 
 def test_inspect_reports_how_group_state_is_handled(opened):
-    carries, streams = inspection._notes(carrying(opened.model))
+    carries, streams = inspection._notes(graph.read(carrying(opened.model)))
     assert carries == f"4 LSTMs {inspection.CARRIES_OVER_SEQUENCES}" and streams.startswith(
         "state of 2 LSTMs"
     )
-    assert inspection._notes(opened.model) == [f"4 LSTMs {inspection.SET_BY_OPERATORS}", streams]
+    assert inspection._notes(graph.read(opened.model)) == [f"4 LSTMs {inspection.SET_BY_OPERATORS}", streams]

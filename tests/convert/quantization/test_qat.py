@@ -5,11 +5,10 @@ import json
 import numpy as np
 import pytest
 import tensorflow as tf
-from ai_edge_litert import schema_py_generated as schema
 
 from convert import bundle
 from convert.quantization import export, ptq, qat, quantizer
-from convert.tflite import counts, runtimes
+from convert.tflite import graph, runtimes
 from groupcomm.errors import UserError
 from tests.helpers.cli import groupcomm, ok
 from tests.helpers.streaming_models import NETS, run, snr
@@ -40,7 +39,7 @@ def network(request, tmp_path_factory):
 
 def input_index(trained) -> int:
     """Return the index of the tensor of the features."""
-    return int(schema.ModelT.InitFromPackedBuf(export.to_float(trained), 0).subgraphs[0].inputs[0])
+    return graph.read(export.to_float(trained)).graph.inputs[0].index
 
 
 @pytest.mark.parametrize("weights", [8, 4])
@@ -51,8 +50,8 @@ def test_rounding_matches_tflm(network, random, weights):
     """
     trained, ranges = network
     features = random.uniform(0, 1, (HOPS, trained.net.signal.n_features)).astype(np.float32)
-    scale, zero_point = quantizer.scale_of(*ranges[input_index(trained)])
-    inputs = ptq.dequantize(ptq.quantize(features, scale, zero_point), scale, zero_point)
+    scale = quantizer.scale_of(*ranges[input_index(trained)])
+    inputs = scale.dequantize(scale.quantize(features))
     exact, _ = run(
         runtimes.Tflm,
         quantizer.quantize(export.to_float(trained), ranges, is_16x8=False, weights=weights),
@@ -136,34 +135,20 @@ def test_four_bit_weights(network, tmp_path):
     checkpoint.save(tmp_path / "net", trained.name, trained.net, fake.metadata(), trained.model())
     written = bundle.write(checkpoint.load(str(tmp_path / "net")), tmp_path / "bundle")
     assert written.description["quantization"]["weights"] == 4
-    four = schema.ModelT.InitFromPackedBuf(written.model, 0)
-    eight = schema.ModelT.InitFromPackedBuf(
-        bundle.write(trained, tmp_path / "eight", method="percentile").model, 0
-    )
+    four = graph.read(written.model).graph
+    eight = graph.read(bundle.write(trained, tmp_path / "eight", method="percentile").model).graph
     matrices = 0
-    for a, b in zip(four.subgraphs[0].operators, eight.subgraphs[0].operators, strict=True):
-        if len(a.inputs) < 2 or four.subgraphs[0].tensors[a.inputs[1]].buffer == 0:
+    for a, b in zip(four.operators, eight.operators, strict=True):
+        if len(a.inputs) < 2 or a.inputs[1].data is None:
             continue
-        narrow, full = (
-            four.subgraphs[0].tensors[a.inputs[1]],
-            eight.subgraphs[0].tensors[b.inputs[1]],
-        )
-        name = counts.operator_name(four.operatorCodes[a.opcodeIndex])
-        assert (narrow.type == schema.TensorType.INT4) == (name == "FULLY_CONNECTED")
-        if name != "FULLY_CONNECTED":
+        narrow, full = a.inputs[1], b.inputs[1]
+        assert (narrow.dtype == "int4") == isinstance(a, graph.FullyConnected)
+        if not isinstance(a, graph.FullyConnected):
             continue
-        packed = np.asarray(four.buffers[narrow.buffer].data, np.uint8)
-        size = int(np.prod(narrow.shape))
-        assert len(packed) == -(-size // 2) and len(narrow.quantization.scale) == 1
-        nibbles = np.stack([packed & 15, packed >> 4], 1).ravel()[:size].astype(np.int8)
-        values = (nibbles - 16 * (nibbles > 7)).reshape(narrow.shape) * narrow.quantization.scale[0]
-        exact = (
-            np.asarray(eight.buffers[full.buffer].data, np.uint8).view(np.int8).reshape(full.shape)
-        )
-        steps = np.asarray(full.quantization.scale)[:, None]
-        assert np.all(
-            np.abs(values - exact * steps) <= 0.501 * (narrow.quantization.scale[0] + steps)
-        )
+        assert narrow.byte_size == -(-narrow.size // 2) and len(narrow.scales) == 1
+        values = narrow.data * narrow.scale
+        steps = full.scales[:, None]
+        assert np.all(np.abs(values - full.data * steps) <= 0.501 * (narrow.scale + steps))
         matrices += 1
     assert matrices > 5
 

@@ -6,7 +6,7 @@ import pytest
 from ai_edge_litert import schema_py_generated as schema
 
 from convert.quantization import calibration, quantizer
-from convert.tflite import runtimes, simulation
+from convert.tflite import graph, runtimes, simulation
 from groupcomm.errors import UserError
 from tests.helpers.streaming_models import NETS, floating, quantized, run, snr
 from tests.helpers.tflite_models import Tensor, model_of
@@ -55,8 +55,8 @@ def test_16x8_is_closer_to_float_than_int8(network):
         is_16x8: quantized(model, observed, "min-max", is_16x8=is_16x8) for is_16x8 in (False, True)
     }
     for content in made.values():  # a mask is in 0..1, whatever its observed range
-        graph = schema.ModelT.InitFromPackedBuf(content, 0).subgraphs[0]
-        given = graph.tensors[graph.outputs[0]].quantization
+        parsed = schema.ModelT.InitFromPackedBuf(content, 0).subgraphs[0]
+        given = parsed.tensors[parsed.outputs[0]].quantization
         assert (given.scale[0], given.zeroPoint[0]) == (1 / 256, -128)
     masks, exact = run(runtimes.Tflm, made[True], features)
     assert snr(masks, truth) > snr(run(runtimes.Tflm, made[False], features)[0], truth) + 3
@@ -66,15 +66,15 @@ def test_16x8_is_closer_to_float_than_int8(network):
 def test_statistics_and_scales_match_the_tensors(network):
     """Statistics equal TensorFlow Lite's values, and each integer tensor has its own range."""
     _, model, features, observed = network
-    graph = schema.ModelT.InitFromPackedBuf(model, 0).subgraphs[0]
+    parsed = schema.ModelT.InitFromPackedBuf(model, 0).subgraphs[0]
     masks = runtimes.LiteRT(model)
     masks(features[: calibration.WARM_UP])
     out = masks(features)
-    assert (observed[graph.outputs[0]].low, observed[graph.outputs[0]].high) == (
+    assert (observed[parsed.outputs[0]].low, observed[parsed.outputs[0]].high) == (
         out.min(),
         out.max(),
     )
-    seen = observed[graph.inputs[0]]
+    seen = observed[parsed.inputs[0]]
     assert (seen.low, seen.high) == (features.min(), features.max())
     np.testing.assert_array_equal(seen.values, features[:: calibration.KEEP_EVERY].ravel())
     made = schema.ModelT.InitFromPackedBuf(
@@ -106,7 +106,7 @@ def test_packed_model_is_equal_aligned_and_deduplicated(network, is_16x8):
         pytest.skip("TFLM has no GATHER of int16")
     content = quantized(model, observed, "error", is_16x8=is_16x8)
     parsed, reader = schema.ModelT.InitFromPackedBuf(content, 0), schema.Model.GetRootAs(content)
-    again = quantizer.pack(parsed)
+    again = graph.write(graph.read(content))
     assert again == content
     starts = [
         reader.Buffers(i)._tab.Vector(reader.Buffers(i)._tab.Offset(4))
@@ -159,12 +159,14 @@ def test_choose_range(random):
 
 def test_scales():
     for low, high in ((-1.0, 1.0), (0.0, 6.0), (-3.0, 0.0), (-0.01, 100.0)):
-        scale, zero = quantizer.scale_of(low, high)
+        made = quantizer.scale_of(low, high)
+        scale, zero = made.scale, made.zero_point
         assert -128 <= zero <= 127
         assert (-128 - zero) * scale == pytest.approx(low, abs=float(scale)) and (
             127 - zero
         ) * scale == pytest.approx(high, abs=float(scale))
-    assert quantizer.scale_of(-2.0, 1.0, schema.TensorType.INT16) == (np.float32(2 / 32767), 0)
+    made = quantizer.scale_of(-2.0, 1.0, "int16")
+    assert (made.scale, made.zero_point) == (np.float32(2 / 32767), 0)
     for most, power in ((1.0, -14), (0.99, -15), (0.01, -15), (15.9, -11), (16.0, -10)):
         assert quantizer.power_of_two_scale(most) == 2.0**power, most
 

@@ -9,6 +9,7 @@ from convert import bundle
 from convert.tflite import kernel_params, runtimes, simulation
 from tests.helpers.random_operators import OPERATORS, fully_connected_at_ties
 from tests.helpers.tflite_models import Official
+from tf_model.signal import to_pcm
 
 
 def difference(model: bytes, cases, change=lambda prepared: prepared) -> int:
@@ -50,7 +51,7 @@ def test_network_equals_the_official_tflm(name):
     """1,000 hops of real sound are processed in several calls, with a reset."""
     opened = bundle.load(name)
     sound = bundle.golden_pcm(1000, opened.signal.hop).astype(np.float32) / 32768
-    features = opened.quantize_features(bundle.stream_features(bundle.to_pcm(sound), opened.signal))
+    features = opened.quantize_features(bundle.stream_features(to_pcm(sound), opened.signal))
     official, simulated = runtimes.Tflm(opened.model), simulation.Simulation(opened.model)
     truth = official(features)
     pieces = np.split(features, [1, 300])

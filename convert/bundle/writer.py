@@ -13,7 +13,7 @@ import numpy as np
 
 from calibration_data import clips
 from convert.bundle.arena import smallest_arena
-from convert.bundle.load import SCHEMA, Bundle, open_folder
+from convert.bundle.reader import SCHEMA, Bundle, open_folder
 from convert.quantization import ptq
 from convert.quantization.calibration import Method
 from convert.tflite import counts, runtimes
@@ -163,7 +163,7 @@ def write(
         golden = {"pcm": ("golden_pcm.i16", pcm)}
         golden["features"] = (
             "golden_features.i8",
-            ptq.quantize(stream_features(pcm, net.signal), features.scale, features.zero_point),
+            features.quantization.quantize(stream_features(pcm, net.signal)),
         )
         golden["masks"] = ("golden_masks.i8", runtimes.Tflm(model)(golden["features"][1]))
         for golden_file, values in golden.values():

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
-from convert.quantization import ptq
 from convert.tflite import counts
+from convert.tflite.graph import Quantization
 from groupcomm.errors import UserError
 from groupcomm.files import resource, sha256
 from groupcomm.suggest import suggest
@@ -85,15 +85,18 @@ class Bundle:
             arrays.append(np.frombuffer(content, np.int8).reshape(golden["hops"], -1))
         return arrays[0], arrays[1]
 
+    def quantization(self, what: str) -> Quantization:
+        """Return the quantization of the ``"features"`` or the ``"masks"``."""
+        d = self.description[what]
+        return Quantization.of(d["scale"], d["zero_point"])
+
     def quantize_features(self, features: np.ndarray) -> np.ndarray:
         """Quantize features [shape=(hops, inputs), dtype=float32] to the model's int8."""
-        d = self.description["features"]
-        return ptq.quantize(features, d["scale"], d["zero_point"])
+        return self.quantization("features").quantize(features)
 
     def dequantize_masks(self, masks: np.ndarray) -> np.ndarray:
         """Convert masks [shape=(hops, sources * values), dtype=int8] to float32 in 0..1."""
-        d = self.description["masks"]
-        return ptq.dequantize(masks, d["scale"], d["zero_point"])
+        return self.quantization("masks").dequantize(masks)
 
 
 def names() -> list[str]:
