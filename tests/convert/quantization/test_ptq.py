@@ -136,4 +136,7 @@ def test_inspect_reports_how_group_state_is_handled(opened):
     assert carries == f"4 LSTMs {inspection.CARRIES_OVER_SEQUENCES}" and streams.startswith(
         "state of 2 LSTMs"
     )
-    assert inspection._notes(graph.read(opened.model)) == [f"4 LSTMs {inspection.SET_BY_OPERATORS}", streams]
+    assert inspection._notes(graph.read(opened.model)) == [
+        f"4 LSTMs {inspection.SET_BY_OPERATORS}",
+        streams,
+    ]
