@@ -1,7 +1,9 @@
-#include "micro/kernels/arithmetic.h"
+/* Two variants in one file: no more than a loop each. */
+#include "micro/kernels/helium.h"
 #include "micro/kernels/kernels.h"
 
-void gc_lookup_s8(const int8_t* table, int32_t count, const int8_t* in, int8_t* out) {
+void gc_lookup_s8(const int8_t* table /* (256) */, int32_t count, const int8_t* in /* (count) */,
+                  int8_t* out /* (count) */) {
 #ifdef GC_HELIUM
   int8x16_t x, y;
   __asm__ volatile(
