@@ -50,6 +50,34 @@ GC_ALWAYS_INLINE int16x8_t gc_narrow_bytes(int16x8_t x) {
   return x;
 }
 
+/* Operations in the lanes where x is negative; y in the others. GCC's intrinsics would compare and
+   move the result before they predicate one instruction. Clang has no name for the register of the
+   predicate. */
+#ifdef __clang__
+GC_ALWAYS_INLINE int16x8_t gc_negate_where_negative(int16x8_t y, int16x8_t x) {
+  return vnegq_m_s16(y, y, vcmpltq_n_s16(x, 0));
+}
+GC_ALWAYS_INLINE uint16x8_t gc_subtract_where_negative(uint16x8_t from, uint16x8_t y, int16x8_t x) {
+  return vsubq_m_u16(y, from, y, vcmpltq_n_s16(x, 0));
+}
+GC_ALWAYS_INLINE int32x4_t gc_decrement_where_negative(int32x4_t x) {
+  return vaddq_m_n_s32(x, x, -1, vcmpltq_n_s32(x, 0));
+}
+#else
+GC_ALWAYS_INLINE int16x8_t gc_negate_where_negative(int16x8_t y, int16x8_t x) {
+  __asm__("vpt.s16 lt, %q1, zr\n\tvnegt.s16 %q0, %q0" : "+w"(y) : "w"(x) : "p0");
+  return y;
+}
+GC_ALWAYS_INLINE uint16x8_t gc_subtract_where_negative(uint16x8_t from, uint16x8_t y, int16x8_t x) {
+  __asm__("vpt.s16 lt, %q1, zr\n\tvsubt.i16 %q0, %q2, %q0" : "+w"(y) : "w"(x), "w"(from) : "p0");
+  return y;
+}
+GC_ALWAYS_INLINE int32x4_t gc_decrement_where_negative(int32x4_t x) {
+  __asm__("vpt.s32 lt, %q0, zr\n\tvaddt.i32 %q0, %q0, %1" : "+w"(x) : "r"(-1) : "p0");
+  return x;
+}
+#endif
+
 /* Copies from (count) to to (count) with vector instructions. The memcpy of the C library is built
    for any core and does not use them. */
 GC_ALWAYS_INLINE void gc_copy_bytes(int8_t* to, const int8_t* from, int32_t count) {

@@ -9,6 +9,9 @@
 void gc_fully_connected_portable_s8(const gc_fully_connected* p, const int8_t* in, int8_t* out);
 void gc_fully_connected_portable_s16(const gc_fully_connected* p, const int16_t* in, int16_t* out);
 
+/* The DSP variant widens a row of at most so many inputs once for all outputs, on the stack. */
+enum { GC_BLOCK = 256 };
+
 /* At least 4 inputs. For s8 no multiplier is 0; for s16 see gc_fully_connected_is_narrow. */
 void gc_fully_connected_dsp_s8(const gc_fully_connected* p, const int8_t* in, int8_t* out);
 void gc_fully_connected_dsp_s16(const gc_fully_connected* p, const int16_t* in, int16_t* out);

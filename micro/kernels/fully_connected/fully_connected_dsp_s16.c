@@ -1,15 +1,24 @@
-#include "micro/kernels/dsp.h"
+#include "micro/kernels/dot/dot.h"
+#include "micro/kernels/fully_connected/fully_connected.h"
 
 #ifdef GC_DSP
 
 GC_DSP_OPTIMIZE
-#include "micro/kernels/fully_connected/fully_connected_dsp.h"
 
 /* Adds the products of two rows of weights, w (2, n), and two rows of int16 inputs, a (2, n); x
    holds the same inputs, interleaved by gc_interleave_halves. sums as in gc_dot_2x2. */
 static inline void gc_dot_2x2_16(const int8_t* w, const int16x2_t* x, const int16_t* a, int32_t n,
                                  int32_t sums[4]) {
   int32_t s0 = sums[0], s1 = sums[1], s2 = sums[2], s3 = sums[3], fours = n / 4;
+#ifdef __clang__ /* see gc_dot_2x2 of int8 */
+  for (; fours > 0; --fours, w += 4, x += 4) {
+    const uint32_t w0 = gc_load4(w), w1 = gc_load4(w + n);
+    s0 = __smlad(gc_odd(w0), x[2], __smlad(gc_even(w0), x[0], s0));
+    s1 = __smlad(gc_odd(w1), x[2], __smlad(gc_even(w1), x[0], s1));
+    s2 = __smlad(gc_odd(w0), x[3], __smlad(gc_even(w0), x[1], s2));
+    s3 = __smlad(gc_odd(w1), x[3], __smlad(gc_even(w1), x[1], s3));
+  }
+#else
   __asm__(
       "0:\n\t"
       "ldr r9, [%[w], %[n]]\n\t"
@@ -33,6 +42,7 @@ static inline void gc_dot_2x2_16(const int8_t* w, const int16x2_t* x, const int1
         [s3] "+r"(s3)
       : [n] "r"(n)
       : "r4", "r5", "r6", "r8", "r9", "r10", "cc", "memory");
+#endif
   for (int32_t i = n & ~3; i < n; ++i, ++w) {
     s0 += a[i] * w[0];
     s1 += a[i] * w[n];
@@ -89,7 +99,7 @@ GC_NOINLINE void gc_one_row16(const gc_fully_connected* p, const int16_t* in, in
   int32_t o = 0;
   for (const int8_t* w = p->weights; o + 4 <= outputs; o += 4, w += 4 * n) {
     int32_t s[4] = {p->bias[o], p->bias[o + 1], p->bias[o + 2], p->bias[o + 3]};
-    gc_dot_4x1(w, x, n, s);
+    gc_dot_dsp_4x1(w, x, n, s);
     for (int32_t i = 0; i < 4; ++i) out[o + i] = gc_output16(p, o + i, s[i]);
   }
   for (; o < outputs; ++o) gc_one_output16(p, o, in, out);

@@ -1,14 +1,23 @@
-#include "micro/kernels/dsp.h"
+#include "micro/kernels/dot/dot.h"
+#include "micro/kernels/fully_connected/fully_connected.h"
 
 #ifdef GC_DSP
 
 GC_DSP_OPTIMIZE
-#include "micro/kernels/fully_connected/fully_connected_dsp.h"
 
 /* Adds the products of two rows of weights, w (2, n), and two rows of inputs, a (2, n), to sums (2
    rows of inputs, 2 rows of weights). */
 static inline void gc_dot_2x2(const int8_t* w, const int8_t* a, int32_t n, int32_t sums[4]) {
   int32_t s0 = sums[0], s1 = sums[1], s2 = sums[2], s3 = sums[3], fours = n / 4;
+#ifdef __clang__ /* which keeps a register for the frame pointer: too few are left for the loop below */
+  for (; fours > 0; --fours, a += 4, w += 4) {
+    const uint32_t a0 = gc_load4(a), a1 = gc_load4(a + n), w0 = gc_load4(w), w1 = gc_load4(w + n);
+    s0 = __smlad(gc_odd(w0), gc_odd(a0), __smlad(gc_even(w0), gc_even(a0), s0));
+    s1 = __smlad(gc_odd(w1), gc_odd(a0), __smlad(gc_even(w1), gc_even(a0), s1));
+    s2 = __smlad(gc_odd(w0), gc_odd(a1), __smlad(gc_even(w0), gc_even(a1), s2));
+    s3 = __smlad(gc_odd(w1), gc_odd(a1), __smlad(gc_even(w1), gc_even(a1), s3));
+  }
+#else
   __asm__(
       "0:\n\t"
       "ldr r9, [%[a], %[n]]\n\t"
@@ -37,6 +46,7 @@ static inline void gc_dot_2x2(const int8_t* w, const int8_t* a, int32_t n, int32
         [s3] "+r"(s3)
       : [n] "r"(n)
       : "r4", "r5", "r6", "r8", "r9", "r10", "cc", "memory");
+#endif
   for (int32_t i = n % 4; i > 0; --i, ++a, ++w) {
     s0 += a[0] * w[0];
     s1 += a[0] * w[n];
@@ -93,18 +103,13 @@ GC_NOINLINE void gc_one_output(const gc_fully_connected* p, int32_t o, const int
 GC_NOINLINE void gc_one_row(const gc_fully_connected* p, const int8_t* in, int8_t* out) {
   const int32_t n = p->inputs, zero_point = p->zero_point, fours = p->outputs / 4;
   int16x2_t x[GC_BLOCK / 2] __attribute__((aligned(8)));
-  for (int32_t i = 0; i < (n & ~7); i += 4) {
-    const uint32_t four = gc_load4(in + i);
-    x[i / 2] = gc_even(four);
-    x[i / 2 + 1] = gc_odd(four);
-  }
-  for (int32_t i = n & ~7; i < n; ++i) ((int16_t*)x)[i] = in[i];
+  gc_widen(in, n, x);
   const int8_t *w = p->weights, *shift = p->shift;
   const int32_t *bias = p->bias, *multiplier = p->multiplier;
   for (int32_t i = fours; i > 0; --i, w += 4 * n) {
     int32_t s[4] = {bias[0], bias[1], bias[2], bias[3]};
     bias += 4;
-    gc_dot_4x1(w, x, n, s);
+    gc_dot_dsp_4x1(w, x, n, s);
     for (const int32_t* sum = s; sum != s + 4; ++sum) {
       const int32_t by = *shift++;
       *out++ = gc_output(*sum, gc_left(by), gc_doubled(*multiplier++), gc_right(by), zero_point);
@@ -116,8 +121,10 @@ GC_NOINLINE void gc_one_row(const gc_fully_connected* p, const int8_t* in, int8_
 void gc_fully_connected_dsp_s8(const gc_fully_connected* p, const int8_t* in, int8_t* out) {
   const int32_t even_rows = p->rows & ~1, even_outputs = p->outputs & ~1;
   for (int32_t o = 0; o < even_outputs && even_rows > 0; o += 2) gc_two_outputs(p, o, in, out);
-  for (int32_t r = 0; even_outputs < p->outputs && r < even_rows; ++r) {
-    gc_one_output(p, even_outputs, in + r * p->inputs, out + r * p->outputs);
+  if (even_outputs < p->outputs && p->outputs > 1) {
+    gc_two_outputs(p, p->outputs - 2, in, out); /* the first of them for the second time */
+  } else if (p->outputs == 1) {
+    for (int32_t r = 0; r < even_rows; ++r) gc_one_output(p, 0, in + r * p->inputs, out + r);
   }
   in += even_rows * p->inputs, out += even_rows * p->outputs;
   if (even_rows < p->rows && p->inputs <= GC_BLOCK) {

@@ -29,9 +29,7 @@ GC_ALWAYS_INLINE int32x4_t gc_output_lanes(int32x4_t sums, int32x4_t multiplier,
                                            int32_t zero_point, gc_path path) {
   int32x4_t y;
   if (path == GC_FAST_PATH) {
-    y = vqrdmulhq_s32(sums, multiplier);
-    __asm__("vpt.s32 lt, %q0, zr\n\tvaddt.i32 %q0, %q0, %1" : "+w"(y) : "r"(-1) : "p0");
-    y = vrshlq_s32(y, shift);
+    y = vrshlq_s32(gc_decrement_where_negative(vqrdmulhq_s32(sums, multiplier)), shift);
   } else {
     y = gc_rescale_lanes(sums, multiplier, vmaxq_s32(shift, vdupq_n_s32(0)),
                          vminq_s32(shift, vdupq_n_s32(0)));
@@ -67,47 +65,51 @@ GC_ALWAYS_INLINE int32x4_t gc_dot_lanes(const int8_t* w0, const int8_t* w1, cons
   return gc_lanes(s0, s1, s2, s3);
 }
 
-/* Computes outputs `from` and following of one row: x (inputs), out (outputs). */
-GC_ALWAYS_INLINE void gc_row_of(const gc_fully_connected* p, int32_t from, const int8_t* x,
-                                int8_t* out, gc_path path) {
+/* In the functions below, p begins at the first output to compute, and `outputs` is how many follow, a
+   multiple of four. `stride` is the distance of two rows of out. */
+
+/* Computes one row: x (inputs), y (outputs). */
+GC_ALWAYS_INLINE void gc_row_of(const gc_fully_connected* p, int32_t outputs, const int8_t* x,
+                                int8_t* y, gc_path path) {
   const int32_t n = p->inputs, zero_point = p->zero_point;
-  const uint32_t left = (uint32_t)(p->outputs - from), rest = left % 4;
-  const int8_t *w = p->weights + from * n, *shift = p->shift + from;
-  const int32_t *bias = p->bias + from, *multiplier = p->multiplier + from;
-  int8_t* y = out + from;
-  for (uint32_t i = left / 4; i > 0;
+  const int8_t *w = p->weights, *shift = p->shift;
+  const int32_t *bias = p->bias, *multiplier = p->multiplier;
+  for (uint32_t i = (uint32_t)outputs / 4; i > 0;
        --i, w += 4 * n, bias += 4, multiplier += 4, shift += 4, y += 4) {
     const int32x4_t sums =
         vaddq_s32(gc_dot_lanes(w, w + n, w + 2 * n, w + 3 * n, x, n), vldrwq_s32(bias));
     vstrbq_s32(y,
                gc_output_lanes(sums, vldrwq_s32(multiplier), vldrbq_s32(shift), zero_point, path));
   }
-  if (rest > 0) { /* fewer than four outputs: the last row of weights is repeated */
-    const mve_pred16_t here = vctp32q(rest);
-    const int8_t *w1 = rest > 1 ? w + n : w, *w2 = rest > 2 ? w1 + n : w1;
-    const int32x4_t sums = vaddq_s32(gc_dot_lanes(w, w1, w2, w2, x, n), vldrwq_z_s32(bias, here));
-    vstrbq_p_s32(y,
-                 gc_output_lanes(sums, vldrwq_z_s32(multiplier, here), vldrbq_z_s32(shift, here),
-                                 zero_point, path),
-                 here);
-  }
 }
-GC_NOINLINE void gc_row_fast_path(const gc_fully_connected* p, int32_t from,
-                                  const int8_t* x /* (inputs) */, int8_t* out /* (outputs) */) {
-  gc_row_of(p, from, x, out, GC_FAST_PATH);
+GC_NOINLINE void gc_row_fast_path(const gc_fully_connected* p, int32_t outputs,
+                                  const int8_t* x /* (inputs) */, int8_t* y /* (outputs) */) {
+  gc_row_of(p, outputs, x, y, GC_FAST_PATH);
 }
-GC_NOINLINE void gc_row_generic(const gc_fully_connected* p, int32_t from,
-                                const int8_t* x /* (inputs) */, int8_t* out /* (outputs) */) {
-  gc_row_of(p, from, x, out, GC_GENERIC);
+GC_NOINLINE void gc_row_generic(const gc_fully_connected* p, int32_t outputs,
+                                const int8_t* x /* (inputs) */, int8_t* y /* (outputs) */) {
+  gc_row_of(p, outputs, x, y, GC_GENERIC);
 }
 
-/* Computes the first `outputs` outputs, a multiple of four, of pairs of rows of n inputs, 16 .. 32:
-   x (rows, n), out (rows, outputs). Both rows stay in registers, as inputs 0 .. 15 and the last 16.
+/* Computes one row of fewer than four outputs: x (inputs), y (p->outputs). The last row of weights is
+   repeated. */
+GC_NOINLINE void gc_row_few_outputs(const gc_fully_connected* p, const int8_t* x, int8_t* y) {
+  const int32_t n = p->inputs, count = p->outputs;
+  const mve_pred16_t here = vctp32q((uint32_t)count);
+  const int8_t *w0 = p->weights, *w1 = count > 1 ? w0 + n : w0, *w2 = count > 2 ? w1 + n : w1;
+  const int32x4_t sums = vaddq_s32(gc_dot_lanes(w0, w1, w2, w2, x, n), vldrwq_z_s32(p->bias, here));
+  vstrbq_p_s32(y,
+               gc_output_lanes(sums, vldrwq_z_s32(p->multiplier, here),
+                               vldrbq_z_s32(p->shift, here), p->zero_point, GC_GENERIC),
+               here);
+}
+
+/* Computes pairs of rows of n inputs, 16 .. 32: x (rows, n), out (rows, stride). Both rows stay in registers, as inputs 0 .. 15 and the last 16.
    Where these overlap, the last 16 are 0 in the registers, so that the products count once. Leaves
    the last one of an odd number of rows to the caller. Every shift is to the right. */
-GC_ALWAYS_INLINE void gc_two_rows_of(const gc_fully_connected* p, int32_t outputs, const int8_t* x,
-                                     int8_t* out, int32_t n) {
-  const int32_t zero_point = p->zero_point, stride = p->outputs, last = n - 16;
+GC_ALWAYS_INLINE void gc_two_rows_of(const gc_fully_connected* p, int32_t outputs, int32_t stride,
+                                     const int8_t* x, int8_t* out, int32_t n) {
+  const int32_t zero_point = p->zero_point, last = n - 16;
   const mve_pred16_t once = (mve_pred16_t)~vctp8q((uint32_t)(32 - n));
   for (int32_t rows = p->rows; rows > 1; rows -= 2, x += 2 * n, out += 2 * stride) {
     const int8x16_t a0 = vldrbq_s8(x), b0 = vldrbq_s8(x + n);
@@ -140,24 +142,23 @@ GC_ALWAYS_INLINE void gc_two_rows_of(const gc_fully_connected* p, int32_t output
     }
   }
 }
-GC_NOINLINE void gc_two_rows(const gc_fully_connected* p, int32_t outputs,
+GC_NOINLINE void gc_two_rows(const gc_fully_connected* p, int32_t outputs, int32_t stride,
                              const int8_t* x /* (rows, 16 .. 32) */,
-                             int8_t* out /* (rows, outputs) */) {
-  gc_two_rows_of(p, outputs, x, out, p->inputs);
+                             int8_t* out /* (rows, stride) */) {
+  gc_two_rows_of(p, outputs, stride, x, out, p->inputs);
 }
 /* A constant number of inputs makes all addresses of weights constant offsets. */
-GC_NOINLINE void gc_two_rows_32(const gc_fully_connected* p, int32_t outputs,
+GC_NOINLINE void gc_two_rows_32(const gc_fully_connected* p, int32_t outputs, int32_t stride,
                                 const int8_t* x /* (rows, 32) */,
-                                int8_t* out /* (rows, outputs) */) {
-  gc_two_rows_of(p, outputs, x, out, 32);
+                                int8_t* out /* (rows, stride) */) {
+  gc_two_rows_of(p, outputs, stride, x, out, 32);
 }
 
-/* Computes the first `outputs` outputs, a multiple of four, of rows of at most 16 inputs: in (rows,
-   inputs), out (rows, outputs). The weights of four outputs stay in registers for all rows. Every
+/* Computes rows of at most 16 inputs: in (rows, inputs), out (rows, stride). The weights of four outputs stay in registers for all rows. Every
    shift is to the right. */
-GC_NOINLINE void gc_few_inputs(const gc_fully_connected* p, int32_t outputs, const int8_t* in,
-                               int8_t* out) {
-  const int32_t n = p->inputs, stride = p->outputs, zero_point = p->zero_point;
+GC_NOINLINE void gc_few_inputs(const gc_fully_connected* p, int32_t outputs, int32_t stride,
+                               const int8_t* in, int8_t* out) {
+  const int32_t n = p->inputs, zero_point = p->zero_point;
   const int8_t* w = p->weights;
   const mve_pred16_t here = vctp8q((uint32_t)n);
   for (int32_t o = 0; o < outputs; o += 4, w += 4 * n) {
@@ -185,20 +186,38 @@ GC_NOINLINE void gc_few_inputs(const gc_fully_connected* p, int32_t outputs, con
   }
 }
 
-void gc_fully_connected_helium_s8(const gc_fully_connected* p, const int8_t* in, int8_t* out) {
-  const int32_t n = p->inputs, rows = p->rows, outputs = p->outputs, fours = outputs & ~3;
-  const gc_path path = gc_all_right(p->shift, outputs) ? GC_FAST_PATH : GC_GENERIC;
-  int32_t done = 0; /* rows of which the first `fours` outputs are written */
+/* Computes all rows: in (rows, inputs), out (rows, stride). */
+static void gc_all_rows(const gc_fully_connected* p, int32_t outputs, int32_t stride,
+                        const int8_t* in, int8_t* out, gc_path path) {
+  const int32_t n = p->inputs, rows = p->rows;
+  int32_t done = 0;
   if (path == GC_FAST_PATH && n <= 16) {
-    gc_few_inputs(p, fours, in, out);
-    done = rows;
-  } else if (path == GC_FAST_PATH && n <= 32 && rows > 1) {
-    (n == 32 ? gc_two_rows_32 : gc_two_rows)(p, fours, in, out);
+    gc_few_inputs(p, outputs, stride, in, out);
+    return;
+  }
+  if (path == GC_FAST_PATH && n <= 32 && rows > 1) {
+    (n == 32 ? gc_two_rows_32 : gc_two_rows)(p, outputs, stride, in, out);
     done = rows & ~1;
   }
-  for (int32_t r = fours == outputs ? done : 0; r < rows; ++r) {
-    (path == GC_FAST_PATH ? gc_row_fast_path : gc_row_generic)(p, r < done ? fours : 0, in + r * n,
-                                                               out + r * outputs);
+  for (int32_t r = done; r < rows; ++r)
+    (path == GC_FAST_PATH ? gc_row_fast_path : gc_row_generic)(p, outputs, in + r * n,
+                                                               out + r * stride);
+}
+
+void gc_fully_connected_helium_s8(const gc_fully_connected* p, const int8_t* in, int8_t* out) {
+  const int32_t rows = p->rows, outputs = p->outputs;
+  const gc_path path = gc_all_right(p->shift, outputs) ? GC_FAST_PATH : GC_GENERIC;
+  if (outputs < 4) {
+    for (int32_t r = 0; r < rows; ++r) gc_row_few_outputs(p, in + r * p->inputs, out + r * outputs);
+  } else {
+    gc_all_rows(p, outputs & ~3, outputs, in, out, path);
+  }
+  if (outputs > 4 && outputs % 4 != 0) { /* the last four, some of them for the second time */
+    const int32_t from = outputs - 4;
+    gc_fully_connected last = *p;
+    last.weights += from * p->inputs;
+    last.bias += from, last.multiplier += from, last.shift += from;
+    gc_all_rows(&last, 4, outputs, in, out + from, path);
   }
   gc_clamp_bytes(out, rows * outputs, p->low, p->high);
 }

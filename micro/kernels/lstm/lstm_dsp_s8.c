@@ -1,4 +1,4 @@
-#include "micro/kernels/dsp.h"
+#include "micro/kernels/dot/dot.h"
 
 #ifdef GC_DSP
 
@@ -102,15 +102,6 @@ static void gc_lstm_step(const gc_lstm* p, const int8_t* in, int8_t* hidden, int
   memcpy(hidden, out, (size_t)(p->batch * units));
 }
 
-/* Widens one row of inputs or hidden state, in (count), to signed halfwords, out (count): of every
-   four, elements 0 and 2 come first, then 1 and 3. */
-static inline void gc_unpack(const int8_t* in, int32_t count, int16x2_t* out) {
-  for (const int8_t* end = in + count; in != end; in += 4, out += 2) {
-    const uint32_t four = gc_load4(in);
-    out[0] = gc_even(four), out[1] = gc_odd(four);
-  }
-}
-
 /* Computes the doubled sums of the input part or of the recurrent part of a gate, for all units of
    one row, times 2^left. w (units, count), x (count halfwords), bias (units); sums (units / 4,
    input or recurrent, 4 units), of which one part is written. */
@@ -129,13 +120,11 @@ GC_NOINLINE void gc_sums_row(const int8_t* w, const int16x2_t* x, int32_t count,
     }
     return;
   }
-  for (int32_t u = 0; u < units; ++u) {
-    int32_t sum = bias[u];
-    for (int32_t k = 0; k < count; k += 4, w += 4) {
-      const uint32_t a = gc_load4(w);
-      sum = __smlad(x[k / 2 + 1], gc_odd(a), __smlad(x[k / 2], gc_even(a), sum));
-    }
-    sums[u / 4 * 8 + u % 4] = sum * times;
+  for (const int32_t* end = bias + units; bias != end; bias += 4, w += 4 * count, sums += 8) {
+    int32_t four[4] = {bias[0], bias[1], bias[2], bias[3]};
+    gc_dot_dsp_4x1(w, x, count, four);
+    sums[0] = four[0] * times, sums[1] = four[1] * times;
+    sums[2] = four[2] * times, sums[3] = four[3] * times;
   }
 }
 
@@ -145,15 +134,15 @@ GC_NOINLINE void gc_sums_row(const int8_t* w, const int16x2_t* x, int32_t count,
 static void gc_lstm_row(const gc_lstm* p, const int8_t* in, int8_t* hidden, int16_t* cell,
                         int8_t* out, void* scratch) {
   const int32_t inputs = p->inputs, units = p->units;
-  int16x2_t *x = scratch, *h = x + inputs / 2;   /* (inputs), (units) halfwords */
-  int32_t* sums = (int32_t*)h + units / 2;       /* (units / 4, input or recurrent, 4 units) */
-  int16_t* gates = (int16_t*)(sums + 2 * units); /* (units, 4 gates) */
+  int16x2_t *x = scratch, *h = x + (inputs + 1) / 2; /* (inputs), (units) halfwords */
+  int32_t* sums = (int32_t*)h + units / 2;           /* (units / 4, input or recurrent, 4 units) */
+  int16_t* gates = (int16_t*)(sums + 2 * units);     /* (units, 4 gates) */
   const gc_lstm_gate* const all[4] = {&p->input, &p->forget, &p->cell, &p->output};
   gc_lstm pairs = *p; /* a batch of pairs of units, for gc_update_cells */
   pairs.batch = units / 2, pairs.units = 2;
   for (int32_t t = 0; t < p->steps; ++t, in += inputs, out += units) {
-    gc_unpack(in, inputs, x);
-    gc_unpack(hidden, units, h);
+    gc_widen(in, inputs, x);
+    gc_widen(hidden, units, h);
     for (int32_t g = 0; g < 4; ++g) {
       const gc_lstm_gate* q = all[g];
       gc_sums_row(q->input_weights, x, inputs, q->input_bias, units, gc_left(q->input.shift), sums);
@@ -175,7 +164,7 @@ static void gc_lstm_row(const gc_lstm* p, const int8_t* in, int8_t* hidden, int1
 
 void gc_lstm_dsp_s8(const gc_lstm* p, const int8_t* in, int8_t* hidden, int16_t* cell, int8_t* out,
                     void* scratch) {
-  if (p->batch == 1 && p->inputs % 4 == 0 && p->units % 4 == 0) {
+  if (p->batch == 1 && p->units % 4 == 0) {
     gc_lstm_row(p, in, hidden, cell, out, scratch);
     return;
   }

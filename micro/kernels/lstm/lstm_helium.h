@@ -105,8 +105,7 @@ static inline int16x8_t gc_tanh_lanes(const gc_curve* c, int16x8_t x, gc_argumen
   int16x8_t y =
       vreinterpretq_s16_u16(vrmulhq_u16(vldrhq_gather_shifted_offset_u16(c->steps, k), u));
   y = vaddq_s16(vldrhq_gather_shifted_offset_s16(c->values, k), y);
-  __asm__("vpt.s16 lt, %q1, zr\n\tvnegt.s16 %q0, %q0" : "+w"(y) : "w"(x) : "p0");
-  return y;
+  return gc_negate_where_negative(y, x);
 }
 
 /* Returns gc_logistic16(3 * x) in the same way: the product is truncated, and half of its sum with
@@ -117,8 +116,7 @@ static inline int16x8_t gc_logistic_lanes(const gc_curve* c, int16x8_t x, uint16
   const uint16x8_t u = vreinterpretq_u16_s16(vmulq_n_s16(a, c->rest));
   uint16x8_t y = vmulhq_u16(vldrhq_gather_shifted_offset_u16(c->steps, k), u);
   y = vrhaddq_u16(vldrhq_gather_shifted_offset_u16(c->values, k), y);
-  __asm__("vpt.s16 lt, %q1, zr\n\tvsubt.i16 %q0, %q2, %q0" : "+w"(y) : "w"(x), "w"(one) : "p0");
-  return vreinterpretq_s16_u16(y);
+  return vreinterpretq_s16_u16(gc_subtract_where_negative(one, y, x));
 }
 
 /* Advances a pointer. The empty asm makes the compiler use the post-increment of the load or store
@@ -204,18 +202,30 @@ static inline int gc_cells_have_fast_path(const gc_lstm* p) {
          p->cell_clip == 0 && p->tanh_shift == 0 && p->tanh_multiplier < 128;
 }
 
-/* The cells and outputs of one row, of as many units as fill no vector: on copies with eight units.
-   gates, as in gc_cells_of; cell (rest), out (rest). */
-typedef void (*gc_cells)(const gc_lstm* p, uint32_t eights, const int16_t* gates, int16_t* cell,
-                         void* out);
-GC_NOINLINE void gc_cells_rest(const gc_lstm* p, int32_t rest, gc_cells cells, const int16_t* gates,
+/* Where units are no multiple of 8, the last eight of them are computed too: units `units - 8` and
+   following, or all if there are fewer. */
+static inline int32_t gc_last_eight(int32_t units) { return units > 8 ? units - 8 : 0; }
+
+typedef void (*gc_cells)(const gc_lstm* p, uint32_t eights, const int16_t* gates,
+                         int16_t* cell /* (eights, 8) */, void* out /* (eights, 8) */);
+
+/* The cells and outputs of those of the last eight units of one row which are not updated yet. gates,
+   as in gc_cells_of; cell (units), out (units). */
+GC_NOINLINE void gc_last_cells(const gc_lstm* p, gc_cells cells, const int16_t* gates,
                                int16_t* cell, void* out, gc_outputs kind) {
-  int16_t cells_of_eight[8] = {0}, outputs_of_eight[8];
-  gc_copy_bytes((int8_t*)cells_of_eight, (const int8_t*)cell, 2 * rest);
+  const int32_t units = p->units, from = gc_last_eight(units);
+  const mve_pred16_t there = vctp16q((uint32_t)units);
+  const mve_pred16_t fresh = units < 8 ? there : (mve_pred16_t)~vctp16q((uint32_t)(8 - units % 8));
+  int16_t cells_of_eight[8], outputs_of_eight[8];
+  cell += from;
+  vstrhq_s16(cells_of_eight, vldrhq_z_s16(cell, there));
   cells(p, 1, gates, cells_of_eight, outputs_of_eight);
-  gc_copy_bytes((int8_t*)cell, (const int8_t*)cells_of_eight, 2 * rest);
-  gc_copy_bytes((int8_t*)out, (const int8_t*)outputs_of_eight,
-                kind == GC_INT16_OUTPUTS ? 2 * rest : rest);
+  vstrhq_p_s16(cell, vldrhq_s16(cells_of_eight), fresh);
+  if (kind == GC_INT16_OUTPUTS) {
+    vstrhq_p_s16((int16_t*)out + from, vldrhq_s16(outputs_of_eight), fresh);
+  } else {
+    vstrbq_p_s16((int8_t*)out + from, vldrbq_s16((const int8_t*)outputs_of_eight), fresh);
+  }
 }
 
 #endif

@@ -250,23 +250,27 @@ GC_NOINLINE void gc_cells_generic(const gc_lstm* p, uint32_t eights, const int16
   gc_cells_of(p, eights, gates, cell, out, GC_GENERIC, GC_INT8_OUTPUTS);
 }
 
-/* One gate of the units that fill no vector, units `from` and following. Their biases are copied. x
-   and h, two rows each: x0 and x1 (inputs), h0 and h1 (units). gates (64), a view of the buffer at
-   these units. */
-GC_NOINLINE void gc_gate_rest(const gc_lstm* p, const gc_lstm_gate* q,
+/* One gate of the last eight units: see gc_last_eight. Rows of the batch: x0 and x1 (inputs), h0 and
+   h1 (units). gates (64), a view of the buffer at these units. */
+GC_NOINLINE void gc_last_gate(const gc_lstm* p, const gc_lstm_gate* q,
                               gc_activate_function activate, const int8_t* x0, const int8_t* x1,
                               const int8_t* h0, const int8_t* h1, int16_t* gates) {
-  const int32_t rest = p->units % 8, from = p->units - rest;
-  gc_lstm_gate of_rest = *q;
-  int32_t biases[2][8]; /* (input or recurrent, 8) */
-  int32_t sums[GC_SUMS_OF_EIGHT];
-  gc_copy_bytes((int8_t*)biases[0], (const int8_t*)(q->input_bias + from), 4 * rest);
-  gc_copy_bytes((int8_t*)biases[1], (const int8_t*)(q->recurrent_bias + from), 4 * rest);
-  of_rest.input_bias = biases[0], of_rest.recurrent_bias = biases[1];
-  gc_sums_with_bias(q->input_weights + from * p->inputs, p->inputs, rest, x0, x1, 0, sums);
-  gc_sums_with_bias(q->recurrent_weights + from * p->units, p->units, rest, h0, h1, 0,
-                    sums + GC_SUMS_OF_PART);
-  activate(&of_rest, 1, sums, gates);
+  const int32_t inputs = p->inputs, units = p->units, from = gc_last_eight(units);
+  gc_lstm_gate last = *q;
+  int32_t sums[GC_SUMS_OF_EIGHT], biases[2][8]; /* (input or recurrent, 8) */
+  if (units > 8) {
+    last.input_bias += from, last.recurrent_bias += from;
+    gc_sums_of(inputs)(q->input_weights + from * inputs, inputs, 1, x0, x1, sums);
+    gc_sums_of(units)(q->recurrent_weights + from * units, units, 1, h0, h1,
+                      sums + GC_SUMS_OF_PART);
+  } else { /* fewer biases than a vector has lanes */
+    gc_copy_bytes((int8_t*)biases[0], (const int8_t*)q->input_bias, 4 * units);
+    gc_copy_bytes((int8_t*)biases[1], (const int8_t*)q->recurrent_bias, 4 * units);
+    last.input_bias = biases[0], last.recurrent_bias = biases[1];
+    gc_sums_with_bias(q->input_weights, inputs, units, x0, x1, 0, sums);
+    gc_sums_with_bias(q->recurrent_weights, units, units, h0, h1, 0, sums + GC_SUMS_OF_PART);
+  }
+  activate(&last, 1, sums, gates);
 }
 
 void gc_lstm_helium_s8(const gc_lstm* p, const int8_t* in, int8_t* hidden, int16_t* cell,
@@ -281,7 +285,7 @@ void gc_lstm_helium_s8(const gc_lstm* p, const int8_t* in, int8_t* hidden, int16
     activate[g] = gc_activate_of(g == 2 ? GC_TANH : GC_LOGISTIC, all[g]);
   int32_t* const sums = scratch;
   int16_t* const gates = (int16_t*)(sums + eights * GC_SUMS_OF_EIGHT);
-  int16_t* const rest_gates = gates + eights * GC_GATES_OF_EIGHT;
+  int16_t* const last_gates = gates + eights * GC_GATES_OF_EIGHT;
   for (int32_t t = 0; t < p->steps; ++t) {
     const int8_t* h = hidden;
     int16_t* c = cell;
@@ -297,13 +301,12 @@ void gc_lstm_helium_s8(const gc_lstm* p, const int8_t* in, int8_t* hidden, int16
           h_sums(q->recurrent_weights, units, eights, h, h1, sums + GC_SUMS_OF_PART);
           activate[g](q, (uint32_t)eights, sums, gates + 8 * g);
         }
-        if (rest > 0) gc_gate_rest(p, q, activate[g], in, x1, h, h1, rest_gates + 8 * g);
+        if (rest > 0) gc_last_gate(p, q, activate[g], in, x1, h, h1, last_gates + 8 * g);
       }
       for (int32_t row = 0; row <= last; ++row, c += units, out += units) {
         cells(p, (uint32_t)eights, gates + row * GC_GATES_OF_ROW, c, out);
         if (rest > 0)
-          gc_cells_rest(p, rest, cells, rest_gates + row * GC_GATES_OF_ROW, c + 8 * eights,
-                        out + 8 * eights, GC_INT8_OUTPUTS);
+          gc_last_cells(p, cells, last_gates + row * GC_GATES_OF_ROW, c, out, GC_INT8_OUTPUTS);
       }
       if (!last) in -= inputs;
     }

@@ -13,7 +13,7 @@ typedef struct {
 } gc_four_gates;
 
 /* Updates one cell, and returns its output minus the zero point. */
-static inline int32_t gc_step(const gc_lstm* p, const gc_four_gates* sums, int16_t* cell) {
+GC_NOINLINE int32_t gc_step(const gc_lstm* p, const gc_four_gates* sums, int16_t* cell) {
   const int32_t input_gate = gc_logistic16(sums->input), forget_gate = gc_logistic16(sums->forget),
                 cell_gate = gc_tanh16(sums->cell), output_gate = gc_logistic16(sums->output);
   const int32_t round = p->tanh_shift > 0 ? 1 << (p->tanh_shift - 1) : 0;

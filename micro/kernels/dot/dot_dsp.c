@@ -1,19 +1,10 @@
-/* What the DSP variants of int8 and int16 share. */
-#ifndef GROUPCOMM_MICRO_KERNELS_FULLY_CONNECTED_FULLY_CONNECTED_DSP_H_
-#define GROUPCOMM_MICRO_KERNELS_FULLY_CONNECTED_FULLY_CONNECTED_DSP_H_
-
-#include "micro/kernels/dsp.h"
-#include "micro/kernels/fully_connected/fully_connected.h"
+#include "micro/kernels/dot/dot.h"
 
 #ifdef GC_DSP
 
-/* A row of at most so many inputs is widened once for all outputs, on the stack. */
-enum { GC_BLOCK = 256 };
+GC_DSP_OPTIMIZE
 
-/* Adds the products of four rows of weights, w (4, n), and one row of inputs, x (n halfwords), to
-   sums (4). Of every four inputs, elements 0 and 2 come first, then 1 and 3; the inputs after the
-   last whole group of eight are in their original order. */
-GC_NOINLINE void gc_dot_4x1(const int8_t* w, const int16x2_t* x, int32_t n, int32_t sums[4]) {
+void gc_dot_dsp_4x1(const int8_t* w, const int16x2_t* x, int32_t n, int32_t sums[4]) {
   int32_t s0 = sums[0], s1 = sums[1], s2 = sums[2], s3 = sums[3], eights = n / 8;
   if (eights > 0) {
 #define GC_DOT_ONE(sum)                     \
@@ -46,9 +37,5 @@ GC_NOINLINE void gc_dot_4x1(const int8_t* w, const int16x2_t* x, int32_t n, int3
   }
   sums[0] = s0, sums[1] = s1, sums[2] = s2, sums[3] = s3;
 }
-#undef GC_DOT_ONE
-#undef GC_DOT_FOUR
 
 #endif
-
-#endif /* GROUPCOMM_MICRO_KERNELS_FULLY_CONNECTED_FULLY_CONNECTED_DSP_H_ */
