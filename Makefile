@@ -26,7 +26,7 @@ check-python:
 check-kernels:
 	$(CLANG_FORMAT)
 	@mkdir -p build/check
-	cc $(CHECK_FLAGS) -I. micro/kernels/*.c -o build/check/kernels_test
+	cc $(CHECK_FLAGS) -I. micro/kernels/*.c micro/kernels/*/*.c -o build/check/kernels_test
 	build/check/kernels_test
 
 check-tests:

@@ -46,6 +46,26 @@ def resource(path: str) -> Path:
     raise FileNotFoundError(f"{path}: not in {package.parent}; install groupcomm-micro again")
 
 
+def kernel_files(suffix: str, folder: Path | None = None) -> list[Path]:
+    """Return the files of the C kernels, without their test programs.
+
+    Parameters
+    ----------
+    suffix : str
+        ``.c`` or ``.h``.
+    folder : Path, optional
+        A copy of ``micro/kernels``; by default the one that the project ships.
+
+    Returns
+    -------
+    list of Path
+        Sorted.
+    """
+    folder = folder or resource("micro/kernels")
+    files = folder.rglob(f"*{suffix}")
+    return sorted(file for file in files if file.relative_to(folder).parts[0] != "test")
+
+
 def cache_dir() -> Path:
     """Return the cache folder: ``$GROUPCOMM_CACHE``, else ``~/.cache/groupcomm``.
 

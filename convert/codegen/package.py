@@ -14,21 +14,17 @@ from convert.codegen import c_source
 from convert.tflite import counts
 from groupcomm import __version__
 from groupcomm.errors import UserError
-from groupcomm.files import atomic_folder, cache_dir, resource
+from groupcomm.files import atomic_folder, cache_dir, kernel_files, resource
 
 _MICRO = resource("micro")
 _ROOT = _MICRO.parent  # of the paths in #include
 _BOARDS, _STREAM = _MICRO / "boards", _MICRO / "stream"
-_KERNELS = ("add", "copy", "fully_connected", "lookup", "lstm", "mean", "mul", "requantize")
 _HEADERS = (
     "micro/boards/package/dwt.h",
     "micro/boards/package/separator.h",
     "micro/engine/engine.h",
     "micro/engine/static_engine.h",
     "micro/engine/static_model.h",
-    "micro/kernels/arithmetic.h",
-    "micro/kernels/kernels.h",
-    "micro/kernels/tanh_table.h",
     "micro/parity/server.h",
     "micro/stream/static_stream.h",
     "micro/stream/stream.h",
@@ -204,7 +200,10 @@ def zephyr(bundle: bundles.Bundle, folder: Path) -> list[str]:
             "VERSION": [__version__],
             "NAME": [name],
             "WINDOW": [str(bundle.signal.window)],
-            "KERNELS": _KERNELS,
+            "KERNELS": [
+                file.relative_to(_MICRO / "kernels").with_suffix("").as_posix()
+                for file in kernel_files(".c")
+            ],
             "FFT": names[0],
             "FIR": names[1],
         }
@@ -389,8 +388,10 @@ def _repository(source: Path, include: Path, suffix: str, *, tflm: bundles.Bundl
     """
     for header in _HEADERS + (_TFLM_HEADERS if tflm else ()):
         _copy(_ROOT / header, include / header)
-    for kernel in _KERNELS:
-        _copy(_MICRO / "kernels" / f"{kernel}.c", source / "micro" / "kernels" / f"{kernel}.c")
+    for file in kernel_files(".h"):
+        _copy(file, include / file.relative_to(_ROOT))
+    for file in kernel_files(".c"):
+        _copy(file, source / file.relative_to(_ROOT))
     for file in _SOURCES + (_TFLM_SOURCES if tflm else ()):
         _copy(_ROOT / file, (source / file).with_suffix(suffix))
     if tflm:

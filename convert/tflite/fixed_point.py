@@ -43,7 +43,7 @@ def wrap(x):
 
 
 def rescale(x, scale: Scale):
-    """Multiply by a scale and round twice, as TFLM does: `gc_rescale` of arithmetic.h.
+    """Multiply by a scale and round twice, as TFLM does: `gc_rescale` of fixed_point.h.
 
     Parameters
     ----------

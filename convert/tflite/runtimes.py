@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from groupcomm.errors import UserError
-from groupcomm.files import resource
+from groupcomm.files import kernel_files, resource
 
 
 class Runtime:
@@ -182,7 +182,7 @@ class Static(Runtime):
     def __init__(self, source: Path, *flags: str):
         library = source.with_suffix(".so")
         micro = resource("micro")
-        sources = [source, *sorted((micro / "kernels").glob("*.c"))]
+        sources = [source, *kernel_files(".c")]
         includes = (f"-I{micro.parent}", f"-I{source.parent}")
         command = [
             "cc",

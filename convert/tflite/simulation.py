@@ -215,7 +215,7 @@ def _curve() -> tuple[np.ndarray, np.ndarray]:
     Both are [shape=(512,), dtype=int64]. No known formula rounds to TFLM's table, so it is read
     from the kernels.
     """
-    text = resource("micro/kernels/tanh_table.h").read_text()
+    text = resource("micro/kernels/tanh_table.c").read_text()
     table = text.partition("gc_tanh_table[512] = {")[2].partition("};")[0]
     points = np.array(re.findall(r"\{(-?\d+), (-?\d+)\}", table), np.int64)
     return points[:, 0], points[:, 1]

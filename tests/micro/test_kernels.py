@@ -15,7 +15,7 @@ from ai_edge_litert import schema_py_generated as schema
 from convert import bundle
 from convert.tflite import fixed_point, graph, kernel_params
 from groupcomm.errors import UserError
-from groupcomm.files import REPO
+from groupcomm.files import REPO, kernel_files
 from tests.helpers.random_operators import OPERATORS, fully_connected_at_ties
 from tests.helpers.tflite_models import (
     INT8,
@@ -48,8 +48,7 @@ def prepare(model: bytes):
 def compile_kernels(folder, *flags, sources=REPO):
     """Compile all of micro/kernels to a shared library."""
     library = folder / "kernels.so"
-    files = sorted((sources / "micro/kernels").glob("*.c"))
-    files = [f for f in files if f.name not in ("portable.c", "bodies_test.c")]
+    files = kernel_files(".c", sources / "micro/kernels")
     subprocess.run(["cc", *STRICT, *flags, f"-I{sources}", *files, "-o", library], check=True)
     return ctypes.CDLL(str(library))
 
@@ -195,73 +194,73 @@ def test_scales_are_multiplied_as_tflm_does(library):
 
 DEFECTS = {
     "ties up": (
-        "arithmetic.h",
+        "fixed_point.h",
         "  x += x >> 31;\n",
         "",
         ["FULLY_CONNECTED", "ADD", "MUL", "MEAN", "QUANTIZE", "UNIDIRECTIONAL_SEQUENCE_LSTM"],
     ),
     "ties up, int16": (
-        "arithmetic.h",
+        "fixed_point.h",
         "  x += x >> 31;\n",
         "",
         ["ADD 16", "MUL 16", "MEAN 16", "QUANTIZE 16 to 8"],
     ),
     "truncated, int16": (
-        "arithmetic.h",
+        "fixed_point.h",
         " + ((int64_t)1 << (14 - shift))",
         "",
         ["FULLY_CONNECTED 16", "UNIDIRECTIONAL_SEQUENCE_LSTM 16"],
     ),
     "upper multiplier, int16": (
-        "arithmetic.h",
+        "fixed_point.h",
         "x * (multiplier >> 16)",
         "x * (multiplier >> 17 << 1)",
         ["FULLY_CONNECTED 16"],
     ),
     "end of the curve": (
-        "lstm.c",
-        "-end, end)), 1, 32767)",
-        "-end, end)), 0, 32767)",
+        "logistic/logistic_s16.c",
+        "gc_logistic16(x), 1, 32767",
+        "gc_logistic16(x), 0, 32767",
         ["LOGISTIC 16"],
     ),
     "product truncated": (
-        "arithmetic.h",
+        "fixed_point.h",
         " * multiplier + (1 << 30)",
         " * multiplier",
         ["FULLY_CONNECTED", "MUL", "MEAN"],
     ),
     "cell state lost": (
-        "lstm.c",
-        "  (void)scratch;\n",
-        "  (void)scratch;\n  memset(cell, 0, 2 * p->batch * p->units);\n",
+        "lstm/lstm_portable_s8.c",
+        "  const int32_t units = p->units;\n",
+        "  const int32_t units = p->units;\n  memset(cell, 0, 2 * p->batch * p->units);\n",
         None,
     ),
     "hidden state lost": (
-        "lstm.c",
-        "  (void)scratch;\n",
-        "  (void)scratch;\n  memset(hidden, p->zero_point, p->batch * p->units);\n",
+        "lstm/lstm_portable_s8.c",
+        "  const int32_t units = p->units;\n",
+        "  const int32_t units = p->units;\n  memset(hidden, p->zero_point, p->batch * units);\n",
         None,
     ),
-    "negative arguments": ("lstm.c", "(x & 255) + 128 + (x >> 31)", "(x & 255) + 128", None),
+    "negative arguments": ("curve.h", "(x & 255) + 128 + (x >> 31)", "(x & 255) + 128", None),
     "gates not clamped": (
-        "lstm.c",
+        "lstm/lstm_portable_s8.c",
         "return 3 * gc_clamp16(x + h);",
         "return 3 * (int16_t)(x + h);",
         None,
     ),
     "cell state lost, int16": (
-        "lstm.c",
-        "    gc_lstm16_portable(p,",
-        "    memset(cell, 0, 2 * p->batch * p->units);\n    gc_lstm16_portable(p,",
+        "lstm/lstm_portable_s16.c",
+        "  const int32_t units = p->units;\n",
+        "  const int32_t units = p->units;\n  memset(cell, 0, 2 * p->batch * p->units);\n",
         ["UNIDIRECTIONAL_SEQUENCE_LSTM 16"],
     ),
     "cells not clamped": (
-        "lstm.c",
+        "lstm/lstm_portable.h",
         "int32_t c = gc_clamp16(kept + added);",
         "int32_t c = (int16_t)(kept + added);",
         None,
     ),
-    "not clipped": ("lstm.c", "if (p->cell_clip > 0)", "if (0)", None),
+    "not clipped": ("lstm/lstm_portable.h", "if (p->cell_clip > 0)", "if (0)", None),
 }
 
 
@@ -291,14 +290,18 @@ def test_the_comparison_detects_a_defect_in_a_kernel(defect, tmp_path):
 )
 def test_lstm_activations_equal_tflm_on_every_argument(tmp_path, name, function, factor):
     (tmp_path / "probe.c").write_text(
-        '#include "micro/kernels/lstm.c"\n'
+        '#include "micro/kernels/curve.h"\n'
+        "void probe(int32_t factor, const int16_t* in, int16_t* out);\n"
         "void probe(int32_t factor, const int16_t* in, int16_t* out) {\n"
         "  for (int32_t i = 0; i < 65536; ++i)\n"
         f"    out[i] = (int16_t)gc_{function}16(in[i] * factor);\n"
         "}\n"
     )
     subprocess.run(
-        ["cc", *STRICT, *UBSAN, f"-I{REPO}", tmp_path / "probe.c", "-o", tmp_path / "probe.so"],
+        [
+            *("cc", *STRICT, *UBSAN, f"-I{REPO}", tmp_path / "probe.c"),
+            *(REPO / "micro/kernels/tanh_table.c", "-o", tmp_path / "probe.so"),
+        ],
         check=True,
     )
     x = np.arange(-(2**15), 2**15).astype(np.int16)

@@ -1,0 +1,13 @@
+#include "micro/kernels/mul/mul.h"
+
+void gc_mul_portable_s8(const gc_mul* p, const int8_t* a, const int8_t* b, int8_t* out) {
+  for (int32_t r = 0; r < p->rows; ++r) {
+    for (int32_t c = 0; c < p->columns; ++c) {
+      const int32_t x = a[r * p->a.row + c * p->a.step] - p->a.zero_point;
+      const int32_t y = b[r * p->b.row + c * p->b.step] - p->b.zero_point;
+      const int32_t z =
+          gc_add_wrapping(gc_rescale(x * y, p->scale.multiplier, p->scale.shift), p->zero_point);
+      *out++ = (int8_t)gc_clamp(z, p->low, p->high);
+    }
+  }
+}
