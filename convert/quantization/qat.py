@@ -24,6 +24,7 @@ import numpy as np
 import tensorflow as tf
 import tf_keras as keras
 
+from convert.contract import LSTM
 from convert.quantization import export, quantizer
 from convert.tflite import counts
 from convert.tflite.schema import schema
@@ -391,7 +392,7 @@ class FakeQuantized(tf.Module):
 
     def _lstm(self, k, op, value, values, batch, frames) -> tf.Tensor:
         inputs = [int(i) for i in op.inputs]
-        hidden, cell, out = inputs[18], inputs[19], int(op.outputs[0])
+        hidden, cell, out = inputs[LSTM.hidden_state], inputs[LSTM.cell_state], int(op.outputs[0])
         x, (units, width) = value(inputs[0]), self._shape(inputs[1])
         shape = self._shape(inputs[0])
         rows, steps = (shape[1], shape[0]) if op.builtinOptions.timeMajor else (shape[0], shape[1])
@@ -408,18 +409,26 @@ class FakeQuantized(tf.Module):
             )
             begin = [tf.zeros([batch * rows, units])] * 2
         kernels, scales = zip(
-            *(self._quantize_matrix(k, value(i), by_output=False) for i in inputs[1:5]), strict=True
+            *(
+                self._quantize_matrix(k, value(i), by_output=False)
+                for i in inputs[LSTM.input_weights]
+            ),
+            strict=True,
         )
         recurrent = tf.transpose(
             tf.concat(
-                [self._quantize_matrix(k, value(i), by_output=False)[0] for i in inputs[5:9]], 0
+                [
+                    self._quantize_matrix(k, value(i), by_output=False)[0]
+                    for i in inputs[LSTM.recurrent_weights]
+                ],
+                0,
             )
         )
         each = self._scale(inputs[0])
         bias = tf.concat(
             [
                 self._quantize_bias(k, value(i), each * scale[0, 0])
-                for i, scale in zip(inputs[12:16], scales, strict=True)
+                for i, scale in zip(inputs[LSTM.biases], scales, strict=True)
             ],
             0,
         )

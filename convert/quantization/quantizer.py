@@ -16,6 +16,7 @@ import math
 import flatbuffers
 import numpy as np
 
+from convert.contract import LSTM
 from convert.quantization.calibration import Method, TensorStats, choose_range, merge
 from convert.tflite import counts
 from convert.tflite.schema import schema
@@ -116,8 +117,8 @@ def scale_groups(model: bytes) -> list[ScaleGroup]:
                 if i in leader:
                     leader[first(int(i))] = first(out)
         elif name == "UNIDIRECTIONAL_SEQUENCE_LSTM":
-            leader[first(int(op.inputs[18]))] = first(out)
-            kinds[int(op.inputs[19])] = "cell"
+            leader[first(int(op.inputs[LSTM.hidden_state]))] = first(out)
+            kinds[int(op.inputs[LSTM.cell_state])] = "cell"
         elif name in _FIXED_OUTPUT_SCALE:
             kinds[out] = name
     members: dict[int, list[int]] = {}
@@ -429,13 +430,14 @@ class _Writer:
         inputs = [int(i) for i in op.inputs]
         new = [-1] * len(inputs)
         new[0] = self._tensor(inputs[0])
-        for i in range(1, 9):
+        for i in range(LSTM.input_weights.start, LSTM.recurrent_weights.stop):
             new[i], scales = self._weights(inputs[i], by_output=False)
-            if i < 5:
-                new[11 + i] = self._bias(
-                    inputs[11 + i], np.float64(self._parameters[inputs[0]][0]) * scales
+            if i < LSTM.input_weights.stop:
+                bias = i - LSTM.input_weights.start + LSTM.biases.start
+                new[bias] = self._bias(
+                    inputs[bias], np.float64(self._parameters[inputs[0]][0]) * scales
                 )
-        for i in (18, 19):
+        for i in (LSTM.hidden_state, LSTM.cell_state):
             new[i] = self._tensor(inputs[i])
         return new
 

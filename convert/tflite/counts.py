@@ -5,6 +5,7 @@ import dataclasses
 import math
 from pathlib import Path
 
+from convert.contract import LSTM
 from convert.tflite.schema import schema
 from groupcomm.errors import UserError
 
@@ -216,7 +217,11 @@ def persistent_states(model: schema.ModelT) -> list[list[int]]:
     made, kept = set(), []
     for op in model.subgraphs[0].operators:
         kept.append(
-            [int(tensor) for tensor in op.inputs[18:20] if tensor not in made]
+            [
+                int(op.inputs[i])
+                for i in (LSTM.hidden_state, LSTM.cell_state)
+                if op.inputs[i] not in made
+            ]
             if sequence_steps(model, op)
             else []
         )
@@ -252,7 +257,8 @@ def _macs(name: str, op, tensors) -> int:
         # Inputs 1-4 are the input weights of the gates, 5-8 the recurrent weights. The first input
         # has the shape (batch, time, width), or (time, batch, width).
         steps = _size(tensors[op.inputs[0]]) // int(tensors[op.inputs[0]].shape[-1])
-        return steps * sum(_size(tensors[i]) for i in op.inputs[1:9] if i >= 0)
+        weights = [*op.inputs[LSTM.input_weights], *op.inputs[LSTM.recurrent_weights]]
+        return steps * sum(_size(tensors[i]) for i in weights if i >= 0)
     if name == "BATCH_MATMUL":
         return _size(tensors[op.outputs[0]]) * int(
             tensors[op.inputs[0]].shape[-2 if op.builtinOptions.adjX else -1]

@@ -12,6 +12,7 @@ import re
 
 import numpy as np
 
+from convert.contract import LSTM
 from convert.tflite import counts
 from convert.tflite.schema import schema
 from groupcomm.errors import UserError
@@ -458,13 +459,10 @@ def _fully_connected(op: _Operator) -> FullyConnected:
 
 
 def _lstm(op: _Operator) -> Lstm:
-    # Inputs: 0 the input; 1-4 input weights and 5-8 recurrent weights of the input, forget, cell
-    # and output gates; 9-11 peepholes; 12-15 biases; 16, 17 projection; 18 hidden state; 19 cell
-    # state; 20-23 layer normalization.
-    x, hidden, cell = op.inputs[0], op.inputs[18], op.inputs[19]
-    if any(t is not None for t in op.inputs[9:12] + op.inputs[16:18] + op.inputs[20:]) or any(
-        t is None for t in op.inputs[1:9]
-    ):
+    x, hidden, cell = (op.inputs[i] for i in (LSTM.input, LSTM.hidden_state, LSTM.cell_state))
+    absent = op.inputs[LSTM.peepholes] + op.inputs[LSTM.projection] + op.inputs[LSTM.layer_norms]
+    weights, recurrent = op.inputs[LSTM.input_weights], op.inputs[LSTM.recurrent_weights]
+    if any(t is not None for t in absent) or any(t is None for t in weights + recurrent):
         op.unsupported("it has peepholes, a projection, layer normalization or coupled gates")
     is_16x8 = op.is_16x8(x, hidden, op.output)
     if cell.type != _INT16 or cell.zero_point != 0:
@@ -479,8 +477,8 @@ def _lstm(op: _Operator) -> Lstm:
             f"it has {steps} time steps and a batch of {batch}, and time is not the first axis"
         )
     gates = [
-        _gate(op, x, hidden, op.inputs[1 + i], op.inputs[5 + i], op.inputs[12 + i], is_16x8)
-        for i in range(4)
+        _gate(op, x, hidden, *tensors, is_16x8)
+        for tensors in zip(weights, recurrent, op.inputs[LSTM.biases], strict=True)
     ]
     units, inputs = gates[0].input_weights.shape
 

@@ -6,14 +6,13 @@ passes from hop to hop, processes them one after the other. Every function takes
 """
 
 import functools
-import re
 
 import numpy as np
 
+from convert import contract
 from convert.tflite import kernel_params, runtimes
 from convert.tflite.kernel_params import rescale, wrap
 from convert.tflite.schema import schema
-from groupcomm.files import resource
 
 _DTYPES = {
     schema.TensorType.INT8: np.int8,
@@ -113,7 +112,7 @@ class Simulation(runtimes.Runtime):
         The state passes from hop to hop, unless earlier operators write it: then each hop starts
         from what they wrote.
         """
-        hidden, cell = op.inputs[18], op.inputs[19]
+        hidden, cell = op.inputs[contract.LSTM.hidden_state], op.inputs[contract.LSTM.cell_state]
         x = x.reshape(len(x), p.steps, p.batch, p.inputs)
         if hidden in values:
             start = (values[i].reshape(-1, p.units) for i in (hidden, cell))
@@ -235,15 +234,9 @@ def copy(
 
 @functools.cache
 def _curve() -> tuple[np.ndarray, np.ndarray]:
-    """Return tanh(k / 48) * 2^15 for k in -256..255, and the difference to the next entry.
-
-    Both are [shape=(512,), dtype=int64]. No known formula rounds to TFLM's table, so it is read
-    from the kernels.
-    """
-    text = resource("micro/kernels/tanh_table.h").read_text()
-    table = text.partition("gc_tanh_table[512] = {")[2].partition("};")[0]
-    points = np.array(re.findall(r"\{(-?\d+), (-?\d+)\}", table), np.int64)
-    return points[:, 0], points[:, 1]
+    """Return the columns of `contract.tanh_table`, each [shape=(512,), dtype=int64]."""
+    values, steps = contract.tanh_table().T
+    return values, steps
 
 
 def _point(k: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -8,6 +8,7 @@ import flatbuffers
 import numpy as np
 
 from convert import bundle as bundles
+from convert.contract import LSTM
 from convert.tflite import counts
 from convert.tflite.schema import schema
 from groupcomm.console import quiet
@@ -128,7 +129,7 @@ def _begins_from_zero(model, op) -> bool:
 
     There, the last feature closes the input and the forget gates.
     """
-    gates = [model.subgraphs[0].tensors[i] for i in op.inputs[1:3]]
+    gates = [model.subgraphs[0].tensors[i] for i in op.inputs[LSTM.input_weights][:2]]
     if any(gate.type != schema.TensorType.FLOAT32 for gate in gates):
         return False
     weights = [

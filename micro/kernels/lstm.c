@@ -2,7 +2,7 @@
 
 #include "micro/kernels/arithmetic.h"
 #include "micro/kernels/kernels.h"
-#include "micro/kernels/tanh_table.h"
+#include "micro/contract/tanh_table.h"
 
 /* In all functions of this file, unless a comment says otherwise: in (batch, inputs), hidden
    (batch, units), cell (batch, units), out (batch, units); in functions of one unit or row, in and
