@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+from convert.contract import MAX_ARENA_BYTES
 from groupcomm.errors import UserError
 
 # Prints the smallest arena, or 0 if none fits. A child process tries each size.
@@ -57,7 +58,7 @@ def smallest_arena(model: Path) -> int:
     UserError
         When the model does not run in 16 MiB.
     """
-    command = [sys.executable, "-c", _SEARCH_ARENA, str(model), str(2**24)]
+    command = [sys.executable, "-c", _SEARCH_ARENA, str(model), str(MAX_ARENA_BYTES)]
     arena = int(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
     if not arena:
         raise UserError(

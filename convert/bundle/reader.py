@@ -9,6 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
+from convert import contract
+from convert.contract import SCHEMA
 from convert.tflite import counts
 from convert.tflite.graph import Quantization
 from groupcomm.errors import UserError
@@ -17,7 +19,6 @@ from groupcomm.suggest import suggest
 from tf_model import signal as sig
 
 BUNDLES = resource("convert/bundles")
-SCHEMA = 2
 
 
 @dataclasses.dataclass(frozen=True)
@@ -151,6 +152,8 @@ def open_folder(folder: Path) -> Bundle:
                 f"{file}: schema {d['schema']}, this program reads {SCHEMA}; "
                 "run `groupcomm convert` again"
             )
+        if wrong := contract.problem(d):
+            raise UserError(f"{file}: {wrong}; convert the network again")
         model = folder / d["model"]["file"]
         if not model.is_file():
             raise UserError(f"{model}: missing; convert the network again with `groupcomm convert`")
@@ -167,19 +170,10 @@ def open_folder(folder: Path) -> Bundle:
             )
         bundle = Bundle(folder, d, content)
         rate = d["signal"]["sample_rate"]
-        if (
-            not isinstance(rate, int)
-            or rate < 1
-            or not isinstance(d["sources"], int)
-            or d["sources"] < 1
-        ):
+        if rate < 1 or d["sources"] < 1:
             raise UserError(
-                f"{file}: sample_rate {rate!r} or sources {d['sources']!r} is not a positive "
-                "number; convert the network again"
-            )
-        if not isinstance(d["name"], str) or not isinstance(d["checkpoint_sha256"], str):
-            raise UserError(
-                f"{file}: name or checkpoint_sha256 is not a string; convert the network again"
+                f"{file}: sample_rate {rate} or sources {d['sources']} is not a positive number; "
+                "convert the network again"
             )
         for key, count in (
             ("features", bundle.signal.n_features),

@@ -10,6 +10,7 @@ import tempfile
 from pathlib import Path
 
 from convert import bundle as bundles
+from convert import contract
 from convert.codegen import c_source
 from convert.tflite import counts
 from groupcomm import __version__
@@ -20,18 +21,21 @@ _MICRO = resource("micro")
 _ROOT = _MICRO.parent  # of the paths in #include
 _BOARDS, _STREAM = _MICRO / "boards", _MICRO / "stream"
 _HEADERS = (
+    "micro/contract/bundle_fields.h",
+    "micro/contract/static_model.h",
+    "micro/contract/tanh_table.h",
     "micro/boards/package/dwt.h",
     "micro/boards/package/separator.h",
     "micro/engine/engine.h",
     "micro/engine/static_engine.h",
-    "micro/engine/static_model.h",
     "micro/parity/server.h",
-    "micro/stream/static_stream.h",
     "micro/stream/stream.h",
 )
 _SOURCES = ("micro/boards/package/separator.cc", "micro/parity/server.cc")
-_TFLM_HEADERS = tuple(
-    f"micro/engine/{name}.h" for name in ("operators", "tflm", "tflm_engine", "tflm_kernels")
+_TFLM_HEADERS = (
+    "micro/contract/lstm_inputs.h",
+    "micro/contract/operators.h",
+    *(f"micro/engine/{name}.h" for name in ("operators", "tflm", "tflm_engine", "tflm_kernels")),
 )
 _TFLM_SOURCES = ("micro/engine/tflm_engine.cc", "micro/engine/tflm_kernels.cc")
 _OPERATORS = "micro/engine/operators.cc"
@@ -74,17 +78,7 @@ _NETWORK = """/* The network of this package, written by `groupcomm package`. */
 #include "{name}.h"
 
 #define GROUPCOMM_NETWORK groupcomm_{name}
-#define GROUPCOMM_NETWORK_MEMORY_BYTES GROUPCOMM_{upper}_MEMORY_BYTES
-#define GROUPCOMM_SAMPLE_RATE {rate}
-#define GROUPCOMM_WINDOW {window}
-#define GROUPCOMM_HOP {hop}
-#define GROUPCOMM_SOURCES {sources}
-#define GROUPCOMM_BANDS {bands}
-#define GROUPCOMM_POOL {pool}
-#define GROUPCOMM_NEIGHBOURS {neighbours}
-#define GROUPCOMM_DC_KEPT {dc_kept}
-#define GROUPCOMM_INPUTS {inputs}
-#define GROUPCOMM_OUTPUTS {outputs}
+{sizes}
 {tflm}
 #endif
 """
@@ -348,7 +342,6 @@ def _network(
 
     They are NAME.c, NAME.h and groupcomm_network.h, and with TFLM the model as NAME_tflite.c.
     """
-    signal = bundle.signal
     written = c_source.compile_bundle(bundle, source)
     name = written["name"]
     (source / f"{name}.c").write_text(first + (source / f"{name}.c").read_text())
@@ -368,15 +361,12 @@ def _network(
         declaration = "_Alignas(16) const unsigned char groupcomm_tflite[GROUPCOMM_TFLITE_BYTES]"
         array = f"{declaration} = {{\n{values}}};\n"
         (source / f"{name}_tflite.c").write_text(f'#include "groupcomm_network.h"\n\n{array}')
-    sizes = {key: getattr(signal, key) for key in ("window", "hop", "bands", "pool", "neighbours")}
-    sizes["inputs"] = signal.n_features
-    sizes |= {
-        "rate": signal.sample_rate,
-        "sources": bundle.sources,
-        "outputs": bundle.sources * signal.n_values,
-    }
-    sizes["dc_kept"] = c_source.c_float(signal.dc_decay)
-    text = _NETWORK.format(name=name, upper=name.upper(), tflm=of_tflm, **sizes)
+    upper = name.upper()
+    sizes = "\n".join(
+        f"#define GROUPCOMM_{'NETWORK_' * (size == 'MEMORY_BYTES')}{size} GROUPCOMM_{upper}_{size}"
+        for size in written["sizes"]
+    )
+    text = _NETWORK.format(name=name, sizes=sizes, tflm=of_tflm)
     (include / "groupcomm_network.h").write_text(first + text)
     return name
 
@@ -395,10 +385,9 @@ def _repository(source: Path, include: Path, suffix: str, *, tflm: bundles.Bundl
     for file in _SOURCES + (_TFLM_SOURCES if tflm else ()):
         _copy(_ROOT / file, (source / file).with_suffix(suffix))
     if tflm:
-        methods = dict(
-            re.findall(r"X\((\w+), (\w+)\)", (_MICRO / "engine" / "operators.h").read_text())
+        used = " ".join(
+            f"X({operator}, {contract.OPERATORS[operator]})" for operator in _operators(tflm)
         )
-        used = " ".join(f"X({operator}, {methods[operator]})" for operator in _operators(tflm))
         _copy(
             _ROOT / _OPERATORS,
             (source / _OPERATORS).with_suffix(suffix),

@@ -127,7 +127,11 @@ def bench(bundle: bundles.Bundle, board: str, *, portable: bool = False) -> dict
         "stack": described["stack_used"],
     }
     operators = _operators(
-        model.graph_ops, Path(f"{program}.elf"), folder / f"{written['name']}.c", counted["within"]
+        model.graph_ops,
+        Path(f"{program}.elf"),
+        f"{written['name']}.c",
+        written["operator_lines"],
+        counted["within"],
     )
     flash = _flash(Path(f"{program}.elf"), written["weight_bytes"])
     figures = {
@@ -250,21 +254,24 @@ def bench_host(bundle: bundles.Bundle) -> dict:
 
 
 def _operators(
-    graph_ops: tuple[counts.GraphOp, ...], elf: Path, source: Path, within: dict[str, int]
+    graph_ops: tuple[counts.GraphOp, ...],
+    elf: Path,
+    source: str,
+    operator_lines: list[tuple[int, int] | None],
+    within: dict[str, int],
 ) -> list[dict]:
     """Attribute instructions to operators.
 
     ``within`` has the instructions by address in the function that calls all kernels (see
-    counter.c). By the line numbers in the ELF file, an address belongs to a line of the C file. A
-    line belongs to the operator in the comment above it.
+    counter.c). By the line numbers in the ELF file, an address belongs to a line of the C file
+    ``source``, and a line to an operator.
     """
-    owner, owners = None, {}
-    for number, line in enumerate(source.read_text().splitlines(), 1):
-        if comment := re.match(r"  /\* (\d+) [A-Z]", line):
-            owner = int(comment[1])
-        elif line == "}":
-            owner = None
-        owners[f"{source.name}:{number}"] = owner
+    owners = {
+        f"{source}:{line}": owner
+        for owner, lines in enumerate(operator_lines)
+        if lines
+        for line in range(lines[0], lines[1] + 1)
+    }
     listed = "\n".join(within)
     done = subprocess.run(
         ["arm-none-eabi-addr2line", "-s", "-e", elf],

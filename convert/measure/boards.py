@@ -1,13 +1,13 @@
-"""Boards, as listed in micro/boards/boards.toml."""
+"""Boards, as listed in micro/contract/boards.toml."""
 
 import dataclasses
 import tomllib
 
+from convert import contract
 from groupcomm.errors import UserError
-from groupcomm.files import resource
 from groupcomm.suggest import suggest
 
-FILE = resource("micro/boards/boards.toml")
+FILE = contract.FOLDER / "boards.toml"
 
 
 @dataclasses.dataclass(frozen=True)

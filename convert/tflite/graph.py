@@ -10,7 +10,6 @@ read and written unchanged.
 from __future__ import annotations
 
 import dataclasses
-import enum
 import math
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -19,6 +18,7 @@ from typing import Any, ClassVar
 import flatbuffers
 import numpy as np
 
+from convert.contract import LSTM
 from convert.tflite.schema import schema
 from groupcomm.errors import UserError
 
@@ -292,26 +292,6 @@ class BatchMatmul(Operator):
     transposes_a = _Option("adjX", False)
 
 
-class LstmInput(enum.IntEnum):
-    """Positions of the inputs of UNIDIRECTIONAL_SEQUENCE_LSTM.
-
-    Four inputs in a row are those of the input, forget, cell and output gates; of three, the cell
-    gate has none.
-    """
-
-    INPUT = 0
-    INPUT_WEIGHTS = 1
-    RECURRENT_WEIGHTS = 5
-    PEEPHOLES = 9
-    BIASES = 12
-    PROJECTION_WEIGHTS = 16
-    PROJECTION_BIAS = 17
-    HIDDEN_STATE = 18
-    CELL_STATE = 19
-    LAYER_NORM = 20
-    COUNT = 24
-
-
 @dataclasses.dataclass(frozen=True)
 class LstmGate:
     """The constants of one gate of an LSTM.
@@ -351,7 +331,7 @@ class Lstm(Operator):
     NAMES = ("UNIDIRECTIONAL_SEQUENCE_LSTM",)
     GATES: ClassVar[tuple[str, ...]] = ("input", "forget", "cell", "output")
 
-    input = _Field(LstmInput.INPUT)
+    input = _Field(LSTM.input)
     time_major = _Option("timeMajor", False)
     cell_clip = _Option("cellClip", 0.0)
 
@@ -360,18 +340,17 @@ class Lstm(Operator):
         like: Lstm, x: Tensor, gates: list[LstmGate], state: LstmState, output: Tensor, **changes
     ) -> Lstm:
         """Return the same operator with other tensors, and without optional ones."""
-        inputs: list[Tensor | None] = [None] * LstmInput.COUNT
-        inputs[LstmInput.INPUT] = x
-        for i, gate in enumerate(gates):
-            inputs[LstmInput.INPUT_WEIGHTS + i] = gate.weights
-            inputs[LstmInput.RECURRENT_WEIGHTS + i] = gate.recurrent
-            inputs[LstmInput.BIASES + i] = gate.bias
-        inputs[LstmInput.HIDDEN_STATE], inputs[LstmInput.CELL_STATE] = state.hidden, state.cell
+        inputs: list[Tensor | None] = [None] * len(like.inputs)
+        inputs[LSTM.input] = x
+        inputs[LSTM.input_weights] = [gate.weights for gate in gates]
+        inputs[LSTM.recurrent_weights] = [gate.recurrent for gate in gates]
+        inputs[LSTM.biases] = [gate.bias for gate in gates]
+        inputs[LSTM.hidden_state], inputs[LSTM.cell_state] = state.hidden, state.cell
         return dataclasses.replace(like, inputs=inputs, outputs=[output], **changes)
 
     def _gate(self, i: int) -> LstmGate:
-        firsts = (LstmInput.INPUT_WEIGHTS, LstmInput.RECURRENT_WEIGHTS, LstmInput.BIASES)
-        return LstmGate(*(self.inputs[first + i] for first in firsts))
+        kinds = (LSTM.input_weights, LSTM.recurrent_weights, LSTM.biases)
+        return LstmGate(*(self.inputs[kind][i] for kind in kinds))
 
     @property
     def input_gate(self) -> LstmGate:
@@ -401,17 +380,14 @@ class Lstm(Operator):
     @property
     def has_optional_parts(self) -> bool:
         """Whether it has peepholes, a projection or layer normalization."""
-        optional = (
-            self.inputs[LstmInput.PEEPHOLES : LstmInput.BIASES]
-            + self.inputs[LstmInput.PROJECTION_WEIGHTS : LstmInput.HIDDEN_STATE]
-            + self.inputs[LstmInput.LAYER_NORM :]
-        )
+        kinds = (LSTM.peepholes, LSTM.projection, LSTM.layer_norms)
+        optional = [t for kind in kinds for t in self.inputs[kind]]
         return any(t is not None for t in optional)
 
     @property
     def state(self) -> LstmState:
         """The hidden state and the cells."""
-        return LstmState(self.inputs[LstmInput.HIDDEN_STATE], self.inputs[LstmInput.CELL_STATE])
+        return LstmState(self.inputs[LSTM.hidden_state], self.inputs[LSTM.cell_state])
 
     @property
     def states(self) -> tuple[Tensor, ...]:
@@ -728,7 +704,7 @@ class _Reader:
                     extra=_extra(op, _OPERATOR_EXTRA),
                 )
             )
-            if isinstance(operators[-1], Lstm) and len(operators[-1].inputs) < LstmInput.LAYER_NORM:
+            if isinstance(operators[-1], Lstm) and len(operators[-1].inputs) <= LSTM.cell_state:
                 raise _Damage(f"{name} has {len(operators[-1].inputs)} inputs")
         return Graph(
             found(parsed.inputs, "input of the graph"),

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from convert import contract
 from groupcomm.errors import UserError
 from groupcomm.files import kernel_files, resource
 
@@ -131,31 +132,30 @@ class _Quantization(ctypes.Structure):
     _fields_ = [("scale", ctypes.c_float), ("zero_point", ctypes.c_int32)]
 
 
-class _Model(ctypes.Structure):
-    """The struct gc_model of micro/engine/static_model.h."""
+_CTYPES = {
+    "float": ctypes.c_float,
+    "int32_t": ctypes.c_int32,
+    "uint32_t": ctypes.c_uint32,
+    "const char*": ctypes.c_char_p,
+    "const float*": ctypes.POINTER(ctypes.c_float),
+    "const int32_t*": ctypes.POINTER(ctypes.c_int32),
+    "gc_quantization": _Quantization,
+}
 
-    _fields_ = [
-        ("name", ctypes.c_char_p),
-        ("model_crc32", ctypes.c_uint32),
-        ("window", ctypes.c_int32),
-        ("hop", ctypes.c_int32),
-        ("sources", ctypes.c_int32),
-        ("exponent", ctypes.c_float),
-        ("features", _Quantization),
-        ("masks", _Quantization),
-        ("kept", ctypes.c_float),
-        ("bands", ctypes.c_int32),
-        ("pool", ctypes.c_int32),
-        ("neighbours", ctypes.c_int32),
-        ("dc_kept", ctypes.c_float),
-        ("analysis", ctypes.POINTER(ctypes.c_float)),
-        ("steps", ctypes.POINTER(ctypes.c_int32)),
-        ("inputs", ctypes.c_int32),
-        ("outputs", ctypes.c_int32),
-        ("memory_bytes", ctypes.c_uint32),
-        ("reset", ctypes.CFUNCTYPE(None, ctypes.c_void_p)),
-        ("run", ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p)),
-    ]
+
+def _struct(name: str, fields: list[contract.Field]) -> type[ctypes.Structure]:
+    """Return the ctypes form of a struct of `micro/contract/static_model.h`."""
+
+    def ctype(c: str):
+        if "(*)" in c:  # a function of pointers
+            return ctypes.CFUNCTYPE(None, *[ctypes.c_void_p] * (c.count(",") + 1))
+        return _CTYPES[c]
+
+    return type(name, (ctypes.Structure,), {"_fields_": [(f.name, ctype(f.type)) for f in fields]})
+
+
+_CTYPES["gc_signal_path"] = _struct("SignalPath", contract.SIGNAL_PATH)
+_Model = _struct("Model", contract.MODEL)
 
 
 class Static(Runtime):

@@ -6,14 +6,13 @@ passes from hop to hop, processes them one after the other. Every function takes
 """
 
 import functools
-import re
 
 import numpy as np
 
+from convert import contract
 from convert.tflite import graph, kernel_params, runtimes
 from convert.tflite.fixed_point import Scale, rescale, wrap
 from convert.tflite.graph import Tensor
-from groupcomm.files import resource
 
 
 class Simulation(runtimes.Runtime):
@@ -210,15 +209,9 @@ def copy(
 
 @functools.cache
 def _curve() -> tuple[np.ndarray, np.ndarray]:
-    """Return tanh(k / 48) * 2^15 for k in -256..255, and the difference to the next entry.
-
-    Both are [shape=(512,), dtype=int64]. No known formula rounds to TFLM's table, so it is read
-    from the kernels.
-    """
-    text = resource("micro/kernels/tanh_table.c").read_text()
-    table = text.partition("gc_tanh_table[512] = {")[2].partition("};")[0]
-    points = np.array(re.findall(r"\{(-?\d+), (-?\d+)\}", table), np.int64)
-    return points[:, 0], points[:, 1]
+    """Return the columns of `contract.tanh_table`, each [shape=(512,), dtype=int64]."""
+    values, steps = contract.tanh_table().T
+    return values, steps
 
 
 def _point(k: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

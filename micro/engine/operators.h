@@ -1,41 +1,9 @@
 // The operators that an engine offers to the interpreter: only those that the bundle names.
 #pragma once
 
+#include "micro/contract/operators.h"
 #include "micro/engine/tflm.h"
 #include "micro/engine/tflm_kernels.h"
-
-// X(name in the schema and in bundle.json, name in MicroMutableOpResolver). In a build from source,
-// each of them is linked into the program. Define a shorter list before the build where flash is
-// limited.
-#ifndef GROUPCOMM_OPERATORS
-#define GROUPCOMM_OPERATORS(X)                                \
-  X(ADD, Add)                                                 \
-  X(CONCATENATION, Concatenation)                             \
-  X(CONV_2D, Conv2D)                                          \
-  X(DEPTHWISE_CONV_2D, DepthwiseConv2D)                       \
-  X(DEQUANTIZE, Dequantize)                                   \
-  X(EXPAND_DIMS, ExpandDims)                                  \
-  X(FULLY_CONNECTED, FullyConnected)                          \
-  X(GATHER, Gather)                                           \
-  X(LOGISTIC, Logistic)                                       \
-  X(MEAN, Mean)                                               \
-  X(MUL, Mul)                                                 \
-  X(PACK, Pack)                                               \
-  X(PAD, Pad)                                                 \
-  X(PRELU, Prelu)                                             \
-  X(QUANTIZE, Quantize)                                       \
-  X(RELU, Relu)                                               \
-  X(RESHAPE, Reshape)                                         \
-  X(SPLIT, Split)                                             \
-  X(SQUEEZE, Squeeze)                                         \
-  X(STRIDED_SLICE, StridedSlice)                              \
-  X(SUB, Sub)                                                 \
-  X(SUM, Sum)                                                 \
-  X(TANH, Tanh)                                               \
-  X(TRANSPOSE, Transpose)                                     \
-  X(UNIDIRECTIONAL_SEQUENCE_LSTM, UnidirectionalSequenceLSTM) \
-  X(UNPACK, Unpack)
-#endif
 
 namespace groupcomm {
 

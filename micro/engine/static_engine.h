@@ -5,7 +5,7 @@
 #include <cstdint>
 
 #include "micro/engine/engine.h"
-#include "micro/engine/static_model.h"
+#include "micro/contract/static_model.h"
 
 namespace groupcomm {
 

@@ -20,22 +20,24 @@ Status TflmEngine::Fail(Status status, const char* format, ...) {
   return status;
 }
 
-Status TflmEngine::Check(const char* name, const tflm::Tensor* tensor, const TensorSpec& spec) {
+Status TflmEngine::Check(const char* name, const tflm::Tensor* tensor, int count,
+                         const gc_quantization& expected) {
   if (tensor == nullptr) return Fail(Status::kBadModel, "the model has no tensor for the %s", name);
   if (tensor->type != tflm::kInt8)
     return Fail(Status::kBadModel, "%s: type %d, not int8", name, static_cast<int>(tensor->type));
   const auto* dims = tensor->dims;
-  if (dims->size != 2 || dims->data[0] != 1 || dims->data[1] != spec.count) {
+  if (dims->size != 2 || dims->data[0] != 1 || dims->data[1] != count) {
     const int rows = dims->size > 0 ? dims->data[0] : 0,
               columns = dims->size > 1 ? dims->data[1] : 0;
     return Fail(Status::kBadModel, "%s: %d dimensions [%d, %d, ..], not [1, %d]", name, dims->size,
-                rows, columns, spec.count);
+                rows, columns, count);
   }
   // Compared bit for bit, because both come from the same float32 in the flatbuffer.
-  if (tensor->params.scale != spec.scale || tensor->params.zero_point != spec.zero_point) {
+  if (tensor->params.scale != expected.scale || tensor->params.zero_point != expected.zero_point) {
     return Fail(Status::kBadModel,
                 "%s: the model's scale or zero point %d is not that of the bundle, zero point %d",
-                name, static_cast<int>(tensor->params.zero_point), spec.zero_point);
+                name, static_cast<int>(tensor->params.zero_point),
+                static_cast<int>(expected.zero_point));
   }
   return Status::kOk;
 }
@@ -95,13 +97,14 @@ Status TflmEngine::Init(const TflmConfig& config) {
 
   tflm::Tensor* input = interpreter_->input(0);
   const tflm::Tensor* output = interpreter_->output(0);
-  Status status = Check("features", input, config.features);
-  if (status == Status::kOk) status = Check("masks", output, config.masks);
+  const gc_model& network = *config.network;
+  Status status = Check("features", input, network.inputs, network.signal.features);
+  if (status == Status::kOk) status = Check("masks", output, network.outputs, network.signal.masks);
   if (status != Status::kOk) return status;
   input_ = input->data.int8;
   output_ = output->data.int8;
-  features_ = config.features.count;
-  masks_ = config.masks.count;
+  features_ = network.inputs;
+  masks_ = network.outputs;
   error_[0] = '\0';
   return Status::kOk;
 }

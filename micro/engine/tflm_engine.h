@@ -4,26 +4,20 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "micro/contract/static_model.h"
 #include "micro/engine/engine.h"
 #include "micro/engine/operators.h"
 #include "micro/engine/tflm.h"
 
 namespace groupcomm {
 
-struct TensorSpec {  // an int8 tensor of shape [1, count]: real value = (q - zero_point) * scale
-  int count;
-  float scale;
-  int zero_point;
-};
-
-// Model and arena belong to the caller and outlive the engine. Both are aligned to 16 bytes.
+// All of it belongs to the caller. Model and arena outlive the engine, and are aligned to 16 bytes.
 struct TflmConfig {
-  const uint8_t* model;  // (model_bytes) .tflite
+  const gc_model* network;  // sizes and quantization of features and masks
+  const uint8_t* model;     // (model_bytes) .tflite
   size_t model_bytes;
   const char* const* operators;  // (operator_count) names as in bundle.json
   int operator_count;
-  TensorSpec features;
-  TensorSpec masks;
   uint8_t* arena;  // (arena_bytes)
   size_t arena_bytes;
   Kernels kernels = GroupCommKernels;  // or TflmKernels, or a function of your own
@@ -57,7 +51,8 @@ class TflmEngine final : public Engine {
 
  private:
   Status Fail(Status status, const char* format, ...) __attribute__((format(printf, 3, 4)));
-  Status Check(const char* name, const tflm::Tensor* tensor, const TensorSpec& spec);
+  Status Check(const char* name, const tflm::Tensor* tensor, int count,
+               const gc_quantization& expected);
 
   Operators operators_;
   // of a kernel of this project, set while the model is allocated

@@ -82,13 +82,13 @@ void Errors() {
     lacking.operators.erase(lacking.operators.begin() + i);
     Refuses(lacking, "operator " + bundle.operators[i] + ", which the bundle does not name");
   }
-  bundle.stream.sources += 1;
+  bundle.network.outputs += 1;
   Refuses(bundle, "masks: 2 dimensions [1, ");
   bundle = Load();
-  bundle.stream.window *= 2;
+  bundle.network.inputs *= 2;
   Refuses(bundle, "features: 2 dimensions [1, ");
   bundle = Load();
-  bundle.stream.features.scale *= 2;
+  bundle.network.signal.features.scale *= 2;
   Refuses(bundle, "features: the model's scale");
 }
 

@@ -2,15 +2,13 @@
 
 #include <cmath>
 
+#include "micro/contract/lstm_inputs.h"
 #include "micro/kernels/kernels.h"
 
 // Prepare computes the same parameters from the model as convert/tflite/kernel_params.py, with the same
 // rounding.
 namespace groupcomm {
 namespace {
-
-constexpr int kCells = 19;  // indices of inputs of the LSTM: see PrepareLstm
-constexpr int kHidden = 18;
 
 // The description of a tensor in the model, available during Prepare.
 class Description {
@@ -272,27 +270,31 @@ struct Lstm {
   int scratch;  // index of the scratch buffer
 };
 
-// Inputs: 0 the input; 1-4 input weights and 5-8 recurrent weights of the input, forget, cell and
-// output gates; 9-11 peepholes; 12-15 biases; 16, 17 projection; 18 hidden state; 19 cell state;
-// 20-23 layer norm.
 tflm::Result PrepareLstm(tflm::Context* context, tflm::Node* node) {
   const auto refuse = [&](const char* reason) {
     return Refuse(context, node, "UNIDIRECTIONAL_SEQUENCE_LSTM", reason);
   };
-  for (int i = 0; i < node->inputs->size || i <= kCells; ++i) {
-    const bool needed = i <= 8 || (i >= 12 && i <= 15) || i == kHidden || i == kCells;
+  for (int i = 0; i < node->inputs->size || i <= GC_LSTM_CELL_STATE; ++i) {
+    const bool needed = i < GC_LSTM_PEEPHOLES || (i >= GC_LSTM_BIASES && i < GC_LSTM_PROJECTION) ||
+                        i == GC_LSTM_HIDDEN_STATE || i == GC_LSTM_CELL_STATE;
     if (needed != (i < node->inputs->size && node->inputs->data[i] >= 0)) {
       return refuse(
           "it has peepholes, a projection, layer normalization or coupled gates, or lacks a bias");
     }
   }
-  const Description x(context, node->inputs, 0), hidden(context, node->inputs, kHidden),
-      cells(context, node->inputs, kCells);
+  const Description x(context, node->inputs, GC_LSTM_INPUT),
+      hidden(context, node->inputs, GC_LSTM_HIDDEN_STATE),
+      cells(context, node->inputs, GC_LSTM_CELL_STATE);
   const Description out(context, node->outputs, 0);
-  const auto input = [&](int i) { return Description(context, node->inputs, i); };
-  const Description weights[4] = {input(1), input(2), input(3), input(4)};
-  const Description recurrent[4] = {input(5), input(6), input(7), input(8)};
-  const Description bias[4] = {input(12), input(13), input(14), input(15)};
+  const auto gate = [&](int first, int i) { return Description(context, node->inputs, first + i); };
+#define GROUPCOMM_GATES(first)                                     \
+  {                                                                \
+    gate(first, 0), gate(first, 1), gate(first, 2), gate(first, 3) \
+  }
+  const Description weights[4] = GROUPCOMM_GATES(GC_LSTM_INPUT_WEIGHTS);
+  const Description recurrent[4] = GROUPCOMM_GATES(GC_LSTM_RECURRENT_WEIGHTS);
+  const Description bias[4] = GROUPCOMM_GATES(GC_LSTM_BIASES);
+#undef GROUPCOMM_GATES
   bool described = x && hidden && cells && out;
   for (int i = 0; i < 4; ++i) described = described && weights[i] && recurrent[i] && bias[i];
   if (!described) return tflm::kError;  // no memory for the descriptions
@@ -381,8 +383,8 @@ tflm::Result PrepareLstm(tflm::Context* context, tflm::Node* node) {
 tflm::Result InvokeLstm(tflm::Context* context, tflm::Node* node) {
   const auto* lstm = static_cast<const Lstm*>(node->user_data);
   const tflm::EvalTensor *in = Eval(context, node->inputs, 0),
-                         *hidden = Eval(context, node->inputs, kHidden);
-  const tflm::EvalTensor *cells = Eval(context, node->inputs, kCells),
+                         *hidden = Eval(context, node->inputs, GC_LSTM_HIDDEN_STATE);
+  const tflm::EvalTensor *cells = Eval(context, node->inputs, GC_LSTM_CELL_STATE),
                          *out = Eval(context, node->outputs, 0);
   void* scratch = tflm::GetMicroContext(context)->GetScratchBuffer(lstm->scratch);
   if (in->type == tflm::kInt16) {

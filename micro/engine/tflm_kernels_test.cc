@@ -69,7 +69,7 @@ void GoldenBytes() {
 // Features that no sound produces.
 void Extremes() {
   const host::Bundle bundle = Load();
-  const int inputs = StreamInputs(bundle.stream), hops = 40;
+  const int inputs = StreamInputs(bundle.network.signal), hops = 40;
   std::mt19937 random(1);
   Bytes features;
   for (const int kind : {0, 1, 2, 3, 4}) {

@@ -58,16 +58,16 @@ void Sizes() {
     CHECK_LE(allocator->used_bytes(), arena.size());
 
     // The fields of the tensors have the values in the bundle, so their layout is correct.
-    const int inputs = StreamInputs(bundle.stream);
+    const int inputs = bundle.network.inputs;
     const tflm::Tensor *in = made->input(0), *out = made->output(0);
-    CHECK_EQ(in->params.scale, bundle.stream.features.scale);
-    CHECK_EQ(in->params.zero_point, bundle.stream.features.zero_point);
+    CHECK_EQ(in->params.scale, bundle.network.signal.features.scale);
+    CHECK_EQ(in->params.zero_point, bundle.network.signal.features.zero_point);
     CHECK_EQ(in->dims->size, 2);
     CHECK_EQ(in->dims->data[1], inputs);
     CHECK_EQ(in->bytes, static_cast<size_t>(inputs));
     CHECK_TRUE(in->type == tflm::kInt8);
-    CHECK_EQ(out->params.scale, bundle.stream.masks.scale);
-    CHECK_EQ(out->bytes, static_cast<size_t>(bundle.stream.sources * StreamValues(bundle.stream)));
+    CHECK_EQ(out->params.scale, bundle.network.signal.masks.scale);
+    CHECK_EQ(out->bytes, static_cast<size_t>(bundle.network.outputs));
     CHECK_TRUE(out->type == tflm::kInt8);
     for (const tflm::Tensor* tensor : {in, out}) {
       const uint8_t* data = reinterpret_cast<const uint8_t*>(tensor->data.int8);

@@ -15,15 +15,21 @@ struct Setup {
   alignas(16) tflm::FakeModel model = Model();
   alignas(16) uint8_t arena[256];
   const char* operators[2] = {"FULLY_CONNECTED", "LOGISTIC"};
-  TflmConfig config{reinterpret_cast<const uint8_t*>(&model),
-                    sizeof(model),
-                    operators,
-                    2,
-                    {3, 0.5f, -3},
-                    {3, 0.5f, -3},
-                    arena,
-                    sizeof(arena),
-                    TflmKernels};
+  gc_model network = {};
+  TflmConfig config = {};
+
+  Setup() {
+    network.inputs = network.outputs = 3;
+    network.signal.features = network.signal.masks = {0.5f, -3};
+    config.network = &network;
+    config.model = reinterpret_cast<const uint8_t*>(&model);
+    config.model_bytes = sizeof(model);
+    config.operators = operators;
+    config.operator_count = 2;
+    config.arena = arena;
+    config.arena_bytes = sizeof(arena);
+    config.kernels = TflmKernels;
+  }
 };
 
 void Runs() {
@@ -79,13 +85,13 @@ int main() {
   Refuses(Status::kBadModel, "features: 2 dimensions [2, 3, ..], not [1, 3]",
           [](Setup* s) { s->model.dims[0] = 2; });
   Refuses(Status::kBadModel, "features: 2 dimensions [1, 3, ..], not [1, 4]",
-          [](Setup* s) { s->config.features.count = 4; });
+          [](Setup* s) { s->network.inputs = 4; });
   Refuses(Status::kBadModel, "masks: 2 dimensions [1, 3, ..], not [1, 6]",
-          [](Setup* s) { s->config.masks.count = 6; });
+          [](Setup* s) { s->network.outputs = 6; });
   Refuses(Status::kBadModel, "masks: the model's scale",
-          [](Setup* s) { s->config.masks.scale = 0.25f; });
+          [](Setup* s) { s->network.signal.masks.scale = 0.25f; });
   Refuses(Status::kBadModel, "features: the model's scale or zero point -3",
-          [](Setup* s) { s->config.features.zero_point = 0; });
+          [](Setup* s) { s->network.signal.features.zero_point = 0; });
   Refuses(Status::kBadModel, "no TFL3 mark", [](Setup* s) { s->model.mark[3] = '2'; });
   Refuses(Status::kBadModel, "no TFL3 mark", [](Setup* s) { s->config.model_bytes = 7; });
   Refuses(Status::kBadMemory, "arena of 79 bytes is below the minimum of 80",

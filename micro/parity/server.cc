@@ -50,7 +50,7 @@ Status ParityServer::Init(const gc_model& model, Engine* engine, Stream* stream,
   if (engine->features() != model.inputs || engine->masks() != model.outputs)
     return Status::kEngineMismatch;
   if (reinterpret_cast<uintptr_t>(memory) % 4 != 0 ||
-      bytes < Bytes(model.inputs, model.outputs, model.hop, model.sources)) {
+      bytes < Bytes(model.inputs, model.outputs, model.signal.hop, model.signal.sources)) {
     return Status::kBadMemory;
   }
   model_ = &model;
@@ -59,7 +59,7 @@ Status ParityServer::Init(const gc_model& model, Engine* engine, Stream* stream,
   port_ = port;
   clock_hz_ = clock_hz;
   in_ = static_cast<uint8_t*>(memory);
-  in_bytes_ = In(model.inputs, model.hop);
+  in_bytes_ = In(model.inputs, model.signal.hop);
   out_ = in_ + in_bytes_;
   filled_ = out_bytes_ = 0;
   too_long_ = false;
@@ -125,13 +125,14 @@ size_t ParityServer::Answer(uint8_t kind, const uint8_t* payload, size_t bytes) 
   uint8_t* const out = out_ + kHead;  // aligned to 4 bytes, like payload
   uint8_t* at = out;
   const gc_model& n = *model_;
-  const size_t hop_bytes = sizeof(int16_t) * n.hop;
+  const gc_signal_path& s = n.signal;
+  const size_t hop_bytes = sizeof(int16_t) * s.hop;
   switch (kind) {
     case kHello:
       if (bytes != sizeof(uint32_t) || Get<uint32_t>(payload) == 0) return Refuse(kLength);
       session_ = Get<uint32_t>(payload);
       at = Put(Put(at, n.model_crc32), clock_hz_);
-      for (int32_t size : {n.inputs, n.outputs, n.window, n.hop, n.sources, int32_t{0}})
+      for (int32_t size : {n.inputs, n.outputs, s.window, s.hop, s.sources, int32_t{0}})
         at = Put(at, static_cast<uint16_t>(size));
       return at - out;
     case kReset:
@@ -156,7 +157,7 @@ size_t ParityServer::Answer(uint8_t kind, const uint8_t* payload, size_t bytes) 
         return Refuse(kFailed);
       }
       Put(out, port_->Cycles() - start);
-      return 4 + n.sources * hop_bytes;
+      return 4 + s.sources * hop_bytes;
     }
     default:
       return Refuse(kUnknown);

@@ -24,7 +24,7 @@
 #include <cstdint>
 
 #include "micro/engine/engine.h"
-#include "micro/engine/static_model.h"
+#include "micro/contract/static_model.h"
 #include "micro/stream/stream.h"
 
 namespace groupcomm {

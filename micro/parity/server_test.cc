@@ -34,7 +34,7 @@ class Silent final : public ParityPort {
 
 int main() {
   gc_model model = {};
-  model.inputs = 300, model.outputs = 260, model.hop = 128, model.sources = 1;
+  model.inputs = 300, model.outputs = 260, model.signal.hop = 128, model.signal.sources = 1;
   Fixed engine;
   Silent port;
   ParityServer server;

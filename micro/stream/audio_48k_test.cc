@@ -30,16 +30,22 @@ class OneEngine final : public Engine {
 
 struct Separator {
   Separator() {
-    config.analysis = analysis.data(), config.steps = steps.data();
-    StreamTables(config, analysis.data(), steps.data());
-    CHECK_STATUS(StreamCreate(config, &engine, memory, sizeof(memory), &stream), Status::kOk);
+    path.sample_rate = 16000;
+    path.window = kWindow;
+    path.hop = kHop;
+    path.exponent = 0.3f;
+    path.pool = 1;
+    path.sources = 2;
+    path.features = {0.02f, -128};
+    path.masks = {1.0f / 128, -1};
+    StreamTables(&path, analysis.data(), thresholds.data());
+    CHECK_STATUS(StreamCreate(path, &engine, memory, sizeof(memory), &stream), Status::kOk);
     CHECK_STATUS(audio.Init(stream, kHop, 2, samples.data(), samples.size()), Status::kOk);
   }
 
   std::vector<float> analysis = std::vector<float>(kWindow);
-  std::vector<int32_t> steps = std::vector<int32_t>(kFeatureSteps);
-  StreamConfig config = {kWindow, kHop, 2, 0.3f, {0.02f, -128}, {1.0f / 128, -1}, 0,
-                         0,       1,    0, 0,    nullptr,       nullptr};
+  std::vector<int32_t> thresholds = std::vector<int32_t>(GC_FEATURE_THRESHOLDS);
+  SignalPath path = {};
   OneEngine engine;
   alignas(16) uint8_t memory[16384];
   Stream* stream = nullptr;

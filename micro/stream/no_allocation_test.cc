@@ -55,12 +55,12 @@ void StreamingAllocatesNothing(Kernels kernels) {
   if (!host::LoadBundle("convert/bundles/enhance", &bundle, &error) ||
       !engine.Init(bundle, &error, kernels))
     CHECK_EQ(error, "");
-  const StreamConfig& config = bundle.stream;
+  const SignalPath& config = bundle.network.signal;
   std::vector<uint8_t> memory(StreamBytes(config));
   std::vector<int16_t> in(config.hop), out(config.sources * config.hop);  // (hop), (sources, hop)
   const auto* pcm = reinterpret_cast<const int16_t*>(bundle.golden.pcm.data());  // (hops, hop)
 
-  const int hops = 60 * bundle.sample_rate / config.hop;
+  const int hops = 60 * bundle.network.signal.sample_rate / config.hop;
   long energy = 0;
   const size_t allocations = CountAllocations([&] {
     Stream* stream;

@@ -20,13 +20,21 @@ class Ones final : public Engine {
   Status Reset() override { return Status::kOk; }
 };
 
-StreamConfig Config(int window) {
+const SignalPath& Path(int window) {
   static float analysis[4096];  // (window)
-  static int32_t steps[kFeatureSteps];
-  const StreamConfig config = {
-      window, window / 2, 1, 0.3f, {0.02f, -128}, {1.0f / 128, -1}, 0, 0, 1, 0, 0, analysis, steps};
-  StreamTables(config, analysis, steps);
-  return config;
+  static int32_t thresholds[GC_FEATURE_THRESHOLDS];
+  static SignalPath path;
+  path = {};
+  path.sample_rate = 16000;
+  path.window = window;
+  path.hop = window / 2;
+  path.exponent = 0.3f;
+  path.pool = 1;
+  path.sources = 1;
+  path.features = {0.02f, -128};
+  path.masks = {1.0f / 128, -1};
+  StreamTables(&path, analysis, thresholds);
+  return path;
 }
 
 }  // namespace
@@ -38,11 +46,11 @@ int main() {
   Ones engine;
   Stream* stream;
   for (int window : {32, 128, 512, 4096}) {
-    CHECK_EQ(StreamBytes(Config(window)), size_t{0});
-    CHECK_STATUS(StreamCreate(Config(window), &engine, memory, sizeof(memory), &stream),
+    CHECK_EQ(StreamBytes(Path(window)), size_t{0});
+    CHECK_STATUS(StreamCreate(Path(window), &engine, memory, sizeof(memory), &stream),
                  Status::kBadConfig);
   }
-  CHECK_STATUS(StreamCreate(Config(256), &engine, memory, sizeof(memory), &stream), Status::kOk);
+  CHECK_STATUS(StreamCreate(Path(256), &engine, memory, sizeof(memory), &stream), Status::kOk);
   int16_t in[128], out[128];  // (hop)
   for (int i = 0; i < 128; ++i) in[i] = static_cast<int16_t>(100 * i);
   for (int hop = 0; hop < 3; ++hop) CHECK_STATUS(StreamProcess(stream, in, out), Status::kOk);

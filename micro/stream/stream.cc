@@ -6,12 +6,12 @@
 #include <new>
 
 #include "arm_math.h"
+#include "micro/contract/bundle_fields.h"
 
 namespace groupcomm {
 namespace {
 
 constexpr float kPcmScale = 32768.0f;  // the int16 PCM value of a sample of 1.0
-constexpr int kMaxSources = 8;
 // mean power of a bin; softer sound is not amplified for the network
 constexpr float kLevelFloor = 1e-6f;
 constexpr size_t kAlignment = 16;
@@ -30,24 +30,28 @@ arm_status InitFft(arm_rfft_fast_instance_f32* fft, int window) {
 }
 #endif
 
-bool Valid(const Quantization& q) {
-  return std::isfinite(q.scale) && q.scale > 0 && q.zero_point >= -128 && q.zero_point <= 127;
+// The rules of GC_SIGNAL_FIELDS.
+bool integer(int32_t x, int32_t low, int32_t high) { return x >= low && x <= high; }
+bool power_of_two(int32_t x, int32_t low, int32_t high) {
+  return integer(x, low, high) && (x & (x - 1)) == 0 && HasWindow(x);
+}
+bool positive(float x, int, int) { return std::isfinite(x) && x > 0; }
+bool decay(float x, int, int) { return x >= 0 && x < 1; }
+bool optional_decay(float x, int, int) { return decay(x, 0, 0); }
+bool quantization(const gc_quantization& q, int, int) {
+  return positive(q.scale, 0, 0) && integer(q.zero_point, -128, 127);
 }
 
-bool Valid(const StreamConfig& c) {
-  // The limits of the window are those of CMSIS-DSP's FFT.
-  if (c.window < 32 || c.window > 4096 || (c.window & (c.window - 1)) != 0 || !HasWindow(c.window))
-    return false;
-  if (c.hop < 1 || (c.window / 2) % c.hop != 0) return false;
-  if (c.sources < 1 || c.sources > kMaxSources) return false;
-  if (!(c.kept >= 0 && c.kept < 1) || !(c.dc_kept >= 0 && c.dc_kept < 1) || c.analysis == nullptr ||
-      c.steps == nullptr)
-    return false;
-  if (c.bands < 0 || c.pool < 1 || c.window / 4 % c.pool != 0 || c.neighbours < 0) return false;
-  if (c.bands == 0 && (c.pool != 1 || c.neighbours != 0)) return false;
-  if (c.bands > 0 && (StreamValues(c) % c.bands != 0 || c.neighbours > StreamValues(c) / c.bands))
-    return false;
-  return std::isfinite(c.exponent) && c.exponent > 0 && Valid(c.features) && Valid(c.masks);
+bool Valid(const SignalPath& path) {
+#define GROUPCOMM_CHECK(field, rule, object, key, low, high) \
+  if (!rule(path.field, low, high)) return false;
+#define GROUPCOMM_CHECK_DIVISOR(field, object, key, of, words) \
+  if (path.field != 0 && (of) % path.field != 0) return false;
+  GC_SIGNAL_FIELDS(GROUPCOMM_CHECK, &path)
+  GC_SIGNAL_DIVISORS(GROUPCOMM_CHECK_DIVISOR, &path)
+#undef GROUPCOMM_CHECK
+#undef GROUPCOMM_CHECK_DIVISOR
+  return path.analysis != nullptr && path.feature_thresholds != nullptr;
 }
 
 int16_t ToPcm(float sample) {
@@ -88,38 +92,37 @@ class Stream {
     size_t used = 0;
   };
 
-  Stream(const StreamConfig& config, Engine* engine) : config_(config), engine_(engine) {}
+  Stream(const SignalPath& path, Engine* engine) : path_(path), engine_(engine) {}
 
   void Place(Layout* layout) {
-    const size_t window = config_.window, values = StreamValues(config_), sources = config_.sources;
+    const size_t window = path_.window, values = StreamValues(path_), sources = path_.sources;
     history_ = layout->Take<int16_t>(window);
     frame_ = layout->Take<float>(window);
     spectrum_ = layout->Take<float>(window);
     time_ = layout->Take<float>(window);
     overlap_ = layout->Take<float>(sources * window);
-    means_ = config_.dc_kept > 0 ? layout->Take<float>(window / config_.hop) : nullptr;
-    features_ = layout->Take<int8_t>(StreamInputs(config_));
+    means_ = path_.dc_decay > 0 ? layout->Take<float>(window / path_.hop) : nullptr;
+    features_ = layout->Take<int8_t>(StreamInputs(path_));
     // Without neighbours, the features are the values in order of frequency.
-    values_ =
-        config_.neighbours ? layout->Take<int8_t>(values + 2 * config_.neighbours) : features_;
+    values_ = path_.neighbours ? layout->Take<int8_t>(values + 2 * path_.neighbours) : features_;
     masks_ = layout->Take<int8_t>(sources * values);
   }
 
   Status Init() {
-    if (InitFft(&fft_, config_.window) != ARM_MATH_SUCCESS) return Status::kBadConfig;
+    if (InitFft(&fft_, path_.window) != ARM_MATH_SUCCESS) return Status::kBadConfig;
     // A power of two, so multiplying by it is as exact as a division, and much faster on a board.
-    one_overlap_ = 2.0f * config_.hop / config_.window;
+    one_overlap_ = 2.0f * path_.hop / path_.window;
     // silence below the first band and above the last one
-    std::memset(values_, Feature(0), StreamValues(config_) + 2 * config_.neighbours);
+    std::memset(values_, Feature(0), StreamValues(path_) + 2 * path_.neighbours);
     return Reset();
   }
 
   Status Reset() {
-    std::memset(history_, 0, config_.window * sizeof(int16_t));
-    std::memset(overlap_, 0, config_.sources * config_.window * sizeof(float));
-    std::memset(features_, 0, StreamInputs(config_));
-    std::memset(masks_, 0, config_.sources * StreamValues(config_));
-    if (means_ != nullptr) std::memset(means_, 0, config_.window / config_.hop * sizeof(float));
+    std::memset(history_, 0, path_.window * sizeof(int16_t));
+    std::memset(overlap_, 0, path_.sources * path_.window * sizeof(float));
+    std::memset(features_, 0, StreamInputs(path_));
+    std::memset(masks_, 0, path_.sources * StreamValues(path_));
+    if (means_ != nullptr) std::memset(means_, 0, path_.window / path_.hop * sizeof(float));
     level_ = frames_ = hops_ = 0;
     return engine_->Reset();
   }
@@ -128,27 +131,27 @@ class Stream {
     Analyse(in);
     const Status status = engine_->Run(features_, masks_);
     if (status != Status::kOk) {
-      std::memset(out, 0, config_.sources * config_.hop * sizeof(int16_t));
+      std::memset(out, 0, path_.sources * path_.hop * sizeof(int16_t));
       return Status::kEngineFailed;
     }
-    for (int source = 0; source < config_.sources; ++source) {
-      Synthesize(masks_ + source * Width(), overlap_ + source * config_.window,
-                 out + source * config_.hop);
+    for (int source = 0; source < path_.sources; ++source) {
+      Synthesize(masks_ + source * Width(), overlap_ + source * path_.window,
+                 out + source * path_.hop);
     }
     return Status::kOk;
   }
 
-  const StreamConfig& config() const { return config_; }
+  const SignalPath& path() const { return path_; }
   const int8_t* features() const { return features_; }
   const int8_t* masks() const { return masks_; }
 
  private:
   // Updates history_, spectrum_ and features_.
   void Analyse(const int16_t* in /* (hop) */) {
-    const int window = config_.window, hop = config_.hop, last = window / 2;
+    const int window = path_.window, hop = path_.hop, last = window / 2;
     std::memmove(history_, history_ + hop, (window - hop) * sizeof(int16_t));
     std::memcpy(history_ + window - hop, in, hop * sizeof(int16_t));
-    const float* analysis = config_.analysis;
+    const float* analysis = path_.analysis;
     if (means_ == nullptr) {
       for (int n = 0; n < window; ++n) frame_[n] = history_[n] / kPcmScale * analysis[n];
     } else {
@@ -168,30 +171,30 @@ class Stream {
       power[bin] = re * re + im * im;
     }
     const float gain = Gain(power);
-    const int singles = Singles(), neighbours = config_.neighbours, width = Width();
+    const int singles = Singles(), neighbours = path_.neighbours, width = Width();
     int8_t* value = values_ + neighbours;
     for (int bin = 0; bin < singles; ++bin) *value++ = Feature(power[bin] * gain);
-    if (config_.bands == 0) return;
-    const float mean = gain / static_cast<float>(config_.pool);
-    for (int bin = singles; bin < last; bin += config_.pool) {
+    if (path_.bands == 0) return;
+    const float mean = gain / static_cast<float>(path_.pool);
+    for (int bin = singles; bin < last; bin += path_.pool) {
       float sum = power[bin];
-      for (int i = 1; i < config_.pool; ++i) sum += power[bin + i];
+      for (int i = 1; i < path_.pool; ++i) sum += power[bin + i];
       *value++ = Feature(sum * mean);
     }
     if (neighbours == 0) return;
     int8_t* band = features_;
-    for (int i = 0; i < config_.bands; ++i, band += width + 2 * neighbours)
+    for (int i = 0; i < path_.bands; ++i, band += width + 2 * neighbours)
       std::memcpy(band, values_ + i * width, width + 2 * neighbours);
   }
 
   // Updates the running mean up to the end of this hop. It is subtracted from the samples of this
   // hop in every frame that contains them.
   void CountMean(const int16_t* in /* (hop) */) {
-    const int hop = config_.hop, last = config_.window / hop - 1;
+    const int hop = path_.hop, last = path_.window / hop - 1;
     int32_t sum = 0;
     for (int n = 0; n < hop; ++n) sum += in[n];
     std::memmove(means_, means_ + 1, last * sizeof(float));
-    hops_ = config_.dc_kept * hops_ + 1;
+    hops_ = path_.dc_decay * hops_ + 1;
     // Updated by the difference, so that a constant input is met exactly: features amplify the
     // small values that remain in silence.
     means_[last] +=
@@ -201,12 +204,12 @@ class Stream {
   // Adds this frame to the running level, an exponentially weighted mean of the power. Returns its
   // reciprocal.
   float Gain(const float* power /* (bins) */) {
-    if (config_.kept == 0) return 1;
-    const int bins = StreamBins(config_);
+    if (path_.level_decay == 0) return 1;
+    const int bins = StreamBins(path_);
     float sum = 0;
     for (int bin = 0; bin < bins; ++bin) sum += power[bin];
-    level_ = config_.kept * level_ + sum / static_cast<float>(bins);
-    frames_ = config_.kept * frames_ + 1;
+    level_ = path_.level_decay * level_ + sum / static_cast<float>(bins);
+    frames_ = path_.level_decay * frames_ + 1;
     return 1 / (level_ / frames_ + kLevelFloor);
   }
 
@@ -214,31 +217,31 @@ class Stream {
   // reached. A threshold is as exact as a float, and no bin needs powf.
   int8_t Feature(float x) const {
     const int32_t power = Bits(x);
-    const int32_t *steps = config_.steps, *reached = steps;
+    const int32_t *thresholds = path_.feature_thresholds, *reached = thresholds;
 #pragma GCC unroll 8
-    for (int half = (kFeatureSteps + 1) / 2; half > 0; half /= 2) {
+    for (int half = (GC_FEATURE_THRESHOLDS + 1) / 2; half > 0; half /= 2) {
       if (power >= reached[half - 1]) reached += half;
     }
-    return static_cast<int8_t>(reached - steps - 128);
+    return static_cast<int8_t>(reached - thresholds - 128);
   }
 
   // Number of bins, from the lowest, that are not pooled.
-  int Singles() const { return config_.bands ? config_.window / 4 : StreamBins(config_); }
+  int Singles() const { return path_.bands ? path_.window / 4 : StreamBins(path_); }
 
   // A spectrum without bands is one band that contains all bins.
-  int Bands() const { return config_.bands ? config_.bands : 1; }
-  int Width() const { return StreamValues(config_) / Bands(); }
+  int Bands() const { return path_.bands ? path_.bands : 1; }
+  int Width() const { return StreamValues(path_) / Bands(); }
 
   float Mask(int8_t q) const {
-    return static_cast<float>(q - config_.masks.zero_point) * config_.masks.scale;
+    return static_cast<float>(q - path_.masks.zero_point) * path_.masks.scale;
   }
 
   // Applies the masks of one source to spectrum_, and adds the result to overlap. `masks` points
   // into (bands or 1, sources, width), at this source.
   void Synthesize(const int8_t* masks, float* overlap /* (window) */, int16_t* out /* (hop) */) {
-    const int window = config_.window, hop = config_.hop, last = window / 2;
-    const int singles = Singles(), pool = config_.pool, bands = Bands(), width = Width(),
-              stride = config_.sources * width;
+    const int window = path_.window, hop = path_.hop, last = window / 2;
+    const int singles = Singles(), pool = path_.pool, bands = Bands(), width = Width(),
+              stride = path_.sources * width;
     float mask = 0;
     for (int band = 0, bin = 0; band < bands; ++band, masks += stride) {
       for (int i = 0; i < width; ++i) {
@@ -256,14 +259,14 @@ class Stream {
     // The synthesis window is the analysis window divided by the constant to which its square
     // overlap-adds.
     const float one_overlap = one_overlap_;
-    const float* analysis = config_.analysis;
+    const float* analysis = path_.analysis;
     for (int n = 0; n < window; ++n) overlap[n] += time_[n] * (analysis[n] * one_overlap);
     for (int n = 0; n < hop; ++n) out[n] = ToPcm(overlap[n]);
     std::memmove(overlap, overlap + hop, (window - hop) * sizeof(float));
     std::memset(overlap + window - hop, 0, hop * sizeof(float));
   }
 
-  StreamConfig config_;
+  const SignalPath& path_;
   Engine* engine_;
   arm_rfft_fast_instance_f32 fft_;
   float one_overlap_ = 0;
@@ -289,27 +292,27 @@ class Stream {
   int8_t* masks_ = nullptr;     // (bands or 1, sources, width)
 };
 
-size_t StreamBytes(const StreamConfig& config) {
-  if (!Valid(config)) return 0;
-  Stream stream(config, nullptr);
+size_t StreamBytes(const SignalPath& path) {
+  if (!Valid(path)) return 0;
+  Stream stream(path, nullptr);
   Stream::Layout layout(nullptr);
   layout.Take<Stream>(1);
   stream.Place(&layout);
   return layout.used;
 }
 
-Status StreamCreate(const StreamConfig& config, Engine* engine, void* memory, size_t bytes,
+Status StreamCreate(const SignalPath& path, Engine* engine, void* memory, size_t bytes,
                     Stream** stream) {
   *stream = nullptr;
-  const size_t needed = StreamBytes(config);
+  const size_t needed = StreamBytes(path);
   if (needed == 0) return Status::kBadConfig;
   if (memory == nullptr || reinterpret_cast<uintptr_t>(memory) % kAlignment != 0 || bytes < needed)
     return Status::kBadMemory;
-  const int masks = config.sources * StreamValues(config);
-  if (engine->features() != StreamInputs(config) || engine->masks() != masks)
+  const int masks = path.sources * StreamValues(path);
+  if (engine->features() != StreamInputs(path) || engine->masks() != masks)
     return Status::kEngineMismatch;
   Stream::Layout layout(memory);
-  Stream* made = new (layout.Take<Stream>(1)) Stream(config, engine);
+  Stream* made = new (layout.Take<Stream>(1)) Stream(path, engine);
   made->Place(&layout);
   const Status status = made->Init();
   if (status == Status::kOk) *stream = made;
@@ -322,7 +325,7 @@ Status StreamProcess(Stream* stream, const int16_t* in, int16_t* out) {
 
 Status StreamReset(Stream* stream) { return stream->Reset(); }
 
-int StreamLatency(const Stream* stream) { return stream->config().window - stream->config().hop; }
+int StreamLatency(const Stream* stream) { return stream->path().window - stream->path().hop; }
 
 void StreamDestroy(Stream* stream) {
   if (stream != nullptr) stream->~Stream();

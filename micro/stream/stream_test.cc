@@ -45,51 +45,51 @@ struct alignas(16) Block {
   unsigned char bytes[16];
 };
 
-constexpr Quantization kFeatures{0.02f, -128};
-constexpr Quantization kMasks{1.0f / 128, -1};  // 127 is a mask of exactly 1, -1 of 0
+constexpr gc_quantization kFeatures{0.02f, -128};
+constexpr gc_quantization kMasks{1.0f / 128, -1};  // 127 is a mask of exactly 1, -1 of 0
 
-// Returns a config with its tables, which exist until the program ends.
-StreamConfig WithTables(StreamConfig config) {
+// Returns a path with its tables, which exist until the program ends.
+SignalPath WithTables(SignalPath path) {
   static std::list<std::pair<std::vector<float>, std::vector<int32_t>>> tables;
-  auto& [analysis, steps] =
-      tables.emplace_back(std::vector<float>(config.window), std::vector<int32_t>(kFeatureSteps));
-  StreamTables(config, analysis.data(), steps.data());
-  config.analysis = analysis.data();
-  config.steps = steps.data();
-  return config;
+  auto& [analysis, thresholds] = tables.emplace_back(std::vector<float>(path.window),
+                                                     std::vector<int32_t>(GC_FEATURE_THRESHOLDS));
+  StreamTables(&path, analysis.data(), thresholds.data());
+  return path;
 }
 
-StreamConfig Config(int window, int hop, int sources) {
-  return WithTables(
-      {window, hop, sources, 0.3f, kFeatures, kMasks, 0, 0, 1, 0, 0, nullptr, nullptr});
+SignalPath Path(int window, int hop, int sources) {
+  SignalPath path = {};
+  path.sample_rate = 16000;
+  path.window = window;
+  path.hop = hop;
+  path.exponent = 0.3f;
+  path.pool = 1;
+  path.sources = sources;
+  path.features = kFeatures;
+  path.masks = kMasks;
+  return WithTables(path);
 }
 
-// Config with bands: the upper half of the bins is pooled, and each band receives values of its
+// A path with bands: the upper half of the bins is pooled, and each band receives values of its
 // neighbours.
-StreamConfig Banded(int sources, int bands, int pool, int neighbours, float kept) {
-  return WithTables({256,
-                     128,
-                     sources,
-                     0.3f,
-                     {0.01f, -120},
-                     kMasks,
-                     kept,
-                     bands,
-                     pool,
-                     neighbours,
-                     0,
-                     nullptr,
-                     nullptr});
+SignalPath Banded(int sources, int bands, int pool, int neighbours, float level_decay) {
+  SignalPath path = Path(256, 128, sources);
+  path.features = {0.01f, -120};
+  path.level_decay = level_decay;
+  path.bands = bands;
+  path.pool = pool;
+  path.neighbours = neighbours;
+  return WithTables(path);
 }
 
-// Config that subtracts the running mean.
-StreamConfig WithoutDc(StreamConfig config, float dc_kept) {
-  config.dc_kept = dc_kept;
-  return config;
+// A path that subtracts the running mean.
+SignalPath WithoutDc(SignalPath path, float dc_decay) {
+  path.dc_decay = dc_decay;
+  return path;
 }
 
-std::vector<Block> Memory(const StreamConfig& config) {
-  return std::vector<Block>(StreamBytes(config) / sizeof(Block));
+std::vector<Block> Memory(const SignalPath& path) {
+  return std::vector<Block>(StreamBytes(path) / sizeof(Block));
 }
 
 // Returns a sweep with noise that reaches full scale in both directions, (samples).
@@ -116,29 +116,29 @@ std::vector<int16_t> SoundOnDc(int samples) {
 
 // Returns pcm, (samples), of whole hops minus the running mean up to the end of each hop: the
 // definition in double precision, in units of int16.
-std::vector<double> LessRunningMean(const std::vector<int16_t>& pcm, const StreamConfig& config) {
+std::vector<double> LessRunningMean(const std::vector<int16_t>& pcm, const SignalPath& path) {
   std::vector<double> less(pcm.begin(), pcm.end());
-  if (config.dc_kept == 0) return less;
+  if (path.dc_decay == 0) return less;
   double total = 0, weight = 0;
-  for (size_t at = 0; at < pcm.size(); at += config.hop) {
+  for (size_t at = 0; at < pcm.size(); at += path.hop) {
     double sum = 0;
-    for (int n = 0; n < config.hop; ++n) sum += pcm[at + n];
-    total = config.dc_kept * total + sum / config.hop;
-    weight = config.dc_kept * weight + 1;
-    for (int n = 0; n < config.hop; ++n) less[at + n] -= total / weight;
+    for (int n = 0; n < path.hop; ++n) sum += pcm[at + n];
+    total = path.dc_decay * total + sum / path.hop;
+    weight = path.dc_decay * weight + 1;
+    for (int n = 0; n < path.hop; ++n) less[at + n] -= total / weight;
   }
   return less;
 }
 
 // Returns the output, (sources, samples), for pcm, (samples), of whole hops.
-std::vector<std::vector<int16_t>> Run(Stream* stream, const StreamConfig& config,
+std::vector<std::vector<int16_t>> Run(Stream* stream, const SignalPath& path,
                                       const std::vector<int16_t>& pcm) {
-  std::vector<std::vector<int16_t>> result(config.sources, std::vector<int16_t>(pcm.size()));
-  std::vector<int16_t> out(config.sources * config.hop);
-  for (size_t at = 0; at < pcm.size(); at += config.hop) {
+  std::vector<std::vector<int16_t>> result(path.sources, std::vector<int16_t>(pcm.size()));
+  std::vector<int16_t> out(path.sources * path.hop);
+  for (size_t at = 0; at < pcm.size(); at += path.hop) {
     CHECK_STATUS(StreamProcess(stream, pcm.data() + at, out.data()), Status::kOk);
-    for (int s = 0; s < config.sources; ++s) {
-      std::memcpy(result[s].data() + at, out.data() + s * config.hop, config.hop * sizeof(int16_t));
+    for (int s = 0; s < path.sources; ++s) {
+      std::memcpy(result[s].data() + at, out.data() + s * path.hop, path.hop * sizeof(int16_t));
     }
   }
   return result;
@@ -146,22 +146,22 @@ std::vector<std::vector<int16_t>> Run(Stream* stream, const StreamConfig& config
 
 // With masks of one, the output is the input, window - hop samples later, within one unit of int16.
 void PerfectReconstruction() {
-  for (const StreamConfig& config :
-       {Config(256, 128, 1), Config(256, 64, 1), Config(256, 32, 2), Config(512, 256, 3),
-        Config(128, 64, 8), Config(32, 16, 1), Config(32, 1, 1), Config(4096, 2048, 1),
-        Banded(1, 12, 2, 4, 0.99f), Banded(2, 16, 1, 0, 0), Banded(3, 5, 4, 16, 0.5f)}) {
-    FixedEngine engine(StreamInputs(config),
-                       std::vector<int8_t>(config.sources * StreamValues(config), 127));
-    std::vector<Block> memory = Memory(config);
+  for (const SignalPath& path :
+       {Path(256, 128, 1), Path(256, 64, 1), Path(256, 32, 2), Path(512, 256, 3), Path(128, 64, 8),
+        Path(32, 16, 1), Path(32, 1, 1), Path(4096, 2048, 1), Banded(1, 12, 2, 4, 0.99f),
+        Banded(2, 16, 1, 0, 0), Banded(3, 5, 4, 16, 0.5f)}) {
+    FixedEngine engine(StreamInputs(path),
+                       std::vector<int8_t>(path.sources * StreamValues(path), 127));
+    std::vector<Block> memory = Memory(path);
     Stream* stream;
-    CHECK_STATUS(StreamCreate(config, &engine, memory.data(), StreamBytes(config), &stream),
+    CHECK_STATUS(StreamCreate(path, &engine, memory.data(), StreamBytes(path), &stream),
                  Status::kOk);
-    CHECK_LE(StreamBytes(config), StreamMemory(config));
-    CHECK_LE(StreamMemory(config), StreamBytes(config) + 448);
+    CHECK_LE(StreamBytes(path), StreamMemory(path));
+    CHECK_LE(StreamMemory(path), StreamBytes(path) + 448);
     const int latency = StreamLatency(stream);
-    CHECK_EQ(latency, config.window - config.hop);
-    const std::vector<int16_t> pcm = Sound(64 * 4096 / config.window * config.hop);
-    for (const std::vector<int16_t>& out : Run(stream, config, pcm)) {
+    CHECK_EQ(latency, path.window - path.hop);
+    const std::vector<int16_t> pcm = Sound(64 * 4096 / path.window * path.hop);
+    for (const std::vector<int16_t>& out : Run(stream, path, pcm)) {
       for (int i = 0; i < latency; ++i) CHECK_EQ(out[i], 0);
       int worst = 0;
       for (size_t i = latency; i < pcm.size(); ++i)
@@ -175,21 +175,21 @@ void PerfectReconstruction() {
 // With masks of one, the output is the input minus its running mean. A constant input gives zeros
 // from its first hop on.
 void SubtractsTheRunningMean() {
-  for (const StreamConfig& config :
-       {WithoutDc(Config(256, 128, 1), 0.92f), WithoutDc(Config(256, 32, 2), 0.996f),
-        WithoutDc(Config(32, 1, 1), 0.999f), WithoutDc(Banded(1, 12, 2, 4, 0.99f), 0.984f)}) {
-    FixedEngine engine(StreamInputs(config),
-                       std::vector<int8_t>(config.sources * StreamValues(config), 127));
-    std::vector<Block> memory = Memory(config);
+  for (const SignalPath& path :
+       {WithoutDc(Path(256, 128, 1), 0.92f), WithoutDc(Path(256, 32, 2), 0.996f),
+        WithoutDc(Path(32, 1, 1), 0.999f), WithoutDc(Banded(1, 12, 2, 4, 0.99f), 0.984f)}) {
+    FixedEngine engine(StreamInputs(path),
+                       std::vector<int8_t>(path.sources * StreamValues(path), 127));
+    std::vector<Block> memory = Memory(path);
     Stream* stream;
-    CHECK_STATUS(StreamCreate(config, &engine, memory.data(), StreamBytes(config), &stream),
+    CHECK_STATUS(StreamCreate(path, &engine, memory.data(), StreamBytes(path), &stream),
                  Status::kOk);
-    CHECK_LE(StreamBytes(config), StreamMemory(config));
-    CHECK_LE(StreamMemory(config), StreamBytes(config) + 448);
+    CHECK_LE(StreamBytes(path), StreamMemory(path));
+    CHECK_LE(StreamMemory(path), StreamBytes(path) + 448);
     const int latency = StreamLatency(stream);
-    const std::vector<int16_t> pcm = SoundOnDc(100 * config.hop);
-    const std::vector<double> expected = LessRunningMean(pcm, config);
-    for (const std::vector<int16_t>& out : Run(stream, config, pcm)) {
+    const std::vector<int16_t> pcm = SoundOnDc(100 * path.hop);
+    const std::vector<double> expected = LessRunningMean(pcm, path);
+    for (const std::vector<int16_t>& out : Run(stream, path, pcm)) {
       for (int i = 0; i < latency; ++i) CHECK_EQ(out[i], 0);
       double worst = 0;
       for (size_t i = latency; i < pcm.size(); ++i)
@@ -198,28 +198,27 @@ void SubtractsTheRunningMean() {
     }
     CHECK_STATUS(StreamReset(stream), Status::kOk);
     for (const std::vector<int16_t>& out :
-         Run(stream, config, std::vector<int16_t>(50 * config.hop, 3277))) {
+         Run(stream, path, std::vector<int16_t>(50 * path.hop, 3277))) {
       for (const int16_t sample : out) CHECK_EQ(sample, 0);
     }
-    for (int i = 0; i < StreamInputs(config); ++i)
-      CHECK_EQ(StreamFeatures(stream)[i], config.features.zero_point);
+    for (int i = 0; i < StreamInputs(path); ++i)
+      CHECK_EQ(StreamFeatures(stream)[i], path.features.zero_point);
     StreamDestroy(stream);
   }
 }
 
 // The masks of the second source are zero: it is silent, and the first source is complete.
 void SourcesAreApart() {
-  const StreamConfig config = Config(256, 128, 2);
-  const int bins = StreamBins(config);
+  const SignalPath path = Path(256, 128, 2);
+  const int bins = StreamBins(path);
   std::vector<int8_t> masks(2 * bins, 127);
   std::fill(masks.begin() + bins, masks.end(), -1);
   FixedEngine engine(bins, masks);
-  std::vector<Block> memory = Memory(config);
+  std::vector<Block> memory = Memory(path);
   Stream* stream;
-  CHECK_STATUS(StreamCreate(config, &engine, memory.data(), StreamBytes(config), &stream),
-               Status::kOk);
+  CHECK_STATUS(StreamCreate(path, &engine, memory.data(), StreamBytes(path), &stream), Status::kOk);
   const std::vector<int16_t> pcm = Sound(100 * 128);
-  const auto out = Run(stream, config, pcm);
+  const auto out = Run(stream, path, pcm);
   for (size_t i = 0; i < pcm.size(); ++i) CHECK_EQ(out[1][i], 0);
   for (size_t i = 128; i < pcm.size(); ++i) CHECK_LE(std::abs(out[0][i] - pcm[i - 128]), 1);
   for (int i = 0; i < bins; ++i)
@@ -229,18 +228,17 @@ void SourcesAreApart() {
 // In every band, the masks of one source follow those of the other, and a pool has one mask. The
 // reference is a sum over bins in double precision.
 void MasksOfBands() {
-  const StreamConfig config = Banded(2, 12, 2, 4, 0.99f);
-  const int width = 8, window = config.window, hop = config.hop;
+  const SignalPath path = Banded(2, 12, 2, 4, 0.99f);
+  const int width = 8, window = path.window, hop = path.hop;
   std::vector<int8_t> masks(2 * 96);  // (bands, sources, width)
   for (size_t i = 0; i < masks.size(); ++i) masks[i] = static_cast<int8_t>(i * 73 % 129 - 1);
-  FixedEngine engine(StreamInputs(config), masks);
-  std::vector<Block> memory = Memory(config);
+  FixedEngine engine(StreamInputs(path), masks);
+  std::vector<Block> memory = Memory(path);
   Stream* stream;
-  CHECK_STATUS(StreamCreate(config, &engine, memory.data(), StreamBytes(config), &stream),
-               Status::kOk);
+  CHECK_STATUS(StreamCreate(path, &engine, memory.data(), StreamBytes(path), &stream), Status::kOk);
   const std::vector<int16_t> pcm = Sound(2 * hop);
   // the second hop is complete: its window and the one before contribute to it
-  const auto out = Run(stream, config, pcm);
+  const auto out = Run(stream, path, pcm);
   for (int source = 0; source < 2; ++source) {
     std::vector<double> expected(hop, 0.0);  // samples of the first hop
     for (int frame = 0; frame < 2; ++frame) {
@@ -253,7 +251,7 @@ void MasksOfBands() {
           const int at = n + (frame - 1) * hop;
           if (at >= 0)
             masked[bin] +=
-                mask * pcm[at] * config.analysis[n] * std::polar(1.0, -2 * kPi * bin * n / window);
+                mask * pcm[at] * path.analysis[n] * std::polar(1.0, -2 * kPi * bin * n / window);
         }
       }
       for (int n = 0; n < hop; ++n) {
@@ -261,7 +259,7 @@ void MasksOfBands() {
         double sample = masked[0].real() + masked[window / 2].real() * (in_frame % 2 ? -1 : 1);
         for (int bin = 1; bin < window / 2; ++bin)
           sample += 2 * (masked[bin] * std::polar(1.0, 2 * kPi * bin * in_frame / window)).real();
-        expected[n] += sample / window * config.analysis[in_frame];
+        expected[n] += sample / window * path.analysis[in_frame];
       }
     }
     for (int n = 0; n < hop; ++n)
@@ -273,15 +271,14 @@ void MasksOfBands() {
 
 // Samples beyond the range of int16 saturate at both ends.
 void Saturates() {
-  StreamConfig config = Config(256, 128, 1);
-  config.masks = {4.0f / 128, -1};  // 127 is a mask of 4
+  SignalPath path = Path(256, 128, 1);
+  path.masks = {4.0f / 128, -1};  // 127 is a mask of 4
   FixedEngine engine(129, std::vector<int8_t>(129, 127));
-  std::vector<Block> memory = Memory(config);
+  std::vector<Block> memory = Memory(path);
   Stream* stream;
-  CHECK_STATUS(StreamCreate(config, &engine, memory.data(), StreamBytes(config), &stream),
-               Status::kOk);
+  CHECK_STATUS(StreamCreate(path, &engine, memory.data(), StreamBytes(path), &stream), Status::kOk);
   const std::vector<int16_t> pcm = Sound(20 * 128);
-  const std::vector<int16_t> out = Run(stream, config, pcm)[0];
+  const std::vector<int16_t> out = Run(stream, path, pcm)[0];
   int low = 0, high = 0;
   for (size_t i = 128; i < pcm.size(); ++i) {
     const int expected = std::max(-32768, std::min(32767, 4 * pcm[i - 128]));
@@ -294,71 +291,68 @@ void Saturates() {
 }
 
 // A stream gives the same output after a reset as when it was new, bit for bit.
-void ResetStartsAnew(const StreamConfig& config) {
-  FixedEngine engine(StreamBins(config), std::vector<int8_t>(StreamBins(config), 93));
-  std::vector<Block> memory = Memory(config);
+void ResetStartsAnew(const SignalPath& path) {
+  FixedEngine engine(StreamBins(path), std::vector<int8_t>(StreamBins(path), 93));
+  std::vector<Block> memory = Memory(path);
   Stream* stream;
-  CHECK_STATUS(StreamCreate(config, &engine, memory.data(), StreamBytes(config), &stream),
-               Status::kOk);
+  CHECK_STATUS(StreamCreate(path, &engine, memory.data(), StreamBytes(path), &stream), Status::kOk);
   const std::vector<int16_t> pcm = Sound(50 * 64);
-  const auto first = Run(stream, config, pcm);
+  const auto first = Run(stream, path, pcm);
   CHECK_EQ(engine.hops, 50);
   // without a reset, the first frame still contains the old sound
-  CHECK_TRUE(Run(stream, config, pcm) != first);
+  CHECK_TRUE(Run(stream, path, pcm) != first);
   CHECK_STATUS(StreamReset(stream), Status::kOk);
   CHECK_EQ(engine.hops, 0);
-  CHECK_TRUE(Run(stream, config, pcm) == first);
+  CHECK_TRUE(Run(stream, path, pcm) == first);
 }
 
 // Features equal the definition, computed here in double precision. Only a value close to a
 // threshold may differ, by one.
-void FeaturesByDefinition(StreamConfig config, float exponent, const Quantization& quantization) {
-  config.exponent = exponent;
-  config.features = quantization;
-  config = WithTables(config);
-  const int window = config.window, bins = StreamBins(config), bands = std::max(1, config.bands);
-  const int values = StreamValues(config), width = values / bands,
-            seen = width + 2 * config.neighbours;
-  FixedEngine engine(StreamInputs(config), std::vector<int8_t>(values, 0));
-  std::vector<Block> memory = Memory(config);
+void FeaturesByDefinition(SignalPath path, float exponent, const gc_quantization& quantization) {
+  path.exponent = exponent;
+  path.features = quantization;
+  path = WithTables(path);
+  const int window = path.window, bins = StreamBins(path), bands = std::max(1, path.bands);
+  const int values = StreamValues(path), width = values / bands, seen = width + 2 * path.neighbours;
+  FixedEngine engine(StreamInputs(path), std::vector<int8_t>(values, 0));
+  std::vector<Block> memory = Memory(path);
   Stream* stream;
-  CHECK_STATUS(StreamCreate(config, &engine, memory.data(), StreamBytes(config), &stream),
-               Status::kOk);
-  std::vector<int16_t> pcm = config.dc_kept ? SoundOnDc(40 * config.hop) : Sound(40 * config.hop),
-                       out(config.hop);
+  CHECK_STATUS(StreamCreate(path, &engine, memory.data(), StreamBytes(path), &stream), Status::kOk);
+  std::vector<int16_t> pcm = path.dc_decay ? SoundOnDc(40 * path.hop) : Sound(40 * path.hop),
+                       out(path.hop);
   // a power of 0 gives a feature of 0
-  std::fill(pcm.end() - 3 * config.hop, pcm.end(), int16_t{0});
-  const std::vector<double> analysed = LessRunningMean(pcm, config);
-  std::vector<double> padded(window - config.hop, 0.0);
+  std::fill(pcm.end() - 3 * path.hop, pcm.end(), int16_t{0});
+  const std::vector<double> analysed = LessRunningMean(pcm, path);
+  std::vector<double> padded(window - path.hop, 0.0);
   padded.insert(padded.end(), analysed.begin(), analysed.end());
   int different = 0;
   double level = 0, frames = 0;
   for (int hop = 0; hop < 40; ++hop) {
-    CHECK_STATUS(StreamProcess(stream, pcm.data() + hop * config.hop, out.data()), Status::kOk);
+    CHECK_STATUS(StreamProcess(stream, pcm.data() + hop * path.hop, out.data()), Status::kOk);
     std::vector<double> powers(bins);
     for (int bin = 0; bin < bins; ++bin) {
       std::complex<double> sum = 0;
       for (int n = 0; n < window; ++n) {
         const double analysis = std::sqrt(0.5 - 0.5 * std::cos(2 * kPi * n / window));
-        sum += padded[hop * config.hop + n] / 32768.0 * analysis *
+        sum += padded[hop * path.hop + n] / 32768.0 * analysis *
                std::polar(1.0, -2 * kPi * bin * n / window);
       }
       powers[bin] = std::norm(sum);
     }
     double gain = 1;
-    if (config.kept > 0) {
+    if (path.level_decay > 0) {
       double mean = 0;
       for (double power : powers) mean += power / bins;
-      level = config.kept * level + mean;
-      frames = config.kept * frames + 1;
+      level = path.level_decay * level + mean;
+      frames = path.level_decay * frames + 1;
       gain = 1 / (level / frames + 1e-6);
     }
-    for (int i = 0; i < StreamInputs(config); ++i) {
-      const int value = i / seen * width + i % seen - config.neighbours;
+    for (int i = 0; i < StreamInputs(path); ++i) {
+      const int value = i / seen * width + i % seen - path.neighbours;
       double power = 0;
       if (value >= 0 && value < values) {
-        const int first = config.bands == 0 || value < 64 ? value : 64 + (value - 64) * config.pool;
-        const int count = config.bands == 0 || value < 64 ? 1 : config.pool;
+        const int first = path.bands == 0 || value < 64 ? value : 64 + (value - 64) * path.pool;
+        const int count = path.bands == 0 || value < 64 ? 1 : path.pool;
         for (int bin = first; bin < first + count; ++bin) power += powers[bin] / count;
       }
       const double q = std::rint(std::pow(power * gain, exponent / 2.0) / quantization.scale) +
@@ -369,15 +363,15 @@ void FeaturesByDefinition(StreamConfig config, float exponent, const Quantizatio
       different += difference;
     }
   }
-  CHECK_LE(different, 40 * StreamInputs(config) / 1000);
+  CHECK_LE(different, 40 * StreamInputs(path) / 1000);
 }
 
 void Errors() {
-  const StreamConfig good = Config(256, 128, 1);
+  const SignalPath good = Path(256, 128, 1);
   FixedEngine engine(129, std::vector<int8_t>(129, 127));
   std::vector<Block> memory = Memory(good);
   Stream* stream;
-  std::vector<StreamConfig> bad(28, good);
+  std::vector<SignalPath> bad(28, good);
   bad[0].window = 250;
   bad[1].window = 16;
   bad[2].window = 8192;
@@ -392,11 +386,11 @@ void Errors() {
   bad[11].masks.scale = INFINITY;
   bad[12].features.zero_point = 128;
   bad[13].masks.zero_point = -129;
-  bad[14].kept = 1;
-  bad[15].kept = -0.5f;
-  bad[16].kept = NAN;
+  bad[14].level_decay = 1;
+  bad[15].level_decay = -0.5f;
+  bad[16].level_decay = NAN;
   bad[17].analysis = nullptr;
-  bad[18].steps = nullptr;
+  bad[18].feature_thresholds = nullptr;
   bad[19].bands = -1;
   bad[20].bands = 7;  // 128 values
   bad[21].pool = 2;   // without bands
@@ -405,12 +399,12 @@ void Errors() {
   bad[23].neighbours = 9;
   bad[24] = bad[23];
   bad[24].pool = 3;  // of 64
-  bad[25].dc_kept = 1;
-  bad[26].dc_kept = -0.5f;
-  bad[27].dc_kept = NAN;
-  for (const StreamConfig& config : bad) {
-    CHECK_EQ(StreamBytes(config), size_t{0});
-    CHECK_STATUS(StreamCreate(config, &engine, memory.data(), memory.size() * 16, &stream),
+  bad[25].dc_decay = 1;
+  bad[26].dc_decay = -0.5f;
+  bad[27].dc_decay = NAN;
+  for (const SignalPath& path : bad) {
+    CHECK_EQ(StreamBytes(path), size_t{0});
+    CHECK_STATUS(StreamCreate(path, &engine, memory.data(), memory.size() * 16, &stream),
                  Status::kBadConfig);
     CHECK_TRUE(stream == nullptr);
   }
@@ -446,11 +440,11 @@ int main() {
   groupcomm::PerfectReconstruction();
   groupcomm::SourcesAreApart();
   groupcomm::SubtractsTheRunningMean();
-  groupcomm::ResetStartsAnew(groupcomm::Config(256, 64, 1));
-  groupcomm::ResetStartsAnew(groupcomm::WithoutDc(groupcomm::Config(256, 64, 1), 0.99f));
+  groupcomm::ResetStartsAnew(groupcomm::Path(256, 64, 1));
+  groupcomm::ResetStartsAnew(groupcomm::WithoutDc(groupcomm::Path(256, 64, 1), 0.99f));
   groupcomm::MasksOfBands();
   groupcomm::Saturates();
-  const groupcomm::StreamConfig bins = groupcomm::Config(256, 128, 1);
+  const groupcomm::SignalPath bins = groupcomm::Path(256, 128, 1);
   groupcomm::FeaturesByDefinition(bins, 0.3f, groupcomm::kFeatures);
   groupcomm::FeaturesByDefinition(bins, 0.5f, {0.03f, 10});
   groupcomm::FeaturesByDefinition(bins, 1.0f, {0.1f, -127});
@@ -462,7 +456,7 @@ int main() {
   groupcomm::FeaturesByDefinition(groupcomm::WithoutDc(bins, 0.984f), 0.3f, groupcomm::kFeatures);
   groupcomm::FeaturesByDefinition(
       groupcomm::WithoutDc(groupcomm::Banded(1, 12, 2, 4, 0.992f), 0.92f), 0.3f, {0.01f, -120});
-  groupcomm::FeaturesByDefinition(groupcomm::WithoutDc(groupcomm::Config(512, 64, 1), 0.996f), 0.5f,
+  groupcomm::FeaturesByDefinition(groupcomm::WithoutDc(groupcomm::Path(512, 64, 1), 0.996f), 0.5f,
                                   {0.03f, 10});
   groupcomm::Errors();
 }

@@ -17,19 +17,21 @@ int32_t BitsUp(double x) {
 
 }  // namespace
 
-void StreamTables(const StreamConfig& config, float* analysis, int32_t* steps) {
+void StreamTables(SignalPath* path, float* analysis, int32_t* feature_thresholds) {
   // In double precision, as in Python, and rounded once.
   const double pi = 3.14159265358979323846;
-  for (int n = 0; n < config.window; ++n) {
-    analysis[n] = static_cast<float>(std::sqrt(0.5 - 0.5 * std::cos(2 * pi * n / config.window)));
+  for (int n = 0; n < path->window; ++n) {
+    analysis[n] = static_cast<float>(std::sqrt(0.5 - 0.5 * std::cos(2 * pi * n / path->window)));
   }
-  for (int i = 0; i < kFeatureSteps; ++i) {
+  for (int i = 0; i < GC_FEATURE_THRESHOLDS; ++i) {
     // From this power on, the feature is at least i - 127: its real value rounds to at least this
     // many scales.
-    const int scales = i - 127 - config.features.zero_point;
-    const double feature = (scales - 0.5) * config.features.scale;
-    steps[i] = scales <= 0 ? 0 : BitsUp(std::pow(feature, 2.0 / config.exponent));
+    const int scales = i - 127 - path->features.zero_point;
+    const double feature = (scales - 0.5) * path->features.scale;
+    feature_thresholds[i] = scales <= 0 ? 0 : BitsUp(std::pow(feature, 2.0 / path->exponent));
   }
+  path->analysis = analysis;
+  path->feature_thresholds = feature_thresholds;
 }
 
 }  // namespace groupcomm

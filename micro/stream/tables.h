@@ -8,9 +8,9 @@
 
 namespace groupcomm {
 
-// analysis: periodic square-root Hann window. steps: the powers at which a feature takes its next
-// value, as the bits of a float, ascending.
-void StreamTables(const StreamConfig& config, float* analysis /* (window) */,
-                  int32_t* steps /* (kFeatureSteps) */);
+// Computes the periodic square-root Hann window, and the powers at which a feature takes its next
+// value, as the bits of a float, ascending. Sets the pointers of the path to both.
+void StreamTables(SignalPath* path, float* analysis /* (window) */,
+                  int32_t* feature_thresholds /* (GC_FEATURE_THRESHOLDS) */);
 
 }  // namespace groupcomm

@@ -11,25 +11,23 @@ namespace groupcomm::board {
 
 constexpr int kPassthroughHop = 128, kPassthroughInputs = 96;
 
-// The config has a running level of 1 s, 12 bands, and the upper half of the bins in pairs.
-inline StreamConfig PassthroughConfig() {
+// The path has a running level of 1 s, 12 bands, and the upper half of the bins in pairs.
+inline const SignalPath& PassthroughPath() {
   static float analysis[2 * kPassthroughHop];  // (window)
-  static int32_t steps[kFeatureSteps];
-  StreamConfig config = {2 * kPassthroughHop,
-                         kPassthroughHop,
-                         1,
-                         0.3f,
-                         {0.01f, -128},
-                         {1.0f / 255, -128},
-                         0.99203f,
-                         12,
-                         2,
-                         0,
-                         0,
-                         analysis,
-                         steps};
-  StreamTables(config, analysis, steps);
-  return config;
+  static int32_t thresholds[GC_FEATURE_THRESHOLDS];
+  static SignalPath path;
+  path.sample_rate = 16000;
+  path.window = 2 * kPassthroughHop;
+  path.hop = kPassthroughHop;
+  path.exponent = 0.3f;
+  path.level_decay = 0.99203f;
+  path.bands = 12;
+  path.pool = 2;
+  path.sources = 1;
+  path.features = {0.01f, -128};
+  path.masks = {1.0f / 255, -128};
+  StreamTables(&path, analysis, thresholds);
+  return path;
 }
 
 class PassthroughEngine final : public Engine {

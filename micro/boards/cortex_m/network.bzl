@@ -27,7 +27,6 @@ def network_firmware(name, network, source, header, stream, kernels = "//micro/k
             "//micro/boards/cortex_m:board",
             "//micro/engine:static_engine",
             "//micro/parity",
-            "//micro/stream:static_stream",
             stream,
         ],
     )

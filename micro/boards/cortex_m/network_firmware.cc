@@ -10,7 +10,7 @@
 #include "micro/boards/cortex_m/board.h"
 #include "micro/boards/cortex_m/marker.h"
 #include "micro/engine/static_engine.h"
-#include "micro/stream/static_stream.h"
+#include "micro/stream/stream.h"
 
 #include GROUPCOMM_NETWORK_HEADER
 
@@ -86,9 +86,8 @@ int Replay(CountingEngine* engine, const char* from, const char* to, int passes,
 
 int Separate(CountingEngine* engine, char** paths /* PCM SOUND FEATURES MASKS */) {
   const gc_model& n = GROUPCOMM_NETWORK;
-  const StreamConfig config = StreamConfigOf(n);
   Stream* stream;
-  const Status made = StreamCreate(config, engine, stream_memory, sizeof(stream_memory), &stream);
+  const Status made = StreamCreate(n.signal, engine, stream_memory, sizeof(stream_memory), &stream);
   if (made != Status::kOk) return Fail(n.name, StatusText(made));
   File pcm, written[3];
   if (!pcm.Open(paths[0], File::Mode::kRead)) return Fail(paths[0], "cannot read");
@@ -97,14 +96,14 @@ int Separate(CountingEngine* engine, char** paths /* PCM SOUND FEATURES MASKS */
       return Fail(paths[i + 1], "cannot write");
   }
   static int16_t in[kMaxHop], out[kMaxSources * kMaxHop];  // (hop), (sources, hop)
-  const int hop_bytes = n.hop * static_cast<int>(sizeof(int16_t));
+  const int hop_bytes = n.signal.hop * static_cast<int>(sizeof(int16_t));
   int hops = 0;
   for (; pcm.Read(in, hop_bytes) == hop_bytes; ++hops) {
     SpanBegin<0>();
     const Status status = StreamProcess(stream, in, out);
     SpanEnd<0>();
     if (status != Status::kOk) return Fail(paths[0], StatusText(status));
-    if (!written[0].Write(out, n.sources * hop_bytes)) return Fail(paths[1], "cannot write");
+    if (!written[0].Write(out, n.signal.sources * hop_bytes)) return Fail(paths[1], "cannot write");
     if (!written[1].Write(StreamFeatures(stream), engine->features()))
       return Fail(paths[2], "cannot write");
     if (!written[2].Write(StreamMasks(stream), engine->masks()))
@@ -113,7 +112,7 @@ int Separate(CountingEngine* engine, char** paths /* PCM SOUND FEATURES MASKS */
   for (int i = 0; i < 3; ++i) {
     if (!written[i].Close()) return Fail(paths[i + 1], "cannot write");
   }
-  Report(hops, StreamBytes(config));
+  Report(hops, StreamBytes(n.signal));
   return 0;
 }
 
@@ -133,7 +132,7 @@ int ParseInt(const char* text) {
 int main(int argc, char** argv) {
   static CountingEngine engine;
   const gc_model& n = GROUPCOMM_NETWORK;
-  if (n.hop > kMaxHop || n.sources > kMaxSources || n.inputs > kMaxValues ||
+  if (n.signal.hop > kMaxHop || n.signal.sources > kMaxSources || n.inputs > kMaxValues ||
       n.outputs > kMaxValues) {
     return Fail(n.name, "larger than this program's buffers");
   }

@@ -3,7 +3,7 @@
 #include "micro/boards/cortex_m/board.h"
 #include "micro/engine/static_engine.h"
 #include "micro/parity/server.h"
-#include "micro/stream/static_stream.h"
+#include "micro/stream/stream.h"
 
 #include GROUPCOMM_NETWORK_HEADER
 
@@ -69,11 +69,10 @@ int main() {
   static UartPort port;
   static ParityServer server;
   const gc_model& n = GROUPCOMM_NETWORK;
-  const StreamConfig config = StreamConfigOf(n);
   Stream* stream;
   Status status = engine.Init(n, network_memory, sizeof(network_memory));
   if (status == Status::kOk)
-    status = StreamCreate(config, &engine, stream_memory, sizeof(stream_memory), &stream);
+    status = StreamCreate(n.signal, &engine, stream_memory, sizeof(stream_memory), &stream);
   if (status == Status::kOk)
     status = server.Init(n, &engine, stream, &port, kClockHz, server_memory, sizeof(server_memory));
   if (status != Status::kOk) BoardFail(StatusText(status), static_cast<int32_t>(status));

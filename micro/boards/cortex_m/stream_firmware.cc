@@ -27,8 +27,8 @@ int main(int argc, char** argv) {
   PassthroughEngine engine;
   Stream* stream;
   SpanBegin<1>();
-  const StreamConfig config = PassthroughConfig();
-  const Status made = StreamCreate(config, &engine, memory, sizeof(memory), &stream);
+  const SignalPath& path = PassthroughPath();
+  const Status made = StreamCreate(path, &engine, memory, sizeof(memory), &stream);
   SpanEnd<1>();
   if (made != Status::kOk) return Fail(argv[0], StatusText(made));
   File pcm, sound, features;
@@ -52,7 +52,7 @@ int main(int argc, char** argv) {
   Print("{\"hops\": ");
   Print(hops);
   Print(", \"stream_bytes\": ");
-  Print(static_cast<int64_t>(StreamBytes(config)));
+  Print(static_cast<int64_t>(StreamBytes(path)));
   Print(", \"stack_used\": ");
   Print(BoardStackUsed());
   Print("}\n");

@@ -53,17 +53,16 @@ int main(int argc, char** argv) {
            0);
 
   const std::vector<int16_t> pcm = Read<int16_t>(argv[2]);
-  const StreamConfig config = PassthroughConfig();
+  const SignalPath& path = PassthroughPath();
   const int hop = kPassthroughHop, inputs = kPassthroughInputs,
             hops = static_cast<int>(pcm.size()) / hop;
   CHECK_LE(100, hops);
   std::vector<int16_t> expected(hops * hop);             // (hops, hop)
   std::vector<int8_t> expected_features(hops * inputs);  // (hops, inputs)
   PassthroughEngine engine;
-  std::vector<std::max_align_t> memory(StreamBytes(config) / sizeof(std::max_align_t) + 1);
+  std::vector<std::max_align_t> memory(StreamBytes(path) / sizeof(std::max_align_t) + 1);
   Stream* stream;
-  CHECK_STATUS(StreamCreate(config, &engine, memory.data(), StreamBytes(config), &stream),
-               Status::kOk);
+  CHECK_STATUS(StreamCreate(path, &engine, memory.data(), StreamBytes(path), &stream), Status::kOk);
   for (int i = 0; i < hops; ++i) {
     CHECK_STATUS(StreamProcess(stream, pcm.data() + i * hop, expected.data() + i * hop),
                  Status::kOk);

@@ -12,6 +12,7 @@
 #include <nlohmann/json.hpp>
 
 #include "micro/boards/host/files.h"
+#include "micro/contract/bundle_fields.h"
 #include "micro/stream/tables.h"
 
 namespace groupcomm::host {
@@ -19,8 +20,6 @@ namespace {
 
 using nlohmann::json;
 
-constexpr int kSchema = 2;
-constexpr int64_t kMaxArena = 16 << 20;  // as in convert/bundle/arena.py
 constexpr const char* kConvert = "; convert the network again with `groupcomm convert`";
 
 // One object of bundle.json. The first failed check sets the error; values that are read after it
@@ -126,9 +125,50 @@ bool ReadPart(const std::string& folder, const Fields& fields, int64_t bytes,
   return true;
 }
 
-Quantization ReadTensor(const Fields& fields, int count) {
-  const Quantization q{fields.Positive("scale"),
-                       static_cast<int>(fields.Integer("zero_point", -128, 127))};
+// The rules of GC_SIGNAL_FIELDS: each reads a field of a signal path from its key.
+void integer(const Fields& fields, const char* key, int64_t low, int64_t high, const SignalPath&,
+             int32_t* to) {
+  *to = static_cast<int32_t>(fields.Integer(key, low, high));
+}
+
+void power_of_two(const Fields& fields, const char* key, int64_t low, int64_t high,
+                  const SignalPath& path, int32_t* to) {
+  integer(fields, key, low, high, path, to);
+  if ((*to & (*to - 1)) != 0)
+    fields.Fail(key, "is " + std::to_string(*to) + ", not a power of two");
+}
+
+void positive(const Fields& fields, const char* key, int64_t, int64_t, const SignalPath&,
+              float* to) {
+  *to = fields.Positive(key);
+}
+
+void decay(const Fields& fields, const char* key, int64_t, int64_t, const SignalPath& path,
+           float* to) {
+  const float seconds = fields.NotNegative(key);
+  *to = 0;
+  if (seconds == 0 || !fields.ok()) return;
+  *to = static_cast<float>(std::exp(-1.0 * path.hop / path.sample_rate / seconds));
+  if (!(*to > 0 && *to < 1)) {  // checked as a float32
+    fields.Fail(key, "is " + Fields::Text(fields.Get(key, &json::is_number, "a number")) +
+                         ", not a time constant");
+  }
+}
+
+void optional_decay(const Fields& fields, const char* key, int64_t, int64_t, const SignalPath& path,
+                    float* to) {
+  *to = 0;
+  if (fields.Has(key)) decay(fields, key, 0, 0, path, to);
+}
+
+void quantization(const Fields& fields, const char* key, int64_t, int64_t, const SignalPath&,
+                  gc_quantization* to) {
+  const Fields tensor = fields.Object(key);
+  to->scale = tensor.Positive("scale");
+  to->zero_point = static_cast<int32_t>(tensor.Integer("zero_point", -128, 127));
+}
+
+void CheckTensor(const Fields& fields, int count) {
   if (const std::string dtype = fields.String("dtype"); fields.ok() && dtype != "int8") {
     fields.Fail("dtype", "is \"" + dtype + "\", not \"int8\"");
   }
@@ -136,7 +176,6 @@ Quantization ReadTensor(const Fields& fields, int count) {
   if (fields.ok() && shape != json::array({1, count})) {
     fields.Fail("shape", "is " + Fields::Text(shape) + ", not [1, " + std::to_string(count) + "]");
   }
-  return q;
 }
 
 // Captures what TFLM prints on stderr during its lifetime, so that a failure is one line and not a
@@ -179,16 +218,16 @@ Status Place(const Bundle& bundle, std::vector<uint8_t>* arena, TflmEngine* engi
   static_assert(__STDCPP_DEFAULT_NEW_ALIGNMENT__ >= 16, "model and arena are vectors");
   std::vector<const char*> names;
   for (const std::string& name : bundle.operators) names.push_back(name.c_str());
-  const StreamConfig& s = bundle.stream;
-  return engine->Init({bundle.model.data(),
-                       bundle.model.size(),
-                       names.data(),
-                       static_cast<int>(names.size()),
-                       {StreamInputs(s), s.features.scale, s.features.zero_point},
-                       {s.sources * StreamValues(s), s.masks.scale, s.masks.zero_point},
-                       arena->data(),
-                       arena->size(),
-                       kernels});
+  TflmConfig config = {};
+  config.network = &bundle.network;
+  config.model = bundle.model.data();
+  config.model_bytes = bundle.model.size();
+  config.operators = names.data();
+  config.operator_count = static_cast<int>(names.size());
+  config.arena = arena->data();
+  config.arena_bytes = arena->size();
+  config.kernels = kernels;
+  return engine->Init(config);
 }
 
 }  // namespace
@@ -206,61 +245,33 @@ bool LoadBundle(const std::string& folder, Bundle* bundle, std::string* error) {
     return false;
   }
   const Fields top(description, file + ": ", error);
-  top.Integer("schema", kSchema, kSchema);
+  top.Integer("schema", GC_BUNDLE_SCHEMA, GC_BUNDLE_SCHEMA);
   if (!top.ok()) return false;  // in another schema, the other fields have other meanings
 
+  bundle->network = {};
+  SignalPath* const s = &bundle->network.signal;
   const Fields signal = top.Object("signal");
-  bundle->sample_rate = static_cast<int>(signal.Integer("sample_rate", 8000, 48000));
-  const int window = static_cast<int>(signal.Integer("window", 32, 4096));
-  if (signal.ok() && (window & (window - 1)) != 0)
-    signal.Fail("window", "is " + std::to_string(window) + ", not a power of two");
-  const int hop = static_cast<int>(signal.Integer("hop", 1, window / 2));
-  if (signal.ok() && window / 2 % hop != 0) {
-    signal.Fail("hop", "is " + std::to_string(hop) + ", not a divisor of half the window of " +
-                           std::to_string(window));
-  }
-  const float exponent = signal.Positive("exponent");
-  StreamConfig stream = {};
-  stream.window = window;
-  stream.hop = hop;
-  stream.exponent = exponent;
-  const float level = signal.NotNegative("level");
-  if (level > 0)
-    stream.kept = static_cast<float>(std::exp(-1.0 * hop / bundle->sample_rate / level));
-  const float dc = signal.Has("dc") ? signal.NotNegative("dc") : 0;  // older bundles do not have it
-  if (dc > 0) stream.dc_kept = static_cast<float>(std::exp(-1.0 * hop / bundle->sample_rate / dc));
-  if (dc > 0 && !(stream.dc_kept > 0 && stream.dc_kept < 1)) {  // checked as a float32
-    signal.Fail("dc", "is " + Fields::Text(signal.Get("dc", &json::is_number, "a number")) +
-                          ", not a time constant");
-  }
-  stream.bands = static_cast<int>(signal.Integer("bands", 0, window / 4));
-  stream.pool = static_cast<int>(signal.Integer("pool", 1, stream.bands ? window / 4 : 1));
-  if (!signal.ok()) return false;
-  if (window / 4 % stream.pool != 0) {
-    signal.Fail("pool", "is " + std::to_string(stream.pool) +
-                            ", not a divisor of a quarter of the window of " +
-                            std::to_string(window));
-    return false;
-  }
-  if (stream.bands && StreamValues(stream) % stream.bands != 0) {
-    signal.Fail("bands", "is " + std::to_string(stream.bands) + ", not a divisor of the " +
-                             std::to_string(StreamValues(stream)) + " values");
-  }
-  stream.neighbours = static_cast<int>(
-      signal.Integer("neighbours", 0, stream.bands ? StreamValues(stream) / stream.bands : 0));
-  stream.sources = static_cast<int>(top.Integer("sources", 1, 8));
+#define GROUPCOMM_READ(field, rule, object, key, low, high) \
+  rule(object, key, low, high, *s, &s->field);              \
   if (!top.ok()) return false;
-  const int inputs = StreamInputs(stream), outputs = stream.sources * StreamValues(stream);
-  stream.features = ReadTensor(top.Object("features"), inputs);
-  stream.masks = ReadTensor(top.Object("masks"), outputs);
+#define GROUPCOMM_CHECK_DIVISOR(field, object, key, of, words)                          \
+  if (s->field != 0 && (of) % s->field != 0) {                                          \
+    object.Fail(key, "is " + std::to_string(s->field) + ", not a divisor of " + words + \
+                         ", which is " + std::to_string(of));                           \
+    return false;                                                                       \
+  }
+  GC_SIGNAL_FIELDS(GROUPCOMM_READ, s)
+  GC_SIGNAL_DIVISORS(GROUPCOMM_CHECK_DIVISOR, s)
+#undef GROUPCOMM_READ
+#undef GROUPCOMM_CHECK_DIVISOR
+  const int inputs = StreamInputs(*s), outputs = s->sources * StreamValues(*s), hop = s->hop;
+  CheckTensor(top.Object("features"), inputs);
+  CheckTensor(top.Object("masks"), outputs);
   if (!top.ok()) return false;
-  bundle->analysis.resize(window);
-  bundle->steps.resize(kFeatureSteps);
-  StreamTables(stream, bundle->analysis.data(), bundle->steps.data());
-  stream.analysis = bundle->analysis.data();
-  stream.steps = bundle->steps.data();
-  bundle->stream = stream;
-  bundle->arena_bytes = top.Integer("arena_bytes", 1, kMaxArena);
+  bundle->analysis.resize(s->window);
+  bundle->feature_thresholds.resize(GC_FEATURE_THRESHOLDS);
+  StreamTables(s, bundle->analysis.data(), bundle->feature_thresholds.data());
+  bundle->arena_bytes = top.Integer("arena_bytes", 1, GC_BUNDLE_MAX_ARENA_BYTES);
 
   const json& operators = top.Get("operators", &json::is_array, "an array");
   bundle->operators.clear();
@@ -278,6 +289,10 @@ bool LoadBundle(const std::string& folder, Bundle* bundle, std::string* error) {
   const int64_t hops = golden.Integer("hops", 1, 1 << 20);
   if (!top.ok()) return false;
 
+  bundle->network.name = "bundle";
+  bundle->network.model_crc32 = static_cast<uint32_t>(model.Integer("crc32", 0, UINT32_MAX));
+  bundle->network.inputs = inputs;
+  bundle->network.outputs = outputs;
   bundle->golden.hops = static_cast<int>(hops);
   return ReadPart(folder, model, model_bytes, &bundle->model, error) &&
          ReadPart(folder, golden.Object("pcm"), hops * hop * 2, &bundle->golden.pcm, error) &&

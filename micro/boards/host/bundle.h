@@ -13,10 +13,9 @@ namespace groupcomm::host {
 
 struct Bundle {
   std::string folder;
-  int sample_rate;
-  StreamConfig stream;          // its tables are `analysis` and `steps`
+  gc_model network;             // its tables are the next two; it has no network as plain C
   std::vector<float> analysis;  // (window)
-  std::vector<int32_t> steps;   // (kFeatureSteps)
+  std::vector<int32_t> feature_thresholds;  // (GC_FEATURE_THRESHOLDS)
   std::vector<std::string> operators;
   std::vector<uint8_t> model;  // aligned to 16 bytes, which operator new guarantees
   size_t arena_bytes;

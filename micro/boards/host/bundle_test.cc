@@ -77,7 +77,7 @@ void Good() {
   CHECK_EQ(error, "");
   CHECK_TRUE(!bundle.operators.empty() && bundle.golden.hops > 0);
   CHECK_EQ(bundle.golden.features.size(),
-           static_cast<size_t>(bundle.golden.hops * StreamInputs(bundle.stream)));
+           static_cast<size_t>(bundle.golden.hops * StreamInputs(bundle.network.signal)));
 }
 
 // Older bundles, from before the running mean was subtracted, have no field `dc`.
@@ -87,14 +87,15 @@ void Dc() {
   std::string error;
   ChangeJson(folder, [](json* d) { (*d)["signal"].erase("dc"); });
   CHECK_TRUE(LoadBundle(folder.string(), &bundle, &error));
-  CHECK_EQ(bundle.stream.dc_kept, 0.0f);
+  CHECK_EQ(bundle.network.signal.dc_decay, 0.0f);
   ChangeJson(folder, [](json* d) { (*d)["signal"]["dc"] = 0; });
   CHECK_TRUE(LoadBundle(folder.string(), &bundle, &error));
-  CHECK_EQ(bundle.stream.dc_kept, 0.0f);
+  CHECK_EQ(bundle.network.signal.dc_decay, 0.0f);
   ChangeJson(folder, [](json* d) { (*d)["signal"]["dc"] = 0.5; });
   CHECK_TRUE(LoadBundle(folder.string(), &bundle, &error));
-  CHECK_EQ(bundle.stream.dc_kept,
-           static_cast<float>(std::exp(-1.0 * bundle.stream.hop / bundle.sample_rate / 0.5)));
+  CHECK_EQ(bundle.network.signal.dc_decay,
+           static_cast<float>(std::exp(-1.0 * bundle.network.signal.hop /
+                                       bundle.network.signal.sample_rate / 0.5)));
 }
 
 void Files() {
@@ -140,7 +141,7 @@ void Descriptions() {
               [](json* d) { (*d)["signal"]["window"] = 250; });
   RefusesJson("signal.window is 256.5, not an integer",
               [](json* d) { (*d)["signal"]["window"] = 256.5; });
-  RefusesJson("signal.hop is 96, not a divisor of half the window of 256",
+  RefusesJson("signal.hop is 96, not a divisor of window / 2, which is 128",
               [](json* d) { (*d)["signal"]["hop"] = 96; });
   RefusesJson("signal.hop is 0, not in 1..128", [](json* d) { (*d)["signal"]["hop"] = 0; });
   RefusesJson("signal.exponent is 0.0, not a positive float32",
@@ -156,12 +157,12 @@ void Descriptions() {
   RefusesJson("signal.dc is 1000000000.0, not a time constant",
               [](json* d) { (*d)["signal"]["dc"] = 1e9; });
   RefusesJson("signal.bands is 65, not in 0..64", [](json* d) { (*d)["signal"]["bands"] = 65; });
-  RefusesJson("signal.bands is 7, not a divisor of the 128 values",
+  RefusesJson("signal.bands is 7, not a divisor of values, which is 128",
               [](json* d) { (*d)["signal"]["bands"] = 7; });
   RefusesJson("signal.pool is 2, not in 1..1", [](json* d) { (*d)["signal"]["pool"] = 2; });
   RefusesJson("signal.pool is 0, not in 1..64",
               [](json* d) { (*d)["signal"]["bands"] = 16, (*d)["signal"]["pool"] = 0; });
-  RefusesJson("signal.pool is 3, not a divisor of a quarter",
+  RefusesJson("signal.pool is 3, not a divisor of window / 4, which is 64",
               [](json* d) { (*d)["signal"]["bands"] = 16, (*d)["signal"]["pool"] = 3; });
   RefusesJson("signal.neighbours is 1, not in 0..0",
               [](json* d) { (*d)["signal"]["neighbours"] = 1; });

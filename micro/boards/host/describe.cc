@@ -60,7 +60,7 @@ int main(int argc, char** argv) {
       return program.Fail(error);
     json += (json.empty() ? "\"model_bytes\": " : ", \"model_bytes\": ") +
             std::to_string(bundle.model.size());
-    json += ", \"stream_bytes\": " + std::to_string(StreamBytes(bundle.stream));
+    json += ", \"stream_bytes\": " + std::to_string(StreamBytes(bundle.network.signal));
     json += ", \"arena\": {\"bundle\": " + std::to_string(bundle.arena_bytes);
     json += ", \"used\": " + std::to_string(engine.engine()->arena_used());
     json += ", \"smallest\": " + std::to_string(SmallestArena(bundle, kernels)) + "}";

@@ -46,13 +46,14 @@ int main(int argc, char** argv) {
       !ReadFile(program["--features"], &features, &error)) {
     return program.Fail(error);
   }
-  const size_t inputs = StreamInputs(bundle.stream);
+  const size_t inputs = StreamInputs(bundle.network.signal);
   if (features.empty() || features.size() % inputs != 0) {
     return program.Fail(program["--features"] + ": " + std::to_string(features.size()) +
                         " bytes are not whole hops of " + std::to_string(inputs) +
                         " values; give raw int8 of this bundle's signal path");
   }
-  std::vector<int8_t> hop(bundle.stream.sources * StreamValues(bundle.stream));  // (masks)
+  std::vector<int8_t> hop(bundle.network.signal.sources *
+                          StreamValues(bundle.network.signal));  // (masks)
   AtomicFile masks, times;
   const bool timed = program.Has("--times");
   if (!masks.Open(program["--masks"], &error) || (timed && !times.Open(program["--times"], &error)))

@@ -27,11 +27,11 @@ int main(int argc, char** argv) {
   BundleEngine engine;
   WavReader input;
   if (!LoadBundle(program["--bundle"], &bundle, &error) || !engine.Init(bundle, &error) ||
-      !input.Open(program["--input"], bundle.sample_rate, &error) ||
+      !input.Open(program["--input"], bundle.network.signal.sample_rate, &error) ||
       !MakeFolder(program["--output"], &error)) {
     return program.Fail(error);
   }
-  const StreamConfig& config = bundle.stream;
+  const SignalPath& config = bundle.network.signal;
   const int hop = config.hop, sources = config.sources;
 
   std::vector<std::string> paths;
@@ -41,7 +41,7 @@ int main(int argc, char** argv) {
     const std::string name =
         std::filesystem::path(program["--input"]).stem().string() + "_" + source + ".wav";
     paths.push_back((std::filesystem::path(program["--output"]) / name).string());
-    if (!outputs[i].Open(paths[i], bundle.sample_rate, input.samples(), &error))
+    if (!outputs[i].Open(paths[i], bundle.network.signal.sample_rate, input.samples(), &error))
       return program.Fail(error);
   }
   AtomicFile features, masks;

@@ -1,6 +1,5 @@
 #include "micro/boards/package/separator.h"
 
-#include "micro/stream/static_stream.h"
 #include "groupcomm_network.h"
 
 #ifdef GROUPCOMM_ENGINE_TFLM
@@ -12,21 +11,19 @@
 namespace groupcomm {
 namespace {
 
-constexpr StreamConfig kSizes = {GROUPCOMM_WINDOW,
-                                 GROUPCOMM_HOP,
-                                 GROUPCOMM_SOURCES,
-                                 0,
-                                 {},
-                                 {},
-                                 0,
-                                 GROUPCOMM_BANDS,
-                                 GROUPCOMM_POOL,
-                                 GROUPCOMM_NEIGHBOURS,
-                                 GROUPCOMM_DC_KEPT,
-                                 nullptr,
-                                 nullptr};
+constexpr SignalPath Sizes() {
+  SignalPath path = {};
+  path.window = GROUPCOMM_WINDOW;
+  path.hop = GROUPCOMM_HOP;
+  path.sources = GROUPCOMM_SOURCES;
+  path.bands = GROUPCOMM_BANDS;
+  path.pool = GROUPCOMM_POOL;
+  path.neighbours = GROUPCOMM_NEIGHBOURS;
+  path.dc_decay = GROUPCOMM_DC_DECAY;
+  return path;
+}
 
-alignas(16) uint8_t stream_memory[StreamMemory(kSizes)];
+alignas(16) uint8_t stream_memory[StreamMemory(Sizes())];
 Stream* stream = nullptr;
 Status status = Status::kOk;
 
@@ -38,12 +35,11 @@ TflmEngine engine;
 
 Status Place(const gc_model& n) {
   TflmConfig config = {};
+  config.network = &n;
   config.model = groupcomm_tflite;
   config.model_bytes = GROUPCOMM_TFLITE_BYTES;
   config.operators = operators;
   config.operator_count = sizeof(operators) / sizeof(operators[0]);
-  config.features = {n.inputs, n.features.scale, n.features.zero_point};
-  config.masks = {n.outputs, n.masks.scale, n.masks.zero_point};
   config.arena = arena;
   config.arena_bytes = sizeof(arena);
   config.kernels = GroupCommKernels;
@@ -66,8 +62,7 @@ Status SeparatorBegin() {
   const gc_model& n = GROUPCOMM_NETWORK;
   status = Place(n);
   if (status == Status::kOk)
-    status =
-        StreamCreate(StreamConfigOf(n), &engine, stream_memory, sizeof(stream_memory), &stream);
+    status = StreamCreate(n.signal, &engine, stream_memory, sizeof(stream_memory), &stream);
   return status;
 }
 

@@ -95,7 +95,8 @@ DAMAGE = {
     "model.tflite: checksum differs": lambda f: flip(f / "model.tflite", 5000),
     "bundle.json: schema 1, this program reads 2": lambda f: edit(f, lambda d: d.update(schema=1)),
     "bundle.json: not a bundle description": lambda f: (f / "bundle.json").write_text("not json"),
-    "bundle.json: not a bundle description.*'model'": lambda f: edit(f, lambda d: d.pop("model")),
+    "bundle.json: model is missing": lambda f: edit(f, lambda d: d.pop("model")),
+    "bundle.json: name is 3, not of the type string": lambda f: edit(f, lambda d: d.update(name=3)),
     r"hop 120 does not divide half the window of 256; use 128 or 64": lambda f: edit(
         f, lambda d: d["signal"].update(hop=120)
     ),

@@ -269,23 +269,24 @@ def test_program_constants_match_the_bundle(compiled):
         opened.name.replace("-", "_"),
         d["model"]["crc32"],
     )
-    assert (model.window, model.hop, model.sources) == (
-        opened.signal.window,
-        opened.signal.hop,
+    signal, path = opened.signal, model.signal
+    assert (path.sample_rate, path.window, path.hop, path.sources) == (
+        signal.sample_rate,
+        signal.window,
+        signal.hop,
         opened.sources,
     )
-    signal = opened.signal
-    assert model.exponent == np.float32(signal.exponent)
-    assert model.kept == np.float32(signal.level_decay)
-    assert (model.bands, model.pool, model.neighbours) == (
+    assert path.exponent == np.float32(signal.exponent)
+    assert path.level_decay == np.float32(signal.level_decay)
+    assert (path.bands, path.pool, path.neighbours) == (
         signal.bands,
         signal.pool,
         signal.neighbours,
     )
-    assert model.dc_kept == np.float32(signal.dc_decay)
+    assert path.dc_decay == np.float32(signal.dc_decay)
     assert (model.inputs, model.outputs) == (signal.n_features, opened.sources * signal.n_values)
-    np.testing.assert_array_equal(model.analysis[: signal.window], signal.analysis_window())
-    for ours, theirs in ((model.features, d["features"]), (model.masks, d["masks"])):
+    np.testing.assert_array_equal(path.analysis[: signal.window], signal.analysis_window())
+    for ours, theirs in ((path.features, d["features"]), (path.masks, d["masks"])):
         assert (ours.scale, ours.zero_point) == (np.float32(theirs["scale"]), theirs["zero_point"])
     assert program.written["arena_bytes"] < program.written["unplanned_bytes"] / 3
     # The states of the recurrence in time; a BLSTM across groups keeps none.
@@ -296,11 +297,13 @@ def test_program_constants_match_the_bundle(compiled):
 def test_feature_thresholds_match_quantization(compiled, random):
     """A power at a threshold is the first that rounds to the next byte."""
     opened, program = compiled
-    steps = np.array(program.model.steps[:255], np.int32).view(np.float32)
+    thresholds = np.array(program.model.signal.feature_thresholds[:255], np.int32)
     power = (random.uniform(0, 1.2, 100_000) * 255 * opened.description["features"]["scale"]) ** (
         2 / opened.signal.exponent
     )
-    bytes_ = np.searchsorted(steps, power.astype(np.float32), side="right") - 128
+    bytes_ = (
+        np.searchsorted(thresholds.view(np.float32), power.astype(np.float32), side="right") - 128
+    )
     expected = opened.quantize_features(
         power.astype(np.float32) ** np.float32(opened.signal.exponent / 2)
     )

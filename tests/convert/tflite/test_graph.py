@@ -8,8 +8,8 @@ import pytest
 from ai_edge_litert import schema_py_generated as schema
 
 from convert import bundle
+from convert.contract import LSTM
 from convert.tflite import counts, graph
-from convert.tflite.graph import LstmInput
 from groupcomm.errors import UserError
 from groupcomm.files import REPO
 from tests.helpers.tflite_models import Official, Tensor, model_of, packed
@@ -37,7 +37,7 @@ def test_named_fields_are_the_inputs_of_the_schema():
 
 @pytest.mark.parametrize(
     "position",
-    [LstmInput.PEEPHOLES, LstmInput.PROJECTION_WEIGHTS, LstmInput.LAYER_NORM],
+    [LSTM.peepholes.start, LSTM.projection.start, LSTM.layer_norms.start],
 )
 def test_optional_parts_of_an_lstm_are_seen(position):
     model = graph.read(bundle.load("enhance").model)

@@ -1,0 +1,77 @@
+"""The headers of micro/contract, the bundles and the documents agree with contract.toml."""
+
+import importlib.util
+import json
+
+import numpy as np
+import pytest
+
+from convert import bundle, contract
+from convert.tflite.schema import schema
+from groupcomm.files import REPO
+from tf_model.signal import Signal
+
+
+def generator():
+    spec = importlib.util.spec_from_file_location("generator", REPO / "tools" / "contract.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_committed_headers_are_what_the_generator_writes():
+    headers = generator().headers()
+    assert {p.name for p in contract.FOLDER.glob("*.h")} == set(headers)
+    for name, text in headers.items():
+        assert (contract.FOLDER / name).read_text() == text, name
+
+
+def flat(value, path=""):
+    if not isinstance(value, dict) or path in ("network", "budget"):
+        return {path}
+    children = set().union(*(flat(v, f"{path}.{k}".lstrip(".")) for k, v in value.items()))
+    return children | {path} - {""}
+
+
+@pytest.mark.parametrize("name", bundle.names())
+def test_bundles_have_the_fields_of_the_contract(name):
+    description = json.loads((bundle.BUNDLES / name / "bundle.json").read_text())
+    fields = {path: bool(optional) for path, _, *optional in contract.BUNDLE_FIELDS}
+    assert flat(description) <= set(fields)
+    assert {path for path, optional in fields.items() if not optional} <= flat(description)
+
+
+def test_every_field_is_in_the_reference():
+    text = (REPO / "docs" / "reference" / "bundle.md").read_text()
+    missing = [path for path, *_ in contract.BUNDLE_FIELDS if path.split(".")[-1] not in text]
+    assert missing == []
+
+
+def test_signal_path_is_that_of_the_bundle():
+    signal = Signal()
+    of_bundle = {field.bundle.removeprefix("signal.") for field in contract.SIGNAL_PATH}
+    assert set(vars(signal)) <= of_bundle
+    for field in contract.SIGNAL_PATH:
+        assert field.name in {"sources", "features", "masks", "feature_thresholds"} or hasattr(
+            signal, {"analysis": "analysis_window"}.get(field.name, field.name)
+        )
+
+
+def test_operators_are_those_of_the_schema():
+    assert list(contract.OPERATORS) == sorted(contract.OPERATORS)
+    assert all(hasattr(schema.BuiltinOperator, name) for name in contract.OPERATORS)
+
+
+def test_lstm_inputs_are_counted_once():
+    positions = [
+        i for first, count in contract.LSTM_INPUTS.values() for i in range(first, first + count)
+    ]
+    assert positions == list(range(24))
+
+
+def test_tanh_curve_is_far_from_the_rounding_boundary():
+    """No other library's tanh, a few units in the last place away, gives another table."""
+    t = np.tanh(np.arange(255) / 48)
+    nodes = 2**15 * (t + t * (1 - t**2) / (8 * 48**2))
+    assert np.abs(nodes - np.floor(nodes) - 0.5).min() > 1e-4
+    assert np.abs(nodes - contract.tanh_curve()[:255]).max() < 0.5
