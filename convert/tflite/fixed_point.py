@@ -78,7 +78,7 @@ def _saturate(x: int) -> int:
     return min(max(x, -(2**31)), 2**31 - 1)
 
 
-def _fixed_exp(a: int, integer_bits: int) -> int:
+def exp(a: int, integer_bits: int) -> int:
     """Return exp(a) in Q0 for a <= 0, where a has ``integer_bits`` integer bits.
 
     The result is a fourth-order polynomial of the remainder modulo 1/4, times exp of every power of
@@ -101,7 +101,7 @@ def _fixed_exp(a: int, integer_bits: int) -> int:
     return result
 
 
-def _reciprocal(a: int) -> int:
+def reciprocal(a: int) -> int:
     """Return 2 / (1 + a) in Q2 for a in 0..1 in Q0, by three steps of Newton's method."""
     half = (a + _ONE + 1) // 2  # (1 + a) / 2
     x = round(2**29 * 48 / 17) + _multiply(half, round(-(2**29) * 32 / 17))
@@ -111,11 +111,16 @@ def _reciprocal(a: int) -> int:
     return x
 
 
+def inverse(a: int) -> int:
+    """Return 1 / (1 + a) in Q0, for a in 0..1 in Q0."""
+    return _saturate(reciprocal(a) << 1)
+
+
 def logistic(a: int) -> int:
     """Return 1 / (1 + exp(-a)) in Q0, for a in Q4."""
     if a == 0:
         return 1 << 30
-    positive = _saturate(_reciprocal(_fixed_exp(-abs(a), 4)) << 1)
+    positive = inverse(exp(-abs(a), 4))
     return positive if a > 0 else _ONE - positive
 
 
@@ -123,5 +128,5 @@ def tanh(a: int) -> int:
     """Return tanh(a) in Q0, for a in Q4."""
     if a == 0:
         return 0
-    positive = _saturate((_reciprocal(_fixed_exp(-abs(a), 5)) - (1 << 29)) << 2)
+    positive = _saturate((reciprocal(exp(-abs(a), 5)) - (1 << 29)) << 2)
     return positive if a > 0 else -positive

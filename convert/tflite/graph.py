@@ -441,6 +441,13 @@ class Tanh(Unary):
     NAMES = ("TANH",)
 
 
+class Softmax(Unary):
+    """``exp(beta x) / sum(exp(beta x))`` along the last axis."""
+
+    NAMES = ("SOFTMAX",)
+    beta = _Option("beta", 1.0)
+
+
 class Relu(Unary):
     """``max(x, 0)``."""
 

@@ -18,6 +18,8 @@ from convert.tflite.fixed_point import Scale, quantize_multiplier, quantize_mult
 from convert.tflite.graph import Operator, Tensor
 from groupcomm.errors import UserError
 
+# The sum of so many exponentials has at most 28 bits, which the kernel's division needs.
+_SOFTMAX_COLUMNS = 511
 _LIMITS = {"int8": (-128, 127), "int16": (-32768, 32767)}
 
 
@@ -185,6 +187,22 @@ class Requantize:
     zero_point: int
     low: int
     high: int
+
+
+@dataclasses.dataclass(frozen=True)
+class Softmax:
+    """SOFTMAX of int8.
+
+    Attributes
+    ----------
+    exponentials : np.ndarray [shape=(256,), dtype=int32]
+        ``exp(-n * scale * beta)`` in Q0 for n steps below the largest input; 0 where TFLM
+        outputs 0.
+    """
+
+    rows: int
+    columns: int
+    exponentials: np.ndarray
 
 
 @dataclasses.dataclass(frozen=True)
@@ -553,6 +571,25 @@ def _lookup(op: Operator) -> Lookup:
             y = fixed_point.divide(fixed_point.tanh(int(fixed_point.rescale(value, scale))), 24)
         table.append(min(max(y, -128), 127))
     return Lookup(table=np.array(table, np.int8), count=x.size)
+
+
+@_lowers(graph.Softmax)
+def _softmax(op: graph.Softmax) -> Softmax:
+    x, out = op.input, op.output
+    _need_int8(op, x, out)
+    if out.zero_point != -128 or out.scale != 2.0**-8:
+        _unsupported(op, "its output does not have the scale 1 / 256 and the zero point -128")
+    columns = x.shape[-1]
+    if columns > _SOFTMAX_COLUMNS:
+        _unsupported(op, f"{columns} values; at most {_SOFTMAX_COLUMNS} are possible")
+    # Differences to the largest input in Q5, as TFLM's PreprocessSoftmaxScaling.
+    scale = quantize_multiplier(min(op.beta * float(x.scale) * 2**26, 2.0**31 - 1))
+    radius = math.floor(31 * 2.0**26 / 2.0**scale.shift)
+    table = [
+        fixed_point.exp(int(fixed_point.rescale(-n, scale)), 5) if n <= radius else 0
+        for n in range(256)
+    ]
+    return Softmax(rows=x.size // columns, columns=columns, exponentials=np.array(table, np.int32))
 
 
 @_lowers(graph.Quantize, graph.Relu)

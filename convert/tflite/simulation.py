@@ -10,7 +10,7 @@ import functools
 import numpy as np
 
 from convert import contract
-from convert.tflite import graph, kernel_params, runtimes
+from convert.tflite import fixed_point, graph, kernel_params, runtimes
 from convert.tflite.fixed_point import Scale, rescale, wrap
 from convert.tflite.graph import Tensor
 
@@ -307,7 +307,30 @@ def lstm(
     return out, hidden, cell
 
 
+def softmax(p: kernel_params.Softmax, x: np.ndarray) -> np.ndarray:
+    """Compute SOFTMAX.
+
+    Parameters
+    ----------
+    p : Softmax
+    x : np.ndarray [shape=(..., columns), dtype=int8]
+
+    Returns
+    -------
+    np.ndarray [shape=x.shape, dtype=int64]
+    """
+    steps = x.max(-1, keepdims=True).astype(np.int64) - x
+    parts = p.exponentials.astype(np.int64)[steps]
+    sums = ((parts + (1 << 11)) >> 12).sum(-1, keepdims=True)  # in units of 2^-19
+    headroom = 31 - np.floor(np.log2(sums)).astype(np.int64)
+    inverse = np.vectorize(fixed_point.inverse)((sums << headroom) - 2**31)
+    products = (inverse * parts + (1 << 30)) >> 31
+    right = 12 - headroom + 31 - 8
+    return np.minimum(((products + (1 << (right - 1))) >> right) - 128, 127)
+
+
 OPERATORS = {
+    kernel_params.Softmax: softmax,
     kernel_params.FullyConnected: fully_connected,
     kernel_params.Add: add,
     kernel_params.Mul: mul,

@@ -149,6 +149,15 @@ void gc_tanh_s16(const gc_tanh* p, const int16_t* in /* (count) */,
 void gc_lookup_s8(const int8_t* table /* (256), by the value read as uint8_t */, int32_t count,
                   const int8_t* in /* (count) */, int8_t* out /* (count), may be in */);
 
+/* SOFTMAX of int8 along the last axis; the unit of the output is 1 / 256, its zero point -128. */
+typedef struct {
+  int32_t rows, columns;       /* columns <= 511 */
+  const int32_t* exponentials; /* (256) in units of 2^-31, by the distance to the largest input */
+} gc_softmax;
+
+void gc_softmax_s8(const gc_softmax* p, const int8_t* in /* (rows, columns) */,
+                   int8_t* out /* (rows, columns), may be in */);
+
 /* QUANTIZE between int8 and int16, RELU and its variants. */
 typedef struct {
   int32_t count;

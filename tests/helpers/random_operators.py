@@ -301,6 +301,16 @@ def random_gather(random):
     ), cases_for(random, shape)
 
 
+def random_softmax(random):
+    shape = tuple(int(n) for n in random.integers(1, [6, 60]))
+    options = schema.SoftmaxOptionsT()
+    options.beta = float(random.choice([1.0, 1.0, 0.3, 4.0]))
+    x = activation(random, shape, log_uniform(random, 1e-4, 1.0))
+    return model_of("SOFTMAX", [x], [Tensor(shape, 2.0**-8, -128)], options), cases_for(
+        random, shape
+    )
+
+
 OPERATORS = {
     "FULLY_CONNECTED": (random_fully_connected, 400),
     "FULLY_CONNECTED 16": (functools.partial(random_fully_connected, type=INT16), 400),
@@ -311,6 +321,7 @@ OPERATORS = {
     "MEAN": (random_mean, 200),
     "LOGISTIC": (functools.partial(random_lookup, name="LOGISTIC"), 30),
     "TANH": (functools.partial(random_lookup, name="TANH"), 30),
+    "SOFTMAX": (random_softmax, 100),
     "QUANTIZE": (functools.partial(random_requantize, name="QUANTIZE"), 40),
     "RELU": (functools.partial(random_requantize, name="RELU"), 40),
     "CONCATENATION": (random_concatenation, 20),
