@@ -5,7 +5,7 @@ import dataclasses
 from pathlib import Path
 
 from convert import bundle as bundles
-from convert.tflite import counts, graph
+from convert.tflite import counts, graph, releases
 from groupcomm.console import quiet
 from groupcomm.errors import UserError
 
@@ -41,6 +41,10 @@ SET_BY_OPERATORS = (
     "read whole sequences and start them from zero, because operators set their state first; "
     "no reset is needed"
 )
+DEPENDS_ON_RELEASE = (
+    "operators can compute other bytes in TFLM before October 2026, in Arduino and in Zephyr than "
+    "in the wheel: their products of scales are not exact in float32"
+)
 _DEFAULT_REMEDY = (
     "replace the layer by operators that TFLM has, "
     "or register your own kernel in the resolver of micro/engine"
@@ -65,7 +69,8 @@ def inspect(name_or_path: str) -> dict:
         official TFLM on this machine runs the model; None when it does not, or needs more than 16
         MiB), ``unsupported`` (list of ``name``, ``reason``, ``way_out``; the reason is TFLM's own
         message when it has the operator but rejects this variant, else None) and ``notes`` (list of
-        str: how to handle the state of fused LSTMs).
+        str: how to handle the state of fused LSTMs, and whether the bytes depend on the release of
+        TFLM).
 
     Raises
     ------
@@ -93,7 +98,7 @@ def inspect(name_or_path: str) -> dict:
         "operators": [dataclasses.asdict(kind) for kind in found.operators],
         "arena_bytes": None if unsupported else _arena(file),
         "unsupported": unsupported,
-        "notes": _notes(model),
+        "notes": [*_state_notes(model), *_release_notes(model)],
     }
 
 
@@ -104,7 +109,7 @@ def _arena(file: Path) -> int | None:
         return None
 
 
-def _notes(model: graph.Model) -> list[str]:
+def _state_notes(model: graph.Model) -> list[str]:
     """Describe how the state of fused LSTMs is handled."""
     notes: collections.Counter = collections.Counter()
     for op in model.graph.operators:
@@ -118,6 +123,12 @@ def _notes(model: graph.Model) -> list[str]:
         elif not _begins_from_zero(op):
             notes[f"{{}} LSTMs {CARRIES_OVER_SEQUENCES}"] += 1
     return [note.format(count) for note, count in notes.items()]
+
+
+def _release_notes(model: graph.Model) -> list[str]:
+    """Say whether the bytes depend on the release of TFLM."""
+    different = sum(map(releases.depends_on_release, model.graph.operators))
+    return [f"{different} {DEPENDS_ON_RELEASE}"] if different else []
 
 
 def _begins_from_zero(op: graph.Lstm) -> bool:

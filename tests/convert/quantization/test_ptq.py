@@ -132,11 +132,11 @@ def test_bundle_with_persistent_group_state_is_rejected(opened, tmp_path):
 
 
 def test_inspect_reports_how_group_state_is_handled(opened):
-    carries, streams = inspection._notes(graph.read(carrying(opened.model)))
+    carries, streams = inspection._state_notes(graph.read(carrying(opened.model)))
     assert carries == f"4 LSTMs {inspection.CARRIES_OVER_SEQUENCES}" and streams.startswith(
         "state of 2 LSTMs"
     )
-    assert inspection._notes(graph.read(opened.model)) == [
+    assert inspection._state_notes(graph.read(opened.model)) == [
         f"4 LSTMs {inspection.SET_BY_OPERATORS}",
         streams,
     ]

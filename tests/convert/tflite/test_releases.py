@@ -1,0 +1,48 @@
+"""Multipliers that differ between releases of TFLM."""
+
+import numpy as np
+import pytest
+
+from convert import bundle
+from convert.tflite import graph, kernel_params, releases
+from tests.helpers.tflite_models import INT32, Tensor, model_of
+
+
+def dense(input_scale, weight_scale):
+    x, y = Tensor((1, 4), input_scale), Tensor((1, 3), 0.05)
+    w = Tensor((3, 4), weight_scale, data=np.ones((3, 4)))
+    bias = Tensor(
+        (3,), np.float32(input_scale) * np.float32(weight_scale), type=INT32, data=[1] * 3
+    )
+    [op] = graph.read(model_of("FULLY_CONNECTED", [x, w, bias], [y])).graph.operators
+    return op
+
+
+def with_bits(x, bits):
+    """Round up to so many significant bits."""
+    fraction, exponent = np.frexp(x)
+    return np.float32(np.ldexp(np.ceil(fraction * 2**bits) / 2**bits, exponent))
+
+
+def test_scales_of_12_bits_give_the_same_multipliers(random):
+    drawn = random.uniform(1e-4, 1, (200, 2)).astype(np.float32)
+    assert not any(
+        releases.depends_on_release(dense(*(with_bits(s, 12) for s in d))) for d in drawn
+    )
+    assert sum(releases.depends_on_release(dense(*d)) for d in drawn) > 150
+
+
+@pytest.mark.parametrize("name", bundle.names())
+def test_exact_multipliers_are_those_of_the_kernels(name):
+    """The reference is the wheel, which multiplies in double precision."""
+    for op in graph.read(bundle.load(name).model).operators:
+        exact = [pair[0] for pair in releases.multipliers(op)]
+        prepared = kernel_params.prepare(op)
+        if isinstance(op, graph.FullyConnected):
+            used = list(zip(prepared.multiplier, prepared.shift, strict=True))
+            assert [(s.multiplier, s.shift) for s in exact] == used[: len(exact)]
+        elif isinstance(op, graph.Lstm):
+            gates = (prepared.input, prepared.forget, prepared.cell, prepared.output)
+            assert exact == [s for gate in gates for s in (gate.input, gate.recurrent)]
+        else:
+            assert exact == []
