@@ -210,8 +210,10 @@ GC_DEFINE_ACTIVATE(gc_tanh_left_left, GC_TWO_ROWS, GC_TANH, GC_LEFT, GC_LEFT)
 GC_DEFINE_ACTIVATE(gc_tanh_left_right, GC_TWO_ROWS, GC_TANH, GC_LEFT, GC_RIGHT)
 GC_DEFINE_ACTIVATE(gc_tanh_right_any, GC_TWO_ROWS, GC_TANH, GC_RIGHT, GC_ANY)
 
-GC_NOINLINE gc_activate_function gc_activate_of(gc_activation activation, const gc_lstm_gate* q) {
+GC_NOINLINE gc_activate_function gc_activate_of(gc_activation activation, const gc_lstm_gate* q,
+                                                gc_rows rows) {
   const int tanh = activation == GC_TANH;
+  if (rows == GC_ONE_ROW) return tanh ? gc_tanh_one_row : gc_logistic_one_row;
   if (q->input.shift < 0) return tanh ? gc_tanh_right_any : gc_logistic_right_any;
   if (q->recurrent.shift < 0) return tanh ? gc_tanh_left_right : gc_logistic_left_right;
   return tanh ? gc_tanh_left_left : gc_logistic_left_left;
@@ -233,12 +235,13 @@ GC_ALWAYS_INLINE void gc_one_row_sums(const int8_t* w, int32_t n, int32_t eights
 }
 
 /* One gate of one row, the whole eights of its units: x (inputs), h (units). */
-GC_NOINLINE void gc_gate_one_row(const gc_lstm* p, const gc_lstm_gate* q, gc_activation activation,
-                                 const int8_t* x, const int8_t* h, int32_t* sums, int16_t* gates) {
+GC_NOINLINE void gc_gate_one_row(const gc_lstm* p, const gc_lstm_gate* q,
+                                 gc_activate_function activate, const int8_t* x, const int8_t* h,
+                                 int32_t* sums, int16_t* gates) {
   const int32_t eights = p->units >> 3;
   gc_one_row_sums(q->input_weights, p->inputs, eights, x, sums);
   gc_one_row_sums(q->recurrent_weights, p->units, eights, h, sums + GC_SUMS_OF_PART);
-  (activation == GC_TANH ? gc_tanh_one_row : gc_logistic_one_row)(q, (uint32_t)eights, sums, gates);
+  activate(q, (uint32_t)eights, sums, gates);
 }
 
 GC_NOINLINE void gc_cells_fast_path(const gc_lstm* p, uint32_t eights, const int16_t* gates,
@@ -280,9 +283,10 @@ void gc_lstm_helium_s8(const gc_lstm* p, const int8_t* in, int8_t* hidden, int16
   const gc_sums_function x_sums = gc_sums_of(inputs), h_sums = gc_sums_of(units);
   const gc_cells cells = gc_cells_have_fast_path(p) ? gc_cells_fast_path : gc_cells_generic;
   const gc_lstm_gate* const all[4] = {&p->input, &p->forget, &p->cell, &p->output};
+  const gc_rows rows = batch == 1 ? GC_ONE_ROW : GC_TWO_ROWS;
   gc_activate_function activate[4];
   for (int32_t g = 0; g < 4; ++g)
-    activate[g] = gc_activate_of(g == 2 ? GC_TANH : GC_LOGISTIC, all[g]);
+    activate[g] = gc_activate_of(g == 2 ? GC_TANH : GC_LOGISTIC, all[g], rows);
   int32_t* const sums = scratch;
   int16_t* const gates = (int16_t*)(sums + eights * GC_SUMS_OF_EIGHT);
   int16_t* const last_gates = gates + eights * GC_GATES_OF_EIGHT;
@@ -294,8 +298,8 @@ void gc_lstm_helium_s8(const gc_lstm* p, const int8_t* in, int8_t* hidden, int16
       const int8_t *x1 = last ? in + inputs : in, *h1 = last ? h + units : h;
       for (int32_t g = 0; g < 4; ++g) {
         const gc_lstm_gate* q = all[g];
-        if (batch == 1) {
-          gc_gate_one_row(p, q, g == 2 ? GC_TANH : GC_LOGISTIC, in, h, sums, gates + 8 * g);
+        if (rows == GC_ONE_ROW) {
+          gc_gate_one_row(p, q, activate[g], in, h, sums, gates + 8 * g);
         } else {
           x_sums(q->input_weights, inputs, eights, in, x1, sums);
           h_sums(q->recurrent_weights, units, eights, h, h1, sums + GC_SUMS_OF_PART);
