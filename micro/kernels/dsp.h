@@ -6,15 +6,42 @@
 
 #ifdef GC_DSP
 
-#include <arm_acle.h>
 #include <string.h>
 
-/* Stands in a source file, before the internal headers of its operator. Boards are often built with -Os. Some loops need
-   nearly all registers: they compile only with -O2, and are fast only then. */
+/* Stands in a source file, before the internal headers of its operator. Boards are often built with
+   -Os. Some loops need nearly all registers: they compile only with -O2, and are fast only then. */
 #ifdef __clang__
 #define GC_DSP_OPTIMIZE
 #else
 #define GC_DSP_OPTIMIZE GC_PRAGMA(GCC optimize("O2", "omit-frame-pointer"))
+#endif
+
+/* Two int16 values in a word. gc_smlad adds both products of two pairs to sum; gc_sadd16 adds pairs;
+   gc_ssat saturates to a signed number of so many bits, a constant. The compilers know these
+   instructions by arm_acle.h, GCC since version 10. Arduino's core for the Nano 33 BLE has GCC 7.
+   GC_NO_ACLE selects what that compiler gets. */
+typedef int32_t gc_pair;
+#if !defined(GC_NO_ACLE) && (defined(__clang__) || __GNUC__ >= 10)
+#include <arm_acle.h>
+#define gc_smlad __smlad
+#define gc_sadd16 __sadd16
+#define gc_ssat __ssat
+#else
+GC_ALWAYS_INLINE int32_t gc_smlad(gc_pair a, gc_pair b, int32_t sum) {
+  int32_t y;
+  __asm__("smlad %0, %1, %2, %3" : "=r"(y) : "r"(a), "r"(b), "r"(sum));
+  return y;
+}
+GC_ALWAYS_INLINE gc_pair gc_sadd16(gc_pair a, gc_pair b) {
+  gc_pair y;
+  __asm__("sadd16 %0, %1, %2" : "=r"(y) : "r"(a), "r"(b));
+  return y;
+}
+GC_ALWAYS_INLINE int32_t gc_ssat(int32_t x, int bits) {
+  int32_t y;
+  __asm__("ssat %0, %1, %2" : "=r"(y) : "n"(bits), "r"(x));
+  return y;
+}
 #endif
 
 /* gc_rescale in four instructions, plus an offset. The caller has already shifted x to the left;
@@ -48,9 +75,13 @@ GC_ALWAYS_INLINE uint32_t gc_load4(const int8_t* p) {
   memcpy(&x, p, 4);
   return x;
 }
-GC_ALWAYS_INLINE int16x2_t gc_even(uint32_t x) { return __sxtb16((int8x4_t)x); }
-GC_ALWAYS_INLINE int16x2_t gc_odd(uint32_t x) {
-  int16x2_t y;
+GC_ALWAYS_INLINE gc_pair gc_even(uint32_t x) {
+  gc_pair y;
+  __asm__("sxtb16 %0, %1" : "=r"(y) : "r"(x));
+  return y;
+}
+GC_ALWAYS_INLINE gc_pair gc_odd(uint32_t x) {
+  gc_pair y;
   __asm__("sxtb16 %0, %1, ror #8" : "=r"(y) : "r"(x));
   return y;
 }
@@ -65,19 +96,19 @@ GC_ALWAYS_INLINE int32_t gc_rescale_narrow(int32_t x, int32_t multiplier, int32_
 }
 
 /* Loads halfwords p (4) in the order of gc_even and gc_odd: 0 and 2, then 1 and 3. */
-GC_ALWAYS_INLINE void gc_load_halves(const int16_t* p, int16x2_t* even, int16x2_t* odd) {
+GC_ALWAYS_INLINE void gc_load_halves(const int16_t* p, gc_pair* even, gc_pair* odd) {
   uint32_t x, y;
   memcpy(&x, p, 4);
   memcpy(&y, p + 2, 4);
-  *even = (int16x2_t)((x & 0xffff) | y << 16);
-  *odd = (int16x2_t)(x >> 16 | (y & 0xffff0000));
+  *even = (gc_pair)((x & 0xffff) | y << 16);
+  *odd = (gc_pair)(x >> 16 | (y & 0xffff0000));
 }
 
 /* Interleaves two rows of halfwords, a and b (count), to out (2 * (count rounded up to 8)
    halfwords). Of every four halfwords, elements 0 and 2 of both rows come first, then elements 1
    and 3 of both. The rows are padded with zeros to a multiple of eight. */
 static inline void gc_interleave_halves(const int16_t* a, const int16_t* b, int32_t count,
-                                        int16x2_t* out) {
+                                        gc_pair* out) {
   int32_t i = 0;
   for (; i + 4 <= count; i += 4, out += 4) {
     gc_load_halves(a + i, out, out + 2);

@@ -14,7 +14,7 @@ import pytest
 from groupcomm.files import REPO, kernel_files
 
 STANDARDS = ["c99", "gnu11"]
-WARNINGS = ["-Wall", "-Wextra", "-Werror", "-O2", f"-I{REPO}"]
+WARNINGS = ["-O2", "-Wall", "-Wextra", "-Werror", f"-I{REPO}"]
 ARM = ["arm-none-eabi-gcc", "-mthumb", "-mfloat-abi=hard"]
 THUMB = ["-target", "thumb-freestanding-eabihf"]
 # Compiler, and the variant that the options select.
@@ -94,6 +94,17 @@ def test_every_kernel_compiles_without_a_warning(compiler, target, headers, tmp_
     assert selected(command) == variant
     for standard in STANDARDS:
         run(*command, f"-std={standard}", *WARNINGS, *output, *kernel_files(".c"), cwd=tmp_path)
+
+
+@pytest.mark.board
+@pytest.mark.slow
+def test_kernels_compile_as_in_arduinos_core_for_the_nano_33_ble(tmp_path):
+    """Its options, and its arm_acle.h, which has no functions of the DSP extension."""
+    (tmp_path / "arm_acle.h").write_text("/* GCC 7 */\n")
+    command = [*gcc("cortex_m4")[:2], "-mcpu=cortex-m4", "-mfpu=fpv4-sp-d16", "-mfloat-abi=softfp"]
+    command += ["-std=gnu11", "-isystem", tmp_path, "-DGC_NO_ACLE", *WARNINGS, "-Os"]
+    assert selected(command) == "dsp"
+    run(*command, "-c", *kernel_files(".c"), cwd=tmp_path)
 
 
 def test_every_kernel_has_a_file_name_of_its_own():

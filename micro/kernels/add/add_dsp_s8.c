@@ -26,7 +26,7 @@ GC_ALWAYS_INLINE void gc_add_row(const gc_add* p, const gc_operand* a, const gc_
         : "+r"(sum)
         : "r"(multiplier), "r"(x_right), "r"(y_zero + *y * (1 << 19))
         : "cc");
-    *out++ = (int8_t)__ssat(gc_rescale_fast(sum, doubled, right, zero_point), 8);
+    *out++ = (int8_t)gc_ssat(gc_rescale_fast(sum, doubled, right, zero_point), 8);
   }
 }
 

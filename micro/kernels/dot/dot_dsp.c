@@ -4,7 +4,7 @@
 
 GC_DSP_OPTIMIZE
 
-void gc_dot_dsp_4x1(const int8_t* w, const int16x2_t* x, int32_t n, int32_t sums[4]) {
+void gc_dot_dsp_4x1(const int8_t* w, const gc_pair* x, int32_t n, int32_t sums[4]) {
   int32_t s0 = sums[0], s1 = sums[1], s2 = sums[2], s3 = sums[3], eights = n / 8;
   if (eights > 0) {
 #define GC_DOT_ONE(sum)                     \

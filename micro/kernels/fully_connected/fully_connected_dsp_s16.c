@@ -7,16 +7,16 @@ GC_DSP_OPTIMIZE
 
 /* Adds the products of two rows of weights, w (2, n), and two rows of int16 inputs, a (2, n); x
    holds the same inputs, interleaved by gc_interleave_halves. sums as in gc_dot_2x2. */
-static inline void gc_dot_2x2_16(const int8_t* w, const int16x2_t* x, const int16_t* a, int32_t n,
+static inline void gc_dot_2x2_16(const int8_t* w, const gc_pair* x, const int16_t* a, int32_t n,
                                  int32_t sums[4]) {
   int32_t s0 = sums[0], s1 = sums[1], s2 = sums[2], s3 = sums[3], fours = n / 4;
 #ifdef __clang__ /* see gc_dot_2x2 of int8 */
   for (; fours > 0; --fours, w += 4, x += 4) {
     const uint32_t w0 = gc_load4(w), w1 = gc_load4(w + n);
-    s0 = __smlad(gc_odd(w0), x[2], __smlad(gc_even(w0), x[0], s0));
-    s1 = __smlad(gc_odd(w1), x[2], __smlad(gc_even(w1), x[0], s1));
-    s2 = __smlad(gc_odd(w0), x[3], __smlad(gc_even(w0), x[1], s2));
-    s3 = __smlad(gc_odd(w1), x[3], __smlad(gc_even(w1), x[1], s3));
+    s0 = gc_smlad(gc_odd(w0), x[2], gc_smlad(gc_even(w0), x[0], s0));
+    s1 = gc_smlad(gc_odd(w1), x[2], gc_smlad(gc_even(w1), x[0], s1));
+    s2 = gc_smlad(gc_odd(w0), x[3], gc_smlad(gc_even(w0), x[1], s2));
+    s3 = gc_smlad(gc_odd(w1), x[3], gc_smlad(gc_even(w1), x[1], s3));
   }
 #else
   __asm__(
@@ -54,7 +54,7 @@ static inline void gc_dot_2x2_16(const int8_t* w, const int16x2_t* x, const int1
 
 /* One sum, scaled to output o. */
 static inline int16_t gc_output16(const gc_fully_connected* p, int32_t o, int32_t sum) {
-  return (int16_t)__ssat(gc_rescale_narrow(sum, p->multiplier[o], p->shift[o]), 16);
+  return (int16_t)gc_ssat(gc_rescale_narrow(sum, p->multiplier[o], p->shift[o]), 16);
 }
 
 /* Computes output o of one row: in (inputs), out (outputs). */
@@ -64,10 +64,10 @@ GC_NOINLINE void gc_one_output16(const gc_fully_connected* p, int32_t o, const i
   int32_t sum = p->bias[o];
   int32_t i = 0;
   for (; i + 4 <= p->inputs; i += 4) {
-    int16x2_t even, odd;
+    gc_pair even, odd;
     gc_load_halves(in + i, &even, &odd);
     const uint32_t y = gc_load4(w + i);
-    sum = __smlad(odd, gc_odd(y), __smlad(even, gc_even(y), sum));
+    sum = gc_smlad(odd, gc_odd(y), gc_smlad(even, gc_even(y), sum));
   }
   for (; i < p->inputs; ++i) sum += in[i] * w[i];
   out[o] = gc_output16(p, o, sum);
@@ -77,7 +77,7 @@ GC_NOINLINE void gc_one_output16(const gc_fully_connected* p, int32_t o, const i
    outputs). gc_one_row16 does the same for one row. */
 GC_NOINLINE void gc_two_rows16(const gc_fully_connected* p, const int16_t* in, int16_t* out) {
   const int32_t n = p->inputs, outputs = p->outputs;
-  int16x2_t x[GC_BLOCK] __attribute__((aligned(8)));
+  gc_pair x[GC_BLOCK] __attribute__((aligned(8)));
   gc_interleave_halves(in, in + n, n, x);
   int32_t o = 0;
   for (const int8_t* w = p->weights; o + 2 <= outputs; o += 2, w += 2 * n) {
@@ -93,7 +93,7 @@ GC_NOINLINE void gc_two_rows16(const gc_fully_connected* p, const int16_t* in, i
 
 GC_NOINLINE void gc_one_row16(const gc_fully_connected* p, const int16_t* in, int16_t* out) {
   const int32_t n = p->inputs, outputs = p->outputs;
-  int16x2_t x[GC_BLOCK / 2] __attribute__((aligned(8)));
+  gc_pair x[GC_BLOCK / 2] __attribute__((aligned(8)));
   for (int32_t i = 0; i < (n & ~7); i += 4) gc_load_halves(in + i, x + i / 2, x + i / 2 + 1);
   for (int32_t i = n & ~7; i < n; ++i) ((int16_t*)x)[i] = in[i];
   int32_t o = 0;

@@ -12,10 +12,10 @@ static inline void gc_dot_2x2(const int8_t* w, const int8_t* a, int32_t n, int32
 #ifdef __clang__ /* which keeps a register for the frame pointer: too few are left for the loop below */
   for (; fours > 0; --fours, a += 4, w += 4) {
     const uint32_t a0 = gc_load4(a), a1 = gc_load4(a + n), w0 = gc_load4(w), w1 = gc_load4(w + n);
-    s0 = __smlad(gc_odd(w0), gc_odd(a0), __smlad(gc_even(w0), gc_even(a0), s0));
-    s1 = __smlad(gc_odd(w1), gc_odd(a0), __smlad(gc_even(w1), gc_even(a0), s1));
-    s2 = __smlad(gc_odd(w0), gc_odd(a1), __smlad(gc_even(w0), gc_even(a1), s2));
-    s3 = __smlad(gc_odd(w1), gc_odd(a1), __smlad(gc_even(w1), gc_even(a1), s3));
+    s0 = gc_smlad(gc_odd(w0), gc_odd(a0), gc_smlad(gc_even(w0), gc_even(a0), s0));
+    s1 = gc_smlad(gc_odd(w1), gc_odd(a0), gc_smlad(gc_even(w1), gc_even(a0), s1));
+    s2 = gc_smlad(gc_odd(w0), gc_odd(a1), gc_smlad(gc_even(w0), gc_even(a1), s2));
+    s3 = gc_smlad(gc_odd(w1), gc_odd(a1), gc_smlad(gc_even(w1), gc_even(a1), s3));
   }
 #else
   __asm__(
@@ -59,7 +59,7 @@ static inline void gc_dot_2x2(const int8_t* w, const int8_t* a, int32_t n, int32
 /* One sum, scaled to an output: see gc_rescale_fast. */
 static inline int8_t gc_output(int32_t sum, int32_t left, uint32_t doubled, int32_t right,
                                int32_t zero_point) {
-  return (int8_t)__ssat(
+  return (int8_t)gc_ssat(
       gc_rescale_fast((int32_t)((uint32_t)sum << left), doubled, right, zero_point), 8);
 }
 
@@ -92,7 +92,7 @@ GC_NOINLINE void gc_one_output(const gc_fully_connected* p, int32_t o, const int
   int32_t i = 0;
   for (; i + 4 <= p->inputs; i += 4) {
     const uint32_t x = gc_load4(in + i), y = gc_load4(w + i);
-    sum = __smlad(gc_odd(x), gc_odd(y), __smlad(gc_even(x), gc_even(y), sum));
+    sum = gc_smlad(gc_odd(x), gc_odd(y), gc_smlad(gc_even(x), gc_even(y), sum));
   }
   for (; i < p->inputs; ++i) sum += in[i] * w[i];
   out[o] = gc_output(sum, gc_left(p->shift[o]), gc_doubled(p->multiplier[o]), gc_right(p->shift[o]),
@@ -102,7 +102,7 @@ GC_NOINLINE void gc_one_output(const gc_fully_connected* p, int32_t o, const int
 /* Computes all outputs of one row of at most GC_BLOCK inputs: in (inputs), out (outputs). */
 GC_NOINLINE void gc_one_row(const gc_fully_connected* p, const int8_t* in, int8_t* out) {
   const int32_t n = p->inputs, zero_point = p->zero_point, fours = p->outputs / 4;
-  int16x2_t x[GC_BLOCK / 2] __attribute__((aligned(8)));
+  gc_pair x[GC_BLOCK / 2] __attribute__((aligned(8)));
   gc_widen(in, n, x);
   const int8_t *w = p->weights, *shift = p->shift;
   const int32_t *bias = p->bias, *multiplier = p->multiplier;

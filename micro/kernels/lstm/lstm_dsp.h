@@ -62,7 +62,7 @@ static inline uint32_t gc_low_mask(int32_t left) { return (0xffffu >> left) * 0x
    padded with zeros to a multiple of eight. All halfwords are shifted to the left, by at most eight
    bits. out has 2 * (count rounded up to 8) halfwords. */
 static void gc_interleave(const int8_t* a, const int8_t* b, int32_t count, int32_t left,
-                          int16x2_t* out) {
+                          gc_pair* out) {
   const int32_t whole = count / 8 * 8;
   int32_t eights = whole / 8;
 #define GC_INTERLEAVE_FOUR(more) \
@@ -98,7 +98,7 @@ static void gc_interleave(const int8_t* a, const int8_t* b, int32_t count, int32
     const uint32_t x = gc_load_some(a, count - i), y = gc_load_some(b, count - i);
     out[0] = gc_even(x), out[1] = gc_even(y), out[2] = gc_odd(x), out[3] = gc_odd(y);
     for (int32_t k = 0; k < 4; ++k)
-      out[k] = (int16x2_t)(((uint32_t)out[k] & gc_low_mask(left)) << left);
+      out[k] = (gc_pair)(((uint32_t)out[k] & gc_low_mask(left)) << left);
   }
 }
 
@@ -186,15 +186,15 @@ static inline gc_curve gc_curve_of(int32_t one, int32_t offset) {
 }
 
 static inline int32_t gc_interpolate(const gc_curve* c, int32_t x, int32_t k) {
-  int16x2_t point;
+  gc_pair point;
   memcpy(&point, c->middle + k, 4);
-  return __smlad(point, (int16x2_t)c->word, c->offset + (x >> 31));
+  return gc_smlad(point, (gc_pair)c->word, c->offset + (x >> 31));
 }
 
 static inline gc_curve gc_tanh_curve(void) { return gc_curve_of(256, 128); }
 static inline int32_t gc_tanh16_fast(gc_curve* c, int32_t x) {
   __asm__("bfi %0, %1, #16, #8" : "+r"(c->word) : "r"(x));
-  return gc_interpolate(c, x, __ssat(x >> 8, 9)) >> 8;
+  return gc_interpolate(c, x, gc_ssat(x >> 8, 9)) >> 8;
 }
 
 static inline gc_curve gc_logistic_curve(void) { return gc_curve_of(512, (1 << 24) + 512); }
@@ -242,9 +242,9 @@ GC_ALWAYS_INLINE void gc_activate(const gc_lstm_gate* q, const int32_t* sums, in
   for (const int32_t* end = sums + 8 * pairs; sums != end; sums += 8, gate += 16) {
 #define GC_ONE(x, h)                                                                       \
   do {                                                                                     \
-    x = __ssat(gc_part(kind, x, x_multiplier, x_right, x_half), 16);                       \
-    h = __ssat(gc_part(kind, h, h_multiplier, h_right, h_half), 16);                       \
-    x = 3 * __ssat(x + h, 16);                                                             \
+    x = gc_ssat(gc_part(kind, x, x_multiplier, x_right, x_half), 16);                      \
+    h = gc_ssat(gc_part(kind, h, h_multiplier, h_right, h_half), 16);                      \
+    x = 3 * gc_ssat(x + h, 16);                                                            \
     x = activation == GC_TANH ? gc_tanh16_fast(&curve, x) : gc_logistic16_fast(&curve, x); \
   } while (0)
 #define GC_TWO(i)                     \
@@ -276,7 +276,8 @@ GC_NOINLINE void gc_update_cells(const gc_lstm* p, const int32_t* gates, int16_t
     const int32_t kept = (input_forget >> 16) * *cell;
     const int32_t added =
         gc_rescale_fast((int16_t)input_forget * (int16_t)gates[1], doubled, right, 0);
-    int32_t c = __ssat(__ssat((kept + 16384 + (kept >> 31 | 1)) >> 15, 16) + __ssat(added, 16), 16);
+    int32_t c =
+        gc_ssat(gc_ssat((kept + 16384 + (kept >> 31 | 1)) >> 15, 16) + gc_ssat(added, 16), 16);
     if (clip > 0) c = gc_clamp(c, -clip, clip);
     *cell = (int16_t)c;
   }

@@ -28,7 +28,7 @@ GC_NOINLINE void gc_update_outputs16(const gc_lstm* p, const int16_t* output_gat
   for (const int16_t* end = output_gate + 8 * p->batch; output_gate != end;
        output_gate += 8, cell += units, out += units) {
     const int32_t y = gc_tanh16_fast(&curve, (*cell * multiplier + round) >> shift);
-    *out = (int16_t)__ssat(gc_rescale_fast(y * *output_gate, doubled, right, 0), 16);
+    *out = (int16_t)gc_ssat(gc_rescale_fast(y * *output_gate, doubled, right, 0), 16);
   }
 }
 
@@ -39,8 +39,8 @@ static void gc_lstm_step16(const gc_lstm* p, const int16_t* in, int16_t* hidden,
   uint64_t* row = b->rows;
   for (int32_t i = 0; i < p->batch; i += 2, row += h_at + 4 * b->h_eights) {
     const int32_t j = i + 1 < p->batch ? i + 1 : i;
-    gc_interleave_halves(in + i * inputs, in + j * inputs, inputs, (int16x2_t*)row);
-    gc_interleave_halves(hidden + i * units, hidden + j * units, units, (int16x2_t*)(row + h_at));
+    gc_interleave_halves(in + i * inputs, in + j * inputs, inputs, (gc_pair*)row);
+    gc_interleave_halves(hidden + i * units, hidden + j * units, units, (gc_pair*)(row + h_at));
   }
   const gc_lstm_gate* const all[4] = {&p->input, &p->forget, &p->cell, &p->output};
   for (int32_t u = 0; u < units; u += 2) {
@@ -48,9 +48,9 @@ static void gc_lstm_step16(const gc_lstm* p, const int16_t* in, int16_t* hidden,
     for (int32_t g = 0; g < 4; ++g) {
       const gc_lstm_gate* q = all[g];
       gc_interleave(q->input_weights + u * inputs, q->input_weights + v * inputs, inputs, 0,
-                    (int16x2_t*)b->weights);
+                    (gc_pair*)b->weights);
       gc_interleave(q->recurrent_weights + u * units, q->recurrent_weights + v * units, units, 0,
-                    (int16x2_t*)(b->weights + h_at));
+                    (gc_pair*)(b->weights + h_at));
       const int32_t biases[4] = {q->input_bias[u], q->input_bias[v], 0, 0};
       gc_sums(b, biases);
       if (g == 2) {

@@ -59,7 +59,7 @@ GC_NOINLINE void gc_update_outputs(const gc_lstm* p, const int16_t* output_gate,
   for (const int16_t* end = output_gate + 8 * p->batch; output_gate != end;
        output_gate += 8, cell += units, out += units) {
     const int32_t y = gc_tanh16_fast(&curve, (*cell * multiplier + round) >> shift);
-    *out = (int8_t)__ssat(gc_rescale_fast(y * *output_gate, doubled, right, zero_point), 8);
+    *out = (int8_t)gc_ssat(gc_rescale_fast(y * *output_gate, doubled, right, zero_point), 8);
   }
 }
 
@@ -71,8 +71,8 @@ static void gc_lstm_step(const gc_lstm* p, const int8_t* in, int8_t* hidden, int
   uint64_t* row = b->rows;
   for (int32_t i = 0; i < p->batch; i += 2, row += h_at + 4 * b->h_eights) {
     const int32_t j = i + 1 < p->batch ? i + 1 : i;
-    gc_interleave(in + i * inputs, in + j * inputs, inputs, 1, (int16x2_t*)row);
-    gc_interleave(hidden + i * units, hidden + j * units, units, 1, (int16x2_t*)(row + h_at));
+    gc_interleave(in + i * inputs, in + j * inputs, inputs, 1, (gc_pair*)row);
+    gc_interleave(hidden + i * units, hidden + j * units, units, 1, (gc_pair*)(row + h_at));
   }
   const gc_lstm_gate* const all[4] = {&p->input, &p->forget, &p->cell, &p->output};
   for (int32_t u = 0; u < units; u += 2) {
@@ -81,9 +81,9 @@ static void gc_lstm_step(const gc_lstm* p, const int8_t* in, int8_t* hidden, int
       const gc_lstm_gate* q = all[g];
       const int32_t x_left = gc_left(q->input.shift), h_left = gc_left(q->recurrent.shift);
       gc_interleave(q->input_weights + u * inputs, q->input_weights + v * inputs, inputs, x_left,
-                    (int16x2_t*)b->weights);
+                    (gc_pair*)b->weights);
       gc_interleave(q->recurrent_weights + u * units, q->recurrent_weights + v * units, units,
-                    h_left, (int16x2_t*)(b->weights + h_at));
+                    h_left, (gc_pair*)(b->weights + h_at));
       const int32_t biases[4] = {q->input_bias[u] * (2 << x_left), q->input_bias[v] * (2 << x_left),
                                  q->recurrent_bias[u] * (2 << h_left),
                                  q->recurrent_bias[v] * (2 << h_left)};
@@ -105,17 +105,17 @@ static void gc_lstm_step(const gc_lstm* p, const int8_t* in, int8_t* hidden, int
 /* Computes the doubled sums of the input part or of the recurrent part of a gate, for all units of
    one row, times 2^left. w (units, count), x (count halfwords), bias (units); sums (units / 4,
    input or recurrent, 4 units), of which one part is written. */
-GC_NOINLINE void gc_sums_row(const int8_t* w, const int16x2_t* x, int32_t count,
-                             const int32_t* bias, int32_t units, int32_t left, int32_t* sums) {
+GC_NOINLINE void gc_sums_row(const int8_t* w, const gc_pair* x, int32_t count, const int32_t* bias,
+                             int32_t units, int32_t left, int32_t* sums) {
   const int32_t times = 2 << left;
   if (count == 8) { /* the row stays in registers */
-    const int16x2_t x0 = x[0], x1 = x[1], x2 = x[2], x3 = x[3];
+    const gc_pair x0 = x[0], x1 = x[1], x2 = x[2], x3 = x[3];
     for (const int32_t* end = bias + units; bias != end; bias += 4, w += 32, sums += 8) {
       GC_UNROLL(4)
       for (int32_t i = 0; i < 4; ++i) {
         const uint32_t a = gc_load4(w + 8 * i), b = gc_load4(w + 8 * i + 4);
-        const int32_t sum = __smlad(x1, gc_odd(a), __smlad(x0, gc_even(a), bias[i]));
-        sums[i] = __smlad(x3, gc_odd(b), __smlad(x2, gc_even(b), sum)) * times;
+        const int32_t sum = gc_smlad(x1, gc_odd(a), gc_smlad(x0, gc_even(a), bias[i]));
+        sums[i] = gc_smlad(x3, gc_odd(b), gc_smlad(x2, gc_even(b), sum)) * times;
       }
     }
     return;
@@ -134,9 +134,9 @@ GC_NOINLINE void gc_sums_row(const int8_t* w, const int16x2_t* x, int32_t count,
 static void gc_lstm_row(const gc_lstm* p, const int8_t* in, int8_t* hidden, int16_t* cell,
                         int8_t* out, void* scratch) {
   const int32_t inputs = p->inputs, units = p->units;
-  int16x2_t *x = scratch, *h = x + (inputs + 1) / 2; /* (inputs), (units) halfwords */
-  int32_t* sums = (int32_t*)h + units / 2;           /* (units / 4, input or recurrent, 4 units) */
-  int16_t* gates = (int16_t*)(sums + 2 * units);     /* (units, 4 gates) */
+  gc_pair *x = scratch, *h = x + (inputs + 1) / 2; /* (inputs), (units) halfwords */
+  int32_t* sums = (int32_t*)h + units / 2;         /* (units / 4, input or recurrent, 4 units) */
+  int16_t* gates = (int16_t*)(sums + 2 * units);   /* (units, 4 gates) */
   const gc_lstm_gate* const all[4] = {&p->input, &p->forget, &p->cell, &p->output};
   gc_lstm pairs = *p; /* a batch of pairs of units, for gc_update_cells */
   pairs.batch = units / 2, pairs.units = 2;

@@ -15,7 +15,7 @@ GC_ALWAYS_INLINE void gc_mul_row(const gc_mul* p, const int8_t* a, const int8_t*
   for (const int8_t* end = out + p->columns; out != end; a += a_step, b += b_step) {
     const uint32_t product = (uint32_t)((*a - a_zero) * (*b - b_zero));
     *out++ =
-        (int8_t)__ssat(gc_rescale_fast((int32_t)(product << left), doubled, right, zero_point), 8);
+        (int8_t)gc_ssat(gc_rescale_fast((int32_t)(product << left), doubled, right, zero_point), 8);
   }
 }
 
