@@ -278,8 +278,10 @@ GC_NOINLINE void gc_last_gate(const gc_lstm* p, const gc_lstm_gate* q,
 
 void gc_lstm_helium_s8(const gc_lstm* p, const int8_t* in, int8_t* hidden, int16_t* cell,
                        int8_t* out, void* scratch) {
-  const int32_t inputs = p->inputs, units = p->units, batch = p->batch, eights = units / 8,
-                rest = units % 8;
+  const int32_t inputs = p->inputs, units = p->units, batch = p->batch;
+  /* cppcheck-suppress unreadVariable ; it does not see the uses below */
+  const int32_t eights = units / 8;
+  const int32_t rest = units % 8;
   const gc_sums_function x_sums = gc_sums_of(inputs), h_sums = gc_sums_of(units);
   const gc_cells cells = gc_cells_have_fast_path(p) ? gc_cells_fast_path : gc_cells_generic;
   const gc_lstm_gate* const all[4] = {&p->input, &p->forget, &p->cell, &p->output};
@@ -288,8 +290,8 @@ void gc_lstm_helium_s8(const gc_lstm* p, const int8_t* in, int8_t* hidden, int16
   for (int32_t g = 0; g < 4; ++g)
     activate[g] = gc_activate_of(g == 2 ? GC_TANH : GC_LOGISTIC, all[g], rows);
   int32_t* const sums = scratch;
-  int16_t* const gates = (int16_t*)(sums + eights * GC_SUMS_OF_EIGHT);
-  int16_t* const last_gates = gates + eights * GC_GATES_OF_EIGHT;
+  int16_t* const gates = (int16_t*)&sums[eights * GC_SUMS_OF_EIGHT];
+  int16_t* const last_gates = &gates[eights * GC_GATES_OF_EIGHT];
   for (int32_t t = 0; t < p->steps; ++t) {
     const int8_t* h = hidden;
     int16_t* c = cell;
