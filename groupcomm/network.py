@@ -115,7 +115,9 @@ class Network:
         """Name, sources and sample rate."""
         return f"<groupcomm.Network {self.name!r}, {self.sources} source(s), {self.sample_rate} Hz>"
 
-    def process(self, x: np.ndarray, rate: int = 16000) -> np.ndarray:
+    def process(
+        self, x: np.ndarray, rate: int = 16000, *, attenuation_limit_db: float | None = None
+    ) -> np.ndarray:
         """Process a whole recording.
 
         The network starts from a fresh state, and the output is aligned with the input.
@@ -127,6 +129,9 @@ class Network:
         rate : int
             Its sample rate in Hz. When it is not `sample_rate`, the sound is resampled with soxr,
             and the output is resampled back; it then holds nothing above half of the lower rate.
+        attenuation_limit_db : float or None
+            By how many dB a sound is attenuated at most, from 0 (the output is the input). Some of
+            the noise remains, and speech is distorted less. None: no limit.
 
         Returns
         -------
@@ -137,9 +142,10 @@ class Network:
         ------
         UserError
             When `x` is not mono, is neither float nor int16 or holds values that are not finite,
-            or when soxr is needed and is not installed.
+            when the limit is negative, or when soxr is needed and is not installed.
         """
         x = _samples(x)
+        self._stream.lowest_gain = _lowest_gain(attenuation_limit_db)
         if rate == self.sample_rate:
             return self._stream.process_whole(x)
         if not rate > 0:
@@ -154,16 +160,26 @@ class Network:
         back = soxr.resample(out.T, self.sample_rate, rate, quality="VHQ").T[:, : len(x)]
         return np.pad(back, [(0, 0), (0, len(x) - back.shape[1])])  # resamplers round the length
 
-    def stream(self) -> Stream:
+    def stream(self, *, attenuation_limit_db: float | None = None) -> Stream:
         """Begin a stream.
 
         Streams of one network are independent of each other.
 
+        Parameters
+        ----------
+        attenuation_limit_db : float or None
+            As in `process`.
+
         Returns
         -------
         Stream
+
+        Raises
+        ------
+        UserError
+            When the limit is negative.
         """
-        return Stream(self)
+        return Stream(self, attenuation_limit_db)
 
     def _new_stream(self) -> separator.Stream:
         from convert.run import separator
@@ -209,8 +225,9 @@ class Stream:
     128
     """
 
-    def __init__(self, network: Network):
+    def __init__(self, network: Network, attenuation_limit_db: float | None = None):
         self._stream = network._new_stream()
+        self._stream.lowest_gain = _lowest_gain(attenuation_limit_db)
         self._hop = network.hop
         self.latency: int = network.latency
 
@@ -242,6 +259,17 @@ class Stream:
     def reset(self) -> None:
         """Go back to the start of a stream: forget all sound so far."""
         self._stream.reset()
+
+
+def _lowest_gain(attenuation_limit_db: float | None) -> float:
+    """Return the factor of a limit in dB; 0 without a limit."""
+    if attenuation_limit_db is None:
+        return 0.0
+    if not attenuation_limit_db >= 0:
+        raise UserError(
+            f"attenuation_limit_db {attenuation_limit_db}: not a limit; give dB from 0, or None"
+        )
+    return float(10 ** (-attenuation_limit_db / 20))
 
 
 def _samples(x: np.ndarray) -> np.ndarray:

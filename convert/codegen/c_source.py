@@ -27,7 +27,6 @@ from groupcomm.files import atomic_folder
 
 # Fields of the kernels' parameters that hold weights and biases.
 _WEIGHTS = ("weights", "bias", "input_weights", "recurrent_weights", "input_bias")
-_NUMBERS = ("int32_t", "float")
 _C_TYPES = {
     np.dtype(np.int8): "int8_t",
     np.dtype(np.int16): "int16_t",
@@ -231,6 +230,7 @@ class _Program:
 #define {prefix}_H_
 
 #include "micro/contract/static_model.h"
+#include "micro/include/groupcomm.h"
 
 {defines}
 
@@ -249,12 +249,20 @@ extern const gc_model groupcomm_{self.name};
 
     def sizes(self) -> dict[str, int | str]:
         """Return the constants of the header, by name without the prefix."""
-        values = self._path_values()
+        signal, sources = self.bundle.signal, self.bundle.sources
+        inputs, outputs = signal.n_features, sources * signal.n_values
+        row = signal.n_values + 2 * signal.neighbours if signal.neighbours else 0
+        means = signal.window // signal.hop if signal.dc else 0
+        bytes_of = (signal.window, sources, inputs, outputs, row, means, self._memory_bytes)
         return {
-            **{f.name.upper(): values[f.name] for f in contract.SIGNAL_PATH if f.type in _NUMBERS},
-            "INPUTS": self.bundle.signal.n_features,
-            "OUTPUTS": self.bundle.sources * self.bundle.signal.n_values,
+            "SAMPLE_RATE": signal.sample_rate,
+            "WINDOW": signal.window,
+            "HOP": signal.hop,
+            "SOURCES": sources,
+            "INPUTS": inputs,
+            "OUTPUTS": outputs,
             "MEMORY_BYTES": self._memory_bytes,
+            "BYTES": f"GROUPCOMM_STATE_BYTES({', '.join(map(str, bytes_of))})",
         }
 
     @property

@@ -1,6 +1,7 @@
 """A bundle as a library for a board's own tools: `groupcomm package`."""
 
 import importlib.util
+import json
 import re
 import shutil
 import subprocess
@@ -21,17 +22,19 @@ _MICRO = resource("micro")
 _ROOT = _MICRO.parent  # of the paths in #include
 _BOARDS, _STREAM = _MICRO / "boards", _MICRO / "stream"
 _HEADERS = (
+    "micro/api/engine_api.h",
+    "micro/boards/package/dwt.h",
+    "micro/boards/package/package.h",
     "micro/contract/bundle_fields.h",
     "micro/contract/static_model.h",
     "micro/contract/tanh_table.h",
-    "micro/boards/package/dwt.h",
-    "micro/boards/package/separator.h",
     "micro/engine/engine.h",
     "micro/engine/static_engine.h",
+    "micro/include/groupcomm.h",
     "micro/parity/server.h",
     "micro/stream/stream.h",
 )
-_SOURCES = ("micro/boards/package/separator.cc", "micro/parity/server.cc")
+_SOURCES = ("micro/api/groupcomm.cc", "micro/boards/package/package.cc", "micro/parity/server.cc")
 _TFLM_HEADERS = (
     "micro/contract/lstm_inputs.h",
     "micro/contract/operators.h",
@@ -39,24 +42,10 @@ _TFLM_HEADERS = (
 )
 _TFLM_SOURCES = ("micro/engine/tflm_engine.cc", "micro/engine/tflm_kernels.cc")
 _OPERATORS = "micro/engine/operators.cc"
-# CMSIS-DSP's real FFT and filters, as //micro/stream has them.
-_FFT = (
-    "CommonTables/arm_common_tables",
-    "CommonTables/arm_const_structs",
-    "TransformFunctions/arm_bitreversal2",
-    "TransformFunctions/arm_cfft_f32",
-    "TransformFunctions/arm_cfft_init_f32",
-    "TransformFunctions/arm_cfft_radix8_f32",
-    "TransformFunctions/arm_rfft_fast_f32",
-    "TransformFunctions/arm_rfft_fast_init_f32",
-)
-_FIR = tuple(
-    f"FilteringFunctions/arm_fir_{name}_f32"
-    for name in ("decimate", "decimate_init", "interpolate", "interpolate_init")
-)
-# The definitions that Bazel gives CMSIS-DSP. What the package exports has names of its own, because
-# an application may contain another version of CMSIS-DSP.
-_DSP_DEFINES = ("ARM_MATH_AUTOVECTORIZE", "__GNUC_PYTHON__")
+# Version, checksum, files and definitions of CMSIS-DSP. What a package exports has names of its
+# own, because an application may contain another version of CMSIS-DSP.
+_PIN = json.loads((_MICRO / "third_party" / "cmsis_dsp.json").read_text())
+_FFT, _FIR, _DSP_DEFINES = (tuple(_PIN[key]) for key in ("fft", "fir", "defines"))
 _DSP = '#include "groupcomm_dsp.h"\n'
 # Options that a sketch cannot give.
 _FLOATS = '#pragma GCC optimize("O2", "fp-contract=off")\n'
@@ -101,7 +90,7 @@ def arduino(bundle: bundles.Bundle, folder: Path, *, engine: str = "static") -> 
 
     It holds the network as plain C, the kernels, the stream and the FFT. It needs no other library,
     except Arduino_TensorFlowLite when the engine is TFLM's interpreter. The FFT is CMSIS-DSP's
-    (Apache-2.0), from the package that micro/third_party/cmsis_dsp.bzl pins.
+    (Apache-2.0), from the package that micro/third_party/cmsis_dsp.json pins.
 
     Parameters
     ----------
@@ -120,7 +109,7 @@ def arduino(bundle: bundles.Bundle, folder: Path, *, engine: str = "static") -> 
         cannot be written.
     """
     tflm = engine == "tflm"
-    dsp = _cmsis_dsp()
+    dsp = cmsis_dsp()
     with atomic_folder(folder) as part:
         source = part / "src"
         shutil.copytree(_BOARDS / "arduino" / "examples", part / "examples")
@@ -164,7 +153,7 @@ def zephyr(bundle: bundles.Bundle, folder: Path) -> list[str]:
     one: the network as plain C, and the ``.tflite`` for the module tflite-micro. Parameters, result
     and errors are those of `arduino`.
     """
-    dsp = _cmsis_dsp()
+    dsp = cmsis_dsp()
     with atomic_folder(folder) as part:
         source, include = part / "src", part / "include"
         for name in ("app", "zephyr"):
@@ -172,8 +161,8 @@ def zephyr(bundle: bundles.Bundle, folder: Path) -> list[str]:
         shutil.copy(resource("LICENSE"), part)
         name = _network(bundle, source, include, tflm=True)
         _repository(source, include, ".cc", tflm=bundle)
-        _copy(_BOARDS / "zephyr" / "groupcomm.h", include / "groupcomm.h")
-        _copy(_BOARDS / "zephyr" / "groupcomm.cc", source / "groupcomm.cc", _DSP)
+        _copy(_BOARDS / "zephyr" / "groupcomm_audio.h", include / "groupcomm_audio.h")
+        _copy(_BOARDS / "zephyr" / "audio.cc", source / "audio.cc", _DSP)
         for file in ("stream.cc", "audio_48k.cc", "audio_48k.h"):
             _copy(
                 _STREAM / file,
@@ -216,7 +205,7 @@ def zephyr(bundle: bundles.Bundle, folder: Path) -> list[str]:
         return _files(part)
 
 
-def _cmsis_dsp() -> Path:
+def cmsis_dsp() -> Path:
     """Folder of the sources of CMSIS-DSP, fetched with pip on first use.
 
     They are those that the rule of Bazel uses: the source distribution of a package at PyPI, with a
@@ -231,10 +220,7 @@ def _cmsis_dsp() -> Path:
     UserError
         When pip cannot fetch them.
     """
-    rule = (_MICRO / "third_party" / "cmsis_dsp.bzl").read_text()
-    version, sha256 = (
-        re.search(rf'^{key} = "(.+)"$', rule, re.M)[1] for key in ("VERSION", "SHA256")
-    )
+    version, sha256 = _PIN["version"], _PIN["sha256"]
     folder = cache_dir() / f"cmsis-dsp-{version}"
     if not folder.is_dir():
         with tempfile.TemporaryDirectory() as name:
@@ -361,10 +347,9 @@ def _network(
         declaration = "_Alignas(16) const unsigned char groupcomm_tflite[GROUPCOMM_TFLITE_BYTES]"
         array = f"{declaration} = {{\n{values}}};\n"
         (source / f"{name}_tflite.c").write_text(f'#include "groupcomm_network.h"\n\n{array}')
-    upper = name.upper()
     sizes = "\n".join(
-        f"#define GROUPCOMM_{'NETWORK_' * (size == 'MEMORY_BYTES')}{size} GROUPCOMM_{upper}_{size}"
-        for size in written["sizes"]
+        f"#define GROUPCOMM_{'NETWORK_' * size.endswith('BYTES')}{size} {value}"
+        for size, value in written["sizes"].items()
     )
     text = _NETWORK.format(name=name, sizes=sizes, tflm=of_tflm)
     (include / "groupcomm_network.h").write_text(first + text)

@@ -109,12 +109,19 @@ def process(
         Path | None,
         typer.Option(help="Draw the spectrograms of input and output into this PNG file."),
     ] = None,
+    attenuation_limit: Annotated[
+        float | None,
+        typer.Option(
+            help="Attenuate a sound by at most this many dB. Some of the noise remains, and speech "
+            "is distorted less."
+        ),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Run a sound file through the int8 network of a bundle, hop by hop, in TFLM."""
     from convert.run.process import separate
 
-    result = separate(wav, name, folder, plot)
+    result = separate(wav, name, folder, plot, attenuation_limit)
 
     def show() -> None:
         for words in result["conversions"]:

@@ -11,7 +11,13 @@ from groupcomm.network import load
 from tf_model.signal import to_pcm
 
 
-def separate(wav: Path, name: str, folder: Path, plot: Path | None = None) -> dict:
+def separate(
+    wav: Path,
+    name: str,
+    folder: Path,
+    plot: Path | None = None,
+    attenuation_limit_db: float | None = None,
+) -> dict:
     """Process a sound file with the int8 network of a bundle in TFLM, hop by hop.
 
     Parameters
@@ -25,6 +31,8 @@ def separate(wav: Path, name: str, folder: Path, plot: Path | None = None) -> di
         the input and aligned with it.
     plot : Path or None
         PNG file for the spectrograms of input and outputs.
+    attenuation_limit_db : float or None
+        See `groupcomm.Network.process`.
 
     Returns
     -------
@@ -42,7 +50,9 @@ def separate(wav: Path, name: str, folder: Path, plot: Path | None = None) -> di
     network = load(name)
     pcm, conversions = audio_file.read(wav, network.sample_rate)
     with err.status(f"process {wav}"):
-        estimates = to_pcm(network.process(pcm))  # (sources, samples)
+        estimates = to_pcm(
+            network.process(pcm, attenuation_limit_db=attenuation_limit_db)
+        )  # (sources, samples)
     sources = (
         ["speech"] if network.sources == 1 else [f"speaker{i + 1}" for i in range(network.sources)]
     )

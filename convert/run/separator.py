@@ -25,7 +25,14 @@ class Stream:
     bundle : Bundle
     runtime : runtimes.Runtime
         Runs the model of the bundle. The stream owns its state.
+
+    Attributes
+    ----------
+    lowest_gain : float
+        Every mask is raised to ``lowest_gain + (1 - lowest_gain) * mask``.
     """
+
+    lowest_gain = 0.0
 
     def __init__(self, bundle: Bundle, runtime: runtimes.Runtime):
         self._bundle, self._runtime = bundle, runtime
@@ -51,8 +58,12 @@ class Stream:
             The estimates, ``window - hop`` samples behind the input.
         """
         spectrum, features = self._path.analyze(x)
-        masks = self._runtime(self._bundle.quantize_features(features))
-        return self._path.synthesize(spectrum, self._bundle.dequantize_masks(masks))
+        masks = self._bundle.dequantize_masks(
+            self._runtime(self._bundle.quantize_features(features))
+        )
+        if self.lowest_gain:
+            masks = np.float32(self.lowest_gain) + np.float32(1 - self.lowest_gain) * masks
+        return self._path.synthesize(spectrum, masks)
 
     def process_whole(self, x: np.ndarray) -> np.ndarray:
         """Process a whole sound from the initial state; the result is aligned with it.

@@ -4,23 +4,22 @@
      groupcomm package zephyr enhance-nano --out module && make
      arecord -t raw -f S16_LE -r 16000 | ./denoise | aplay -t raw -f S16_LE -r 16000
 */
+#include <enhance_nano.h>
 #include <groupcomm.h>
 #include <stdio.h>
 
-static int16_t in[GROUPCOMM_HOP];
-static int16_t out[GROUPCOMM_SOURCES * GROUPCOMM_HOP];
+static GROUPCOMM_ALIGNED unsigned char memory[GROUPCOMM_ENHANCE_NANO_BYTES];
+static int16_t in[GROUPCOMM_ENHANCE_NANO_HOP];
+static int16_t out[GROUPCOMM_ENHANCE_NANO_SOURCES * GROUPCOMM_ENHANCE_NANO_HOP];
 
 int main(void) {
-  if (groupcomm_begin() != 0) {
-    fprintf(stderr, "%s\n", groupcomm_error());
-    return 1;
-  }
-  while (fread(in, sizeof(in), 1, stdin) == 1) {
-    if (groupcomm_process(in, out) != 0) {
-      fprintf(stderr, "%s\n", groupcomm_error());
-      return 1;
-    }
+  groupcomm_state* state;
+  groupcomm_status status =
+      groupcomm_create(&groupcomm_enhance_nano, memory, sizeof(memory), &state);
+  while (status == GROUPCOMM_OK && fread(in, sizeof(in), 1, stdin) == 1) {
+    status = groupcomm_process(state, in, out);
     if (fwrite(out, sizeof(out), 1, stdout) != 1) return 1;
   }
-  return 0;
+  if (status != GROUPCOMM_OK) fprintf(stderr, "%s\n", groupcomm_status_text(status));
+  return status != GROUPCOMM_OK;
 }

@@ -4,30 +4,29 @@
 
 #include <cstdint>
 
+#include "micro/include/groupcomm.h"
+
 namespace groupcomm {
 
-enum class Status {
-  kOk,
-  kBadConfig,       // sizes or scales are not consistent
-  kBadMemory,       // the caller's memory is too small or not aligned
-  kBadModel,        // another model, or an operator that it needs is missing
-  kEngineMismatch,  // the engine's features and masks differ from those of the stream
-  kEngineFailed,    // a hop could not be computed
-};
+using Status = groupcomm_status;
 
 constexpr const char* StatusText(Status status) {
   switch (status) {
-    case Status::kOk:
+    case GROUPCOMM_OK:
       return "ok";
-    case Status::kBadConfig:
+    case GROUPCOMM_BAD_ARGUMENT:
+      return "an argument is null or out of its range";
+    case GROUPCOMM_BAD_CONFIG:
       return "the sizes or the scales are not consistent";
-    case Status::kBadMemory:
-      return "memory is too small or not 16-byte aligned";
-    case Status::kBadModel:
+    case GROUPCOMM_BAD_MODEL:
       return "the model does not fit";
-    case Status::kEngineMismatch:
+    case GROUPCOMM_MEMORY_TOO_SMALL:
+      return "memory is too small";
+    case GROUPCOMM_MEMORY_NOT_ALIGNED:
+      return "memory is not aligned to 16 bytes";
+    case GROUPCOMM_ENGINE_MISMATCH:
       return "engine and stream have different sizes";
-    case Status::kEngineFailed:
+    case GROUPCOMM_ENGINE_FAILED:
       return "engine failed on a hop";
   }
   return "unknown status";

@@ -18,9 +18,8 @@ class StaticEngine final : public Engine {
   // `memory` has at least model.memory_bytes for state and activations, and is aligned to 16 bytes.
   // It belongs to the caller and outlives the engine.
   Status Init(const gc_model& model, void* memory /* (bytes) */, size_t bytes) {
-    if (memory == nullptr || reinterpret_cast<uintptr_t>(memory) % 16 != 0 ||
-        bytes < model.memory_bytes)
-      return Status::kBadMemory;
+    if (memory == nullptr || bytes < model.memory_bytes) return GROUPCOMM_MEMORY_TOO_SMALL;
+    if (reinterpret_cast<uintptr_t>(memory) % 16 != 0) return GROUPCOMM_MEMORY_NOT_ALIGNED;
     model_ = &model;
     memory_ = memory;
     return Reset();
@@ -30,15 +29,15 @@ class StaticEngine final : public Engine {
   int masks() const override { return model_ ? model_->outputs : 0; }
 
   Status Run(const int8_t* features /* (inputs) */, int8_t* masks /* (outputs) */) override {
-    if (model_ == nullptr) return Status::kEngineFailed;
+    if (model_ == nullptr) return GROUPCOMM_ENGINE_FAILED;
     model_->run(memory_, features, masks);
-    return Status::kOk;
+    return GROUPCOMM_OK;
   }
 
   Status Reset() override {
-    if (model_ == nullptr) return Status::kEngineFailed;
+    if (model_ == nullptr) return GROUPCOMM_ENGINE_FAILED;
     model_->reset(memory_);
-    return Status::kOk;
+    return GROUPCOMM_OK;
   }
 
  private:

@@ -22,31 +22,32 @@ Status TflmEngine::Fail(Status status, const char* format, ...) {
 
 Status TflmEngine::Check(const char* name, const tflm::Tensor* tensor, int count,
                          const gc_quantization& expected) {
-  if (tensor == nullptr) return Fail(Status::kBadModel, "the model has no tensor for the %s", name);
+  if (tensor == nullptr)
+    return Fail(GROUPCOMM_BAD_MODEL, "the model has no tensor for the %s", name);
   if (tensor->type != tflm::kInt8)
-    return Fail(Status::kBadModel, "%s: type %d, not int8", name, static_cast<int>(tensor->type));
+    return Fail(GROUPCOMM_BAD_MODEL, "%s: type %d, not int8", name, static_cast<int>(tensor->type));
   const auto* dims = tensor->dims;
   if (dims->size != 2 || dims->data[0] != 1 || dims->data[1] != count) {
     const int rows = dims->size > 0 ? dims->data[0] : 0,
               columns = dims->size > 1 ? dims->data[1] : 0;
-    return Fail(Status::kBadModel, "%s: %d dimensions [%d, %d, ..], not [1, %d]", name, dims->size,
-                rows, columns, count);
+    return Fail(GROUPCOMM_BAD_MODEL, "%s: %d dimensions [%d, %d, ..], not [1, %d]", name,
+                dims->size, rows, columns, count);
   }
   // Compared bit for bit, because both come from the same float32 in the flatbuffer.
   if (tensor->params.scale != expected.scale || tensor->params.zero_point != expected.zero_point) {
-    return Fail(Status::kBadModel,
+    return Fail(GROUPCOMM_BAD_MODEL,
                 "%s: the model's scale or zero point %d is not that of the bundle, zero point %d",
                 name, static_cast<int>(tensor->params.zero_point),
                 static_cast<int>(expected.zero_point));
   }
-  return Status::kOk;
+  return GROUPCOMM_OK;
 }
 
 Status TflmEngine::Init(const TflmConfig& config) {
   if (allocator_ != nullptr)
-    return Fail(Status::kBadConfig, "the engine is already initialized; use a new engine");
+    return Fail(GROUPCOMM_BAD_CONFIG, "the engine is already initialized; use a new engine");
   if (!Aligned(config.model) || !Aligned(config.arena)) {
-    return Fail(Status::kBadMemory,
+    return Fail(GROUPCOMM_MEMORY_NOT_ALIGNED,
                 "the address of the model or of the arena is not a multiple of 16; align it");
   }
   // In an arena that is too small for its own data structures, TFLM writes through a null pointer
@@ -54,18 +55,18 @@ Status TflmEngine::Init(const TflmConfig& config) {
   // those and is too small for the model. No check here can come before them.
   const size_t least = tflm::Allocator::GetDefaultTailUsage(false) + 16;
   if (config.arena_bytes < least) {
-    return Fail(Status::kBadMemory, "an arena of %lu bytes is below the minimum of %lu",
+    return Fail(GROUPCOMM_MEMORY_TOO_SMALL, "an arena of %lu bytes is below the minimum of %lu",
                 static_cast<unsigned long>(config.arena_bytes),
                 // the small printf of a board does not support %z
                 static_cast<unsigned long>(least));
   }
   if (config.model_bytes < 8 || std::memcmp(config.model + 4, "TFL3", 4) != 0) {
-    return Fail(Status::kBadModel, "not a TFLite model (no TFL3 mark at byte 4)");
+    return Fail(GROUPCOMM_BAD_MODEL, "not a TFLite model (no TFL3 mark at byte 4)");
   }
   operators_.Use(config.kernels);
   for (int i = 0; i < config.operator_count; ++i) {
     if (!operators_.Add(config.operators[i])) {
-      return Fail(Status::kBadModel,
+      return Fail(GROUPCOMM_BAD_MODEL,
                   "operator %s is not in this build of TFLM or not in GROUPCOMM_OPERATORS",
                   config.operators[i]);
     }
@@ -77,21 +78,22 @@ Status TflmEngine::Init(const TflmConfig& config) {
   if (interpreter_->SetMicroExternalContext(&refusal_) != tflm::kOk ||
       interpreter_->AllocateTensors() != tflm::kOk) {
     if (refusal_.reason != nullptr) {
-      return Fail(Status::kBadModel,
+      return Fail(GROUPCOMM_BAD_MODEL,
                   "%s to tensor %d: %s; this project's kernel does not support that, TFLM's may "
                   "(TflmKernels)",
                   refusal_.op, refusal_.tensor, refusal_.reason);
     }
     if (const char* name = operators_.missing_name()) {
-      return Fail(Status::kBadModel,
+      return Fail(GROUPCOMM_BAD_MODEL,
                   "the model has the operator %s, which the bundle does not name", name);
     }
     if (operators_.missing() >= 0) {
-      return Fail(Status::kBadModel,
+      return Fail(GROUPCOMM_BAD_MODEL,
                   "the model has the operator of code %d, which the bundle does not name",
                   operators_.missing());
     }
-    return Fail(Status::kBadMemory, "TFLM cannot allocate the model in an arena of %lu bytes",
+    return Fail(GROUPCOMM_MEMORY_TOO_SMALL,
+                "TFLM cannot allocate the model in an arena of %lu bytes",
                 static_cast<unsigned long>(config.arena_bytes));
   }
 
@@ -99,32 +101,33 @@ Status TflmEngine::Init(const TflmConfig& config) {
   const tflm::Tensor* output = interpreter_->output(0);
   const gc_model& network = *config.network;
   Status status = Check("features", input, network.inputs, network.signal.features);
-  if (status == Status::kOk) status = Check("masks", output, network.outputs, network.signal.masks);
-  if (status != Status::kOk) return status;
+  if (status == GROUPCOMM_OK)
+    status = Check("masks", output, network.outputs, network.signal.masks);
+  if (status != GROUPCOMM_OK) return status;
   input_ = input->data.int8;
   output_ = output->data.int8;
   features_ = network.inputs;
   masks_ = network.outputs;
   error_[0] = '\0';
-  return Status::kOk;
+  return GROUPCOMM_OK;
 }
 
 Status TflmEngine::Run(const int8_t* features, int8_t* masks) {
-  if (input_ == nullptr) return Status::kEngineFailed;
+  if (input_ == nullptr) return GROUPCOMM_ENGINE_FAILED;
   // every hop, because the arena is reused during an invocation
   std::memcpy(input_, features, features_);
   if (interpreter_->Invoke() != tflm::kOk)
-    return Fail(Status::kEngineFailed, "TFLM failed on a hop");
+    return Fail(GROUPCOMM_ENGINE_FAILED, "TFLM failed on a hop");
   std::memcpy(masks, output_, masks_);
-  return Status::kOk;
+  return GROUPCOMM_OK;
 }
 
 Status TflmEngine::Reset() {
-  if (input_ == nullptr) return Status::kEngineFailed;
+  if (input_ == nullptr) return GROUPCOMM_ENGINE_FAILED;
   // Zeroes the variable tensors, where the fused LSTM keeps its state.
   if (interpreter_->Reset() != tflm::kOk)
-    return Fail(Status::kEngineFailed, "TFLM failed to reset");
-  return Status::kOk;
+    return Fail(GROUPCOMM_ENGINE_FAILED, "TFLM failed to reset");
+  return GROUPCOMM_OK;
 }
 
 }  // namespace groupcomm

@@ -26,7 +26,7 @@ std::vector<uint8_t> Run(TflmEngine* engine, const host::Bundle& bundle) {
     const auto* in =
         reinterpret_cast<const int8_t*>(bundle.golden.features.data()) + hop * engine->features();
     CHECK_STATUS(engine->Run(in, reinterpret_cast<int8_t*>(masks.data()) + hop * engine->masks()),
-                 Status::kOk);
+                 GROUPCOMM_OK);
   }
   return masks;
 }
@@ -40,7 +40,7 @@ void GoldenBytes() {
   CHECK_TRUE(Run(one->engine(), bundle) == bundle.golden.masks);
   // the state persists: a stateless engine would pass the other checks
   CHECK_TRUE(Run(one->engine(), bundle) != bundle.golden.masks);
-  CHECK_STATUS(one->engine()->Reset(), Status::kOk);
+  CHECK_STATUS(one->engine()->Reset(), GROUPCOMM_OK);
   CHECK_TRUE(Run(one->engine(), bundle) == bundle.golden.masks);
   CHECK_LE(one->engine()->arena_used(), bundle.arena_bytes);
 }
@@ -55,8 +55,8 @@ void TwoEngines() {
   for (int hop = 0; hop < 50; ++hop) {
     const auto* in = reinterpret_cast<const int8_t*>(bundle.golden.features.data()) +
                      hop * a->engine()->features();
-    CHECK_STATUS(a->engine()->Run(in, from_a.data()), Status::kOk);
-    CHECK_STATUS(b->engine()->Run(in, from_b.data()), Status::kOk);
+    CHECK_STATUS(a->engine()->Run(in, from_a.data()), GROUPCOMM_OK);
+    CHECK_STATUS(b->engine()->Run(in, from_b.data()), GROUPCOMM_OK);
     CHECK_TRUE(from_a == from_b);
     CHECK_EQ(
         std::memcmp(from_a.data(), bundle.golden.masks.data() + hop * from_a.size(), from_a.size()),

@@ -37,7 +37,7 @@ Bytes Run(TflmEngine* engine, const Bytes& features /* (hops, bins) */) {
   for (size_t hop = 0; hop < hops; ++hop) {
     const auto* in = reinterpret_cast<const int8_t*>(features.data()) + hop * engine->features();
     CHECK_STATUS(engine->Run(in, reinterpret_cast<int8_t*>(masks.data()) + hop * engine->masks()),
-                 Status::kOk);
+                 GROUPCOMM_OK);
   }
   return masks;
 }
@@ -47,7 +47,7 @@ std::vector<int> DifferentHops(const host::Bundle& bundle, Kernels kernels) {
   const auto engine = Engine(bundle, kernels);
   std::vector<int> different;
   for (int pass = 0; pass < 2; ++pass) {
-    if (pass > 0) CHECK_STATUS(engine->engine()->Reset(), Status::kOk);
+    if (pass > 0) CHECK_STATUS(engine->engine()->Reset(), GROUPCOMM_OK);
     const Bytes masks = Run(engine->engine(), bundle.golden.features);
     const size_t size = engine->engine()->masks();
     for (int hop = 0; hop < bundle.golden.hops; ++hop) {
@@ -81,7 +81,7 @@ void Extremes() {
   const auto library = Engine(bundle, TflmKernels), ours = Engine(bundle, GroupCommKernels);
   const Bytes expected = Run(library->engine(), features);
   CHECK_TRUE(Run(ours->engine(), features) == expected);
-  CHECK_STATUS(ours->engine()->Reset(), Status::kOk);
+  CHECK_STATUS(ours->engine()->Reset(), GROUPCOMM_OK);
   CHECK_TRUE(Run(ours->engine(), features) == expected);
 }
 

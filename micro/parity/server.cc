@@ -45,17 +45,13 @@ uint8_t* Put(uint8_t* bytes, T value) {
 
 }  // namespace
 
-Status ParityServer::Init(const gc_model& model, Engine* engine, Stream* stream, ParityPort* port,
-                          uint32_t clock_hz, void* memory, size_t bytes) {
-  if (engine->features() != model.inputs || engine->masks() != model.outputs)
-    return Status::kEngineMismatch;
-  if (reinterpret_cast<uintptr_t>(memory) % 4 != 0 ||
-      bytes < Bytes(model.inputs, model.outputs, model.signal.hop, model.signal.sources)) {
-    return Status::kBadMemory;
-  }
-  model_ = &model;
-  engine_ = engine;
-  stream_ = stream;
+groupcomm_status ParityServer::Init(groupcomm_state* state, ParityPort* port, uint32_t clock_hz,
+                                    void* memory, size_t bytes) {
+  const gc_model& model = *groupcomm_model(state);
+  if (bytes < Bytes(model.inputs, model.outputs, model.signal.hop, model.signal.sources))
+    return GROUPCOMM_MEMORY_TOO_SMALL;
+  if (reinterpret_cast<uintptr_t>(memory) % 4 != 0) return GROUPCOMM_MEMORY_NOT_ALIGNED;
+  state_ = state;
   port_ = port;
   clock_hz_ = clock_hz;
   in_ = static_cast<uint8_t*>(memory);
@@ -64,7 +60,7 @@ Status ParityServer::Init(const gc_model& model, Engine* engine, Stream* stream,
   filled_ = out_bytes_ = 0;
   too_long_ = false;
   session_ = 0;
-  return Status::kOk;
+  return GROUPCOMM_OK;
 }
 
 void ParityServer::Receive(uint8_t byte) {
@@ -124,7 +120,7 @@ size_t ParityServer::Refuse(Reason reason) {
 size_t ParityServer::Answer(uint8_t kind, const uint8_t* payload, size_t bytes) {
   uint8_t* const out = out_ + kHead;  // aligned to 4 bytes, like payload
   uint8_t* at = out;
-  const gc_model& n = *model_;
+  const gc_model& n = *groupcomm_model(state_);
   const gc_signal_path& s = n.signal;
   const size_t hop_bytes = sizeof(int16_t) * s.hop;
   switch (kind) {
@@ -137,14 +133,12 @@ size_t ParityServer::Answer(uint8_t kind, const uint8_t* payload, size_t bytes) 
       return at - out;
     case kReset:
       if (bytes != 0) return Refuse(kLength);
-      return StreamReset(stream_) == Status::kOk && engine_->Reset() == Status::kOk
-                 ? 0
-                 : Refuse(kFailed);
+      return groupcomm_reset(state_) == GROUPCOMM_OK ? 0 : Refuse(kFailed);
     case kRun: {
       if (bytes != static_cast<size_t>(n.inputs)) return Refuse(kLength);
       const uint32_t start = port_->Cycles();
-      if (engine_->Run(reinterpret_cast<const int8_t*>(payload),
-                       reinterpret_cast<int8_t*>(out + 4)) != Status::kOk)
+      if (groupcomm_run_network(state_, reinterpret_cast<const int8_t*>(payload),
+                                reinterpret_cast<int8_t*>(out + 4)) != GROUPCOMM_OK)
         return Refuse(kFailed);
       Put(out, port_->Cycles() - start);
       return 4 + n.outputs;
@@ -152,8 +146,8 @@ size_t ParityServer::Answer(uint8_t kind, const uint8_t* payload, size_t bytes) 
     case kSound: {
       if (bytes != hop_bytes) return Refuse(kLength);
       const uint32_t start = port_->Cycles();
-      if (StreamProcess(stream_, reinterpret_cast<const int16_t*>(payload),
-                        reinterpret_cast<int16_t*>(out + 4)) != Status::kOk) {
+      if (groupcomm_process(state_, reinterpret_cast<const int16_t*>(payload),
+                            reinterpret_cast<int16_t*>(out + 4)) != GROUPCOMM_OK) {
         return Refuse(kFailed);
       }
       Put(out, port_->Cycles() - start);

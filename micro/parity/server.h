@@ -23,9 +23,8 @@
 #include <cstddef>
 #include <cstdint>
 
-#include "micro/engine/engine.h"
 #include "micro/contract/static_model.h"
-#include "micro/stream/stream.h"
+#include "micro/include/groupcomm.h"
 
 namespace groupcomm {
 
@@ -58,8 +57,8 @@ class ParityServer {
 
   // All arguments outlive the server. `memory` is aligned to 4 bytes. clock_hz is the frequency of
   // port->Cycles(), 0 without a counter.
-  Status Init(const gc_model& model, Engine* engine, Stream* stream, ParityPort* port,
-              uint32_t clock_hz, void* memory /* (bytes) */, size_t bytes);
+  groupcomm_status Init(groupcomm_state* state, ParityPort* port, uint32_t clock_hz,
+                        void* memory /* (bytes) */, size_t bytes);
 
   // Takes the next byte from the host. When the byte completes a frame, it runs the request and
   // answers.
@@ -83,9 +82,7 @@ class ParityServer {
   size_t Refuse(Reason reason);
   void Send();
 
-  const gc_model* model_ = nullptr;
-  Engine* engine_ = nullptr;
-  Stream* stream_ = nullptr;
+  groupcomm_state* state_ = nullptr;
   ParityPort* port_ = nullptr;
   uint32_t clock_hz_ = 0;
   uint8_t* in_ = nullptr;   // (in_bytes_)

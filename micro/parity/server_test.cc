@@ -1,27 +1,26 @@
-// Too little memory, and an engine of other sizes, are rejected. tests/convert/verify/test_serial_parity.py tests
-// the protocol on the emulated boards.
+// Too little memory is rejected. tests/convert/verify/test_serial_parity.py tests the protocol on the
+// emulated boards.
 #include "micro/parity/server.h"
 
+#include "micro/engine/engine.h"
 #include "micro/testing/check.h"
 
 using namespace groupcomm;  // NOLINT
 
-namespace groupcomm {
+struct groupcomm_state {
+  gc_model model;
+};
 
-Status StreamProcess(Stream*, const int16_t*, int16_t*) { return Status::kOk; }
-Status StreamReset(Stream*) { return Status::kOk; }
-
-}  // namespace groupcomm
+const gc_model* groupcomm_model(const groupcomm_state* state) { return &state->model; }
+groupcomm_status groupcomm_reset(groupcomm_state*) { return GROUPCOMM_OK; }
+groupcomm_status groupcomm_process(groupcomm_state*, const int16_t*, int16_t*) {
+  return GROUPCOMM_OK;
+}
+groupcomm_status groupcomm_run_network(groupcomm_state*, const int8_t*, int8_t*) {
+  return GROUPCOMM_OK;
+}
 
 namespace {
-
-class Fixed final : public Engine {
- public:
-  int features() const override { return 300; }
-  int masks() const override { return 260; }
-  Status Run(const int8_t*, int8_t*) override { return Status::kOk; }
-  Status Reset() override { return Status::kOk; }
-};
 
 class Silent final : public ParityPort {
  public:
@@ -33,22 +32,16 @@ class Silent final : public ParityPort {
 }  // namespace
 
 int main() {
-  gc_model model = {};
-  model.inputs = 300, model.outputs = 260, model.signal.hop = 128, model.signal.sources = 1;
-  Fixed engine;
+  groupcomm_state state = {};
+  state.model.inputs = 300, state.model.outputs = 260;
+  state.model.signal.hop = 128, state.model.signal.sources = 1;
   Silent port;
   ParityServer server;
   alignas(4) static uint8_t memory[4096];
   const size_t bytes = ParityServer::Bytes(300, 260, 128, 1);
-  CHECK_STATUS(server.Init(model, &engine, nullptr, &port, 0, memory, bytes - 1),
-               Status::kBadMemory);
-  CHECK_STATUS(server.Init(model, &engine, nullptr, &port, 0, memory + 2, bytes),
-               Status::kBadMemory);
-  model.inputs = 301;
-  CHECK_STATUS(server.Init(model, &engine, nullptr, &port, 0, memory, sizeof(memory)),
-               Status::kEngineMismatch);
-  model.inputs = 300;
-  CHECK_STATUS(server.Init(model, &engine, nullptr, &port, 0, memory, bytes), Status::kOk);
+  CHECK_STATUS(server.Init(&state, &port, 0, memory, bytes - 1), GROUPCOMM_MEMORY_TOO_SMALL);
+  CHECK_STATUS(server.Init(&state, &port, 0, memory + 2, bytes), GROUPCOMM_MEMORY_NOT_ALIGNED);
+  CHECK_STATUS(server.Init(&state, &port, 0, memory, bytes), GROUPCOMM_OK);
   // Invalid and overlong frames cause no answer, and no write beyond the memory.
   memory[bytes] = 0xA5;
   for (int i = 0; i < 100000; ++i)

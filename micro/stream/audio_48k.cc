@@ -4,6 +4,8 @@
 #include <cmath>
 #include <cstring>
 
+#include "micro/contract/static_model.h"
+
 namespace groupcomm {
 namespace {
 
@@ -28,10 +30,12 @@ int16_t ToPcm(float x) {
 
 }  // namespace
 
-Status Audio48k::Init(Stream* stream, int hop, int sources, int16_t* memory, size_t samples) {
-  if (stream == nullptr || hop < 1 || sources < 1) return Status::kBadConfig;
-  if (memory == nullptr || samples < Samples(hop, sources)) return Status::kBadMemory;
-  stream_ = stream, hop_ = hop, sources_ = sources;
+Status Audio48k::Init(groupcomm_state* state, int16_t* memory, size_t samples) {
+  if (state == nullptr || memory == nullptr) return GROUPCOMM_BAD_ARGUMENT;
+  const gc_signal_path& path = groupcomm_model(state)->signal;
+  const int hop = path.hop, sources = path.sources;
+  if (samples < Samples(hop, sources)) return GROUPCOMM_MEMORY_TOO_SMALL;
+  state_ = state, hop_ = hop;
   in_ = memory, out_ = in_ + hop, at_ = 0;
   std::memset(memory, 0, Samples(hop, sources) * sizeof(int16_t));
   float sum = 0;
@@ -49,12 +53,12 @@ Status Audio48k::Init(Stream* stream, int hop, int sources, int16_t* memory, siz
                                             kBlock) == ARM_MATH_SUCCESS &&
                   arm_fir_interpolate_init_f32(&up_, kRatio, kTaps, three_low_passes_, up_state_,
                                                kBlock / kRatio) == ARM_MATH_SUCCESS;
-  return ok ? StreamReset(stream) : Status::kBadConfig;
+  return ok ? groupcomm_reset(state) : GROUPCOMM_BAD_CONFIG;
 }
 
 Status Audio48k::Process(int16_t* pcm, int frames, int channels) {
-  if (stream_ == nullptr || frames % kRatio != 0 || channels < 1) return Status::kBadConfig;
-  Status worst = Status::kOk;
+  if (state_ == nullptr || frames % kRatio != 0 || channels < 1) return GROUPCOMM_BAD_ARGUMENT;
+  Status worst = GROUPCOMM_OK;
   float fast[kBlock], slow[kBlock / kRatio];  // at 48 kHz, at 16 kHz
   for (int done = 0; done < frames; done += kBlock) {
     const int block = std::min(kBlock, frames - done), some = block / kRatio;
@@ -65,8 +69,8 @@ Status Audio48k::Process(int16_t* pcm, int frames, int channels) {
       in_[at_] = ToPcm(slow[n]);
       slow[n] = out_[at_];
       if (++at_ < hop_) continue;
-      const Status status = StreamProcess(stream_, in_, out_);
-      if (status != Status::kOk) worst = status;
+      const Status status = groupcomm_process(state_, in_, out_);
+      if (status != GROUPCOMM_OK) worst = status;
       at_ = 0;
     }
     arm_fir_interpolate_f32(&up_, slow, fast, some);

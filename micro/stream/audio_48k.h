@@ -7,7 +7,8 @@
 #include <cstdint>
 
 #include "arm_math.h"
-#include "micro/stream/stream.h"
+#include "micro/engine/engine.h"
+#include "micro/include/groupcomm.h"
 
 namespace groupcomm {
 
@@ -27,20 +28,19 @@ class Audio48k {
   Audio48k(const Audio48k&) = delete;
   Audio48k& operator=(const Audio48k&) = delete;
 
-  // Stream and memory must outlive this object. hop and sources are those of the stream.
-  Status Init(Stream* stream, int hop, int sources, int16_t* memory /* (samples) */,
-              size_t samples);
+  // State and memory must outlive this object.
+  Status Init(groupcomm_state* state, int16_t* memory /* (samples) */, size_t samples);
 
   // Sends the first channel through the stream, and writes its first source to every channel.
   // `frames` is a multiple of 3. When a hop fails, its output is silence.
   Status Process(int16_t* pcm /* (frames, channels) */, int frames, int channels);
 
   // Delay of the output, in samples at 48 kHz.
-  int Latency() const { return kTaps - 1 + kRatio * (StreamLatency(stream_) + hop_); }
+  int Latency() const { return kTaps - 1 + kRatio * (groupcomm_latency(state_) + hop_); }
 
  private:
-  Stream* stream_ = nullptr;
-  int hop_ = 0, sources_ = 0;
+  groupcomm_state* state_ = nullptr;
+  int hop_ = 0;
   int16_t* in_ = nullptr;   // (hop) at 16 kHz
   int16_t* out_ = nullptr;  // (sources, hop) at 16 kHz, the output of the previous hop
   int at_ = 0;              // index into both

@@ -4,6 +4,8 @@
 #include <cstring>
 #include <vector>
 
+#include "micro/api/engine_api.h"
+#include "micro/stream/stream.h"
 #include "micro/stream/tables.h"
 #include "micro/testing/check.h"
 
@@ -21,15 +23,16 @@ class OneEngine final : public Engine {
   Status Run(const int8_t*, int8_t* masks) override {
     std::memset(masks, 127, features());
     std::memset(masks + features(), -1, features());
-    return fail ? Status::kEngineFailed : Status::kOk;
+    return fail ? GROUPCOMM_ENGINE_FAILED : GROUPCOMM_OK;
   }
-  Status Reset() override { return Status::kOk; }
+  Status Reset() override { return GROUPCOMM_OK; }
 
   bool fail = false;
 };
 
 struct Separator {
   Separator() {
+    SignalPath& path = model.signal;
     path.sample_rate = 16000;
     path.window = kWindow;
     path.hop = kHop;
@@ -39,16 +42,16 @@ struct Separator {
     path.features = {0.02f, -128};
     path.masks = {1.0f / 128, -1};
     StreamTables(&path, analysis.data(), thresholds.data());
-    CHECK_STATUS(StreamCreate(path, &engine, memory, sizeof(memory), &stream), Status::kOk);
-    CHECK_STATUS(audio.Init(stream, kHop, 2, samples.data(), samples.size()), Status::kOk);
+    CHECK_STATUS(CreateOnEngine(model, &engine, memory, sizeof(memory), &state), GROUPCOMM_OK);
+    CHECK_STATUS(audio.Init(state, samples.data(), samples.size()), GROUPCOMM_OK);
   }
 
   std::vector<float> analysis = std::vector<float>(kWindow);
   std::vector<int32_t> thresholds = std::vector<int32_t>(GC_FEATURE_THRESHOLDS);
-  SignalPath path = {};
+  gc_model model = {};
   OneEngine engine;
   alignas(16) uint8_t memory[16384];
-  Stream* stream = nullptr;
+  groupcomm_state* state = nullptr;
   std::vector<int16_t> samples = std::vector<int16_t>(Audio48k::Samples(kHop, 2));
   Audio48k audio;
 };
@@ -70,7 +73,7 @@ std::vector<int16_t> Run(Separator* separator, const std::vector<int16_t>& mono,
     for (int n = 0; n < frames; ++n) {
       for (int c = 0; c < channels; ++c) pcm[n * channels + c] = c == 0 ? mono[at + n] : 12345;
     }
-    CHECK_STATUS(separator->audio.Process(pcm.data(), frames, channels), Status::kOk);
+    CHECK_STATUS(separator->audio.Process(pcm.data(), frames, channels), GROUPCOMM_OK);
     for (int n = 0; n < frames; ++n) {
       out.push_back(pcm[n * channels]);
       for (int c = 1; c < channels; ++c) CHECK_EQ(pcm[n * channels + c], pcm[n * channels]);
@@ -136,17 +139,16 @@ void FramesOfAnyLength() {
 void Refusals() {
   Separator separator;
   int16_t pcm[480] = {};
-  CHECK_STATUS(separator.audio.Process(pcm, 479, 1), Status::kBadConfig);
-  CHECK_STATUS(separator.audio.Process(pcm, 480, 0), Status::kBadConfig);
+  CHECK_STATUS(separator.audio.Process(pcm, 479, 1), GROUPCOMM_BAD_ARGUMENT);
+  CHECK_STATUS(separator.audio.Process(pcm, 480, 0), GROUPCOMM_BAD_ARGUMENT);
   separator.engine.fail = true;
-  CHECK_STATUS(separator.audio.Process(pcm, 480, 1), Status::kEngineFailed);
+  CHECK_STATUS(separator.audio.Process(pcm, 480, 1), GROUPCOMM_ENGINE_FAILED);
   Audio48k audio;
-  CHECK_STATUS(audio.Process(pcm, 480, 1), Status::kBadConfig);
-  CHECK_STATUS(audio.Init(nullptr, kHop, 2, separator.samples.data(), separator.samples.size()),
-               Status::kBadConfig);
-  CHECK_STATUS(
-      audio.Init(separator.stream, kHop, 2, separator.samples.data(), separator.samples.size() - 1),
-      Status::kBadMemory);
+  CHECK_STATUS(audio.Process(pcm, 480, 1), GROUPCOMM_BAD_ARGUMENT);
+  std::vector<int16_t>& samples = separator.samples;
+  CHECK_STATUS(audio.Init(nullptr, samples.data(), samples.size()), GROUPCOMM_BAD_ARGUMENT);
+  CHECK_STATUS(audio.Init(separator.state, samples.data(), samples.size() - 1),
+               GROUPCOMM_MEMORY_TOO_SMALL);
 }
 
 }  // namespace

@@ -15,9 +15,9 @@ class Ones final : public Engine {
   int masks() const override { return 129; }
   Status Run(const int8_t*, int8_t* masks) override {
     std::memset(masks, 127, 129);
-    return Status::kOk;
+    return GROUPCOMM_OK;
   }
-  Status Reset() override { return Status::kOk; }
+  Status Reset() override { return GROUPCOMM_OK; }
 };
 
 const SignalPath& Path(int window) {
@@ -48,11 +48,11 @@ int main() {
   for (int window : {32, 128, 512, 4096}) {
     CHECK_EQ(StreamBytes(Path(window)), size_t{0});
     CHECK_STATUS(StreamCreate(Path(window), &engine, memory, sizeof(memory), &stream),
-                 Status::kBadConfig);
+                 GROUPCOMM_BAD_CONFIG);
   }
-  CHECK_STATUS(StreamCreate(Path(256), &engine, memory, sizeof(memory), &stream), Status::kOk);
+  CHECK_STATUS(StreamCreate(Path(256), &engine, memory, sizeof(memory), &stream), GROUPCOMM_OK);
   int16_t in[128], out[128];  // (hop)
   for (int i = 0; i < 128; ++i) in[i] = static_cast<int16_t>(100 * i);
-  for (int hop = 0; hop < 3; ++hop) CHECK_STATUS(StreamProcess(stream, in, out), Status::kOk);
+  for (int hop = 0; hop < 3; ++hop) CHECK_STATUS(StreamProcess(stream, in, out), GROUPCOMM_OK);
   for (int i = 0; i < 128; ++i) CHECK_LE(std::abs(out[i] - in[i]), 1);
 }

@@ -92,7 +92,8 @@ class Stream {
     size_t used = 0;
   };
 
-  Stream(const SignalPath& path, Engine* engine) : path_(path), engine_(engine) {}
+  Stream(const SignalPath& path, Engine* engine)
+      : path_(path), engine_(engine), thresholds_(path.feature_thresholds) {}
 
   void Place(Layout* layout) {
     const size_t window = path_.window, values = StreamValues(path_), sources = path_.sources;
@@ -109,9 +110,10 @@ class Stream {
   }
 
   Status Init() {
-    if (InitFft(&fft_, path_.window) != ARM_MATH_SUCCESS) return Status::kBadConfig;
+    if (InitFft(&fft_, path_.window) != ARM_MATH_SUCCESS) return GROUPCOMM_BAD_CONFIG;
     // A power of two, so multiplying by it is as exact as a division, and much faster on a board.
     one_overlap_ = 2.0f * path_.hop / path_.window;
+    SetLowestGain(0);
     // silence below the first band and above the last one
     std::memset(values_, Feature(0), StreamValues(path_) + 2 * path_.neighbours);
     return Reset();
@@ -130,16 +132,25 @@ class Stream {
   Status Process(const int16_t* in /* (hop) */, int16_t* out /* (sources, hop) */) {
     Analyse(in);
     const Status status = engine_->Run(features_, masks_);
-    if (status != Status::kOk) {
+    if (status != GROUPCOMM_OK) {
       std::memset(out, 0, path_.sources * path_.hop * sizeof(int16_t));
-      return Status::kEngineFailed;
+      return GROUPCOMM_ENGINE_FAILED;
     }
     for (int source = 0; source < path_.sources; ++source) {
       Synthesize(masks_ + source * Width(), overlap_ + source * path_.window,
                  out + source * path_.hop);
+      // The start of the history is as far behind the input as the output is.
+      if (bypass_) std::memcpy(out + source * path_.hop, history_, path_.hop * sizeof(int16_t));
     }
-    return Status::kOk;
+    return GROUPCOMM_OK;
   }
+
+  void SetLowestGain(float gain) {
+    lowest_gain_ = gain;
+    mask_scale_ = (1 - gain) * path_.masks.scale;
+  }
+
+  void SetBypass(bool on) { bypass_ = on; }
 
   const SignalPath& path() const { return path_; }
   const int8_t* features() const { return features_; }
@@ -217,7 +228,7 @@ class Stream {
   // reached. A threshold is as exact as a float, and no bin needs powf.
   int8_t Feature(float x) const {
     const int32_t power = Bits(x);
-    const int32_t *thresholds = path_.feature_thresholds, *reached = thresholds;
+    const int32_t *thresholds = thresholds_, *reached = thresholds;
 #pragma GCC unroll 8
     for (int half = (GC_FEATURE_THRESHOLDS + 1) / 2; half > 0; half /= 2) {
       if (power >= reached[half - 1]) reached += half;
@@ -233,7 +244,7 @@ class Stream {
   int Width() const { return StreamValues(path_) / Bands(); }
 
   float Mask(int8_t q) const {
-    return static_cast<float>(q - path_.masks.zero_point) * path_.masks.scale;
+    return lowest_gain_ + static_cast<float>(q - path_.masks.zero_point) * mask_scale_;
   }
 
   // Applies the masks of one source to spectrum_, and adds the result to overlap. `masks` points
@@ -268,8 +279,11 @@ class Stream {
 
   const SignalPath& path_;
   Engine* engine_;
+  const int32_t* thresholds_;  // (GC_FEATURE_THRESHOLDS) those of the path, once less indirect
   arm_rfft_fast_instance_f32 fft_;
   float one_overlap_ = 0;
+  float lowest_gain_ = 0, mask_scale_ = 0;  // see StreamSetLowestGain
+  bool bypass_ = false;
   float level_ = 0, frames_ = 0;  // exponentially weighted sums of the mean power and of ones
   // exponentially weighted sum of ones, with the decay of the running mean of the samples
   float hops_ = 0;
@@ -292,6 +306,8 @@ class Stream {
   int8_t* masks_ = nullptr;     // (bands or 1, sources, width)
 };
 
+static_assert(sizeof(Stream) <= kStreamObjectBytes, "enlarge it");
+
 size_t StreamBytes(const SignalPath& path) {
   if (!Valid(path)) return 0;
   Stream stream(path, nullptr);
@@ -305,17 +321,17 @@ Status StreamCreate(const SignalPath& path, Engine* engine, void* memory, size_t
                     Stream** stream) {
   *stream = nullptr;
   const size_t needed = StreamBytes(path);
-  if (needed == 0) return Status::kBadConfig;
-  if (memory == nullptr || reinterpret_cast<uintptr_t>(memory) % kAlignment != 0 || bytes < needed)
-    return Status::kBadMemory;
+  if (needed == 0) return GROUPCOMM_BAD_CONFIG;
+  if (memory == nullptr || bytes < needed) return GROUPCOMM_MEMORY_TOO_SMALL;
+  if (reinterpret_cast<uintptr_t>(memory) % kAlignment != 0) return GROUPCOMM_MEMORY_NOT_ALIGNED;
   const int masks = path.sources * StreamValues(path);
   if (engine->features() != StreamInputs(path) || engine->masks() != masks)
-    return Status::kEngineMismatch;
+    return GROUPCOMM_ENGINE_MISMATCH;
   Stream::Layout layout(memory);
   Stream* made = new (layout.Take<Stream>(1)) Stream(path, engine);
   made->Place(&layout);
   const Status status = made->Init();
-  if (status == Status::kOk) *stream = made;
+  if (status == GROUPCOMM_OK) *stream = made;
   return status;
 }
 
@@ -325,11 +341,11 @@ Status StreamProcess(Stream* stream, const int16_t* in, int16_t* out) {
 
 Status StreamReset(Stream* stream) { return stream->Reset(); }
 
-int StreamLatency(const Stream* stream) { return stream->path().window - stream->path().hop; }
+void StreamSetLowestGain(Stream* stream, float gain) { stream->SetLowestGain(gain); }
 
-void StreamDestroy(Stream* stream) {
-  if (stream != nullptr) stream->~Stream();
-}
+void StreamSetBypass(Stream* stream, bool on) { stream->SetBypass(on); }
+
+int StreamLatency(const Stream* stream) { return stream->path().window - stream->path().hop; }
 
 const int8_t* StreamFeatures(const Stream* stream) { return stream->features(); }
 

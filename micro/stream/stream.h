@@ -1,11 +1,5 @@
-// The hop-by-hop separator: PCM in, PCM of every source out. Five functions on an opaque state that
-// is in the caller's memory:
-//
-//   Stream* s;
-//   StreamCreate(path, &engine, memory, StreamBytes(path), &s);
-//   while (...) StreamProcess(s, in, out);   // out is StreamLatency(s) samples behind in
-//   StreamReset(s);
-//   StreamDestroy(s);
+// The hop-by-hop stream around an engine: PCM in, PCM of every source out. The C API
+// (micro/include/groupcomm.h) is a thin layer over it.
 //
 // tf_model/signal.py defines the signal path; this is the same in C++. Nothing is allocated.
 #pragma once
@@ -41,19 +35,8 @@ constexpr int StreamInputs(const SignalPath& path) {
 // Bytes of memory that StreamCreate needs; 0 for an invalid one.
 size_t StreamBytes(const SignalPath& path);
 
-// An upper bound of StreamBytes on any core, as a constant expression: for the size of an array. It
-// does not depend on tables, scales and exponent.
-constexpr size_t StreamMemory(const SignalPath& path) {
-  const size_t window = path.window, values = StreamValues(path), sources = path.sources,
-               neighbours = path.neighbours;
-  const size_t means = path.dc_decay > 0 ? window / path.hop : 0;
-  // frame, spectrum, time signal of one source; overlap of each source
-  const size_t floats = (3 + sources) * window + means;
-  const size_t bytes = 2 * window /* history */ + StreamInputs(path) +
-                       (neighbours ? values + 2 * neighbours : 0) + sources * values;
-  constexpr size_t kObject = 256, kAlignments = 8 * 16;
-  return (kObject + kAlignments + sizeof(float) * floats + bytes + 15) / 16 * 16;
-}
+// The part of them that is not a buffer, at most.
+constexpr size_t kStreamObjectBytes = (48 + 18 * sizeof(void*)) / 16 * 16;
 
 // Creates a stream in `memory`, which is aligned to 16 bytes. Path, memory and engine belong to the
 // caller and outlive the stream.
@@ -67,11 +50,14 @@ Status StreamProcess(Stream* stream, const int16_t* in /* (hop) */,
 // Restores the state after StreamCreate, including that of the engine.
 Status StreamReset(Stream* stream);
 
+// The least factor of a mask: mask becomes gain + (1 - gain) * mask. 0 after StreamCreate.
+void StreamSetLowestGain(Stream* stream, float gain);
+
+// With a bypass, the output is the delayed input. Engine and synthesis run on.
+void StreamSetBypass(Stream* stream, bool on);
+
 // Delay of the output in samples: window - hop.
 int StreamLatency(const Stream* stream);
-
-// Ends the stream. The caller can use its memory again.
-void StreamDestroy(Stream* stream);
 
 // The input and output of the engine at the last hop, to compare with another implementation.
 const int8_t* StreamFeatures(

@@ -27,11 +27,11 @@ class FixedEngine final : public Engine {
   Status Run(const int8_t*, int8_t* masks) override {
     ++hops;
     std::memcpy(masks, masks_.data(), masks_.size());
-    return fail_at == hops ? Status::kEngineFailed : Status::kOk;
+    return fail_at == hops ? GROUPCOMM_ENGINE_FAILED : GROUPCOMM_OK;
   }
   Status Reset() override {
     hops = 0;
-    return Status::kOk;
+    return GROUPCOMM_OK;
   }
 
   int hops = 0, fail_at = -1;
@@ -88,6 +88,13 @@ SignalPath WithoutDc(SignalPath path, float dc_decay) {
   return path;
 }
 
+// The bound of the header of a network.
+size_t Bound(const SignalPath& path) {
+  const int values = StreamValues(path), row = path.neighbours ? values + 2 * path.neighbours : 0;
+  return GROUPCOMM_STATE_BYTES(path.window, path.sources, StreamInputs(path), path.sources * values,
+                               row, path.dc_decay > 0 ? path.window / path.hop : 0, 0);
+}
+
 std::vector<Block> Memory(const SignalPath& path) {
   return std::vector<Block>(StreamBytes(path) / sizeof(Block));
 }
@@ -136,7 +143,7 @@ std::vector<std::vector<int16_t>> Run(Stream* stream, const SignalPath& path,
   std::vector<std::vector<int16_t>> result(path.sources, std::vector<int16_t>(pcm.size()));
   std::vector<int16_t> out(path.sources * path.hop);
   for (size_t at = 0; at < pcm.size(); at += path.hop) {
-    CHECK_STATUS(StreamProcess(stream, pcm.data() + at, out.data()), Status::kOk);
+    CHECK_STATUS(StreamProcess(stream, pcm.data() + at, out.data()), GROUPCOMM_OK);
     for (int s = 0; s < path.sources; ++s) {
       std::memcpy(result[s].data() + at, out.data() + s * path.hop, path.hop * sizeof(int16_t));
     }
@@ -155,9 +162,9 @@ void PerfectReconstruction() {
     std::vector<Block> memory = Memory(path);
     Stream* stream;
     CHECK_STATUS(StreamCreate(path, &engine, memory.data(), StreamBytes(path), &stream),
-                 Status::kOk);
-    CHECK_LE(StreamBytes(path), StreamMemory(path));
-    CHECK_LE(StreamMemory(path), StreamBytes(path) + 448);
+                 GROUPCOMM_OK);
+    CHECK_LE(StreamBytes(path), Bound(path));
+    CHECK_LE(Bound(path), StreamBytes(path) + 256);
     const int latency = StreamLatency(stream);
     CHECK_EQ(latency, path.window - path.hop);
     const std::vector<int16_t> pcm = Sound(64 * 4096 / path.window * path.hop);
@@ -168,7 +175,6 @@ void PerfectReconstruction() {
         worst = std::max(worst, std::abs(out[i] - pcm[i - latency]));
       CHECK_LE(worst, 1);
     }
-    StreamDestroy(stream);
   }
 }
 
@@ -183,9 +189,9 @@ void SubtractsTheRunningMean() {
     std::vector<Block> memory = Memory(path);
     Stream* stream;
     CHECK_STATUS(StreamCreate(path, &engine, memory.data(), StreamBytes(path), &stream),
-                 Status::kOk);
-    CHECK_LE(StreamBytes(path), StreamMemory(path));
-    CHECK_LE(StreamMemory(path), StreamBytes(path) + 448);
+                 GROUPCOMM_OK);
+    CHECK_LE(StreamBytes(path), Bound(path));
+    CHECK_LE(Bound(path), StreamBytes(path) + 256);
     const int latency = StreamLatency(stream);
     const std::vector<int16_t> pcm = SoundOnDc(100 * path.hop);
     const std::vector<double> expected = LessRunningMean(pcm, path);
@@ -196,14 +202,13 @@ void SubtractsTheRunningMean() {
         worst = std::max(worst, std::abs(out[i] - expected[i - latency]));
       CHECK_LE(worst, 0.51);
     }
-    CHECK_STATUS(StreamReset(stream), Status::kOk);
+    CHECK_STATUS(StreamReset(stream), GROUPCOMM_OK);
     for (const std::vector<int16_t>& out :
          Run(stream, path, std::vector<int16_t>(50 * path.hop, 3277))) {
       for (const int16_t sample : out) CHECK_EQ(sample, 0);
     }
     for (int i = 0; i < StreamInputs(path); ++i)
       CHECK_EQ(StreamFeatures(stream)[i], path.features.zero_point);
-    StreamDestroy(stream);
   }
 }
 
@@ -216,7 +221,8 @@ void SourcesAreApart() {
   FixedEngine engine(bins, masks);
   std::vector<Block> memory = Memory(path);
   Stream* stream;
-  CHECK_STATUS(StreamCreate(path, &engine, memory.data(), StreamBytes(path), &stream), Status::kOk);
+  CHECK_STATUS(StreamCreate(path, &engine, memory.data(), StreamBytes(path), &stream),
+               GROUPCOMM_OK);
   const std::vector<int16_t> pcm = Sound(100 * 128);
   const auto out = Run(stream, path, pcm);
   for (size_t i = 0; i < pcm.size(); ++i) CHECK_EQ(out[1][i], 0);
@@ -235,7 +241,8 @@ void MasksOfBands() {
   FixedEngine engine(StreamInputs(path), masks);
   std::vector<Block> memory = Memory(path);
   Stream* stream;
-  CHECK_STATUS(StreamCreate(path, &engine, memory.data(), StreamBytes(path), &stream), Status::kOk);
+  CHECK_STATUS(StreamCreate(path, &engine, memory.data(), StreamBytes(path), &stream),
+               GROUPCOMM_OK);
   const std::vector<int16_t> pcm = Sound(2 * hop);
   // the second hop is complete: its window and the one before contribute to it
   const auto out = Run(stream, path, pcm);
@@ -276,7 +283,8 @@ void Saturates() {
   FixedEngine engine(129, std::vector<int8_t>(129, 127));
   std::vector<Block> memory = Memory(path);
   Stream* stream;
-  CHECK_STATUS(StreamCreate(path, &engine, memory.data(), StreamBytes(path), &stream), Status::kOk);
+  CHECK_STATUS(StreamCreate(path, &engine, memory.data(), StreamBytes(path), &stream),
+               GROUPCOMM_OK);
   const std::vector<int16_t> pcm = Sound(20 * 128);
   const std::vector<int16_t> out = Run(stream, path, pcm)[0];
   int low = 0, high = 0;
@@ -295,13 +303,14 @@ void ResetStartsAnew(const SignalPath& path) {
   FixedEngine engine(StreamBins(path), std::vector<int8_t>(StreamBins(path), 93));
   std::vector<Block> memory = Memory(path);
   Stream* stream;
-  CHECK_STATUS(StreamCreate(path, &engine, memory.data(), StreamBytes(path), &stream), Status::kOk);
+  CHECK_STATUS(StreamCreate(path, &engine, memory.data(), StreamBytes(path), &stream),
+               GROUPCOMM_OK);
   const std::vector<int16_t> pcm = Sound(50 * 64);
   const auto first = Run(stream, path, pcm);
   CHECK_EQ(engine.hops, 50);
   // without a reset, the first frame still contains the old sound
   CHECK_TRUE(Run(stream, path, pcm) != first);
-  CHECK_STATUS(StreamReset(stream), Status::kOk);
+  CHECK_STATUS(StreamReset(stream), GROUPCOMM_OK);
   CHECK_EQ(engine.hops, 0);
   CHECK_TRUE(Run(stream, path, pcm) == first);
 }
@@ -317,7 +326,8 @@ void FeaturesByDefinition(SignalPath path, float exponent, const gc_quantization
   FixedEngine engine(StreamInputs(path), std::vector<int8_t>(values, 0));
   std::vector<Block> memory = Memory(path);
   Stream* stream;
-  CHECK_STATUS(StreamCreate(path, &engine, memory.data(), StreamBytes(path), &stream), Status::kOk);
+  CHECK_STATUS(StreamCreate(path, &engine, memory.data(), StreamBytes(path), &stream),
+               GROUPCOMM_OK);
   std::vector<int16_t> pcm = path.dc_decay ? SoundOnDc(40 * path.hop) : Sound(40 * path.hop),
                        out(path.hop);
   // a power of 0 gives a feature of 0
@@ -328,7 +338,7 @@ void FeaturesByDefinition(SignalPath path, float exponent, const gc_quantization
   int different = 0;
   double level = 0, frames = 0;
   for (int hop = 0; hop < 40; ++hop) {
-    CHECK_STATUS(StreamProcess(stream, pcm.data() + hop * path.hop, out.data()), Status::kOk);
+    CHECK_STATUS(StreamProcess(stream, pcm.data() + hop * path.hop, out.data()), GROUPCOMM_OK);
     std::vector<double> powers(bins);
     for (int bin = 0; bin < bins; ++bin) {
       std::complex<double> sum = 0;
@@ -405,32 +415,32 @@ void Errors() {
   for (const SignalPath& path : bad) {
     CHECK_EQ(StreamBytes(path), size_t{0});
     CHECK_STATUS(StreamCreate(path, &engine, memory.data(), memory.size() * 16, &stream),
-                 Status::kBadConfig);
+                 GROUPCOMM_BAD_CONFIG);
     CHECK_TRUE(stream == nullptr);
   }
   const size_t bytes = StreamBytes(good);
-  CHECK_STATUS(StreamCreate(good, &engine, memory.data(), bytes - 1, &stream), Status::kBadMemory);
+  CHECK_STATUS(StreamCreate(good, &engine, memory.data(), bytes - 1, &stream),
+               GROUPCOMM_MEMORY_TOO_SMALL);
   CHECK_STATUS(StreamCreate(good, &engine, memory[0].bytes + 4, bytes, &stream),
-               Status::kBadMemory);
-  CHECK_STATUS(StreamCreate(good, &engine, nullptr, bytes, &stream), Status::kBadMemory);
+               GROUPCOMM_MEMORY_NOT_ALIGNED);
+  CHECK_STATUS(StreamCreate(good, &engine, nullptr, bytes, &stream), GROUPCOMM_MEMORY_TOO_SMALL);
   FixedEngine narrow(65, std::vector<int8_t>(65)), two(129, std::vector<int8_t>(258));
-  CHECK_STATUS(StreamCreate(good, &narrow, memory.data(), bytes, &stream), Status::kEngineMismatch);
-  CHECK_STATUS(StreamCreate(good, &two, memory.data(), bytes, &stream), Status::kEngineMismatch);
+  CHECK_STATUS(StreamCreate(good, &narrow, memory.data(), bytes, &stream),
+               GROUPCOMM_ENGINE_MISMATCH);
+  CHECK_STATUS(StreamCreate(good, &two, memory.data(), bytes, &stream), GROUPCOMM_ENGINE_MISMATCH);
 
   // When the engine fails, the hop is silent and the stream continues.
-  CHECK_STATUS(StreamCreate(good, &engine, memory.data(), bytes, &stream), Status::kOk);
+  CHECK_STATUS(StreamCreate(good, &engine, memory.data(), bytes, &stream), GROUPCOMM_OK);
   engine.fail_at = 3;
   const std::vector<int16_t> pcm = Sound(8 * 128);
   std::vector<int16_t> out(128);
   for (int hop = 1; hop <= 8; ++hop) {
     std::fill(out.begin(), out.end(), int16_t{1});
     const Status status = StreamProcess(stream, pcm.data() + (hop - 1) * 128, out.data());
-    CHECK_STATUS(status, hop == 3 ? Status::kEngineFailed : Status::kOk);
+    CHECK_STATUS(status, hop == 3 ? GROUPCOMM_ENGINE_FAILED : GROUPCOMM_OK);
     if (hop == 3) CHECK_TRUE(out == std::vector<int16_t>(128, 0));
   }
   for (int i = 0; i < 128; ++i) CHECK_LE(std::abs(out[i] - pcm[6 * 128 + i]), 1);
-  StreamDestroy(stream);
-  StreamDestroy(nullptr);
 }
 
 }  // namespace

@@ -2,9 +2,9 @@
 
 load("//micro/third_party:python.bzl", "find_python")
 
-VERSION = "1.10.3"
-SHA256 = "307d32298faa7c58db912851027fce35f886fec7eb1a27c4b309ce1a97f47519"
-
+# cmsis_dsp.json pins the package, and lists the files of the FFT and of the filters, for Bazel, CMake
+# and `groupcomm package`.
+#
 # __GNUC_PYTHON__ compiles the sources as in their Python package, without the header of CMSIS-Core,
 # which that package lacks. It changes nothing else for floats, on a host or on a board.
 # ARM_MATH_AUTOVECTORIZE excludes the Helium variants, which add in another order: occasionally a
@@ -13,35 +13,17 @@ SHA256 = "307d32298faa7c58db912851027fce35f886fec7eb1a27c4b309ce1a97f47519"
 _BUILD = """
 cc_library(
     name = "rfft_f32",
-    srcs = [
-        "Source/CommonTables/arm_common_tables.c",
-        "Source/CommonTables/arm_const_structs.c",
-        "Source/CommonTables/arm_mve_tables.c",
-        "Source/TransformFunctions/arm_bitreversal2.c",
-        "Source/TransformFunctions/arm_cfft_f32.c",
-        "Source/TransformFunctions/arm_cfft_init_f32.c",
-        "Source/TransformFunctions/arm_cfft_radix8_f32.c",
-        "Source/TransformFunctions/arm_rfft_fast_f32.c",
-        "Source/TransformFunctions/arm_rfft_fast_init_f32.c",
-    ] + glob(["PrivateInclude/*.h"]),
+    srcs = {fft} + glob(["PrivateInclude/*.h"]),
     hdrs = glob(["Include/**/*.h"]),
     copts = ["-O2", "-w", "-I" + package_name() + "external/cmsis_dsp/PrivateInclude"],
-    defines = [
-        "ARM_MATH_AUTOVECTORIZE",
-        "__GNUC_PYTHON__",
-    ],
+    defines = {defines},
     includes = ["Include"],
     visibility = ["//visibility:public"],
 )
 
 cc_library(
     name = "fir_f32",
-    srcs = [
-        "Source/FilteringFunctions/arm_fir_decimate_f32.c",
-        "Source/FilteringFunctions/arm_fir_decimate_init_f32.c",
-        "Source/FilteringFunctions/arm_fir_interpolate_f32.c",
-        "Source/FilteringFunctions/arm_fir_interpolate_init_f32.c",
-    ] + glob(["PrivateInclude/*.h"]),
+    srcs = {fir} + glob(["PrivateInclude/*.h"]),
     copts = ["-O2", "-w", "-I" + package_name() + "external/cmsis_dsp/PrivateInclude"],
     visibility = ["//visibility:public"],
     deps = [":rfft_f32"],
@@ -93,15 +75,20 @@ def _cmsis_dsp_impl(ctx):
     # pip is set up on every machine of this project; --require-hashes checks the archive. pip runs
     # the package's setup.py for its metadata, which needs setuptools and numpy;
     # --no-build-isolation uses those of the environment.
-    ctx.file("requirements.txt", "cmsisdsp==%s --hash=sha256:%s\n" % (VERSION, SHA256))
+    pin = json.decode(ctx.read(ctx.path(Label("//micro/third_party:cmsis_dsp.json"))))
+    version = pin["version"]
+    ctx.file("requirements.txt", "cmsisdsp==%s --hash=sha256:%s\n" % (version, pin["sha256"]))
     pip = [find_python(ctx), "-m", "pip", "download", "--quiet", "--no-deps", "--no-binary=cmsisdsp"]
     pip += ["--no-build-isolation", "--require-hashes", "--dest=."]
     got = ctx.execute(pip + ["--requirement=requirements.txt"], timeout = 600)
     if got.return_code != 0:
-        fail("cmsisdsp %s: pip could not fetch its source distribution; check that pip can reach its index\n%s" % (VERSION, got.stderr))
-    ctx.extract("cmsisdsp-%s.tar.gz" % VERSION, stripPrefix = "cmsisdsp-" + VERSION)
+        fail("cmsisdsp %s: pip could not fetch its source distribution; check that pip can reach its index\n%s" % (version, got.stderr))
+    ctx.extract("cmsisdsp-%s.tar.gz" % version, stripPrefix = "cmsisdsp-" + version)
     ctx.file("Core/cmsis_compiler.h", _CORE)
-    ctx.file("BUILD", _BUILD)
+    build = _BUILD
+    for key in ("fft", "fir"):
+        build = build.replace("{%s}" % key, str(["Source/%s.c" % file for file in pin[key]]))
+    ctx.file("BUILD", build.replace("{defines}", str(pin["defines"])))
 
 # It is not fetched again when GROUPCOMM_PYTHON changes: every Python gets the same archive.
 cmsis_dsp = repository_rule(implementation = _cmsis_dsp_impl)

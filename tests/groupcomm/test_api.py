@@ -99,6 +99,26 @@ def test_both_engines_and_the_stream_give_the_same_samples(opened, noisy):
         )  # several hops at a time, in a stream of its own
 
 
+def test_attenuation_limit(opened, noisy):
+    free = opened.process(noisy)
+    np.testing.assert_array_equal(opened.process(noisy, attenuation_limit_db=np.inf), free)
+    # The input without its DC, which this network removes.
+    none = opened.process(noisy, attenuation_limit_db=0)[0]
+    assert np.abs(none - none.mean() - (noisy - noisy.mean())).max() < 0.02
+    limited = opened.process(noisy, attenuation_limit_db=12)
+    expected = 10 ** (-12 / 20) * none + (1 - 10 ** (-12 / 20)) * free[0]  # masks are linear
+    np.testing.assert_allclose(limited[0], expected, atol=1e-6)
+    np.testing.assert_array_equal(opened.process(noisy), free)
+    stream = opened.stream(attenuation_limit_db=12)
+    hops = len(noisy) // opened.hop * opened.hop
+    np.testing.assert_array_equal(
+        stream.process(noisy[:hops])[:, opened.latency :], limited[:, : hops - opened.latency]
+    )
+    for bad in (-1, np.nan):
+        with pytest.raises(groupcomm.UserError, match="not a limit; give dB from 0, or None"):
+            opened.stream(attenuation_limit_db=bad)
+
+
 def test_a_separation_network_gives_two_sources():
     out = groupcomm.load("separate").process(clips.demo_mixtures(speakers=2)[0].mixture[:16000])
     assert out.shape == (2, 16000) and np.std(out[0] - out[1]) > 1e-3

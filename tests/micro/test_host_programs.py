@@ -13,6 +13,7 @@ import pytest
 import soundfile
 from ai_edge_litert import schema_py_generated as schema
 
+import groupcomm
 from calibration_data import clips
 from convert import bundle
 from convert.run import host_tools
@@ -236,6 +237,19 @@ def test_separate_equals_python_with_a_dc_offset(copy, tmp_path):
     soundfile.write(tmp_path / "a.wav", to_pcm(speech + np.float32(0.1)), 16000, subtype="PCM_16")
     wavs = check_stream(bundle.load(str(copy)), tmp_path / "a.wav", tmp_path)
     assert abs(soundfile.read(wavs[0])[0][8000:].mean()) < 1e-3
+
+
+def test_attenuation_limit_equals_python(wav, tmp_path):
+    pcm = soundfile.read(wav, dtype="int16")[0]
+    wavs = host_tools.separate_wav(
+        bundle.load("enhance"), wav, tmp_path, "--attenuation-limit", "12"
+    )
+    expected = 32768 * groupcomm.load("enhance").process(pcm, attenuation_limit_db=12)[0]
+    out = soundfile.read(wavs[0], dtype="int16")[0]
+    assert np.abs(out - np.clip(np.rint(expected), -32768, 32767)).max() <= 1
+    arguments = ["--bundle", ENHANCE, "--input", wav, "--output", tmp_path]
+    words = refused("separate", *arguments, "--attenuation-limit", "-3")
+    assert "--attenuation-limit -3 is not a number of dB from 0" in words
 
 
 @pytest.mark.parametrize("samples", [1, 127, 128, 129, 256])

@@ -2,16 +2,17 @@
 
 #include <string.h>
 
-using groupcomm::Status;
-
 GroupCommClass GroupComm;
 
-bool GroupCommClass::begin() { return groupcomm::SeparatorBegin() == Status::kOk; }
+bool GroupCommClass::begin() {
+  state_ = groupcomm_begin();
+  return state_ != nullptr;
+}
 
 bool GroupCommClass::process(const int16_t* in /* (kHop) */, int16_t* out /* (kSources, kHop) */) {
-  if (stream() == nullptr) {
+  if (state_ == nullptr) {
     memset(out, 0, sizeof(int16_t) * kSources * kHop);
     return false;
   }
-  return groupcomm::StreamProcess(stream(), in, out) == Status::kOk;
+  return groupcomm_process(state_, in, out) == GROUPCOMM_OK;
 }

@@ -7,8 +7,7 @@
 
 #include <stdint.h>
 
-#include "micro/boards/package/separator.h"
-#include "groupcomm_network.h"
+#include "micro/boards/package/package.h"
 #ifdef GROUPCOMM_ENGINE_TFLM
 #include <TensorFlowLite.h>  // makes the IDE use the library Arduino_TensorFlowLite
 #endif
@@ -29,11 +28,15 @@ class GroupCommClass {
   // returns false on failure; out is then silence.
   bool process(const int16_t* in /* (kHop) */, int16_t* out /* (kSources, kHop) */);
 
-  // For micro/parity/server.h; null before begin().
-  groupcomm::Engine* engine() { return groupcomm::SeparatorEngine(); }
-  groupcomm::Stream* stream() { return groupcomm::SeparatorStream(); }
+  // The reason why begin() failed, in one line.
+  const char* error() const { return groupcomm_error(); }
 
-  const char* error() const { return groupcomm::SeparatorError(); }
+  // For the other functions of micro/include/groupcomm.h: attenuation limit, bypass, ...; null
+  // before begin().
+  groupcomm_state* state() { return state_; }
+
+ private:
+  groupcomm_state* state_ = nullptr;
 };
 
 extern GroupCommClass GroupComm;

@@ -37,9 +37,9 @@ class PassthroughEngine final : public Engine {
   Status Run(const int8_t* features /* (kPassthroughInputs) */,
              int8_t* masks /* (kPassthroughInputs) */) override {
     std::memcpy(masks, features, kPassthroughInputs);
-    return Status::kOk;
+    return GROUPCOMM_OK;
   }
-  Status Reset() override { return Status::kOk; }
+  Status Reset() override { return GROUPCOMM_OK; }
 };
 
 }  // namespace groupcomm::board

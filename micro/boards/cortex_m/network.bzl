@@ -17,6 +17,7 @@ def network_firmware(name, network, source, header, stream, kernels = "//micro/k
         srcs = ["//micro/boards/cortex_m:" + main],
         local_defines = [
             "GROUPCOMM_NETWORK=groupcomm_" + network,
+            "GROUPCOMM_NETWORK_BYTES=GROUPCOMM_%s_BYTES" % network.upper(),
             "GROUPCOMM_NETWORK_MEMORY_BYTES=GROUPCOMM_%s_MEMORY_BYTES" % network.upper(),
             "GROUPCOMM_NETWORK_HEADER=\\\"%s.h\\\"" % network,
         ],
@@ -25,7 +26,7 @@ def network_firmware(name, network, source, header, stream, kernels = "//micro/k
         deps = [
             name + "_network",
             "//micro/boards/cortex_m:board",
-            "//micro/engine:static_engine",
+            "//micro/api",
             "//micro/parity",
             stream,
         ],

@@ -9,8 +9,8 @@
 // Each hop is a run of span 0, the network in it a run of span 1. Prints one JSON object.
 #include "micro/boards/cortex_m/board.h"
 #include "micro/boards/cortex_m/marker.h"
+#include "micro/api/engine_api.h"
 #include "micro/engine/static_engine.h"
-#include "micro/stream/stream.h"
 
 #include GROUPCOMM_NETWORK_HEADER
 
@@ -21,8 +21,8 @@ namespace {
 
 constexpr int kMaxHop = 512, kMaxSources = 2, kMaxValues = 1024;
 
-alignas(16) uint8_t network_memory[GROUPCOMM_NETWORK_MEMORY_BYTES];
-alignas(16) uint8_t stream_memory[8192];
+GROUPCOMM_ALIGNED uint8_t network_memory[GROUPCOMM_NETWORK_MEMORY_BYTES];
+GROUPCOMM_ALIGNED uint8_t stream_memory[8192];
 
 // Marks each hop of the network as a run of span 1.
 class CountingEngine final : public Engine {
@@ -70,12 +70,12 @@ int Replay(CountingEngine* engine, const char* from, const char* to, int passes,
   for (int pass = 0; pass < passes; ++pass) {
     File in;
     if (!in.Open(from, File::Mode::kRead)) return Fail(from, "cannot read");
-    if (reset && engine->Reset() != Status::kOk) return Fail(from, "the network cannot be reset");
+    if (reset && engine->Reset() != GROUPCOMM_OK) return Fail(from, "the network cannot be reset");
     for (; in.Read(features, engine->features()) == engine->features(); ++hops) {
       SpanBegin<0>();
       const Status status = engine->Run(features, masks);
       SpanEnd<0>();
-      if (status != Status::kOk) return Fail(from, StatusText(status));
+      if (status != GROUPCOMM_OK) return Fail(from, StatusText(status));
       if (!out.Write(masks, engine->masks())) return Fail(to, "cannot write");
     }
   }
@@ -86,9 +86,9 @@ int Replay(CountingEngine* engine, const char* from, const char* to, int passes,
 
 int Separate(CountingEngine* engine, char** paths /* PCM SOUND FEATURES MASKS */) {
   const gc_model& n = GROUPCOMM_NETWORK;
-  Stream* stream;
-  const Status made = StreamCreate(n.signal, engine, stream_memory, sizeof(stream_memory), &stream);
-  if (made != Status::kOk) return Fail(n.name, StatusText(made));
+  groupcomm_state* state;
+  const Status made = CreateOnEngine(n, engine, stream_memory, sizeof(stream_memory), &state);
+  if (made != GROUPCOMM_OK) return Fail(n.name, StatusText(made));
   File pcm, written[3];
   if (!pcm.Open(paths[0], File::Mode::kRead)) return Fail(paths[0], "cannot read");
   for (int i = 0; i < 3; ++i) {
@@ -100,19 +100,19 @@ int Separate(CountingEngine* engine, char** paths /* PCM SOUND FEATURES MASKS */
   int hops = 0;
   for (; pcm.Read(in, hop_bytes) == hop_bytes; ++hops) {
     SpanBegin<0>();
-    const Status status = StreamProcess(stream, in, out);
+    const Status status = groupcomm_process(state, in, out);
     SpanEnd<0>();
-    if (status != Status::kOk) return Fail(paths[0], StatusText(status));
+    if (status != GROUPCOMM_OK) return Fail(paths[0], StatusText(status));
     if (!written[0].Write(out, n.signal.sources * hop_bytes)) return Fail(paths[1], "cannot write");
-    if (!written[1].Write(StreamFeatures(stream), engine->features()))
+    if (!written[1].Write(groupcomm_features(state), engine->features()))
       return Fail(paths[2], "cannot write");
-    if (!written[2].Write(StreamMasks(stream), engine->masks()))
+    if (!written[2].Write(groupcomm_masks(state), engine->masks()))
       return Fail(paths[3], "cannot write");
   }
   for (int i = 0; i < 3; ++i) {
     if (!written[i].Close()) return Fail(paths[i + 1], "cannot write");
   }
-  Report(hops, StreamBytes(n.signal));
+  Report(hops, BytesOnEngine(n));
   return 0;
 }
 
@@ -136,7 +136,7 @@ int main(int argc, char** argv) {
       n.outputs > kMaxValues) {
     return Fail(n.name, "larger than this program's buffers");
   }
-  if (engine.Init() != Status::kOk) return Fail(n.name, "memory does not fit");
+  if (engine.Init() != GROUPCOMM_OK) return Fail(n.name, "memory does not fit");
   if (argc == 6 && StringsEqual(argv[1], "stream")) return Separate(&engine, argv + 2);
   if (argc == 5 && StringsEqual(argv[1], "replay"))
     return Replay(&engine, argv[2], argv[3], ParseInt(argv[4]), true);

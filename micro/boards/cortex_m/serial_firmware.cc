@@ -1,9 +1,7 @@
 // Answers `groupcomm parity --port` on an emulated board: connects its UART to micro/parity. It
 // never returns; QEMU is stopped from outside.
 #include "micro/boards/cortex_m/board.h"
-#include "micro/engine/static_engine.h"
 #include "micro/parity/server.h"
-#include "micro/stream/stream.h"
 
 #include GROUPCOMM_NETWORK_HEADER
 
@@ -58,24 +56,20 @@ class UartPort final : public ParityPort {
 #endif
 };
 
-alignas(16) uint8_t network_memory[GROUPCOMM_NETWORK_MEMORY_BYTES];
-alignas(16) uint8_t stream_memory[8192];
-alignas(16) uint8_t server_memory[8192];
+GROUPCOMM_ALIGNED uint8_t memory[GROUPCOMM_NETWORK_BYTES];
+alignas(4) uint8_t server_memory[8192];
 
 }  // namespace
 
 int main() {
-  static StaticEngine engine;
   static UartPort port;
   static ParityServer server;
-  const gc_model& n = GROUPCOMM_NETWORK;
-  Stream* stream;
-  Status status = engine.Init(n, network_memory, sizeof(network_memory));
-  if (status == Status::kOk)
-    status = StreamCreate(n.signal, &engine, stream_memory, sizeof(stream_memory), &stream);
-  if (status == Status::kOk)
-    status = server.Init(n, &engine, stream, &port, kClockHz, server_memory, sizeof(server_memory));
-  if (status != Status::kOk) BoardFail(StatusText(status), static_cast<int32_t>(status));
+  groupcomm_state* state;
+  groupcomm_status status = groupcomm_create(&GROUPCOMM_NETWORK, memory, sizeof(memory), &state);
+  if (status == GROUPCOMM_OK)
+    status = server.Init(state, &port, kClockHz, server_memory, sizeof(server_memory));
+  if (status != GROUPCOMM_OK)
+    BoardFail(groupcomm_status_text(status), static_cast<int32_t>(status));
   systick->reload = 0xFFFFFF;
   systick->control = 5;  // the core's clock, no interrupt
   uart->divider = kFastest;

@@ -30,7 +30,7 @@ int main(int argc, char** argv) {
   const SignalPath& path = PassthroughPath();
   const Status made = StreamCreate(path, &engine, memory, sizeof(memory), &stream);
   SpanEnd<1>();
-  if (made != Status::kOk) return Fail(argv[0], StatusText(made));
+  if (made != GROUPCOMM_OK) return Fail(argv[0], StatusText(made));
   File pcm, sound, features;
   if (!pcm.Open(argv[1], File::Mode::kRead)) return Fail(argv[1], "cannot read");
   if (!sound.Open(argv[2], File::Mode::kWrite)) return Fail(argv[2], "cannot write");
@@ -42,7 +42,7 @@ int main(int argc, char** argv) {
     SpanBegin<0>();
     const Status status = StreamProcess(stream, in, out);
     SpanEnd<0>();
-    if (status != Status::kOk) return Fail(argv[1], StatusText(status));
+    if (status != GROUPCOMM_OK) return Fail(argv[1], StatusText(status));
     if (!sound.Write(out, sizeof(out))) return Fail(argv[2], "cannot write");
     if (!features.Write(StreamFeatures(stream), kPassthroughInputs))
       return Fail(argv[3], "cannot write");

@@ -62,10 +62,11 @@ int main(int argc, char** argv) {
   PassthroughEngine engine;
   std::vector<std::max_align_t> memory(StreamBytes(path) / sizeof(std::max_align_t) + 1);
   Stream* stream;
-  CHECK_STATUS(StreamCreate(path, &engine, memory.data(), StreamBytes(path), &stream), Status::kOk);
+  CHECK_STATUS(StreamCreate(path, &engine, memory.data(), StreamBytes(path), &stream),
+               GROUPCOMM_OK);
   for (int i = 0; i < hops; ++i) {
     CHECK_STATUS(StreamProcess(stream, pcm.data() + i * hop, expected.data() + i * hop),
-                 Status::kOk);
+                 GROUPCOMM_OK);
     std::memcpy(expected_features.data() + i * inputs, StreamFeatures(stream), inputs);
   }
   Compare("samples", Read<int16_t>(sound), expected);

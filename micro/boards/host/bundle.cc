@@ -321,7 +321,7 @@ Fit TryArena(const Bundle& bundle, size_t arena_bytes, Kernels kernels) {
   if (child == 0) {
     if (freopen("/dev/null", "w", stderr) == nullptr) _exit(kRefused);
     std::vector<uint8_t> arena(arena_bytes);
-    _exit(Place(bundle, &arena, std::make_unique<TflmEngine>().get(), kernels) == Status::kOk
+    _exit(Place(bundle, &arena, std::make_unique<TflmEngine>().get(), kernels) == GROUPCOMM_OK
               ? 0
               : kRefused);
   }
@@ -340,7 +340,7 @@ bool BundleEngine::Init(const Bundle& bundle, std::string* error, Kernels kernel
   }
   arena_.resize(room);
   CapturedStderr captured;
-  if (Place(bundle, &arena_, &engine_, kernels) == Status::kOk) return true;
+  if (Place(bundle, &arena_, &engine_, kernels) == GROUPCOMM_OK) return true;
   const std::string printed = captured.FirstLine();
   *error = bundle.folder + ": " + engine_.error() +
            (printed.empty() ? "" : " (TFLM: " + printed + ")") + kConvert;

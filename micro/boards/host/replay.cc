@@ -59,12 +59,12 @@ int main(int argc, char** argv) {
   if (!masks.Open(program["--masks"], &error) || (timed && !times.Open(program["--times"], &error)))
     return program.Fail(error);
   for (long pass = 0; pass < passes; ++pass) {
-    if (pass > 0 && between == "yes" && engine.engine()->Reset() != Status::kOk)
+    if (pass > 0 && between == "yes" && engine.engine()->Reset() != GROUPCOMM_OK)
       return program.Fail(engine.engine()->error());
     for (size_t at = 0; at < features.size(); at += inputs) {
       const int8_t* given = reinterpret_cast<const int8_t*>(features.data()) + at;
       const auto begin = std::chrono::steady_clock::now();
-      if (engine.engine()->Run(given, hop.data()) != Status::kOk)
+      if (engine.engine()->Run(given, hop.data()) != GROUPCOMM_OK)
         return program.Fail(engine.engine()->error());
       const std::chrono::duration<float, std::micro> taken =
           std::chrono::steady_clock::now() - begin;

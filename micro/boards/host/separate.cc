@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cstdio>
 #include <filesystem>
+#include <cstdlib>
 #include <string>
 #include <vector>
 
@@ -11,15 +12,17 @@
 #include "micro/boards/host/bundle.h"
 #include "micro/boards/host/files.h"
 #include "micro/boards/host/wav.h"
-#include "micro/stream/stream.h"
+#include "micro/api/engine_api.h"
 
 using namespace groupcomm;        // NOLINT
 using namespace groupcomm::host;  // NOLINT
 
 int main(int argc, char** argv) {
   Program program("separate",
-                  "--bundle DIR --input X.wav --output DIR [--features FILE] [--masks FILE]");
-  if (!program.Parse(argc, argv, {"--bundle", "--input", "--output"}, {"--features", "--masks"}))
+                  "--bundle DIR --input X.wav --output DIR [--features FILE] [--masks FILE] "
+                  "[--attenuation-limit DB]");
+  if (!program.Parse(argc, argv, {"--bundle", "--input", "--output"},
+                     {"--features", "--masks", "--attenuation-limit"}))
     return program.exit_code();
 
   std::string error;
@@ -31,8 +34,8 @@ int main(int argc, char** argv) {
       !MakeFolder(program["--output"], &error)) {
     return program.Fail(error);
   }
-  const SignalPath& config = bundle.network.signal;
-  const int hop = config.hop, sources = config.sources;
+  const gc_model& network = bundle.network;
+  const int hop = network.signal.hop, sources = network.signal.sources;
 
   std::vector<std::string> paths;
   std::vector<WavWriter> outputs(sources);
@@ -49,29 +52,37 @@ int main(int argc, char** argv) {
     return program.Fail(error);
   if (program.Has("--masks") && !masks.Open(program["--masks"], &error)) return program.Fail(error);
 
-  std::vector<uint8_t> memory(StreamBytes(config));
+  std::vector<uint8_t> memory(BytesOnEngine(network));
   std::vector<int16_t> in(hop);             // (hop)
   std::vector<int16_t> out(sources * hop);  // (sources, hop)
-  Stream* stream;
+  groupcomm_state* state;
   const Status status =
-      StreamCreate(config, engine.engine(), memory.data(), memory.size(), &stream);
-  if (status != Status::kOk) return program.Fail(program["--bundle"] + ": " + StatusText(status));
+      CreateOnEngine(network, engine.engine(), memory.data(), memory.size(), &state);
+  if (status != GROUPCOMM_OK) return program.Fail(program["--bundle"] + ": " + StatusText(status));
+
+  if (program.Has("--attenuation-limit")) {
+    const std::string& text = program["--attenuation-limit"];
+    char* end;
+    const float decibels = std::strtof(text.c_str(), &end);
+    if (end == text.c_str() || *end != '\0' ||
+        groupcomm_set_attenuation_limit(state, decibels) != GROUPCOMM_OK)
+      return program.Fail("--attenuation-limit " + text + " is not a number of dB from 0");
+  }
 
   // The latency is a whole number of hops, because the hop divides half the window.
-  const int64_t delay = StreamLatency(stream) / hop,
+  const int64_t delay = groupcomm_latency(state) / hop,
                 hops = (input.samples() + hop - 1) / hop + delay;
   int64_t left = input.samples();
   for (int64_t i = 0; i < hops; ++i) {
     if (!input.Read(in.data(), hop, &error)) return program.Fail(error);
-    if (StreamProcess(stream, in.data(), out.data()) != Status::kOk) {
+    if (groupcomm_process(state, in.data(), out.data()) != GROUPCOMM_OK) {
       return program.Fail(program["--bundle"] + ": hop " + std::to_string(i) + ": " +
                           engine.engine()->error());
     }
     if (program.Has("--features") &&
-        !features.Write(StreamFeatures(stream), StreamInputs(config), &error))
+        !features.Write(groupcomm_features(state), network.inputs, &error))
       return program.Fail(error);
-    if (program.Has("--masks") &&
-        !masks.Write(StreamMasks(stream), sources * StreamValues(config), &error))
+    if (program.Has("--masks") && !masks.Write(groupcomm_masks(state), network.outputs, &error))
       return program.Fail(error);
     if (i < delay) continue;
     const int count = static_cast<int>(std::min<int64_t>(hop, left));
@@ -80,7 +91,6 @@ int main(int argc, char** argv) {
     }
     left -= count;
   }
-  StreamDestroy(stream);
 
   for (WavWriter& output : outputs) {
     if (!output.Commit(&error)) return program.Fail(error);

@@ -231,10 +231,7 @@ def test_application_equals_this_machine(module, tmp_path, monkeypatch, board):
     predicted = bench.bench(bundle.load(name), BOARDS[board][1])
     assert sizes(elf)[0] == pytest.approx(sum(predicted["flash_bytes"].values()), rel=0.05)
     symbol_sizes = symbols(elf)
-    memory = (
-        symbol_sizes["groupcomm::(anonymous namespace)::network_memory"]
-        + symbol_sizes["groupcomm::(anonymous namespace)::stream_memory"]
-    )
+    memory = symbol_sizes["(anonymous namespace)::memory"]
     assert memory == pytest.approx(
         sum(predicted["ram_bytes"][kind] for kind in ("state", "activations", "stream")), rel=0.05
     )
@@ -278,13 +275,9 @@ def test_tflm_engine_builds(module, tmp_path, monkeypatch):
     symbol_sizes = symbols(elf)
     assert symbol_sizes["groupcomm_tflite"] == len(bundle.load(name).model)
     assert (
-        symbol_sizes["groupcomm::(anonymous namespace)::arena"]
-        == bundle.load(name).description["arena_bytes"]
+        symbol_sizes["(anonymous namespace)::arena"] == bundle.load(name).description["arena_bytes"]
     )
-    assert (
-        not {"run", "reset"} & set(symbol_sizes)
-        and "groupcomm::(anonymous namespace)::network_memory" not in symbol_sizes
-    )
+    assert not {"run", "reset"} & set(symbol_sizes)
 
 
 def test_48_khz_audio_builds(module, tmp_path, monkeypatch):

@@ -12,7 +12,6 @@ class UsbPort final : public groupcomm::ParityPort {
   uint32_t Cycles() override { return groupcomm::Cycles(); }
 };
 
-static const gc_model& network = GROUPCOMM_NETWORK;
 alignas(4) static uint8_t memory[groupcomm::ParityServer::Bytes(GROUPCOMM_INPUTS, GROUPCOMM_OUTPUTS,
                                                                 GROUPCOMM_HOP, GROUPCOMM_SOURCES)];
 static UsbPort port;
@@ -23,8 +22,7 @@ void setup() {
   groupcomm::StartCycles();
   // If this fails, the sketch does not answer, and the host reports that there is no answer.
   while (!GroupComm.begin() ||
-         server.Init(network, GroupComm.engine(), GroupComm.stream(), &port, F_CPU, memory,
-                     sizeof(memory)) != groupcomm::Status::kOk) {
+         server.Init(GroupComm.state(), &port, F_CPU, memory, sizeof(memory)) != GROUPCOMM_OK) {
   }
 }
 

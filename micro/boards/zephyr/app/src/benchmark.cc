@@ -1,11 +1,11 @@
 // Prints the cycles per hop, measured by the core's cycle counter (DWT CYCCNT), and the load, which
 // is their share of the cycles in a hop.
-#include <groupcomm.h>
 #include <zephyr/kernel.h>
 #include <zephyr/sys/printk.h>
 
 #include "clock.h"
 #include "micro/boards/package/dwt.h"
+#include "micro/boards/package/package.h"
 
 int main() {
   static int16_t in[GROUPCOMM_HOP];                       // (hop)
@@ -15,7 +15,8 @@ int main() {
   const uint32_t most = static_cast<uint32_t>(static_cast<uint64_t>(clock_hz) * GROUPCOMM_HOP /
                                               GROUPCOMM_SAMPLE_RATE);
   groupcomm::StartCycles();
-  if (groupcomm_begin() != 0) {
+  groupcomm_state* const state = groupcomm_begin();
+  if (state == nullptr) {
     printk("%s\n", groupcomm_error());
     return -1;
   }
@@ -26,7 +27,7 @@ int main() {
       for (int16_t& x : in)
         x = static_cast<int16_t>((noise = noise * 1664525u + 1013904223u) >> 20);
       const uint32_t start = groupcomm::Cycles();
-      groupcomm_process(in, out);
+      groupcomm_process(state, in, out);
       const uint32_t took = groupcomm::Cycles() - start;
       worst = took > worst ? took : worst;
       all += took;

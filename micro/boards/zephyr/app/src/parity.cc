@@ -1,6 +1,5 @@
 // Answers `groupcomm parity BUNDLE --port PORT`: PCM and features in; the outputs of the network
 // and the cycles of each hop out.
-#include <groupcomm.h>
 #include <zephyr/device.h>
 #include <zephyr/drivers/uart.h>
 #include <zephyr/kernel.h>
@@ -8,7 +7,7 @@
 
 #include "clock.h"
 #include "micro/boards/package/dwt.h"
-#include "micro/boards/package/separator.h"
+#include "micro/boards/package/package.h"
 #include "micro/parity/server.h"
 
 using groupcomm::ParityServer;
@@ -52,11 +51,9 @@ int main() {
   const uint32_t clock_hz = FullSpeed();
   groupcomm::StartCycles();
   // If this fails, the application does not answer, and the host reports that there is no answer.
-  if (!device_is_ready(uart) || groupcomm_begin() != 0) return -1;
-  if (server.Init(GROUPCOMM_NETWORK, groupcomm::SeparatorEngine(), groupcomm::SeparatorStream(),
-                  &port, clock_hz, memory, sizeof(memory)) != groupcomm::Status::kOk) {
-    return -1;
-  }
+  groupcomm_state* const state = groupcomm_begin();
+  if (!device_is_ready(uart) || state == nullptr) return -1;
+  if (server.Init(state, &port, clock_hz, memory, sizeof(memory)) != GROUPCOMM_OK) return -1;
   uart_irq_callback_user_data_set(uart, OnUart, nullptr);
   uart_irq_rx_enable(uart);
   for (;;) {

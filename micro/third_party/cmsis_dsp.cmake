@@ -1,0 +1,75 @@
+# Defines the target cmsis_dsp: the real FFT and the filters of CMSIS-DSP, from the source
+# distribution that cmsis_dsp.json pins. It is looked for in the folder -DCMSISDSP=..., then in the
+# cache of `groupcomm package`, and else fetched with pip, or without pip from PyPI itself.
+file(READ ${CMAKE_CURRENT_LIST_DIR}/cmsis_dsp.json pin)
+set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${CMAKE_CURRENT_LIST_DIR}/cmsis_dsp.json)
+
+function(cmsis_dsp_list variable key)
+  string(JSON count LENGTH "${pin}" ${key})
+  math(EXPR last "${count} - 1")
+  set(values)
+  foreach(i RANGE ${last})
+    string(JSON value GET "${pin}" ${key} ${i})
+    list(APPEND values ${value})
+  endforeach()
+  set(${variable} ${values} PARENT_SCOPE)
+endfunction()
+
+string(JSON package GET "${pin}" package)
+string(JSON version GET "${pin}" version)
+string(JSON sha256 GET "${pin}" sha256)
+set(CMSISDSP "" CACHE PATH "Folder of CMSIS-DSP's sources, with Include, PrivateInclude and Source")
+
+# Sets `folder` to the unpacked archive in the build folder.
+function(cmsis_dsp_fetch)
+  set(scratch ${CMAKE_CURRENT_BINARY_DIR}/cmsis_dsp)
+  set(archive ${scratch}/${package}-${version}.tar.gz)
+  set(folder ${scratch}/${package}-${version} PARENT_SCOPE)
+  if(EXISTS ${scratch}/${package}-${version}/Source)
+    return()
+  endif()
+  find_package(Python3 QUIET COMPONENTS Interpreter)
+  if(Python3_FOUND)
+    file(WRITE ${scratch}/requirements.txt "${package}==${version} --hash=sha256:${sha256}\n")
+    execute_process(
+      COMMAND ${Python3_EXECUTABLE} -m pip download --quiet --no-deps --no-binary=${package}
+              --require-hashes --dest=${scratch} --requirement=${scratch}/requirements.txt
+      ERROR_QUIET)
+  endif()
+  if(NOT EXISTS ${archive})
+    string(SUBSTRING ${package} 0 1 first)
+    file(DOWNLOAD https://files.pythonhosted.org/packages/source/${first}/${package}/${package}-${version}.tar.gz
+         ${archive} STATUS status)
+  endif()
+  file(SHA256 ${archive} found)
+  if(NOT found STREQUAL sha256)
+    file(REMOVE ${archive})
+    message(FATAL_ERROR "${package} ${version}: neither pip nor PyPI gave its sources (${status}); "
+                        "give a folder that contains them with -DCMSISDSP=...")
+  endif()
+  file(ARCHIVE_EXTRACT INPUT ${archive} DESTINATION ${scratch})
+endfunction()
+
+set(cache $ENV{GROUPCOMM_CACHE})
+if(NOT cache)
+  set(cache $ENV{HOME}/.cache/groupcomm)
+endif()
+if(CMSISDSP)
+  set(folder ${CMSISDSP})
+elseif(EXISTS ${cache}/cmsis-dsp-${version})
+  set(folder ${cache}/cmsis-dsp-${version})
+else()
+  cmsis_dsp_fetch()
+endif()
+
+cmsis_dsp_list(fft fft)
+cmsis_dsp_list(fir fir)
+cmsis_dsp_list(defines defines)
+list(TRANSFORM fft PREPEND ${folder}/Source/)
+list(TRANSFORM fir PREPEND ${folder}/Source/)
+set(sources ${fft} ${fir})
+list(TRANSFORM sources APPEND .c)
+add_library(cmsis_dsp STATIC ${sources})
+target_compile_definitions(cmsis_dsp PUBLIC ${defines})
+target_compile_options(cmsis_dsp PRIVATE -w -ffp-contract=off)
+target_include_directories(cmsis_dsp SYSTEM PUBLIC ${folder}/Include PRIVATE ${folder}/PrivateInclude)
