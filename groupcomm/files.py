@@ -7,6 +7,8 @@ import os
 import shutil
 import sys
 import tempfile
+import time
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -173,3 +175,40 @@ def atomic_folder(path: Path) -> Iterator[Path]:
         ) from e
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+
+
+def write_zip(path: Path, files: dict[str, bytes], seconds: int = 315532800) -> None:
+    """Write a .zip file that depends on names and contents only.
+
+    The entries are sorted, with one time and one mode.
+
+    Parameters
+    ----------
+    path : Path
+    files : dict of str to bytes
+        Contents by name in the archive.
+    seconds : int
+        Time of all files, since 1970 in UTC; by default the first that the format can express.
+    """
+    moment = time.gmtime(seconds)[:6]
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name in sorted(files):
+            entry = zipfile.ZipInfo(name, moment)
+            entry.compress_type, entry.create_system = zipfile.ZIP_DEFLATED, 3  # Unix
+            entry.external_attr = 0o100644 << 16
+            archive.writestr(entry, files[name])
+
+
+def folder_files(folder: Path) -> dict[str, bytes]:
+    """Contents of a folder's files by name, the name of the folder included.
+
+    Parameters
+    ----------
+    folder : Path
+
+    Returns
+    -------
+    dict of str to bytes
+    """
+    files = (file for file in folder.rglob("*") if file.is_file())
+    return {file.relative_to(folder.parent).as_posix(): file.read_bytes() for file in files}

@@ -11,52 +11,14 @@ import subprocess
 import sys
 import tarfile
 import tempfile
-import time
 import zipfile
 from pathlib import Path
 
 from groupcomm import __version__
 from groupcomm.errors import UserError
-from groupcomm.files import REPO, atomic_folder, sha256
+from groupcomm.files import REPO, atomic_folder, folder_files, sha256, write_zip
 
 RELEASED = ("enhance", "enhance-max", "enhance-nano", "enhance-fast", "separate")
-
-
-def pack(files: dict[str, bytes], path: Path, seconds: int) -> None:
-    """Write a .zip file that depends on names and contents only.
-
-    The entries are sorted, with one time and one mode.
-
-    Parameters
-    ----------
-    files : dict of str to bytes
-        Contents by name in the archive.
-    path : Path
-    seconds : int
-        Time of all files, since 1970 in UTC.
-    """
-    moment = time.gmtime(seconds)[:6]
-    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name in sorted(files):
-            entry = zipfile.ZipInfo(name, moment)
-            entry.compress_type, entry.create_system = zipfile.ZIP_DEFLATED, 3  # Unix
-            entry.external_attr = 0o100644 << 16
-            archive.writestr(entry, files[name])
-
-
-def folder_files(folder: Path) -> dict[str, bytes]:
-    """Contents of a folder's files by name, the name of the folder included.
-
-    Parameters
-    ----------
-    folder : Path
-
-    Returns
-    -------
-    dict of str to bytes
-    """
-    files = (file for file in folder.rglob("*") if file.is_file())
-    return {file.relative_to(folder.parent).as_posix(): file.read_bytes() for file in files}
 
 
 def write(out: Path, bundles: tuple[str, ...] = RELEASED, commit: str = "HEAD") -> None:
@@ -88,7 +50,7 @@ def write(out: Path, bundles: tuple[str, ...] = RELEASED, commit: str = "HEAD") 
         [wheel] = scratch.glob("*.whl")
         with zipfile.ZipFile(wheel) as archive:
             files = {entry.filename: archive.read(entry) for entry in archive.infolist()}
-        pack(files, part / wheel.name, seconds)
+        write_zip(part / wheel.name, files, seconds)
         for bundle in bundles:
             for kind in ("arduino", "zephyr"):
                 made = scratch / kind / f"groupcomm-{bundle}"
@@ -103,13 +65,10 @@ def write(out: Path, bundles: tuple[str, ...] = RELEASED, commit: str = "HEAD") 
                     made,
                 )
                 _run(*command, env=environment, cwd=source)
-                pack(
-                    folder_files(made),
-                    part / f"groupcomm-{bundle}-{kind}-{__version__}.zip",
-                    seconds,
-                )
+                archive_name = f"groupcomm-{bundle}-{kind}-{__version__}.zip"
+                write_zip(part / archive_name, folder_files(made), seconds)
             files = folder_files(source / "convert" / "bundles" / bundle)
-            pack(files, part / f"groupcomm-{bundle}-bundle-{__version__}.zip", seconds)
+            write_zip(part / f"groupcomm-{bundle}-bundle-{__version__}.zip", files, seconds)
         sums = [f"{sha256(file)}  {file.name}\n" for file in sorted(part.iterdir())]
         (part / "SHA256SUMS").write_text("".join(sums))
 

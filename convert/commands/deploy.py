@@ -1,6 +1,5 @@
 """The commands that bring networks to boards and to sound files."""
 
-import functools
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -71,7 +70,7 @@ def package(
     It has the network, the kernels, the stream and the FFT as plain C and C++, and applications.
     """
     from convert import bundle
-    from convert.codegen import package as packages
+    from convert.codegen import arduino, zephyr
 
     if kind == "zephyr" and engine is not None:
         raise UserError(
@@ -80,15 +79,18 @@ def package(
         )
     opened = bundle.load(name)
     with err.status(f"write {opened.name} for {kind}"):
-        write = (
-            packages.zephyr
+        files = (
+            zephyr.write(opened, folder)
             if kind == "zephyr"
-            else functools.partial(packages.arduino, engine=engine or "static")
+            else arduino.write(opened, folder, engine=engine or "static")
         )
-        files = write(opened, folder)
     then = {
-        "arduino": f"copy {folder} to libraries/ of the sketchbook, and open its example "
-        "Benchmark in the Arduino IDE (File > Examples)",
+        "arduino": (
+            f"in the Arduino IDE, Sketch > Include Library > Add .ZIP Library > {folder}"
+            if folder.suffix == ".zip"
+            else f"copy {folder} to libraries/ of the sketchbook"
+        )
+        + ", and open its example Benchmark (File > Examples)",
         "zephyr": f"west build -b nrf5340dk/nrf5340/cpuapp {folder / 'app'} (see "
         f"{folder / 'README.md'})",
     }

@@ -12,7 +12,7 @@ import soundfile
 import groupcomm
 from calibration_data import clips
 from convert import bundle
-from convert.codegen import package
+from convert.codegen import zephyr
 from groupcomm.files import REPO
 
 EXAMPLES = REPO / "examples"
@@ -57,7 +57,7 @@ def test_live_stream(pcm):
 def test_c_main(tmp_path, pcm):
     for file in ("main.c", "Makefile"):
         shutil.copy(EXAMPLES / "c" / file, tmp_path)
-    package.zephyr(bundle.load("enhance-nano"), tmp_path / "module")
+    zephyr.write(bundle.load("enhance-nano"), tmp_path / "module")
     run("make", "-s", cwd=tmp_path)
     out = np.frombuffer(run(tmp_path / "denoise", input=pcm.tobytes()), "<i2")
     assert len(out) == len(pcm)
@@ -85,7 +85,7 @@ def program(page: str, language: str) -> str:
 def test_the_program_of_a_page(tmp_path, pcm, page):
     (tmp_path / "main.c").write_text(program(page, "c"))
     shutil.copy(EXAMPLES / "c" / "Makefile", tmp_path)
-    package.zephyr(bundle.load("enhance-nano"), tmp_path / "module")
+    zephyr.write(bundle.load("enhance-nano"), tmp_path / "module")
     run("make", "-s", cwd=tmp_path)
     out = np.frombuffer(run(tmp_path / "denoise", input=pcm.tobytes()), "<i2")
     assert len(out) == len(pcm)

@@ -11,7 +11,7 @@ import soundfile
 
 import groupcomm
 from calibration_data import clips
-from convert.codegen import package
+from convert.codegen import cmsis_dsp
 from groupcomm.files import REPO
 
 pytestmark = pytest.mark.slow
@@ -67,7 +67,7 @@ def test_given_network_and_sources_of_cmsis_dsp(tmp_path):
         "  return groupcomm_create(&groupcomm_enhance_fast, memory, sizeof(memory), &state);\n"
         "}\n"
     )
-    options = [f"-DCMSISDSP={package.cmsis_dsp()}", "-DGROUPCOMM_WINDOW=128"]
+    options = [f"-DCMSISDSP={cmsis_dsp.sources()}", "-DGROUPCOMM_WINDOW=128"]
     without = os.environ | {"GROUPCOMM_CACHE": str(tmp_path / "none")}
     run(CMAKE, "-B", tmp_path / "b", tmp_path, *options, env=without)
     run(CMAKE, "--build", tmp_path / "b", "--parallel", "2")

@@ -28,11 +28,17 @@ class GroupCommClass {
   // returns false on failure; out is then silence.
   bool process(const int16_t* in /* (kHop) */, int16_t* out /* (kSources, kHop) */);
 
+  // Limits by how many dB a sound is attenuated: 0 is no effect, INFINITY (the default) no limit. It
+  // returns false for a negative number and before begin().
+  bool setAttenuationLimit(float decibels);
+
+  // With a bypass, every source is the delayed input, and the network keeps running.
+  void setBypass(bool on);
+
   // The reason why begin() failed, in one line.
   const char* error() const { return groupcomm_error(); }
 
-  // For the other functions of micro/include/groupcomm.h: attenuation limit, bypass, ...; null
-  // before begin().
+  // For the other functions of micro/include/groupcomm.h; null before begin().
   groupcomm_state* state() { return state_; }
 
  private:

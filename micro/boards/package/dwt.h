@@ -4,6 +4,10 @@
 
 #include <cstdint>
 
+#ifndef F_CPU
+extern "C" uint32_t SystemCoreClock;  // CMSIS-Core, system_DEVICE.h
+#endif
+
 namespace groupcomm {
 
 inline void StartCycles() {
@@ -13,5 +17,12 @@ inline void StartCycles() {
 
 // DWT_CYCCNT, which runs freely and wraps
 inline uint32_t Cycles() { return *reinterpret_cast<volatile uint32_t*>(0xE0001004); }
+
+// The clock of the core in Hz: Arduino's F_CPU, which not every core has, or else CMSIS' variable.
+#ifdef F_CPU
+inline uint32_t CoreClock() { return F_CPU; }
+#else
+inline uint32_t CoreClock() { return SystemCoreClock; }
+#endif
 
 }  // namespace groupcomm

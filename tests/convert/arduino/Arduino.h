@@ -6,7 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define F_CPU 64000000L
+// As in ArduinoCore-mbed: there is no F_CPU.
+extern "C" uint32_t SystemCoreClock;
 
 struct SerialStandIn {
   void begin(unsigned long baud);

@@ -2,6 +2,7 @@
 #include "Arduino.h"
 #include "PDM.h"
 
+uint32_t SystemCoreClock = 64000000;
 SerialStandIn Serial;
 PdmStandIn PDM;
 

@@ -10,7 +10,7 @@ import yaml
 from devicetree import edtlib
 
 from convert import bundle
-from convert.codegen import package
+from convert.codegen import zephyr
 from convert.measure import bench
 from groupcomm.files import REPO
 from tests.helpers.cli import groupcomm
@@ -47,7 +47,7 @@ FLAGS = "-mthumb -mfloat-abi=hard -O2 -ffunction-sections -fdata-sections -Wall 
 @pytest.fixture(scope="module", params=["enhance-nano", "enhance-fast"])
 def module(request, tmp_path_factory):
     folder = tmp_path_factory.mktemp("modules") / request.param
-    files = package.zephyr(bundle.load(request.param), folder)
+    files = zephyr.write(bundle.load(request.param), folder)
     return request.param, folder, files
 
 

@@ -31,8 +31,8 @@ void loop() {
     worst = took > worst ? took : worst;
     all += took;
   }
-  const uint32_t most = static_cast<uint32_t>(static_cast<uint64_t>(F_CPU) * GroupCommClass::kHop /
-                                              GroupCommClass::kSampleRate);
+  const uint32_t most = static_cast<uint32_t>(static_cast<uint64_t>(groupcomm::CoreClock()) *
+                                              GroupCommClass::kHop / GroupCommClass::kSampleRate);
   Serial.print("cycles a hop: mean ");
   Serial.print(static_cast<uint32_t>(all / hops));
   Serial.print(", worst ");

@@ -1,6 +1,6 @@
 // Processes the board's PDM microphone hop by hop. Prints the level before and after, in dBFS, four
-// times a second. Send 'a' to measure the output of the network (the default), 'b' to measure its
-// input. The board has no loudspeaker.
+// times a second. Send 'b' for a bypass and 'a' to end it, '0' to '9' to limit the attenuation to 0
+// to 27 dB in steps of 3 dB, and 'x' for no limit. The board has no loudspeaker.
 #include <GroupComm.h>
 #include <PDM.h>
 
@@ -16,7 +16,6 @@ static int16_t out[GroupCommClass::kSources * kHop];  // (sources, hop)
 static float before = 0, after = 0;
 static int hops = 0;
 static uint32_t lost = 0;
-static bool through = true;
 
 static void onData() {
   int16_t some[256];
@@ -53,7 +52,9 @@ void setup() {
 void loop() {
   while (Serial.available()) {
     const int key = Serial.read();
-    if (key == 'a' || key == 'b') through = key == 'a';
+    if (key == 'a' || key == 'b') GroupComm.setBypass(key == 'b');
+    if (key >= '0' && key <= '9') GroupComm.setAttenuationLimit(3.0f * (key - '0'));
+    if (key == 'x') GroupComm.setAttenuationLimit(INFINITY);
   }
   const uint32_t ahead = written - read_so_far;
   if (ahead < static_cast<uint32_t>(kHop)) return;
@@ -66,15 +67,14 @@ void loop() {
   const int16_t* in = queue + read_so_far % (kQueue * kHop);
   GroupComm.process(in, out);
   read_so_far += kHop;
-  const int16_t* metered = through ? out : in;
   for (int i = 0; i < kHop; ++i) {
     before += static_cast<float>(in[i]) * in[i];
-    after += static_cast<float>(metered[i]) * metered[i];
+    after += static_cast<float>(out[i]) * out[i];
   }
   if (++hops * kHop < GroupCommClass::kSampleRate / 4) return;
   Serial.print("in ");
   Serial.print(level(before, hops * kHop));
-  Serial.print(through ? " dBFS, out " : " dBFS, by-pass ");
+  Serial.print(" dBFS, out ");
   Serial.print(level(after, hops * kHop));
   Serial.print(" dBFS, hops lost ");
   Serial.println(lost);

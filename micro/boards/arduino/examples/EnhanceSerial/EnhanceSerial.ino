@@ -21,8 +21,8 @@ void setup() {
   Serial.begin(115200);
   groupcomm::StartCycles();
   // If this fails, the sketch does not answer, and the host reports that there is no answer.
-  while (!GroupComm.begin() ||
-         server.Init(GroupComm.state(), &port, F_CPU, memory, sizeof(memory)) != GROUPCOMM_OK) {
+  while (!GroupComm.begin() || server.Init(GroupComm.state(), &port, groupcomm::CoreClock(), memory,
+                                           sizeof(memory)) != GROUPCOMM_OK) {
   }
 }
 

@@ -4,11 +4,12 @@ import json
 import re
 import shutil
 import subprocess
+import zipfile
 
 import pytest
 
 from convert import bundle
-from convert.codegen import package
+from convert.codegen import arduino
 from convert.measure import bench
 from groupcomm.files import REPO
 from tests.helpers.cli import groupcomm, ok
@@ -16,10 +17,11 @@ from tests.helpers.serial_line import Line, emulator, equal, prove
 
 pytestmark = [pytest.mark.bazel, pytest.mark.board]
 
-# Compiler options of the platform arduino:mbed_nano for a Nano 33 BLE, without those of Mbed.
+# Compiler options of ArduinoCore-mbed for a Nano 33 BLE, without those of Mbed. Its compiler is GCC
+# 7, whose arm_acle.h has no functions of the DSP extension: GC_NO_ACLE selects what that compiler
+# gets, and tests/convert/arduino/acle has such a header.
 FLAGS = [
     "-c",
-    "-w",
     "-g3",
     "-Os",
     "-nostdlib",
@@ -27,25 +29,13 @@ FLAGS = [
     "-mfloat-abi=softfp",
     "-mfpu=fpv4-sp-d16",
     "-mthumb",
-    "-ffunction-sections",
-    "-fdata-sections",
 ]
-FLAGS += [
-    "-fmessage-length=0",
-    "-fno-exceptions",
-    "-funsigned-char",
-    "-DARDUINO=10819",
-    "-DARDUINO_ARCH_MBED_NANO",
-]
-CPP = ["-std=gnu++14", "-fno-rtti"]
-LINK = [
-    "-mcpu=cortex-m4",
-    "-mfloat-abi=softfp",
-    "-mfpu=fpv4-sp-d16",
-    "-mthumb",
-    "-Wl,--gc-sections",
-    "--specs=nano.specs",
-]
+FLAGS += ["-ffunction-sections", "-fdata-sections", "-fmessage-length=0", "-fno-exceptions"]
+FLAGS += ["-funsigned-char", "-DARDUINO=10819", "-DARDUINO_ARCH_MBED_NANO", "-DGC_NO_ACLE"]
+FLAGS += ["-isystem", REPO / "tests/convert/arduino/acle"]
+C, CPP = ["-std=gnu11"], ["-std=gnu++14", "-fno-rtti"]
+WARNINGS = ["-Wall", "-Wextra", "-Werror"]
+LINK = [*CORE, "-Wl,--gc-sections", "--specs=nano.specs"]
 CORTEX_M = REPO / "micro" / "boards" / "cortex_m"
 EXAMPLES = ["Benchmark", "EnhanceMicrophone", "EnhanceSerial"]
 
@@ -64,7 +54,7 @@ def library(request, tmp_path_factory):
     folder = tmp_path_factory.mktemp("libraries") / name
     if name.endswith("-dc"):  # a bundle with DC removal
         name = str(without_dc(name, tmp_path_factory.mktemp("bundle")))
-    files = package.arduino(bundle.load(name), folder, engine=engine)
+    files = arduino.write(bundle.load(name), folder, engine=engine)
     return name, engine, folder, files
 
 
@@ -79,18 +69,12 @@ def without_dc(name, folder):
 
 def compiled(source, out, folder):
     compiler = "arm-none-eabi-gcc" if source.suffix == ".c" else "arm-none-eabi-g++"
-    extra = [] if source.suffix == ".c" else CPP
+    extra = C if source.suffix == ".c" else CPP
+    extra = [*extra, *(["-w"] if "cmsis_dsp" in source.parts else WARNINGS)]
     before = ["-x", "c++", "-include", "Arduino.h"] if source.suffix == ".ino" else []
-    includes = [
-        "-I",
-        folder / "src",
-        "-I",
-        REPO / "tests" / "convert" / "arduino",
-        "-I",
-        REPO / "micro" / "testing" / "upstream",
-    ]
+    includes = [folder / "src", REPO / "tests/convert/arduino", REPO / "micro/testing/upstream"]
     done = subprocess.run(
-        [compiler, *FLAGS, *extra, *includes, *before, source, "-o", out],
+        [compiler, *FLAGS, *extra, *(f"-I{path}" for path in includes), *before, source, "-o", out],
         capture_output=True,
         text=True,
     )
@@ -118,9 +102,18 @@ def test_library_follows_the_arduino_specification(library):
         "architectures",
         "includes",
     }
-    assert all(properties.values()) and re.fullmatch(
-        r"[A-Za-z0-9][A-Za-z0-9 _.-]{0,62}", properties["name"]
-    )
+    # The rules of arduino-lint that apply, in strict mode, by their codes.
+    name = properties["name"]
+    assert all(properties.values())
+    assert re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,62}", name)  # LP010, LP015: no spaces
+    assert not re.search("arduino|library", name, re.IGNORECASE)  # LP012, LP014
+    assert (
+        properties["includes"] == f"{name}.h" and (folder / "src" / f"{name}.h").is_file()
+    )  # LS008
+    assert (folder / "README.md").is_file()  # LD001
+    assert not re.search("arduino", properties["maintainer"] + properties["author"], re.IGNORECASE)
+    assert not properties["paragraph"].startswith(properties["sentence"])  # LP037
+    assert set(properties["architectures"].split(",")) <= {"mbed", "mbed_nano"}  # LP045, LP046
     assert (
         re.fullmatch(r"\d+\.\d+\.\d+", properties["version"])
         and properties["category"] == "Signal Input/Output"
@@ -227,6 +220,22 @@ def run(*command) -> str:
     done = subprocess.run(list(map(str, command)), capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     return done.stdout
+
+
+def test_a_zip_file_has_the_library_and_the_same_bytes_twice(tmp_path):
+    opened = bundle.load("enhance-nano")
+    folder = tmp_path / "GroupComm_enhance-nano"
+    files = arduino.write(opened, folder)
+    for name in ("a.zip", "b.zip"):
+        assert arduino.write(opened, tmp_path / name) == files
+    assert (tmp_path / "a.zip").read_bytes() == (tmp_path / "b.zip").read_bytes()
+    with zipfile.ZipFile(tmp_path / "a.zip") as archive:
+        found = {name: archive.read(name) for name in archive.namelist()}
+    assert found == {f"{folder.name}/{file}": (folder / file).read_bytes() for file in files}
+    readme = (folder / "README.md").read_text()
+    assert "@" not in readme and f"#include <{folder.name}.h>" in readme
+    budget = opened.description["budget"]["cortex-m4"]
+    assert f"{budget['instructions']:,} instructions per hop" in readme
 
 
 def test_command(tmp_path):

@@ -1,0 +1,2 @@
+/* As in GCC 7: no functions of the DSP extension. */
+#pragma once
