@@ -51,7 +51,8 @@ def compile_kernels(folder, *flags, sources=REPO):
     library = folder / "kernels.so"
     files = sorted((sources / "micro/kernels").glob("*.c"))
     files = [f for f in files if f.name not in ("portable.c", "bodies_test.c")]
-    subprocess.run(["cc", *STRICT, *flags, f"-I{sources}", *files, "-o", library], check=True)
+    includes = [f"-I{sources}", f"-I{REPO}"]  # a copy of the kernels, and micro/contract
+    subprocess.run(["cc", *STRICT, *flags, *includes, *files, "-o", library], check=True)
     return ctypes.CDLL(str(library))
 
 
