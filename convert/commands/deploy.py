@@ -39,7 +39,7 @@ def compile_bundle(
             line(file)
 
     report(
-        written,
+        {key: value for key, value in written.items() if key != "operator_lines"},
         as_json,
         show,
         then=f"groupcomm package arduino {name} --out build/arduino/{opened.name}",

@@ -7,8 +7,8 @@
  *   groupcomm_create(&groupcomm_enhance_nano, memory, sizeof(memory), &state);
  *   while (...) groupcomm_process(state, in, out);
  *
- * A state is one stream through one network. It is in the caller's memory, which ends it when it is
- * used for something else. Several states, of one or of several networks, share nothing. A state
+ * A state is one stream through one network, in memory of the caller. Nothing ends it: the caller
+ * may use the memory again. Several states, of one or of several networks, share nothing. A state
  * belongs to one thread at a time. No function allocates memory or uses a global variable.
  *
  * Sound is mono int16 PCM at the sample rate of the network (16 kHz in all released networks). */

@@ -32,7 +32,7 @@ constexpr int StreamInputs(const SignalPath& path) {
   return StreamValues(path) + 2 * path.bands * path.neighbours;
 }
 
-// Bytes of memory that StreamCreate needs; 0 for an invalid one.
+// Bytes of memory that StreamCreate needs; 0 for an invalid path.
 size_t StreamBytes(const SignalPath& path);
 
 // The part of them that is not a buffer, at most.
@@ -47,7 +47,7 @@ Status StreamCreate(const SignalPath& path, Engine* engine, void* memory /* (byt
 Status StreamProcess(Stream* stream, const int16_t* in /* (hop) */,
                      int16_t* out /* (sources, hop) */);
 
-// Restores the state after StreamCreate, including that of the engine.
+// Restores the state after StreamCreate, including that of the engine. Lowest gain and bypass stay.
 Status StreamReset(Stream* stream);
 
 // The least factor of a mask: mask becomes gain + (1 - gain) * mask. 0 after StreamCreate.

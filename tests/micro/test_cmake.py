@@ -33,6 +33,10 @@ def test_build_test_and_process_a_file(tmp_path):
     assert "100% tests passed" in ran
     assert "c_test" in ran and "groupcomm_test" in ran
 
+    # no variables outside of a state
+    symbols = [line.split() for line in run("nm", folder / "libgroupcomm.a").splitlines()]
+    assert not [words for words in symbols if len(words) == 3 and words[1] in "bBdDC"]
+
     pcm = np.rint(clips.demo_mixtures()[0].mixture[:24001] * 32768).astype(np.int16)
     soundfile.write(tmp_path / "x.wav", pcm, 16000, subtype="PCM_16")
     program = folder / "process_wav_enhance_nano"

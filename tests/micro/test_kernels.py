@@ -49,7 +49,8 @@ def compile_kernels(folder, *flags, sources=REPO):
     """Compile all of micro/kernels to a shared library."""
     library = folder / "kernels.so"
     files = kernel_files(".c", sources / "micro/kernels")
-    subprocess.run(["cc", *STRICT, *flags, f"-I{sources}", *files, "-o", library], check=True)
+    includes = [f"-I{sources}", f"-I{REPO}"]  # a copy of the kernels, and micro/contract
+    subprocess.run(["cc", *STRICT, *flags, *includes, *files, "-o", library], check=True)
     return ctypes.CDLL(str(library))
 
 

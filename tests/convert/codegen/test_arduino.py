@@ -20,16 +20,8 @@ pytestmark = [pytest.mark.bazel, pytest.mark.board]
 # Compiler options of ArduinoCore-mbed for a Nano 33 BLE, without those of Mbed. Its compiler is GCC
 # 7, whose arm_acle.h has no functions of the DSP extension: GC_NO_ACLE selects what that compiler
 # gets, and tests/convert/arduino/acle has such a header.
-FLAGS = [
-    "-c",
-    "-g3",
-    "-Os",
-    "-nostdlib",
-    "-mcpu=cortex-m4",
-    "-mfloat-abi=softfp",
-    "-mfpu=fpv4-sp-d16",
-    "-mthumb",
-]
+CORE = ["-mcpu=cortex-m4", "-mfloat-abi=softfp", "-mfpu=fpv4-sp-d16", "-mthumb"]
+FLAGS = ["-c", "-g3", "-Os", "-nostdlib", *CORE]
 FLAGS += ["-ffunction-sections", "-fdata-sections", "-fmessage-length=0", "-fno-exceptions"]
 FLAGS += ["-funsigned-char", "-DARDUINO=10819", "-DARDUINO_ARCH_MBED_NANO", "-DGC_NO_ACLE"]
 FLAGS += ["-isystem", REPO / "tests/convert/arduino/acle"]
