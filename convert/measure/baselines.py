@@ -26,7 +26,7 @@ from groupcomm.console import err
 from groupcomm.errors import UserError
 from groupcomm.files import atomic_path, cache_dir
 from tf_model import signal as sig
-from tf_model.evaluation import evaluate
+from tf_model.evaluation import evaluate, metrics
 
 INSTALL = "pip install --no-deps -r convert/baselines.txt"
 COMPARED = ("sisdr", "pesq", "estoi")
@@ -350,7 +350,7 @@ def compare(names: list[str], folder: Path, *, split: str, mixtures: int, corpus
     dict
         ``split``, ``mixtures``, ``corpus``; ``systems``, for each ``name``, ``is_bundle``,
         ``params``, ``macs_per_second``, ``latency_ms``, ``sisdri_db`` and, for every other measure
-        of `tf_model.evaluation.evaluate.MEASURES`, its mean at the output, all with 95 % CIs;
+        of `tf_model.evaluation.metrics.MEASURES`, its mean at the output, all with 95 % CIs;
         ``against``, for each bundle and each baseline the paired differences of SI-SDR, PESQ and
         eSTOI (above 0: the bundle is better); ``skipped``, the baselines that are not installed,
         and why.
@@ -365,7 +365,7 @@ def compare(names: list[str], folder: Path, *, split: str, mixtures: int, corpus
         "sources": 1,
         "mixtures": mixtures,
         "corpus": corpus,
-        "measures": tuple(evaluate.MEASURES),
+        "measures": tuple(metrics.MEASURES),
     }
     scored, systems, skipped = {}, [], {}
     opened = [bundles.load(name) for name in names]
@@ -451,7 +451,7 @@ def _align(run: Run, split: str, corpus: str):
 def _summary(scored: list[evaluate.Score]) -> dict:
     found = {
         measure: evaluate.bootstrap(evaluate.after(scored, measure))
-        for measure in evaluate.MEASURES
+        for measure in metrics.MEASURES
         if measure != "sisdr"
     }
     return {"sisdri_db": evaluate.bootstrap(evaluate.improvements(scored)), **found}

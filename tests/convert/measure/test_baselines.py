@@ -9,7 +9,7 @@ import pytest
 from calibration_data import clips
 from convert.measure import baselines
 from groupcomm.errors import UserError
-from tf_model.evaluation import evaluate
+from tf_model.evaluation import evaluate, metrics
 
 
 def late_copy(samples):
@@ -86,8 +86,8 @@ def test_real_baseline_reduces_noise(baseline):
         and 0 <= late <= baselines.RATE * baseline.latency_ms / 1000 + 16
     )
     assert (
-        evaluate.si_sdr_db(out[0], demo.references[0])
-        > evaluate.si_sdr_db(demo.mixture, demo.references[0]) + 0.2
+        metrics.si_sdr_db(out[0], demo.references[0])
+        > metrics.si_sdr_db(demo.mixture, demo.references[0]) + 0.2
     )
 
 
