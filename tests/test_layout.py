@@ -1,6 +1,7 @@
 """Rules that the tests themselves keep."""
 
 import ast
+import tomllib
 
 import pytest
 
@@ -79,3 +80,10 @@ def test_the_order_names_every_part_of_a_package(package):
         if (p.suffix == ".py" and p.stem != "__init__") or (p / "__init__.py").is_file()
     }
     assert present == set(ORDERS[package].split())
+
+
+def test_the_distribution_contains_every_package():
+    project = tomllib.loads((REPO / "pyproject.toml").read_text())
+    listed = set(project["tool"]["setuptools"]["packages"]) - {"groupcomm._data"}
+    packages = {path.parent.relative_to(REPO) for path in sources() if path.name == "__init__.py"}
+    assert listed == {".".join(package.parts) for package in packages}

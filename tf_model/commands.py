@@ -171,6 +171,95 @@ def _published(row: dict) -> str:
     )
 
 
+# Options of `train`: the fields of the recipe, and where the network comes from.
+RunFolder = Annotated[
+    Path | None,
+    typer.Option("--out", help="Folder of the run; by default build/train/NETWORK."),
+]
+Steps = Annotated[int, typer.Option(min=1, help="Optimizer steps.")]
+Batch = Annotated[int, typer.Option(min=1, help="Mixtures per step.")]
+Seconds = Annotated[float, typer.Option(min=0.1, max=60, help="Length of a training mixture, s.")]
+LearningRate = Annotated[float, typer.Option(min=0.0, help="Peak of the learning rate.")]
+Optimizer = Annotated[Literal["soap", "adam"], typer.Option(help="Optimizer.")]
+Seed = Annotated[int, typer.Option(min=0, max=2**32 - 1, help="Seed of weights and mixtures.")]
+ValidateEvery = Annotated[
+    int, typer.Option(min=1, help="Steps between validations and saved states.")
+]
+Patience = Annotated[
+    int, typer.Option(min=1, help="Validations without improvement before the run stops.")
+]
+TrainingCorpus = Annotated[
+    str,
+    typer.Option(
+        help="Name of a corpus that `groupcomm data` built.", autocompletion=complete_corpus
+    ),
+]
+Objective = Annotated[
+    Literal["snr", "si-sdr", "spectral"],
+    typer.Option(
+        help="Training objective. si-sdr ignores the level; spectral is the mean of the SNR "
+        "and of the SNR of compressed spectra."
+    ),
+]
+Rooms = Annotated[
+    float,
+    typer.Option(min=0.0, max=1.0, help="Share of the training mixtures in a simulated room."),
+]
+Noise = Annotated[
+    Literal["recorded", "varied", "wide"],
+    typer.Option(
+        help="Conditions of the training mixtures. varied: noises at half to twice their speed, "
+        "two at once, and synthetic ones. wide: SNR -10 to 30 dB, and levels, rooms, microphones "
+        "and noises as devices meet them."
+    ),
+]
+Ceiling = Annotated[
+    float,
+    typer.Option(
+        min=0.0,
+        help="Ceiling of the objective, dB. A lower one gives noisy mixtures more weight.",
+    ),
+]
+Harm = Annotated[
+    float,
+    typer.Option(min=0.0, help="Weight of the penalty on estimates worse than the mixture."),
+]
+Config = Annotated[
+    Path | None,
+    typer.Option(
+        "--config",
+        metavar="FILE.toml",
+        help="Sizes of the network: its fields, those of the signal path in the table [signal], "
+        "and options of this command in the table [recipe]. Options given here take precedence.",
+    ),
+]
+Sizes = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set",
+        metavar="FIELD=VALUE",
+        help="Change a size of the network, e.g. hidden=32 or signal.pool=4. Can be repeated.",
+    ),
+]
+Start = Annotated[
+    str,
+    typer.Option(
+        "--from",
+        metavar="RUN",
+        help="Begin with the weights of a trained network (name, run or folder). It has the same "
+        "sizes, or no bottleneck, or more hidden units.",
+        autocompletion=complete_checkpoint,
+    ),
+]
+Keep = Annotated[
+    int,
+    typer.Option(
+        min=0,
+        help="Prune to this number of parameters in the first half of the steps; 0: no pruning.",
+    ),
+]
+
+
 def train(
     ctx: typer.Context,
     name: Annotated[
@@ -181,104 +270,25 @@ def train(
             autocompletion=complete_network,
         ),
     ],
-    folder: Annotated[
-        Path | None,
-        typer.Option("--out", help="Folder of the run; by default build/train/NETWORK."),
-    ] = None,
-    steps: Annotated[int, typer.Option(min=1, help="Optimizer steps.")] = 8000,
-    batch: Annotated[int, typer.Option(min=1, help="Mixtures per step.")] = 24,
-    seconds: Annotated[
-        float, typer.Option(min=0.1, max=60, help="Length of a training mixture, s.")
-    ] = 2.5,
-    learning_rate: Annotated[
-        float, typer.Option(min=0.0, help="Peak of the learning rate.")
-    ] = 4e-3,
-    optimizer: Annotated[Literal["soap", "adam"], typer.Option(help="Optimizer.")] = "soap",
-    seed: Annotated[
-        int, typer.Option(min=0, max=2**32 - 1, help="Seed of weights and mixtures.")
-    ] = 0,
-    validate_every: Annotated[
-        int, typer.Option(min=1, help="Steps between validations and saved states.")
-    ] = 250,
-    patience: Annotated[
-        int, typer.Option(min=1, help="Validations without improvement before the run stops.")
-    ] = 12,
-    corpus: Annotated[
-        str,
-        typer.Option(
-            help="Name of a corpus that `groupcomm data` built.", autocompletion=complete_corpus
-        ),
-    ] = "open",
-    objective: Annotated[
-        Literal["snr", "si-sdr", "spectral"],
-        typer.Option(
-            help="Training objective. si-sdr ignores the level; spectral is the mean of the SNR "
-            "and of the SNR of compressed spectra."
-        ),
-    ] = "snr",
-    rooms: Annotated[
-        float,
-        typer.Option(min=0.0, max=1.0, help="Share of the training mixtures in a simulated room."),
-    ] = 0.0,
-    noise: Annotated[
-        Literal["recorded", "varied", "wide"],
-        typer.Option(
-            help="Conditions of the training mixtures. varied: noises at half to twice their "
-            "speed, "
-            "two at once, and synthetic ones. wide: SNR -10 to 30 dB, and levels, rooms, "
-            "microphones "
-            "and noises as devices meet them."
-        ),
-    ] = "recorded",
-    ceiling: Annotated[
-        float,
-        typer.Option(
-            min=0.0,
-            help="Ceiling of the objective, dB. A lower one gives noisy mixtures more weight.",
-        ),
-    ] = 30.0,
-    harm: Annotated[
-        float,
-        typer.Option(min=0.0, help="Weight of the penalty on estimates worse than the mixture."),
-    ] = 0.0,
-    config: Annotated[
-        Path | None,
-        typer.Option(
-            "--config",
-            metavar="FILE.toml",
-            help="Sizes of the network: its fields, those of the signal path in the table "
-            "[signal], "
-            "and options of this command in the table [recipe]. Options given here take "
-            "precedence.",
-        ),
-    ] = None,
-    sizes: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--set",
-            metavar="FIELD=VALUE",
-            help="Change a size of the network, e.g. hidden=32 or signal.pool=4. Can be repeated.",
-        ),
-    ] = None,
-    start: Annotated[
-        str,
-        typer.Option(
-            "--from",
-            metavar="RUN",
-            help="Begin with the weights of a trained network (name, run or folder). It has the "
-            "same "
-            "sizes, or no bottleneck, or more hidden units.",
-            autocompletion=complete_checkpoint,
-        ),
-    ] = "",
-    keep: Annotated[
-        int,
-        typer.Option(
-            min=0,
-            help="Prune to this number of parameters in the first half of the steps; 0: no "
-            "pruning.",
-        ),
-    ] = 0,
+    folder: RunFolder = None,
+    steps: Steps = 8000,
+    batch: Batch = 24,
+    seconds: Seconds = 2.5,
+    learning_rate: LearningRate = 4e-3,
+    optimizer: Optimizer = "soap",
+    seed: Seed = 0,
+    validate_every: ValidateEvery = 250,
+    patience: Patience = 12,
+    corpus: TrainingCorpus = "open",
+    objective: Objective = "snr",
+    rooms: Rooms = 0.0,
+    noise: Noise = "recorded",
+    ceiling: Ceiling = 30.0,
+    harm: Harm = 0.0,
+    config: Config = None,
+    sizes: Sizes = None,
+    start: Start = "",
+    keep: Keep = 0,
     as_json: Json = False,
 ) -> None:
     """Train a network. The same command continues a run that was stopped.

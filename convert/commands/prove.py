@@ -77,8 +77,8 @@ def drift(
     opened = bundle.load(name)
     trained = resolve.checkpoint_of(opened, checkpoint)
     load_tensorflow()
-    from convert.measure.sensitivity import DRIFT
-    from convert.measure.sensitivity import drift as measure
+    from convert.measure.drift import DRIFT
+    from convert.measure.drift import drift as measure
 
     found = measure(
         opened, trained, minutes=minutes, split=split, corpus=corpus or corpus_of(trained)

@@ -19,6 +19,51 @@ from convert.commands.options import (
 from groupcomm.console import err, line, note, report
 from groupcomm.errors import UserError
 
+# Options of `convert`.
+Calibration = Annotated[
+    Path | None,
+    typer.Option(
+        "--calibration",
+        metavar="DIR",
+        help="Folder of sound files to observe the ranges of activations on, in place of the "
+        "committed clips.",
+    ),
+]
+ConversionRanges = Annotated[
+    RangesMethod | None,
+    typer.Option(
+        "--ranges",
+        help="Ranges of activations: min-max (default for 16 bits), percentile (default for 8 "
+        "bits; all but 0.01 % of the values), or error (the smallest mean squared error).",
+    ),
+]
+ActivationBits = Annotated[
+    Literal["8", "16"],
+    typer.Option(help="Bits of activations. 16 is TFLite's 16x8, with int8 weights."),
+]
+ConversionWeights = Annotated[
+    Literal["8", "4"] | None,
+    typer.Option(
+        help="Bits of the weights of FULLY_CONNECTED; by default as trained, or 8. An LSTM has 8. "
+        "4 is an experiment that only TFLM runs."
+    ),
+]
+InFloat = Annotated[
+    bool,
+    typer.Option(
+        "--float", help="Write a float32 .tflite and no bundle; also of an untrained network."
+    ),
+]
+FloatSeconds = Annotated[
+    float,
+    typer.Option(
+        min=0.001,
+        max=600,
+        help="With --float: length of the mixture, for a network that processes a whole "
+        "recording at once.",
+    ),
+]
+
 
 def convert(
     network: NetworkName,
@@ -34,51 +79,12 @@ def convert(
         str | None,
         typer.Option("--name", help="Name of the bundle; by default that of the network."),
     ] = None,
-    calibration: Annotated[
-        Path | None,
-        typer.Option(
-            "--calibration",
-            metavar="DIR",
-            help="Folder of sound files to observe the ranges of activations on, in place of the "
-            "committed clips.",
-        ),
-    ] = None,
-    method: Annotated[
-        RangesMethod | None,
-        typer.Option(
-            "--ranges",
-            help="Ranges of activations: min-max (default for 16 bits), percentile (default for "
-            "8 bits; "
-            "all but 0.01 % of the values), or error (the smallest mean squared error).",
-        ),
-    ] = None,
-    activations: Annotated[
-        Literal["8", "16"],
-        typer.Option(help="Bits of activations. 16 is TFLite's 16x8, with int8 weights."),
-    ] = "8",
-    weights: Annotated[
-        Literal["8", "4"] | None,
-        typer.Option(
-            help="Bits of the weights of FULLY_CONNECTED; by default as trained, or 8. An LSTM "
-            "has 8. "
-            "4 is an experiment that only TFLM runs."
-        ),
-    ] = None,
-    in_float: Annotated[
-        bool,
-        typer.Option(
-            "--float", help="Write a float32 .tflite and no bundle; also of an untrained network."
-        ),
-    ] = False,
-    seconds: Annotated[
-        float,
-        typer.Option(
-            min=0.001,
-            max=600,
-            help="With --float: length of the mixture, for a network that processes a whole "
-            "recording at once.",
-        ),
-    ] = 4.0,
+    calibration: Calibration = None,
+    method: ConversionRanges = None,
+    activations: ActivationBits = "8",
+    weights: ConversionWeights = None,
+    in_float: InFloat = False,
+    seconds: FloatSeconds = 4.0,
     as_json: Json = False,
 ) -> None:
     """Quantize a trained network to int8 or 16x8 and write its bundle.

@@ -1,1 +1,1 @@
-"""Measurements: instructions, boards, sensitivity, baselines, the demo."""
+"""Measurements: instructions, boards, sensitivity, drift, baselines, the demo."""

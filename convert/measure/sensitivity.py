@@ -1,4 +1,4 @@
-"""Measure where int8 costs quality, how much of its range each tensor uses, and long-term drift."""
+"""Measure where int8 costs quality, and how much of its range each tensor uses."""
 
 import dataclasses
 import json
@@ -7,22 +7,18 @@ from pathlib import Path
 import numpy as np
 
 from calibration_data import corpus as corpora
-from calibration_data.audio import RATE
 from calibration_data.mixing import mixer
-from convert import bundle as bundles
-from convert.quantization import export, ptq, qat, quantizer
+from convert.quantization import ptq, qat, quantizer
 from convert.quantization.calibration import Method
-from convert.tflite import runtimes
 from groupcomm.console import progress
 from groupcomm.files import atomic_path
 from tf_model import signal as sig
 from tf_model.evaluation import evaluate
 from tf_model.networks import streaming
+from tf_model.networks.sizes import Streaming
 from tf_model.training import checkpoint, losses
 
 BATCH = 16  # mixtures in a batch
-MINUTE = 60  # seconds
-DRIFT = 0.05  # largest accepted drift, dB
 STREAM = 30  # seconds of a stream on which the use of the ranges is measured
 
 
@@ -67,41 +63,22 @@ def sensitivity(
     UserError
         As `ptq.integers`.
     """
-    import tensorflow as tf
-
-    if method is None:
-        ranges = ptq.trained_ranges(trained)
-    else:
-        model, _, observed = ptq.observe(trained)
-        ranges = quantizer.choose_ranges(model, observed, method, is_16x8=False)
+    ranges = _ranges(trained, method)
     fake = qat.FakeQuantized(
         trained.name, trained.model(), net=trained.net, ranges=ranges, selective=True
     )
-    separate = tf.function(lambda audio: streaming.separate(fake, audio, trained.net))
     data, spec = corpora.open_corpus(split, name=corpus), evaluate.spec(split, trained.net.sources)
-    parts = [range(first, min(first + BATCH, mixtures)) for first in range(0, mixtures, BATCH)]
-    made = [mixer.batch(data, spec, seed=evaluate.EVALUATION_SEED, indices=part) for part in parts]
-
-    def scores(places: set[qat.QuantPoint]) -> np.ndarray:
-        fake.enable_only(places)
-        return np.concatenate(
-            [losses.pit(losses.si_sdr, separate(mixed), sources).numpy() for mixed, sources in made]
-        )
-
+    cases = [("all", set(fake.points))]
+    cases += [(f"{point.what} of {point.name}", {point}) for point in fake.points]
     with progress() as bar:
-        task = bar.add_task("sensitivity", total=len(fake.points) + 2)
-
-        def loss(places: set[qat.QuantPoint], name: str) -> dict:
-            found = evaluate.bootstrap(exact - scores(places))
+        task = bar.add_task("sensitivity", total=len(cases) + 1)
+        loss_of, found = _Losses(fake, trained.net, data, spec, mixtures), []
+        for name, points in cases:
+            found.append(loss_of(points))
             bar.update(task, advance=1, description=f"sensitivity: {name}")
-            return found
-
-        exact = scores(set())
-        whole = loss(set(fake.points), "all")
-        each = [loss({place}, f"{place.what} of {place.name}") for place in fake.points]
-        fake.enable_only(set())
-        used = _used(fake, trained, data, spec, minutes)
+        used = _used(fake, trained.net, data, spec, minutes)
         bar.update(task, advance=1)
+    whole, *each = found
     result = {
         "network": trained.name,
         "split": split,
@@ -110,12 +87,12 @@ def sensitivity(
         "all": whole,
         "places": [
             {
-                "what": place.what,
-                "operator": place.name,
-                "loss_db": found,
+                "what": point.what,
+                "operator": point.name,
+                "loss_db": loss,
                 "used": float(u) if np.isfinite(u) else None,
             }
-            for place, found, u in zip(fake.points, each, used, strict=True)
+            for point, loss, u in zip(fake.points, each, used, strict=True)
         ],
     }
     with atomic_path(folder / "sensitivity.json") as part:
@@ -124,34 +101,84 @@ def sensitivity(
     return result
 
 
+def _ranges(trained: checkpoint.Checkpoint, method: Method | None) -> quantizer.Ranges:
+    if method is None:
+        return ptq.trained_ranges(trained)
+    model, _, observed = ptq.observe(trained)
+    return quantizer.choose_ranges(model, observed, method, is_16x8=False)
+
+
+class _Losses:
+    """The loss of SI-SDR of rounding at some points of a network, on fixed mixtures.
+
+    Parameters
+    ----------
+    fake : qat.FakeQuantized
+        The network, which rounds at selected points.
+    net : Streaming
+        Its sizes.
+    data, spec
+        Corpus and specification of the mixtures.
+    mixtures : int
+    """
+
+    def __init__(
+        self,
+        fake: qat.FakeQuantized,
+        net: Streaming,
+        data: corpora.Corpus,
+        spec: mixer.MixtureSpec,
+        mixtures: int,
+    ):
+        import tensorflow as tf
+
+        self._fake = fake
+        self._separate = tf.function(lambda audio: streaming.separate(fake, audio, net))
+        self._batches = list(_batches(data, spec, mixtures))
+        self._without = self._si_sdr_db(set())
+
+    def __call__(self, points: set[qat.QuantPoint]) -> dict:
+        """Return ``mean``, ``low`` and ``high`` of the loss in dB."""
+        return evaluate.bootstrap(self._without - self._si_sdr_db(points))
+
+    def _si_sdr_db(self, points: set[qat.QuantPoint]) -> np.ndarray:
+        """Return the SI-SDR of each mixture [shape=(mixtures,)]."""
+        self._fake.enable_only(points)
+        scores = [
+            losses.pit(losses.si_sdr, self._separate(mixed), sources).numpy()
+            for mixed, sources in self._batches
+        ]
+        return np.concatenate(scores)
+
+
+def _batches(data: corpora.Corpus, spec: mixer.MixtureSpec, mixtures: int):
+    """Yield the first mixtures of the evaluation and their sources, in batches."""
+    for first in range(0, mixtures, BATCH):
+        indices = range(first, min(first + BATCH, mixtures))
+        yield mixer.batch(data, spec, seed=evaluate.EVALUATION_SEED, indices=indices)
+
+
 def _used(
     fake: qat.FakeQuantized,
-    trained: checkpoint.Checkpoint,
+    net: Streaming,
     data: corpora.Corpus,
     spec: mixer.MixtureSpec,
     minutes: int,
-):
-    """Measure the largest fraction of its range that each point uses [shape=(points,)]."""
+) -> np.ndarray:
+    """Measure the largest fraction of its range that each point uses [shape=(points,)].
+
+    Nothing is rounded.
+    """
     import tensorflow as tf
 
-    signal = trained.net.signal
+    fake.enable_only(set())
     reach = tf.function(
-        lambda audio: fake.range_utilization(sig.tf_features(sig.tf_stft(audio, signal), signal))
+        lambda audio: fake.range_utilization(
+            sig.tf_features(sig.tf_stft(audio, net.signal), net.signal)
+        )
     )
-    spec = dataclasses.replace(spec, seconds=STREAM)
-    streams = minutes * 60 // STREAM
-    used = [
-        reach(
-            mixer.batch(
-                data,
-                spec,
-                seed=evaluate.EVALUATION_SEED,
-                indices=range(first, min(first + BATCH, streams)),
-            )[0]
-        ).numpy()
-        for first in range(0, streams, BATCH)
-    ]
-    return np.max(used, 0)
+    streams = _batches(data, dataclasses.replace(spec, seconds=STREAM), minutes * 60 // STREAM)
+    return np.max([reach(mixed).numpy() for mixed, _ in streams], 0)
 
 
 def _plot(result: dict, path: Path) -> None:
@@ -198,85 +225,3 @@ def _plot(result: dict, path: Path) -> None:
     with atomic_path(path) as part:
         figure.savefig(part, dpi=110, format="png")
     plt.close(figure)
-
-
-def drift(
-    bundle: bundles.Bundle, trained: checkpoint.Checkpoint, *, minutes: int, split: str, corpus: str
-) -> dict:
-    """Process one continuous stream, the same minute of mixtures repeatedly, in float and int8.
-
-    Parameters
-    ----------
-    bundle : Bundle
-    trained : Checkpoint
-        The checkpoint that the bundle was made from.
-    minutes : int
-        Length of the stream, 3 or more.
-    split, corpus : str
-        Source of the mixtures.
-
-    Returns
-    -------
-    dict
-        ``bundle``, ``minutes``, ``split``, ``int8_db`` and ``float_db`` (SI-SDR improvement of each
-        minute), ``drift_db`` (int8 in the last minute minus int8 in the second; the first starts
-        from silence) and ``settled`` (the first minute whose int8 masks equal those of the last in
-        every byte; None if that is the last itself).
-
-    Raises
-    ------
-    UserError
-        When the bundle was not made from this checkpoint, or there is no such corpus.
-    """
-    from convert.verify import parity
-
-    parity.check_pair(bundle, trained)
-    mixture = evaluate.fixed_mixtures(split, bundle.sources, corpus)
-    made = [mixture(i) for i in range(MINUTE * RATE // mixture(0).mixture.size)]
-    mixed = np.concatenate([m.mixture for m in made])
-    around = np.concatenate([mixed, mixed])  # each minute starts after the end of the last
-    spectrum = sig.stft(around, bundle.signal)
-    features = sig.features(spectrum, bundle.signal)
-    hops = mixed.size // bundle.signal.hop
-    first, later = slice(0, hops), slice(hops, 2 * hops)
-    quantized = bundle.quantize_features(features)
-    tflm, exact = runtimes.Tflm(bundle.model), runtimes.LiteRT(export.to_float(trained))
-
-    def improvement(masks: np.ndarray) -> float:
-        """Score the masks [shape=(hops, sources * values)] of a minute after the first."""
-        both = np.concatenate([masks, masks, masks[: len(spectrum) - 2 * hops]])
-        sound = sig.istft(
-            sig.apply_masks(spectrum, both, bundle.sources, bundle.signal),
-            around.size,
-            bundle.signal,
-        )[:, mixed.size :]
-        pieces = np.split(sound, len(made), axis=1)
-        return float(
-            np.mean(
-                evaluate.improvements(
-                    [
-                        evaluate.score(i, m, x)
-                        for i, (m, x) in enumerate(zip(made, pieces, strict=True))
-                    ]
-                )
-            )
-        )
-
-    rows, masks = {"int8": [], "float": []}, []
-    with progress() as bar:
-        for minute in bar.track(range(minutes), description=f"{minutes} minutes of {bundle.name}"):
-            part = later if minute else first
-            masks.append(tflm(quantized[part]))
-            rows["int8"].append(improvement(bundle.dequantize_masks(masks[-1])))
-            rows["float"].append(improvement(exact(features[part])))
-    same = [np.array_equal(m, masks[-1]) for m in masks]
-    settled = minutes - next((i for i, equal in enumerate(reversed(same)) if not equal), minutes)
-    return {
-        "bundle": bundle.name,
-        "minutes": minutes,
-        "split": split,
-        "int8_db": rows["int8"],
-        "float_db": rows["float"],
-        "drift_db": rows["int8"][-1] - rows["int8"][1],
-        "settled": settled + 1 if settled < minutes - 1 else None,
-    }

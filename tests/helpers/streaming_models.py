@@ -9,10 +9,8 @@ from tf_model.networks.streaming import Streaming
 from tf_model.training import checkpoint
 
 
-def floating(tmp_path_factory, net, name):
-    """Float `.tflite` of a network with weights as large as trained ones, and features."""
-    folder = tmp_path_factory.mktemp("float")
-    random = np.random.default_rng(1)
+def random_checkpoint(folder, net, name, random):
+    """Write and load a checkpoint of a network with weights as large as trained ones."""
     model = checkpoint.Checkpoint("net", net, {}, None).model()
     model.set_weights(
         [
@@ -20,10 +18,18 @@ def floating(tmp_path_factory, net, name):
             for w in model.get_weights()
         ]
     )
-    checkpoint.save(folder / name, name, net, {}, model)
-    return export.to_float(checkpoint.load(str(folder / name))), random.uniform(
-        0, 1, (300, net.signal.n_features)
-    ).astype(np.float32)
+    checkpoint.save(folder, name, net, {}, model)
+    return checkpoint.load(str(folder))
+
+
+def floating(tmp_path_factory, net, name):
+    """Float `.tflite` of a network with weights as large as trained ones, and features."""
+    folder = tmp_path_factory.mktemp("float")
+    random = np.random.default_rng(1)
+    trained = random_checkpoint(folder / name, net, name, random)
+    return export.to_float(trained), random.uniform(0, 1, (300, net.signal.n_features)).astype(
+        np.float32
+    )
 
 
 BANDS = sig.Signal(level=1.0, bands=6, pool=2, window=128, hop=64, neighbours=2)

@@ -1,10 +1,9 @@
-"""Evaluation of separators: SI-SDR, SDR, PESQ and STOI over the fixed mixtures of a split."""
+"""Evaluation of separators: every measure over the fixed mixtures of a split."""
 
 import contextlib
 import dataclasses
 import itertools
 import json
-import math
 from pathlib import Path
 
 import numpy as np
@@ -14,9 +13,20 @@ from calibration_data.audio import RATE
 from calibration_data.mixing import mixer
 from groupcomm.console import progress
 from groupcomm.files import atomic_folder, atomic_path
+from tf_model.evaluation import metrics
 
 EVALUATION_SEED = 2
 WORST = 10  # number of mixtures that are listed
+# Ranges of the SNR in dB; the lower end is inclusive.
+SNRS = ((-10, -5), (-5, 0), (0, 5), (5, 10), (10, 15), (15, 20), (20, 25), (25, 30))
+_SNR_ORDER = tuple(f"{low} to {high} dB" for low, high in SNRS)
+SEXES = {
+    "F": "a woman",
+    "M": "a man",
+    "FM": "a woman and a man",
+    "FF": "two women",
+    "MM": "two men",
+}
 
 
 def bootstrap(values: np.ndarray, *, draws: int = 4000, seed: int = 0) -> dict:
@@ -41,119 +51,6 @@ def bootstrap(values: np.ndarray, *, draws: int = 4000, seed: int = 0) -> dict:
     means = values[rng.integers(0, len(values), (draws, len(values)))].mean(1)
     low, high = np.percentile(means, [2.5, 97.5])
     return {"mean": float(values.mean()), "low": float(low), "high": float(high)}
-
-
-def si_sdr_db(estimate: np.ndarray, reference: np.ndarray) -> float:
-    """Compute `tf_model.training.losses.si_sdr` of one signal in float64, without TensorFlow.
-
-    Parameters
-    ----------
-    estimate, reference : np.ndarray [shape=(samples,), dtype=float]
-
-    Returns
-    -------
-    float
-        In dB.
-    """
-    e = estimate.astype(np.float64) - estimate.mean(dtype=np.float64)
-    r = reference.astype(np.float64) - reference.mean(dtype=np.float64)
-    energy = r @ r + 1e-12
-    target = (e @ r) / energy * r
-    floor = 1e-8 * energy
-    return float(10 * np.log10((target @ target + floor) / ((e - target) @ (e - target) + floor)))
-
-
-def sdr_db(estimate: np.ndarray, reference: np.ndarray) -> float:
-    """Compute the signal-to-distortion ratio (BSS Eval).
-
-    A time-invariant filter of 512 taps on the reference does not count as distortion.
-
-    Source: Vincent et al., "Performance measurement in blind audio source separation", TASLP 2006.
-
-    Parameters
-    ----------
-    estimate, reference : np.ndarray [shape=(samples,), dtype=float]
-
-    Returns
-    -------
-    float
-        In dB.
-    """
-    import fast_bss_eval
-
-    return float(
-        fast_bss_eval.sdr(
-            reference[None].astype(np.float64), estimate[None].astype(np.float64), clamp_db=80
-        )[0]
-    )
-
-
-def pesq_wb(estimate: np.ndarray, reference: np.ndarray) -> float:
-    """Compute wide-band PESQ (ITU-T P.862.2).
-
-    Parameters
-    ----------
-    estimate, reference : np.ndarray [shape=(samples,), dtype=float32]
-        At 16 kHz.
-
-    Returns
-    -------
-    float
-        NaN when PESQ finds no utterance.
-    """
-    import pesq
-
-    score = pesq.pesq(RATE, reference, estimate, "wb", on_error=pesq.PesqError.RETURN_VALUES)
-    return float(score) if score > 0 else math.nan
-
-
-def stoi(estimate: np.ndarray, reference: np.ndarray) -> float:
-    """Compute the short-time objective intelligibility (Taal et al., TASLP 2011).
-
-    Parameters
-    ----------
-    estimate, reference : np.ndarray [shape=(samples,), dtype=float32]
-        At 16 kHz.
-
-    Returns
-    -------
-    float
-        In 0..1.
-    """
-    import pystoi
-
-    return float(pystoi.stoi(reference, estimate, RATE))
-
-
-def estoi(estimate: np.ndarray, reference: np.ndarray) -> float:
-    """Compute the extended short-time objective intelligibility (Jensen and Taal, TASLP 2016).
-
-    Parameters
-    ----------
-    estimate, reference : np.ndarray [shape=(samples,), dtype=float32]
-        At 16 kHz.
-
-    Returns
-    -------
-    float
-        In 0..1.
-    """
-    import pystoi
-
-    return float(pystoi.stoi(reference, estimate, RATE, extended=True))
-
-
-MEASURES = {"sisdr": si_sdr_db, "sdr": sdr_db, "pesq": pesq_wb, "stoi": stoi, "estoi": estoi}
-# Ranges of the SNR in dB; the lower end is inclusive.
-SNRS = ((-10, -5), (-5, 0), (0, 5), (5, 10), (10, 15), (15, 20), (20, 25), (25, 30))
-_SNR_ORDER = tuple(f"{low} to {high} dB" for low, high in SNRS)
-SEXES = {
-    "F": "a woman",
-    "M": "a man",
-    "FM": "a woman and a man",
-    "FF": "two women",
-    "MM": "two men",
-}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -184,7 +81,7 @@ def evaluate(
     mixtures: int,
     corpus: str,
     rooms: float | None = None,
-    measures=tuple(MEASURES),
+    measures=tuple(metrics.MEASURES),
 ) -> dict:
     """Score a separator on the fixed mixtures of a split.
 
@@ -207,7 +104,7 @@ def evaluate(
     rooms : float or None
         Share of the mixtures in a simulated room; None: that of the mixtures of the split.
     measures : sequence of str
-        Keys of `MEASURES`; must include "sisdr".
+        Keys of `metrics.MEASURES`; must include "sisdr".
 
     Returns
     -------
@@ -245,21 +142,7 @@ def evaluate(
         "worst_twentieth_db": worst_twentieth(improvements_db),
         "harm": harm(improvements_db),
         "measures": {name: _summary(scored, name) for name in measures},
-        "by": {
-            "snr": _by(
-                improvements_db, [[_snr_range(s.meta["snr_db"])] for s in scored], _SNR_ORDER
-            ),
-            "room": _by(
-                improvements_db,
-                [["no room" if s.meta["rt60"] is None else "in a room"] for s in scored],
-            ),
-            "disturbance": _by(improvements_db, [_disturbances(s.meta) for s in scored]),
-            "noise": _by(improvements_db, [s.meta["categories"] or ["none"] for s in scored]),
-            "speaker": _by(improvements_db, [s.meta["speakers"] for s in scored]),
-            "sexes": _by(
-                improvements_db, [[SEXES.get(s.meta["sexes"], "sex unknown")] for s in scored]
-            ),
-        },
+        "by": _by_condition(improvements_db, [s.meta for s in scored]),
         "worst": [
             {"index": scored[i].index, "sisdri_db": float(improvements_db[i]), **scored[i].meta}
             for i in np.argsort(improvements_db, kind="stable")[:WORST]
@@ -292,7 +175,7 @@ def after(scored: list[Score], measure: str) -> np.ndarray:
     ----------
     scored : list of Score
     measure : str
-        A key of `MEASURES`.
+        A key of `metrics.MEASURES`.
 
     Returns
     -------
@@ -469,7 +352,7 @@ def score(index: int, m: mixer.Mixture, estimates: np.ndarray, measures=("sisdr"
     estimates : np.ndarray [shape=(sources, samples), dtype=float32]
         In any order.
     measures : sequence of str
-        Keys of `MEASURES`.
+        Keys of `metrics.MEASURES`.
 
     Returns
     -------
@@ -479,19 +362,20 @@ def score(index: int, m: mixer.Mixture, estimates: np.ndarray, measures=("sisdr"
     orders = itertools.permutations(range(sources))
     order = max(
         orders,
-        key=lambda o: sum(si_sdr_db(estimates[k], s) for k, s in zip(o, m.sources, strict=True)),
+        key=lambda o: sum(
+            metrics.si_sdr_db(estimates[k], s) for k, s in zip(o, m.sources, strict=True)
+        ),
     )
-    inputs_and_outputs = ([m.mixture] * sources, [estimates[k] for k in order])
-    before, after = (
-        {
-            name: float(
-                np.mean([MEASURES[name](e, s) for e, s in zip(signals, m.sources, strict=True)])
-            )
+
+    def means(signals) -> dict[str, float]:
+        pairs = list(zip(signals, m.sources, strict=True))
+        return {
+            name: float(np.mean([metrics.MEASURES[name](e, s) for e, s in pairs]))
             for name in measures
         }
-        for signals in inputs_and_outputs
-    )
-    return Score(index, m.meta, before, after)
+
+    outputs = [estimates[k] for k in order]
+    return Score(index, m.meta, before=means([m.mixture] * sources), after=means(outputs))
 
 
 def cached_scores(file: Path, of: dict, separate, **which) -> list[Score]:
@@ -539,6 +423,22 @@ def _summary(scored: list[Score], name: str) -> dict:
         "out": float(pairs[:, 1].mean()),
         "improvement": bootstrap(pairs[:, 1] - pairs[:, 0]),
         "mixtures": len(pairs),
+    }
+
+
+def _by_condition(improvements_db: np.ndarray, metas: list[dict]) -> dict[str, dict]:
+    """Summarize the improvements by every property of the mixtures."""
+    groups = {
+        "snr": [[_snr_range(meta["snr_db"])] for meta in metas],
+        "room": [["no room" if meta["rt60"] is None else "in a room"] for meta in metas],
+        "disturbance": [_disturbances(meta) for meta in metas],
+        "noise": [meta["categories"] or ["none"] for meta in metas],
+        "speaker": [meta["speakers"] for meta in metas],
+        "sexes": [[SEXES.get(meta["sexes"], "sex unknown")] for meta in metas],
+    }
+    return {
+        name: _by(improvements_db, of, _SNR_ORDER if name == "snr" else ())
+        for name, of in groups.items()
     }
 
 

@@ -107,7 +107,7 @@ def test_convert_to_16x8(tmp_path):
 
 
 def test_process_improves_a_demo_mixture_given_in_another_format(tmp_path):
-    from tf_model.evaluation.evaluate import si_sdr_db
+    from tf_model.evaluation.metrics import si_sdr_db
 
     demo = clips.demo_mixtures()[0]
     soundfile.write(

@@ -7,9 +7,11 @@ import numpy as np
 import pytest
 
 from calibration_data import clips
+from calibration_data.audio import RATE
 from convert.measure import baselines
+from convert.measure.baselines import comparison, rnnoise
 from groupcomm.errors import UserError
-from tf_model.evaluation import evaluate
+from tf_model.evaluation import evaluate, metrics
 
 
 def late_copy(samples):
@@ -28,7 +30,7 @@ def three_baselines(monkeypatch):
     copy = baselines.Baseline("copy", lambda: late_copy(700), 10, 1000, 20)
     louder = baselines.Baseline("early", lambda: lambda x: 2 * late_copy(-31)(x), 20, 2000, 20)
     monkeypatch.setattr(
-        baselines,
+        comparison,
         "BASELINES",
         (copy, louder, baselines.Baseline("nothing", unavailable, None, None, 0)),
     )
@@ -82,12 +84,11 @@ def test_real_baseline_reduces_noise(baseline):
     )
     out = baselines.aligned(run, late)(demo.mixture)
     assert (
-        out.shape == (1, len(demo.mixture))
-        and 0 <= late <= baselines.RATE * baseline.latency_ms / 1000 + 16
+        out.shape == (1, len(demo.mixture)) and 0 <= late <= RATE * baseline.latency_ms / 1000 + 16
     )
     assert (
-        evaluate.si_sdr_db(out[0], demo.references[0])
-        > evaluate.si_sdr_db(demo.mixture, demo.references[0]) + 0.2
+        metrics.si_sdr_db(out[0], demo.references[0])
+        > metrics.si_sdr_db(demo.mixture, demo.references[0]) + 0.2
     )
 
 
@@ -119,7 +120,7 @@ def test_second_run_computes_only_missing_scores(
 @pytest.mark.slow
 def test_single_baseline_without_network_gives_table_and_plot(tiny_corpus, tmp_path, monkeypatch):
     monkeypatch.setattr(
-        baselines, "BASELINES", (baselines.Baseline("copy", lambda: late_copy(0), None, None, 20),)
+        comparison, "BASELINES", (baselines.Baseline("copy", lambda: late_copy(0), None, None, 20),)
     )
     result = baselines.compare([], tmp_path, split="test", mixtures=2, corpus=tiny_corpus)
     assert [s["name"] for s in result["systems"]] == ["copy"] and (
@@ -129,7 +130,7 @@ def test_single_baseline_without_network_gives_table_and_plot(tiny_corpus, tmp_p
 
 def test_bundle_with_two_sources_is_rejected(three_baselines, tiny_corpus, tmp_path, monkeypatch):
     monkeypatch.setattr(
-        baselines.bundles, "load", lambda name: types.SimpleNamespace(path=name, sources=2)
+        comparison.bundles, "load", lambda name: types.SimpleNamespace(path=name, sources=2)
     )
     with pytest.raises(UserError, match="separates 2 sources"):
         baselines.compare(["enhance"], tmp_path, split="test", mixtures=2, corpus=tiny_corpus)
@@ -141,5 +142,5 @@ def test_damaged_download_is_deleted(monkeypatch, tmp_path):
     file.parent.mkdir()
     file.write_bytes(b"something else")
     with pytest.raises(baselines.BaselineUnavailable, match="another sha256"):
-        baselines._rnnoise_2018_wasm()
+        rnnoise._wasm_2018()
     assert not file.exists()

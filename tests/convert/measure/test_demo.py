@@ -11,7 +11,7 @@ from convert import bundle
 from convert.measure.demo import run_demo
 from convert.verify import parity
 from tests.helpers.cli import ok
-from tf_model.evaluation import evaluate
+from tf_model.evaluation import metrics
 from tf_model.training import checkpoint
 
 pytestmark = [pytest.mark.tensorflow, pytest.mark.bazel]
@@ -34,7 +34,7 @@ def test_demo(tmp_path):
             ("float", "sisdr_float_db"),
             ("int8", "sisdr_int8_db"),
         ):
-            measured = evaluate.si_sdr_db(sounds[kind][0], demo.references[0])
+            measured = metrics.si_sdr_db(sounds[kind][0], demo.references[0])
             # WAV files have 16 bits.
             assert measured == pytest.approx(scores[key], abs=0.02), (
                 demo.name,

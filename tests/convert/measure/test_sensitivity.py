@@ -1,4 +1,4 @@
-"""Rounding at one point at a time, the use of the ranges, and long streams."""
+"""Rounding at one point at a time, and the use of the ranges."""
 
 import json
 
@@ -6,12 +6,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from convert import bundle
 from convert.measure import sensitivity
 from convert.quantization import export, ptq, qat, quantizer
-from tests.helpers.streaming_models import NETS
-from tf_model.networks import streaming
-from tf_model.training import checkpoint
+from tests.helpers.streaming_models import NETS, random_checkpoint
 
 pytestmark = pytest.mark.tensorflow
 
@@ -21,23 +18,10 @@ HOPS = 40
 @pytest.fixture(scope="module")
 def network(tmp_path_factory):
     """Return a network with weights as large as trained ones, and ranges of its activations."""
-    folder, random = tmp_path_factory.mktemp("sensitivity"), np.random.default_rng(1)
-    model = streaming.build(NETS["tac"])
-    model.set_weights(
-        [
-            random.normal(0, 0.8 / np.sqrt(w.shape[0]) if w.ndim > 1 else 0.1, w.shape)
-            for w in model.get_weights()
-        ]
-    )
-    checkpoint.save(folder / "net", "tac", NETS["tac"], {}, model)
-    trained = checkpoint.load(str(folder / "net"))
+    folder = tmp_path_factory.mktemp("sensitivity")
+    trained = random_checkpoint(folder / "net", NETS["tac"], "tac", np.random.default_rng(1))
     content, _, observed = ptq.observe(trained)
     return trained, quantizer.choose_ranges(content, observed, "min-max", is_16x8=False)
-
-
-@pytest.fixture(scope="module")
-def made(network, tmp_path_factory):
-    return bundle.write(network[0], tmp_path_factory.mktemp("bundle") / "bundle")
 
 
 def fake(network, ranges=None, **options):
@@ -108,29 +92,3 @@ def test_clipped_point_has_the_largest_loss(network, tiny_corpus, tmp_path, monk
     worst = max(found["places"], key=lambda place: abs(place["loss_db"]["mean"]))
     assert worst["what"] == "values" and worst["used"] > 5
     assert max(abs(found["all"]["mean"]), 0.01) > 0.2 * abs(worst["loss_db"]["mean"])
-
-
-def test_stable_stream_does_not_drift(network, made, tiny_corpus, monkeypatch):
-    monkeypatch.setattr(sensitivity, "MINUTE", 8)
-    found = sensitivity.drift(made, network[0], minutes=3, split="validation", corpus=tiny_corpus)
-    assert found["drift_db"] == found["int8_db"][2] - found["int8_db"][1]
-    assert abs(found["drift_db"]) < sensitivity.DRIFT
-    np.testing.assert_allclose(found["int8_db"], found["float_db"], atol=1)
-
-
-def test_drift_is_reported(network, made, tiny_corpus, monkeypatch):
-    """The masks of this runtime get weaker from call to call."""
-    monkeypatch.setattr(sensitivity, "MINUTE", 8)
-
-    class Tiring(sensitivity.runtimes.Tflm):
-        calls = 0
-
-        def __call__(self, features):
-            self.calls += 1
-            masks = super().__call__(features)
-            masks[::2] = np.maximum(masks[::2].astype(int) - 40 * self.calls, -128)
-            return masks
-
-    monkeypatch.setattr(sensitivity.runtimes, "Tflm", Tiring)
-    found = sensitivity.drift(made, network[0], minutes=3, split="validation", corpus=tiny_corpus)
-    assert abs(found["drift_db"]) > sensitivity.DRIFT and found["settled"] is None

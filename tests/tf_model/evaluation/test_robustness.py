@@ -7,7 +7,7 @@ import pytest
 
 from calibration_data import corpus
 from calibration_data.mixing import mixer
-from tf_model.evaluation import evaluate, robustness
+from tf_model.evaluation import evaluate, metrics, robustness
 
 
 def test_the_identity_has_no_improvement(tiny_corpus):
@@ -71,7 +71,7 @@ def test_conditions_have_the_named_properties(tiny_corpus):
     assert (
         resampled.shape == plain.shape
         and np.abs(resampled - plain).max() > 0
-        and evaluate.si_sdr_db(resampled, plain) > 30
+        and metrics.si_sdr_db(resampled, plain) > 30
     )
 
 
@@ -94,7 +94,7 @@ def test_conditions_use_the_same_mixtures(tiny_corpus, split):
             assert m.meta["snr_db"] == plain.meta["snr_db"], name
         if "rooms" not in name:
             # SI-SDR does not depend on the level.
-            assert evaluate.si_sdr_db(plain.sources[0], m.sources[0]) > 60, name
+            assert metrics.si_sdr_db(plain.sources[0], m.sources[0]) > 60, name
 
 
 def test_disturbances_change_the_mixture_but_not_the_sources(tiny_corpus):
