@@ -65,9 +65,8 @@ def bench(bundle: bundles.Bundle, board: str, *, portable: bool = False) -> dict
           its kernel calls) and ``per_mac`` (None without products). A RESHAPE takes no
           instructions.
         - ``kinds``: sums of these by name, each with ``name``, ``count``, ``macs``,
-        ``instructions``
-          and ``per_mac``. The network takes slightly more than its operators, for the engine's
-          call.
+          ``instructions`` and ``per_mac``. The network takes slightly more than its operators, for
+          the engine's call.
         - ``functions``: instructions of a hop by function.
         - ``flash_bytes``: ``weights`` (with biases) and ``rest`` (code and all other constants).
         - ``ram_bytes``: ``state``, ``activations``, ``stream``, ``stack`` and ``total``.
@@ -80,39 +79,10 @@ def bench(bundle: bundles.Bundle, board: str, *, portable: bool = False) -> dict
         When the budget is malformed, the firmware does not build, or its masks differ from TFLM's.
     """
     limits = _limits(bundle, board)
-    folder = REPO / "build" / "bench" / re.sub(r"\W", "_", bundle.name)
-    shutil.rmtree(folder, ignore_errors=True)
-    written = c_source.compile_bundle(bundle, folder)
-    with atomic_path(folder / "BUILD") as part:
-        parts = {
-            "kernels": "kernels_portable" if portable else "kernels",
-            "stream": f"stream_{bundle.signal.window}"
-            if bundle.signal.window in WINDOWS
-            else "stream",
-        }
-        part.write_text(_BUILD.format(name=written["name"], **parts))
-    label = f"//build/bench/{folder.name}:firmware_{board.replace('-', '_')}"
-    program = host_tools.build(label)
-    with tempfile.TemporaryDirectory() as name:
-        scratch = Path(name)
-        bundles.golden_pcm(HOPS, bundle.signal.hop).tofile(scratch / "pcm")
-        files = [scratch / kind for kind in ("pcm", "sound", "features", "masks")]
-        done = subprocess.run(
-            [program, "--count", scratch / "count", "--within", "run", "stream", *files],
-            capture_output=True,
-            text=True,
-        )
-        if done.returncode:
-            raise UserError(
-                f"{label}: {done.stderr.strip() or f'ended with code {done.returncode}'}"
-            )
-        described, counted = json.loads(done.stdout), json.loads((scratch / "count").read_text())
-        features, masks = (np.fromfile(path, np.int8).reshape(HOPS, -1) for path in files[2:])
-    if not np.array_equal(masks, runtimes.Tflm(bundle.model)(features)):
-        raise UserError(f"{label}: its masks differ from TFLM's, so its cost is not reported")
-    hop, network = counted["spans"]
+    built = _build(bundle, board, portable=portable)
+    run = _run(bundle, built)
+    hop, network = run.counted["spans"]
     model = counts.read(bundle.path / bundle.description["model"]["file"])
-    macs = model.macs
     instructions = {
         kind: {"mean": span["instructions"] / HOPS, "worst": span["worst"]}
         for kind, span in (("hop", hop), ("network", network))
@@ -121,53 +91,123 @@ def bench(bundle: bundles.Bundle, board: str, *, portable: bool = False) -> dict
         key: instructions["hop"][key] - instructions["network"][key] for key in ("mean", "worst")
     }
     ram = {
-        "state": written["state_bytes"],
-        "activations": written["arena_bytes"],
-        "stream": described["stream_bytes"],
-        "stack": described["stack_used"],
+        "state": built.written["state_bytes"],
+        "activations": built.written["arena_bytes"],
+        "stream": run.described["stream_bytes"],
+        "stack": run.described["stack_used"],
     }
     operators = _operators(
         model.graph_ops,
-        Path(f"{program}.elf"),
-        f"{written['name']}.c",
-        written["operator_lines"],
-        counted["within"],
+        built.elf,
+        f"{built.written['name']}.c",
+        built.written["operator_lines"],
+        run.counted["within"],
     )
-    flash = _flash(Path(f"{program}.elf"), written["weight_bytes"])
-    figures = {
-        "instructions": instructions["hop"]["worst"],
-        "flash_bytes": sum(flash.values()),
-        "ram_bytes": sum(ram.values()),
-    }
+    flash = _flash(built.elf, built.written["weight_bytes"])
+    worst = instructions["hop"]["worst"]
+    used = dict(zip(BUDGET, (worst, sum(flash.values()), sum(ram.values())), strict=True))
+    per_mac = instructions["network"]["mean"] / model.macs
     return {
         "bundle": bundle.name,
         "board": board,
         "engine": "static",
         "kernels": "portable" if portable else "fast",
         "hops": HOPS,
-        "macs": macs,
-        "instructions": instructions | {"network_per_mac": instructions["network"]["mean"] / macs},
+        "macs": model.macs,
+        "instructions": instructions | {"network_per_mac": per_mac},
         "operators": operators,
         "kinds": _kinds(operators),
         "functions": _readable(hop["functions"]),
         "flash_bytes": flash,
         "ram_bytes": ram | {"total": sum(ram.values())},
-        "estimates": {
-            real.part: {
-                "clock_hz": real.clock_hz,
-                "cycles_per_instruction": real.cycles_per_instruction,
-                "load": instructions["hop"]["worst"]
-                * real.cycles_per_instruction
-                / real.clock_hz
-                / (bundle.signal.hop / bundle.signal.sample_rate),
-            }
-            for real in boards.boards().values()
-            if real.core == board
-        },
+        "estimates": _estimates(bundle, board, worst),
         "budget": {
-            key: {"limit": limit, "used": figures[key], "ok": figures[key] <= limit}
+            key: {"limit": limit, "used": used[key], "ok": used[key] <= limit}
             for key, limit in limits.items()
         },
+    }
+
+
+@dataclasses.dataclass(frozen=True)
+class _Built:
+    """The firmware of a bundle.
+
+    Attributes
+    ----------
+    label : str
+        Bazel's label.
+    program : Path
+        The script that runs it in QEMU.
+    written : dict
+        The result of `c_source.compile_bundle`.
+    """
+
+    label: str
+    program: Path
+    written: dict
+
+    @property
+    def elf(self) -> Path:
+        """The linked program."""
+        return Path(f"{self.program}.elf")
+
+
+@dataclasses.dataclass(frozen=True)
+class _Ran:
+    """What a run of the firmware printed, and what the instruction counter wrote."""
+
+    described: dict
+    counted: dict
+
+
+def _build(bundle: bundles.Bundle, board: str, *, portable: bool) -> _Built:
+    folder = REPO / "build" / "bench" / re.sub(r"\W", "_", bundle.name)
+    shutil.rmtree(folder, ignore_errors=True)
+    written = c_source.compile_bundle(bundle, folder)
+    window = bundle.signal.window
+    text = _BUILD.format(
+        name=written["name"],
+        kernels="kernels_portable" if portable else "kernels",
+        stream=f"stream_{window}" if window in WINDOWS else "stream",
+    )
+    with atomic_path(folder / "BUILD") as part:
+        part.write_text(text)
+    label = f"//build/bench/{folder.name}:firmware_{board.replace('-', '_')}"
+    return _Built(label, host_tools.build(label), written)
+
+
+def _run(bundle: bundles.Bundle, built: _Built) -> _Ran:
+    """Run the firmware on real sound, and compare its masks with TFLM's."""
+    with tempfile.TemporaryDirectory() as name:
+        scratch = Path(name)
+        bundles.golden_pcm(HOPS, bundle.signal.hop).tofile(scratch / "pcm")
+        files = [scratch / kind for kind in ("pcm", "sound", "features", "masks")]
+        done = subprocess.run(
+            [built.program, "--count", scratch / "count", "--within", "run", "stream", *files],
+            capture_output=True,
+            text=True,
+        )
+        if done.returncode:
+            reason = done.stderr.strip() or f"ended with code {done.returncode}"
+            raise UserError(f"{built.label}: {reason}")
+        described, counted = json.loads(done.stdout), json.loads((scratch / "count").read_text())
+        features, masks = (np.fromfile(path, np.int8).reshape(HOPS, -1) for path in files[2:])
+    if not np.array_equal(masks, runtimes.Tflm(bundle.model)(features)):
+        raise UserError(f"{built.label}: its masks differ from TFLM's, so its cost is not reported")
+    return _Ran(described, counted)
+
+
+def _estimates(bundle: bundles.Bundle, core: str, instructions: int) -> dict[str, dict]:
+    """Estimate the load of the processors with this core."""
+    seconds = bundle.signal.hop / bundle.signal.sample_rate
+    return {
+        real.part: {
+            "clock_hz": real.clock_hz,
+            "cycles_per_instruction": real.cycles_per_instruction,
+            "load": instructions * real.cycles_per_instruction / real.clock_hz / seconds,
+        }
+        for real in boards.boards().values()
+        if real.core == core
     }
 
 
