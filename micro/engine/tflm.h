@@ -1,9 +1,10 @@
 // TensorFlow Lite Micro under the names groupcomm::tflm::X, from either of its distributions. No
 // other file depends on the distribution:
 //
-//   upstream, from source   Its own headers. Its classes are in namespace tflite up to early 2026,
-//                           and in the Arduino and Zephyr packages. The newest are in
-//                           tflite::micro: compile with -DGROUPCOMM_TFLM_NAMESPACE=tflite::micro.
+//   upstream, from source   Its own headers. Its classes are in namespace tflite in the sources up to
+//                           2026-08-20, and in the Arduino and Zephyr packages. They are in
+//                           tflite::micro since the wheel of 2026-10-23 at the latest: compile with
+//                           -DGROUPCOMM_TFLM_NAMESPACE=tflite::micro.
 //   GROUPCOMM_TFLM_WHEEL    The binary in the official Python wheel, which exports the C++ API but
 //                           has no headers. The declarations below are the part of its binary
 //                           interface that is used here. The linker checks names and parameters;

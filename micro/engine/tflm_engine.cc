@@ -1,7 +1,5 @@
 #include "micro/engine/tflm_engine.h"
 
-#include <cstdarg>
-#include <cstdio>
 #include <cstring>
 #include <new>
 
@@ -12,33 +10,40 @@ bool Aligned(const void* p) { return reinterpret_cast<uintptr_t>(p) % 16 == 0; }
 
 }  // namespace
 
-Status TflmEngine::Fail(Status status, const char* format, ...) {
-  va_list arguments;
-  va_start(arguments, format);
-  std::vsnprintf(error_, sizeof(error_), format, arguments);
-  va_end(arguments);
-  return status;
+void TflmEngine::Append(const char* text) {
+  while (*text != '\0' && length_ + 1 < sizeof(error_)) error_[length_++] = *text++;
+  error_[length_] = '\0';
+}
+
+void TflmEngine::Append(long number) {
+  char digits[24];
+  char* at = digits + sizeof(digits);
+  *--at = '\0';
+  unsigned long rest =
+      number < 0 ? 0ul - static_cast<unsigned long>(number) : static_cast<unsigned long>(number);
+  do *--at = static_cast<char>('0' + rest % 10);
+  while ((rest /= 10) != 0);
+  if (number < 0) *--at = '-';
+  Append(at);
 }
 
 Status TflmEngine::Check(const char* name, const tflm::Tensor* tensor, int count,
                          const gc_quantization& expected) {
-  if (tensor == nullptr)
-    return Fail(GROUPCOMM_BAD_MODEL, "the model has no tensor for the %s", name);
+  if (tensor == nullptr) return Fail(GROUPCOMM_BAD_MODEL, "the model has no tensor for the ", name);
   if (tensor->type != tflm::kInt8)
-    return Fail(GROUPCOMM_BAD_MODEL, "%s: type %d, not int8", name, static_cast<int>(tensor->type));
+    return Fail(GROUPCOMM_BAD_MODEL, name, ": type ", static_cast<int>(tensor->type), ", not int8");
   const auto* dims = tensor->dims;
   if (dims->size != 2 || dims->data[0] != 1 || dims->data[1] != count) {
     const int rows = dims->size > 0 ? dims->data[0] : 0,
               columns = dims->size > 1 ? dims->data[1] : 0;
-    return Fail(GROUPCOMM_BAD_MODEL, "%s: %d dimensions [%d, %d, ..], not [1, %d]", name,
-                dims->size, rows, columns, count);
+    return Fail(GROUPCOMM_BAD_MODEL, name, ": ", dims->size, " dimensions [", rows, ", ", columns,
+                ", ..], not [1, ", count, "]");
   }
   // Compared bit for bit, because both come from the same float32 in the flatbuffer.
   if (tensor->params.scale != expected.scale || tensor->params.zero_point != expected.zero_point) {
-    return Fail(GROUPCOMM_BAD_MODEL,
-                "%s: the model's scale or zero point %d is not that of the bundle, zero point %d",
-                name, static_cast<int>(tensor->params.zero_point),
-                static_cast<int>(expected.zero_point));
+    return Fail(GROUPCOMM_BAD_MODEL, name, ": the model's scale or zero point ",
+                static_cast<int>(tensor->params.zero_point),
+                " is not that of the bundle, zero point ", static_cast<int>(expected.zero_point));
   }
   return GROUPCOMM_OK;
 }
@@ -55,10 +60,8 @@ Status TflmEngine::Init(const TflmConfig& config) {
   // those and is too small for the model. No check here can come before them.
   const size_t least = tflm::Allocator::GetDefaultTailUsage(false) + 16;
   if (config.arena_bytes < least) {
-    return Fail(GROUPCOMM_MEMORY_TOO_SMALL, "an arena of %lu bytes is below the minimum of %lu",
-                static_cast<unsigned long>(config.arena_bytes),
-                // the small printf of a board does not support %z
-                static_cast<unsigned long>(least));
+    return Fail(GROUPCOMM_MEMORY_TOO_SMALL, "an arena of ", config.arena_bytes,
+                " bytes is below the minimum of ", least);
   }
   if (config.model_bytes < 8 || std::memcmp(config.model + 4, "TFL3", 4) != 0) {
     return Fail(GROUPCOMM_BAD_MODEL, "not a TFLite model (no TFL3 mark at byte 4)");
@@ -66,9 +69,8 @@ Status TflmEngine::Init(const TflmConfig& config) {
   operators_.Use(config.kernels);
   for (int i = 0; i < config.operator_count; ++i) {
     if (!operators_.Add(config.operators[i])) {
-      return Fail(GROUPCOMM_BAD_MODEL,
-                  "operator %s is not in this build of TFLM or not in GROUPCOMM_OPERATORS",
-                  config.operators[i]);
+      return Fail(GROUPCOMM_BAD_MODEL, "operator ", config.operators[i],
+                  " is not in this build of TFLM or not in GROUPCOMM_OPERATORS");
     }
   }
 
@@ -78,23 +80,20 @@ Status TflmEngine::Init(const TflmConfig& config) {
   if (interpreter_->SetMicroExternalContext(&refusal_) != tflm::kOk ||
       interpreter_->AllocateTensors() != tflm::kOk) {
     if (refusal_.reason != nullptr) {
-      return Fail(GROUPCOMM_BAD_MODEL,
-                  "%s to tensor %d: %s; this project's kernel does not support that, TFLM's may "
-                  "(TflmKernels)",
-                  refusal_.op, refusal_.tensor, refusal_.reason);
+      return Fail(GROUPCOMM_BAD_MODEL, refusal_.op, " to tensor ", refusal_.tensor, ": ",
+                  refusal_.reason,
+                  "; this project's kernel does not support that, TFLM's may (TflmKernels)");
     }
     if (const char* name = operators_.missing_name()) {
-      return Fail(GROUPCOMM_BAD_MODEL,
-                  "the model has the operator %s, which the bundle does not name", name);
+      return Fail(GROUPCOMM_BAD_MODEL, "the model has the operator ", name,
+                  ", which the bundle does not name");
     }
     if (operators_.missing() >= 0) {
-      return Fail(GROUPCOMM_BAD_MODEL,
-                  "the model has the operator of code %d, which the bundle does not name",
-                  operators_.missing());
+      return Fail(GROUPCOMM_BAD_MODEL, "the model has the operator of code ", operators_.missing(),
+                  ", which the bundle does not name");
     }
-    return Fail(GROUPCOMM_MEMORY_TOO_SMALL,
-                "TFLM cannot allocate the model in an arena of %lu bytes",
-                static_cast<unsigned long>(config.arena_bytes));
+    return Fail(GROUPCOMM_MEMORY_TOO_SMALL, "TFLM cannot allocate the model in an arena of ",
+                config.arena_bytes, " bytes");
   }
 
   tflm::Tensor* input = interpreter_->input(0);

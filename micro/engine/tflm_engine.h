@@ -50,7 +50,19 @@ class TflmEngine final : public Engine {
   Status Reset() override;
 
  private:
-  Status Fail(Status status, const char* format, ...) __attribute__((format(printf, 3, 4)));
+  // Writes the parts, texts and whole numbers, to error_. Not with printf: that of newlib needs a
+  // heap, which firmware does not have.
+  template <typename... Parts>
+  Status Fail(Status status, Parts... parts) {
+    length_ = 0;
+    const int each[] = {(Append(parts), 0)...};
+    static_cast<void>(each);
+    return status;
+  }
+  void Append(const char* text);
+  void Append(long number);
+  void Append(int number) { Append(static_cast<long>(number)); }
+  void Append(size_t number) { Append(static_cast<long>(number)); }
   Status Check(const char* name, const tflm::Tensor* tensor, int count,
                const gc_quantization& expected);
 
@@ -67,6 +79,7 @@ class TflmEngine final : public Engine {
   int features_ = 0;
   int masks_ = 0;
   char error_[240] = "not initialized";
+  size_t length_ = 0;  // of error_
 };
 
 }  // namespace groupcomm
