@@ -12,7 +12,6 @@
 #include <zephyr/drivers/uart.h>
 #include <zephyr/kernel.h>
 #include <zephyr/sys/printk.h>
-#include <zephyr/sys/ring_buffer.h>
 
 #include "micro/boards/cortex_m/board.h"
 
@@ -56,7 +55,11 @@ void uart_irq_rx_enable(const struct device*) {
   uart->divider = 16;
   uart->control = 3;
 }
+#ifdef STAND_IN_ZEPHYR_LTS
 int uart_irq_update(const struct device*) { return 1; }
+#else
+void uart_irq_update(const struct device*) {}
+#endif
 int uart_irq_rx_ready(const struct device*) { return (uart->state & 2) != 0; }
 int uart_fifo_read(const struct device* dev, uint8_t* bytes, const int size) {
   int count = 0;
@@ -69,31 +72,20 @@ void uart_poll_out(const struct device*, unsigned char byte) {
   uart->data = byte;
 }
 
-void k_sem_give(struct k_sem* sem) {
-  if (sem->count < sem->limit) ++sem->count;
+int k_msgq_put(struct k_msgq* queue, const void* data, k_timeout_t) {
+  if (queue->put - queue->got == queue->size) return -1;
+  queue->bytes[queue->put++ % queue->size] = *static_cast<const uint8_t*>(data);
+  return 0;
 }
-int k_sem_take(struct k_sem* sem, k_timeout_t) {
-  while (sem->count == 0) {
+int k_msgq_get(struct k_msgq* queue, void* data, k_timeout_t) {
+  while (queue->put == queue->got) {
     if (callback != nullptr && uart_irq_rx_ready(&stand_in_uart0))
       callback(&stand_in_uart0, nullptr);
   }
-  --sem->count;
+  *static_cast<uint8_t*>(data) = queue->bytes[queue->got++ % queue->size];
   return 0;
 }
 int32_t k_sleep(k_timeout_t) { BoardExit(0); }
-
-uint32_t ring_buf_put(struct ring_buf* ring, const uint8_t* bytes, uint32_t size) {
-  uint32_t count = 0;
-  for (; count < size && ring->put - ring->got < ring->size; ++count)
-    ring->bytes[ring->put++ % ring->size] = bytes[count];
-  return count;
-}
-uint32_t ring_buf_get(struct ring_buf* ring, uint8_t* bytes, uint32_t size) {
-  uint32_t count = 0;
-  for (; count < size && ring->got != ring->put; ++count)
-    bytes[count] = ring->bytes[ring->got++ % ring->size];
-  return count;
-}
 
 // Supports %u, %s and %% only: newlib's printf would be larger than the network.
 void printk(const char* format, ...) {

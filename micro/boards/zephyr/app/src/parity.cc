@@ -3,7 +3,6 @@
 #include <zephyr/device.h>
 #include <zephyr/drivers/uart.h>
 #include <zephyr/kernel.h>
-#include <zephyr/sys/ring_buffer.h>
 
 #include "clock.h"
 #include "micro/boards/package/dwt.h"
@@ -12,10 +11,9 @@
 
 using groupcomm::ParityServer;
 
-// Larger than one request, because the host sends one at a time.
-constexpr uint32_t kReceived = 2048;  // bytes
-RING_BUF_DECLARE(received, kReceived);
-K_SEM_DEFINE(some, 0, 1);
+// Bytes from the interrupt to the thread: more than one request, because the host sends one at a
+// time.
+K_MSGQ_DEFINE(received, 1, 2048, 1);
 
 namespace {
 
@@ -34,12 +32,13 @@ class UartPort final : public groupcomm::ParityPort {
 
 // Bytes that do not fit are lost, as on any serial line; the host repeats its request.
 void OnUart(const struct device* dev, void*) {
-  while (uart_irq_update(dev) && uart_irq_rx_ready(dev)) {
+  for (;;) {
+    uart_irq_update(dev);  // returns int up to Zephyr 4.3, and nothing since 2026-05
+    if (uart_irq_rx_ready(dev) <= 0) return;
     uint8_t bytes[32];
     const int count = uart_fifo_read(dev, bytes, sizeof(bytes));
-    if (count <= 0) break;
-    ring_buf_put(&received, bytes, static_cast<uint32_t>(count));
-    k_sem_give(&some);
+    if (count <= 0) return;
+    for (int i = 0; i < count; ++i) k_msgq_put(&received, &bytes[i], K_NO_WAIT);
   }
 }
 
@@ -58,10 +57,6 @@ int main() {
   uart_irq_rx_enable(uart);
   for (;;) {
     uint8_t byte;
-    if (ring_buf_get(&received, &byte, 1) == 1) {
-      server.Receive(byte);
-    } else {
-      k_sem_take(&some, K_FOREVER);
-    }
+    if (k_msgq_get(&received, &byte, K_FOREVER) == 0) server.Receive(byte);
   }
 }
