@@ -94,6 +94,35 @@ def _budget(folder: Path):
         return None
 
 
+def _check_name(name: str) -> None:
+    if not re.fullmatch(r"[A-Za-z][\w-]*", name):
+        raise UserError(
+            f"bundle name {name!r}: not valid; use letters, digits, '-' and '_', "
+            "beginning with a letter"
+        )
+
+
+def _choose_method(
+    trained: checkpoint.Checkpoint,
+    method: Method | None,
+    activations: int,
+    calibration: Path | None,
+) -> Method | None:
+    """Return how to choose ranges; None: the trained ranges. See `write` for the parameters."""
+    if method is not None:
+        return method
+    if activations != 8:
+        return "min-max"
+    if "ranges" not in trained.training:
+        return "percentile"
+    if calibration is not None:
+        raise UserError(
+            f"--calibration {calibration}: the ranges of {trained.name} were trained; "
+            "choose a method with --ranges to use these sounds"
+        )
+    return None
+
+
 def write(
     trained: checkpoint.Checkpoint,
     folder: Path,
@@ -138,19 +167,9 @@ def write(
         network cannot be quantized.
     """
     name = name or trained.name
-    if not re.fullmatch(r"[A-Za-z][\w-]*", name):
-        raise UserError(
-            f"bundle name {name!r}: not valid; use letters, digits, '-' and '_', "
-            "beginning with a letter"
-        )
+    _check_name(name)
     weights = weights or trained.training.get("weights", 8)
-    trained_ranges = method is None and activations == 8 and "ranges" in trained.training
-    if trained_ranges and calibration is not None:
-        raise UserError(
-            f"--calibration {calibration}: the ranges of {trained.name} were trained; "
-            "choose a method with --ranges to use these sounds"
-        )
-    method = None if trained_ranges else method or ("percentile" if activations == 8 else "min-max")
+    method = _choose_method(trained, method, activations, calibration)
     budget = _budget(folder)
     model, calibration_hops = ptq.integers(
         trained, method=method, is_16x8=activations == 16, weights=weights, calibration=calibration

@@ -1,7 +1,9 @@
 """Compare one network in every supported arithmetic, on the same mixtures."""
 
+import dataclasses
 import hashlib
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 from convert import bundle
@@ -63,77 +65,29 @@ def compare(
     UserError
         When a network of ``aware`` has other sizes, or there is no such corpus.
     """
-    for one in aware:
-        if one.net != trained.net:
-            raise UserError(
-                f"{one.weights}: its sizes differ from those of {trained.name}; "
-                f"train it with `groupcomm qat {trained.name}`"
-            )
-    sources = trained.net.sources
-    which = {
-        "split": split,
-        "sources": sources,
-        "mixtures": mixtures,
-        "corpus": corpus,
-        "measures": COMPARED,
-    }
-
-    def scored(
-        name: str, of: dict, run
-    ) -> tuple[list[evaluate.Score], dict[str, list[evaluate.Score]]]:
-        err.print(f"{trained.name}: {name}")
-        whole = evaluate.cached_scores(folder / f"{name}.json", of, run, **which)
-        at = {
-            f"{level:g}": evaluate.cached_scores(
-                folder / f"{name}{level:g}dBFS.json",
-                of,
-                run,
-                split=split,
-                sources=sources,
-                mixtures=levels,
-                corpus=corpus,
-                level_db=level,
-            )
-            for level in LEVELS
-            if levels
-        }
-        return whole, at
-
-    float_whole, float_at = scored(
+    _check_sizes(trained, aware)
+    test = _Test(folder, split, trained.net.sources, mixtures, levels, corpus)
+    err.print(f"{trained.name}: float")
+    floating = test.scores(
         "float", {"checkpoint_sha256": trained.sha256()}, separator.from_keras(trained)
     )
-    rows = [_row("float", float_whole, None, {})]
-    made = [(f"ptq-{method}", trained, {"method": method}) for method in METHODS]
-    made.append(("int4", trained, {"weights": 4}))
-    made += [
-        ("qat" if one.training.get("weights", 8) == 8 else "int4-qat", one, {}) for one in aware
-    ]
-    if trained.net.group_comm != "blstm":  # TFLM has no int16 GATHER
-        made.append(("16x8", trained, {"activations": 16}))
-    for name, network, options in made:
-        one = bundle.write(network, folder / name, **options)
-        of = {"model_sha256": hashlib.sha256(one.model).hexdigest()}
-        whole, at = scored(name, of, separator.from_runtime(one, runtimes.Tflm(one.model)))
-        loss = {
-            m: evaluate.bootstrap(evaluate.after(float_whole, m) - evaluate.after(whole, m))
-            for m in COMPARED
-        }
-        loss["levels"] = {
-            level: evaluate.bootstrap(
-                evaluate.after(float_at[level], "sisdr") - evaluate.after(found, "sisdr")
-            )
-            for level, found in at.items()
-        }
-        cost = {
-            "model_bytes": len(one.model),
-            "arena_bytes": one.description["arena_bytes"],
-            "instructions": {
-                board: bench.bench(one, board)["instructions"]["hop"]["mean"]
-                for board in BOARDS
-                if not name.startswith("int4")
-            },
-        }
-        rows.append(_row(name, whole, loss, cost))
+    rows = [{**_quality("float", floating), "loss": None}]
+    for variant in _variants(trained, aware):
+        written = bundle.write(variant.network, folder / variant.name, **variant.options)
+        err.print(f"{trained.name}: {variant.name}")
+        scored = test.scores(
+            variant.name,
+            {"model_sha256": hashlib.sha256(written.model).hexdigest()},
+            separator.from_runtime(written, runtimes.Tflm(written.model)),
+        )
+        boards = () if variant.has_int4 else BOARDS
+        rows.append(
+            {
+                **_quality(variant.name, scored),
+                "loss": _losses(floating, scored),
+                **_cost(written, boards),
+            }
+        )
     result = {
         "network": trained.name,
         "split": split,
@@ -147,14 +101,143 @@ def compare(
     return result
 
 
-def _row(name: str, scored: list[evaluate.Score], loss: dict | None, cost: dict) -> dict:
-    quality = {m: evaluate.bootstrap(evaluate.after(scored, m)) for m in COMPARED if m != "sisdr"}
+def _check_sizes(trained: checkpoint.Checkpoint, aware: list[checkpoint.Checkpoint]) -> None:
+    for one in aware:
+        if one.net != trained.net:
+            raise UserError(
+                f"{one.weights}: its sizes differ from those of {trained.name}; "
+                f"train it with `groupcomm qat {trained.name}`"
+            )
+
+
+@dataclasses.dataclass(frozen=True)
+class _Variant:
+    """An arithmetic to convert a network to.
+
+    Attributes
+    ----------
+    name : str
+    network : Checkpoint
+    options : dict
+        Options of `bundle.write`.
+    """
+
+    name: str
+    network: checkpoint.Checkpoint
+    options: dict
+
+    @property
+    def has_int4(self) -> bool:
+        """Whether its weights have 4 bits, which only the official TFLM runs."""
+        return self.name.startswith("int4")
+
+
+def _variants(trained: checkpoint.Checkpoint, aware: list[checkpoint.Checkpoint]) -> list[_Variant]:
+    variants = [_Variant(f"ptq-{method}", trained, {"method": method}) for method in METHODS]
+    variants.append(_Variant("int4", trained, {"weights": 4}))
+    for one in aware:
+        bits = one.training.get("weights", 8)
+        variants.append(_Variant("qat" if bits == 8 else "int4-qat", one, {}))
+    if trained.net.group_comm != "blstm":  # TFLM has no int16 GATHER
+        variants.append(_Variant("16x8", trained, {"activations": 16}))
+    return variants
+
+
+@dataclasses.dataclass(frozen=True)
+class _Scores:
+    """Scores of a separator.
+
+    Attributes
+    ----------
+    mixtures : list of Score
+        With all measures of `COMPARED`.
+    by_level : dict of str to list of Score
+        SI-SDR, by the level of the first speaker in dBFS.
+    """
+
+    mixtures: list[evaluate.Score]
+    by_level: dict[str, list[evaluate.Score]]
+
+
+@dataclasses.dataclass(frozen=True)
+class _Test:
+    """The mixtures that every variant is scored on; see `compare` for the attributes."""
+
+    folder: Path
+    split: str
+    sources: int
+    mixtures: int
+    levels: int
+    corpus: str
+
+    def scores(self, name: str, identity: dict, separate) -> _Scores:
+        """Score a separator, or read its scores.
+
+        Parameters
+        ----------
+        name : str
+            Name of the files of the scores.
+        identity : dict
+            What determines the scores, see `evaluate.cached_scores`.
+        separate : callable
+        """
+        common = {"split": self.split, "sources": self.sources, "corpus": self.corpus}
+        mixtures = evaluate.cached_scores(
+            self.folder / f"{name}.json",
+            identity,
+            separate,
+            mixtures=self.mixtures,
+            measures=COMPARED,
+            **common,
+        )
+        by_level = {
+            f"{level:g}": evaluate.cached_scores(
+                self.folder / f"{name}{level:g}dBFS.json",
+                identity,
+                separate,
+                mixtures=self.levels,
+                level_db=level,
+                **common,
+            )
+            for level in (LEVELS if self.levels else ())
+        }
+        return _Scores(mixtures, by_level)
+
+
+def _quality(name: str, scored: _Scores) -> dict:
     return {
         "name": name,
-        "sisdri_db": evaluate.bootstrap(evaluate.improvements(scored)),
-        **quality,
-        "loss": loss,
-        **cost,
+        "sisdri_db": evaluate.bootstrap(evaluate.improvements(scored.mixtures)),
+        **{
+            measure: evaluate.bootstrap(evaluate.after(scored.mixtures, measure))
+            for measure in COMPARED
+            if measure != "sisdr"
+        },
+    }
+
+
+def _losses(floating: _Scores, variant: _Scores) -> dict:
+    """Return the float scores minus those of a variant, paired by mixture."""
+
+    def loss(before: list[evaluate.Score], after: list[evaluate.Score], measure: str) -> dict:
+        return evaluate.bootstrap(evaluate.after(before, measure) - evaluate.after(after, measure))
+
+    return {
+        **{m: loss(floating.mixtures, variant.mixtures, m) for m in COMPARED},
+        "levels": {
+            level: loss(floating.by_level[level], scored, "sisdr")
+            for level, scored in variant.by_level.items()
+        },
+    }
+
+
+def _cost(written: bundle.Bundle, boards: Sequence[str]) -> dict:
+    return {
+        "model_bytes": len(written.model),
+        "arena_bytes": written.description["arena_bytes"],
+        "instructions": {
+            board: bench.bench(written, board)["instructions"]["hop"]["mean"] for board in boards
+        },
     }
 
 

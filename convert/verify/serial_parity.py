@@ -9,6 +9,7 @@ import secrets
 import struct
 import time
 import zlib
+from collections.abc import Callable
 
 import numpy as np
 import serial
@@ -350,58 +351,88 @@ def parity(
         disappears.
     """
     link = Link(port, timeout=timeout)
-    features, masks = (values[:hops] for values in bundle.golden())
-    latency = bundle.signal.window - bundle.signal.hop
+    streams = [_network_stream(bundle, hops), _sound_stream(bundle, hops)]
+    greeting, answers = _ask_until_complete(link, bundle, streams, resets)
+    clock = greeting["clock_hz"] or None
+    budget_cycles = clock and clock * bundle.signal.hop / bundle.signal.sample_rate
+    network, sound = (
+        _compare(stream.expected, *answer, budget_cycles)
+        for stream, answer in zip(streams, answers, strict=True)
+    )
+    return {
+        "bundle": bundle.name,
+        "port": port.name,
+        "clock_hz": clock,
+        "network": network,
+        "sound": sound,
+        "faults": dataclasses.asdict(link.faults),
+        "ok": network["equal_bytes"] == sound["equal_bytes"] == 1.0,
+    }
+
+
+@dataclasses.dataclass(frozen=True)
+class _Stream:
+    """A stream for the board to process from the initial state, hop by hop.
+
+    Attributes
+    ----------
+    kind : int
+        Type of the requests.
+    inputs : np.ndarray [shape=(hops, values)]
+    expected : np.ndarray [shape=(hops, values)]
+        Outputs of this machine.
+    """
+
+    kind: int
+    inputs: np.ndarray
+    expected: np.ndarray
+
+
+def _network_stream(bundle: bundles.Bundle, hops: int) -> _Stream:
+    features, masks = bundle.golden()
+    return _Stream(RUN, features[:hops], masks[:hops])
+
+
+def _sound_stream(bundle: bundles.Bundle, hops: int) -> _Stream:
+    hop, latency = bundle.signal.hop, bundle.signal.window - bundle.signal.hop
     # The input starts with silence as long as the delay, because this machine's stream drops the
     # output before its first sample.
-    pcm = np.concatenate([np.zeros(latency, np.int16), speech(hops, bundle.signal.hop)])[
-        : hops * bundle.signal.hop
-    ]
-    expected = host_tools.separate_pcm(bundle, pcm)[2]  # (sources, samples), aligned with the input
+    pcm = np.concatenate([np.zeros(latency, np.int16), speech(hops, hop)])[: hops * hop]
+    aligned = host_tools.separate_pcm(bundle, pcm)[2]  # (sources, samples)
+    late = np.pad(aligned, ((0, 0), (latency, 0)))[:, : hops * hop]
+    by_hop = late.reshape(bundle.sources, hops, hop).swapaxes(0, 1).reshape(hops, -1)
+    return _Stream(SOUND, pcm.reshape(hops, hop), by_hop.astype("<i2"))
+
+
+def _ask_until_complete(
+    link: Link, bundle: bundles.Bundle, streams: list[_Stream], resets: int
+) -> tuple[dict, list[tuple[np.ndarray, np.ndarray]]]:
+    """Process all streams in one session; after a reset of the board, start again.
+
+    Returns
+    -------
+    greeting : dict
+        As of `Link.hello`.
+    answers : list of tuple
+        The outputs and cycles of each stream, see `_process`.
+    """
     with progress() as bar:
         task = bar.add_task("parity on the board")
         while True:
             try:
-                bar.reset(task, total=len(features) + hops)
+                bar.reset(task, total=sum(len(stream.inputs) for stream in streams))
                 greeting = _greet(link, bundle)
-                tick = lambda: bar.update(task, advance=1)  # noqa: E731
-                got_masks, network_cycles = _hops(
-                    link, RUN, features, np.int8, bundle.sources * bundle.signal.n_values, tick
-                )
-                frames = pcm.reshape(hops, bundle.signal.hop)
-                out, sound_cycles = _hops(
-                    link, SOUND, frames, np.dtype("<i2"), bundle.sources * bundle.signal.hop, tick
-                )
-                break
+                return greeting, [
+                    _process(link, stream, lambda: bar.update(task, advance=1))
+                    for stream in streams
+                ]
             except WasReset:
                 link.faults.resets += 1
                 if link.faults.resets > resets:
                     raise UserError(
-                        f"{port.name}: the board was reset {link.faults.resets} times; "
+                        f"{link.port.name}: the board was reset {link.faults.resets} times; "
                         "check its power supply, and that no watchdog runs"
                     ) from None
-    sound = (
-        out.reshape(hops, bundle.sources, bundle.signal.hop)
-        .swapaxes(0, 1)
-        .reshape(bundle.sources, -1)
-    )
-    shifted = np.concatenate([np.zeros((bundle.sources, latency), np.int16), expected], axis=1)[
-        :, : sound.shape[1]
-    ]
-    reference = shifted.reshape(bundle.sources, hops, -1).swapaxes(0, 1).reshape(hops, -1)
-    clock = greeting["clock_hz"] or None
-    budget_cycles = clock and clock * bundle.signal.hop / bundle.signal.sample_rate
-    result = {
-        "bundle": bundle.name,
-        "port": port.name,
-        "clock_hz": clock,
-        "network": _compare(got_masks, masks, network_cycles, budget_cycles),
-        "sound": _compare(out, reference, sound_cycles, budget_cycles),
-        "faults": dataclasses.asdict(link.faults),
-    }
-    return result | {
-        "ok": result["network"]["equal_bytes"] == result["sound"]["equal_bytes"] == 1.0
-    }
 
 
 def speech(hops: int, hop: int) -> np.ndarray:
@@ -455,33 +486,34 @@ def _greet(link: Link, bundle: bundles.Bundle) -> dict:
     return greeting
 
 
-def _hops(
-    link: Link, kind: int, inputs: np.ndarray, dtype, values: int, tick
+def _process(
+    link: Link, stream: _Stream, tick: Callable[[], None]
 ) -> tuple[np.ndarray, np.ndarray]:
     """Process a stream from the initial state.
 
     Returns
     -------
-    outputs : np.ndarray [shape=(hops, values)]
+    outputs : np.ndarray [shape=(hops, values), dtype as expected]
     cycles : np.ndarray [shape=(hops,), dtype=int64]
     """
     link.ask(RESET)
-    outputs, cycles = np.empty((len(inputs), values), dtype), np.empty(len(inputs), np.int64)
-    for hop, given in enumerate(inputs):
-        response = link.ask(kind, given.tobytes())
+    outputs = np.empty_like(stream.expected)
+    cycles = np.empty(len(stream.inputs), np.int64)
+    for hop, given in enumerate(stream.inputs):
+        response = link.ask(stream.kind, given.tobytes())
         if len(response) != 4 + outputs[hop].nbytes:
             raise UserError(
                 f"{link.port.name}: a response has {len(response)} bytes instead of "
                 f"{4 + outputs[hop].nbytes}; the firmware is of another version"
             )
         cycles[hop] = struct.unpack("<I", response[:4])[0]
-        outputs[hop] = np.frombuffer(response[4:], dtype)
+        outputs[hop] = np.frombuffer(response[4:], outputs.dtype)
         tick()
     return outputs, cycles
 
 
 def _compare(
-    got: np.ndarray, reference: np.ndarray, cycles: np.ndarray, budget_cycles: float | None
+    reference: np.ndarray, got: np.ndarray, cycles: np.ndarray, budget_cycles: float | None
 ) -> dict:
     different = np.flatnonzero(np.any(got != reference, axis=1))
     counted = (

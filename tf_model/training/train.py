@@ -28,13 +28,12 @@ from groupcomm.console import err, progress
 from groupcomm.errors import UserError
 from groupcomm.files import atomic_path
 from tf_model import networks
-from tf_model.layers.grouped_lstm import GroupedLSTM
-from tf_model.training import checkpoint, distribution, losses, pruning
+from tf_model.training import batches, checkpoint, distribution, losses, pruning
 from tf_model.training.recipe import Recipe
 from tf_model.training.soap import SOAP
+from tf_model.training.start import load_start, set_weights
 
 HARM_CEILING = 30.0  # dB, ceiling of the measure in the penalty on harm
-VALIDATION_BATCH = 16  # mixtures of 4 s per replica
 
 
 OPTIMIZERS = {"adam": keras.optimizers.Adam, "soap": SOAP}
@@ -85,96 +84,6 @@ def objective(
     return loss + harm * tf.nn.relu(before - losses.pit(fine, estimates, sources))
 
 
-def _dataset(corpus, spec, recipe: Recipe, first_step: int, context: tf.distribute.InputContext):
-    """Make the batches (mixtures, sources) of the replicas of one worker, from ``first_step`` on.
-
-    Mixture i of a run is the same in every run, and step n consists of mixtures n * batch to
-    (n + 1) * batch - 1. The replicas of all workers take consecutive parts of a step: together the
-    batch of a single device, without repetition.
-    """
-    replicas = context.num_replicas_in_sync
-    local = replicas // context.num_input_pipelines
-    size = context.get_per_replica_batch_size(recipe.batch)
-
-    def indices(i):
-        step, replica = i // local, i % local
-        start = (step * replicas + context.input_pipeline_id * local + replica) * size
-        return tf.range(start, start + size)
-
-    def make(indices):
-        return mixer.batch(corpus, spec, seed=recipe.seed, indices=indices)
-
-    def to_tensors(indices):
-        mixtures, references = tf.numpy_function(
-            make, [indices], (tf.float32, tf.float32), stateful=False
-        )
-        mixtures.set_shape([size, spec.samples])
-        references.set_shape([size, spec.sources, spec.samples])
-        return mixtures, references
-
-    parts = tf.data.Dataset.range(first_step * local, recipe.steps * local).map(indices)
-    return parts.map(to_tensors, num_parallel_calls=2, deterministic=True).prefetch(4)
-
-
-def _validation(corpus, spec, mixtures: int, strategy: tf.distribute.Strategy) -> list:
-    """Make the validation set as a list of batches (mixtures, sources, weights) for all replicas.
-
-    Mixtures that fill the last batch have weight 0.
-    """
-    replicas = strategy.num_replicas_in_sync
-    size = min(VALIDATION_BATCH, -(-mixtures // replicas))
-
-    def part(context, batch_index):
-        start = (batch_index * replicas + context.replica_id_in_sync_group) * size
-        rows = np.arange(start, start + size)
-        made = mixer.batch(corpus, spec, seed=1, indices=np.minimum(rows, mixtures - 1))
-        return tuple(map(tf.constant, (*made, (rows < mixtures).astype(np.float32))))
-
-    return [
-        strategy.experimental_distribute_values_from_function(
-            lambda context, batch_index=batch_index: part(context, batch_index)
-        )
-        for batch_index in range(-(-mixtures // (replicas * size)))
-    ]
-
-
-def _plot(history: list[dict], path: Path) -> None:
-    import matplotlib
-
-    matplotlib.use("Agg")
-    import matplotlib.pyplot as plt
-
-    figure, (left, right) = plt.subplots(1, 2, figsize=(10, 4), layout="constrained")
-    steps = [h["step"] for h in history]
-    left.plot(steps, [h["loss"] for h in history])
-    left.set(xlabel="step", ylabel="training loss (dB)")
-    right.plot(steps, [h["sisdri_db"] for h in history], color="tab:green")
-    right.set(xlabel="step", ylabel="validation SI-SDR improvement (dB)")
-    for axis in (left, right):
-        axis.grid(alpha=0.3)
-    with atomic_path(path) as part:
-        figure.savefig(part, dpi=110, format="png")
-    plt.close(figure)
-
-
-@contextlib.contextmanager
-def _finish_step_first():
-    """Delay SIGINT and SIGTERM to the end of the step, so that weights and step count agree.
-
-    Yields a list that is not empty after a signal.
-    """
-    signals: list[int] = []
-    handlers = {
-        s: signal.signal(s, lambda number, frame: signals.append(number))
-        for s in (signal.SIGINT, signal.SIGTERM)
-    }
-    try:
-        yield signals
-    finally:
-        for s, handler in handlers.items():
-            signal.signal(s, handler)
-
-
 def train(
     name: str, net: networks.Network, recipe: Recipe, folder: Path, *, wrap_model=None
 ) -> dict:
@@ -215,237 +124,49 @@ def train(
     recipe_file = folder / "recipe.json"
     _check_same_recipe(recipe_file, request, net)
     strategy = distribution.strategy()
-    replicas = strategy.num_replicas_in_sync
-    if recipe.batch % replicas:
-        below = recipe.batch - recipe.batch % replicas
-        raise UserError(
-            f"batch {recipe.batch}: {replicas} replicas cannot share it evenly; "
-            f"use {below or replicas} or {below + replicas}"
-        )
-    chief = distribution.is_chief(strategy)
-    first = _load_start(recipe.start, name, net)
-
-    separation = net.sources == 2
-    training_spec = mixer.SEPARATE if separation else mixer.ENHANCE
-    training_spec = dataclasses.replace(
-        training_spec, seconds=recipe.seconds, room_probability=recipe.rooms
-    )
-    if recipe.noise == "wide" and recipe.rooms:
-        raise UserError(
-            f"rooms {recipe.rooms}: with noise wide, a share of the mixtures is in rooms already; "
-            "leave rooms at 0"
-        )
-    conditions = {
-        "recorded": {},
-        "varied": mixer.VARIED,
-        "wide": mixer.WIDE_SEPARATE if separation else mixer.WIDE,
-    }
-    training_spec = dataclasses.replace(training_spec, **conditions[recipe.noise])
-    validation_spec = mixer.SEPARATE_EVAL if separation else mixer.ENHANCE_EVAL
-    training_corpus = corpora.open_corpus("train", name=recipe.corpus)
+    _check_batch(recipe.batch, strategy.num_replicas_in_sync)
+    trained = load_start(recipe.start, name, net)
+    spec = batches.training_spec(net.sources, recipe)
+    corpus = corpora.open_corpus("train", name=recipe.corpus)
+    validation_spec = mixer.SEPARATE_EVAL if net.sources == 2 else mixer.ENHANCE_EVAL
     validation_corpus = corpora.open_corpus("validation", name=recipe.corpus)
+
     keras.utils.set_random_seed(recipe.seed)
     tf.config.experimental.enable_op_determinism()  # the same run twice gives the same weights
-    family = networks.family(net)
-    warmup = max(1, recipe.steps // 50)
-    with strategy.scope():
-        model = family.build(net)
-        schedule = keras.optimizers.schedules.CosineDecay(
-            0.0,
-            max(1, recipe.steps - warmup),
-            alpha=0.01,
-            warmup_target=recipe.learning_rate,
-            warmup_steps=warmup,
-        )
-        optimizer = OPTIMIZERS[recipe.optimizer](schedule, global_clipnorm=5.0)
-        if first:
-            _set_weights(model, first)
-        forward = wrap_model(model) if wrap_model else model
-        variables = forward.trainable_variables
-        optimizer.build(variables)
-        pruner = (
-            pruning.Pruner(model.trainable_variables, recipe.keep, recipe.steps)
-            if recipe.keep
-            else None
-        )
-    if chief:
+    learner = _Learner(net, recipe, strategy, trained, wrap_model)
+    if distribution.is_chief(strategy):
         with atomic_path(recipe_file) as part:
             part.write_text(json.dumps(request, indent=2) + "\n")
-
-    def learn(mixtures, sources, stop):
-        with tf.GradientTape() as tape:
-            estimates = family.separate(forward, mixtures, net)
-            each = objective(
-                estimates,
-                sources,
-                recipe.objective,
-                mixtures=mixtures,
-                ceiling=recipe.ceiling,
-                harm=recipe.harm,
-            )
-            loss = tf.nn.compute_average_loss(each, global_batch_size=recipe.batch)
-        optimizer.apply_gradients(zip(tape.gradient(loss, variables), variables, strict=True))
-        return tf.stack([loss, stop])
-
-    def score(mixtures, sources, weights):
-        estimates = family.separate(forward, mixtures, net)
-        before = tf.reduce_mean(losses.si_sdr(mixtures[:, None], sources), 1)
-        return tf.reduce_sum(weights * (losses.pit(losses.si_sdr, estimates, sources) - before))
-
-    @tf.function(reduce_retracing=True)
-    def run_on_all_replicas(function, *arguments):
-        """Run a function on every replica; return the sum, which is the same for all workers."""
-        return strategy.reduce("SUM", strategy.run(function, arguments), axis=None)
-
-    validation = _validation(
+    validation = batches.validation_set(
         validation_corpus, validation_spec, recipe.validation_mixtures, strategy
     )
-    done, best_step, waited = (
-        tf.Variable(0, dtype=tf.int64),
-        tf.Variable(0, dtype=tf.int64),
-        tf.Variable(0, dtype=tf.int64),
+    state = _State(folder / "state", learner)
+    if state.restore():
+        err.print(f"{folder}: resuming at step {int(state.done)} of {recipe.steps}", soft_wrap=True)
+    distribution.check_agreement(strategy, int(state.done), f"{folder}: the step to resume from")
+    run = _Run(name, net, recipe, folder, learner, state, distribution.is_chief(strategy))
+    run.train(
+        strategy.distribute_datasets_from_function(
+            lambda context: batches.dataset(corpus, spec, recipe, int(state.done), context)
+        ),
+        validation,
     )
-    best = tf.Variable(-np.inf, dtype=tf.float64)
-    # The state of a run stores the wrapped model under this name.
-    wrapped = {"around": forward} if wrap_model else {}
-    state = tf.train.Checkpoint(
-        model=model,
-        optimizer=optimizer,
-        done=done,
-        best=best,
-        best_step=best_step,
-        waited=waited,
-        **wrapped,
-    )
-    manager = tf.train.CheckpointManager(state, folder / "state", max_to_keep=2)
-    if manager.latest_checkpoint:
-        state.restore(manager.latest_checkpoint).assert_consumed()
-        err.print(f"{folder}: resuming at step {int(done)} of {recipe.steps}", soft_wrap=True)
-    distribution.check_agreement(strategy, int(done), f"{folder}: the step to resume from")
-
-    history_file = folder / "history.jsonl"
-    history = (
-        [json.loads(line) for line in history_file.read_text().splitlines()]
-        if history_file.is_file()
-        else []
-    )
-    history = [h for h in history if h["step"] <= int(done)]
-    recent: list[float] = []
-    start = time.monotonic()
-    batches = strategy.distribute_datasets_from_function(
-        lambda context: _dataset(training_corpus, training_spec, recipe, int(done), context)
-    )
-    with progress() as bar, _finish_step_first() as stop:
-        task = bar.add_task(f"train {name}", total=recipe.steps, completed=int(done))
-        for mixtures, sources in batches:
-            if int(waited) >= recipe.patience:
-                break
-            loss, stopping = run_on_all_replicas(
-                learn, mixtures, sources, tf.constant(float(bool(stop)))
-            ).numpy()
-            recent.append(float(loss))
-            done.assign_add(1)
-            if pruner:
-                pruner(int(done))
-            bar.update(
-                task,
-                advance=1,
-                description=f"train {name}: loss {np.mean(recent[-50:]):.2f} dB, "
-                f"best {float(best):.2f} dB",
-            )
-            if int(done) % recipe.validate_every == 0 or int(done) == recipe.steps:
-                improvement = (
-                    sum(float(run_on_all_replicas(score, *part)) for part in validation)
-                    / recipe.validation_mixtures
-                )
-                history.append(
-                    {"step": int(done), "loss": float(np.mean(recent)), "sisdri_db": improvement}
-                )
-                recent.clear()
-                # Until the pruning is complete, the network has more parameters than requested.
-                final = pruner is None or int(done) >= pruner.end
-                waited.assign_add(int(final))
-                if final and improvement > float(best):
-                    best.assign(improvement)
-                    best_step.assign(done)
-                    waited.assign(0)
-                    if chief:
-                        training = {
-                            "recipe": request["recipe"],
-                            "step": int(done),
-                            "validation_sisdri_db": improvement,
-                        }
-                        training |= forward.metadata() if wrap_model else {}
-                        checkpoint.save(folder / "best", name, net, training, model)
-                if chief:
-                    manager.save()
-                    with atomic_path(history_file) as part:
-                        part.write_text("".join(json.dumps(h) + "\n" for h in history))
-                    _plot(history, folder / "curve.png")
-                err.print(
-                    f"step {int(done)}: loss {history[-1]['loss']:.2f} dB, "
-                    f"validation {improvement:.2f} dB, best {float(best):.2f} dB, "
-                    f"{time.monotonic() - start:.0f} s"
-                )
-            if stopping:  # a worker received a signal; all workers are at the same step
-                if chief:
-                    manager.save()
-                raise KeyboardInterrupt
     return {
-        "best_step": int(best_step),
-        "sisdri_db": float(best),
-        "steps": int(done),
-        "stopped_early": int(done) < recipe.steps,
+        "best_step": int(state.best_step),
+        "sisdri_db": float(state.best),
+        "steps": int(state.done),
+        "stopped_early": int(state.done) < recipe.steps,
         "checkpoint": str(folder / "best"),
     }
 
 
-def _load_start(start: str, name: str, net: networks.Network) -> checkpoint.Checkpoint | None:
-    """Return the trained network to start from; None for random weights."""
-    if not start:
-        return None
-    trained = checkpoint.load(start)
-    expected = net
-    if isinstance(net, networks.Streaming) and isinstance(trained.net, networks.Streaming):
-        expected = dataclasses.replace(
-            net,
-            signal=dataclasses.replace(net.signal, dc=trained.net.signal.dc),  # has no weights
-            bottleneck=trained.net.bottleneck and net.bottleneck,
-            hidden=max(net.hidden, trained.net.hidden),
-        )
-    if trained.net != expected:
+def _check_batch(batch: int, replicas: int) -> None:
+    if batch % replicas:
+        below = batch - batch % replicas
         raise UserError(
-            f"start {start}: its sizes are not those of {name}; start from a network of the same "
-            "sizes, one without a bottleneck, or one with more hidden units"
+            f"batch {batch}: {replicas} replicas cannot share it evenly; "
+            f"use {below or replicas} or {below + replicas}"
         )
-    return trained
-
-
-def _set_weights(model, trained: checkpoint.Checkpoint) -> None:
-    """Copy trained weights into a model.
-
-    A layer that the trained network does not have keeps its initial weights, which make it the
-    identity. Of a wider LSTM, the units with the largest outgoing weights are copied.
-    """
-    before = {layer.name: layer for layer in trained.model().layers}
-    for layer in model.layers:
-        if layer.name not in before:
-            continue
-        if isinstance(layer, GroupedLSTM) and layer.hidden < before[layer.name].hidden:
-            _narrow(before[layer.name], layer)
-        else:
-            layer.set_weights(before[layer.name].get_weights())
-
-
-def _narrow(wide: GroupedLSTM, narrow: GroupedLSTM) -> None:
-    """Copy the units with the largest norm of their outgoing weights."""
-    kernel, recurrent, bias = wide.lstm.get_weights()
-    project, project_bias = wide.project.get_weights()
-    outgoing = np.linalg.norm(np.concatenate([project, recurrent], 1), axis=1)
-    units = np.sort(np.argsort(-outgoing, kind="stable")[: narrow.hidden])
-    gates = (np.arange(4)[:, None] * wide.hidden + units).ravel()  # columns of the four gates
-    narrow.lstm.set_weights([kernel[:, gates], recurrent[units][:, gates], bias[gates]])
-    narrow.project.set_weights([project[units], project_bias])
 
 
 def _check_same_recipe(recipe_file: Path, request: dict, net: networks.Network) -> None:
@@ -479,3 +200,329 @@ def _check_same_recipe(recipe_file: Path, request: dict, net: networks.Network) 
             f"{recipe_file.parent}: has a run with another recipe ({'; '.join(differing)}); "
             "choose another --out or request the same recipe"
         )
+
+
+class _Learner:
+    """A network, its optimizer, and what all replicas compute with them.
+
+    Parameters
+    ----------
+    net, recipe, wrap_model
+        As for `train`.
+    strategy : tf.distribute.Strategy
+    trained : Checkpoint or None
+        The network to start from.
+
+    Attributes
+    ----------
+    model : keras.Model
+        The sequence view.
+    forward : keras.Model or tf.Module
+        What is called: the view, or what ``wrap_model`` made of it.
+    optimizer : keras.optimizers.Optimizer
+    pruner : pruning.Pruner or None
+    """
+
+    def __init__(
+        self,
+        net: networks.Network,
+        recipe: Recipe,
+        strategy: tf.distribute.Strategy,
+        trained: checkpoint.Checkpoint | None,
+        wrap_model,
+    ):
+        self._net, self._recipe, self._strategy = net, recipe, strategy
+        self._family = networks.family(net)
+        with strategy.scope():
+            self.model = self._family.build(net)
+            self.optimizer = _optimizer(recipe)
+            if trained:
+                set_weights(self.model, trained)
+            self.forward = wrap_model(self.model) if wrap_model else self.model
+            self._variables = self.forward.trainable_variables
+            self.optimizer.build(self._variables)
+            self.pruner = (
+                pruning.Pruner(self.model.trainable_variables, recipe.keep, recipe.steps)
+                if recipe.keep
+                else None
+            )
+
+    @property
+    def is_wrapped(self) -> bool:
+        """Whether ``forward`` is not the view itself."""
+        return self.forward is not self.model
+
+    @tf.function(reduce_retracing=True)
+    def step(self, mixtures, sources, stop):
+        """Update the weights once.
+
+        Parameters
+        ----------
+        mixtures, sources : tf.Tensor
+            A batch, see `batches.dataset`.
+        stop : tf.Tensor [shape=(), dtype=float32]
+            1 when this worker received a signal, else 0.
+
+        Returns
+        -------
+        tf.Tensor [shape=(2,), dtype=float32]
+            The loss in dB, and more than 0 when any worker received a signal. They are the same for
+            all workers.
+        """
+        return self._sum_of_replicas(self._learn, mixtures, sources, stop)
+
+    @tf.function(reduce_retracing=True)
+    def improvement(self, mixtures, sources, weights):
+        """Return the weighted sum of the SI-SDR improvements of a batch of the validation set.
+
+        It is the same for all workers.
+        """
+        return self._sum_of_replicas(self._score, mixtures, sources, weights)
+
+    def _sum_of_replicas(self, function, *arguments):
+        return self._strategy.reduce("SUM", self._strategy.run(function, arguments), axis=None)
+
+    def _learn(self, mixtures, sources, stop):
+        with tf.GradientTape() as tape:
+            estimates = self._family.separate(self.forward, mixtures, self._net)
+            each = objective(
+                estimates,
+                sources,
+                self._recipe.objective,
+                mixtures=mixtures,
+                ceiling=self._recipe.ceiling,
+                harm=self._recipe.harm,
+            )
+            loss = tf.nn.compute_average_loss(each, global_batch_size=self._recipe.batch)
+        gradients = tape.gradient(loss, self._variables)
+        self.optimizer.apply_gradients(zip(gradients, self._variables, strict=True))
+        return tf.stack([loss, stop])
+
+    def _score(self, mixtures, sources, weights):
+        estimates = self._family.separate(self.forward, mixtures, self._net)
+        before = tf.reduce_mean(losses.si_sdr(mixtures[:, None], sources), 1)
+        return tf.reduce_sum(weights * (losses.pit(losses.si_sdr, estimates, sources) - before))
+
+
+def _optimizer(recipe: Recipe) -> keras.optimizers.Optimizer:
+    warmup = max(1, recipe.steps // 50)
+    schedule = keras.optimizers.schedules.CosineDecay(
+        0.0,
+        max(1, recipe.steps - warmup),
+        alpha=0.01,
+        warmup_target=recipe.learning_rate,
+        warmup_steps=warmup,
+    )
+    return OPTIMIZERS[recipe.optimizer](schedule, global_clipnorm=5.0)
+
+
+class _State:
+    """What a run resumes from: weights, optimizer and progress.
+
+    Parameters
+    ----------
+    folder : Path
+        Where it is saved.
+    learner : _Learner
+
+    Attributes
+    ----------
+    done, best_step : tf.Variable [dtype=int64]
+        Steps done, and the step of the best validation.
+    best : tf.Variable [dtype=float64]
+        SI-SDR improvement of the best validation, dB.
+    waited : tf.Variable [dtype=int64]
+        Validations since the best one.
+    """
+
+    def __init__(self, folder: Path, learner: _Learner):
+        self.done, self.best_step, self.waited = (tf.Variable(0, dtype=tf.int64) for _ in range(3))
+        self.best = tf.Variable(-np.inf, dtype=tf.float64)
+        # The keywords are names in the files.
+        self._saved = tf.train.Checkpoint(
+            model=learner.model,
+            optimizer=learner.optimizer,
+            done=self.done,
+            best=self.best,
+            best_step=self.best_step,
+            waited=self.waited,
+            **({"around": learner.forward} if learner.is_wrapped else {}),
+        )
+        self._manager = tf.train.CheckpointManager(self._saved, folder, max_to_keep=2)
+
+    def restore(self) -> bool:
+        """Restore the latest state; return whether there is one."""
+        latest = self._manager.latest_checkpoint
+        if latest:
+            self._saved.restore(latest).assert_consumed()
+        return bool(latest)
+
+    def save(self) -> None:
+        """Save the state."""
+        self._manager.save()
+
+    def record_validation(self, improvement: float) -> bool:
+        """Count a validation; return whether it is the best one."""
+        self.waited.assign_add(1)
+        is_best = improvement > float(self.best)
+        if is_best:
+            self.best.assign(improvement)
+            self.best_step.assign(self.done)
+            self.waited.assign(0)
+        return is_best
+
+
+class _Run:
+    """The steps and validations of a run, and the files in its folder.
+
+    Parameters
+    ----------
+    name, net, recipe, folder
+        As for `train`.
+    learner : _Learner
+    state : _State
+        Restored, when the run resumes.
+    is_chief : bool
+        Whether this process writes files.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        net: networks.Network,
+        recipe: Recipe,
+        folder: Path,
+        learner: _Learner,
+        state: _State,
+        is_chief: bool,
+    ):
+        self._name, self._net, self._recipe, self._folder = name, net, recipe, folder
+        self._learner, self._state, self._is_chief = learner, state, is_chief
+        self._history = _read_history(folder / "history.jsonl", int(state.done))
+        self._losses: list[float] = []  # of the steps since the last validation
+        self._start = time.monotonic()
+
+    def train(self, training, validation: list) -> None:
+        """Train until the last step, or until the validation does not improve any more.
+
+        Parameters
+        ----------
+        training : iterable
+            Batches of the steps that are not done.
+        validation : list
+            Batches of the validation set.
+
+        Raises
+        ------
+        KeyboardInterrupt
+            After a signal to any worker, when the state is saved.
+        """
+        state, recipe = self._state, self._recipe
+        with progress() as bar, _finish_step_first() as stop:
+            title = f"train {self._name}"
+            task = bar.add_task(title, total=recipe.steps, completed=int(state.done))
+            for mixtures, sources in training:
+                if int(state.waited) >= recipe.patience:
+                    break
+                stopping = self._step(mixtures, sources, tf.constant(float(bool(stop))))
+                loss, best = np.mean(self._losses[-50:]), float(state.best)
+                bar.update(
+                    task,
+                    advance=1,
+                    description=f"{title}: loss {loss:.2f} dB, best {best:.2f} dB",
+                )
+                if int(state.done) % recipe.validate_every == 0 or int(state.done) == recipe.steps:
+                    self._validate(validation)
+                if stopping:  # all workers are at the same step
+                    if self._is_chief:
+                        state.save()
+                    raise KeyboardInterrupt
+
+    def _step(self, mixtures, sources, stop) -> bool:
+        """Make a step; return whether a worker received a signal."""
+        loss, stopping = self._learner.step(mixtures, sources, stop).numpy()
+        self._losses.append(float(loss))
+        self._state.done.assign_add(1)
+        if self._learner.pruner:
+            self._learner.pruner(int(self._state.done))
+        return bool(stopping)
+
+    def _validate(self, validation: list) -> None:
+        done = int(self._state.done)
+        total = sum(float(self._learner.improvement(*part)) for part in validation)
+        improvement = total / self._recipe.validation_mixtures
+        loss = float(np.mean(self._losses))
+        self._history.append({"step": done, "loss": loss, "sisdri_db": improvement})
+        self._losses.clear()
+        # Until the pruning is complete, the network has more parameters than requested.
+        pruner = self._learner.pruner
+        is_final = pruner is None or done >= pruner.end
+        is_best = is_final and self._state.record_validation(improvement)
+        if self._is_chief:
+            if is_best:
+                self._save_checkpoint(improvement)
+            self._state.save()
+            self._write_history()
+        err.print(
+            f"step {done}: loss {loss:.2f} dB, validation {improvement:.2f} dB, "
+            f"best {float(self._state.best):.2f} dB, {time.monotonic() - self._start:.0f} s"
+        )
+
+    def _save_checkpoint(self, improvement: float) -> None:
+        training = {
+            "recipe": dataclasses.asdict(self._recipe),
+            "step": int(self._state.done),
+            "validation_sisdri_db": improvement,
+        }
+        if self._learner.is_wrapped:
+            training |= self._learner.forward.metadata()
+        model = self._learner.model
+        checkpoint.save(self._folder / "best", self._name, self._net, training, model)
+
+    def _write_history(self) -> None:
+        with atomic_path(self._folder / "history.jsonl") as part:
+            part.write_text("".join(json.dumps(h) + "\n" for h in self._history))
+        _plot(self._history, self._folder / "curve.png")
+
+
+def _read_history(file: Path, steps: int) -> list[dict]:
+    """Return the validations of the first steps."""
+    lines = file.read_text().splitlines() if file.is_file() else []
+    return [h for h in map(json.loads, lines) if h["step"] <= steps]
+
+
+@contextlib.contextmanager
+def _finish_step_first():
+    """Delay SIGINT and SIGTERM to the end of the step, so that weights and step count agree.
+
+    Yields a list that is not empty after a signal.
+    """
+    signals: list[int] = []
+    handlers = {
+        s: signal.signal(s, lambda number, frame: signals.append(number))
+        for s in (signal.SIGINT, signal.SIGTERM)
+    }
+    try:
+        yield signals
+    finally:
+        for s, handler in handlers.items():
+            signal.signal(s, handler)
+
+
+def _plot(history: list[dict], path: Path) -> None:
+    import matplotlib
+
+    matplotlib.use("Agg")
+    import matplotlib.pyplot as plt
+
+    figure, (left, right) = plt.subplots(1, 2, figsize=(10, 4), layout="constrained")
+    steps = [h["step"] for h in history]
+    left.plot(steps, [h["loss"] for h in history])
+    left.set(xlabel="step", ylabel="training loss (dB)")
+    right.plot(steps, [h["sisdri_db"] for h in history], color="tab:green")
+    right.set(xlabel="step", ylabel="validation SI-SDR improvement (dB)")
+    for axis in (left, right):
+        axis.grid(alpha=0.3)
+    with atomic_path(path) as part:
+        figure.savefig(part, dpi=110, format="png")
+    plt.close(figure)

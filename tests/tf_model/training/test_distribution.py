@@ -17,7 +17,7 @@ from calibration_data import corpus as corpora
 from calibration_data.mixing import mixer
 from groupcomm.errors import UserError
 from groupcomm.files import REPO
-from tf_model.training import distribution, train
+from tf_model.training import batches, distribution, train
 
 pytestmark = [pytest.mark.tensorflow, pytest.mark.train]
 
@@ -36,7 +36,8 @@ import json, pathlib, sys
 import tf_model
 tf_model.load_tensorflow()
 from groupcomm.errors import UserError
-from tf_model import networks, train
+from tf_model import networks
+from tf_model.training import train
 net, recipe, folder = json.loads(sys.argv[1])
 try:
     net = networks.from_dict("streaming", net)
@@ -127,7 +128,7 @@ def test_every_mixture_is_used_by_exactly_one_worker(workers, local, tiny_corpus
     for worker in range(workers):
         seen[worker] = []
         context = tf.distribute.InputContext(workers, worker, workers * local)
-        for _ in train._dataset(corpus, spec, recipe, 2, context):
+        for _ in batches.dataset(corpus, spec, recipe, 2, context):
             pass
         assert len(seen[worker]) == local * 3
     for step in range(3):  # from step 2 on, as for a resumed run

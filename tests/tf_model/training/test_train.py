@@ -6,6 +6,7 @@ import json
 import numpy as np
 import pytest
 
+from calibration_data.mixing import mixer
 from groupcomm.errors import UserError
 from tf_model.layers.grouped_lstm import GroupedLSTM
 from tf_model.networks import streaming
@@ -67,15 +68,15 @@ def test_training_reduces_the_loss_and_stops_early(tiny_net, tiny_corpus, tmp_pa
     ("noise", "changed"),
     [
         ("recorded", {"room_probability": 0.25}),
-        ("varied", train.mixer.VARIED),
-        ("wide", train.mixer.WIDE),
+        ("varied", mixer.VARIED),
+        ("wide", mixer.WIDE),
     ],
 )
 def test_training_follows_the_recipe(noise, changed, tiny_net, tiny_corpus, tmp_path, monkeypatch):
     """The mixtures, the objective and the learning rate are those that the recipe names."""
     calls, measures, schedules = [], [], []
 
-    def batch(corpus, spec, *, seed, indices, original=train.mixer.batch):
+    def batch(corpus, spec, *, seed, indices, original=mixer.batch):
         calls.append((corpus.split, spec, seed, [int(i) for i in indices]))
         return original(corpus, spec, seed=seed, indices=indices)
 
@@ -87,7 +88,7 @@ def test_training_follows_the_recipe(noise, changed, tiny_net, tiny_corpus, tmp_
         schedules.append(schedule)
         return original(schedule, **kwargs)
 
-    monkeypatch.setattr(train.mixer, "batch", batch)
+    monkeypatch.setattr(mixer, "batch", batch)
     monkeypatch.setattr(train, "objective", objective)
     monkeypatch.setitem(train.OPTIMIZERS, "soap", soap)
     asked = {
@@ -115,10 +116,10 @@ def test_training_follows_the_recipe(noise, changed, tiny_net, tiny_corpus, tmp_
     assert [indices for split, *_, indices in calls if split != "train"] == [[0, 1]]
     for split, spec, seed, _ in calls:
         if split == "train":
-            assert spec == dataclasses.replace(train.mixer.ENHANCE, seconds=0.5, **changed)
+            assert spec == dataclasses.replace(mixer.ENHANCE, seconds=0.5, **changed)
             assert seed == 5
         else:
-            assert (split, spec, seed) == ("validation", train.mixer.ENHANCE_EVAL, 1)
+            assert (split, spec, seed) == ("validation", mixer.ENHANCE_EVAL, 1)
     assert set(measures) == {("si-sdr", 20.0, 0.5)}
     # The first of three steps warms up; the others follow half a cosine from the peak to 1 % of it.
     assert [float(schedules[0](step)) for step in range(4)] == pytest.approx(
