@@ -87,3 +87,14 @@ def test_the_distribution_contains_every_package():
     listed = set(project["tool"]["setuptools"]["packages"]) - {"groupcomm._data"}
     packages = {path.parent.relative_to(REPO) for path in sources() if path.name == "__init__.py"}
     assert listed == {".".join(package.parts) for package in packages}
+
+
+def test_no_function_is_longer_than_80_lines():
+    functions = [
+        (node.end_lineno - node.lineno + 1, node.name, str(file))
+        for file in [*sources(), *(REPO / "tools").glob("*.py"), REPO / "docs/figures.py"]
+        for node in ast.walk(ast.parse(file.read_text()))
+        if isinstance(node, ast.FunctionDef)
+    ]
+    assert len(functions) > 800
+    assert [found for found in sorted(functions, reverse=True) if found[0] > 80] == []

@@ -81,15 +81,8 @@ def bench(bundle: bundles.Bundle, board: str, *, portable: bool = False) -> dict
     limits = _limits(bundle, board)
     built = _build(bundle, board, portable=portable)
     run = _run(bundle, built)
-    hop, network = run.counted["spans"]
     model = counts.read(bundle.path / bundle.description["model"]["file"])
-    instructions = {
-        kind: {"mean": span["instructions"] / HOPS, "worst": span["worst"]}
-        for kind, span in (("hop", hop), ("network", network))
-    }
-    instructions["signal"] = {
-        key: instructions["hop"][key] - instructions["network"][key] for key in ("mean", "worst")
-    }
+    instructions = run.instructions()
     ram = {
         "state": built.written["state_bytes"],
         "activations": built.written["arena_bytes"],
@@ -117,7 +110,7 @@ def bench(bundle: bundles.Bundle, board: str, *, portable: bool = False) -> dict
         "instructions": instructions | {"network_per_mac": per_mac},
         "operators": operators,
         "kinds": _kinds(operators),
-        "functions": _readable(hop["functions"]),
+        "functions": _readable(run.counted["spans"][0]["functions"]),
         "flash_bytes": flash,
         "ram_bytes": ram | {"total": sum(ram.values())},
         "estimates": _estimates(bundle, board, worst),
@@ -158,6 +151,15 @@ class _Ran:
 
     described: dict
     counted: dict
+
+    def instructions(self) -> dict[str, dict[str, float]]:
+        """Return those of the hop, the network, and the hop without the network."""
+        hop, network = (
+            {"mean": span["instructions"] / HOPS, "worst": span["worst"]}
+            for span in self.counted["spans"]
+        )
+        signal = {key: hop[key] - network[key] for key in hop}
+        return {"hop": hop, "network": network, "signal": signal}
 
 
 def _build(bundle: bundles.Bundle, board: str, *, portable: bool) -> _Built:
