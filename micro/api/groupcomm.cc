@@ -23,8 +23,8 @@ constexpr size_t kState = GROUPCOMM_ALIGN(sizeof(groupcomm_state));
 static_assert(kState + kStreamObjectBytes <= GROUPCOMM_OBJECT_BYTES, "enlarge it");
 
 // A null engine stands for the network as C.
-Status Create(const gc_model& model, Engine* engine, void* memory, size_t bytes,
-              groupcomm_state** state) {
+[[gnu::cold]] Status Create(const gc_model& model, Engine* engine, void* memory, size_t bytes,
+                            groupcomm_state** state) {
   *state = nullptr;
   if (engine == nullptr && model.run == nullptr) return GROUPCOMM_BAD_MODEL;
   const size_t used = BytesOnEngine(model), network = engine == nullptr ? model.memory_bytes : 0;

@@ -95,7 +95,8 @@ class Stream {
   Stream(const SignalPath& path, Engine* engine)
       : path_(path), engine_(engine), thresholds_(path.feature_thresholds) {}
 
-  void Place(Layout* layout) {
+  // Functions that run once are cold: the compiler makes them small.
+  [[gnu::cold]] void Place(Layout* layout) {
     const size_t window = path_.window, values = StreamValues(path_), sources = path_.sources;
     history_ = layout->Take<int16_t>(window);
     frame_ = layout->Take<float>(window);
@@ -109,7 +110,7 @@ class Stream {
     masks_ = layout->Take<int8_t>(sources * values);
   }
 
-  Status Init() {
+  [[gnu::cold]] Status Init() {
     if (InitFft(&fft_, path_.window) != ARM_MATH_SUCCESS) return GROUPCOMM_BAD_CONFIG;
     // A power of two, so multiplying by it is as exact as a division, and much faster on a board.
     one_overlap_ = 2.0f * path_.hop / path_.window;
@@ -308,7 +309,7 @@ class Stream {
 
 static_assert(sizeof(Stream) <= kStreamObjectBytes, "enlarge it");
 
-size_t StreamBytes(const SignalPath& path) {
+[[gnu::cold]] size_t StreamBytes(const SignalPath& path) {
   if (!Valid(path)) return 0;
   Stream stream(path, nullptr);
   Stream::Layout layout(nullptr);
@@ -317,8 +318,8 @@ size_t StreamBytes(const SignalPath& path) {
   return layout.used;
 }
 
-Status StreamCreate(const SignalPath& path, Engine* engine, void* memory, size_t bytes,
-                    Stream** stream) {
+[[gnu::cold]] Status StreamCreate(const SignalPath& path, Engine* engine, void* memory,
+                                  size_t bytes, Stream** stream) {
   *stream = nullptr;
   const size_t needed = StreamBytes(path);
   if (needed == 0) return GROUPCOMM_BAD_CONFIG;
