@@ -194,8 +194,8 @@ def fit(
         str | None,
         typer.Option(
             "--board",
-            help="nano33ble, nrf52840dk, nrf5340dk, nrf5340_audio_dk, cortex-m4, cortex-m33 or "
-            "cortex-m55.",
+            help="Name of a board, e.g. nano33ble or nrf5340dk, or of a core at 100 MHz, e.g. "
+            "cortex-m4. Without this option, a table of all boards.",
             autocompletion=complete_board,
         ),
     ] = None,
@@ -214,7 +214,7 @@ def fit(
         typer.Option("--ram", metavar="KB", min=1, help="Its RAM, in units of 1024 bytes."),
     ] = None,
     core: Annotated[
-        Literal["cortex-m4", "cortex-m33", "cortex-m55", "m4", "m33", "m55"],
+        Literal["cortex-m4", "cortex-m7", "cortex-m33", "cortex-m55", "m4", "m7", "m33", "m55"],
         typer.Option("--core", help="Its core."),
     ] = "cortex-m4",
     cycles: Annotated[
@@ -231,11 +231,12 @@ def fit(
     """Estimate whether a bundle fits a board and runs there in real time.
 
     Name a --board, or give --clock, --flash and --ram of a chip. The exit code is 1 when it does
-    not fit.
+    not fit. With neither, it lists all boards.
     """
     from convert import bundle
     from convert.measure import boards
     from convert.measure.fit import fit as estimate
+    from convert.measure.fit import fit_all
 
     chip = {"--clock": clock, "--flash": flash, "--ram": ram}
     given = [option for option, value in chip.items() if value is not None]
@@ -243,6 +244,13 @@ def fit(
         raise UserError(
             f"--board {board} with {given[0]}: a board has its own; leave one of the two out"
         )
+    if board is None and not given:
+        opened = bundle.load(name)
+        with err.status(f"build and run the firmware of {opened.name}"):
+            every = fit_all(opened, cycles_per_instruction=cycles)
+        result = {"bundle": opened.name, "boards": every}
+        report(result, as_json, lambda: tables.show_all_boards(result))
+        return
     if board is None:
         missing = [option for option, value in chip.items() if value is None]
         if missing:

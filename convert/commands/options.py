@@ -9,7 +9,7 @@ from tf_model.commands import complete_checkpoint, complete_corpus
 RangesMethod = Literal[
     "min-max", "percentile", "error"
 ]  # convert.quantization.calibration.Method, which needs NumPy
-Core = Literal["cortex-m4", "cortex-m33", "cortex-m55"]
+Core = Literal["cortex-m4", "cortex-m7", "cortex-m33", "cortex-m55"]
 
 
 def complete_bundle(incomplete: str) -> list[str]:

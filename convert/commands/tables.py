@@ -340,6 +340,23 @@ def _operator_cost(o: dict) -> tuple[str, str, str]:
     return f"{o['macs']:,}", count(o["instructions"]), f"{o['per_mac']:.2f}"
 
 
+def show_all_boards(found: dict) -> None:
+    """Print the result of `groupcomm fit` without a board."""
+    table = new_table("board", "flash", "RAM", "load", "", title=f"{found['bundle']} on all boards")
+    for one in found["boards"]:
+        flash, ram = (one["checks"][key]["used"] for key in ("flash_bytes", "ram_bytes"))
+        table.add_row(
+            one["board"],
+            f"{flash / 1000:.0f} KB",
+            f"{ram / 1000:.1f} KB",
+            f"{100 * one['load']:.0f} %",
+            "fits" if one["ok"] else "does not fit",
+            style=verdict(one["ok"]),
+        )
+    out.print(table)
+    line("The load is an estimate: instructions are counted, cycles per instruction are assumed.")
+
+
 def show_fit(found: dict) -> None:
     """Print the result of `groupcomm fit`."""
     table = new_table(

@@ -24,7 +24,7 @@ from convert.tflite import counts, runtimes
 from groupcomm.errors import UserError
 from groupcomm.files import REPO, atomic_path
 
-BOARDS = ("cortex-m4", "cortex-m33", "cortex-m55")
+BOARDS = ("cortex-m4", "cortex-m7", "cortex-m33", "cortex-m55")
 BUDGET = ("instructions", "flash_bytes", "ram_bytes")  # instructions are those of the worst hop
 HOPS = 200
 COUNTED_HOPS = 20  # on the host, where valgrind slows execution down 50 times

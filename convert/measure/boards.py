@@ -73,7 +73,7 @@ def custom(core: str, clock_mhz: float, flash_kb: float, ram_kb: float) -> Board
 
     Parameters
     ----------
-    core : {"cortex-m4", "cortex-m33", "cortex-m55"}
+    core : {"cortex-m4", "cortex-m7", "cortex-m33", "cortex-m55"}
     clock_mhz : float
     flash_kb, ram_kb : float
         In units of 1024 bytes.

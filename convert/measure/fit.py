@@ -42,6 +42,44 @@ def fit(
     else:
         name, board = target, boards.find(target)
     found = bench.bench(bundle, board.core)
+    return _judge(bundle, name, board, found, cycles_per_instruction)
+
+
+def fit_all(bundle: bundles.Bundle, *, cycles_per_instruction: float | None = None) -> list[dict]:
+    """Check a bundle on all boards with a name of their own.
+
+    Parameters
+    ----------
+    bundle : Bundle
+    cycles_per_instruction : float or None
+        As for `fit`.
+
+    Returns
+    -------
+    list of dict
+        The result of `fit` for each board.
+
+    Raises
+    ------
+    UserError
+        As `bench.bench`.
+    """
+    found = {core: bench.bench(bundle, core) for core in bench.BOARDS}
+    return [
+        _judge(bundle, name, board, found[board.core], cycles_per_instruction)
+        for name, board in boards.boards().items()
+        if name not in bench.BOARDS
+    ]
+
+
+def _judge(
+    bundle: bundles.Bundle,
+    name: str,
+    board: boards.Board,
+    found: dict,
+    cycles_per_instruction: float | None,
+) -> dict:
+    """Compare what a bundle needs, as `bench.bench` found, with what a board has."""
     cycles = cycles_per_instruction or board.cycles_per_instruction
     signal = bundle.signal
     instructions = found["instructions"]["hop"]["worst"]

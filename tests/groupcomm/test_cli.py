@@ -402,6 +402,19 @@ TABLES = {
             "most_cycles_per_instruction": 1.4,
         }
     ),
+    "all boards": lambda: tables.show_all_boards(
+        {
+            "bundle": "enhance-nano",
+            "boards": [
+                {
+                    "board": "nrf5340_audio_dk",
+                    "checks": {key: CHECK for key in ("flash_bytes", "ram_bytes")},
+                    "load": 12.34,
+                    "ok": False,
+                }
+            ],
+        }
+    ),
     "inspection": lambda: tables.show_inspection(
         {
             "operators": [OPERATOR],

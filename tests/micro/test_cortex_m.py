@@ -14,7 +14,7 @@ from groupcomm.files import REPO
 
 pytestmark = [pytest.mark.bazel, pytest.mark.board]
 
-BOARDS = ["cortex_m4", "cortex_m33", "cortex_m55"]
+BOARDS = ["cortex_m4", "cortex_m7", "cortex_m33", "cortex_m55"]
 # The names of their symbols in a linked program.
 FORBIDDEN = {
     "heap": r"_*(m|c|re)alloc(_r)?|_*free(_r)?|_*sbrk(_r)?|operator (new|delete).*",

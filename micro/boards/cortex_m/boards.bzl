@@ -1,10 +1,15 @@
-"""The three cores, each on a board that QEMU emulates."""
+"""The four cores, each on a board that QEMU emulates."""
 
 # The key is Bazel's --cpu, the suffix of every target, and the name of the linker script.
 BOARDS = {
     "cortex_m4": struct(
         machine = "mps2-an386",
         flags = ["-mcpu=cortex-m4", "-mfpu=fpv4-sp-d16"],
+    ),
+    # The DSP extension, as the M4; floats in single precision, as on all cores.
+    "cortex_m7": struct(
+        machine = "mps2-an500",
+        flags = ["-mcpu=cortex-m7", "-mfpu=fpv5-sp-d16"],
     ),
     "cortex_m33": struct(
         machine = "mps2-an505",

@@ -62,6 +62,30 @@ def test_a_board_has_its_own_cycles_per_instruction(counted):
         assert found["checks"]["cycles"]["used"] == round(341_333 * cycles)
 
 
+def test_all_boards_are_judged_by_the_counts_of_their_cores(monkeypatch):
+    instructions = dict(zip(bench.BOARDS, (400_000, 390_000, 401_000, 100_000), strict=True))
+    monkeypatch.setattr(
+        bench,
+        "bench",
+        lambda bundle, core: {
+            "instructions": {"hop": {"worst": instructions[core]}},
+            "flash_bytes": {"all": 60_000},
+            "ram_bytes": {"stack": 1_000, "total": 10_000},
+        },
+    )
+    found = {one["board"]: one for one in fit.fit_all(bundle.load("enhance-nano"))}
+    known = boards.boards()
+    assert set(found) == set(known) - set(bench.BOARDS) and len(found) >= 15
+    assert {known[name].core for name in found} == set(bench.BOARDS)
+    for name, one in found.items():
+        assert one["instructions"] == instructions[known[name].core]
+        assert one["load"] == pytest.approx(
+            one["instructions"] * known[name].cycles_per_instruction / known[name].clock_hz / 8e-3,
+            abs=1e-5,
+        )
+    assert not found["nano33ble"]["ok"] and found["teensy41"]["ok"]
+
+
 def test_unknown_board_is_reported():
     with pytest.raises(UserError, match="board 'nano' is not known; did you mean nano33ble"):
         fit.fit(bundle.load("enhance-nano"), "nano")
