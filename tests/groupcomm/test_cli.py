@@ -104,7 +104,6 @@ def test_version():
             ["fit", "enhance", "--board", "nano33bel"],
             "board 'nano33bel' is not known; did you mean nano33ble?",
         ),
-        (["fit", "enhance"], "needs --board, or --clock, --flash and --ram"),
         (["fit", "enhance", "--board", "nano33ble", "--ram", "64"], "leave one of the two out"),
         (["fit", "enhance", "--clock", "64", "--flash", "512"], "missing: --ram"),
         (["convert", "enhance", "--float", "--name", "mine"], "--name mine: is for a bundle"),
