@@ -20,10 +20,16 @@ _HEADERS = (
     "micro/engine/engine.h",
     "micro/engine/static_engine.h",
     "micro/include/groupcomm.h",
+    "micro/parity/frame.h",
+    "micro/parity/live.h",
     "micro/parity/server.h",
     "micro/stream/stream.h",
 )
-_SOURCES = ("micro/api/groupcomm.cc", "micro/boards/package/package.cc", "micro/parity/server.cc")
+_SOURCES = (
+    "micro/api/groupcomm.cc",
+    "micro/boards/package/package.cc",
+    *(f"micro/parity/{name}.cc" for name in ("frame", "live", "server")),
+)
 _TFLM_HEADERS = (
     "micro/contract/lstm_inputs.h",
     "micro/contract/operators.h",

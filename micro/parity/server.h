@@ -3,13 +3,9 @@
 // network or of the whole separator, and the cycles that it took. No heap, no clock, no operating
 // system.
 //
-// A frame is COBS (Cheshire and Baker, "Consistent Overhead Byte Stuffing", 1999) and ends with a
-// byte 0. After a loss of bytes, the next frame begins after the next 0. Content, little-endian:
-//   uint8 kind, uint8 version, uint16 number, payload,
-//   uint32 CRC-32 (IEEE 802.3, as in zlib) of all bytes before.
-// A damaged frame is dropped without an answer. The host repeats the request with the same number,
-// and gets the same answer without a second run: the state of the network advances exactly once per
-// number. A board that was reset has no session, and answers so.
+// The frames are those of frame.h. A damaged frame is dropped without an answer. The host repeats
+// the request with the same number, and gets the same answer without a second run: the state of the
+// network advances exactly once per number. A board that was reset has no session, and answers so.
 //
 //   kind    payload of the request  payload of the answer, whose kind has bit 7 set
 //   kHello  uint32 session, not 0   uint32 model_crc32, uint32 clock in Hz,
@@ -25,25 +21,15 @@
 
 #include "micro/contract/static_model.h"
 #include "micro/include/groupcomm.h"
+#include "micro/parity/frame.h"
 
 namespace groupcomm {
-
-// What a board provides: a way to send bytes to the host, and a cycle counter.
-class ParityPort {
- public:
-  virtual void Write(const uint8_t* bytes /* (count) */, size_t count) = 0;
-  virtual uint32_t Cycles() = 0;  // runs freely and wraps; always 0 on a board without a counter
-
- protected:
-  ~ParityPort() = default;
-};
 
 class ParityServer {
  public:
   enum Kind : uint8_t { kHello = 'H', kReset = 'Z', kRun = 'N', kSound = 'P', kError = 'E' };
   enum Reason : uint8_t { kNoSession = 1, kNumber, kLength, kUnknown, kFailed };
-  static constexpr uint8_t kVersion = 1, kAnswer = 0x80;
-  static constexpr size_t kHead = 4, kCrc = 4;
+  static constexpr uint8_t kAnswer = 0x80;
 
   // Bytes of memory for one encoded frame in, and one decoded frame out; both sizes are multiples
   // of 4.
@@ -66,7 +52,9 @@ class ParityServer {
 
  private:
   static constexpr size_t Larger(size_t a, size_t b) { return a > b ? a : b; }
-  static constexpr size_t Frame(size_t payload) { return kHead + Larger(payload, 20) + kCrc; }
+  static constexpr size_t Frame(size_t payload) {
+    return kFrameHead + Larger(payload, 20) + kFrameCrc;
+  }
   static constexpr size_t Align4(size_t n) { return (n + 3) / 4 * 4; }
   static constexpr size_t Encoded(size_t frame) { return frame + frame / 254 + 1; }
   static constexpr size_t In(int inputs, int hop) {

@@ -23,5 +23,7 @@ struct SerialStandIn {
 };
 extern SerialStandIn Serial;
 
+void delay(unsigned long milliseconds);
+
 void setup();
 void loop();

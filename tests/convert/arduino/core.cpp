@@ -32,12 +32,32 @@ void SerialStandIn::print(uint32_t) {}
 void SerialStandIn::print(float) {}
 void SerialStandIn::println(const char*) {}
 void SerialStandIn::println(uint32_t) {}
+void delay(unsigned long) {}
+
+// A microphone that gives noise, 128 samples at a time: x = x * 1664525 + 1013904223, its bits 20 to
+// 31, from 1. It waits until the sketch has read what it has.
+static void (*on_data)() = nullptr;
+static uint32_t noise = 1;
+static int waiting = 0;
 int PdmStandIn::begin(int, int) { return 1; }
-int PdmStandIn::available() { return 0; }
-int PdmStandIn::read(void*, int) { return 0; }
-void PdmStandIn::onReceive(void (*)()) {}
+int PdmStandIn::available() { return 2 * waiting; }
+int PdmStandIn::read(void* buffer, int bytes) {
+  const int count = bytes / 2 < waiting ? bytes / 2 : waiting;
+  for (int i = 0; i < count; ++i)
+    static_cast<int16_t*>(buffer)[i] =
+        static_cast<int16_t>((noise = noise * 1664525u + 1013904223u) >> 20);
+  waiting -= count;
+  return 2 * count;
+}
+void PdmStandIn::onReceive(void (*function)()) { on_data = function; }
 
 int main() {
   setup();
-  while (true) loop();
+  while (true) {
+    if (on_data != nullptr) {
+      waiting = 128;
+      on_data();
+    }
+    loop();
+  }
 }
