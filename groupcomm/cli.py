@@ -56,6 +56,7 @@ GROUPS = {
             "Compare all runtimes, or a board, byte by byte.",
         ),
         ("drift", "convert.commands.prove:drift", "Compare int8 with float32 in a long stream."),
+        ("listen", "convert.commands.prove:listen", "Record a board's sound before and after."),
     ),
     "Measure": (
         (

@@ -1,12 +1,14 @@
 """The commands that compare runtimes with each other."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from convert.commands import tables
 from convert.commands.options import BundleName, CheckpointOption, CorpusOption, Json, Split
-from groupcomm.console import report
+from groupcomm.console import err, report
+from groupcomm.errors import UserError
 
 
 def parity(
@@ -33,10 +35,10 @@ def parity(
     """
     if port is not None:
         from convert import bundle
-        from convert.verify import serial_parity
+        from convert.verify import serial_link, serial_parity
 
         opened = bundle.load(name)
-        with serial_parity.open_port(port, baud) as connection:
+        with serial_link.open_port(port, baud) as connection:
             result = serial_parity.parity(opened, connection, hops=hops)
         show = tables.show_board_parity
     else:
@@ -52,6 +54,54 @@ def parity(
     )
     if not result["ok"]:
         raise typer.Exit(1)
+
+
+def listen(
+    folder: Annotated[Path, typer.Option("--out", help="Folder of before.wav and after.wav.")],
+    port: Annotated[
+        str, typer.Option("--port", help="Serial port of the board: /dev/ttyACM0, COM3.")
+    ],
+    seconds: Annotated[
+        float | None,
+        typer.Option("--seconds", min=0.01, help="Length; by default until Ctrl-C."),
+    ] = None,
+    bypass: Annotated[
+        bool, typer.Option("--bypass", help="Let the board output its input, delayed.")
+    ] = False,
+    attenuation_limit: Annotated[
+        int | None,
+        typer.Option(
+            "--attenuation-limit",
+            min=0,
+            max=27,
+            help="Limit by how many dB the board attenuates: a multiple of 3.",
+        ),
+    ] = None,
+    baud: Annotated[int, typer.Option(min=1, help="Bit/s of a UART; USB ignores it.")] = 115200,
+    as_json: Json = False,
+) -> None:
+    """Record the sound before and after the network of a board, and show levels and lost hops.
+
+    The board runs the example EnhanceMicrophone. Ctrl-C ends the recording and keeps it.
+    """
+    from convert.verify import listen as recording
+    from convert.verify import serial_link
+
+    if attenuation_limit is not None and attenuation_limit % 3:
+        raise UserError(f"--attenuation-limit {attenuation_limit}: not a multiple of 3 dB")
+    limit = b"x" if attenuation_limit is None else b"%d" % (attenuation_limit // 3)
+    with serial_link.open_port(port, baud) as connection, err.status("wait for sound") as status:
+        serial_link.Link(connection).send(limit + (b"b" if bypass else b"a"))
+        result = recording.listen(
+            connection,
+            folder,
+            seconds=seconds,
+            report=lambda p: status.update(
+                f"{p.hops} hops: before {p.before_db:.0f} dBFS, after {p.after_db:.0f} dBFS, "
+                f"{p.lost} lost by the board, {p.damaged} frames damaged"
+            ),
+        )
+    report(result, as_json, lambda: tables.show_recording(result))
 
 
 def drift(

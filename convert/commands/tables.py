@@ -340,6 +340,17 @@ def _operator_cost(o: dict) -> tuple[str, str, str]:
     return f"{o['macs']:,}", count(o["instructions"]), f"{o['per_mac']:.2f}"
 
 
+def show_recording(found: dict) -> None:
+    """Print the result of `groupcomm listen`."""
+    for file in found["files"]:
+        line(file)
+    missing = found["hops"] - found["received"]
+    line(
+        f"{found['seconds']:.2f} s, {found['hops']} hops; {missing} missing (silence stands for "
+        f"them), {found['lost']} of these lost by the board; {found['damaged']} frames damaged"
+    )
+
+
 def show_all_boards(found: dict) -> None:
     """Print the result of `groupcomm fit` without a board."""
     table = new_table("board", "flash", "RAM", "load", "", title=f"{found['bundle']} on all boards")

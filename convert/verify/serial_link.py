@@ -172,7 +172,7 @@ class Link:
             As `ask`. Also a `UserError` when the response has a wrong length.
         """
         session = struct.pack("<I", 1 + secrets.randbelow(2**32 - 1))
-        self._send(b"\0")  # ends any partial frame
+        self.send(b"\0")  # ends any partial frame
         keys = ("model_crc32", "clock_hz", "inputs", "outputs", "window", "hop", "sources")
         payload = self.ask(HELLO, session)
         if len(payload) != _HELLO.size:
@@ -207,7 +207,7 @@ class Link:
         for attempt in range(self.tries):
             self.faults.repeated += attempt > 0
             # The leading 0 separates this frame from noise on the line.
-            self._send(b"\0" + frame)
+            self.send(b"\0" + frame)
             response = self._answer(kind)
             if response is not None:
                 return response
@@ -221,7 +221,7 @@ class Link:
     def _answer(self, kind: int) -> bytes | None:
         end = time.monotonic() + self.timeout
         while (left := end - time.monotonic()) > 0:
-            encoded = self._frame(left)
+            encoded = self.frame(left)
             if not encoded:
                 continue
             found = decode(encoded)
@@ -244,8 +244,24 @@ class Link:
                 )
         return None
 
-    def _frame(self, seconds: float) -> bytes:
-        """Return the bytes up to the next 0; empty after a timeout."""
+    def frame(self, seconds: float) -> bytes:
+        """Read the bytes of a frame up to its 0.
+
+        Parameters
+        ----------
+        seconds : float
+            Time to wait.
+
+        Returns
+        -------
+        bytes
+            Empty after a timeout.
+
+        Raises
+        ------
+        UserError
+            When the port disappears.
+        """
         end = time.monotonic() + seconds
         while True:
             frame, zero, rest = self._waiting.partition(b"\0")
@@ -259,7 +275,8 @@ class Link:
                 self.port.timeout = left
                 self._waiting += self.port.read(max(1, self.port.in_waiting))
 
-    def _send(self, data: bytes) -> None:
+    def send(self, data: bytes) -> None:
+        """Write bytes to the port; a `UserError` when it disappears."""
         with self._connected():
             self.port.write(data)
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from convert import bundle
 from convert.run import host_tools
-from convert.verify import serial_parity
+from convert.verify import serial_link, serial_parity
 
 HOPS = 40
 
@@ -104,7 +104,7 @@ def emulator(machine, elf, device="stdio"):
 
 
 def prove(line, name="enhance-nano", **options):
-    with serial_parity.open_port(line.name, 115200) as port:
+    with serial_link.open_port(line.name, 115200) as port:
         return serial_parity.parity(
             bundle.load(name), port, **{"hops": HOPS, "timeout": 0.4} | options
         )

@@ -4,13 +4,17 @@ import json
 import re
 import shutil
 import subprocess
+import wave
 import zipfile
 
+import numpy as np
 import pytest
 
 from convert import bundle
 from convert.codegen import arduino
 from convert.measure import bench
+from convert.run import host_tools
+from convert.verify import listen, serial_link
 from groupcomm.files import REPO
 from tests.helpers.cli import groupcomm, ok
 from tests.helpers.serial_line import Line, emulator, equal, prove
@@ -193,19 +197,48 @@ def test_every_example_compiles_and_links(library, tmp_path):
         "-nostartfiles",
         *(f"-T{CORTEX_M / script}" for script in ("cortex_m4.ld", "sections.ld")),
     ]
-    firmware = tmp_path / "firmware.elf"
-    run(
-        "arm-none-eabi-g++",
-        *LINK,
-        *scripts,
-        tmp_path / "EnhanceSerial.o",
-        *objects,
-        "-lm",
-        "-o",
-        firmware,
-    )
-    with Line(emulator("mps2-an386", firmware)) as line:
+    firmware = {}
+    for example in ("EnhanceSerial", "EnhanceMicrophone"):
+        firmware[example] = tmp_path / f"{example}.firmware.elf"
+        sketch = tmp_path / f"{example}.o"
+        run("arm-none-eabi-g++", *LINK, *scripts, sketch, *objects, "-lm", "-o", firmware[example])
+    with Line(emulator("mps2-an386", firmware["EnhanceSerial"])) as line:
         assert equal(prove(line, name, timeout=20))
+    recording_equals_this_machine(firmware["EnhanceMicrophone"], name, tmp_path / "perfect")
+    faults = {"drop": 5e-5, "flip": 5e-5}
+    found = recording_equals_this_machine(
+        firmware["EnhanceMicrophone"], name, tmp_path / "faults", **faults
+    )
+    assert found["damaged"] > 0
+
+
+def recording_equals_this_machine(firmware, name, folder, **faults) -> dict:
+    """Record the microphone of the emulated board; every hop that arrives is right."""
+    with (
+        Line(emulator("mps2-an386", firmware), **faults) as line,
+        serial_link.open_port(line.name, 115200) as port,
+    ):
+        found = listen.listen(port, folder, seconds=0.8, silence=20)
+    opened = bundle.load(name)
+    hop, latency = opened.signal.hop, opened.signal.window - opened.signal.hop
+    first, count = found["first_hop"], found["hops"]
+    pcm, noise = np.zeros((first + count) * hop, np.int16), 1
+    for i in range(len(pcm)):
+        noise = (noise * 1664525 + 1013904223) % 2**32
+        pcm[i] = noise >> 20
+    # This machine's stream drops the output before its first sample.
+    after = host_tools.separate_pcm(opened, np.pad(pcm, (0, latency)))[2]
+    late = np.pad(after, ((0, 0), (latency, 0)))[:, : len(pcm)]
+    with wave.open(str(folder / "before.wav")) as file:
+        before = np.frombuffer(file.readframes(-1), "<i2").reshape(count, hop)
+    with wave.open(str(folder / "after.wav")) as file:
+        heard = np.frombuffer(file.readframes(-1), "<i2").reshape(count, hop, -1)
+    right = pcm.reshape(-1, hop)[first:], late.T.reshape(-1, hop, len(late))[first:]
+    missing = ~before.any(1)
+    assert missing.sum() == count - found["received"] < count / 4
+    assert np.array_equal(before[~missing], right[0][~missing])
+    assert np.array_equal(heard[~missing], right[1][~missing]) and not heard[missing].any()
+    return found
 
 
 def run(*command) -> str:

@@ -6,7 +6,7 @@ import time
 import pytest
 import serial
 
-from convert.verify import serial_parity
+from convert.verify import serial_link
 from groupcomm.errors import UserError
 from tests.helpers.cli import groupcomm, refused
 
@@ -26,20 +26,18 @@ from tests.helpers.cli import groupcomm, refused
     ],
 )
 def test_frames_round_trip(frame):
-    stuffed = serial_parity.cobs_encode(frame)
+    stuffed = serial_link.cobs_encode(frame)
     assert 0 not in stuffed and len(stuffed) <= len(frame) + len(frame) // 254 + 1
-    assert serial_parity.cobs_decode(stuffed) == frame
-    whole = serial_parity.encode(serial_parity.RUN, 65535, frame)
-    assert whole.count(0) == 1 and serial_parity.decode(whole[:-1]) == (
-        serial_parity.RUN,
+    assert serial_link.cobs_decode(stuffed) == frame
+    whole = serial_link.encode(serial_link.RUN, 65535, frame)
+    assert whole.count(0) == 1 and serial_link.decode(whole[:-1]) == (
+        serial_link.RUN,
         65535,
         frame,
     )
     for at in range(0, len(whole) - 1, 7):
-        assert serial_parity.decode(whole[:at] + whole[at + 1 : -1]) is None
-        assert (
-            serial_parity.decode(whole[:at] + bytes([whole[at] ^ 4]) + whole[at + 1 : -1]) is None
-        )
+        assert serial_link.decode(whole[:at] + whole[at + 1 : -1]) is None
+        assert serial_link.decode(whole[:at] + bytes([whole[at] ^ 4]) + whole[at + 1 : -1]) is None
 
 
 def test_missing_port_is_reported():
@@ -52,11 +50,11 @@ def test_missing_port_is_reported():
 def test_silent_port_is_reported():
     master, slave = os.openpty()
     with (
-        serial_parity.open_port(os.ttyname(slave), 115200) as port,
+        serial_link.open_port(os.ttyname(slave), 115200) as port,
         pytest.raises(UserError, match="no response to 2 requests in 0.1 s"),
     ):
         start = time.monotonic()
-        serial_parity.Link(port, timeout=0.05, tries=2).hello()
+        serial_link.Link(port, timeout=0.05, tries=2).hello()
     assert time.monotonic() - start < 1 and isinstance(port, serial.Serial)
     os.close(master)
     os.close(slave)

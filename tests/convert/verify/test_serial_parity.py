@@ -7,7 +7,7 @@ import pytest
 
 from convert import bundle
 from convert.run import host_tools
-from convert.verify import serial_parity
+from convert.verify import serial_link, serial_parity
 from groupcomm.errors import UserError
 from tests.helpers.cli import groupcomm
 from tests.helpers.serial_line import HOPS, Line, equal, prove
@@ -135,25 +135,25 @@ def test_requests_run_once_and_in_order():
     features, masks = opened.golden()
     with (
         Line("enhance_nano_serial_cortex_m4") as line,
-        serial_parity.open_port(line.name, 115200) as port,
+        serial_link.open_port(line.name, 115200) as port,
     ):
-        link = serial_parity.Link(port, timeout=5)
-        with pytest.raises(serial_parity.WasReset):
-            link.ask(serial_parity.RESET)
+        link = serial_link.Link(port, timeout=5)
+        with pytest.raises(serial_link.WasReset):
+            link.ask(serial_link.RESET)
         link.hello()
-        link.ask(serial_parity.RESET)
+        link.ask(serial_link.RESET)
         for hop in range(3):
-            first = link.ask(serial_parity.RUN, features[hop].tobytes())
+            first = link.ask(serial_link.RUN, features[hop].tobytes())
             link._number -= 1
-            assert link.ask(serial_parity.RUN, features[hop].tobytes()) == first
+            assert link.ask(serial_link.RUN, features[hop].tobytes()) == first
             assert first[4:] == masks[hop].tobytes()
         with pytest.raises(
             UserError, match="the board rejects a request: a length that does not match its network"
         ):
-            link.ask(serial_parity.RUN, b"123")
+            link.ask(serial_link.RUN, b"123")
         link._number += 5
-        with pytest.raises(serial_parity.WasReset):
-            link.ask(serial_parity.RUN, features[3].tobytes())
+        with pytest.raises(serial_link.WasReset):
+            link.ask(serial_link.RUN, features[3].tobytes())
 
 
 def test_command():
