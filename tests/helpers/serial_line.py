@@ -1,5 +1,6 @@
 """An emulated board at the far end of a serial line with faults."""
 
+import contextlib
 import os
 import select
 import subprocess
@@ -45,6 +46,7 @@ class Line:
 
     def __enter__(self):
         self.master, self.slave = os.openpty()
+        os.set_blocking(self.master, False)
         self.name = os.ttyname(self.slave)
         self._start()
         self.ended = False
@@ -73,6 +75,13 @@ class Line:
         self.lost += int((~keep).sum())
         return values[keep].tobytes()
 
+    def _forward(self, data: bytes):
+        """Write to the port; give up when the test has ended and nobody reads."""
+        while data and not self.ended:
+            if select.select([], [self.master], [], 0.05)[1]:
+                with contextlib.suppress(BlockingIOError):
+                    data = data[os.write(self.master, data) :]
+
     def _pump(self):
         while not self.ended:
             output = self.board.stdout.fileno()
@@ -82,7 +91,7 @@ class Line:
                     self.board.stdin.write(self._worn(data))
                     self.board.stdin.flush()
                     continue
-                os.write(self.master, self._worn(data))
+                self._forward(self._worn(data))
                 self.seen += len(data)
                 if self.unplug_after is not None and self.seen > self.unplug_after:
                     os.close(self.master)

@@ -226,7 +226,7 @@ def recording_equals_this_machine(firmware, name, folder, **faults) -> dict:
     for i in range(len(pcm)):
         noise = (noise * 1664525 + 1013904223) % 2**32
         pcm[i] = noise >> 20
-    # This machine's stream drops the output before its first sample.
+    # This machine's stream drops the output before its first sample: those hops are not compared.
     after = host_tools.separate_pcm(opened, np.pad(pcm, (0, latency)))[2]
     late = np.pad(after, ((0, 0), (latency, 0)))[:, : len(pcm)]
     with wave.open(str(folder / "before.wav")) as file:
@@ -237,7 +237,9 @@ def recording_equals_this_machine(firmware, name, folder, **faults) -> dict:
     missing = ~before.any(1)
     assert missing.sum() == count - found["received"] < count / 4
     assert np.array_equal(before[~missing], right[0][~missing])
-    assert np.array_equal(heard[~missing], right[1][~missing]) and not heard[missing].any()
+    known = ~missing & (first + np.arange(count) >= -(-latency // hop))
+    assert np.array_equal(heard[known], right[1][known]) and not heard[missing].any()
+    assert known.sum() > count / 2
     return found
 
 
