@@ -188,44 +188,50 @@ def bench(
         raise typer.Exit(1)
 
 
+Board = Annotated[
+    str | None,
+    typer.Option(
+        "--board",
+        help="Name of a board, e.g. nano33ble or nrf5340dk, or of a core at 100 MHz, e.g. "
+        "cortex-m4. Without this option, a table of all boards.",
+        autocompletion=complete_board,
+    ),
+]
+Clock = Annotated[
+    float | None,
+    typer.Option("--clock", metavar="MHZ", min=0.1, help="Clock of a chip without a name, MHz."),
+]
+Flash = Annotated[
+    float | None,
+    typer.Option("--flash", metavar="KB", min=1, help="Its flash, in units of 1024 bytes."),
+]
+Ram = Annotated[
+    float | None,
+    typer.Option("--ram", metavar="KB", min=1, help="Its RAM, in units of 1024 bytes."),
+]
+AnyCore = Annotated[
+    Literal["cortex-m4", "cortex-m7", "cortex-m33", "cortex-m55", "m4", "m7", "m33", "m55"],
+    typer.Option("--core", help="Its core."),
+]
+Cycles = Annotated[
+    float | None,
+    typer.Option(
+        "--cycles-per-instruction",
+        min=0.5,
+        max=10,
+        help="Assumption, because QEMU counts instructions; by default that of the board.",
+    ),
+]
+
+
 def fit(
     name: BundleName,
-    board: Annotated[
-        str | None,
-        typer.Option(
-            "--board",
-            help="Name of a board, e.g. nano33ble or nrf5340dk, or of a core at 100 MHz, e.g. "
-            "cortex-m4. Without this option, a table of all boards.",
-            autocompletion=complete_board,
-        ),
-    ] = None,
-    clock: Annotated[
-        float | None,
-        typer.Option(
-            "--clock", metavar="MHZ", min=0.1, help="Clock of a chip without a name, MHz."
-        ),
-    ] = None,
-    flash: Annotated[
-        float | None,
-        typer.Option("--flash", metavar="KB", min=1, help="Its flash, in units of 1024 bytes."),
-    ] = None,
-    ram: Annotated[
-        float | None,
-        typer.Option("--ram", metavar="KB", min=1, help="Its RAM, in units of 1024 bytes."),
-    ] = None,
-    core: Annotated[
-        Literal["cortex-m4", "cortex-m7", "cortex-m33", "cortex-m55", "m4", "m7", "m33", "m55"],
-        typer.Option("--core", help="Its core."),
-    ] = "cortex-m4",
-    cycles: Annotated[
-        float | None,
-        typer.Option(
-            "--cycles-per-instruction",
-            min=0.5,
-            max=10,
-            help="Assumption, because QEMU counts instructions; by default that of the board.",
-        ),
-    ] = None,
+    board: Board = None,
+    clock: Clock = None,
+    flash: Flash = None,
+    ram: Ram = None,
+    core: AnyCore = "cortex-m4",
+    cycles: Cycles = None,
     as_json: Json = False,
 ) -> None:
     """Estimate whether a bundle fits a board and runs there in real time.
