@@ -20,7 +20,7 @@ import numpy as np
 from convert import contract
 from convert.bundle import Bundle
 from convert.codegen import planner
-from convert.tflite import graph, kernel_params
+from convert.tflite import flatbuffer, graph, kernel_params
 from convert.tflite.graph import Operator, Tensor
 from groupcomm.errors import UserError
 from groupcomm.files import atomic_folder
@@ -84,7 +84,7 @@ class _Program:
         self.weight_bytes = 0
         self._definitions: list[str] = []
         self._defined: set[str] = set()  # names of arrays
-        model = graph.read(bundle.model, str(bundle.path))
+        model = flatbuffer.read(bundle.model, str(bundle.path))
         if len(model.graphs) != 1:
             raise UserError(
                 f"{bundle.path}: the model has {len(model.graphs)} graphs; "

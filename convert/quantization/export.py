@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from convert.tflite import graph
+from convert.tflite import flatbuffer, graph
 from convert.tflite.schema import schema
 from groupcomm.console import quiet
 
@@ -37,11 +37,11 @@ def _without_cell_clip(content: bytes) -> bytes:
     The converter sets it to 10. Keras' LSTM has no clip, so the results would differ for a trained
     cell that exceeds 10 on real sound. In int8 the cell saturates where its int16 range ends.
     """
-    model = graph.read(content)
+    model = flatbuffer.read(content)
     for op in model.operators:
         if isinstance(op, graph.Lstm):
             op.options.cellClip = 0.0
-    return graph.write(model)
+    return flatbuffer.write(model)
 
 
 def reset_sequence_state(content: bytes) -> bytes:
@@ -67,7 +67,7 @@ def reset_sequence_state(content: bytes) -> bytes:
     bytes
         The same object when there is nothing to change.
     """
-    model = graph.read(content)
+    model = flatbuffer.read(content)
     network = model.graph
     operators: list[graph.Operator] = []
     for op in network.operators:
@@ -77,7 +77,7 @@ def reset_sequence_state(content: bytes) -> bytes:
     if len(operators) == len(network.operators):
         return content
     network.operators = operators
-    return graph.write(model)
+    return flatbuffer.write(model)
 
 
 def _state_reset(state: graph.Tensor) -> graph.Operator:

@@ -27,7 +27,7 @@ import tensorflow as tf
 import tf_keras as keras
 
 from convert.quantization import export, quantizer
-from convert.tflite import graph
+from convert.tflite import flatbuffer, graph
 from convert.tflite.graph import Tensor
 from groupcomm.errors import UserError
 from tf_model.networks import streaming
@@ -102,7 +102,7 @@ class FakeQuantized(tf.Module):
         super().__init__(name="qat")
         self._weights, self._bits = model.weights, weights
         content, self._weight_indices = _trace(name, model, net)
-        self._graph = graph.read(content).graph
+        self._graph = flatbuffer.read(content).graph
         self._groups = quantizer.scale_groups(content)
         # By index, because tf.Module sorts the keys of its dictionaries.
         self._group_of = {i: n for n, group in enumerate(self._groups) for i in group.tensors}
@@ -488,7 +488,7 @@ def _trace(name: str, model: keras.Model, net) -> tuple[bytes, dict[int, np.ndar
     exported.set_weights(numbered)
     content = export.streaming_float(exported, net)
     indices = {}
-    for op in graph.read(content).graph.operators:
+    for op in flatbuffer.read(content).graph.operators:
         for t in op.inputs:
             # Zeros are the values that reset a state.
             if t is None or t.dtype != "float32" or t.data is None or not np.any(t.data):

@@ -16,7 +16,7 @@ import math
 import numpy as np
 
 from convert.quantization.calibration import Method, TensorStats, choose_range, merge
-from convert.tflite import graph
+from convert.tflite import flatbuffer, graph
 from convert.tflite.graph import LstmGate, LstmState, Operator, Quantization, Tensor
 from convert.tflite.schema import schema
 from groupcomm.errors import UserError
@@ -49,7 +49,7 @@ def activations(model: bytes) -> list[int]:
     list of int
         Tensor indices. Constants and shapes are not among them.
     """
-    return [t.index for t in _activations(graph.read(model).graph)]
+    return [t.index for t in _activations(flatbuffer.read(model).graph)]
 
 
 def _activations(network: graph.Graph) -> list[Tensor]:
@@ -88,7 +88,7 @@ def scale_groups(model: bytes) -> list[ScaleGroup]:
     -------
     list of ScaleGroup
     """
-    network = graph.read(model).graph
+    network = flatbuffer.read(model).graph
     leader = {t: t for t in _activations(network)}
     kinds: dict[Tensor, str] = {}
 
@@ -180,14 +180,14 @@ def quantize(model: bytes, ranges: Ranges, *, is_16x8: bool, weights: int = 8) -
     UserError
         When the model has an operator that cannot be quantized.
     """
-    return graph.write(_Quantizer(model, ranges, is_16x8=is_16x8, weights=weights).model())
+    return flatbuffer.write(_Quantizer(model, ranges, is_16x8=is_16x8, weights=weights).model())
 
 
 class _Quantizer:
     """Builds the integer graph from the float graph, tensor by tensor."""
 
     def __init__(self, model: bytes, ranges: Ranges, *, is_16x8: bool, weights: int):
-        self._source = graph.read(model).graph
+        self._source = flatbuffer.read(model).graph
         self._type = "int16" if is_16x8 else "int8"
         self._matrix_type = "int4" if weights == 4 else "int8"
         self._ranges = ranges

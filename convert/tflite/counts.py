@@ -5,7 +5,7 @@ import dataclasses
 import functools
 from pathlib import Path
 
-from convert.tflite import graph
+from convert.tflite import flatbuffer, graph
 from convert.tflite.graph import Model, Operator, Tensor
 
 # Operators without products of weights or activations that a count of multiply-accumulates has.
@@ -194,7 +194,7 @@ def read(path: Path) -> Counts:
     UserError
         When the file is missing, is not a TFLite flatbuffer, or is damaged.
     """
-    return count(graph.read_file(path))
+    return count(flatbuffer.read_file(path))
 
 
 def count(model: Model) -> Counts:

@@ -10,7 +10,7 @@ import functools
 import numpy as np
 
 from convert import contract
-from convert.tflite import fixed_point, graph, kernel_params, runtimes
+from convert.tflite import fixed_point, flatbuffer, graph, kernel_params, runtimes
 from convert.tflite.fixed_point import Scale, rescale, wrap
 from convert.tflite.graph import Tensor
 
@@ -29,7 +29,7 @@ class Simulation(runtimes.Runtime):
     """
 
     def __init__(self, model: bytes):
-        network = graph.read(model).graph
+        network = flatbuffer.read(model).graph
         self._steps = [(op, kernel_params.prepare(op)) for op in network.operators]
         self._inputs, self._output = network.inputs, network.outputs[0]
         self.width = self._inputs[0].shape[-1]

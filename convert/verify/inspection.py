@@ -5,7 +5,7 @@ import dataclasses
 from pathlib import Path
 
 from convert import bundle as bundles
-from convert.tflite import counts, graph, releases
+from convert.tflite import counts, flatbuffer, graph, releases
 from groupcomm.console import quiet
 from groupcomm.errors import UserError
 
@@ -84,7 +84,7 @@ def inspect(name_or_path: str) -> dict:
         bundle = bundles.load(name_or_path)
         file = bundle.path / bundle.description["model"]["file"]
     content = file.read_bytes()
-    model = graph.read(content, str(file))
+    model = flatbuffer.read(content, str(file))
     found = counts.count(model)
     unsupported = _unsupported(model, content)
     return {
@@ -159,7 +159,7 @@ def _unsupported(model: graph.Model, content: bytes) -> list[dict]:
     for network, op in kinds.values():
         alone = dataclasses.replace(network, operators=[op])
         one = dataclasses.replace(model, graphs=[alone], signatures=[])
-        log = _allocation_log(graph.write(one))
+        log = _allocation_log(flatbuffer.write(one))
         if "Didn't find op" in log:
             found[op.name] = None
         elif "failed to prepare" in log:

@@ -3,7 +3,7 @@
 import numpy as np
 
 from convert.quantization import export, quantizer
-from convert.tflite import graph
+from convert.tflite import flatbuffer
 from tf_model import signal as sig
 from tf_model.networks.streaming import Streaming
 from tf_model.training import checkpoint
@@ -41,7 +41,7 @@ NETS = {
 
 def run(kind, model, features):
     """Masks as real numbers, and as integers."""
-    network = graph.read(model).graph
+    network = flatbuffer.read(model).graph
     given, made = (ts[0].quantization for ts in (network.inputs, network.outputs))
     masks = kind(model)(given.quantize(features))
     return made.dequantize(masks), masks

@@ -6,7 +6,7 @@ import flatbuffers
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
-from convert.tflite import graph
+from convert.tflite import flatbuffer, graph
 
 INT8, INT16, INT32, INT64 = (
     getattr(schema.TensorType, name) for name in ("INT8", "INT16", "INT32", "INT64")
@@ -118,10 +118,10 @@ class Official:
 
 def carrying(content):
     """Return the model as the converter leaves it: the LSTMs across the groups keep their state."""
-    model = graph.read(content)
+    model = flatbuffer.read(content)
     network = model.graph
     network.operators = [op for op in network.operators if not isinstance(op, graph.Squeeze)]
-    return graph.write(model)
+    return flatbuffer.write(model)
 
 
 # Changes of the first operator of a model

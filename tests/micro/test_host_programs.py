@@ -17,7 +17,7 @@ import groupcomm
 from calibration_data import clips
 from convert import bundle
 from convert.run import host_tools
-from convert.tflite import counts, graph, runtimes
+from convert.tflite import counts, flatbuffer, runtimes
 from groupcomm.files import REPO
 from tf_model import signal as sig
 from tf_model.signal import to_pcm
@@ -152,7 +152,9 @@ def test_replay_equals_the_official_tflm_on_any_bytes_and_after_resets(random, n
 
 def test_a_model_that_only_tflms_kernels_support_is_rejected_with_a_reason(copy, tmp_path):
     model = schema.ModelT.InitFromPackedBuf((copy / "model.tflite").read_bytes(), 0)
-    names = [op.name for op in graph.read((copy / "model.tflite").read_bytes()).graph.operators]
+    names = [
+        op.name for op in flatbuffer.read((copy / "model.tflite").read_bytes()).graph.operators
+    ]
     op = model.subgraphs[0].operators[names.index("FULLY_CONNECTED")]
     weights = model.subgraphs[0].tensors[op.inputs[1]].quantization
     weights.zeroPoint = np.full(len(weights.scale), 1, np.int64)

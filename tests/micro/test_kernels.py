@@ -13,7 +13,7 @@ import pytest
 from ai_edge_litert import schema_py_generated as schema
 
 from convert import bundle
-from convert.tflite import fixed_point, graph, kernel_params
+from convert.tflite import fixed_point, flatbuffer, kernel_params
 from groupcomm.errors import UserError
 from groupcomm.files import REPO, kernel_files
 from tests.helpers.random_operators import OPERATORS, fully_connected_at_ties
@@ -39,7 +39,7 @@ UBSAN = ["-fsanitize=undefined", "-fno-sanitize-recover"]
 
 
 def prepare(model: bytes):
-    return kernel_params.prepare(graph.read(model).graph.operators[0])
+    return kernel_params.prepare(flatbuffer.read(model).graph.operators[0])
 
 
 # The kernels
@@ -101,7 +101,7 @@ class Kernel:
     def __init__(self, library, model: bytes):
         self._library = library
         self._p = p = prepare(model)
-        op = graph.read(model).graph.operators[0]
+        op = flatbuffer.read(model).graph.operators[0]
         self._function = kernel_params.function(op, p)
         self._shape, self._dtype = op.output.shape, np.dtype(op.output.dtype)
         if isinstance(p, kernel_params.Lstm):
@@ -373,7 +373,7 @@ def test_scratch_size_equals_the_macro_of_the_header(tmp_path):
 
 @pytest.mark.parametrize("name", bundle.names())
 def test_every_operator_of_a_committed_bundle_is_supported(name):
-    for op in graph.read(bundle.load(name).model).graph.operators:
+    for op in flatbuffer.read(bundle.load(name).model).graph.operators:
         kernel_params.prepare(op)
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from convert import bundle
 from convert.quantization import export, quantizer
-from convert.tflite import graph
+from convert.tflite import flatbuffer, graph
 from tf_model.training import checkpoint
 
 pytestmark = [pytest.mark.tensorflow, pytest.mark.slow]
@@ -35,6 +35,6 @@ def ranges_of(exact: graph.Graph, integers: graph.Graph) -> quantizer.Ranges:
 def test_conversion_gives_the_committed_bytes(name):
     committed = bundle.load(name)
     exact = export.to_float(checkpoint.load(name))
-    ranges = ranges_of(graph.read(exact).graph, graph.read(committed.model).graph)
+    ranges = ranges_of(flatbuffer.read(exact).graph, flatbuffer.read(committed.model).graph)
     assert set(ranges) == set(quantizer.activations(exact))
     assert quantizer.quantize(exact, ranges, is_16x8=False) == committed.model

@@ -12,7 +12,7 @@ from convert import bundle
 from convert.codegen import c_source, planner
 from convert.codegen.planner import Buffer, plan
 from convert.run import host_tools
-from convert.tflite import graph, kernel_params, runtimes
+from convert.tflite import flatbuffer, graph, kernel_params, runtimes
 from groupcomm.errors import UserError
 from groupcomm.files import REPO
 from tests.helpers.tflite_models import (
@@ -323,7 +323,7 @@ def test_scratch_size_matches_the_kernel_header(tmp_path):
         check=True,
     )
     theirs = list((ctypes.c_int * len(shapes)).in_dll(ctypes.CDLL(tmp_path / "sizes.so"), "sizes"))
-    operators = graph.read(bundle.load("enhance").model).graph.operators
+    operators = flatbuffer.read(bundle.load("enhance").model).graph.operators
     prepared = [kernel_params.prepare(op) for op in operators]
     step = next(p for p in prepared if isinstance(p, kernel_params.Lstm))
     assert [
@@ -355,7 +355,7 @@ def test_memory_plan_does_not_overlap_live_buffers(random):
 
 def test_operator_without_a_kernel_is_reported(tmp_path):
     opened = bundle.load("enhance")
-    model = graph.read(opened.model)
+    model = flatbuffer.read(opened.model)
     network = model.graph
     network.operators = [
         graph.operator("HARD_SWISH", op.inputs, op.outputs) if op.name == "LOGISTIC" else op
@@ -363,6 +363,6 @@ def test_operator_without_a_kernel_is_reported(tmp_path):
     ]
     with pytest.raises(UserError, match="HARD_SWISH has no kernel.*FULLY_CONNECTED"):
         c_source.compile_bundle(
-            dataclasses.replace(opened, model=graph.write(model)), tmp_path / "c"
+            dataclasses.replace(opened, model=flatbuffer.write(model)), tmp_path / "c"
         )
     assert not (tmp_path / "c").exists()

@@ -11,7 +11,7 @@ from ai_edge_litert import schema_py_generated as schema
 
 from convert import bundle
 from convert.quantization import export
-from convert.tflite import counts, graph, runtimes
+from convert.tflite import counts, flatbuffer, graph, runtimes
 from convert.verify import inspection
 from groupcomm.errors import UserError
 from groupcomm.files import sha256
@@ -105,7 +105,7 @@ def test_group_state_resets_every_hop(opened, kind):
         return
     # In these runtimes, setting the tensor by hand gives the same result.
     runtime = kind(carrying(opened.model))
-    operators = graph.read(carrying(opened.model)).graph.operators
+    operators = flatbuffer.read(carrying(opened.model)).graph.operators
     group_lstms = [op for op in operators if isinstance(op, graph.Lstm) and op.steps > 1]
     by_hand = []
     for frame in features:
@@ -132,11 +132,11 @@ def test_bundle_with_persistent_group_state_is_rejected(opened, tmp_path):
 
 
 def test_inspect_reports_how_group_state_is_handled(opened):
-    carries, streams = inspection._state_notes(graph.read(carrying(opened.model)))
+    carries, streams = inspection._state_notes(flatbuffer.read(carrying(opened.model)))
     assert carries == f"4 LSTMs {inspection.CARRIES_OVER_SEQUENCES}" and streams.startswith(
         "state of 2 LSTMs"
     )
-    assert inspection._state_notes(graph.read(opened.model)) == [
+    assert inspection._state_notes(flatbuffer.read(opened.model)) == [
         f"4 LSTMs {inspection.SET_BY_OPERATORS}",
         streams,
     ]

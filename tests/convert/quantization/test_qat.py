@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from convert import bundle
 from convert.quantization import export, ptq, qat, quantizer
-from convert.tflite import graph, runtimes
+from convert.tflite import flatbuffer, graph, runtimes
 from groupcomm.errors import UserError
 from tests.helpers.cli import groupcomm, ok
 from tests.helpers.streaming_models import NETS, run, snr
@@ -39,7 +39,7 @@ def network(request, tmp_path_factory):
 
 def input_index(trained) -> int:
     """Return the index of the tensor of the features."""
-    return graph.read(export.to_float(trained)).graph.inputs[0].index
+    return flatbuffer.read(export.to_float(trained)).graph.inputs[0].index
 
 
 @pytest.mark.parametrize("weights", [8, 4])
@@ -135,8 +135,10 @@ def test_four_bit_weights(network, tmp_path):
     checkpoint.save(tmp_path / "net", trained.name, trained.net, fake.metadata(), trained.model())
     written = bundle.write(checkpoint.load(str(tmp_path / "net")), tmp_path / "bundle")
     assert written.description["quantization"]["weights"] == 4
-    four = graph.read(written.model).graph
-    eight = graph.read(bundle.write(trained, tmp_path / "eight", method="percentile").model).graph
+    four = flatbuffer.read(written.model).graph
+    eight = flatbuffer.read(
+        bundle.write(trained, tmp_path / "eight", method="percentile").model
+    ).graph
     matrices = 0
     for a, b in zip(four.operators, eight.operators, strict=True):
         if len(a.inputs) < 2 or a.inputs[1].data is None:

@@ -6,7 +6,7 @@ import pytest
 from ai_edge_litert import schema_py_generated as schema
 
 from convert.quantization import calibration, quantizer
-from convert.tflite import graph, runtimes, simulation
+from convert.tflite import flatbuffer, runtimes, simulation
 from groupcomm.errors import UserError
 from tests.helpers.streaming_models import NETS, floating, quantized, run, snr
 from tests.helpers.tflite_models import Tensor, model_of
@@ -106,7 +106,7 @@ def test_packed_model_is_equal_aligned_and_deduplicated(network, is_16x8):
         pytest.skip("TFLM has no GATHER of int16")
     content = quantized(model, observed, "error", is_16x8=is_16x8)
     parsed, reader = schema.ModelT.InitFromPackedBuf(content, 0), schema.Model.GetRootAs(content)
-    again = graph.write(graph.read(content))
+    again = flatbuffer.write(flatbuffer.read(content))
     assert again == content
     starts = [
         reader.Buffers(i)._tab.Vector(reader.Buffers(i)._tab.Offset(4))

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from convert import bundle
-from convert.tflite import graph, kernel_params, releases
+from convert.tflite import flatbuffer, graph, kernel_params, releases
 from tests.helpers.tflite_models import INT32, Tensor, model_of
 
 
@@ -14,7 +14,7 @@ def dense(input_scale, weight_scale):
     bias = Tensor(
         (3,), np.float32(input_scale) * np.float32(weight_scale), type=INT32, data=[1] * 3
     )
-    [op] = graph.read(model_of("FULLY_CONNECTED", [x, w, bias], [y])).graph.operators
+    [op] = flatbuffer.read(model_of("FULLY_CONNECTED", [x, w, bias], [y])).graph.operators
     return op
 
 
@@ -35,7 +35,7 @@ def test_scales_of_12_bits_give_the_same_multipliers(random):
 @pytest.mark.parametrize("name", bundle.names())
 def test_exact_multipliers_are_those_of_the_kernels(name):
     """The reference is the wheel, which multiplies in double precision."""
-    for op in graph.read(bundle.load(name).model).operators:
+    for op in flatbuffer.read(bundle.load(name).model).operators:
         exact = [pair[0] for pair in releases.multipliers(op)]
         prepared = kernel_params.prepare(op)
         if isinstance(op, graph.FullyConnected):
