@@ -275,18 +275,18 @@ using Result = TfLiteStatus;
 using Tensor = TfLiteTensor;
 using Type = TfLiteType;
 
-inline constexpr auto kOk = kTfLiteOk;
-inline constexpr auto kError = kTfLiteError;
-inline constexpr auto kInt8 = kTfLiteInt8;
-inline constexpr auto kInt16 = kTfLiteInt16;
-inline constexpr auto kInt32 = kTfLiteInt32;
-inline constexpr auto kInt64 = kTfLiteInt64;
-inline constexpr auto kConstant = kTfLiteMmapRo;
-inline constexpr auto kAffine = kTfLiteAffineQuantization;
-inline constexpr auto kActNone = kTfLiteActNone;
-inline constexpr auto kActRelu = kTfLiteActRelu;
-inline constexpr auto kActReluN1To1 = kTfLiteActReluN1To1;
-inline constexpr auto kActRelu6 = kTfLiteActRelu6;
-inline constexpr auto kActTanh = kTfLiteActTanh;
+constexpr auto kOk = kTfLiteOk;
+constexpr auto kError = kTfLiteError;
+constexpr auto kInt8 = kTfLiteInt8;
+constexpr auto kInt16 = kTfLiteInt16;
+constexpr auto kInt32 = kTfLiteInt32;
+constexpr auto kInt64 = kTfLiteInt64;
+constexpr auto kConstant = kTfLiteMmapRo;
+constexpr auto kAffine = kTfLiteAffineQuantization;
+constexpr auto kActNone = kTfLiteActNone;
+constexpr auto kActRelu = kTfLiteActRelu;
+constexpr auto kActReluN1To1 = kTfLiteActReluN1To1;
+constexpr auto kActRelu6 = kTfLiteActRelu6;
+constexpr auto kActTanh = kTfLiteActTanh;
 
 }  // namespace groupcomm::tflm

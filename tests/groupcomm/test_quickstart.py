@@ -41,4 +41,4 @@ def test_a_network_is_trained_evaluated_converted_fitted_and_packaged(
     assert (description["name"], description["network"]["hidden"]) == ("mine", 16)
     [arduino] = [words[-1] for words in asked if words[0] == "package"]
     properties = (tmp_path / arduino / "library.properties").read_text()
-    assert re.search(r"^name=GroupComm mine$", properties, re.MULTILINE)
+    assert re.search(r"^name=GroupComm_mine$", properties, re.MULTILINE)

@@ -18,7 +18,7 @@ from calibration_data import clips
 from convert import bundle
 from convert.run import host_tools
 from convert.tflite import counts, flatbuffer, runtimes
-from groupcomm.files import REPO
+from groupcomm.files import REPO, sha256
 from tf_model import signal as sig
 from tf_model.signal import to_pcm
 
@@ -90,7 +90,7 @@ def rewrite(folder, model: bytes, **changes):
     d = json.loads((folder / "bundle.json").read_text()) | changes
     d["model"] |= {
         "bytes": len(model),
-        "sha256": bundle.sha256(folder / "model.tflite"),
+        "sha256": sha256(folder / "model.tflite"),
         "crc32": zlib.crc32(model),
     }
     d["features"], d["masks"] = parsed.inputs[0].as_dict(), parsed.outputs[0].as_dict()

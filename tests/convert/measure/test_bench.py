@@ -75,11 +75,12 @@ def test_operator_counts_add_up_to_the_network(m4):
     assert all((o["instructions"] == 0) == (o["name"] == "RESHAPE") for o in operators)
     # The call in the network's C file takes a few instructions in addition to the kernel.
     for name, kernel in (
-        ("ADD", "gc_add_s8"),
-        ("MEAN", "gc_mean_s8"),
-        ("LOGISTIC", "gc_lookup_s8"),
+        ("ADD", "gc_add_"),
+        ("MEAN", "gc_mean_"),
+        ("LOGISTIC", "gc_lookup_"),
     ):
-        assert 0 < kinds[name]["instructions"] - functions[kernel] < 10 * kinds[name]["count"]
+        own = sum(count for function, count in functions.items() if function.startswith(kernel))
+        assert 0 < kinds[name]["instructions"] - own < 10 * kinds[name]["count"]
     lstm = [o for o in operators if o["name"] == "UNIDIRECTIONAL_SEQUENCE_LSTM"]
     net = bundle.load("enhance").description["network"]
     groups, width, units = net["groups"], net["bottleneck"], net["hidden"]
