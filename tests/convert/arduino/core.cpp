@@ -1,5 +1,6 @@
 // A stub of Arduino's core, linked with a sketch. Serial is the UART of QEMU's mps2-an386.
 #include "Arduino.h"
+#include "GroupComm.h"
 #include "PDM.h"
 
 uint32_t SystemCoreClock = 64000000;
@@ -34,7 +35,7 @@ void SerialStandIn::println(const char*) {}
 void SerialStandIn::println(uint32_t) {}
 void delay(unsigned long) {}
 
-// A microphone that gives noise, 128 samples at a time: x = x * 1664525 + 1013904223, its bits 20 to
+// A microphone that gives noise, one hop at a time: x = x * 1664525 + 1013904223, its bits 20 to
 // 31, from 1. It waits until the sketch has read what it has.
 static void (*on_data)() = nullptr;
 static uint32_t noise = 1;
@@ -55,7 +56,7 @@ int main() {
   setup();
   while (true) {
     if (on_data != nullptr) {
-      waiting = 128;
+      waiting = GroupCommClass::kHop;
       on_data();
     }
     loop();
