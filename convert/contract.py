@@ -74,6 +74,13 @@ BUNDLE_FIELDS: list[list[str]] = _DATA["bundle"]["fields"]
 SIGNAL_PATH = [Field(**field) for field in _DATA["signal_path"]]
 MODEL = [Field(**field) for field in _DATA["model"]]
 OPERATORS: dict[str, str] = _DATA["operators"]
+# Lowest and highest value of the sizes whose limits do not depend on other sizes, by field of
+# bundle.json.
+LIMITS: dict[str, tuple[int, int]] = {
+    field.bundle: (int(field.range[0]), int(field.range[1]))
+    for field in SIGNAL_PATH
+    if field.range and all(limit.isdigit() for limit in field.range)
+}
 LSTM_INPUTS: dict[str, list[int]] = _DATA["lstm_inputs"]
 LSTM = Lstm(
     **{
@@ -87,7 +94,7 @@ FEATURE_THRESHOLDS = 255  # between the 256 values of a feature
 def problem(description: Any) -> str | None:
     """Return what is wrong with the fields of a bundle.json, for example "name is missing".
 
-    Values are not checked, only whether the fields are there and have their types. None: nothing.
+    It checks that the fields are there, have their types and are within `LIMITS`. None: nothing.
     """
     for path, kind, *optional in BUNDLE_FIELDS:
         parent, _, key = path.rpartition(".")
@@ -99,6 +106,10 @@ def problem(description: Any) -> str | None:
                 return f"{path} is missing"
         elif not isinstance(holder[key], _JSON_TYPES[kind]):
             return f"{path} is {holder[key]!r}, not of the type {kind}"
+        elif path in LIMITS:
+            low, high = LIMITS[path]
+            if not low <= holder[key] <= high:
+                return f"{path} is {holder[key]}, not in {low} to {high}"
     return None
 
 

@@ -134,11 +134,10 @@ def _lstm_inputs() -> tuple[str, str]:
         f"  GC_LSTM_{name.upper()} = {first}," + (f" /* ({count}) */" if count > 1 else "")
         for name, (first, count) in contract.LSTM_INPUTS.items()
     ]
-    last = max(first + count for first, count in contract.LSTM_INPUTS.values())
     return (
         "First position of each kind among the inputs of UNIDIRECTIONAL_SEQUENCE_LSTM. Those of "
         "four are of the input, forget, cell and output gate.",
-        "enum gc_lstm_inputs {\n" + "\n".join(rows) + f"\n  GC_LSTM_INPUTS = {last}\n}};",
+        "enum gc_lstm_inputs {\n" + "\n".join(rows) + "\n};",
     )
 
 

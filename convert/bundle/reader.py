@@ -169,12 +169,6 @@ def open_folder(folder: Path) -> Bundle:
                 "convert the network again"
             )
         bundle = Bundle(folder, d, content)
-        rate = d["signal"]["sample_rate"]
-        if rate < 1 or d["sources"] < 1:
-            raise UserError(
-                f"{file}: sample_rate {rate} or sources {d['sources']} is not a positive number; "
-                "convert the network again"
-            )
         for key, count in (
             ("features", bundle.signal.n_features),
             ("masks", bundle.signal.n_values * bundle.sources),

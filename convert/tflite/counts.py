@@ -239,6 +239,7 @@ def parameters(model: Model) -> int:
     """Count weights and biases, each constant once.
 
     Constants of other operators are not parameters: the shape of a RESHAPE, the axes of a MEAN.
+    Like `macs`, this is of the main graph.
 
     Parameters
     ----------
@@ -280,7 +281,7 @@ def macs(op: Operator) -> int | None:
     int or None
         0 for an operator without such products, None for one that is not known.
     """
-    return 0 if op.name in _WITHOUT_MACS else None
+    return 0 if op.name in _WITHOUT_MACS and not op.is_custom else None
 
 
 @macs.register

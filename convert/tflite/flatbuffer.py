@@ -144,6 +144,10 @@ class _Reader:
 
         operators = []
         for op in _list(parsed.operators):
+            if op.builtinOptionsType and op.builtinOptions is None:
+                raise _Damage(
+                    f"an operator has options of the unknown type {op.builtinOptionsType}"
+                )
             _check(op.opcodeIndex, len(_list(self._parsed.operatorCodes)), "operator code")
             code = self._parsed.operatorCodes[op.opcodeIndex]
             name, is_custom = _operator_name(code)
@@ -206,7 +210,7 @@ def _check(index: int, count: int, what: str, *, lowest: int = 0) -> None:
 def _extra(parsed, names: tuple[str, ...]) -> dict[str, Any]:
     """Return those fields that the file has."""
     found = {name: getattr(parsed, name, None) for name in names}
-    return {name: value for name, value in found.items() if value is not None and np.any(value)}
+    return {n: v for n, v in found.items() if v is not None and (np.ndim(v) or v)}
 
 
 def _operator_name(code) -> tuple[str, bool]:
@@ -286,21 +290,18 @@ class _Writer:
 
     def content(self) -> bytes:
         model = self._model
-        for graph in model.graphs:
-            known = set(graph.tensors)
-            for op in graph.operators:
-                for t in (*op.inputs, *op.intermediates, *op.outputs):
-                    if t is not None and t not in known:
-                        known.add(t)
-                        graph.tensors.append(t)
+        tensors = [_all_tensors(graph) for graph in model.graphs]
         # The order of the parts: buffers first, then each graph.
-        of_tensor = {t: self._buffer(_encode(t)) for g in model.graphs for t in g.tensors}
+        of_tensor = {t: self._buffer(_encode(t)) for ts in tensors for t in ts}
         metadata = {name: self._buffer(content) for name, content in model.metadata.items()}
         for op in model.operators:
             key = (op.name, op.version, op.is_custom)
             self._codes.setdefault(key, len(self._codes))
         buffers = self._offsets([self._constant(b) for b in self._buffers])
-        graphs = [self._graph(g, of_tensor) for g in model.graphs]
+        graphs = [
+            self._graph(graph, {t: of_tensor[t] for t in ts})
+            for graph, ts in zip(model.graphs, tensors, strict=True)
+        ]
         codes = [self._code(*key) for key in self._codes]
         parts = {
             "OperatorCodes": self._offsets(codes),
@@ -377,12 +378,12 @@ class _Writer:
         )
 
     def _graph(self, graph: Graph, of_tensor: dict[Tensor, int]) -> int:
-        position = {t: i for i, t in enumerate(graph.tensors)}
+        position = {t: i for i, t in enumerate(of_tensor)}
 
         def positions(tensors: list) -> list[int]:
             return [-1 if t is None else position[t] for t in tensors]
 
-        tensors = self._offsets([self._tensor(t, of_tensor[t]) for t in graph.tensors])
+        tensors = self._offsets([self._tensor(*item) for item in of_tensor.items()])
         operators = self._offsets([self._operator(op, positions) for op in graph.operators])
         ends = [self._vector(positions(ts), np.int32) for ts in (graph.inputs, graph.outputs)]
         name = None if graph.name is None else self._builder.CreateString(graph.name)
@@ -435,8 +436,10 @@ class _Writer:
     def _options(self, options) -> int | None:
         if options is None:
             return None
-        key = (type(options), *map(str, vars(options).values()))
-        return self._once(key, lambda: options.Pack(self._builder))
+        values = (
+            v.tobytes() if isinstance(v, np.ndarray) else str(v) for v in vars(options).values()
+        )
+        return self._once((type(options), *values), lambda: options.Pack(self._builder))
 
     def _operator(self, op: Operator, positions) -> int:
         options = self._options(op.options)
@@ -459,6 +462,12 @@ class _Writer:
             BuiltinOptions2Type=op.extra.get("builtinOptions2Type"),
             BuiltinOptions2=options2,
         )
+
+
+def _all_tensors(graph: Graph) -> list[Tensor]:
+    """Return the tensors of a graph, then those that only its operators name."""
+    used = (t for op in graph.operators for t in (*op.inputs, *op.intermediates, *op.outputs))
+    return list(dict.fromkeys([*graph.tensors, *(t for t in used if t is not None)]))
 
 
 def _options_type(options) -> int | None:

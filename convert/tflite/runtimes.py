@@ -164,7 +164,7 @@ class Static(Runtime):
     Parameters
     ----------
     source : Path
-        The C file that `compilation.compile_bundle` wrote.
+        The C file that `c_source.compile_bundle` wrote.
     *flags : str
         Further options of the compiler.
 

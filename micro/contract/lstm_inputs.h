@@ -15,7 +15,6 @@ enum gc_lstm_inputs {
   GC_LSTM_HIDDEN_STATE = 18,
   GC_LSTM_CELL_STATE = 19,
   GC_LSTM_LAYER_NORMS = 20, /* (4) */
-  GC_LSTM_INPUTS = 24
 };
 
 /* clang-format on */

@@ -55,7 +55,8 @@ size_t groupcomm_bytes(const struct gc_model* model);
    memory  (bytes), at a multiple of 16. It outlives the state.
 
    Returns GROUPCOMM_BAD_ARGUMENT, GROUPCOMM_BAD_CONFIG, GROUPCOMM_BAD_MODEL (a model without its
-   network as C), GROUPCOMM_MEMORY_TOO_SMALL or GROUPCOMM_MEMORY_NOT_ALIGNED on failure. */
+   network as C), GROUPCOMM_ENGINE_MISMATCH (the network has other sizes than the signal path),
+   GROUPCOMM_MEMORY_TOO_SMALL or GROUPCOMM_MEMORY_NOT_ALIGNED on failure. */
 groupcomm_status groupcomm_create(const struct gc_model* model, void* memory, size_t bytes,
                                   groupcomm_state** state);
 

@@ -41,6 +41,24 @@ def test_bundles_have_the_fields_of_the_contract(name):
     assert {path for path, optional in fields.items() if not optional} <= flat(description)
 
 
+@pytest.mark.parametrize(
+    ("path", "low", "high"),
+    [("signal.sample_rate", 8000, 48000), ("signal.window", 32, 4096), ("sources", 1, 8)],
+)
+def test_sizes_outside_of_their_limits_are_a_problem(path, low, high):
+    assert contract.LIMITS[path] == (low, high)
+    *parents, key = path.split(".")
+    for value, expected in (
+        (low, None),
+        (high, None),
+        (low - 1, f"{path} is {low - 1}, not in {low} to {high}"),
+        (high + 1, f"{path} is {high + 1}, not in {low} to {high}"),
+    ):
+        description = json.loads((bundle.BUNDLES / "enhance" / "bundle.json").read_text())
+        (description[parents[0]] if parents else description)[key] = value
+        assert contract.problem(description) == expected
+
+
 def test_every_field_is_in_the_reference():
     text = (REPO / "docs" / "reference" / "bundle.md").read_text()
     missing = [path for path, *_ in contract.BUNDLE_FIELDS if path.split(".")[-1] not in text]

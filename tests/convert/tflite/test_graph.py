@@ -94,6 +94,40 @@ def test_all_graphs_names_and_options_survive():
     assert np.array_equal(Official(content)(given), Official(flatbuffer.write(one))(given))
 
 
+def test_custom_operators_are_not_taken_for_builtin_ones():
+    """A custom operator of a builtin's name is not counted; options of zeros stay."""
+    parsed = schema.ModelT.InitFromPackedBuf(
+        model_of("NEG", [Tensor((3,), 0.1)], [Tensor((3,), 0.1)]), 0
+    )
+    parsed.operatorCodes[0].builtinCode = schema.BuiltinOperator.CUSTOM
+    parsed.operatorCodes[0].customCode = b"SOFTMAX"
+    parsed.subgraphs[0].operators[0].builtinOptionsType = 0
+    parsed.subgraphs[0].operators[0].builtinOptions = None
+    parsed.subgraphs[0].operators[0].customOptions = [0, 0, 0]
+    again = flatbuffer.read(flatbuffer.write(flatbuffer.read(packed(parsed))))
+    assert again.graph.operators[0].extra["customOptions"].tolist() == [0, 0, 0]
+    assert counts.count(again).uncounted == ("SOFTMAX",)
+
+
+def test_options_that_differ_in_one_value_are_both_written():
+    """Longer than the arrays that NumPy prints in full."""
+    model = flatbuffer.read(model_of("NEG", [Tensor((3,), 0.1)], [Tensor((3,), 0.1)]))
+    [op] = model.graph.operators
+    shapes = [np.zeros(2000, np.int32), np.zeros(2000, np.int32)]
+    shapes[1][1000] = 1
+    for shape in shapes:
+        options = schema.ReshapeOptionsT()
+        options.newShape = shape
+        model.graph.operators.append(
+            graph.operator("RESHAPE", op.inputs, op.outputs, options=options)
+        )
+    before = len(model.graph.tensors)
+    again = flatbuffer.read(flatbuffer.write(model))
+    written = [np.asarray(o.options.newShape) for o in again.graph.operators[1:]]
+    assert all(np.array_equal(*pair) for pair in zip(written, shapes, strict=True))
+    assert len(model.graph.tensors) == before
+
+
 def test_int4_values_are_read_and_written():
     model = flatbuffer.read(model_of("NEG", [Tensor((3,), 0.1)], [Tensor((3,), 0.1)]))
     values = np.int8([-8, 7, -1])
@@ -110,6 +144,11 @@ def damaged(change) -> bytes:
     return packed(parsed)
 
 
+def unknown_options(model, graph):
+    """Options of a schema that is newer than TensorFlow's."""
+    graph.operators[0].builtinOptionsType = 250
+
+
 @pytest.mark.parametrize(
     ("change", "words"),
     [
@@ -123,6 +162,7 @@ def damaged(change) -> bytes:
         (lambda m, g: setattr(g.tensors[1], "shape", [3, 5]), "has 12 bytes of values, its shape"),
         (lambda m, g: setattr(g.tensors[0], "shape", [-3, 5]), "has the shape (-3, 5)"),
         (lambda m, g: setattr(m, "subgraphs", []), "it has no graph"),
+        (unknown_options, "options of the unknown type 250"),
     ],
 )
 def test_damage_is_reported_in_one_line(change, words):
