@@ -8,8 +8,9 @@
 
 #include <arm_mve.h>
 
-/* Stands in a source file, before the internal headers of its operator. GCC's scheduler moves loads ahead of their use.
-   They then occupy all eight vector registers, and other values are spilled to the stack. */
+/* Stands in a source file, before the internal headers of its operator. GCC's scheduler moves loads
+   ahead of their use. They then occupy all eight vector registers, and other values are spilled to
+   the stack. */
 #ifdef __clang__
 #define GC_HELIUM_OPTIMIZE
 #else

@@ -24,8 +24,8 @@ void gc_lstm_dsp_s16(const gc_lstm* p, const int16_t* in, int16_t* hidden, int16
 
 void gc_lstm_helium_s8(const gc_lstm* p, const int8_t* in, int8_t* hidden, int16_t* cell,
                        int8_t* out, void* scratch);
-/* See gc_lstm_is_narrow; at least GC_LSTM_HELIUM_UNITS units: the scratch has room for so many, rounded
-   up to a multiple of 8. */
+/* See gc_lstm_is_narrow; at least GC_LSTM_HELIUM_UNITS units: the scratch has room for so many,
+   rounded up to a multiple of 8. */
 enum { GC_LSTM_HELIUM_UNITS = 4 };
 void gc_lstm_helium_s16(const gc_lstm* p, const int16_t* in, int16_t* hidden, int16_t* cell,
                         int16_t* out, void* scratch);

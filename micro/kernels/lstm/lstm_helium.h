@@ -94,9 +94,9 @@ static inline gc_curve gc_logistic_curve(void) { return gc_curve_of(gc_logistic_
 /* What is squashed: gates end where the curve does, cells do not. */
 typedef enum { GC_GATE, GC_CELL } gc_argument;
 
-/* Returns gc_tanh16(factor * x) in each lane, for a factor of 1 .. 127, which is 3 for gates. On the positive half of the curve, the whole part of
-   factor * |x| / 2^8 is the index of the point. The rest, as a fraction of 2^16, is the way to the
-   next point. Rounding the product rounds the sum. */
+/* Returns gc_tanh16(factor * x) in each lane, for a factor of 1 .. 127, which is 3 for gates. On the
+   positive half of the curve, the whole part of factor * |x| / 2^8 is the index of the point. The
+   rest, as a fraction of 2^16, is the way to the next point. Rounding the product rounds the sum. */
 static inline int16x8_t gc_tanh_lanes(const gc_curve* c, int16x8_t x, gc_argument argument) {
   const int16x8_t a = vqabsq_s16(x); /* -32768 saturates to 32767, where the curve is flat */
   uint16x8_t k = vreinterpretq_u16_s16(vqdmulhq_n_s16(a, c->point));
