@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "micro/boards/host/bundle.h"
+#include "micro/contract/lstm_inputs.h"
 #include "micro/testing/check.h"
 
 namespace groupcomm {
@@ -90,8 +91,10 @@ void Extremes() {
 tflm::Result InvokeForgetful(tflm::Context* context, tflm::Node* node) {
   static std::map<const tflm::Node*, std::pair<std::vector<int8_t>, std::vector<int16_t>>> fresh;
   tflm::KernelContext* interpreter = tflm::GetMicroContext(context);
-  const tflm::EvalTensor *hidden = interpreter->GetEvalTensor(node->inputs->data[18]),
-                         *cells = interpreter->GetEvalTensor(node->inputs->data[19]);
+  const tflm::EvalTensor *hidden =
+                             interpreter->GetEvalTensor(node->inputs->data[GC_LSTM_HIDDEN_STATE]),
+                         *cells =
+                             interpreter->GetEvalTensor(node->inputs->data[GC_LSTM_CELL_STATE]);
   size_t size = 1;  // (batch, units)
   for (int i = 0; i < hidden->dims->size; ++i) size *= hidden->dims->data[i];
   const auto& [hidden_state, cell_state] =

@@ -7,6 +7,7 @@
 #include <new>
 
 #include "micro/boards/host/bundle.h"
+#include "micro/contract/lstm_inputs.h"
 #include "micro/engine/operators.h"
 #include "micro/testing/check.h"
 
@@ -146,12 +147,12 @@ tflm::Result CheckedPrepare(tflm::Context* context, tflm::Node* node) {
   described(node->inputs->data[1], tflm::kInt8, 1, true, false);
   described(node->outputs->data[0], tflm::kInt8, 1, false, false);
   node->user_data = nullptr;
-  if (node->inputs->size == 24) {
+  if (node->inputs->size > GC_LSTM_CELL_STATE) {
     ++lstms;
-    described(node->inputs->data[18], tflm::kInt8, 1, false, true);
-    described(node->inputs->data[19], tflm::kInt16, 2, false, true);
-    described(node->inputs->data[12], tflm::kInt32, 4, true, false);
-    CHECK_EQ(node->inputs->data[9], -1);  // no peephole
+    described(node->inputs->data[GC_LSTM_HIDDEN_STATE], tflm::kInt8, 1, false, true);
+    described(node->inputs->data[GC_LSTM_CELL_STATE], tflm::kInt16, 2, false, true);
+    described(node->inputs->data[GC_LSTM_BIASES], tflm::kInt32, 4, true, false);
+    CHECK_EQ(node->inputs->data[GC_LSTM_PEEPHOLES], -1);  // no peephole
     const auto& options = *static_cast<const tflm::LstmOptions*>(node->builtin_data);
     CHECK_TRUE(options.activation == tflm::kActTanh);
     return GroupCommKernels(tflm::BuiltinOperator_UNIDIRECTIONAL_SEQUENCE_LSTM)
@@ -170,7 +171,7 @@ tflm::Result CheckedInvoke(tflm::Context* context, tflm::Node* node) {
       tflm::GetMicroContext(context)->GetEvalTensor(node->inputs->data[0]);
   CHECK_TRUE(input->type == tflm::kInt8 && input->data.int8 != nullptr &&
              Elements(input->dims) > 0);
-  const bool lstm = node->inputs->size == 24;
+  const bool lstm = node->inputs->size > GC_LSTM_CELL_STATE;
   return GroupCommKernels(lstm ? tflm::BuiltinOperator_UNIDIRECTIONAL_SEQUENCE_LSTM
                                : tflm::BuiltinOperator_FULLY_CONNECTED)
       ->invoke(context, node);

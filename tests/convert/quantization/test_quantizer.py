@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from ai_edge_litert import schema_py_generated as schema
 
+from convert.contract import LSTM
 from convert.quantization import calibration, quantizer
 from convert.tflite import flatbuffer, runtimes, simulation
 from groupcomm.errors import UserError
@@ -82,7 +83,8 @@ def test_statistics_and_scales_match_the_tensors(network):
     ).subgraphs[0]
     given = made.tensors[made.inputs[0]].quantization
     assert given.scale[0] == pytest.approx(features.max() / 255) and given.zeroPoint[0] == -128
-    cells = [made.tensors[op.inputs[19]] for op in made.operators if len(op.inputs) > 20]
+    lstms = [op for op in made.operators if len(op.inputs) > LSTM.cell_state]
+    cells = [made.tensors[op.inputs[LSTM.cell_state]] for op in lstms]
     assert {t.type for t in cells} == {schema.TensorType.INT16}
     for t in cells:
         assert (
