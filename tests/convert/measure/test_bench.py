@@ -202,7 +202,8 @@ def test_unknown_board_is_rejected():
         ),
         (
             {"cortex_m4": {"instructions": 1}},
-            "the board 'cortex_m4', which is not known; use cortex-m4, cortex-m33, cortex-m55",
+            "the board 'cortex_m4', which is not known; "
+            "use cortex-m4, cortex-m7, cortex-m33, cortex-m55",
         ),
         ({"cortex-m4": {"instructions": "few"}}, "budget instructions 'few' is not a whole number"),
         ({"cortex-m4": 840000}, "is not a table of limits by board"),
