@@ -78,7 +78,7 @@ GROUPS = {
         ("fit", "convert.commands.measure:fit", "Estimate whether a bundle fits a board."),
     ),
     "Deploy": (
-        ("compile", "convert.commands.deploy:compile_bundle", "Write a network as plain C."),
+        ("compile", "convert.commands.deploy:compile_network", "Write a network as plain C."),
         (
             "package",
             "convert.commands.deploy:package",

@@ -111,8 +111,9 @@ def place(
     at = 0
     for number, op in enumerate(network.operators):
         for state in network.persistent_states(op):
-            offsets[state] = at
-            at += _align(state.byte_size)
+            if state not in offsets:
+                offsets[state] = at
+                at += _align(state.byte_size)
         kernel = kernels[op]
         if isinstance(kernel, kernel_params.Lstm):
             scratch[op] = Buffer(kernel.scratch_bytes, number, number)

@@ -6,28 +6,34 @@ from typing import Annotated, Literal
 import typer
 
 from convert.commands import tables
-from convert.commands.options import BundleName, BundleOption, CheckpointOption, Json
+from convert.commands.options import BundleName, BundleOption, CheckpointOption, Json, ModelName
 from groupcomm.console import err, line, report
 from groupcomm.errors import UserError
 
 
-def compile_bundle(
-    name: BundleName,
+def compile_network(
+    name: ModelName,
     folder: Annotated[
         Path | None,
         typer.Option("--out", help="Folder for NAME.c and NAME.h; by default build/static/NAME."),
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Write a bundle as plain C for the kernels in micro/kernels.
+    """Write a bundle or a .tflite as plain C for the kernels in micro/kernels.
 
-    The C code needs no interpreter and computes the same bytes as TFLM.
+    The C code needs no interpreter and computes the same bytes as TFLM. A bundle has the signal
+    path around its network; a .tflite becomes three functions: init, reset and invoke.
     """
     from convert import bundle
-    from convert.codegen import c_source
+    from convert.codegen import c_source, model_source
 
-    opened = bundle.load(name)
-    written = c_source.compile_bundle(opened, folder or Path("build") / "static" / opened.name)
+    if name.endswith(".tflite"):
+        written = model_source.compile_model(Path(name), folder)
+        then = f"groupcomm parity {name}"
+    else:
+        opened = bundle.load(name)
+        written = c_source.compile_bundle(opened, folder or Path("build") / "static" / opened.name)
+        then = f"groupcomm package arduino {name} --out build/arduino/{opened.name}"
 
     def show() -> None:
         line(
@@ -38,12 +44,9 @@ def compile_bundle(
         for file in written["files"]:
             line(file)
 
-    report(
-        {key: value for key, value in written.items() if key != "operator_lines"},
-        as_json,
-        show,
-        then=f"groupcomm package arduino {name} --out build/arduino/{opened.name}",
-    )
+    internal = ("operator_lines", "operators", "model")
+    result = {key: value for key, value in written.items() if key not in internal}
+    report(result, as_json, show, then=then)
 
 
 def package(

@@ -41,6 +41,14 @@ BundleName = Annotated[
         autocompletion=complete_bundle,
     ),
 ]
+ModelName = Annotated[
+    str,
+    typer.Argument(
+        metavar="BUNDLE|MODEL.tflite",
+        help="Name (`groupcomm list`) or folder of a bundle, or any integer .tflite.",
+        autocompletion=complete_bundle,
+    ),
+]
 BundleOption = Annotated[
     str,
     typer.Option("--bundle", help="Name or folder of a bundle.", autocompletion=complete_bundle),

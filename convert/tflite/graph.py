@@ -478,6 +478,18 @@ class Squeeze(Move):
     NAMES = ("SQUEEZE",)
 
 
+class Transfer(Move):
+    """READ_VARIABLE or ASSIGN_VARIABLE, whose variable is a tensor.
+
+    `convert.tflite.variables` makes it; in a file, the variable is a resource.
+    """
+
+    @property
+    def states(self) -> tuple[Tensor, ...]:
+        """The variable."""
+        return tuple(t for t in (self.input, self.output) if t.is_variable)
+
+
 class Gather(Move):
     """Slices along an axis, by position."""
 

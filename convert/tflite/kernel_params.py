@@ -237,12 +237,29 @@ def prepare(op: Operator):
     UserError
         When there is no kernel for the operator, or none with these types, shapes or options.
     """
-    if type(op) not in _LOWERINGS:
-        supported = sorted(graph.names(_LOWERINGS))
-        raise UserError(
-            f"operator {op.name} has no kernel in micro/kernels; supported: {', '.join(supported)}"
-        )
+    _need_kernels([op])
     return _LOWERINGS[type(op)](op)
+
+
+def prepare_all(operators: list[Operator]) -> dict[Operator, object]:
+    """Compute the kernel parameters of all operators of a network.
+
+    Parameters
+    ----------
+    operators : list of Operator
+
+    Returns
+    -------
+    dict of Operator to object
+        See `prepare`.
+
+    Raises
+    ------
+    UserError
+        As `prepare` does. The message names all kinds of operators that have no kernel.
+    """
+    _need_kernels(operators)
+    return {op: prepare(op) for op in operators}
 
 
 def function(op: Operator, prepared) -> str:
@@ -266,6 +283,17 @@ def _lowers(*kinds: type[Operator]):
 
 
 # Checks of what the kernels support
+
+
+def _need_kernels(operators: list[Operator]) -> None:
+    """Raise a `UserError` that names all kinds of operators that have no kernel."""
+    missing = sorted({op.name for op in operators if type(op) not in _LOWERINGS})
+    if missing:
+        names = (
+            f"operators {', '.join(missing)} have" if missing[1:] else f"operator {missing[0]} has"
+        )
+        supported = ", ".join(sorted(graph.names(_LOWERINGS)))
+        raise UserError(f"{names} no kernel in micro/kernels; supported: {supported}")
 
 
 def _unsupported(op: Operator, what: str):
@@ -611,8 +639,8 @@ def _requantize(op: graph.Quantize | graph.Relu) -> Requantize:
     )
 
 
-@_lowers(graph.Reshape, graph.Squeeze)
-def _copy(op: graph.Reshape | graph.Squeeze) -> list[Copy]:
+@_lowers(graph.Reshape, graph.Squeeze, graph.Transfer)
+def _copy(op: graph.Move) -> list[Copy]:
     """Copy all bytes unchanged: int8, or the int16 cells of an LSTM."""
     x, out = op.input, op.output
     if x.dtype != out.dtype or x.dtype not in ("int8", "int16"):

@@ -158,6 +158,48 @@ _CTYPES["gc_signal_path"] = _struct("SignalPath", contract.SIGNAL_PATH)
 _Model = _struct("Model", contract.MODEL)
 
 
+def build_library(source: Path, *flags: str) -> ctypes.CDLL:
+    """Compile generated C with the kernels of `micro/kernels` for this machine, and load it.
+
+    Parameters
+    ----------
+    source : Path
+        The C file; its header is in the same folder.
+    *flags : str
+        Further options of the compiler.
+
+    Returns
+    -------
+    ctypes.CDLL
+
+    Raises
+    ------
+    UserError
+        When there is no C compiler, or compilation fails.
+    """
+    library = source.with_suffix(".so")
+    includes = (f"-I{resource('micro').parent}", f"-I{source.parent}")
+    files = [source, *kernel_files(".c")]
+    command = ["cc", "-std=c11", "-O2", *flags, "-shared", "-fPIC", *includes, *files]
+    try:
+        done = subprocess.run([*command, "-o", library], capture_output=True, text=True)
+    except FileNotFoundError as e:
+        raise UserError(
+            "there is no C compiler `cc`, which plain C needs; "
+            "run `make setup` (Debian: apt-get install g++)"
+        ) from e
+    if done.returncode:
+        raise UserError(f"{source}: compilation failed:\n{done.stderr.strip()[-2000:]}")
+    return ctypes.CDLL(library)
+
+
+def _aligned(size: int) -> np.ndarray:
+    """Allocate bytes [shape=(size,), dtype=uint8] that start at a multiple of 16."""
+    memory = np.empty(size + 15, np.uint8)
+    start = -memory.ctypes.data % 16
+    return memory[start : start + size]
+
+
 class Static(Runtime):
     """A network as plain C with the kernels of `micro/kernels`, compiled for this machine.
 
@@ -180,32 +222,8 @@ class Static(Runtime):
     """
 
     def __init__(self, source: Path, *flags: str):
-        library = source.with_suffix(".so")
-        micro = resource("micro")
-        sources = [source, *kernel_files(".c")]
-        includes = (f"-I{micro.parent}", f"-I{source.parent}")
-        command = [
-            "cc",
-            "-std=c11",
-            "-O2",
-            *flags,
-            "-shared",
-            "-fPIC",
-            *includes,
-            *sources,
-            "-o",
-            library,
-        ]
-        try:
-            done = subprocess.run(command, capture_output=True, text=True)
-        except FileNotFoundError as e:
-            raise UserError(
-                "there is no C compiler `cc`, which plain C needs; "
-                "run `make setup` (Debian: apt-get install g++)"
-            ) from e
-        if done.returncode:
-            raise UserError(f"{source}: compilation failed:\n{done.stderr.strip()[-2000:]}")
-        self.model = _Model.in_dll(ctypes.CDLL(library), f"groupcomm_{source.stem}")
+        library = build_library(source, *flags)
+        self.model = _Model.in_dll(library, f"groupcomm_{source.stem}")
         self.width = self.model.inputs
         self._memory = self._allocate(self.model.memory_bytes)
         self.reset()
@@ -218,10 +236,7 @@ class Static(Runtime):
         return other
 
     def _allocate(self, size: int) -> np.ndarray:
-        """Allocate bytes [shape=(size,), dtype=uint8] that start at a multiple of 16."""
-        memory = np.empty(size + 15, np.uint8)
-        start = -memory.ctypes.data % 16
-        return memory[start : start + size]
+        return _aligned(size)
 
     def _invoke(self, frame):
         frame = frame.astype(np.int8, order="C", casting="safe")
@@ -232,3 +247,53 @@ class Static(Runtime):
     def reset(self):
         """Set the state to its initial value."""
         self.model.reset(self._memory.ctypes.data)
+
+
+class Compiled:
+    """A model as plain C that `model_source.compile_model` wrote, compiled for this machine.
+
+    Parameters
+    ----------
+    written : dict
+        The result of `model_source.compile_model`.
+    *flags : str
+        Further options of the compiler.
+    """
+
+    def __init__(self, written: dict, *flags: str):
+        header, source = map(Path, written["files"])
+        self._library = build_library(source, *flags)
+        self._name, self._written = written["name"], written
+        self._memory = _aligned(written["memory_bytes"])
+        init = self._function("init")
+        if init(ctypes.c_void_p(self._memory.ctypes.data), ctypes.c_size_t(self._memory.size)):
+            raise UserError(f"{header}: {self._name}_init failed")
+
+    def _function(self, what: str):
+        return getattr(self._library, f"{self._name}_{what}")
+
+    def reset(self) -> None:
+        """Set the state to its initial value."""
+        self._function("reset")(ctypes.c_void_p(self._memory.ctypes.data))
+
+    def __call__(self, inputs: list[np.ndarray]) -> list[np.ndarray]:
+        """Run the model once.
+
+        Parameters
+        ----------
+        inputs : list of np.ndarray
+            With the shapes and types of the model's inputs.
+
+        Returns
+        -------
+        list of np.ndarray
+            The outputs.
+        """
+        given = [
+            np.ascontiguousarray(x, t["dtype"]).reshape(t["shape"])
+            for x, t in zip(inputs, self._written["inputs"], strict=True)
+        ]
+        made = [np.empty(t["shape"], t["dtype"]) for t in self._written["outputs"]]
+        buffers = [self._memory, *given, *made]
+        self._function("invoke")(*(ctypes.c_void_p(x.ctypes.data) for x in buffers))
+        return made

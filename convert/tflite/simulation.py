@@ -30,7 +30,7 @@ class Simulation(runtimes.Runtime):
 
     def __init__(self, model: bytes):
         network = flatbuffer.read(model).graph
-        self._steps = [(op, kernel_params.prepare(op)) for op in network.operators]
+        self._steps = list(kernel_params.prepare_all(network.operators).items())
         self._inputs, self._output = network.inputs, network.outputs[0]
         self.width = self._inputs[0].shape[-1]
         self.reset()
