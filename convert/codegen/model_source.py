@@ -70,12 +70,17 @@ def compile_model(path: Path, folder: Path | None = None) -> dict:
     }
 
 
+def program_name(path: Path) -> str:
+    """Return the name of a model in C: its file name as an identifier."""
+    return _identifier(path.stem, "model")
+
+
 class _Program:
     """A model as C."""
 
     def __init__(self, path: Path):
         self._file = path.name
-        self.name = _identifier(path.stem, "model")
+        self.name = program_name(path)
         given = flatbuffer.read_file(path)
         names = iter(_boundary_names(given))
         model = boundary.with_integers(given)
@@ -190,7 +195,7 @@ def _facts(prefix: str, t: Tensor, name: str, what: str) -> str:
     return (
         f"{text}: real value = (q - {upper}_ZERO_POINT) * {upper}_SCALE */\n"
         f"#define {upper}_SCALE {float(t.scale)!r}f\n"
-        f"#define {upper}_ZERO_POINT {t.zero_point}"
+        f"#define {upper}_ZERO_POINT ({t.zero_point})"
     )
 
 

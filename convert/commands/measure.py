@@ -13,6 +13,7 @@ from convert.commands.options import (
     CorpusOption,
     Json,
     Mixtures,
+    ModelName,
     RuntimeOption,
     Split,
     complete_board,
@@ -138,7 +139,7 @@ def baselines(
 
 
 def bench(
-    name: BundleName,
+    name: ModelName,
     board: Annotated[
         Core | None, typer.Option(help="The emulated core; by default cortex-m4.")
     ] = None,
@@ -157,12 +158,22 @@ def bench(
 ) -> None:
     """Count the instructions per hop of a bundle by operator and function, and its flash and RAM.
 
-    QEMU emulates the core. The exit code is 1 when a budget in bundle.json is exceeded. With
-    --engine tflm-host: instructions, time and arena in TFLM with its kernels and with GroupComm's,
-    and no budget.
+    A .tflite is counted per invocation, without a signal path. QEMU emulates the core. The exit
+    code is 1 when a budget in bundle.json is exceeded. With --engine tflm-host: instructions, time
+    and arena of a bundle in TFLM with its kernels and with GroupComm's, and no budget.
     """
     from convert import bundle
     from convert.measure import bench as benches
+    from convert.measure import model_bench
+
+    if name.endswith(".tflite"):
+        if engine == "tflm-host":
+            raise UserError(f"--engine tflm-host needs a bundle, and {name} is a .tflite")
+        board = board or "cortex-m4"
+        with err.status(f"build and run the firmware for {board}"):
+            found = model_bench.bench(Path(name), board, portable=portable)
+        report(found, as_json, lambda: tables.show_model_bench(found))
+        return
 
     if engine == "tflm-host":
         for option, given in (("--board", board), ("--portable", portable)):

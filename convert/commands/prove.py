@@ -6,18 +6,43 @@ from typing import Annotated
 import typer
 
 from convert.commands import tables
-from convert.commands.options import BundleName, CheckpointOption, CorpusOption, Json, Split
+from convert.commands.options import (
+    BundleName,
+    CheckpointOption,
+    Core,
+    CorpusOption,
+    Json,
+    ModelName,
+    Split,
+)
 from groupcomm.console import err, report
 from groupcomm.errors import UserError
 
 
 def parity(
-    name: BundleName,
+    name: ModelName,
     checkpoint: CheckpointOption = None,
     hops: Annotated[
         int,
-        typer.Option(min=1, help="Hops of real sound in a pass; a reset is between two passes."),
+        typer.Option(
+            min=1,
+            help="Hops of real sound (invocations of a .tflite) in a pass; a reset is between two "
+            "passes.",
+        ),
     ] = 1000,
+    given: Annotated[
+        Path | None,
+        typer.Option(
+            "--input",
+            metavar="FILE.npz",
+            help="Of a .tflite: one array (n, shape) for each input, by the names that `groupcomm "
+            "compile` prints; by default random.",
+        ),
+    ] = None,
+    board: Annotated[
+        Core | None,
+        typer.Option("--board", help="Of a .tflite: an emulated core that runs it too."),
+    ] = None,
     port: Annotated[
         str | None,
         typer.Option(
@@ -31,9 +56,25 @@ def parity(
 ) -> None:
     """Compare every runtime with its reference on the same real sound, byte by byte.
 
-    The exit code is 1 when a byte of TFLM, plain C or the simulation differs.
+    A .tflite without a signal path is compared as plain C with TFLM, on random inputs. The exit
+    code is 1 when a byte of TFLM, plain C or the simulation differs.
     """
-    if port is not None:
+    is_model = name.endswith(".tflite")
+    for option, value, needs_model in (
+        ("--input", given, True),
+        ("--board", board, True),
+        ("--port", port, False),
+        ("--checkpoint", checkpoint, False),
+    ):
+        if value and needs_model != is_model:
+            raise UserError(f"{option} is for a {'.tflite' if needs_model else 'bundle'}: {name}")
+    if is_model:
+        from convert.verify import model_parity
+
+        with err.status("run the model in TFLM and as plain C"):
+            result = model_parity.parity(Path(name), invocations=hops, given=given, board=board)
+        show = tables.show_model_parity
+    elif port is not None:
         from convert import bundle
         from convert.verify import serial_link, serial_parity
 
@@ -50,7 +91,7 @@ def parity(
         result,
         as_json,
         lambda: show(result),
-        then=f"groupcomm evaluate {name}" if result["ok"] else "",
+        then=f"groupcomm {'bench' if is_model else 'evaluate'} {name}" if result["ok"] else "",
     )
     if not result["ok"]:
         raise typer.Exit(1)

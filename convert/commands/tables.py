@@ -125,6 +125,20 @@ def show_parity(result: dict) -> None:
     )
 
 
+def show_model_parity(result: dict) -> None:
+    """Print the result of `groupcomm parity` of a `.tflite`."""
+    title = "{model}: {passes} passes of {invocations} invocations, inputs: {inputs}".format(
+        **result
+    )
+    table = new_table("runtime", "equal values", "different invocations", "steps off", title=title)
+    for r in result["runtimes"]:
+        equal = "all" if r["equal"] == 1 else f"{100 * r['equal']:.3f} %"
+        table.add_row(r["name"], equal, str(r["different_invocations"]), str(r["max_steps"]))
+    out.print(table)
+    words = "equal to the official TFLM in every byte" if result["ok"] else "NOT equal to TFLM"
+    line(words, style=verdict(result["ok"]))
+
+
 def show_board_parity(result: dict) -> None:
     """Print the result of `groupcomm parity --port`."""
     title = "{bundle} on {port}".format(**result)
@@ -290,34 +304,14 @@ def show_bench_host(found: dict) -> None:
 
 
 def show_bench(found: dict) -> None:
-    """Print the result of `groupcomm bench`."""
+    """Print the result of `groupcomm bench` of a bundle."""
     i = found["instructions"]
-    mean = i["hop"]["mean"]
     title = "{bundle} on {board}, {hops} hops of real sound".format(**found)
     table = new_table("instructions per hop", "mean", "worst", title=title)
     for label, key in (("network", "network"), ("STFT, masks, inverse", "signal"), ("all", "hop")):
         table.add_row(label, count(i[key]["mean"]), count(i[key]["worst"]))
-    kinds = new_table(
-        "kind of operator", "count", "MACs", "instructions per hop", "per MAC", "share"
-    )
-    for o in found["kinds"]:
-        share = f"{100 * o['instructions'] / mean:.1f} %"
-        kinds.add_row(_short(o["name"]), str(o["count"]), *_operator_cost(o), share)
-    operators = new_table("operator", "shapes", "MACs", "instructions", "per MAC")
-    for number, o in enumerate(found["operators"]):
-        if o["instructions"]:
-            shapes = " to ".join("x".join(map(str, o[key])) for key in ("input", "output"))
-            operators.add_row(f"{number} {_short(o['name'])}", shapes, *_operator_cost(o))
-    functions = new_table("function", "instructions per hop", "share")
-    for function, instructions in found["functions"].items():
-        if instructions >= 0.001 * mean:
-            functions.add_row(function, count(instructions), f"{100 * instructions / mean:.1f} %")
-    memory = new_table("memory", "bytes")
-    for kind, parts in (("flash", found["flash_bytes"]), ("RAM", found["ram_bytes"])):
-        for part, size in parts.items():
-            memory.add_row(f"{kind}, {part}", f"{size:,}")
-        memory.add_section()
-    out.print(table, kinds, operators, functions, memory)
+    out.print(table)
+    _show_costs(found, i["hop"]["mean"], "hop")
     line(f"network: {i['network_per_mac']:.2f} instructions for each of its {found['macs']:,} MACs")
     for part, e in found["estimates"].items():
         line(
@@ -327,6 +321,52 @@ def show_bench(found: dict) -> None:
         )
     for key, b in found["budget"].items():
         line(f"budget, {key}: {b['used']:,} of {b['limit']:,}", style=verdict(b["ok"]))
+
+
+def show_model_bench(found: dict) -> None:
+    """Print the result of `groupcomm bench` of a `.tflite`."""
+    i = found["instructions"]
+    title = "{model} on {board}, {invocations} invocations on random inputs".format(**found)
+    table = new_table("instructions per invocation", "", title=title)
+    for label, value in (("mean", i["mean"]), ("worst", i["worst"])):
+        table.add_row(label, count(value))
+    out.print(table)
+    _show_costs(found, i["mean"], "invocation")
+    if i["per_mac"] is not None:
+        line(f"{i['per_mac']:.2f} instructions for each of its {found['macs']:,} MACs")
+    for part, e in found["estimates"].items():
+        line(
+            f"{part} at {e['clock_hz'] / 1e6:.0f} MHz, an estimate: {e['milliseconds']:.2f} ms, "
+            f"if an instruction takes {e['cycles_per_instruction']} cycles"
+        )
+
+
+def _show_costs(found: dict, mean: float, run: str) -> None:
+    """Print instructions by operator and function, flash and RAM.
+
+    ``mean`` is the number of instructions of a run, ``run`` its name: hop or invocation.
+    """
+    kinds = new_table(
+        "kind of operator", "count", "MACs", f"instructions per {run}", "per MAC", "share"
+    )
+    for o in found["kinds"]:
+        share = f"{100 * o['instructions'] / mean:.1f} %"
+        kinds.add_row(_short(o["name"]), str(o["count"]), *_operator_cost(o), share)
+    operators = new_table("operator", "shapes", "MACs", "instructions", "per MAC")
+    for number, o in enumerate(found["operators"]):
+        if o["instructions"]:
+            shapes = " to ".join("x".join(map(str, o[key])) for key in ("input", "output"))
+            operators.add_row(f"{number} {_short(o['name'])}", shapes, *_operator_cost(o))
+    functions = new_table("function", f"instructions per {run}", "share")
+    for function, instructions in found["functions"].items():
+        if instructions >= 0.001 * mean:
+            functions.add_row(function, count(instructions), f"{100 * instructions / mean:.1f} %")
+    memory = new_table("memory", "bytes")
+    for kind, parts in (("flash", found["flash_bytes"]), ("RAM", found["ram_bytes"])):
+        for part, size in parts.items():
+            memory.add_row(f"{kind}, {part}", f"{size:,}")
+        memory.add_section()
+    out.print(kinds, operators, functions, memory)
 
 
 def _short(operator: str) -> str:

@@ -18,7 +18,7 @@ import numpy as np
 
 from convert import bundle as bundles
 from convert.codegen import c_source
-from convert.measure import boards
+from convert.measure import attribution, boards
 from convert.run import host_tools
 from convert.tflite import counts, runtimes
 from groupcomm.errors import UserError
@@ -89,14 +89,15 @@ def bench(bundle: bundles.Bundle, board: str, *, portable: bool = False) -> dict
         "stream": run.described["stream_bytes"],
         "stack": run.described["stack_used"],
     }
-    operators = _operators(
+    operators = attribution.operators(
         model.graph_ops,
         built.elf,
         f"{built.written['name']}.c",
         built.written["operator_lines"],
         run.counted["within"],
+        HOPS,
     )
-    flash = _flash(built.elf, built.written["weight_bytes"])
+    flash = attribution.flash_bytes(built.elf, built.written["weight_bytes"])
     worst = instructions["hop"]["worst"]
     used = dict(zip(BUDGET, (worst, sum(flash.values()), sum(ram.values())), strict=True))
     per_mac = instructions["network"]["mean"] / model.macs
@@ -109,8 +110,8 @@ def bench(bundle: bundles.Bundle, board: str, *, portable: bool = False) -> dict
         "macs": model.macs,
         "instructions": instructions | {"network_per_mac": per_mac},
         "operators": operators,
-        "kinds": _kinds(operators),
-        "functions": _readable(run.counted["spans"][0]["functions"]),
+        "kinds": attribution.kinds(operators),
+        "functions": attribution.readable(run.counted["spans"][0]["functions"], HOPS),
         "flash_bytes": flash,
         "ram_bytes": ram | {"total": sum(ram.values())},
         "estimates": _estimates(bundle, board, worst),
@@ -293,88 +294,3 @@ def bench_host(bundle: bundles.Bundle) -> dict:
         "macs": macs,
         "kernels": found,
     }
-
-
-def _operators(
-    graph_ops: tuple[counts.GraphOp, ...],
-    elf: Path,
-    source: str,
-    operator_lines: list[tuple[int, int] | None],
-    within: dict[str, int],
-) -> list[dict]:
-    """Attribute instructions to operators.
-
-    ``within`` has the instructions by address in the function that calls all kernels (see
-    counter.c). By the line numbers in the ELF file, an address belongs to a line of the C file
-    ``source``, and a line to an operator.
-    """
-    owners = {
-        f"{source}:{line}": owner
-        for owner, lines in enumerate(operator_lines)
-        if lines
-        for line in range(lines[0], lines[1] + 1)
-    }
-    listed = "\n".join(within)
-    done = subprocess.run(
-        ["arm-none-eabi-addr2line", "-s", "-e", elf],
-        input=listed,
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    totals = [0] * len(graph_ops)
-    for place, count in zip(done.stdout.splitlines(), within.values(), strict=True):
-        if (owner := owners.get(place.split(" ")[0])) is not None:
-            totals[owner] += count
-    return [
-        dataclasses.asdict(op) | _cost(count / HOPS, op.macs)
-        for op, count in zip(graph_ops, totals, strict=True)
-    ]
-
-
-def _kinds(operators: list[dict]) -> list[dict]:
-    """Sum by the name of the operator, in descending order of instructions."""
-    kinds = []
-    for name in {o["name"] for o in operators}:
-        same = [o for o in operators if o["name"] == name]
-        macs, instructions = (sum(o[key] for o in same) for key in ("macs", "instructions"))
-        kinds.append({"name": name, "count": len(same), "macs": macs} | _cost(instructions, macs))
-    return sorted(kinds, key=lambda kind: (-kind["instructions"], kind["name"]))
-
-
-def _cost(instructions: float, macs: int) -> dict:
-    return {"instructions": instructions, "per_mac": instructions / macs if macs else None}
-
-
-def _readable(functions: dict[str, int]) -> dict[str, float]:
-    """Return the instructions of a hop by function, in descending order.
-
-    C++ names are demangled, without namespaces and parameters.
-    """
-    listed = "\n".join(functions)
-    done = subprocess.run(
-        ["arm-none-eabi-c++filt", "-p"], input=listed, capture_output=True, text=True, check=True
-    )
-    names = [
-        re.sub(r"groupcomm::|\(anonymous namespace\)::", "", name)
-        for name in done.stdout.splitlines()
-    ]
-    return {
-        name: count / HOPS
-        for name, count in sorted(
-            zip(names, functions.values(), strict=True), key=lambda pair: -pair[1]
-        )
-    }
-
-
-def _flash(elf: Path, weights: int) -> dict:
-    """Return the firmware's bytes in flash: weights with biases, and the rest."""
-    done = subprocess.run(
-        ["arm-none-eabi-size", "-A", elf], capture_output=True, text=True, check=True
-    )
-    sections = {
-        line.split()[0]: int(line.split()[1])
-        for line in done.stdout.splitlines()
-        if line.startswith((".text", ".data"))
-    }
-    return {"weights": weights, "rest": sum(sections.values()) - weights}

@@ -217,7 +217,7 @@ def count(model: Model) -> Counts:
             Kind(*key, len(found), None if None in found else sum(found))
             for key, found in sorted(kinds.items(), key=lambda item: -len(item[1]))
         ),
-        graph_ops=tuple(_graph_op(op) for op in network.operators),
+        graph_ops=tuple(graph_op(op) for op in network.operators),
         inputs=tuple(network.inputs),
         outputs=tuple(network.outputs),
         parameters=parameters(model),
@@ -230,7 +230,17 @@ def count(model: Model) -> Counts:
     )
 
 
-def _graph_op(op: Operator) -> GraphOp:
+def graph_op(op: Operator) -> GraphOp:
+    """Return the shapes and the multiply-accumulates of an operator.
+
+    Parameters
+    ----------
+    op : Operator
+
+    Returns
+    -------
+    GraphOp
+    """
     shapes = (ts[0].shape if ts and ts[0] is not None else () for ts in (op.inputs, op.outputs))
     return GraphOp(op.name, *shapes, macs(op))
 

@@ -78,17 +78,19 @@ def network_of(operators) -> bytes:
                 schema.BuiltinOptions, type(options).__name__.removesuffix("T")
             )
         code = schema.OperatorCodeT()
-        code.builtinCode = code.deprecatedBuiltinCode = getattr(schema.BuiltinOperator, name)
+        code.builtinCode = getattr(schema.BuiltinOperator, name)
+        code.deprecatedBuiltinCode = min(code.builtinCode, 127)
         code.version = 1
         model.operatorCodes.append(code)
         graph.operators.append(op)
     read = [t for _, inputs, _, _ in operators for t in inputs if t is not None]
     made = [t for _, _, outputs, _ in operators for t in outputs]
-    graph.inputs = [
+    inputs = (
         index(t)
         for t in read
         if t.data is None and not t.variable and all(t is not m for m in made)
-    ]
+    )
+    graph.inputs = list(dict.fromkeys(inputs))
     graph.outputs = [index(t) for t in made if all(t is not r for r in read)]
     model.subgraphs = [graph]
     return packed(model)

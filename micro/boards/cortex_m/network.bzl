@@ -1,4 +1,4 @@
-"""A rule for firmware with a network that `groupcomm compile` wrote."""
+"""Rules for firmware with a network that `groupcomm compile` wrote."""
 
 load("//micro/engine:engine.bzl", "network_library")
 load(":cortex_m.bzl", "cortex_m_binary")
@@ -29,6 +29,34 @@ def network_firmware(name, network, source, header, stream, kernels = "//micro/k
             "//micro/api",
             "//micro/parity",
             stream,
+        ],
+    )
+    cortex_m_binary(
+        name = name,
+        srcs = [],
+        deps = [name + "_main"],
+    )
+
+def model_firmware(name, source, header, glue, kernels = "//micro/kernels"):
+    """Defines NAME_BOARD for each board: a program that runs a model without a signal path."""
+    native.cc_library(
+        name = name + "_model",
+        srcs = [source],
+        hdrs = [header, glue],
+        includes = ["."],
+        # `groupcomm bench` finds the call of an operator by its line numbers.
+        copts = ["-std=c11", "-Wall", "-Wextra", "-Werror", "-g"],
+        tags = ["manual"],
+        deps = [kernels],
+    )
+    native.cc_library(
+        name = name + "_main",
+        srcs = ["//micro/boards/cortex_m:model_firmware.cc"],
+        tags = ["manual"],
+        alwayslink = True,
+        deps = [
+            name + "_model",
+            "//micro/boards/cortex_m:board",
         ],
     )
     cortex_m_binary(

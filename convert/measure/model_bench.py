@@ -1,0 +1,100 @@
+"""Measure the cost of any `.tflite` as plain C on an emulated core."""
+
+from pathlib import Path
+
+import numpy as np
+
+from convert.measure import attribution, boards
+from convert.run import emulated_model
+from convert.tflite import counts, runtimes
+from convert.verify import model_parity
+from groupcomm.errors import UserError
+
+INVOCATIONS = 50  # of random inputs
+
+
+def bench(path: Path, board: str, *, portable: bool = False) -> dict:
+    """Build the firmware of a model, run it on random inputs, and count.
+
+    Parameters
+    ----------
+    path : Path
+        The `.tflite`.
+    board : str
+        One of `bench.BOARDS`.
+    portable : bool
+        Use the portable implementations of the kernels, for comparison.
+
+    Returns
+    -------
+    dict
+        ``model``, ``board``, ``kernels``, ``invocations``, ``macs``, and
+
+        - ``instructions``: of an invocation, ``mean``, ``worst`` and ``per_mac`` (None without
+          multiply-accumulates).
+        - ``operators``, ``kinds``, ``functions``: as `bench.bench` returns them.
+        - ``flash_bytes``: ``weights`` (with biases) and ``rest`` (code and all other constants).
+        - ``ram_bytes``: ``state``, ``activations``, ``buffers`` (inputs and outputs), ``stack`` and
+          ``total``.
+        - ``estimates``: for each real part with this core, ``clock_hz``, ``cycles_per_instruction``
+          (an assumption) and ``milliseconds`` of the worst invocation.
+
+    Raises
+    ------
+    UserError
+        When the model cannot be compiled, or its outputs differ from TFLM's.
+    """
+    firmware = emulated_model.Firmware(path, board, portable=portable)
+    written = firmware.written
+    inputs = model_parity.random_inputs(written["inputs"], INVOCATIONS)
+    run = firmware.run(inputs)
+    official = runtimes.TflmModel(written["model"])
+    for i in range(INVOCATIONS):
+        expected = official([x[i] for x in inputs])
+        if not all(np.array_equal(a[i], b) for a, b in zip(run.outputs, expected, strict=True)):
+            raise UserError(f"{path}: its outputs differ from TFLM's, so its cost is not reported")
+    [span] = run.counted["spans"]
+    graph_ops = [counts.graph_op(op) for op in written["operators"]]
+    operators = attribution.operators(
+        graph_ops,
+        firmware.elf,
+        f"{written['name']}.c",
+        written["operator_lines"],
+        run.counted["within"],
+        INVOCATIONS,
+    )
+    macs = sum(op.macs or 0 for op in graph_ops)
+    mean = span["instructions"] / INVOCATIONS
+    values = [*written["inputs"], *written["outputs"]]
+    ram = {
+        "state": written["state_bytes"],
+        "activations": written["arena_bytes"],
+        "buffers": sum(int(np.prod(t["shape"])) * np.dtype(t["dtype"]).itemsize for t in values),
+        "stack": run.stack_bytes,
+    }
+    return {
+        "model": str(path),
+        "board": board,
+        "kernels": "portable" if portable else "fast",
+        "invocations": INVOCATIONS,
+        "macs": macs,
+        "instructions": {
+            "mean": mean,
+            "worst": span["worst"],
+            "per_mac": mean / macs if macs else None,
+        },
+        "operators": operators,
+        "kinds": attribution.kinds(operators),
+        "functions": attribution.readable(span["functions"], INVOCATIONS),
+        "flash_bytes": attribution.flash_bytes(firmware.elf, written["weight_bytes"]),
+        "ram_bytes": ram | {"total": sum(ram.values())},
+        "estimates": {
+            real.part: {
+                "clock_hz": real.clock_hz,
+                "cycles_per_instruction": real.cycles_per_instruction,
+                "milliseconds": 1e3 * span["worst"] * real.cycles_per_instruction / real.clock_hz,
+            }
+            for real in boards.boards().values()
+            if real.core == board
+        },
+    }
