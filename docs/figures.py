@@ -20,12 +20,13 @@ import json
 import re
 import subprocess
 import sys
+import tempfile
 import tomllib
 from pathlib import Path
 
 REPO = Path(__file__).resolve().parents[1]
 KEPT = REPO / "build" / "figures"
-PAGES = [REPO / "README.md", *sorted((REPO / "docs").rglob("*.md"))]
+PAGES = [REPO / "README.md", REPO / "micro" / "README.md", *sorted((REPO / "docs").rglob("*.md"))]
 MARK = re.compile(r"(<!-- figures: ([^>]*?) -->\n).*?<!-- end ?(\w*) -->", re.DOTALL)
 # The runs of `groupcomm qat` in docs/design/quantization.md.
 AWARE = {
@@ -45,6 +46,39 @@ VARIANTS = {
     "int4-qat": "QAT, 4-bit weights",
 }
 BOARDS = {"cortex-m4": "M4", "cortex-m33": "M33", "cortex-m55": "M55"}
+CORES = {"cortex-m4": "M4", "cortex-m7": "M7", "cortex-m33": "M33", "cortex-m55": "M55"}
+# The share of its board's time that a network should take at most.
+GOALS = {
+    "enhance-nano": ("nrf52840dk", 0.7),
+    "enhance": ("nrf5340dk", 0.7),
+    "separate": ("nrf5340dk", 0.7),
+    "enhance-fast": ("nrf5340dk", 0.8),
+}
+# What the functions of the network do on a core with the DSP extension.
+PURPOSES = {
+    "products: `__SMLAD`, loads, and unpacking int8 to pairs of int16": (
+        "gc_sums",
+        "gc_two_outputs",
+        "gc_dot_dsp_4x1",
+        "gc_one_row",
+    ),
+    "activations of the gates: rounding both sums, a table, interpolation": (
+        "gc_activate_logistic",
+        "gc_activate_tanh",
+    ),
+    "the cell, its tanh, the hidden state": ("gc_update_cells", "gc_update_outputs"),
+    "residual connections": ("gc_add_dsp_s8",),
+    "inputs and hidden states of two groups side by side, for one load of weights": (
+        "gc_interleave",
+    ),
+}
+# Shapes for the counter of kernels (micro/kernels/test/count.cc).
+SHAPES = {
+    "fully connected, 16 rows, 32 to 8": ("fully_connected", 16, 32, 8),
+    "fully connected, one row, 128 to 32": ("fully_connected", 1, 128, 32),
+    "LSTM, batch 16, 8 to 32": ("lstm", 16, 8, 32),
+}
+LSTMS = ((16, 24), (16, 32), (16, 40), (12, 20), (10, 36), (24, 28), (16, 48), (32, 64))
 CONDITIONS = {"as they are": "unmodified", "by way of 44.1 kHz": "resampled to 44.1 kHz and back"}
 # The split and the number of mixtures of the released results, and those of release 0.1.0.
 TEST = ("--split", "test", "--mixtures", "300")
@@ -76,6 +110,8 @@ def ask(*command: str) -> dict:
     It comes from the cache if the bundles have not changed.
     """
     about = [_bundle(word) for word in command if (REPO / "convert" / "bundles" / word).is_dir()]
+    if command[0] == "fit":
+        about.append((REPO / "micro" / "contract" / "boards.toml").read_bytes())
     key = hashlib.sha256(b"\0".join([" ".join(command).encode(), *about])).hexdigest()[:12]
     file = KEPT / f"{re.sub(r'[^a-z0-9.]+', '-', ' '.join(command))}-{key}.json"
     if not file.is_file():
@@ -124,8 +160,7 @@ def networks(*names: str) -> str:
         )
         flash, ram = sum(bench["flash_bytes"].values()), bench["ram_bytes"]["total"]
         loads = [
-            f"{100 * ask('fit', name, '--board', board)['load']:.0f} %"
-            for board in ("nano33ble", "nrf5340dk")
+            f"{100 * _fits(name)[board]['load']:.0f} %" for board in ("nano33ble", "nrf5340dk")
         ]
         better = ask("evaluate", name, *TEST)["measures"]["sisdr"]["improvement"]
         body.append(
@@ -401,22 +436,250 @@ def bench(*names: str) -> str:
     return rows(["quantity", *(f"`{name}`, {BOARDS[board]}" for name, board, _ in columns)], body)
 
 
+def _fits(name: str) -> dict[str, dict]:
+    """Return the result of ``groupcomm fit NAME`` by board."""
+    return {one["board"]: one for one in ask("fit", name)["boards"]}
+
+
 def loads(*names: str) -> str:
     """Estimated load of each board by ``groupcomm fit``."""
     boards = ("nano33ble", "nrf52840dk", "nrf5340dk", "nrf5340_audio_dk")
     body = []
     for name in names:
-        found = [ask("fit", name, "--board", board) for board in boards]
+        found = _fits(name)
         body.append(
             [
                 f"`{name}`",
                 *(
-                    f"{100 * f['load']:.0f} % ({f['most_cycles_per_instruction']:.2f})"
-                    for f in found
+                    f"{100 * found[board]['load']:.0f} % "
+                    f"({found[board]['most_cycles_per_instruction']:.2f})"
+                    for board in boards
                 ),
             ]
         )
     return rows(["network", *boards], body)
+
+
+def boards(*names: str) -> str:
+    """Flash, RAM, load and verdict of each network on each board."""
+    found = {name: _fits(name) for name in names}
+
+    def needs(one: dict) -> str:
+        flash, ram = (one["checks"][key]["used"] for key in ("flash_bytes", "ram_bytes"))
+        verdict = "fits" if one["ok"] else "**no**"
+        return f"{verdict}: {flash / 1000:.0f} KB, {ram / 1000:.1f} KB, {100 * one['load']:.0f} %"
+
+    body = [
+        [
+            f"`{board}`",
+            one["core"].removeprefix("cortex-").upper(),
+            *(
+                f"{one['checks'][key]['limit'] / 1000:,.0f} KB"
+                for key in ("flash_bytes", "ram_bytes")
+            ),
+            *(needs(found[name][board]) for name in names),
+        ]
+        for board, one in found[names[0]].items()
+    ]
+    header = ["board", "core", "its flash", "its RAM"]
+    return rows([*header, *(f"`{name}`: flash, RAM, load" for name in names)], body, left=2)
+
+
+def hops(*names: str) -> str:
+    """Instructions of the worst hop on each core; flash and RAM on an M4."""
+    body = []
+    for name in names:
+        found = {core: ask("bench", name, "--board", core) for core in CORES}
+        small = found["cortex-m4"]
+        body.append(
+            [
+                f"`{name}`",
+                _macs(small["macs"], name),
+                *(
+                    f"{one['instructions']['hop']['worst']:,} "
+                    f"({one['instructions']['network_per_mac']:.2f})"
+                    for one in found.values()
+                ),
+                f"{sum(small['flash_bytes'].values()):,}",
+                f"{small['ram_bytes']['total']:,}",
+            ]
+        )
+    header = ["network", "MACs per hop", *CORES.values(), "flash, M4 (bytes)", "RAM, M4 (bytes)"]
+    return rows(header, body)
+
+
+def goals(*names: str) -> str:
+    """Compare the instructions of the worst hop with the goal of each network."""
+    body = []
+    for name in names:
+        board, share = GOALS[name]
+        estimate = _fits(name)[board]
+        counted = ask("bench", name, "--board", estimate["core"])
+        goal = share * estimate["checks"]["cycles"]["limit"] / estimate["cycles_per_instruction"]
+        worst, network = estimate["instructions"], counted["instructions"]["network"]["mean"]
+        body.append(
+            [
+                f"`{name}`",
+                board,
+                f"{100 * share:.0f} %",
+                f"{goal:,.0f}",
+                f"{worst:,}",
+                "yes" if worst <= goal else "no",
+                f"{network / counted['macs']:.2f}",
+                f"{(goal - worst + network) / counted['macs']:.2f}",
+            ]
+        )
+    header = ["network", "board", "share", "goal", "instructions", "met"]
+    return rows([*header, "per MAC", "per MAC that would meet it"], body, left=2)
+
+
+def functions(name: str) -> str:
+    """Instructions per hop of the network on an M4, by function."""
+    found = ask("bench", name, "--board", "cortex-m4")
+    counted, network = found["functions"], found["instructions"]["network"]["mean"]
+    groups = {purpose: sum(counted.get(f, 0) for f in fs) for purpose, fs in PURPOSES.items()}
+    groups["all others: calls, loops, remainders"] = network - sum(groups.values())
+    body = [
+        [
+            ", ".join(f"`{function}`" for function in PURPOSES.get(purpose, ())),
+            purpose,
+            f"{instructions:,.0f}",
+            f"{instructions / found['macs']:.2f}",
+        ]
+        for purpose, instructions in groups.items()
+    ]
+    return rows(["function", "purpose", "instructions per hop", "per MAC"], body, left=2)
+
+
+def targets(name: str) -> str:
+    """Compare a network with the targets of the kernels and of the signal path."""
+    m4, m55 = (ask("bench", name, "--board", board) for board in ("cortex-m4", "cortex-m55"))
+    plain = ask("bench", name, "--board", "cortex-m4", "--portable")
+    gain = plain["instructions"]["network"]["mean"] / m4["instructions"]["network"]["mean"]
+    signal = m4["instructions"]["signal"]["mean"]
+    ram = m4["ram_bytes"]["total"] / 1024
+    per_mac = [one["instructions"]["network_per_mac"] for one in (m4, m55)]
+    rest = [one["flash_bytes"]["rest"] / 1024 for one in (m4, m55)]
+    body = [
+        ["M4, network, instructions per MAC", "2.0", f"{per_mac[0]:.2f}", per_mac[0] <= 2],
+        ["M4, STFT and masks, instructions", "60,000", f"{signal:,.0f}", signal <= 60_000],
+        ["M4, DSP compared with portable C", "2.5 x", f"{gain:.1f} x", gain >= 2.5],
+        ["M55, network, instructions per MAC", "0.5", f"{per_mac[1]:.2f}", per_mac[1] <= 0.5],
+        ["RAM, total", "32 KB", f"{ram:.1f} KB", ram <= 32],
+        [
+            "flash beyond weights and biases",
+            "40 KB",
+            f"{rest[0]:.1f} KB (M55: {rest[1]:.1f})",
+            max(rest) <= 40,
+        ],
+    ]
+    body = [[*cells, "yes" if met else "no"] for *cells, met in body]
+    return rows([f"`{name}`", "target", "result", "met"], body)
+
+
+def communication(grouped: str, paper: str) -> str:
+    """Cost of one exchange between groups: bottleneck and TAC, and the paper's BLSTM."""
+    body = []
+    for title, name, first, last in (
+        ("TAC", grouped, 8, 14),
+        ("bottleneck", grouped, 4, 7),
+        ("BLSTM across the groups", paper, 2, 15),
+    ):
+        operators = ask("bench", name, "--board", "cortex-m4")["operators"][first : last + 1]
+        macs, instructions = (
+            sum(one[key] for one in operators) for key in ("macs", "instructions")
+        )
+        cells = [f"{macs:,}", f"{instructions:,.0f}", f"{instructions / macs:.2f}"]
+        body.append([f"{title} of `{name}`", f"{first} to {last}", *cells])
+    header = ["one exchange, Cortex-M4", "operators", "MACs", "instructions", "per MAC"]
+    return rows(header, body, left=2)
+
+
+def host(name: str) -> str:
+    """Cost in TFLM's interpreter on this machine, with both sets of kernels."""
+    found = ask("bench", name, "--engine", "tflm-host")["kernels"]
+    lines = {
+        "instructions per hop (within the engine's `Run`)": lambda f: f"{f['instructions']:,.0f}",
+        "per MAC": lambda f: f"{f['per_mac']:.2f}",
+        "microseconds per hop, median": lambda f: f"{f['microseconds']['median']:.0f}",
+        "arena in use (bytes)": lambda f: f"{f['arena_bytes']['used']:,}",
+        "smallest arena that can be allocated (bytes)": (
+            lambda f: f"{f['arena_bytes']['smallest']:,}"
+        ),
+    }
+    body = [
+        [title, *(line(found[kernels]) for kernels in ("tflm", "groupcomm"))]
+        for title, line in lines.items()
+    ]
+    return rows([f"`{name}`", "TFLM's kernels", "this project's kernels"], body)
+
+
+def _counted(target: str, *arguments: object) -> tuple[list[dict], str]:
+    """Count a program on an emulated core; return its spans and what it printed. Not cached."""
+    from convert.run import host_tools
+
+    program = host_tools.build(target)
+    with tempfile.TemporaryDirectory() as name:
+        scratch = Path(name)
+        command = [program, "--count", scratch / "count", *map(str, arguments)]
+        printed = subprocess.run(command, cwd=scratch, capture_output=True, text=True, check=True)
+        return json.loads((scratch / "count").read_text())["spans"], printed.stdout
+
+
+def _per_mac(core: str, kind: str, *sizes: int) -> list[float]:
+    """Return the instructions per MAC of a kernel in int8 and in int16."""
+    rows, inputs, outputs = sizes
+    macs = rows * inputs * outputs
+    if kind == "lstm":
+        macs = 4 * rows * (inputs + outputs) * outputs
+    spans, _ = _counted(f"//micro/kernels:count_{core.replace('-', '_')}", kind, *sizes)
+    return [span["instructions"] / macs for span in spans]
+
+
+def lstms() -> str:
+    """Instructions per MAC of int8 LSTMs of other shapes than those of the released networks."""
+    body = [
+        [CORES[core], *(f"{_per_mac(core, 'lstm', 12, *shape)[0]:.2f}" for shape in LSTMS)]
+        for core in ("cortex-m4", "cortex-m55")
+    ]
+    header = "instructions per MAC of an int8 LSTM, batch 12"
+    return rows([header, *(f"{inputs} to {units}" for inputs, units in LSTMS)], body)
+
+
+def kernels() -> str:
+    """Instructions per MAC of kernels in int8 and int16."""
+    cores = ("cortex-m4", "cortex-m55")
+    body = [
+        [title, *(f"{value:.2f}" for core in cores for value in _per_mac(core, *shape))]
+        for title, shape in SHAPES.items()
+    ]
+    header = [f"{CORES[core]} {kind}" for core in cores for kind in ("int8", "int16")]
+    return rows(["instructions per MAC", *header], body)
+
+
+def stream(name: str) -> str:
+    """Cost of the stream without a network on the emulated cores; `name` gives the sound."""
+    sound = REPO / "convert" / "bundles" / name / "golden_pcm.i16"
+    lines: dict[str, list[str]] = {}
+    for core in BOARDS:
+        target = f"//micro/boards/cortex_m:stream_firmware_{core.replace('-', '_')}"
+        (hop, start), printed = _counted(target, sound, "out", "features")
+        described, runs = json.loads(printed), hop["runs"]
+        parts = {key: 0 for key in ("arm_", "Analyse", "Synthesize")}
+        for function, instructions in hop["functions"].items():
+            for part in parts:
+                parts[part] += instructions / runs if part in function else 0
+        for title, value in (
+            ("instructions per hop, worst case", hop["worst"]),
+            ("of these FFT and inverse FFT (CMSIS-DSP)", parts["arm_"]),
+            ("window, level, features", parts["Analyse"]),
+            ("masks, overlap-add, PCM", parts["Synthesize"]),
+            ("at start, once, without tables in flash", start["instructions"]),
+            ("memory of the stream (bytes)", described["stream_bytes"]),
+            ("deepest stack (bytes)", described["stack_used"]),
+        ):
+            lines.setdefault(title, []).append(f"{value:,.0f}")
+    return rows(["", *BOARDS.values()], [[title, *cells] for title, cells in lines.items()])
 
 
 def operators(name: str) -> str:

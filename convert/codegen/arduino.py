@@ -5,6 +5,7 @@ import shutil
 import tempfile
 from pathlib import Path
 
+from convert import boards
 from convert import bundle as bundles
 from convert.codegen import cmsis_dsp, parts
 from groupcomm import __version__
@@ -25,18 +26,25 @@ url=https://arxiv.org/abs/2011.08397
 architectures=mbed_nano,mbed
 includes={name}.h
 """
-_HEADER = """// The library's own name; the class is in GroupComm.h.
+# All libraries contain files of the same names, so this is the only header that a sketch includes.
+# Where two libraries are in one sketch, both find the network of the one that comes first.
+_HEADER = """// The header of this library.
 #pragma once
-#include "GroupComm.h"
+#include "micro/boards/package/package.h"
+#ifndef GROUPCOMM_{network}_H_
+#error "A sketch can contain only one GroupComm library. Include {name}.h or the other one."
+#else
+#include "micro/boards/arduino/GroupComm.h"
+#endif
 """
 
 
-def write(bundle: bundles.Bundle, folder: Path, *, engine: str = "static") -> list[str]:
+def write(bundle: bundles.Bundle, folder: Path) -> list[str]:
     """Write an Arduino library, as a folder or as a .zip file for "Add .ZIP Library".
 
-    It holds the network as plain C, the kernels, the stream and the FFT. It needs no other library,
-    except Arduino_TensorFlowLite when the engine is TFLM's interpreter. The FFT is CMSIS-DSP's
-    (Apache-2.0), from the package that micro/third_party/cmsis_dsp.json pins.
+    It holds the network as plain C, the kernels, the stream and the FFT, and needs no other
+    library. The FFT is CMSIS-DSP's (Apache-2.0), from the package that
+    micro/third_party/cmsis_dsp.json pins.
 
     Parameters
     ----------
@@ -45,8 +53,6 @@ def write(bundle: bundles.Bundle, folder: Path, *, engine: str = "static") -> li
     folder : Path
         The library; it appears whole or not at all, and replaces one that is there. A name that
         ends with .zip is a .zip file.
-    engine : {"static", "tflm"}
-        Plain C, or TFLM's interpreter.
 
     Returns
     -------
@@ -59,65 +65,78 @@ def write(bundle: bundles.Bundle, folder: Path, *, engine: str = "static") -> li
         When the bundle has an operator without a kernel, pip cannot fetch CMSIS-DSP, or the folder
         cannot be written.
     """
-    name = library_name(bundle, engine)
+    name = library_name(bundle)
     if folder.suffix == ".zip":
         with tempfile.TemporaryDirectory() as scratch, atomic_path(folder) as part:
             made = Path(scratch) / name
-            files = write(bundle, made, engine=engine)
+            files = write(bundle, made)
             write_zip(part, folder_files(made))
             return files
-    tflm = engine == "tflm"
     dsp = cmsis_dsp.sources()
     with atomic_folder(folder) as part:
         source = part / "src"
-        shutil.copytree(_BOARDS / "arduino" / "examples", part / "examples")
+        for example in (_BOARDS / "arduino" / "examples").rglob("*.ino"):
+            to = part / example.relative_to(_BOARDS / "arduino")
+            to.parent.mkdir(parents=True)
+            to.write_text(example.read_text().replace("<GroupComm.h>", f"<{name}.h>"))
         shutil.copy(_BOARDS / "arduino" / "keywords.txt", part)
         shutil.copy(resource("LICENSE"), part)
-        first = "#define GROUPCOMM_ENGINE_TFLM\n" if tflm else ""
-        parts.network(bundle, source, source, tflm=tflm, first=first)
-        parts.repository(source, source, ".cpp", tflm=bundle if tflm else None)
+        network = parts.network(bundle, source, source, tflm=False)
+        parts.repository(source, source, ".cpp", tflm=None)
         window = f"#define GROUPCOMM_WINDOW {bundle.signal.window}\n"
         stream = source / "micro" / "stream" / "stream.cpp"
         parts.copy(_STREAM / "stream.cc", stream, _FLOATS + cmsis_dsp.INCLUDE + window)
         for file in ("GroupComm.h", "GroupComm.cpp"):
-            parts.copy(_BOARDS / "arduino" / file, source / file)
-        (source / f"{name}.h").write_text(_HEADER)
+            parts.copy(_BOARDS / "arduino" / file, source / "micro" / "boards" / "arduino" / file)
+        header = _HEADER.format(name=name, network=network.upper())
+        (source / f"{name}.h").write_text(header)
         users = [_STREAM / "stream.cc"]
         cmsis_dsp.write(dsp, source, source / "cmsis_dsp", source, cmsis_dsp.FFT, users, _FLOATS)
         sentence, paragraph = parts.words(bundle)
         values = {"name": name, "sentence": sentence, "paragraph": paragraph}
         (part / "library.properties").write_text(_PROPERTIES.format(version=__version__, **values))
-        (part / "README.md").write_text(_readme(bundle, engine, values))
+        (part / "README.md").write_text(_readme(bundle, values))
         return parts.files(part)
 
 
-def library_name(bundle: bundles.Bundle, engine: str = "static") -> str:
+def library_name(bundle: bundles.Bundle) -> str:
     """Return the name of the library of a bundle."""
-    suffix = "_TFLM" if engine == "tflm" else ""
-    return "GroupComm_" + re.sub(r"[^A-Za-z0-9_.-]", "_", bundle.name) + suffix
+    return "GroupComm_" + re.sub(r"[^A-Za-z0-9_.-]", "_", bundle.name)
 
 
-def _readme(bundle: bundles.Bundle, engine: str, values: dict[str, str]) -> str:
+def _readme(bundle: bundles.Bundle, values: dict[str, str]) -> str:
     """Return the text of README.md."""
     signal = bundle.signal
-    budget = bundle.description.get("budget", {}).get("cortex-m4")
-    cost = "`groupcomm fit` estimates flash, RAM and load."
-    if budget and engine == "static":
-        cost = (
-            "On a Cortex-M4, engine and signal path need at most "
-            f"{budget['flash_bytes']:,} bytes of flash, {budget['ram_bytes']:,} bytes of RAM and "
-            f"{budget['instructions']:,} instructions per hop. "
-            "`groupcomm fit` estimates the load of a board."
-        )
     values = values | {
         "latency": f"{1000 * signal.window / signal.sample_rate:g}",
         "hop": str(signal.hop),
         "milliseconds": f"{1000 * signal.hop / signal.sample_rate:g}",
         "sources": str(bundle.sources),
-        "cost": cost,
-        "needs": "Arduino_TensorFlowLite" if engine == "tflm" else "no other library",
+        "cost": _cost(bundle),
     }
     text = (_BOARDS / "arduino" / "README.md").read_text()
     for key, value in values.items():
         text = text.replace(f"@{key.upper()}@", value)
     return text
+
+
+def _cost(bundle: bundles.Bundle) -> str:
+    """Return flash, RAM, load and latency as a table: at most the budget of the bundle."""
+    board, signal = boards.find("nano33ble"), bundle.signal
+    rows = {"latency": f"{1000 * signal.window / signal.sample_rate:g} ms"}
+    budget = bundle.description.get("budget", {}).get(board.core)
+    if budget:
+        cycles = board.clock_hz * signal.hop / signal.sample_rate
+        load = budget["instructions"] * board.cycles_per_instruction / cycles
+        rows |= {
+            "flash": f"at most {budget['flash_bytes']:,} bytes",
+            "RAM, with the stack": f"at most {budget['ram_bytes']:,} bytes",
+            "instructions per hop": f"at most {budget['instructions']:,}",
+            "load": f"at most {100 * load:.0f} %. This is an estimate: it assumes "
+            f"{board.cycles_per_instruction:g} cycles per instruction",
+        }
+    table = "\n".join(f"| {key} | {value} |" for key, value in rows.items())
+    return (
+        f"| {board.title} | network and signal path, without your sketch |\n|---|---|\n{table}\n\n"
+        f"`groupcomm fit {bundle.name}` estimates flash, RAM and load of other boards."
+    )

@@ -62,16 +62,13 @@ const unsigned char groupcomm_tflite[GROUPCOMM_TFLITE_BYTES]; /* (bytes) at a mu
 """
 
 
-def network(
-    bundle: bundles.Bundle, source: Path, include: Path, *, tflm: bool, first: str = ""
-) -> str:
+def network(bundle: bundles.Bundle, source: Path, include: Path, *, tflm: bool) -> str:
     """Write the files of the network, and return its name in C.
 
     They are NAME.c, NAME.h and groupcomm_network.h, and with TFLM the model as NAME_tflite.c.
     """
     written = c_source.compile_bundle(bundle, source)
     name = written["name"]
-    (source / f"{name}.c").write_text(first + (source / f"{name}.c").read_text())
     include.mkdir(parents=True, exist_ok=True)
     if include != source:
         (source / f"{name}.h").rename(include / f"{name}.h")
@@ -93,7 +90,7 @@ def network(
         for size, value in written["sizes"].items()
     )
     text = _NETWORK.format(name=name, sizes=sizes, tflm=of_tflm)
-    (include / "groupcomm_network.h").write_text(first + text)
+    (include / "groupcomm_network.h").write_text(text)
     return name
 
 

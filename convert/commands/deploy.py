@@ -8,7 +8,6 @@ import typer
 from convert.commands import tables
 from convert.commands.options import BundleName, BundleOption, CheckpointOption, Json, ModelName
 from groupcomm.console import err, line, report
-from groupcomm.errors import UserError
 
 
 def compile_network(
@@ -59,13 +58,6 @@ def package(
     ],
     name: BundleName,
     folder: Annotated[Path, typer.Option("--out", help="Folder of the package.")],
-    engine: Annotated[
-        Literal["static", "tflm"] | None,
-        typer.Option(
-            help="Engine of an Arduino library: static (plain C, the default) or tflm (TFLM's "
-            "interpreter). A Zephyr module has both (Kconfig)."
-        ),
-    ] = None,
     as_json: Json = False,
 ) -> None:
     """Write a bundle as a package for the tools of a board.
@@ -75,18 +67,9 @@ def package(
     from convert import bundle
     from convert.codegen import arduino, zephyr
 
-    if kind == "zephyr" and engine is not None:
-        raise UserError(
-            f"--engine {engine}: a Zephyr module has both engines; choose there by "
-            f"CONFIG_GROUPCOMM_ENGINE_TFLM"
-        )
     opened = bundle.load(name)
     with err.status(f"write {opened.name} for {kind}"):
-        files = (
-            zephyr.write(opened, folder)
-            if kind == "zephyr"
-            else arduino.write(opened, folder, engine=engine or "static")
-        )
+        files = (arduino if kind == "arduino" else zephyr).write(opened, folder)
     then = {
         "arduino": (
             f"in the Arduino IDE, Sketch > Include Library > Add .ZIP Library > {folder}"

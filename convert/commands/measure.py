@@ -250,8 +250,7 @@ def fit(
     Name a --board, or give --clock, --flash and --ram of a chip. The exit code is 1 when it does
     not fit. With neither, it lists all boards.
     """
-    from convert import bundle
-    from convert.measure import boards
+    from convert import boards, bundle
     from convert.measure.fit import fit as estimate
     from convert.measure.fit import fit_all
 

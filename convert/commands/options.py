@@ -23,7 +23,7 @@ def complete_bundle(incomplete: str) -> list[str]:
 
 def complete_board(incomplete: str) -> list[str]:
     """Complete the name of a board in a shell."""
-    from convert.measure import boards
+    from convert import boards
 
     return [name for name in boards.boards() if name.startswith(incomplete)]
 

@@ -118,6 +118,14 @@ def listen(
             help="Limit by how many dB the board attenuates: a multiple of 3.",
         ),
     ] = None,
+    gain: Annotated[
+        int | None,
+        typer.Option(
+            min=-20,
+            max=20,
+            help="Gain of the board's microphone in dB: a multiple of 2. By default as it is.",
+        ),
+    ] = None,
     baud: Annotated[int, typer.Option(min=1, help="Bit/s of a UART; USB ignores it.")] = 115200,
     as_json: Json = False,
 ) -> None:
@@ -130,9 +138,13 @@ def listen(
 
     if attenuation_limit is not None and attenuation_limit % 3:
         raise UserError(f"--attenuation-limit {attenuation_limit}: not a multiple of 3 dB")
-    limit = b"x" if attenuation_limit is None else b"%d" % (attenuation_limit // 3)
+    if gain is not None and gain % 2:
+        raise UserError(f"--gain {gain}: not a multiple of 2 dB")
+    keys = b"x" if attenuation_limit is None else b"%d" % (attenuation_limit // 3)
+    keys += b"b" if bypass else b"a"
+    keys += b"" if gain is None else bytes([ord("A") + (gain + 20) // 2])
     with serial_link.open_port(port, baud) as connection, err.status("wait for sound") as status:
-        serial_link.Link(connection).send(limit + (b"b" if bypass else b"a"))
+        serial_link.Link(connection).send(keys)
         result = recording.listen(
             connection,
             folder,

@@ -431,6 +431,8 @@ def show_fit(found: dict) -> None:
         f"{found['cycles_per_instruction']:g} cycles "
         f"each; real time up to {found['most_cycles_per_instruction']:.2f}"
     )
+    if found["source"]:
+        line(f"clock and memories of the board: {found['source']}")
     for key, what in (
         ("flash_bytes", "bytes of flash"),
         ("ram_bytes", "bytes of RAM"),

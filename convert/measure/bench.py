@@ -16,9 +16,10 @@ from pathlib import Path
 
 import numpy as np
 
+from convert import boards
 from convert import bundle as bundles
 from convert.codegen import c_source
-from convert.measure import attribution, boards
+from convert.measure import attribution
 from convert.run import host_tools
 from convert.tflite import counts, runtimes
 from groupcomm.errors import UserError

@@ -1,7 +1,8 @@
 """Check whether a bundle fits a board and runs there in real time."""
 
+from convert import boards
 from convert import bundle as bundles
-from convert.measure import bench, boards
+from convert.measure import bench
 
 
 def fit(
@@ -25,12 +26,12 @@ def fit(
     Returns
     -------
     dict
-        ``bundle``, ``board``, ``title``, ``core``, ``checks`` {``flash_bytes``, ``ram_bytes``,
-        ``cycles``: each with ``used``, ``limit``, ``ok``}, ``stack_bytes`` (part of the RAM),
-        ``instructions`` (of the worst hop), ``load`` (share of a hop's time),
-        ``cycles_per_instruction`` (the assumption), ``most_cycles_per_instruction`` (the highest
-        that is still real time), ``latency_ms`` (of a window) and ``ok``. Flash and RAM are those
-        of the engine with its signal path, without an application.
+        ``bundle``, ``board``, ``title``, ``core``, ``source`` (of clock and memories), ``checks``
+        {``flash_bytes``, ``ram_bytes``, ``cycles``: each with ``used``, ``limit``, ``ok``},
+        ``stack_bytes`` (part of the RAM), ``instructions`` (of the worst hop), ``load`` (share of a
+        hop's time), ``cycles_per_instruction`` (the assumption), ``most_cycles_per_instruction``
+        (the highest that is still real time), ``latency_ms`` (of a window) and ``ok``. Flash and
+        RAM are those of the engine with its signal path, without an application.
 
     Raises
     ------
@@ -103,6 +104,7 @@ def _judge(
         "board": name,
         "title": board.title,
         "core": board.core,
+        "source": board.source,
         "checks": checks,
         "stack_bytes": found["ram_bytes"]["stack"],
         "instructions": instructions,

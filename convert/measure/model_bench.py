@@ -4,7 +4,8 @@ from pathlib import Path
 
 import numpy as np
 
-from convert.measure import attribution, boards
+from convert import boards
+from convert.measure import attribution
 from convert.run import emulated_model
 from convert.tflite import counts, runtimes
 from convert.verify import model_parity

@@ -393,6 +393,7 @@ TABLES = {
             "bundle": "enhance-nano",
             "title": "Nordic nRF5340 Audio DK, application core",
             "core": "cortex-m33",
+            "source": "Alif zephyr_alif ae302f80f5582xx.dtsi; not checked: reserved MRAM",
             "checks": {key: CHECK for key in ("flash_bytes", "ram_bytes", "cycles")},
             "stack_bytes": 1234,
             "latency_ms": 16,

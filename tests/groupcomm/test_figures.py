@@ -8,6 +8,7 @@ import re
 
 import pytest
 
+from convert import boards
 from convert.verify import inspection
 from groupcomm.files import REPO
 
@@ -135,21 +136,27 @@ def test_results_are_cached_until_the_bundle_changes(tmp_path, monkeypatch):
     assert len(commands) == 2
 
 
-def test_load_columns_of_the_readme_match_the_loads_table():
-    tables = {
-        mark.split()[0]: page.read_text()
-        for page, mark in MARKED
-        if mark.split()[0] in ("networks", "loads")
+def cells(name):
+    """Return the cells of a table by its first column."""
+    page = next(page for page, mark in MARKED if mark.split()[0] == name)
+    found = next(m for m in figures.MARK.finditer(page.read_text()) if m[2].split()[0] == name)
+    return {
+        line.split("|")[1].strip(" `"): [c.strip() for c in line.split("|")[2:-1]]
+        for line in found[0].splitlines()
+        if line[:3] == "| `"
     }
 
-    def cells(name):
-        found = next(m for m in figures.MARK.finditer(tables[name]) if m[2].split()[0] == name)
-        return {
-            line.split("|")[1].strip(): [c.strip() for c in line.split("|")[2:-1]]
-            for line in found[0].splitlines()
-            if line[:3] == "| `"
-        }
 
+def test_the_table_of_boards_has_every_board_with_its_memories():
+    known = {name: board for name, board in boards.boards().items() if board.source}
+    table = cells("boards")
+    assert set(table) == set(known)
+    for name, board in known.items():
+        usable = (board.flash_bytes - board.reserved_flash_bytes, board.ram_bytes)
+        assert table[name][1:3] == [f"{memory / 1000:,.0f} KB" for memory in usable]
+
+
+def test_load_columns_of_the_readme_match_the_loads_table():
     for network, row in cells("networks").items():
         estimated = cells("loads")[network]
         assert row[6:8] == [estimated[0].split(" (")[0], estimated[2].split(" (")[0]]

@@ -1,4 +1,4 @@
-#include "GroupComm.h"
+#include "micro/boards/arduino/GroupComm.h"
 
 #include <string.h>
 

@@ -8,9 +8,6 @@
 #include <stdint.h>
 
 #include "micro/boards/package/package.h"
-#ifdef GROUPCOMM_ENGINE_TFLM
-#include <TensorFlowLite.h>  // makes the IDE use the library Arduino_TensorFlowLite
-#endif
 
 class GroupCommClass {
  public:

@@ -6,5 +6,6 @@ struct PdmStandIn {
   int available();
   int read(void* buffer, int bytes);
   void onReceive(void (*function)());
+  void setGain(int gain);
 };
 extern PdmStandIn PDM;

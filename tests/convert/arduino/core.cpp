@@ -1,7 +1,7 @@
 // A stub of Arduino's core, linked with a sketch. Serial is the UART of QEMU's mps2-an386.
 #include "Arduino.h"
-#include "GroupComm.h"
 #include "PDM.h"
+#include "micro/boards/arduino/GroupComm.h"
 
 uint32_t SystemCoreClock = 64000000;
 SerialStandIn Serial;
@@ -36,20 +36,23 @@ void SerialStandIn::println(uint32_t) {}
 void delay(unsigned long) {}
 
 // A microphone that gives noise, one hop at a time: x = x * 1664525 + 1013904223, its bits 20 to
-// 31, from 1. It waits until the sketch has read what it has.
+// 31, from 1, and silence with the least gain. It waits until the sketch has read what it has.
 static void (*on_data)() = nullptr;
 static uint32_t noise = 1;
+static int microphone_gain = 20;  // that of the nRF52840's library
 static int waiting = 0;
 int PdmStandIn::begin(int, int) { return 1; }
 int PdmStandIn::available() { return 2 * waiting; }
 int PdmStandIn::read(void* buffer, int bytes) {
   const int count = bytes / 2 < waiting ? bytes / 2 : waiting;
-  for (int i = 0; i < count; ++i)
-    static_cast<int16_t*>(buffer)[i] =
-        static_cast<int16_t>((noise = noise * 1664525u + 1013904223u) >> 20);
+  for (int i = 0; i < count; ++i) {
+    noise = noise * 1664525u + 1013904223u;
+    static_cast<int16_t*>(buffer)[i] = microphone_gain ? static_cast<int16_t>(noise >> 20) : 0;
+  }
   waiting -= count;
   return 2 * count;
 }
+void PdmStandIn::setGain(int gain) { microphone_gain = gain; }
 void PdmStandIn::onReceive(void (*function)()) { on_data = function; }
 
 int main() {

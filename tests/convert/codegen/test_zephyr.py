@@ -13,7 +13,6 @@ from convert import bundle
 from convert.codegen import zephyr
 from convert.measure import bench
 from groupcomm.files import REPO
-from tests.helpers.cli import groupcomm
 from tests.helpers.serial_line import Line, emulator, equal, prove
 
 pytestmark = [pytest.mark.bazel, pytest.mark.board]
@@ -307,14 +306,3 @@ def test_48_khz_audio_builds(module, tmp_path, monkeypatch):
         for name in names
         if not name.removeprefix("vtable for ").startswith(("groupcomm", "gc_"))
     ]
-
-
-def test_engine_option_is_rejected_for_zephyr(tmp_path):
-    done = groupcomm(
-        "package", "zephyr", "enhance-nano", "--out", tmp_path / "out", "--engine", "tflm"
-    )
-    assert (
-        done.returncode == 2
-        and "CONFIG_GROUPCOMM_ENGINE_TFLM" in done.stderr
-        and not (tmp_path / "out").exists()
-    )

@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from convert import bundle
-from convert.measure import bench, boards, fit
+from convert import boards, bundle
+from convert.measure import bench, fit
 from groupcomm.errors import UserError
 from tests.helpers.cli import groupcomm
 
@@ -28,9 +28,10 @@ def counted(monkeypatch):
 def test_every_board_has_an_emulated_core():
     known = boards.boards()
     assert {"nano33ble", "nrf52840dk", "nrf5340dk", "nrf5340_audio_dk", *bench.BOARDS} <= set(known)
-    for board in known.values():
+    for name, board in known.items():
         assert board.core in bench.BOARDS
         assert 0 <= board.reserved_flash_bytes < board.flash_bytes
+        assert bool(board.source) == (name not in bench.BOARDS)  # a template has no source
 
 
 def test_exact_limits_fit(counted):
@@ -112,6 +113,7 @@ def test_command_reports_whether_the_bundle_fits(name, board, fits):
     said = groupcomm("fit", name, "--board", board, "--json")
     found = json.loads(said.stdout)
     assert said.returncode == int(not fits) and found["ok"] == fits
+    assert found["source"] == boards.find(board).source
     budget = bundle.load(name).description["budget"][found["core"]]
     used = {key: found["checks"][key]["used"] for key in ("flash_bytes", "ram_bytes")} | {
         "instructions": found["instructions"]

@@ -118,5 +118,7 @@ def test_another_network_ends_the_recording(line, tmp_path):
 def test_command_reports_a_port_that_is_missing(tmp_path):
     done = groupcomm("listen", "--port", "/dev/none", "--out", tmp_path)
     assert done.returncode == 2 and "cannot be opened" in done.stderr
-    done = groupcomm("listen", "--port", "x", "--out", tmp_path, "--attenuation-limit", "4")
-    assert done.returncode == 2 and "4: not a multiple of 3 dB" in done.stderr
+    for option, value, step in (("--attenuation-limit", "4", 3), ("--gain", "-19", 2)):
+        done = groupcomm("listen", "--port", "x", "--out", tmp_path, option, value)
+        assert done.returncode == 2
+        assert f"{option} {value}: not a multiple of {step} dB" in done.stderr

@@ -1,7 +1,8 @@
 // Processes the board's PDM microphone hop by hop, and sends the sound before and after to the host,
 // where `groupcomm listen --port PORT --out DIR` records and meters it. The board has no
 // loudspeaker. Keys from the host: 'b' for a bypass and 'a' to end it, '0' to '9' to limit the
-// attenuation to 0 to 27 dB in steps of 3 dB, and 'x' for no limit.
+// attenuation to 0 to 27 dB in steps of 3 dB, 'x' for no limit, and 'A' to 'U' for a gain of the
+// microphone of -20 to 20 dB in steps of 2 dB.
 #include <GroupComm.h>
 #include <PDM.h>
 
@@ -60,6 +61,7 @@ void loop() {
     if (key == 'a' || key == 'b') GroupComm.setBypass(key == 'b');
     if (key >= '0' && key <= '9') GroupComm.setAttenuationLimit(3.0f * (key - '0'));
     if (key == 'x') GroupComm.setAttenuationLimit(INFINITY);
+    if (key >= 'A' && key <= 'U') PDM.setGain(4 * (key - 'A'));  // 0 to 80: half decibels
   }
   const uint32_t ahead = written - read_so_far;
   if (ahead < static_cast<uint32_t>(kHop)) return;

@@ -28,6 +28,8 @@ class Board:
     cycles_per_instruction : float
         An assumption: most instructions take 1 cycle, loads and taken branches 2 to 4, and flash
         has wait states.
+    source : str
+        The documents that clock and memories were compared with; empty for a chip of one's own.
     """
 
     title: str
@@ -38,6 +40,7 @@ class Board:
     ram_bytes: int
     reserved_flash_bytes: int = 0
     cycles_per_instruction: float = 1.5
+    source: str = ""
 
 
 def boards() -> dict[str, Board]:

@@ -1,2 +1,0 @@
-// A stub of the main header of TFLM's Arduino library. Its contents are in micro/testing/upstream.
-#pragma once
