@@ -47,13 +47,7 @@ def bench(path: Path, board: str, *, portable: bool = False) -> dict:
     """
     firmware = emulated_model.Firmware(path, board, portable=portable)
     written = firmware.written
-    inputs = model_parity.random_inputs(written["inputs"], INVOCATIONS)
-    run = firmware.run(inputs)
-    official = runtimes.TflmModel(written["model"])
-    for i in range(INVOCATIONS):
-        expected = official([x[i] for x in inputs])
-        if not all(np.array_equal(a[i], b) for a, b in zip(run.outputs, expected, strict=True)):
-            raise UserError(f"{path}: its outputs differ from TFLM's, so its cost is not reported")
+    run = _run(firmware, path)
     [span] = run.counted["spans"]
     graph_ops = [counts.graph_op(op) for op in written["operators"]]
     operators = attribution.operators(
@@ -99,3 +93,15 @@ def bench(path: Path, board: str, *, portable: bool = False) -> dict:
             if real.core == board
         },
     }
+
+
+def _run(firmware: emulated_model.Firmware, path: Path) -> emulated_model.Run:
+    """Run the firmware on random inputs, and compare its outputs with TFLM's."""
+    inputs = model_parity.random_inputs(firmware.written["inputs"], INVOCATIONS)
+    run = firmware.run(inputs)
+    official = runtimes.TflmModel(firmware.written["model"])
+    for i in range(INVOCATIONS):
+        expected = official([x[i] for x in inputs])
+        if not all(np.array_equal(a[i], b) for a, b in zip(run.outputs, expected, strict=True)):
+            raise UserError(f"{path}: its outputs differ from TFLM's, so its cost is not reported")
+    return run
