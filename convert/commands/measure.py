@@ -8,7 +8,6 @@ import typer
 from convert.commands import tables
 from convert.commands.options import (
     AnyName,
-    BundleName,
     Core,
     CorpusOption,
     Json,
@@ -236,53 +235,73 @@ Cycles = Annotated[
 
 
 def fit(
-    name: BundleName,
+    name: ModelName,
     board: Board = None,
     clock: Clock = None,
     flash: Flash = None,
     ram: Ram = None,
     core: AnyCore = "cortex-m4",
+    period: Annotated[
+        float | None,
+        typer.Option(
+            "--period", metavar="MS", min=0.01, help="Of a .tflite: time between invocations, ms."
+        ),
+    ] = None,
     cycles: Cycles = None,
     as_json: Json = False,
 ) -> None:
-    """Estimate whether a bundle fits a board and runs there in real time.
+    """Estimate whether a bundle or a .tflite fits a board and runs there in real time.
 
     Name a --board, or give --clock, --flash and --ram of a chip. The exit code is 1 when it does
     not fit. With neither, it lists all boards.
     """
-    from convert import boards, bundle
+    from convert import boards
     from convert.measure.fit import fit as estimate
     from convert.measure.fit import fit_all
 
     chip = {"--clock": clock, "--flash": flash, "--ram": ram}
     given = [option for option, value in chip.items() if value is not None]
+    missing = [option for option, value in chip.items() if value is None]
     if board is not None and given:
         raise UserError(
             f"--board {board} with {given[0]}: a board has its own; leave one of the two out"
         )
-    if board is None and not given:
-        opened = bundle.load(name)
-        with err.status(f"build and run the firmware of {opened.name}"):
-            every = fit_all(opened, cycles_per_instruction=cycles)
-        result = {"bundle": opened.name, "boards": every}
-        report(result, as_json, lambda: tables.show_all_boards(result))
-        return
-    if board is None:
-        missing = [option for option, value in chip.items() if value is None]
-        if missing:
-            raise UserError(
-                f"fit: needs --board, or --clock, --flash and --ram; missing: {', '.join(missing)}"
-            )
-        target = boards.custom(f"cortex-{core.removeprefix('cortex-')}", clock, flash, ram)
-    else:
-        target = board
+    if given and missing:
+        raise UserError(
+            f"fit: needs --board, or --clock, --flash and --ram; missing: {', '.join(missing)}"
+        )
+    if board is not None:
         boards.find(board)
-    opened = bundle.load(name)
-    with err.status(f"build and run the firmware of {opened.name}"):
-        found = estimate(opened, target, cycles_per_instruction=cycles)
-    then = (
-        f"groupcomm package arduino {name} --out build/arduino/{opened.name}" if found["ok"] else ""
+    network, label = _network(name, period)
+    with err.status(f"build and run the firmware of {label}"):
+        if board is None and not given:
+            every = fit_all(network, cycles_per_instruction=cycles)
+            result = {"network": label, "boards": every}
+            report(result, as_json, lambda: tables.show_all_boards(result))
+            return
+        target = board or boards.custom(f"cortex-{core.removeprefix('cortex-')}", clock, flash, ram)
+        found = estimate(network, target, cycles_per_instruction=cycles)
+    then = f"groupcomm package arduino {name} --out build/arduino/{label}"
+    report(
+        found,
+        as_json,
+        lambda: tables.show_fit(found),
+        then=then if found["ok"] and period is None else "",
     )
-    report(found, as_json, lambda: tables.show_fit(found), then=then)
     if not found["ok"]:
         raise typer.Exit(1)
+
+
+def _network(name: str, period_ms: float | None):
+    """Open what `fit` estimates; return it and its display name."""
+    from convert import bundle
+    from convert.measure.fit import Model
+
+    if name.endswith(".tflite"):
+        if period_ms is None:
+            raise UserError(f"{name}: give --period MS, the time from one invocation to the next")
+        return Model(Path(name), period_ms), Path(name).name
+    if period_ms is not None:
+        raise UserError(f"--period is for a .tflite; {name} runs once per hop")
+    opened = bundle.load(name)
+    return opened, opened.name

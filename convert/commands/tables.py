@@ -393,7 +393,9 @@ def show_recording(found: dict) -> None:
 
 def show_all_boards(found: dict) -> None:
     """Print the result of `groupcomm fit` without a board."""
-    table = new_table("board", "flash", "RAM", "load", "", title=f"{found['bundle']} on all boards")
+    table = new_table(
+        "board", "flash", "RAM", "load", "", title=f"{found['network']} on all boards"
+    )
     for one in found["boards"]:
         flash, ram = (one["checks"][key]["used"] for key in ("flash_bytes", "ram_bytes"))
         table.add_row(
@@ -411,23 +413,21 @@ def show_all_boards(found: dict) -> None:
 def show_fit(found: dict) -> None:
     """Print the result of `groupcomm fit`."""
     table = new_table(
-        "", "used", "available", "share", title="{bundle} on {title} ({core})".format(**found)
+        "", "used", "available", "share", title="{network} on {title} ({core})".format(**found)
     )
     for key, label in (
         ("flash_bytes", "flash, bytes"),
         ("ram_bytes", "RAM, bytes"),
-        ("cycles", "cycles per hop"),
+        ("cycles", f"cycles per {found['run']}"),
     ):
         c = found["checks"][key]
         share = f"{100 * c['used'] / c['limit']:.1f} %"
         table.add_row(label, f"{c['used']:,}", f"{c['limit']:,}", share, style=verdict(c["ok"]))
     out.print(table)
+    latency = f"; latency {found['latency_ms']:g} ms" if found["latency_ms"] else ""
+    line(f"stack, part of the RAM: {found['stack_bytes']:,} bytes{latency}")
     line(
-        f"stack, part of the RAM: {found['stack_bytes']:,} bytes; latency "
-        f"{found['latency_ms']:g} ms"
-    )
-    line(
-        f"{found['instructions']:,} instructions per hop, with an assumed "
+        f"{found['instructions']:,} instructions per {found['run']}, with an assumed "
         f"{found['cycles_per_instruction']:g} cycles "
         f"each; real time up to {found['most_cycles_per_instruction']:.2f}"
     )
@@ -436,7 +436,7 @@ def show_fit(found: dict) -> None:
     for key, what in (
         ("flash_bytes", "bytes of flash"),
         ("ram_bytes", "bytes of RAM"),
-        ("cycles", "cycles per hop"),
+        ("cycles", f"cycles per {found['run']}"),
     ):
         c = found["checks"][key]
         if not c["ok"]:

@@ -1,23 +1,42 @@
-"""Check whether a bundle fits a board and runs there in real time."""
+"""Check whether a network fits a board and runs there in real time."""
+
+import dataclasses
+from pathlib import Path
 
 from convert import boards
 from convert import bundle as bundles
-from convert.measure import bench
+from convert.measure import bench, model_bench
+from groupcomm.errors import UserError
+
+
+@dataclasses.dataclass(frozen=True)
+class Model:
+    """A `.tflite` that runs at regular times.
+
+    Attributes
+    ----------
+    path : Path
+    period_ms : float
+        Time from one invocation to the next.
+    """
+
+    path: Path
+    period_ms: float
 
 
 def fit(
-    bundle: bundles.Bundle,
+    network: bundles.Bundle | Model,
     target: str | boards.Board,
     *,
     cycles_per_instruction: float | None = None,
 ) -> dict:
-    """Check whether a bundle's static firmware fits a board and runs there in real time.
+    """Check whether a network's static firmware fits a board and runs there in real time.
 
     The figures are those of the board's core in QEMU.
 
     Parameters
     ----------
-    bundle : Bundle
+    network : Bundle or Model
     target : str or Board
         The name of a board, or a custom board.
     cycles_per_instruction : float or None
@@ -26,12 +45,13 @@ def fit(
     Returns
     -------
     dict
-        ``bundle``, ``board``, ``title``, ``core``, ``source`` (of clock and memories), ``checks``
-        {``flash_bytes``, ``ram_bytes``, ``cycles``: each with ``used``, ``limit``, ``ok``},
-        ``stack_bytes`` (part of the RAM), ``instructions`` (of the worst hop), ``load`` (share of a
-        hop's time), ``cycles_per_instruction`` (the assumption), ``most_cycles_per_instruction``
-        (the highest that is still real time), ``latency_ms`` (of a window) and ``ok``. Flash and
-        RAM are those of the engine with its signal path, without an application.
+        ``network``, ``run`` (``"hop"`` of a bundle, ``"invocation"`` of a `.tflite`), ``board``,
+        ``title``, ``core``, ``source`` (of clock and memories), ``checks`` {``flash_bytes``,
+        ``ram_bytes``, ``cycles``: each with ``used``, ``limit``, ``ok``}, ``stack_bytes`` (part of
+        the RAM), ``instructions`` (of the worst run), ``load`` (share of its time),
+        ``cycles_per_instruction`` (the assumption), ``most_cycles_per_instruction`` (the highest
+        that is still real time), ``latency_ms`` (of a window; None for a `.tflite`) and ``ok``.
+        Flash and RAM are those of the engine with its signal path, without an application.
 
     Raises
     ------
@@ -42,16 +62,18 @@ def fit(
         name, board = "custom", target
     else:
         name, board = target, boards.find(target)
-    found = bench.bench(bundle, board.core)
-    return _judge(bundle, name, board, found, cycles_per_instruction)
+    found = _measure(network, board.core)
+    return _judge(network, name, board, found, cycles_per_instruction)
 
 
-def fit_all(bundle: bundles.Bundle, *, cycles_per_instruction: float | None = None) -> list[dict]:
-    """Check a bundle on all boards with a name of their own.
+def fit_all(
+    network: bundles.Bundle | Model, *, cycles_per_instruction: float | None = None
+) -> list[dict]:
+    """Check a network on all boards with a name of their own.
 
     Parameters
     ----------
-    bundle : Bundle
+    network : Bundle or Model
     cycles_per_instruction : float or None
         As for `fit`.
 
@@ -65,42 +87,57 @@ def fit_all(bundle: bundles.Bundle, *, cycles_per_instruction: float | None = No
     UserError
         As `bench.bench`.
     """
-    found = {core: bench.bench(bundle, core) for core in bench.BOARDS}
+    found = {core: _measure(network, core) for core in bench.BOARDS}
     return [
-        _judge(bundle, name, board, found[board.core], cycles_per_instruction)
+        _judge(network, name, board, found[board.core], cycles_per_instruction)
         for name, board in boards.boards().items()
         if name not in bench.BOARDS
     ]
 
 
+def _measure(network: bundles.Bundle | Model, core: str) -> dict:
+    """Measure what a network needs on a core."""
+    if isinstance(network, Model):
+        if not network.period_ms > 0:
+            raise UserError(f"{network.path}: a period of {network.period_ms:g} ms")
+        return model_bench.bench(network.path, core)
+    return bench.bench(network, core)
+
+
 def _judge(
-    bundle: bundles.Bundle,
+    network: bundles.Bundle | Model,
     name: str,
     board: boards.Board,
     found: dict,
     cycles_per_instruction: float | None,
 ) -> dict:
-    """Compare what a bundle needs, as `bench.bench` found, with what a board has."""
+    """Compare what a network needs with what a board has."""
     cycles = cycles_per_instruction or board.cycles_per_instruction
-    signal = bundle.signal
-    instructions = found["instructions"]["hop"]["worst"]
+    if isinstance(network, Model):
+        name_of_network, run, latency_ms = network.path.name, "invocation", None
+        instructions = found["instructions"]["worst"]
+        available = int(board.clock_hz * network.period_ms / 1000)
+    else:
+        signal = network.signal
+        name_of_network, run = network.name, "hop"
+        instructions = found["instructions"]["hop"]["worst"]
+        available = board.clock_hz * signal.hop // signal.sample_rate
+        latency_ms = 1000 * signal.window / signal.sample_rate
     limits = {
         "flash_bytes": (
             sum(found["flash_bytes"].values()),
             board.flash_bytes - board.reserved_flash_bytes,
         ),
         "ram_bytes": (found["ram_bytes"]["total"], board.ram_bytes),
-        "cycles": (
-            round(instructions * cycles),
-            board.clock_hz * signal.hop // signal.sample_rate,
-        ),
+        "cycles": (round(instructions * cycles), available),
     }
     checks = {
         key: {"used": used, "limit": limit, "ok": used <= limit}
         for key, (used, limit) in limits.items()
     }
     return {
-        "bundle": bundle.name,
+        "network": name_of_network,
+        "run": run,
         "board": name,
         "title": board.title,
         "core": board.core,
@@ -111,6 +148,6 @@ def _judge(
         "load": checks["cycles"]["used"] / checks["cycles"]["limit"],
         "cycles_per_instruction": cycles,
         "most_cycles_per_instruction": checks["cycles"]["limit"] / instructions,
-        "latency_ms": 1000 * signal.window / signal.sample_rate,
+        "latency_ms": latency_ms,
         "ok": all(check["ok"] for check in checks.values()),
     }

@@ -390,7 +390,8 @@ TABLES = {
     ),
     "fit": lambda: tables.show_fit(
         {
-            "bundle": "enhance-nano",
+            "network": "enhance-nano",
+            "run": "hop",
             "title": "Nordic nRF5340 Audio DK, application core",
             "core": "cortex-m33",
             "source": "Alif zephyr_alif ae302f80f5582xx.dtsi; not checked: reserved MRAM",
@@ -404,7 +405,7 @@ TABLES = {
     ),
     "all boards": lambda: tables.show_all_boards(
         {
-            "bundle": "enhance-nano",
+            "network": "enhance-nano",
             "boards": [
                 {
                     "board": "nrf5340_audio_dk",

@@ -1,13 +1,14 @@
 """Boards, and whether a bundle fits one."""
 
 import json
+from pathlib import Path
 
 import pytest
 
 from convert import boards, bundle
 from convert.measure import bench, fit
 from groupcomm.errors import UserError
-from tests.helpers.cli import groupcomm
+from tests.helpers.cli import groupcomm, refused
 
 
 @pytest.fixture
@@ -100,6 +101,26 @@ def test_custom_chip(counted):
     assert not fit.fit(bundle.load("enhance-nano"), boards.custom("cortex-m33", 63.9, 1024, 256))[
         "ok"
     ]
+
+
+def test_a_model_is_judged_by_the_time_between_its_invocations(monkeypatch):
+    counts = {
+        "instructions": {"worst": 100_000},
+        "flash_bytes": {"all": 60_000},
+        "ram_bytes": {"stack": 1_000, "total": 10_000},
+    }
+    monkeypatch.setattr(fit.model_bench, "bench", lambda path, core: counts)
+    board = boards.find("nrf5340dk")  # 128 MHz, 1.4 cycles per instruction
+    found = fit.fit(fit.Model(Path("m.tflite"), 10.0), "nrf5340dk")
+    assert (found["network"], found["run"], found["latency_ms"]) == ("m.tflite", "invocation", None)
+    assert found["checks"]["cycles"] == {"used": 140_000, "limit": 1_280_000, "ok": True}
+    assert found["load"] == pytest.approx(140_000 / 1_280_000) and board.clock_hz == 128_000_000
+    assert not fit.fit(fit.Model(Path("m.tflite"), 1.0), "nrf5340dk")["ok"]
+    for arguments, says in (
+        (("m.tflite",), "m.tflite: give --period MS"),
+        (("enhance-nano", "--period", "8"), "--period is for a .tflite"),
+    ):
+        refused(groupcomm("fit", *arguments, "--board", "nrf5340dk"), says)
 
 
 @pytest.mark.bazel
