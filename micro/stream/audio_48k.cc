@@ -30,14 +30,17 @@ int16_t ToPcm(float x) {
 
 }  // namespace
 
-Status Audio48k::Init(groupcomm_state* state, int16_t* memory, size_t samples) {
-  if (state == nullptr || memory == nullptr) return GROUPCOMM_BAD_ARGUMENT;
+Status Audio48k::Init(groupcomm_state* state, int16_t* memory, size_t samples, int hops) {
+  if (state == nullptr || memory == nullptr || hops < 1) return GROUPCOMM_BAD_ARGUMENT;
   const gc_signal_path& path = groupcomm_model(state)->signal;
   const int hop = path.hop, sources = path.sources;
-  if (samples < Samples(hop, sources)) return GROUPCOMM_MEMORY_TOO_SMALL;
+  if (samples < Samples(hop, sources, hops)) return GROUPCOMM_MEMORY_TOO_SMALL;
   state_ = state, hop_ = hop;
-  in_ = memory, out_ = in_ + hop, at_ = 0;
-  std::memset(memory, 0, Samples(hop, sources) * sizeof(int16_t));
+  ring_ = memory, length_ = hops * hop, out_ = ring_ + length_;
+  at_ = run_at_ = 0, lost_ = 0;
+  written_ = done_ = 0;
+  failure_ = GROUPCOMM_OK;
+  std::memset(memory, 0, Samples(hop, sources, hops) * sizeof(int16_t));
   float sum = 0;
   for (int n = 0; n < kTaps; ++n) {
     const float at = static_cast<float>(n) - (kTaps - 1) / 2.0f, r = 2 * at / (kTaps - 1);
@@ -58,25 +61,44 @@ Status Audio48k::Init(groupcomm_state* state, int16_t* memory, size_t samples) {
 
 Status Audio48k::Process(int16_t* pcm, int frames, int channels) {
   if (state_ == nullptr || frames % kRatio != 0 || channels < 1) return GROUPCOMM_BAD_ARGUMENT;
-  Status worst = GROUPCOMM_OK;
   float fast[kBlock], slow[kBlock / kRatio];  // at 48 kHz, at 16 kHz
   for (int done = 0; done < frames; done += kBlock) {
     const int block = std::min(kBlock, frames - done), some = block / kRatio;
     int16_t* here = pcm + static_cast<ptrdiff_t>(done) * channels;  // (block, channels)
     for (int n = 0; n < block; ++n) fast[n] = here[n * channels];
     arm_fir_decimate_f32(&down_, fast, slow, block);
-    for (int n = 0; n < some; ++n) {
-      in_[at_] = ToPcm(slow[n]);
-      slow[n] = out_[at_];
-      if (++at_ < hop_) continue;
-      const Status status = groupcomm_process(state_, in_, out_);
-      if (status != GROUPCOMM_OK) worst = status;
-      at_ = 0;
-    }
+    for (int n = 0; n < some; ++n) slow[n] = Exchange(ToPcm(slow[n]));
     arm_fir_interpolate_f32(&up_, slow, fast, some);
     for (int n = 0; n < block; ++n) std::fill_n(here + n * channels, channels, ToPcm(fast[n]));
   }
-  return worst;
+  return failure_.exchange(GROUPCOMM_OK);
+}
+
+int16_t Audio48k::Exchange(int16_t in) {
+  const uint32_t written = written_.load(std::memory_order_relaxed);
+  if (written - done_.load(std::memory_order_acquire) == static_cast<uint32_t>(length_)) {
+    ++lost_;
+    return 0;
+  }
+  const int16_t out = ring_[at_];
+  ring_[at_] = in;
+  at_ = at_ + 1 == length_ ? 0 : at_ + 1;
+  written_.store(written + 1, std::memory_order_release);
+  if (length_ == hop_) RunHop();
+  return out;
+}
+
+bool Audio48k::RunHop() {
+  const uint32_t done = done_.load(std::memory_order_relaxed);
+  if (state_ == nullptr ||
+      written_.load(std::memory_order_acquire) - done < static_cast<uint32_t>(hop_))
+    return false;
+  const Status status = groupcomm_process(state_, ring_ + run_at_, out_);
+  if (status != GROUPCOMM_OK) failure_ = status;
+  std::memcpy(ring_ + run_at_, out_, hop_ * sizeof(int16_t));
+  run_at_ = run_at_ + hop_ == length_ ? 0 : run_at_ + hop_;
+  done_.store(done + hop_, std::memory_order_release);
+  return true;
 }
 
 }  // namespace groupcomm

@@ -1,7 +1,9 @@
 #include "micro/stream/audio_48k.h"
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <deque>
 #include <vector>
 
 #include "micro/api/engine_api.h"
@@ -31,7 +33,7 @@ class OneEngine final : public Engine {
 };
 
 struct Separator {
-  Separator() {
+  explicit Separator(int hops = 1) : samples(Audio48k::Samples(kHop, 2, hops)) {
     SignalPath& path = model.signal;
     path.sample_rate = 16000;
     path.window = kWindow;
@@ -43,7 +45,7 @@ struct Separator {
     path.masks = {1.0f / 128, -1};
     StreamTables(&path, analysis.data(), thresholds.data());
     CHECK_STATUS(CreateOnEngine(model, &engine, memory, sizeof(memory), &state), GROUPCOMM_OK);
-    CHECK_STATUS(audio.Init(state, samples.data(), samples.size()), GROUPCOMM_OK);
+    CHECK_STATUS(audio.Init(state, samples.data(), samples.size(), hops), GROUPCOMM_OK);
   }
 
   std::vector<float> analysis = std::vector<float>(kWindow);
@@ -52,7 +54,7 @@ struct Separator {
   OneEngine engine;
   alignas(16) uint8_t memory[16384];
   groupcomm_state* state = nullptr;
-  std::vector<int16_t> samples = std::vector<int16_t>(Audio48k::Samples(kHop, 2));
+  std::vector<int16_t> samples;
   Audio48k audio;
 };
 
@@ -136,6 +138,60 @@ void FramesOfAnyLength() {
   }
 }
 
+// As Run, with a thread of its own for the network, which takes `cost(now)` samples of 48 kHz for a
+// hop. A hop is in the FIFO at the end of its last frame, and its output replaces it when its time is
+// over.
+template <typename Cost>
+std::vector<int16_t> RunFifo(Separator* separator, const std::vector<int16_t>& in, int frames,
+                             Cost cost) {
+  std::vector<int16_t> out = in;
+  std::deque<int64_t> arrivals;
+  int64_t free = 0, seen = 0;
+  for (int64_t now = frames; now <= static_cast<int64_t>(in.size()); now += frames) {
+    while (!arrivals.empty()) {
+      const int64_t end = std::max(free, arrivals.front()) + cost(now);
+      if (end > now) break;
+      free = end;
+      arrivals.pop_front();
+      CHECK_TRUE(separator->audio.RunHop());
+    }
+    CHECK_STATUS(separator->audio.Process(&out[now - frames], frames, 1), GROUPCOMM_OK);
+    for (; (seen + 1) * kHop <= now / 3 - separator->audio.Lost(); ++seen) arrivals.push_back(now);
+  }
+  return out;
+}
+
+// The network may take all the time of a hop.
+void FifoAllowsFullLoad() {
+  static_assert(Audio48k::FifoHops(kHop) == 3 && Audio48k::FifoHops(kHop / 2) == 4);
+  const std::vector<int16_t> in = Tone(777);
+  Separator without;
+  const std::vector<int16_t> expected = Run(&without, in, 480, 1);
+  const auto all = [](int64_t) { return 3 * kHop; };
+  for (const int frames : {Audio48k::kShortFrame, Audio48k::kLongFrame}) {
+    Separator separator(Audio48k::FifoHops(kHop)), less(Audio48k::FifoHops(kHop) - 1);
+    const std::vector<int16_t> out = RunFifo(&separator, in, frames, all);
+    CHECK_EQ(separator.audio.Lost(), 0u);
+    const int later = separator.audio.Latency() - without.audio.Latency();
+    CHECK_EQ(later, 3 * 2 * kHop);
+    for (size_t n = later; n + frames < out.size(); ++n) CHECK_EQ(out[n], expected[n - later]);
+    RunFifo(&less, in, frames, all);
+    CHECK_LE(1u, less.audio.Lost());
+  }
+}
+
+// When the network takes too long for half a second, sound is lost, and the delay stays the same.
+void FifoKeepsItsDelay() {
+  const std::vector<int16_t> in = Tone(777);
+  Separator separator(Audio48k::FifoHops(kHop));
+  const std::vector<int16_t> out = RunFifo(
+      &separator, in, 480, [](int64_t now) { return now < kRate / 2 ? 5 * kHop : 2 * kHop; });
+  CHECK_LE(1u, separator.audio.Lost());
+  const int latency = separator.audio.Latency();
+  for (size_t n = 3 * kRate / 4; n < out.size(); ++n)
+    CHECK_LE(std::abs(out[n] - in[n - latency]), 170);  // 0.1 dB of the low-pass filter
+}
+
 void Refusals() {
   Separator separator;
   int16_t pcm[480] = {};
@@ -143,12 +199,19 @@ void Refusals() {
   CHECK_STATUS(separator.audio.Process(pcm, 480, 0), GROUPCOMM_BAD_ARGUMENT);
   separator.engine.fail = true;
   CHECK_STATUS(separator.audio.Process(pcm, 480, 1), GROUPCOMM_ENGINE_FAILED);
+  separator.engine.fail = false;
+  CHECK_STATUS(separator.audio.Process(pcm, 480, 1), GROUPCOMM_OK);
   Audio48k audio;
   CHECK_STATUS(audio.Process(pcm, 480, 1), GROUPCOMM_BAD_ARGUMENT);
+  CHECK_TRUE(!audio.RunHop());
   std::vector<int16_t>& samples = separator.samples;
   CHECK_STATUS(audio.Init(nullptr, samples.data(), samples.size()), GROUPCOMM_BAD_ARGUMENT);
   CHECK_STATUS(audio.Init(separator.state, samples.data(), samples.size() - 1),
                GROUPCOMM_MEMORY_TOO_SMALL);
+  CHECK_STATUS(audio.Init(separator.state, samples.data(), samples.size(), 2),
+               GROUPCOMM_MEMORY_TOO_SMALL);
+  CHECK_STATUS(audio.Init(separator.state, samples.data(), samples.size(), 0),
+               GROUPCOMM_BAD_ARGUMENT);
 }
 
 }  // namespace
@@ -158,5 +221,7 @@ int main() {
   groupcomm::SpeechPassesInTime();
   groupcomm::NothingIsFolded();
   groupcomm::FramesOfAnyLength();
+  groupcomm::FifoAllowsFullLoad();
+  groupcomm::FifoKeepsItsDelay();
   groupcomm::Refusals();
 }
