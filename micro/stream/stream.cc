@@ -21,8 +21,18 @@ constexpr size_t Align(size_t bytes) { return (bytes + kAlignment - 1) / kAlignm
 #ifdef GROUPCOMM_WINDOW
 #define FFT_INIT_OF(window) arm_rfft_fast_init_##window##_f32
 #define FFT_INIT(window) FFT_INIT_OF(window)
+#ifndef GROUPCOMM_OTHER_WINDOW
 constexpr bool HasWindow(int window) { return window == GROUPCOMM_WINDOW; }
 arm_status InitFft(arm_rfft_fast_instance_f32* fft, int) { return FFT_INIT(GROUPCOMM_WINDOW)(fft); }
+#else
+constexpr bool HasWindow(int window) {
+  return window == GROUPCOMM_WINDOW || window == GROUPCOMM_OTHER_WINDOW;
+}
+arm_status InitFft(arm_rfft_fast_instance_f32* fft, int window) {
+  return window == GROUPCOMM_WINDOW ? FFT_INIT(GROUPCOMM_WINDOW)(fft)
+                                    : FFT_INIT(GROUPCOMM_OTHER_WINDOW)(fft);
+}
+#endif
 #else
 constexpr bool HasWindow(int) { return true; }
 arm_status InitFft(arm_rfft_fast_instance_f32* fft, int window) {
