@@ -79,7 +79,7 @@ def bench(bundle: bundles.Bundle, board: str, *, portable: bool = False) -> dict
     UserError
         When the budget is malformed, the firmware does not build, or its masks differ from TFLM's.
     """
-    limits = _limits(bundle, board)
+    limits = budget(bundle, board)
     built = _build(bundle, board, portable=portable)
     run = _run(bundle, built)
     model = counts.read(bundle.path / bundle.description["model"]["file"])
@@ -215,29 +215,29 @@ def _estimates(bundle: bundles.Bundle, core: str, instructions: int) -> dict[str
     }
 
 
-def _limits(bundle: bundles.Bundle, board: str) -> dict[str, int]:
+def budget(bundle: bundles.Bundle, board: str) -> dict[str, int]:
     """Return the board's part of the budget in bundle.json, {} where there is none.
 
     The budget is written by hand, so it is checked.
     """
-    file, budget = bundle.path / "bundle.json", bundle.description.get("budget", {})
-    if not isinstance(budget, dict) or not all(
-        isinstance(limits, dict) for limits in budget.values()
+    file, every = bundle.path / "bundle.json", bundle.description.get("budget", {})
+    if not isinstance(every, dict) or not all(
+        isinstance(limits, dict) for limits in every.values()
     ):
         raise UserError(
-            f"{file}: budget {budget!r} is not a table of limits by board; "
+            f"{file}: budget {every!r} is not a table of limits by board; "
             "see docs/reference/bundle.md"
         )
     for kind, found, known in (
-        ("board", budget, BOARDS),
-        ("figure", set().union(*budget.values()), BUDGET),
+        ("board", every, BOARDS),
+        ("figure", set().union(*every.values()), BUDGET),
     ):
         if unknown := sorted(set(found) - set(known)):
             raise UserError(
                 f"{file}: budget has the {kind} {unknown[0]!r}, which is not known; "
                 f"use {', '.join(known)}"
             )
-    for key, limit in (limits := budget.get(board, {})).items():
+    for key, limit in (limits := every.get(board, {})).items():
         if not isinstance(limit, int):
             raise UserError(f"{file}: budget {key} {limit!r} is not a whole number")
     return limits

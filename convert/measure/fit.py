@@ -95,6 +95,40 @@ def fit_all(
     ]
 
 
+def fit_budget(bundle: bundles.Bundle, names: tuple[str, ...]) -> list[dict]:
+    """Check whether a bundle that needs all of its budget fits some boards. Nothing is measured.
+
+    Parameters
+    ----------
+    bundle : Bundle
+    names : tuple of str
+        Boards.
+
+    Returns
+    -------
+    list of dict
+        The result of `fit`, with ``stack_bytes`` None, for each board for whose core bundle.json
+        has a whole budget.
+
+    Raises
+    ------
+    UserError
+        When the budget is malformed, or a board is not known.
+    """
+    judged = []
+    for name in names:
+        board = boards.find(name)
+        budget = bench.budget(bundle, board.core)
+        if set(bench.BUDGET) <= set(budget):
+            found = {
+                "instructions": {"hop": {"worst": budget["instructions"]}},
+                "flash_bytes": {"budget": budget["flash_bytes"]},
+                "ram_bytes": {"total": budget["ram_bytes"], "stack": None},
+            }
+            judged.append(_judge(bundle, name, board, found, None))
+    return judged
+
+
 def _measure(network: bundles.Bundle | Model, core: str) -> dict:
     """Measure what a network needs on a core."""
     if isinstance(network, Model):

@@ -57,6 +57,22 @@ def test_one_unit_above_a_limit_does_not_fit(counted, key, change):
     assert [name for name, check in found["checks"].items() if not check["ok"]] == [key]
 
 
+def test_fit_of_a_budget_measures_nothing(monkeypatch):
+    """The result is that of a bundle which needs exactly its budget."""
+    monkeypatch.setattr(bench, "bench", lambda bundle, core: pytest.fail("measured"))
+    opened = bundle.load("enhance-nano")
+    budget = opened.description["budget"]["cortex-m33"]
+    names = ("nrf5340dk", "teensy41")  # an M7, for which this bundle has no budget
+    assert "cortex-m7" not in opened.description["budget"]
+    [found] = fit.fit_budget(opened, names)
+    assert found["board"] == "nrf5340dk" and found["instructions"] == budget["instructions"]
+    assert found["load"] == round(1.4 * budget["instructions"]) / 1_024_000 and found["ok"]
+    for key in ("flash_bytes", "ram_bytes"):
+        assert found["checks"][key]["used"] == budget[key]
+    with pytest.raises(UserError, match="nrf5341dk"):
+        fit.fit_budget(opened, ("nrf5341dk",))
+
+
 def test_a_board_has_its_own_cycles_per_instruction(counted):
     for name, cycles in (("nano33ble", 1.7), ("nrf5340dk", 1.4), ("cortex-m55", 1.5)):
         found = fit.fit(bundle.load("enhance-nano"), name)
