@@ -66,10 +66,15 @@ def package(
     """
     from convert import bundle
     from convert.codegen import arduino, zephyr
+    from convert.measure.fit import fit_budget
 
     opened = bundle.load(name)
     with err.status(f"write {opened.name} for {kind}"):
-        files = (arduino if kind == "arduino" else zephyr).write(opened, folder)
+        files = (
+            zephyr.write(opened, folder, fit_budget(opened, zephyr.BOARDS))
+            if kind == "zephyr"
+            else arduino.write(opened, folder)
+        )
     then = {
         "arduino": (
             f"in the Arduino IDE, Sketch > Include Library > Add .ZIP Library > {folder}"

@@ -11,7 +11,9 @@ endforeach()
 
 add_library(zephyr_interface INTERFACE)
 target_include_directories(zephyr_interface INTERFACE ${CMAKE_CURRENT_LIST_DIR}/../include)
-target_compile_options(zephyr_interface INTERFACE -imacros ${STAND_IN_AUTOCONF})
+target_compile_options(zephyr_interface INTERFACE
+  "SHELL:-imacros ${CMAKE_CURRENT_LIST_DIR}/../include/zephyr_stdint.h"
+  "SHELL:-imacros ${STAND_IN_AUTOCONF}")
 
 macro(zephyr_include_directories)
   target_include_directories(zephyr_interface INTERFACE ${ARGN})
@@ -48,8 +50,8 @@ endmacro()
 foreach(module ${ZEPHYR_EXTRA_MODULES})
   file(STRINGS ${module}/zephyr/module.yml line REGEX "^  cmake: ")
   string(REPLACE "  cmake: " "" folder ${line})
-  get_filename_component(name ${module} REALPATH)
-  get_filename_component(name ${name} NAME)
+  file(STRINGS ${module}/zephyr/module.yml name REGEX "^name: ")
+  string(REPLACE "name: " "" name ${name})
   add_subdirectory(${module}/${folder} ${CMAKE_BINARY_DIR}/modules/${name})
 endforeach()
 

@@ -4,17 +4,15 @@
 #include <zephyr/sys/printk.h>
 
 #include "clock.h"
-#include "micro/boards/package/dwt.h"
 #include "micro/boards/package/package.h"
 
 int main() {
   static int16_t in[GROUPCOMM_HOP];                       // (hop)
   static int16_t out[GROUPCOMM_SOURCES * GROUPCOMM_HOP];  // (sources, hop)
   constexpr int kHops = 250;
-  const uint32_t clock_hz = FullSpeed();
+  const uint32_t clock_hz = clock_start();
   const uint32_t most = static_cast<uint32_t>(static_cast<uint64_t>(clock_hz) * GROUPCOMM_HOP /
                                               GROUPCOMM_SAMPLE_RATE);
-  groupcomm::StartCycles();
   groupcomm_state* const state = groupcomm_begin();
   if (state == nullptr) {
     printk("%s\n", groupcomm_error());
@@ -26,9 +24,9 @@ int main() {
     for (int hop = 0; hop < kHops; ++hop) {
       for (int16_t& x : in)
         x = static_cast<int16_t>((noise = noise * 1664525u + 1013904223u) >> 20);
-      const uint32_t start = groupcomm::Cycles();
+      const uint32_t start = clock_cycles();
       groupcomm_process(state, in, out);
-      const uint32_t took = groupcomm::Cycles() - start;
+      const uint32_t took = clock_cycles() - start;
       worst = took > worst ? took : worst;
       all += took;
     }

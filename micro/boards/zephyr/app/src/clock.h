@@ -1,27 +1,22 @@
-// Sets and reads the clock of the core.
-#pragma once
+/* The clock of the core, and its cycle counter (DWT CYCCNT). */
+#ifndef CLOCK_H_
+#define CLOCK_H_
 
-#include <cstdint>
+#include <stdint.h>
 
-#include <nrfx.h>
-#ifdef CONFIG_SOC_NRF5340_CPUAPP
-// Where Zephyr's clock control has its own driver, nrfx declares the high-frequency clock in a
-// header of its own.
-#ifdef CONFIG_CLOCK_CONTROL_NRF
-#include <nrfx_clock.h>
-#else
-#include <nrfx_clock_hfclk.h>
-#endif
+#ifdef __cplusplus
+extern "C" {
 #endif
 
-// Selects the highest frequency, and returns it in Hz. After a reset, an nRF5340 divides its 128
-// MHz by two.
-inline uint32_t FullSpeed() {
-#if defined(CONFIG_SOC_NRF5340_CPUAPP) && defined(CONFIG_CLOCK_CONTROL_NRF)
-  nrfx_clock_divider_set(NRF_CLOCK_DOMAIN_HFCLK, NRF_CLOCK_HFCLK_DIV_1);
-#elif defined(CONFIG_SOC_NRF5340_CPUAPP)
-  nrfx_clock_hfclk_divider_set(NRF_CLOCK_HFCLK_DIV_1);
-#endif
-  SystemCoreClockUpdate();
-  return SystemCoreClock;
+/* Selects the highest frequency, starts the counter, and returns the frequency in Hz. After a reset,
+   an nRF5340 divides its 128 MHz by two. */
+uint32_t clock_start(void);
+
+/* Cycles so far; the counter wraps. */
+uint32_t clock_cycles(void);
+
+#ifdef __cplusplus
 }
+#endif
+
+#endif /* CLOCK_H_ */

@@ -5,7 +5,6 @@
 #include <zephyr/kernel.h>
 
 #include "clock.h"
-#include "micro/boards/package/dwt.h"
 #include "micro/boards/package/package.h"
 #include "micro/parity/server.h"
 
@@ -27,7 +26,7 @@ class UartPort final : public groupcomm::ParityPort {
   void Write(const uint8_t* bytes, size_t count) override {
     for (size_t i = 0; i < count; ++i) uart_poll_out(uart, bytes[i]);
   }
-  uint32_t Cycles() override { return groupcomm::Cycles(); }
+  uint32_t Cycles() override { return clock_cycles(); }
 };
 
 // Bytes that do not fit are lost, as on any serial line; the host repeats its request.
@@ -47,8 +46,7 @@ void OnUart(const struct device* dev, void*) {
 int main() {
   static UartPort port;
   static ParityServer server;
-  const uint32_t clock_hz = FullSpeed();
-  groupcomm::StartCycles();
+  const uint32_t clock_hz = clock_start();
   // If this fails, the application does not answer, and the host reports that there is no answer.
   groupcomm_state* const state = groupcomm_begin();
   if (!device_is_ready(uart) || state == nullptr) return -1;
