@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 import typer
 
 from convert.commands import tables
-from convert.commands.options import BundleName, BundleOption, CheckpointOption, Json, ModelName
+from convert.commands.options import BundleOption, CheckpointOption, Json, ModelName
 from groupcomm.console import err, line, report
 
 
@@ -56,18 +56,24 @@ def package(
             "for Nordic's boards."
         ),
     ],
-    name: BundleName,
+    name: ModelName,
     folder: Annotated[Path, typer.Option("--out", help="Folder of the package.")],
     as_json: Json = False,
 ) -> None:
     """Write a bundle as a package for the tools of a board.
 
-    It has the network, the kernels, the stream and the FFT as plain C and C++, and applications.
+    It has the network, the kernels, the stream and the FFT as plain C and C++, and applications. Of
+    a .tflite, it has the network and the kernels.
     """
     from convert import bundle
-    from convert.codegen import arduino, zephyr
+    from convert.codegen import arduino, model_package, zephyr
     from convert.measure.fit import fit_budget
 
+    if name.endswith(".tflite"):
+        files = model_package.write(Path(name), folder, kind)
+        result = {"model": name, "folder": str(folder), "files": files}
+        report(result, as_json, lambda: line(f"{folder}: {len(files)} files; read its README.md"))
+        return
     opened = bundle.load(name)
     with err.status(f"write {opened.name} for {kind}"):
         files = (

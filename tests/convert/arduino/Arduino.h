@@ -24,6 +24,7 @@ struct SerialStandIn {
 extern SerialStandIn Serial;
 
 void delay(unsigned long milliseconds);
+unsigned long micros();
 
 void setup();
 void loop();
