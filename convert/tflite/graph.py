@@ -24,6 +24,7 @@ def constants(table: type) -> dict[int, str]:
 
 
 _ACTIVATION_NAMES = constants(schema.ActivationFunctionType)
+_PADDING_NAMES = constants(schema.Padding)
 # Types whose values NumPy represents; the values of all others stay bytes.
 NUMPY_TYPES = {
     name: np.dtype(name)
@@ -263,18 +264,59 @@ class FullyConnected(Operator):
     input, weights, bias = (_Field(i) for i in range(3))
 
 
-class Convolution(Operator):
+class Windowed(Operator):
+    """An operator on windows of an input [shape=(batches, height, width, channels)].
+
+    Sizes in two dimensions are (height, width).
+    """
+
+    input = _Field(0)
+    stride_height, stride_width = _Option("strideH", 1), _Option("strideW", 1)
+    dilation_height, dilation_width = _Option("dilationHFactor", 1), _Option("dilationWFactor", 1)
+
+    @property
+    def padding(self) -> str:
+        """``"SAME"`` or ``"VALID"``."""
+        return _PADDING_NAMES[getattr(self.options, "padding", 0)]
+
+    @property
+    def kernel(self) -> tuple[int, int]:
+        """The size of a window."""
+        raise NotImplementedError
+
+    @property
+    def strides(self) -> tuple[int, int]:
+        """The distance of two windows."""
+        return self.stride_height, self.stride_width
+
+    @property
+    def dilations(self) -> tuple[int, int]:
+        """The distance of two elements of a window."""
+        return self.dilation_height, self.dilation_width
+
+
+class Convolution(Windowed):
     """CONV_2D with weights [shape=(outputs, height, width, inputs)]."""
 
     NAMES = ("CONV_2D",)
-    input, weights, bias = (_Field(i) for i in range(3))
+    weights, bias = _Field(1), _Field(2)
+
+    @property
+    def kernel(self) -> tuple[int, int]:
+        """The size of a window."""
+        return self.weights.shape[1], self.weights.shape[2]
 
 
-class DepthwiseConvolution(Operator):
+class DepthwiseConvolution(Windowed):
     """DEPTHWISE_CONV_2D with weights [shape=(1, height, width, outputs)]."""
 
     NAMES = ("DEPTHWISE_CONV_2D",)
-    input, weights, bias = (_Field(i) for i in range(3))
+    weights, bias = _Field(1), _Field(2)
+
+    @property
+    def kernel(self) -> tuple[int, int]:
+        """The size of a window."""
+        return self.weights.shape[1], self.weights.shape[2]
 
 
 class BatchMatmul(Operator):

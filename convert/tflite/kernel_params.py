@@ -20,6 +20,9 @@ from groupcomm.errors import UserError
 
 # The sum of so many exponentials has at most 28 bits, which the kernel's division needs.
 _SOFTMAX_COLUMNS = 511
+# The windows that a convolution copies together: a kernel for several rows of inputs loads each
+# weight once for all of them.
+_WINDOWS = 4
 _LIMITS = {"int8": (-128, 127), "int16": (-32768, 32767)}
 
 
@@ -44,6 +47,81 @@ class FullyConnected:
     zero_point: int
     low: int
     high: int
+
+
+@dataclasses.dataclass(frozen=True)
+class Window:
+    """The windows of a convolution or a pooling operator, without the fused channels.
+
+    ``top`` and ``left`` are the padding before the first row and column; ``zero_point`` is the
+    value of all padding.
+    """
+
+    batches: int
+    in_height: int
+    in_width: int
+    channels: int
+    out_height: int
+    out_width: int
+    height: int
+    width: int
+    stride_height: int
+    stride_width: int
+    dilation_height: int
+    dilation_width: int
+    top: int
+    left: int
+    zero_point: int
+
+    @property
+    def count(self) -> int:
+        """The number of windows."""
+        return self.batches * self.out_height * self.out_width
+
+    @property
+    def size(self) -> int:
+        """The values in a window."""
+        return self.height * self.width * self.channels
+
+
+@dataclasses.dataclass(frozen=True)
+class Convolution:
+    """CONV_2D, as FULLY_CONNECTED of ``dots.rows`` windows at a time."""
+
+    window: Window
+    dots: FullyConnected
+
+    @property
+    def scratch_bytes(self) -> int:
+        """The scratch memory in bytes: the windows."""
+        return self.dots.rows * self.dots.inputs
+
+
+@dataclasses.dataclass(frozen=True)
+class DepthwiseConvolution:
+    """DEPTHWISE_CONV_2D.
+
+    Attributes
+    ----------
+    weights : np.ndarray [shape=(height, width, outputs), dtype=int8]
+    bias, multiplier : np.ndarray [shape=(outputs,), dtype=int32]
+    shift : np.ndarray [shape=(outputs,), dtype=int8]
+    """
+
+    window: Window
+    outputs: int
+    weights: np.ndarray
+    bias: np.ndarray
+    multiplier: np.ndarray
+    shift: np.ndarray
+    zero_point: int
+    low: int
+    high: int
+
+    @property
+    def scratch_bytes(self) -> int:
+        """The scratch memory in bytes: a window."""
+        return self.window.size
 
 
 @dataclasses.dataclass(frozen=True)
@@ -269,6 +347,11 @@ def function(op: Operator, prepared) -> str:
     return "_".join(["gc", kind, *types])
 
 
+def scratch_bytes(prepared) -> int:
+    """Return the scratch memory in bytes that the kernel of a prepared operator needs."""
+    return getattr(prepared, "scratch_bytes", 0)
+
+
 _LOWERINGS: dict[type[Operator], Callable] = {}
 
 
@@ -369,37 +452,159 @@ def _fold_zero_point(bias: np.ndarray, zero_point: int, weights: np.ndarray) -> 
     )
 
 
-@_lowers(graph.FullyConnected)
-def _fully_connected(op: graph.FullyConnected) -> FullyConnected:
+def _dots(op, matrix: np.ndarray, axis: int, rows: int) -> FullyConnected:
+    """Compute the parameters of sums of products with rows of weights.
+
+    Parameters
+    ----------
+    op : FullyConnected, Convolution or DepthwiseConvolution
+    matrix : np.ndarray [shape=(outputs, inputs), dtype=int8]
+    axis : int
+        Axis of the outputs in the tensor of the weights.
+    rows : int
+        Rows of inputs.
+    """
     x, w, bias = op.input, op.weights, op.bias
     is_16x8 = _is_16x8(op, x, op.output)
-    if w.dtype != "int8" or w.data is None or len(w.shape) != 2:
-        _unsupported(op, "its weights are not a constant int8 matrix")
     _need_bias(op, bias, is_16x8)
-    if w.quantization is not None and w.quantization.zero_points.any():
-        _unsupported(op, "its weights have a zero point")
-    outputs, inputs = w.shape
-    if len(w.scales) > 1 and (w.quantization.axis != 0 or len(w.scales) != outputs):
+    if w.quantization is None or w.quantization.zero_points.any():
+        _unsupported(op, "its weights have no scale, or a zero point")
+    outputs, inputs = matrix.shape
+    if len(w.scales) > 1 and (w.quantization.axis != axis or len(w.scales) != outputs):
         _unsupported(op, "its weights do not have one scale for each output")
     reals = [float(x.scale) * float(s) / float(op.output.scale) for s in w.scales]
     scales = [
         _sum_scale(op, real, is_16x8) for real in (reals if len(reals) > 1 else reals * outputs)
     ]
-    weights = w.data
     low, high = _output_range(op, op.activation)
     return FullyConnected(
-        rows=op.output.size // outputs,
+        rows=rows,
         inputs=inputs,
         outputs=outputs,
-        weights=weights,
+        weights=matrix,
         bias=_fold_zero_point(
-            bias.data.ravel() if bias is not None else np.zeros(outputs), x.zero_point, weights
+            bias.data.ravel() if bias is not None else np.zeros(outputs), x.zero_point, matrix
         ),
         multiplier=np.array([s.multiplier for s in scales], np.int32),
         shift=np.array([s.shift for s in scales], np.int8),
         zero_point=op.output.zero_point,
         low=low,
         high=high,
+    )
+
+
+@_lowers(graph.FullyConnected)
+def _fully_connected(op: graph.FullyConnected) -> FullyConnected:
+    w = op.weights
+    if w.dtype != "int8" or w.data is None or len(w.shape) != 2:
+        _unsupported(op, "its weights are not a constant int8 matrix")
+    return _dots(op, w.data, axis=0, rows=op.output.size // len(w.data))
+
+
+def _padding(op: graph.Windowed, axis: int) -> tuple[int, int]:
+    """Return the number of windows along an axis, and the padding before the first."""
+    size, stride = op.input.shape[1 + axis], op.strides[axis]
+    reach = (op.kernel[axis] - 1) * op.dilations[axis] + 1
+    count = -(-size // stride) if op.padding == "SAME" else (size - reach) // stride + 1
+    return count, max((count - 1) * stride + reach - size, 0) // 2
+
+
+def _window(op: graph.Windowed) -> Window:
+    """Describe the windows of an operator, with one row where they have one dimension."""
+    x, out = op.input, op.output
+    if len(x.shape) != 4 or len(out.shape) != 4:
+        _unsupported(op, "its input or its output does not have four dimensions")
+    (out_height, top), (out_width, left) = _padding(op, 0), _padding(op, 1)
+    batches, height, width, channels = x.shape
+    if out.shape[:3] != (batches, out_height, out_width):
+        _unsupported(
+            op,
+            f"its output has the shape {out.shape}, and its windows have the shape "
+            f"{(batches, out_height, out_width)}",
+        )
+    vertical = (height, out_height, op.kernel[0], op.strides[0], op.dilations[0], top)
+    horizontal = (width, out_width, op.kernel[1], op.strides[1], op.dilations[1], left)
+    if width == out_width == op.kernel[1] == 1:
+        vertical, horizontal = horizontal, vertical
+    in_height, out_height, height, stride_height, dilation_height, top = vertical
+    in_width, out_width, width, stride_width, dilation_width, left = horizontal
+    return Window(
+        batches=batches,
+        in_height=in_height,
+        in_width=in_width,
+        channels=channels,
+        out_height=out_height,
+        out_width=out_width,
+        height=height,
+        width=width,
+        stride_height=stride_height,
+        stride_width=stride_width,
+        dilation_height=dilation_height,
+        dilation_width=dilation_width,
+        top=top,
+        left=left,
+        zero_point=x.zero_point,
+    )
+
+
+def _are_rows(p: Window) -> bool:
+    """Return whether the windows are consecutive pieces of the input that do not overlap."""
+    if p.top or p.left or p.count * p.size != p.batches * p.in_height * p.in_width * p.channels:
+        return False
+    is_one_row = p.height == 1 and p.dilation_width * (p.width > 1) <= 1
+    is_whole = (p.height, p.width) == (p.in_height, p.in_width)
+    return is_whole or (is_one_row and p.stride_height == 1 and p.stride_width == p.width)
+
+
+def _need_weights(op: graph.Convolution | graph.DepthwiseConvolution) -> None:
+    w = op.weights
+    if w.dtype != "int8" or w.data is None or len(w.shape) != 4:
+        _unsupported(op, "its weights are not constant int8 with four dimensions")
+    _need_int8(op, op.input, op.output)
+
+
+def _convolve(op, weights: np.ndarray, axis: int) -> FullyConnected | Convolution:
+    """Prepare a convolution with weights [shape=(outputs, height, width, inputs)]."""
+    window = _window(op)
+    if weights.shape[3] != window.channels:
+        _unsupported(
+            op, f"its weights have {weights.shape[3]} channels, its input {window.channels}"
+        )
+    dots = _dots(op, weights.reshape(len(weights), -1), axis, rows=window.count)
+    if _are_rows(window):
+        return dots
+    return Convolution(window, dataclasses.replace(dots, rows=min(window.count, _WINDOWS)))
+
+
+@_lowers(graph.Convolution)
+def _convolution(op: graph.Convolution) -> FullyConnected | Convolution:
+    _need_weights(op)
+    return _convolve(op, op.weights.data, axis=0)
+
+
+@_lowers(graph.DepthwiseConvolution)
+def _depthwise_convolution(
+    op: graph.DepthwiseConvolution,
+) -> FullyConnected | Convolution | DepthwiseConvolution:
+    _need_weights(op)
+    weights, channels = op.weights.data[0], op.input.shape[-1]
+    by_output = weights.transpose(2, 0, 1)
+    if channels == 1:
+        return _convolve(op, np.ascontiguousarray(by_output)[..., None], axis=3)
+    outputs = weights.shape[2]
+    if outputs % channels != 0:
+        _unsupported(op, f"it has {channels} inputs and {outputs} outputs")
+    dots = _dots(op, by_output.reshape(outputs, -1), axis=3, rows=1)
+    return DepthwiseConvolution(
+        window=_window(op),
+        outputs=outputs,
+        weights=weights,
+        bias=dots.bias,
+        multiplier=dots.multiplier,
+        shift=dots.shift,
+        zero_point=dots.zero_point,
+        low=dots.low,
+        high=dots.high,
     )
 
 

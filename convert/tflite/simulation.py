@@ -5,6 +5,7 @@ passes from hop to hop, processes them one after the other. Every function takes
 `kernel_params.prepare` computes for an operator, and arrays whose first axis is hops.
 """
 
+import dataclasses
 import functools
 
 import numpy as np
@@ -145,6 +146,63 @@ def fully_connected(p: kernel_params.FullyConnected, x: np.ndarray) -> np.ndarra
     if x.dtype == np.int16:
         return np.clip(_rescale_int64(sums, multiplier, shift), p.low, p.high)
     return np.clip(rescale(sums, Scale(multiplier, shift)) + p.zero_point, p.low, p.high)
+
+
+def _windows(p: kernel_params.Window, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return all windows of an input.
+
+    Parameters
+    ----------
+    p : Window
+    x : np.ndarray [shape=(hops, ...), dtype=int8]
+
+    Returns
+    -------
+    values : np.ndarray [shape=(hops, windows, height * width, channels), dtype=int64]
+        Padding has the input's zero point.
+    inside : np.ndarray [shape=(windows, height * width, 1), dtype=bool]
+        Whether a value is not padding.
+    """
+    x = x.reshape(len(x), p.batches, p.in_height, p.in_width, p.channels).astype(np.int64)
+    rows = (
+        np.arange(p.out_height)[:, None] * p.stride_height
+        + np.arange(p.height) * p.dilation_height
+        - p.top
+    )
+    columns = (
+        np.arange(p.out_width)[:, None] * p.stride_width
+        + np.arange(p.width) * p.dilation_width
+        - p.left
+    )
+    inside = np.einsum(  # (out_height, out_width, height, width)
+        "ab,cd->acbd", (rows >= 0) & (rows < p.in_height), (columns >= 0) & (columns < p.in_width)
+    )
+    at = (
+        np.clip(rows, 0, p.in_height - 1)[:, None, :, None],
+        np.clip(columns, 0, p.in_width - 1)[None, :, None, :],
+    )
+    values = np.where(inside[..., None], x[:, :, *at], p.zero_point)
+    taps = p.height * p.width
+    return (
+        values.reshape(len(x), p.count, taps, p.channels),
+        np.tile(inside.reshape(-1, taps, 1), (p.batches, 1, 1)),
+    )
+
+
+def convolution(p: kernel_params.Convolution, x: np.ndarray) -> np.ndarray:
+    """Compute CONV_2D of an input [shape=(hops, ...), dtype=int8]."""
+    windows, _ = _windows(p.window, x)
+    return fully_connected(dataclasses.replace(p.dots, rows=p.window.count), windows)
+
+
+def depthwise_convolution(p: kernel_params.DepthwiseConvolution, x: np.ndarray) -> np.ndarray:
+    """Compute DEPTHWISE_CONV_2D of an input [shape=(hops, ...), dtype=int8]."""
+    windows, _ = _windows(p.window, x)
+    windows = windows.repeat(p.outputs // p.window.channels, axis=-1)
+    weights = p.weights.reshape(-1, p.outputs).astype(np.int64)
+    sums = (windows * weights).sum(2) + p.bias
+    scale = Scale(p.multiplier.astype(np.int64), p.shift.astype(np.int64))
+    return np.clip(rescale(sums, scale) + p.zero_point, p.low, p.high)
 
 
 def add(p: kernel_params.Add, a: np.ndarray, b: np.ndarray) -> np.ndarray:
@@ -332,6 +390,8 @@ def softmax(p: kernel_params.Softmax, x: np.ndarray) -> np.ndarray:
 OPERATORS = {
     kernel_params.Softmax: softmax,
     kernel_params.FullyConnected: fully_connected,
+    kernel_params.Convolution: convolution,
+    kernel_params.DepthwiseConvolution: depthwise_convolution,
     kernel_params.Add: add,
     kernel_params.Mul: mul,
     kernel_params.Mean: mean,

@@ -39,6 +39,45 @@ void gc_fully_connected_s8(const gc_fully_connected* p, const int8_t* in /* (row
 void gc_fully_connected_s16(const gc_fully_connected* p, const int16_t* in /* (rows, inputs) */,
                             int16_t* out /* (rows, outputs) */);
 
+/* The windows of a convolution, one for each output position. Window (y, x) begins at row
+   y * stride_height - top and column x * stride_width - left of the input; its elements are
+   dilation_height rows and dilation_width columns apart. Outside of the input is padding. */
+typedef struct {
+  int32_t batches, in_height, in_width, channels; /* of the input */
+  int32_t out_height, out_width;                  /* number of windows */
+  int32_t height, width;                          /* of a window */
+  int32_t stride_height, stride_width, dilation_height, dilation_width;
+  int32_t top, left;
+  int32_t zero_point; /* of the input, the value of the padding */
+} gc_window;
+
+/* CONV_2D: the sums of gc_fully_connected_s8 over windows of height * width * channels inputs. */
+typedef struct {
+  gc_window window;
+  gc_fully_connected dots; /* rows: as many windows as the scratch has space for */
+} gc_convolution;
+
+void gc_convolution_s8(const gc_convolution* p,
+                       const int8_t* in /* (batches, in_height, in_width, channels) */,
+                       int8_t* out /* (batches, out_height, out_width, dots.outputs) */,
+                       void* scratch /* (dots.rows, dots.inputs) */);
+
+/* DEPTHWISE_CONV_2D. Output o is a sum over channel o / (outputs / channels) of the window. */
+typedef struct {
+  gc_window window;
+  int32_t outputs;               /* a multiple of channels */
+  const int8_t* weights;         /* (height, width, outputs) */
+  const int32_t* bias;           /* (outputs), with -input_zero_point * sum(weights) folded in */
+  const int32_t* multiplier;     /* (outputs) */
+  const int8_t* shift;           /* (outputs) */
+  int32_t zero_point, low, high; /* of the output */
+} gc_depthwise_convolution;
+
+void gc_depthwise_convolution_s8(const gc_depthwise_convolution* p,
+                                 const int8_t* in /* (batches, in_height, in_width, channels) */,
+                                 int8_t* out /* (batches, out_height, out_width, outputs) */,
+                                 void* scratch /* (height, width, channels) */);
+
 typedef struct {
   const int8_t* input_weights;     /* (units, inputs) */
   const int8_t* recurrent_weights; /* (units, units) */

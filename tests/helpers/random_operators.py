@@ -118,6 +118,71 @@ def fully_connected_at_ties(random):
     return model, [(np.zeros((1, 1), np.int8),)]
 
 
+def windows_of(random, options) -> tuple[tuple, tuple, tuple]:
+    """Choose an input (batches, height, width), a window (height, width), and the output's shape.
+
+    The strides, the dilations and the padding go into ``options``. Networks for audio have windows
+    of one dimension, of length 1, or as large as the input.
+    """
+    dilations = [1, 1]
+    while True:
+        size, window, strides = random.integers(1, [(9, 9), (6, 6), (4, 4)], (3, 2))
+        kind = random.integers(0, 6)
+        if kind <= 1:  # one dimension
+            size[kind] = window[kind] = 1
+            size[1 - kind] = random.integers(1, 30)
+        elif kind == 2:
+            window[:] = strides[:] = 1
+        elif kind == 3:
+            window = size.copy()
+        if hasattr(options, "dilationHFactor") and random.random() < 0.3:
+            dilations = random.integers(1, 5, 2)
+        options.padding = int(random.integers(0, 2))
+        reach = (window - 1) * dilations + 1
+        count = -(-size // strides) if options.padding == 0 else (size - reach) // strides + 1
+        if (count > 0).all():
+            break
+    options.strideH, options.strideW = (int(n) for n in strides)
+    if hasattr(options, "dilationHFactor"):
+        options.dilationHFactor, options.dilationWFactor = (int(n) for n in dilations)
+    batches = 1 if random.random() < 0.8 else 2
+    return (batches, *map(int, size)), tuple(map(int, window)), (batches, *map(int, count))
+
+
+def random_convolution(random, name):
+    is_depthwise = name == "DEPTHWISE_CONV_2D"
+    options = schema.DepthwiseConv2DOptionsT() if is_depthwise else schema.Conv2DOptionsT()
+    options.fusedActivationFunction = int(random.choice([0, 0, 1, 2, 3]))
+    size, window, count = windows_of(random, options)
+    channels, outputs = (int(n) for n in random.integers(1, [20, 20]))
+    if is_depthwise:
+        options.depthMultiplier = int(random.choice([1, 1, 2, 3]))
+        outputs = channels * options.depthMultiplier
+    x = activation(random, (*size, channels), log_uniform(random, 1e-3, 0.1))
+    scales = log_uniform(
+        random, 1e-3, 0.1, outputs if random.random() < 0.6 and outputs > 1 else None
+    )
+    shape = (1, *window, outputs) if is_depthwise else (outputs, *window, channels)
+    w = Tensor(shape, scales, data=values(random, shape), axis=3 if is_depthwise else 0)
+    products = int(np.prod(shape)) // outputs
+    reach = 2**31 - 1 if random.random() < 0.1 else 2 ** random.integers(1, 14)
+    bias = Tensor(
+        (outputs,),
+        x.scale * np.float32(scales),
+        type=INT32,
+        data=random.integers(-reach, reach + 1, outputs),
+    )
+    usual = power_of_two(np.sqrt(products) * 5000 * x.scale * np.median(scales) / 50)
+    y = activation(
+        random,
+        (*count, outputs),
+        usual * log_uniform(random, *random.choice([(0.5, 2), (0.5, 2), (1e-4, 1e4)])),
+    )
+    return model_of(
+        name, [x, w, bias] if random.random() < 0.8 else [x, w], [y], options
+    ), cases_for(random, x.shape)
+
+
 def random_lstm(random, type=INT8, **fixed):
     batch, inputs, units = (int(n) for n in random.integers(1, [6, 20, 34]))
     if random.random() < 0.3:
@@ -314,6 +379,8 @@ def random_softmax(random):
 OPERATORS = {
     "FULLY_CONNECTED": (random_fully_connected, 400),
     "FULLY_CONNECTED 16": (functools.partial(random_fully_connected, type=INT16), 400),
+    "CONV_2D": (functools.partial(random_convolution, name="CONV_2D"), 400),
+    "DEPTHWISE_CONV_2D": (functools.partial(random_convolution, name="DEPTHWISE_CONV_2D"), 400),
     "UNIDIRECTIONAL_SEQUENCE_LSTM": (random_lstm, 100),
     "UNIDIRECTIONAL_SEQUENCE_LSTM 16": (functools.partial(random_lstm, type=INT16), 100),
     "ADD": (functools.partial(random_pair, name="ADD"), 200),

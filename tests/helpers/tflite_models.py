@@ -24,6 +24,7 @@ class Tensor:
     type: int = INT8
     data: np.ndarray | None = None
     variable: bool = False
+    axis: int = 0  # of several scales
 
 
 def model_of(name, inputs, outputs, options=None) -> bytes:
@@ -56,6 +57,7 @@ def network_of(operators) -> bytes:
             made.quantization = schema.QuantizationParametersT()
             made.quantization.scale = scales
             made.quantization.zeroPoint = np.full(len(scales), t.zero_point, np.int64)
+            made.quantization.quantizedDimension = t.axis
         made.buffer = 0
         if t.data is not None:
             buffer = schema.BufferT()

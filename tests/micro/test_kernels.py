@@ -149,6 +149,10 @@ class Kernel:
                 np.array_equal(self.hidden.ravel(), out[-self.hidden.size :])
                 and (scratch[self._bytes :] == 85).all()
             )
+        elif kernel_params.scratch_bytes(p):
+            scratch = np.full(kernel_params.scratch_bytes(p) + 16, 85, np.int8)
+            getattr(lib, self._function)(by_reference, *arguments, pointer(scratch))
+            assert (scratch[-16:] == 85).all()
         else:
             getattr(lib, self._function)(by_reference, *arguments)
         assert (whole[:16] == 85).all() and (whole[16 + size :] == 85).all()
@@ -229,6 +233,12 @@ DEFECTS = {
         " * multiplier + (1 << 30)",
         " * multiplier",
         ["FULLY_CONNECTED", "MUL", "MEAN"],
+    ),
+    "padding with 0": (
+        "window/window_s8.c",
+        "memset(to, p->zero_point, (size_t)channels)",
+        "memset(to, 0, (size_t)channels)",
+        ["CONV_2D", "DEPTHWISE_CONV_2D"],
     ),
     "cell state lost": (
         "lstm/lstm_portable_s8.c",
@@ -417,6 +427,16 @@ def test_every_operator_of_a_committed_bundle_is_supported(name):
             "UNIDIRECTIONAL_SEQUENCE_LSTM",
             batch_before_time,
             "it has 5 time steps and a batch of 7, and time is not the first axis",
+        ),
+        (
+            "CONV_2D",
+            lambda m: setattr(m.subgraphs[0].tensors[-1], "shape", [3, 3, 3, 3]),
+            "its output has the shape",
+        ),
+        (
+            "DEPTHWISE_CONV_2D",
+            lambda m: setattr(m.buffers[1], "data", None),
+            "its weights are not constant int8 with four dimensions",
         ),
         ("GATHER", other_rows, "it does not reverse the order of all rows"),
         (

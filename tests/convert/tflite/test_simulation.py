@@ -87,6 +87,15 @@ def gate_scale(prepared):
     return dataclasses.replace(prepared, forget=gate)
 
 
+def padding(prepared):
+    window = getattr(prepared, "window", None)
+    if window is None:
+        return prepared
+    return dataclasses.replace(
+        prepared, window=dataclasses.replace(window, zero_point=window.zero_point + 1)
+    )
+
+
 CHANGES = {
     "FULLY_CONNECTED": [changed("zero_point"), changed("shift", -1), changed("bias")],
     "FULLY_CONNECTED 16": [changed("shift", -1), changed("bias", 2**14)],
@@ -105,6 +114,8 @@ CHANGES = {
     ],
     "ADD": [changed("zero_point"), changed("scale", -1), changed("a_scale", -1)],
     "MUL": [changed("zero_point"), changed("scale", -1)],
+    "CONV_2D": [padding],
+    "DEPTHWISE_CONV_2D": [padding],
     "MEAN": [changed("zero_point"), changed("scale", -1), changed("bias")],
     "QUANTIZE": [changed("zero_point"), changed("scale", -1), changed("input_zero_point")],
     "QUANTIZE 16 to 8": [changed("zero_point"), changed("scale", -1)],
