@@ -319,6 +319,29 @@ class DepthwiseConvolution(Windowed):
         return self.weights.shape[1], self.weights.shape[2]
 
 
+class Pool(Windowed):
+    """A value for each channel of each window."""
+
+    kernel_height, kernel_width = _Option("filterHeight", 1), _Option("filterWidth", 1)
+
+    @property
+    def kernel(self) -> tuple[int, int]:
+        """The size of a window."""
+        return self.kernel_height, self.kernel_width
+
+
+class AveragePool(Pool):
+    """AVERAGE_POOL_2D: the mean of the values that are not padding."""
+
+    NAMES = ("AVERAGE_POOL_2D",)
+
+
+class MaxPool(Pool):
+    """MAX_POOL_2D: the largest value."""
+
+    NAMES = ("MAX_POOL_2D",)
+
+
 class BatchMatmul(Operator):
     """Product of two activations."""
 
@@ -452,6 +475,12 @@ class Add(Binary):
     NAMES = ("ADD",)
 
 
+class Sub(Binary):
+    """Difference of two tensors."""
+
+    NAMES = ("SUB",)
+
+
 class Mul(Binary):
     """Product of two tensors."""
 
@@ -545,6 +574,49 @@ class Concatenation(Move):
 
     NAMES = ("CONCATENATION",)
     axis = _Option("axis", 0)
+
+
+class Slice(Move):
+    """A part of a tensor: in each axis, ``size`` values from ``begin`` on; -1 is all the others."""
+
+    NAMES = ("SLICE",)
+    begin, size = _Field(1), _Field(2)
+
+
+class StridedSlice(Move):
+    """A part of a tensor, as Python's ``x[begin:end:stride]`` in each axis.
+
+    Bit i of a mask is of axis i: its begin or its end is absent, or the axis is left out of the
+    output.
+    """
+
+    NAMES = ("STRIDED_SLICE",)
+    begin, end, strides = (_Field(i) for i in range(1, 4))
+    begin_mask, end_mask = _Option("beginMask", 0), _Option("endMask", 0)
+    shrink_axis_mask = _Option("shrinkAxisMask", 0)
+    ellipsis_mask, new_axis_mask = _Option("ellipsisMask", 0), _Option("newAxisMask", 0)
+    end_is_size = _Option("offset", False)
+
+
+class Split(Move):
+    """Equal parts of a tensor along an axis, one for each output."""
+
+    NAMES = ("SPLIT",)
+    axis, input = _Field(0), _Field(1)
+
+
+class SplitV(Move):
+    """Parts of a tensor along an axis, one for each output."""
+
+    NAMES = ("SPLIT_V",)
+    axis = _Field(2)
+
+
+class Pad(Move):
+    """A tensor with zeros around it: ``paddings`` [shape=(axes, 2)] before and after each axis."""
+
+    NAMES = ("PAD",)
+    paddings = _Field(1)
 
 
 def _classes(base: type[Operator]) -> Iterator[type[Operator]]:

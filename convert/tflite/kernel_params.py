@@ -7,9 +7,11 @@ multipliers and shifts, and functions of one byte become tables.
 """
 
 import dataclasses
+import itertools
 import math
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -23,6 +25,8 @@ _SOFTMAX_COLUMNS = 511
 # The windows that a convolution copies together: a kernel for several rows of inputs loads each
 # weight once for all of them.
 _WINDOWS = 4
+# Copies of one operator, each of which is a line of generated C.
+_COPIES = 256
 _LIMITS = {"int8": (-128, 127), "int16": (-32768, 32767)}
 
 
@@ -125,6 +129,20 @@ class DepthwiseConvolution:
 
 
 @dataclasses.dataclass(frozen=True)
+class AveragePool:
+    """AVERAGE_POOL_2D."""
+
+    window: Window
+    low: int
+    high: int
+
+
+@dataclasses.dataclass(frozen=True)
+class MaxPool(AveragePool):
+    """MAX_POOL_2D."""
+
+
+@dataclasses.dataclass(frozen=True)
 class LstmGate:
     """One gate of an LSTM.
 
@@ -199,6 +217,11 @@ class Add:
     zero_point: int
     low: int
     high: int
+
+
+@dataclasses.dataclass(frozen=True)
+class Sub(Add):
+    """SUB, with broadcasting over rows or columns."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -285,16 +308,37 @@ class Softmax:
 
 @dataclasses.dataclass(frozen=True)
 class Copy:
-    """Copy of one input to an output, of CONCATENATION and of operators that move bytes unchanged.
+    """Copy of rows of bytes, by operators that move values unchanged.
 
-    The rows of the input go to ``offset`` bytes into the output, ``stride`` bytes apart. A GATHER
-    that reverses rows has a negative stride.
+    Row r is from ``in_offset + r * in_stride`` on in an input, and from ``offset + r * stride`` on
+    in an output. A stride can be negative.
+
+    Attributes
+    ----------
+    rows, columns : int
+        Columns are bytes.
+    in_offset, in_stride, offset, stride : int
+        Bytes.
+    input, output : int
+        Positions in ``op.inputs`` and ``op.outputs``.
     """
 
     rows: int
     columns: int
-    stride: int
+    in_offset: int
+    in_stride: int
     offset: int
+    stride: int
+    input: int = 0
+    output: int = 0
+
+
+@dataclasses.dataclass(frozen=True)
+class Fill:
+    """The same byte in the whole of the first output, before copies to a part of it."""
+
+    value: int
+    count: int
 
 
 def prepare(op: Operator):
@@ -307,8 +351,8 @@ def prepare(op: Operator):
     Returns
     -------
     dataclass or list of Copy
-        One of the dataclasses of this module; a list of `Copy` for CONCATENATION, GATHER, RESHAPE
-        and SQUEEZE.
+        One of the dataclasses of this module; a list of `Copy` for a `graph.Move`, which begins
+        with a `Fill` for PAD.
 
     Raises
     ------
@@ -670,30 +714,38 @@ def _gate(op: graph.Lstm, x: Tensor, hidden: Tensor, gate: graph.LstmGate, is_16
     )
 
 
+def _merge_axes(shape: tuple[int, ...], *strides: Sequence[int]) -> list[list[int]]:
+    """Drop axes of length 1, and merge adjacent axes along which all strides continue.
+
+    Returns
+    -------
+    list of list of int
+        Length and strides of each axis.
+    """
+    axes: list[list[int]] = []
+    for n, *steps in zip(shape, *strides, strict=True):
+        if n == 1:
+            continue
+        if axes and all(before == n * now for before, now in zip(axes[-1][1:], steps, strict=True)):
+            axes[-1] = [axes[-1][0] * n, *steps]
+        else:
+            axes.append([n, *steps])
+    return axes
+
+
+def _dense(shape: tuple[int, ...], unit: int = 1) -> list[int]:
+    """Return the stride of each axis of a tensor whose elements have a size of ``unit``."""
+    return [unit * math.prod(shape[i + 1 :]) for i in range(len(shape))]
+
+
 def _broadcast(op: Operator) -> tuple[int, int, Operand, Operand]:
     """Return the output as (rows, columns), and the strides of both operands in it."""
     out = op.output.shape
-    # Strides of each operand in each axis of the output, 0 where the operand is repeated.
-    strides = []
+    strides = []  # in each axis of the output, 0 where the operand is repeated
     for t in (op.a, op.b):
         shape = (1,) * (len(out) - len(t.shape)) + t.shape
-        steps, step = [], 1
-        for n in reversed(shape):
-            steps.append(step if n > 1 else 0)
-            step *= n
-        strides.append(steps[::-1])
-    # Axes of length 1 are dropped. Adjacent axes along which both operands are contiguous (or both
-    # repeated) are merged.
-    axes: list[list[int]] = []
-    for n, a, b in zip(out, *strides, strict=True):
-        if n == 1:
-            continue
-        if axes and all(
-            before == n * now for before, now in zip(axes[-1][1:], (a, b), strict=True)
-        ):
-            axes[-1] = [axes[-1][0] * n, a, b]
-        else:
-            axes.append([n, a, b])
+        strides.append([step if n > 1 else 0 for n, step in zip(shape, _dense(shape), strict=True)])
+    axes = _merge_axes(out, *strides)
     if len(axes) > 2:
         _unsupported(op, f"shapes {op.a.shape} and {op.b.shape} broadcast along more than one axis")
     axes = [[1, 0, 0]] * (2 - len(axes)) + axes
@@ -708,19 +760,33 @@ def _broadcast(op: Operator) -> tuple[int, int, Operand, Operand]:
 
 @_lowers(graph.Add)
 def _add(op: graph.Add) -> Add:
-    left = 15 if _is_16x8(op, op.a, op.b, op.output) else 20
+    return Add(**_sum(op, left=15 if _is_16x8(op, op.a, op.b, op.output) else 20))
+
+
+@_lowers(graph.Sub)
+def _sub(op: graph.Sub) -> Sub:
+    _need_int8(op, op.a, op.b, op.output)
+    return Sub(**_sum(op, left=20))
+
+
+def _sum(op: graph.Binary, left: int) -> dict[str, Any]:
+    """Compute the fields of `Add` for values that are shifted to the left before they are added."""
     a, b = float(op.a.scale), float(op.b.scale)
     twice = 2 * max(a, b)
     low, high = _output_range(op, op.activation)
-    return Add(
-        *_broadcast(op),
-        a_scale=quantize_multiplier(a / twice),
-        b_scale=quantize_multiplier(b / twice),
-        scale=quantize_multiplier(twice / (2**left * float(op.output.scale))),
-        zero_point=op.output.zero_point,
-        low=low,
-        high=high,
-    )
+    rows, columns, a_operand, b_operand = _broadcast(op)
+    return {
+        "rows": rows,
+        "columns": columns,
+        "a": a_operand,
+        "b": b_operand,
+        "a_scale": quantize_multiplier(a / twice),
+        "b_scale": quantize_multiplier(b / twice),
+        "scale": quantize_multiplier(twice / (2**left * float(op.output.scale))),
+        "zero_point": op.output.zero_point,
+        "low": low,
+        "high": high,
+    }
 
 
 @_lowers(graph.Mul)
@@ -730,6 +796,17 @@ def _mul(op: graph.Mul) -> Mul:
     low, high = _output_range(op, op.activation)
     scale = quantize_multiplier(a * b / float(op.output.scale))
     return Mul(*_broadcast(op), scale=scale, zero_point=op.output.zero_point, low=low, high=high)
+
+
+@_lowers(graph.AveragePool, graph.MaxPool)
+def _pool(op: graph.AveragePool | graph.MaxPool) -> AveragePool | MaxPool:
+    x, out = op.input, op.output
+    _need_int8(op, x, out)
+    if x.zero_point != out.zero_point or abs(float(x.scale) - float(out.scale)) > 1e-6:
+        _unsupported(op, "its input and its output are quantized differently")
+    kind = AveragePool if isinstance(op, graph.AveragePool) else MaxPool
+    low, high = _output_range(op, op.activation)
+    return kind(_window(op), low, high)
 
 
 @_lowers(graph.Mean)
@@ -844,15 +921,67 @@ def _requantize(op: graph.Quantize | graph.Relu) -> Requantize:
     )
 
 
+def _element(op: Operator, x: Tensor) -> int:
+    """Return the bytes of an element that is moved unchanged: int8, or int16."""
+    for out in op.outputs:
+        if x.dtype != out.dtype or x.dtype not in ("int8", "int16"):
+            _unsupported(
+                op, f"tensor {x.label} is not int8 or int16, or differs in type from the output"
+            )
+    return np.dtype(x.dtype).itemsize
+
+
+def _constant(op: Operator, t: Tensor | None, what: str) -> list[int]:
+    """Return the values of a constant input."""
+    if t is None or t.data is None:
+        _unsupported(op, f"its {what} is not constant")
+    return [int(n) for n in t.data.ravel()]
+
+
+def _copies(
+    op: Operator,
+    shape: tuple[int, ...],
+    element: int,
+    source: tuple[Sequence[int], int],
+    to: tuple[Sequence[int], int],
+    **positions: int,
+) -> list[Copy]:
+    """Copy a block of elements between two tensors.
+
+    Parameters
+    ----------
+    op : Operator
+    shape : tuple of int
+        Of the block.
+    element : int
+        Bytes of an element.
+    source, to : tuple of sequence of int and int
+        Stride of each axis and offset, in bytes.
+    **positions : int
+        ``input`` and ``output`` of `Copy`.
+    """
+    (in_strides, in_offset), (strides, offset) = source, to
+    axes = _merge_axes(shape, in_strides, strides)
+    columns = element
+    if axes and axes[-1][1:] == [element, element]:
+        columns *= axes.pop()[0]
+    rows, in_stride, stride = axes.pop() if axes else (1, columns, columns)
+    count = math.prod(n for n, *_ in axes)
+    if count > _COPIES:
+        _unsupported(op, f"it moves {count} separate blocks; at most {_COPIES} are possible")
+    copies = []
+    for at in itertools.product(*(range(n) for n, *_ in axes)):
+        in_at = in_offset + sum(i * step for i, (_, step, _) in zip(at, axes, strict=True))
+        out_at = offset + sum(i * step for i, (_, _, step) in zip(at, axes, strict=True))
+        copies.append(Copy(rows, columns, in_at, in_stride, out_at, stride, **positions))
+    return copies
+
+
 @_lowers(graph.Reshape, graph.Squeeze, graph.Transfer)
 def _copy(op: graph.Move) -> list[Copy]:
     """Copy all bytes unchanged: int8, or the int16 cells of an LSTM."""
-    x, out = op.input, op.output
-    if x.dtype != out.dtype or x.dtype not in ("int8", "int16"):
-        _unsupported(
-            op, f"tensor {x.name!r} is not int8 or int16, or differs in type from the output"
-        )
-    return [Copy(rows=1, columns=out.byte_size, stride=out.byte_size, offset=0)]
+    element = _element(op, op.input)
+    return _copies(op, (op.output.size,), element, ([element], 0), ([element], 0))
 
 
 @_lowers(graph.Gather)
@@ -864,7 +993,9 @@ def _gather(op: graph.Gather) -> list[Copy]:
     last_first = rows.data is not None and np.array_equal(rows.data.ravel(), range(count)[::-1])
     if not last_first or x.size != count * columns:
         _unsupported(op, "it does not reverse the order of all rows")
-    return [Copy(rows=count, columns=columns, stride=-columns, offset=(count - 1) * columns)]
+    return _copies(
+        op, (count, columns), 1, ([-columns, 1], (count - 1) * columns), ([columns, 1], 0)
+    )
 
 
 @_lowers(graph.Concatenation)
@@ -874,17 +1005,81 @@ def _concatenate(op: graph.Concatenation) -> list[Copy]:
         _unsupported(op, "it has a fused activation")
     shape = op.output.shape
     axis = op.axis % len(shape)
-    inner = math.prod(shape[axis + 1 :]) * element
+    strides = _dense(shape, element)
     offset, copies = 0, []
-    for t in op.inputs:
-        columns = t.shape[axis] * inner
-        copies.append(
-            Copy(
-                rows=math.prod(shape[:axis]),
-                columns=columns,
-                stride=shape[axis] * inner,
-                offset=offset,
-            )
+    for i, t in enumerate(op.inputs):
+        copies += _copies(
+            op, t.shape, element, (_dense(t.shape, element), 0), (strides, offset), input=i
         )
-        offset += columns
+        offset += t.shape[axis] * strides[axis]
     return copies
+
+
+def _part(op: Operator, ranges: Sequence[range], **positions: int) -> list[Copy]:
+    """Copy a part of the input, a range of each axis, to a whole output."""
+    x, element = op.input, _element(op, op.input)
+    strides = _dense(x.shape, element)
+    shape = tuple(len(r) for r in ranges)
+    out = op.outputs[positions.get("output", 0)]
+    if math.prod(shape) != out.size:
+        _unsupported(op, f"its output has the shape {out.shape}, and its part the shape {shape}")
+    offset = sum(r.start * step for r, step in zip(ranges, strides, strict=True))
+    steps = [r.step * step for r, step in zip(ranges, strides, strict=True)]
+    return _copies(op, shape, element, (steps, offset), (_dense(shape, element), 0), **positions)
+
+
+@_lowers(graph.Slice)
+def _slice(op: graph.Slice) -> list[Copy]:
+    begin, size = _constant(op, op.begin, "begin"), _constant(op, op.size, "size")
+    return _part(
+        op,
+        [
+            range(first, n if count == -1 else first + count)
+            for first, count, n in zip(begin, size, op.input.shape, strict=True)
+        ],
+    )
+
+
+@_lowers(graph.StridedSlice)
+def _strided_slice(op: graph.StridedSlice) -> list[Copy]:
+    if op.ellipsis_mask or op.new_axis_mask or op.end_is_size:
+        _unsupported(op, "it has an ellipsis, a new axis or sizes instead of ends")
+    limits = (
+        _constant(op, t, what)
+        for t, what in ((op.begin, "begin"), (op.end, "end"), (op.strides, "stride"))
+    )
+    ranges = []
+    for i, (begin, end, step, n) in enumerate(zip(*limits, op.input.shape, strict=True)):
+        first = None if op.begin_mask >> i & 1 else begin
+        last = None if op.end_mask >> i & 1 else end
+        whole = range(*slice(first, last, step).indices(n))
+        ranges.append(
+            range(whole.start, whole.start + 1) if op.shrink_axis_mask >> i & 1 else whole
+        )
+    return _part(op, ranges)
+
+
+@_lowers(graph.Split, graph.SplitV)
+def _split(op: graph.Split | graph.SplitV) -> list[Copy]:
+    x = op.input
+    axis = _constant(op, op.axis, "axis")[0] % len(x.shape)
+    whole = [range(n) for n in x.shape]
+    first, copies = 0, []
+    for i, out in enumerate(op.outputs):
+        part = range(first, first + out.shape[axis])
+        copies += _part(
+            op, [*whole[:axis], part, *whole[axis + 1 :]], input=op.inputs.index(x), output=i
+        )
+        first = part.stop
+    return copies
+
+
+@_lowers(graph.Pad)
+def _pad(op: graph.Pad) -> list[Copy | Fill]:
+    x, out = op.input, op.output
+    element = _element(op, x)
+    before = _constant(op, op.paddings, "padding")[::2]
+    strides = _dense(out.shape, element)
+    offset = sum(n * step for n, step in zip(before, strides, strict=True))
+    copies = _copies(op, x.shape, element, (_dense(x.shape, element), 0), (strides, offset))
+    return [Fill(out.zero_point if element == 1 else 0, out.byte_size), *copies]

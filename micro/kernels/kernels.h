@@ -78,6 +78,21 @@ void gc_depthwise_convolution_s8(const gc_depthwise_convolution* p,
                                  int8_t* out /* (batches, out_height, out_width, outputs) */,
                                  void* scratch /* (height, width, channels) */);
 
+/* AVERAGE_POOL_2D and MAX_POOL_2D, of the values of each window that are not padding. Input and
+   output have the same scale and zero point. */
+typedef struct {
+  gc_window window;
+  int32_t low, high; /* of the output */
+} gc_average_pool;
+typedef gc_average_pool gc_max_pool;
+
+void gc_average_pool_s8(const gc_average_pool* p,
+                        const int8_t* in /* (batches, in_height, in_width, channels) */,
+                        int8_t* out /* (batches, out_height, out_width, channels) */);
+void gc_max_pool_s8(const gc_max_pool* p,
+                    const int8_t* in /* (batches, in_height, in_width, channels) */,
+                    int8_t* out /* (batches, out_height, out_width, channels) */);
+
 typedef struct {
   const int8_t* input_weights;     /* (units, inputs) */
   const int8_t* recurrent_weights; /* (units, units) */
@@ -145,6 +160,11 @@ void gc_add_s8(const gc_add* p, const int8_t* a, const int8_t* b,
 /* a_scale and b_scale are of value * 2^15; all zero points are 0. */
 void gc_add_s16(const gc_add* p, const int16_t* a, const int16_t* b,
                 int16_t* out /* (rows, columns), may be a or b of the same shape */);
+
+/* SUB: a - b. */
+typedef gc_add gc_sub;
+void gc_sub_s8(const gc_sub* p, const int8_t* a, const int8_t* b,
+               int8_t* out /* (rows, columns), may be a or b of the same shape */);
 
 typedef struct {
   int32_t rows, columns; /* of the output */
@@ -214,11 +234,10 @@ void gc_requantize_s16_s8(const gc_requantize* p, const int16_t* in /* (count) *
 void gc_requantize_s16(const gc_requantize* p, const int16_t* in /* (count) */,
                        int16_t* out /* (count), may be in */);
 
-/* Copies rows of bytes to rows of a wider output. CONCATENATION is one call for each input; SQUEEZE
-   is one row. A negative stride reverses the order of the rows, which is GATHER of all rows, the
-   last one first; `out` then points to the last row of the output. */
-void gc_copy_s8(int32_t rows, int32_t columns, const int8_t* in /* (rows, columns) */,
-                int8_t* out /* (rows, stride) */, int32_t stride);
+/* Copies rows of bytes between tensors of any type, for all operators that move values. The strides
+   are the distances between rows in bytes; they can be negative. */
+void gc_copy_s8(int32_t rows, int32_t columns, const int8_t* in /* (rows, in_stride) */,
+                int32_t in_stride, int8_t* out /* (rows, stride) */, int32_t stride);
 
 #ifdef __cplusplus
 }

@@ -111,13 +111,19 @@ class Official:
         from tflite_micro.python.tflite_micro import runtime
 
         self._interpreter = runtime.Interpreter.from_bytes(model, arena_size=2**20)
+        self._outputs = range(len(flatbuffer.read(model).graph.outputs))
         self.reset = self._interpreter.reset
 
     def __call__(self, *inputs):
+        """Return the first output."""
+        return self.run_all(*inputs)[0]
+
+    def run_all(self, *inputs) -> list[np.ndarray]:
+        """Return all outputs."""
         for i, x in enumerate(inputs):
             self._interpreter.set_input(x, i)
         self._interpreter.invoke()
-        return self._interpreter.get_output(0)
+        return [self._interpreter.get_output(i) for i in self._outputs]
 
 
 def carrying(content):
