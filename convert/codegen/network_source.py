@@ -163,14 +163,11 @@ class NetworkSource:
         if isinstance(op, graph.Reshape) and op.output in self._roots:
             return []
         p = self._kernels[op]
-        operands = [op.a, op.b] if isinstance(op, graph.Binary) else [op.inputs[0]]
+        operands = [op.a, op.b] if isinstance(op, graph.Binary) else [op.input]
         shapes = " x ".join(str(t.shape) for t in operands)
         lines = [f"  /* {number} {op.name}: {shapes} to {op.output.shape} */"]
         if isinstance(op, graph.Move):
-            return lines + [
-                self._copy(t, copy, op.output)
-                for t, copy in zip(op.inputs[: len(p)], p, strict=True)
-            ]
+            return lines + [self._move(op, part) for part in p]
         name, out = f"{op.name.lower()}_{number}", self._argument(op.output)
         if isinstance(p, kernel_params.Lookup):
             table = self.constants.array(name, p.table)
@@ -188,10 +185,15 @@ class NetworkSource:
         function = kernel_params.function(op, p)
         return [*lines, f"  {function}(&{name}, {', '.join(arguments)});"]
 
-    def _copy(self, source: Tensor, copy: kernel_params.Copy, output: Tensor) -> str:
-        of, to = self._bytes(source, "const int8_t*"), self._bytes(output, "int8_t*")
+    def _move(self, op: Operator, part: kernel_params.Copy | kernel_params.Fill) -> str:
+        """Return the C line of one part of an operator that moves bytes."""
+        if isinstance(part, kernel_params.Fill):
+            return f"  memset({self._address(op.output)}, {part.value}, {part.count});"
+        of = self._bytes(op.inputs[part.input], "const int8_t*")
+        to = self._bytes(op.outputs[part.output], "int8_t*")
         return (
-            f"  gc_copy_s8({copy.rows}, {copy.columns}, {of}, {to} + {copy.offset}, {copy.stride});"
+            f"  gc_copy_s8({part.rows}, {part.columns}, {of} + {part.in_offset}, "
+            f"{part.in_stride}, {to} + {part.offset}, {part.stride});"
         )
 
     def _bytes(self, t: Tensor, pointer: str) -> str:

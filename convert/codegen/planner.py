@@ -114,9 +114,9 @@ def place(
             if state not in offsets:
                 offsets[state] = at
                 at += _align(state.byte_size)
-        kernel = kernels[op]
-        if isinstance(kernel, kernel_params.Lstm):
-            scratch[op] = Buffer(kernel.scratch_bytes, number, number)
+        scratch_bytes = kernel_params.scratch_bytes(kernels[op])
+        if scratch_bytes:
+            scratch[op] = Buffer(scratch_bytes, number, number)
         for t in (*op.inputs, *op.outputs):
             if t is None or t.data is not None:
                 continue

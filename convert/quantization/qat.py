@@ -450,13 +450,15 @@ class _Run:
 _COMPUTE = {
     graph.FullyConnected: FakeQuantized._fully_connected,
     graph.Lstm: FakeQuantized._lstm,
-    graph.Binary: FakeQuantized._binary,
+    graph.Add: FakeQuantized._binary,
+    graph.Mul: FakeQuantized._binary,
     graph.Mean: FakeQuantized._mean,
     graph.Logistic: lambda self, k, op, run: tf.sigmoid(run.value(op.input)),
     graph.Tanh: lambda self, k, op, run: tf.tanh(run.value(op.input)),
     graph.Gather: FakeQuantized._gather,
     graph.Concatenation: FakeQuantized._concatenation,
-    graph.Move: FakeQuantized._same_values,
+    graph.Reshape: FakeQuantized._same_values,
+    graph.Squeeze: FakeQuantized._same_values,
 }
 
 

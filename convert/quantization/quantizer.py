@@ -364,7 +364,10 @@ _SUPPORTED = (
     graph.Add,
     graph.Mul,
     graph.Mean,
-    graph.Move,
+    graph.Reshape,
+    graph.Squeeze,
+    graph.Gather,
+    graph.Concatenation,
     graph.Logistic,
     graph.Tanh,
 )

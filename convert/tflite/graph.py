@@ -24,6 +24,7 @@ def constants(table: type) -> dict[int, str]:
 
 
 _ACTIVATION_NAMES = constants(schema.ActivationFunctionType)
+_PADDING_NAMES = constants(schema.Padding)
 # Types whose values NumPy represents; the values of all others stay bytes.
 NUMPY_TYPES = {
     name: np.dtype(name)
@@ -263,18 +264,82 @@ class FullyConnected(Operator):
     input, weights, bias = (_Field(i) for i in range(3))
 
 
-class Convolution(Operator):
+class Windowed(Operator):
+    """An operator on windows of an input [shape=(batches, height, width, channels)].
+
+    Sizes in two dimensions are (height, width).
+    """
+
+    input = _Field(0)
+    stride_height, stride_width = _Option("strideH", 1), _Option("strideW", 1)
+    dilation_height, dilation_width = _Option("dilationHFactor", 1), _Option("dilationWFactor", 1)
+
+    @property
+    def padding(self) -> str:
+        """``"SAME"`` or ``"VALID"``."""
+        return _PADDING_NAMES[getattr(self.options, "padding", 0)]
+
+    @property
+    def kernel(self) -> tuple[int, int]:
+        """The size of a window."""
+        raise NotImplementedError
+
+    @property
+    def strides(self) -> tuple[int, int]:
+        """The distance of two windows."""
+        return self.stride_height, self.stride_width
+
+    @property
+    def dilations(self) -> tuple[int, int]:
+        """The distance of two elements of a window."""
+        return self.dilation_height, self.dilation_width
+
+
+class Convolution(Windowed):
     """CONV_2D with weights [shape=(outputs, height, width, inputs)]."""
 
     NAMES = ("CONV_2D",)
-    input, weights, bias = (_Field(i) for i in range(3))
+    weights, bias = _Field(1), _Field(2)
+
+    @property
+    def kernel(self) -> tuple[int, int]:
+        """The size of a window."""
+        return self.weights.shape[1], self.weights.shape[2]
 
 
-class DepthwiseConvolution(Operator):
+class DepthwiseConvolution(Windowed):
     """DEPTHWISE_CONV_2D with weights [shape=(1, height, width, outputs)]."""
 
     NAMES = ("DEPTHWISE_CONV_2D",)
-    input, weights, bias = (_Field(i) for i in range(3))
+    weights, bias = _Field(1), _Field(2)
+
+    @property
+    def kernel(self) -> tuple[int, int]:
+        """The size of a window."""
+        return self.weights.shape[1], self.weights.shape[2]
+
+
+class Pool(Windowed):
+    """A value for each channel of each window."""
+
+    kernel_height, kernel_width = _Option("filterHeight", 1), _Option("filterWidth", 1)
+
+    @property
+    def kernel(self) -> tuple[int, int]:
+        """The size of a window."""
+        return self.kernel_height, self.kernel_width
+
+
+class AveragePool(Pool):
+    """AVERAGE_POOL_2D: the mean of the values that are not padding."""
+
+    NAMES = ("AVERAGE_POOL_2D",)
+
+
+class MaxPool(Pool):
+    """MAX_POOL_2D: the largest value."""
+
+    NAMES = ("MAX_POOL_2D",)
 
 
 class BatchMatmul(Operator):
@@ -410,6 +475,12 @@ class Add(Binary):
     NAMES = ("ADD",)
 
 
+class Sub(Binary):
+    """Difference of two tensors."""
+
+    NAMES = ("SUB",)
+
+
 class Mul(Binary):
     """Product of two tensors."""
 
@@ -503,6 +574,49 @@ class Concatenation(Move):
 
     NAMES = ("CONCATENATION",)
     axis = _Option("axis", 0)
+
+
+class Slice(Move):
+    """A part of a tensor: in each axis, ``size`` values from ``begin`` on; -1 is all the others."""
+
+    NAMES = ("SLICE",)
+    begin, size = _Field(1), _Field(2)
+
+
+class StridedSlice(Move):
+    """A part of a tensor, as Python's ``x[begin:end:stride]`` in each axis.
+
+    Bit i of a mask is of axis i: its begin or its end is absent, or the axis is left out of the
+    output.
+    """
+
+    NAMES = ("STRIDED_SLICE",)
+    begin, end, strides = (_Field(i) for i in range(1, 4))
+    begin_mask, end_mask = _Option("beginMask", 0), _Option("endMask", 0)
+    shrink_axis_mask = _Option("shrinkAxisMask", 0)
+    ellipsis_mask, new_axis_mask = _Option("ellipsisMask", 0), _Option("newAxisMask", 0)
+    end_is_size = _Option("offset", False)
+
+
+class Split(Move):
+    """Equal parts of a tensor along an axis, one for each output."""
+
+    NAMES = ("SPLIT",)
+    axis, input = _Field(0), _Field(1)
+
+
+class SplitV(Move):
+    """Parts of a tensor along an axis, one for each output."""
+
+    NAMES = ("SPLIT_V",)
+    axis = _Field(2)
+
+
+class Pad(Move):
+    """A tensor with zeros around it: ``paddings`` [shape=(axes, 2)] before and after each axis."""
+
+    NAMES = ("PAD",)
+    paddings = _Field(1)
 
 
 def _classes(base: type[Operator]) -> Iterator[type[Operator]]:

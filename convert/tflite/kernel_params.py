@@ -7,9 +7,11 @@ multipliers and shifts, and functions of one byte become tables.
 """
 
 import dataclasses
+import itertools
 import math
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -20,6 +22,11 @@ from groupcomm.errors import UserError
 
 # The sum of so many exponentials has at most 28 bits, which the kernel's division needs.
 _SOFTMAX_COLUMNS = 511
+# The windows that a convolution copies together: a kernel for several rows of inputs loads each
+# weight once for all of them.
+_WINDOWS = 4
+# Copies of one operator, each of which is a line of generated C.
+_COPIES = 256
 _LIMITS = {"int8": (-128, 127), "int16": (-32768, 32767)}
 
 
@@ -44,6 +51,95 @@ class FullyConnected:
     zero_point: int
     low: int
     high: int
+
+
+@dataclasses.dataclass(frozen=True)
+class Window:
+    """The windows of a convolution or a pooling operator, without the fused channels.
+
+    ``top`` and ``left`` are the padding before the first row and column; ``zero_point`` is the
+    value of all padding.
+    """
+
+    batches: int
+    in_height: int
+    in_width: int
+    channels: int
+    out_height: int
+    out_width: int
+    height: int
+    width: int
+    stride_height: int
+    stride_width: int
+    dilation_height: int
+    dilation_width: int
+    top: int
+    left: int
+    zero_point: int
+
+    @property
+    def count(self) -> int:
+        """The number of windows."""
+        return self.batches * self.out_height * self.out_width
+
+    @property
+    def size(self) -> int:
+        """The values in a window."""
+        return self.height * self.width * self.channels
+
+
+@dataclasses.dataclass(frozen=True)
+class Convolution:
+    """CONV_2D, as FULLY_CONNECTED of ``dots.rows`` windows at a time."""
+
+    window: Window
+    dots: FullyConnected
+
+    @property
+    def scratch_bytes(self) -> int:
+        """The scratch memory in bytes: the windows."""
+        return self.dots.rows * self.dots.inputs
+
+
+@dataclasses.dataclass(frozen=True)
+class DepthwiseConvolution:
+    """DEPTHWISE_CONV_2D.
+
+    Attributes
+    ----------
+    weights : np.ndarray [shape=(height, width, outputs), dtype=int8]
+    bias, multiplier : np.ndarray [shape=(outputs,), dtype=int32]
+    shift : np.ndarray [shape=(outputs,), dtype=int8]
+    """
+
+    window: Window
+    outputs: int
+    weights: np.ndarray
+    bias: np.ndarray
+    multiplier: np.ndarray
+    shift: np.ndarray
+    zero_point: int
+    low: int
+    high: int
+
+    @property
+    def scratch_bytes(self) -> int:
+        """The scratch memory in bytes: a window."""
+        return self.window.size
+
+
+@dataclasses.dataclass(frozen=True)
+class AveragePool:
+    """AVERAGE_POOL_2D."""
+
+    window: Window
+    low: int
+    high: int
+
+
+@dataclasses.dataclass(frozen=True)
+class MaxPool(AveragePool):
+    """MAX_POOL_2D."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -121,6 +217,11 @@ class Add:
     zero_point: int
     low: int
     high: int
+
+
+@dataclasses.dataclass(frozen=True)
+class Sub(Add):
+    """SUB, with broadcasting over rows or columns."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -207,16 +308,37 @@ class Softmax:
 
 @dataclasses.dataclass(frozen=True)
 class Copy:
-    """Copy of one input to an output, of CONCATENATION and of operators that move bytes unchanged.
+    """Copy of rows of bytes, by operators that move values unchanged.
 
-    The rows of the input go to ``offset`` bytes into the output, ``stride`` bytes apart. A GATHER
-    that reverses rows has a negative stride.
+    Row r is from ``in_offset + r * in_stride`` on in an input, and from ``offset + r * stride`` on
+    in an output. A stride can be negative.
+
+    Attributes
+    ----------
+    rows, columns : int
+        Columns are bytes.
+    in_offset, in_stride, offset, stride : int
+        Bytes.
+    input, output : int
+        Positions in ``op.inputs`` and ``op.outputs``.
     """
 
     rows: int
     columns: int
-    stride: int
+    in_offset: int
+    in_stride: int
     offset: int
+    stride: int
+    input: int = 0
+    output: int = 0
+
+
+@dataclasses.dataclass(frozen=True)
+class Fill:
+    """The same byte in the whole of the first output, before copies to a part of it."""
+
+    value: int
+    count: int
 
 
 def prepare(op: Operator):
@@ -229,8 +351,8 @@ def prepare(op: Operator):
     Returns
     -------
     dataclass or list of Copy
-        One of the dataclasses of this module; a list of `Copy` for CONCATENATION, GATHER, RESHAPE
-        and SQUEEZE.
+        One of the dataclasses of this module; a list of `Copy` for a `graph.Move`, which begins
+        with a `Fill` for PAD.
 
     Raises
     ------
@@ -267,6 +389,11 @@ def function(op: Operator, prepared) -> str:
     types = dict.fromkeys(t.dtype.replace("int", "s") for t in (op.inputs[0], op.output))
     kind = re.sub(r"(?<!^)(?=[A-Z])", "_", type(prepared).__name__).lower()
     return "_".join(["gc", kind, *types])
+
+
+def scratch_bytes(prepared) -> int:
+    """Return the scratch memory in bytes that the kernel of a prepared operator needs."""
+    return getattr(prepared, "scratch_bytes", 0)
 
 
 _LOWERINGS: dict[type[Operator], Callable] = {}
@@ -369,37 +496,159 @@ def _fold_zero_point(bias: np.ndarray, zero_point: int, weights: np.ndarray) -> 
     )
 
 
-@_lowers(graph.FullyConnected)
-def _fully_connected(op: graph.FullyConnected) -> FullyConnected:
+def _dots(op, matrix: np.ndarray, axis: int, rows: int) -> FullyConnected:
+    """Compute the parameters of sums of products with rows of weights.
+
+    Parameters
+    ----------
+    op : FullyConnected, Convolution or DepthwiseConvolution
+    matrix : np.ndarray [shape=(outputs, inputs), dtype=int8]
+    axis : int
+        Axis of the outputs in the tensor of the weights.
+    rows : int
+        Rows of inputs.
+    """
     x, w, bias = op.input, op.weights, op.bias
     is_16x8 = _is_16x8(op, x, op.output)
-    if w.dtype != "int8" or w.data is None or len(w.shape) != 2:
-        _unsupported(op, "its weights are not a constant int8 matrix")
     _need_bias(op, bias, is_16x8)
-    if w.quantization is not None and w.quantization.zero_points.any():
-        _unsupported(op, "its weights have a zero point")
-    outputs, inputs = w.shape
-    if len(w.scales) > 1 and (w.quantization.axis != 0 or len(w.scales) != outputs):
+    if w.quantization is None or w.quantization.zero_points.any():
+        _unsupported(op, "its weights have no scale, or a zero point")
+    outputs, inputs = matrix.shape
+    if len(w.scales) > 1 and (w.quantization.axis != axis or len(w.scales) != outputs):
         _unsupported(op, "its weights do not have one scale for each output")
     reals = [float(x.scale) * float(s) / float(op.output.scale) for s in w.scales]
     scales = [
         _sum_scale(op, real, is_16x8) for real in (reals if len(reals) > 1 else reals * outputs)
     ]
-    weights = w.data
     low, high = _output_range(op, op.activation)
     return FullyConnected(
-        rows=op.output.size // outputs,
+        rows=rows,
         inputs=inputs,
         outputs=outputs,
-        weights=weights,
+        weights=matrix,
         bias=_fold_zero_point(
-            bias.data.ravel() if bias is not None else np.zeros(outputs), x.zero_point, weights
+            bias.data.ravel() if bias is not None else np.zeros(outputs), x.zero_point, matrix
         ),
         multiplier=np.array([s.multiplier for s in scales], np.int32),
         shift=np.array([s.shift for s in scales], np.int8),
         zero_point=op.output.zero_point,
         low=low,
         high=high,
+    )
+
+
+@_lowers(graph.FullyConnected)
+def _fully_connected(op: graph.FullyConnected) -> FullyConnected:
+    w = op.weights
+    if w.dtype != "int8" or w.data is None or len(w.shape) != 2:
+        _unsupported(op, "its weights are not a constant int8 matrix")
+    return _dots(op, w.data, axis=0, rows=op.output.size // len(w.data))
+
+
+def _padding(op: graph.Windowed, axis: int) -> tuple[int, int]:
+    """Return the number of windows along an axis, and the padding before the first."""
+    size, stride = op.input.shape[1 + axis], op.strides[axis]
+    reach = (op.kernel[axis] - 1) * op.dilations[axis] + 1
+    count = -(-size // stride) if op.padding == "SAME" else (size - reach) // stride + 1
+    return count, max((count - 1) * stride + reach - size, 0) // 2
+
+
+def _window(op: graph.Windowed) -> Window:
+    """Describe the windows of an operator, with one row where they have one dimension."""
+    x, out = op.input, op.output
+    if len(x.shape) != 4 or len(out.shape) != 4:
+        _unsupported(op, "its input or its output does not have four dimensions")
+    (out_height, top), (out_width, left) = _padding(op, 0), _padding(op, 1)
+    batches, height, width, channels = x.shape
+    if out.shape[:3] != (batches, out_height, out_width):
+        _unsupported(
+            op,
+            f"its output has the shape {out.shape}, and its windows have the shape "
+            f"{(batches, out_height, out_width)}",
+        )
+    vertical = (height, out_height, op.kernel[0], op.strides[0], op.dilations[0], top)
+    horizontal = (width, out_width, op.kernel[1], op.strides[1], op.dilations[1], left)
+    if width == out_width == op.kernel[1] == 1:
+        vertical, horizontal = horizontal, vertical
+    in_height, out_height, height, stride_height, dilation_height, top = vertical
+    in_width, out_width, width, stride_width, dilation_width, left = horizontal
+    return Window(
+        batches=batches,
+        in_height=in_height,
+        in_width=in_width,
+        channels=channels,
+        out_height=out_height,
+        out_width=out_width,
+        height=height,
+        width=width,
+        stride_height=stride_height,
+        stride_width=stride_width,
+        dilation_height=dilation_height,
+        dilation_width=dilation_width,
+        top=top,
+        left=left,
+        zero_point=x.zero_point,
+    )
+
+
+def _are_rows(p: Window) -> bool:
+    """Return whether the windows are consecutive pieces of the input that do not overlap."""
+    if p.top or p.left or p.count * p.size != p.batches * p.in_height * p.in_width * p.channels:
+        return False
+    is_one_row = p.height == 1 and p.dilation_width * (p.width > 1) <= 1
+    is_whole = (p.height, p.width) == (p.in_height, p.in_width)
+    return is_whole or (is_one_row and p.stride_height == 1 and p.stride_width == p.width)
+
+
+def _need_weights(op: graph.Convolution | graph.DepthwiseConvolution) -> None:
+    w = op.weights
+    if w.dtype != "int8" or w.data is None or len(w.shape) != 4:
+        _unsupported(op, "its weights are not constant int8 with four dimensions")
+    _need_int8(op, op.input, op.output)
+
+
+def _convolve(op, weights: np.ndarray, axis: int) -> FullyConnected | Convolution:
+    """Prepare a convolution with weights [shape=(outputs, height, width, inputs)]."""
+    window = _window(op)
+    if weights.shape[3] != window.channels:
+        _unsupported(
+            op, f"its weights have {weights.shape[3]} channels, its input {window.channels}"
+        )
+    dots = _dots(op, weights.reshape(len(weights), -1), axis, rows=window.count)
+    if _are_rows(window):
+        return dots
+    return Convolution(window, dataclasses.replace(dots, rows=min(window.count, _WINDOWS)))
+
+
+@_lowers(graph.Convolution)
+def _convolution(op: graph.Convolution) -> FullyConnected | Convolution:
+    _need_weights(op)
+    return _convolve(op, op.weights.data, axis=0)
+
+
+@_lowers(graph.DepthwiseConvolution)
+def _depthwise_convolution(
+    op: graph.DepthwiseConvolution,
+) -> FullyConnected | Convolution | DepthwiseConvolution:
+    _need_weights(op)
+    weights, channels = op.weights.data[0], op.input.shape[-1]
+    by_output = weights.transpose(2, 0, 1)
+    if channels == 1:
+        return _convolve(op, np.ascontiguousarray(by_output)[..., None], axis=3)
+    outputs = weights.shape[2]
+    if outputs % channels != 0:
+        _unsupported(op, f"it has {channels} inputs and {outputs} outputs")
+    dots = _dots(op, by_output.reshape(outputs, -1), axis=3, rows=1)
+    return DepthwiseConvolution(
+        window=_window(op),
+        outputs=outputs,
+        weights=weights,
+        bias=dots.bias,
+        multiplier=dots.multiplier,
+        shift=dots.shift,
+        zero_point=dots.zero_point,
+        low=dots.low,
+        high=dots.high,
     )
 
 
@@ -465,30 +714,38 @@ def _gate(op: graph.Lstm, x: Tensor, hidden: Tensor, gate: graph.LstmGate, is_16
     )
 
 
+def _merge_axes(shape: tuple[int, ...], *strides: Sequence[int]) -> list[list[int]]:
+    """Drop axes of length 1, and merge adjacent axes along which all strides continue.
+
+    Returns
+    -------
+    list of list of int
+        Length and strides of each axis.
+    """
+    axes: list[list[int]] = []
+    for n, *steps in zip(shape, *strides, strict=True):
+        if n == 1:
+            continue
+        if axes and all(before == n * now for before, now in zip(axes[-1][1:], steps, strict=True)):
+            axes[-1] = [axes[-1][0] * n, *steps]
+        else:
+            axes.append([n, *steps])
+    return axes
+
+
+def _dense(shape: tuple[int, ...], unit: int = 1) -> list[int]:
+    """Return the stride of each axis of a tensor whose elements have a size of ``unit``."""
+    return [unit * math.prod(shape[i + 1 :]) for i in range(len(shape))]
+
+
 def _broadcast(op: Operator) -> tuple[int, int, Operand, Operand]:
     """Return the output as (rows, columns), and the strides of both operands in it."""
     out = op.output.shape
-    # Strides of each operand in each axis of the output, 0 where the operand is repeated.
-    strides = []
+    strides = []  # in each axis of the output, 0 where the operand is repeated
     for t in (op.a, op.b):
         shape = (1,) * (len(out) - len(t.shape)) + t.shape
-        steps, step = [], 1
-        for n in reversed(shape):
-            steps.append(step if n > 1 else 0)
-            step *= n
-        strides.append(steps[::-1])
-    # Axes of length 1 are dropped. Adjacent axes along which both operands are contiguous (or both
-    # repeated) are merged.
-    axes: list[list[int]] = []
-    for n, a, b in zip(out, *strides, strict=True):
-        if n == 1:
-            continue
-        if axes and all(
-            before == n * now for before, now in zip(axes[-1][1:], (a, b), strict=True)
-        ):
-            axes[-1] = [axes[-1][0] * n, a, b]
-        else:
-            axes.append([n, a, b])
+        strides.append([step if n > 1 else 0 for n, step in zip(shape, _dense(shape), strict=True)])
+    axes = _merge_axes(out, *strides)
     if len(axes) > 2:
         _unsupported(op, f"shapes {op.a.shape} and {op.b.shape} broadcast along more than one axis")
     axes = [[1, 0, 0]] * (2 - len(axes)) + axes
@@ -503,19 +760,33 @@ def _broadcast(op: Operator) -> tuple[int, int, Operand, Operand]:
 
 @_lowers(graph.Add)
 def _add(op: graph.Add) -> Add:
-    left = 15 if _is_16x8(op, op.a, op.b, op.output) else 20
+    return Add(**_sum(op, left=15 if _is_16x8(op, op.a, op.b, op.output) else 20))
+
+
+@_lowers(graph.Sub)
+def _sub(op: graph.Sub) -> Sub:
+    _need_int8(op, op.a, op.b, op.output)
+    return Sub(**_sum(op, left=20))
+
+
+def _sum(op: graph.Binary, left: int) -> dict[str, Any]:
+    """Compute the fields of `Add` for values that are shifted to the left before they are added."""
     a, b = float(op.a.scale), float(op.b.scale)
     twice = 2 * max(a, b)
     low, high = _output_range(op, op.activation)
-    return Add(
-        *_broadcast(op),
-        a_scale=quantize_multiplier(a / twice),
-        b_scale=quantize_multiplier(b / twice),
-        scale=quantize_multiplier(twice / (2**left * float(op.output.scale))),
-        zero_point=op.output.zero_point,
-        low=low,
-        high=high,
-    )
+    rows, columns, a_operand, b_operand = _broadcast(op)
+    return {
+        "rows": rows,
+        "columns": columns,
+        "a": a_operand,
+        "b": b_operand,
+        "a_scale": quantize_multiplier(a / twice),
+        "b_scale": quantize_multiplier(b / twice),
+        "scale": quantize_multiplier(twice / (2**left * float(op.output.scale))),
+        "zero_point": op.output.zero_point,
+        "low": low,
+        "high": high,
+    }
 
 
 @_lowers(graph.Mul)
@@ -525,6 +796,17 @@ def _mul(op: graph.Mul) -> Mul:
     low, high = _output_range(op, op.activation)
     scale = quantize_multiplier(a * b / float(op.output.scale))
     return Mul(*_broadcast(op), scale=scale, zero_point=op.output.zero_point, low=low, high=high)
+
+
+@_lowers(graph.AveragePool, graph.MaxPool)
+def _pool(op: graph.AveragePool | graph.MaxPool) -> AveragePool | MaxPool:
+    x, out = op.input, op.output
+    _need_int8(op, x, out)
+    if x.zero_point != out.zero_point or abs(float(x.scale) - float(out.scale)) > 1e-6:
+        _unsupported(op, "its input and its output are quantized differently")
+    kind = AveragePool if isinstance(op, graph.AveragePool) else MaxPool
+    low, high = _output_range(op, op.activation)
+    return kind(_window(op), low, high)
 
 
 @_lowers(graph.Mean)
@@ -639,15 +921,67 @@ def _requantize(op: graph.Quantize | graph.Relu) -> Requantize:
     )
 
 
+def _element(op: Operator, x: Tensor) -> int:
+    """Return the bytes of an element that is moved unchanged: int8, or int16."""
+    for out in op.outputs:
+        if x.dtype != out.dtype or x.dtype not in ("int8", "int16"):
+            _unsupported(
+                op, f"tensor {x.label} is not int8 or int16, or differs in type from the output"
+            )
+    return np.dtype(x.dtype).itemsize
+
+
+def _constant(op: Operator, t: Tensor | None, what: str) -> list[int]:
+    """Return the values of a constant input."""
+    if t is None or t.data is None:
+        _unsupported(op, f"its {what} is not constant")
+    return [int(n) for n in t.data.ravel()]
+
+
+def _copies(
+    op: Operator,
+    shape: tuple[int, ...],
+    element: int,
+    source: tuple[Sequence[int], int],
+    to: tuple[Sequence[int], int],
+    **positions: int,
+) -> list[Copy]:
+    """Copy a block of elements between two tensors.
+
+    Parameters
+    ----------
+    op : Operator
+    shape : tuple of int
+        Of the block.
+    element : int
+        Bytes of an element.
+    source, to : tuple of sequence of int and int
+        Stride of each axis and offset, in bytes.
+    **positions : int
+        ``input`` and ``output`` of `Copy`.
+    """
+    (in_strides, in_offset), (strides, offset) = source, to
+    axes = _merge_axes(shape, in_strides, strides)
+    columns = element
+    if axes and axes[-1][1:] == [element, element]:
+        columns *= axes.pop()[0]
+    rows, in_stride, stride = axes.pop() if axes else (1, columns, columns)
+    count = math.prod(n for n, *_ in axes)
+    if count > _COPIES:
+        _unsupported(op, f"it moves {count} separate blocks; at most {_COPIES} are possible")
+    copies = []
+    for at in itertools.product(*(range(n) for n, *_ in axes)):
+        in_at = in_offset + sum(i * step for i, (_, step, _) in zip(at, axes, strict=True))
+        out_at = offset + sum(i * step for i, (_, _, step) in zip(at, axes, strict=True))
+        copies.append(Copy(rows, columns, in_at, in_stride, out_at, stride, **positions))
+    return copies
+
+
 @_lowers(graph.Reshape, graph.Squeeze, graph.Transfer)
 def _copy(op: graph.Move) -> list[Copy]:
     """Copy all bytes unchanged: int8, or the int16 cells of an LSTM."""
-    x, out = op.input, op.output
-    if x.dtype != out.dtype or x.dtype not in ("int8", "int16"):
-        _unsupported(
-            op, f"tensor {x.name!r} is not int8 or int16, or differs in type from the output"
-        )
-    return [Copy(rows=1, columns=out.byte_size, stride=out.byte_size, offset=0)]
+    element = _element(op, op.input)
+    return _copies(op, (op.output.size,), element, ([element], 0), ([element], 0))
 
 
 @_lowers(graph.Gather)
@@ -659,7 +993,9 @@ def _gather(op: graph.Gather) -> list[Copy]:
     last_first = rows.data is not None and np.array_equal(rows.data.ravel(), range(count)[::-1])
     if not last_first or x.size != count * columns:
         _unsupported(op, "it does not reverse the order of all rows")
-    return [Copy(rows=count, columns=columns, stride=-columns, offset=(count - 1) * columns)]
+    return _copies(
+        op, (count, columns), 1, ([-columns, 1], (count - 1) * columns), ([columns, 1], 0)
+    )
 
 
 @_lowers(graph.Concatenation)
@@ -669,17 +1005,81 @@ def _concatenate(op: graph.Concatenation) -> list[Copy]:
         _unsupported(op, "it has a fused activation")
     shape = op.output.shape
     axis = op.axis % len(shape)
-    inner = math.prod(shape[axis + 1 :]) * element
+    strides = _dense(shape, element)
     offset, copies = 0, []
-    for t in op.inputs:
-        columns = t.shape[axis] * inner
-        copies.append(
-            Copy(
-                rows=math.prod(shape[:axis]),
-                columns=columns,
-                stride=shape[axis] * inner,
-                offset=offset,
-            )
+    for i, t in enumerate(op.inputs):
+        copies += _copies(
+            op, t.shape, element, (_dense(t.shape, element), 0), (strides, offset), input=i
         )
-        offset += columns
+        offset += t.shape[axis] * strides[axis]
     return copies
+
+
+def _part(op: Operator, ranges: Sequence[range], **positions: int) -> list[Copy]:
+    """Copy a part of the input, a range of each axis, to a whole output."""
+    x, element = op.input, _element(op, op.input)
+    strides = _dense(x.shape, element)
+    shape = tuple(len(r) for r in ranges)
+    out = op.outputs[positions.get("output", 0)]
+    if math.prod(shape) != out.size:
+        _unsupported(op, f"its output has the shape {out.shape}, and its part the shape {shape}")
+    offset = sum(r.start * step for r, step in zip(ranges, strides, strict=True))
+    steps = [r.step * step for r, step in zip(ranges, strides, strict=True)]
+    return _copies(op, shape, element, (steps, offset), (_dense(shape, element), 0), **positions)
+
+
+@_lowers(graph.Slice)
+def _slice(op: graph.Slice) -> list[Copy]:
+    begin, size = _constant(op, op.begin, "begin"), _constant(op, op.size, "size")
+    return _part(
+        op,
+        [
+            range(first, n if count == -1 else first + count)
+            for first, count, n in zip(begin, size, op.input.shape, strict=True)
+        ],
+    )
+
+
+@_lowers(graph.StridedSlice)
+def _strided_slice(op: graph.StridedSlice) -> list[Copy]:
+    if op.ellipsis_mask or op.new_axis_mask or op.end_is_size:
+        _unsupported(op, "it has an ellipsis, a new axis or sizes instead of ends")
+    limits = (
+        _constant(op, t, what)
+        for t, what in ((op.begin, "begin"), (op.end, "end"), (op.strides, "stride"))
+    )
+    ranges = []
+    for i, (begin, end, step, n) in enumerate(zip(*limits, op.input.shape, strict=True)):
+        first = None if op.begin_mask >> i & 1 else begin
+        last = None if op.end_mask >> i & 1 else end
+        whole = range(*slice(first, last, step).indices(n))
+        ranges.append(
+            range(whole.start, whole.start + 1) if op.shrink_axis_mask >> i & 1 else whole
+        )
+    return _part(op, ranges)
+
+
+@_lowers(graph.Split, graph.SplitV)
+def _split(op: graph.Split | graph.SplitV) -> list[Copy]:
+    x = op.input
+    axis = _constant(op, op.axis, "axis")[0] % len(x.shape)
+    whole = [range(n) for n in x.shape]
+    first, copies = 0, []
+    for i, out in enumerate(op.outputs):
+        part = range(first, first + out.shape[axis])
+        copies += _part(
+            op, [*whole[:axis], part, *whole[axis + 1 :]], input=op.inputs.index(x), output=i
+        )
+        first = part.stop
+    return copies
+
+
+@_lowers(graph.Pad)
+def _pad(op: graph.Pad) -> list[Copy | Fill]:
+    x, out = op.input, op.output
+    element = _element(op, x)
+    before = _constant(op, op.paddings, "padding")[::2]
+    strides = _dense(out.shape, element)
+    offset = sum(n * step for n, step in zip(before, strides, strict=True))
+    copies = _copies(op, x.shape, element, (_dense(x.shape, element), 0), (strides, offset))
+    return [Fill(out.zero_point if element == 1 else 0, out.byte_size), *copies]

@@ -5,6 +5,7 @@ passes from hop to hop, processes them one after the other. Every function takes
 `kernel_params.prepare` computes for an operator, and arrays whose first axis is hops.
 """
 
+import dataclasses
 import functools
 
 import numpy as np
@@ -31,7 +32,7 @@ class Simulation(runtimes.Runtime):
     def __init__(self, model: bytes):
         network = flatbuffer.read(model).graph
         self._steps = list(kernel_params.prepare_all(network.operators).items())
-        self._inputs, self._output = network.inputs, network.outputs[0]
+        self._inputs, self._outputs = network.inputs, network.outputs
         self.width = self._inputs[0].shape[-1]
         self.reset()
 
@@ -54,8 +55,12 @@ class Simulation(runtimes.Runtime):
         Returns
         -------
         np.ndarray [shape=(hops, ...)]
-            Output of the graph.
+            First output of the graph.
         """
+        return self.run_all(*inputs)[0]
+
+    def run_all(self, *inputs: np.ndarray) -> list[np.ndarray]:
+        """Run the graph as `run` does, and return all outputs."""
         hops = len(inputs[0])
         values = {t: x.reshape(hops, *t.shape) for t, x in zip(self._inputs, inputs, strict=True)}
 
@@ -64,10 +69,12 @@ class Simulation(runtimes.Runtime):
 
         for op, prepared in self._steps:
             shape, dtype = (hops, *op.output.shape), np.dtype(op.output.dtype)
+            if isinstance(op, graph.Move):
+                given = [None if t is None else value(t) for t in op.inputs]
+                values |= zip(op.outputs, move(prepared, given, op.outputs), strict=True)
+                continue
             if isinstance(op, graph.Lstm):
                 made = self._lstm(prepared, op, value(op.input), values)
-            elif isinstance(op, graph.Move):
-                made = copy(prepared, [value(t) for t in op.inputs[: len(prepared)]], shape, dtype)
             elif isinstance(op, graph.Binary):
                 rank = max(len(op.a.shape), len(op.b.shape))
                 a, b = (_of_rank(value(t), rank) for t in (op.a, op.b))
@@ -75,7 +82,7 @@ class Simulation(runtimes.Runtime):
             else:
                 made = OPERATORS[type(prepared)](prepared, value(op.input))
             values[op.output] = made.reshape(shape).astype(dtype)
-        return values[self._output]
+        return [values[t] for t in self._outputs]
 
     def _lstm(
         self,
@@ -147,17 +154,96 @@ def fully_connected(p: kernel_params.FullyConnected, x: np.ndarray) -> np.ndarra
     return np.clip(rescale(sums, Scale(multiplier, shift)) + p.zero_point, p.low, p.high)
 
 
-def add(p: kernel_params.Add, a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """Compute ADD of two arrays [shape=(hops, ...), dtype=int8 or int16] that broadcast."""
+def _windows(p: kernel_params.Window, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return all windows of an input.
+
+    Parameters
+    ----------
+    p : Window
+    x : np.ndarray [shape=(hops, ...), dtype=int8]
+
+    Returns
+    -------
+    values : np.ndarray [shape=(hops, windows, height * width, channels), dtype=int64]
+        Padding has the input's zero point.
+    inside : np.ndarray [shape=(windows, height * width, 1), dtype=bool]
+        Whether a value is not padding.
+    """
+    x = x.reshape(len(x), p.batches, p.in_height, p.in_width, p.channels).astype(np.int64)
+    rows = (
+        np.arange(p.out_height)[:, None] * p.stride_height
+        + np.arange(p.height) * p.dilation_height
+        - p.top
+    )
+    columns = (
+        np.arange(p.out_width)[:, None] * p.stride_width
+        + np.arange(p.width) * p.dilation_width
+        - p.left
+    )
+    inside = np.einsum(  # (out_height, out_width, height, width)
+        "ab,cd->acbd", (rows >= 0) & (rows < p.in_height), (columns >= 0) & (columns < p.in_width)
+    )
+    at = (
+        np.clip(rows, 0, p.in_height - 1)[:, None, :, None],
+        np.clip(columns, 0, p.in_width - 1)[None, :, None, :],
+    )
+    values = np.where(inside[..., None], x[:, :, *at], p.zero_point)
+    taps = p.height * p.width
+    return (
+        values.reshape(len(x), p.count, taps, p.channels),
+        np.tile(inside.reshape(-1, taps, 1), (p.batches, 1, 1)),
+    )
+
+
+def convolution(p: kernel_params.Convolution, x: np.ndarray) -> np.ndarray:
+    """Compute CONV_2D of an input [shape=(hops, ...), dtype=int8]."""
+    windows, _ = _windows(p.window, x)
+    return fully_connected(dataclasses.replace(p.dots, rows=p.window.count), windows)
+
+
+def depthwise_convolution(p: kernel_params.DepthwiseConvolution, x: np.ndarray) -> np.ndarray:
+    """Compute DEPTHWISE_CONV_2D of an input [shape=(hops, ...), dtype=int8]."""
+    windows, _ = _windows(p.window, x)
+    windows = windows.repeat(p.outputs // p.window.channels, axis=-1)
+    weights = p.weights.reshape(-1, p.outputs).astype(np.int64)
+    sums = (windows * weights).sum(2) + p.bias
+    scale = Scale(p.multiplier.astype(np.int64), p.shift.astype(np.int64))
+    return np.clip(rescale(sums, scale) + p.zero_point, p.low, p.high)
+
+
+def average_pool(p: kernel_params.AveragePool, x: np.ndarray) -> np.ndarray:
+    """Compute AVERAGE_POOL_2D of an input [shape=(hops, ...), dtype=int8]."""
+    windows, inside = _windows(p.window, x)
+    sums, counts = (windows * inside).sum(2), inside.sum(1)
+    magnitudes = (np.abs(sums) + counts // 2) // counts
+    return np.clip(np.sign(sums) * magnitudes, p.low, p.high)
+
+
+def max_pool(p: kernel_params.MaxPool, x: np.ndarray) -> np.ndarray:
+    """Compute MAX_POOL_2D of an input [shape=(hops, ...), dtype=int8]."""
+    windows, inside = _windows(p.window, x)
+    return np.clip(np.where(inside, windows, -128).max(2), p.low, p.high)
+
+
+def _operands(p: kernel_params.Add, a: np.ndarray, b: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return both operands of a sum with a common scale."""
     left = 15 if a.dtype == np.int16 else 20
     x, y = (
         (v.astype(np.int64) - operand.zero_point) << left for v, operand in ((a, p.a), (b, p.b))
     )
-    return np.clip(
-        rescale(rescale(x, p.a_scale) + rescale(y, p.b_scale), p.scale) + p.zero_point,
-        p.low,
-        p.high,
-    )
+    return rescale(x, p.a_scale), rescale(y, p.b_scale)
+
+
+def add(p: kernel_params.Add, a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """Compute ADD of two arrays [shape=(hops, ...), dtype=int8 or int16] that broadcast."""
+    x, y = _operands(p, a, b)
+    return np.clip(rescale(x + y, p.scale) + p.zero_point, p.low, p.high)
+
+
+def sub(p: kernel_params.Sub, a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """Compute SUB of two arrays [shape=(hops, ...), dtype=int8] that broadcast."""
+    x, y = _operands(p, a, b)
+    return np.clip(rescale(x - y, p.scale) + p.zero_point, p.low, p.high)
 
 
 def mul(p: kernel_params.Mul, a: np.ndarray, b: np.ndarray) -> np.ndarray:
@@ -194,17 +280,37 @@ def requantize(p: kernel_params.Requantize, x: np.ndarray) -> np.ndarray:
     )
 
 
-def copy(
-    parts: list[kernel_params.Copy], inputs: list[np.ndarray], shape: tuple[int, ...], dtype
-) -> np.ndarray:
-    """Compute CONCATENATION, GATHER, RESHAPE or SQUEEZE, which copy bytes row by row."""
-    out = np.zeros((shape[0], int(np.prod(shape[1:])) * np.dtype(dtype).itemsize), np.int8)
-    for p, x in zip(parts, inputs, strict=True):
-        rows = np.ascontiguousarray(x).view(np.int8).reshape(len(x), p.rows, p.columns)
-        for r in range(p.rows):
-            at = p.offset + r * p.stride
-            out[:, at : at + p.columns] = rows[:, r]
-    return out.view(dtype)
+def move(
+    parts: list[kernel_params.Copy | kernel_params.Fill],
+    inputs: list[np.ndarray | None],
+    outputs: list[Tensor],
+) -> list[np.ndarray]:
+    """Compute an operator that moves bytes.
+
+    Parameters
+    ----------
+    parts : list of Copy or Fill
+    inputs : list of np.ndarray or None
+        [shape=(hops, ...)]; None for an optional input that is absent.
+    outputs : list of Tensor
+
+    Returns
+    -------
+    list of np.ndarray
+        [shape=(hops, ...)] for each output.
+    """
+    hops = next(len(x) for x in inputs if x is not None)
+    made = [np.zeros((hops, t.byte_size), np.int8) for t in outputs]
+    for p in parts:
+        if isinstance(p, kernel_params.Fill):
+            made[0][:] = p.value
+            continue
+        source = np.ascontiguousarray(inputs[p.input]).reshape(hops, -1).view(np.int8)
+        rows, columns = np.arange(p.rows)[:, None], np.arange(p.columns)
+        made[p.output][:, p.offset + rows * p.stride + columns] = source[
+            :, p.in_offset + rows * p.in_stride + columns
+        ]
+    return [x.view(t.dtype).reshape(hops, *t.shape) for x, t in zip(made, outputs, strict=True)]
 
 
 @functools.cache
@@ -332,7 +438,12 @@ def softmax(p: kernel_params.Softmax, x: np.ndarray) -> np.ndarray:
 OPERATORS = {
     kernel_params.Softmax: softmax,
     kernel_params.FullyConnected: fully_connected,
+    kernel_params.Convolution: convolution,
+    kernel_params.DepthwiseConvolution: depthwise_convolution,
+    kernel_params.AveragePool: average_pool,
+    kernel_params.MaxPool: max_pool,
     kernel_params.Add: add,
+    kernel_params.Sub: sub,
     kernel_params.Mul: mul,
     kernel_params.Mean: mean,
     kernel_params.Lookup: lookup,

@@ -68,6 +68,15 @@ GC_ALWAYS_INLINE uint32_t gc_doubled(int32_t multiplier) { return (uint32_t)mult
 GC_ALWAYS_INLINE int32_t gc_left(int32_t shift) { return shift & ~(shift >> 31); }
 GC_ALWAYS_INLINE int32_t gc_right(int32_t shift) { return gc_left(shift) - shift; }
 
+/* Returns whether no multiplier is 0: bit 30 is set in every other one. multiplier (count). */
+static inline int gc_no_zeros(const int32_t* multiplier, int32_t count) {
+  int32_t all = 1 << 30;
+  for (; count >= 4; count -= 4, multiplier += 4)
+    all &= multiplier[0] & multiplier[1] & multiplier[2] & multiplier[3];
+  for (; count > 0; --count) all &= *multiplier++;
+  return all != 0;
+}
+
 /* gc_load4 loads in (4), which need not be aligned. gc_even and gc_odd widen bytes 0 and 2, or 1
    and 3, of such a word to signed halfwords. */
 GC_ALWAYS_INLINE uint32_t gc_load4(const int8_t* p) {

@@ -39,6 +39,60 @@ void gc_fully_connected_s8(const gc_fully_connected* p, const int8_t* in /* (row
 void gc_fully_connected_s16(const gc_fully_connected* p, const int16_t* in /* (rows, inputs) */,
                             int16_t* out /* (rows, outputs) */);
 
+/* The windows of a convolution, one for each output position. Window (y, x) begins at row
+   y * stride_height - top and column x * stride_width - left of the input; its elements are
+   dilation_height rows and dilation_width columns apart. Outside of the input is padding. */
+typedef struct {
+  int32_t batches, in_height, in_width, channels; /* of the input */
+  int32_t out_height, out_width;                  /* number of windows */
+  int32_t height, width;                          /* of a window */
+  int32_t stride_height, stride_width, dilation_height, dilation_width;
+  int32_t top, left;
+  int32_t zero_point; /* of the input, the value of the padding */
+} gc_window;
+
+/* CONV_2D: the sums of gc_fully_connected_s8 over windows of height * width * channels inputs. */
+typedef struct {
+  gc_window window;
+  gc_fully_connected dots; /* rows: as many windows as the scratch has space for */
+} gc_convolution;
+
+void gc_convolution_s8(const gc_convolution* p,
+                       const int8_t* in /* (batches, in_height, in_width, channels) */,
+                       int8_t* out /* (batches, out_height, out_width, dots.outputs) */,
+                       void* scratch /* (dots.rows, dots.inputs) */);
+
+/* DEPTHWISE_CONV_2D. Output o is a sum over channel o / (outputs / channels) of the window. */
+typedef struct {
+  gc_window window;
+  int32_t outputs;               /* a multiple of channels */
+  const int8_t* weights;         /* (height, width, outputs) */
+  const int32_t* bias;           /* (outputs), with -input_zero_point * sum(weights) folded in */
+  const int32_t* multiplier;     /* (outputs) */
+  const int8_t* shift;           /* (outputs) */
+  int32_t zero_point, low, high; /* of the output */
+} gc_depthwise_convolution;
+
+void gc_depthwise_convolution_s8(const gc_depthwise_convolution* p,
+                                 const int8_t* in /* (batches, in_height, in_width, channels) */,
+                                 int8_t* out /* (batches, out_height, out_width, outputs) */,
+                                 void* scratch /* (height, width, channels) */);
+
+/* AVERAGE_POOL_2D and MAX_POOL_2D, of the values of each window that are not padding. Input and
+   output have the same scale and zero point. */
+typedef struct {
+  gc_window window;
+  int32_t low, high; /* of the output */
+} gc_average_pool;
+typedef gc_average_pool gc_max_pool;
+
+void gc_average_pool_s8(const gc_average_pool* p,
+                        const int8_t* in /* (batches, in_height, in_width, channels) */,
+                        int8_t* out /* (batches, out_height, out_width, channels) */);
+void gc_max_pool_s8(const gc_max_pool* p,
+                    const int8_t* in /* (batches, in_height, in_width, channels) */,
+                    int8_t* out /* (batches, out_height, out_width, channels) */);
+
 typedef struct {
   const int8_t* input_weights;     /* (units, inputs) */
   const int8_t* recurrent_weights; /* (units, units) */
@@ -106,6 +160,11 @@ void gc_add_s8(const gc_add* p, const int8_t* a, const int8_t* b,
 /* a_scale and b_scale are of value * 2^15; all zero points are 0. */
 void gc_add_s16(const gc_add* p, const int16_t* a, const int16_t* b,
                 int16_t* out /* (rows, columns), may be a or b of the same shape */);
+
+/* SUB: a - b. */
+typedef gc_add gc_sub;
+void gc_sub_s8(const gc_sub* p, const int8_t* a, const int8_t* b,
+               int8_t* out /* (rows, columns), may be a or b of the same shape */);
 
 typedef struct {
   int32_t rows, columns; /* of the output */
@@ -175,11 +234,10 @@ void gc_requantize_s16_s8(const gc_requantize* p, const int16_t* in /* (count) *
 void gc_requantize_s16(const gc_requantize* p, const int16_t* in /* (count) */,
                        int16_t* out /* (count), may be in */);
 
-/* Copies rows of bytes to rows of a wider output. CONCATENATION is one call for each input; SQUEEZE
-   is one row. A negative stride reverses the order of the rows, which is GATHER of all rows, the
-   last one first; `out` then points to the last row of the output. */
-void gc_copy_s8(int32_t rows, int32_t columns, const int8_t* in /* (rows, columns) */,
-                int8_t* out /* (rows, stride) */, int32_t stride);
+/* Copies rows of bytes between tensors of any type, for all operators that move values. The strides
+   are the distances between rows in bytes; they can be negative. */
+void gc_copy_s8(int32_t rows, int32_t columns, const int8_t* in /* (rows, in_stride) */,
+                int32_t in_stride, int8_t* out /* (rows, stride) */, int32_t stride);
 
 #ifdef __cplusplus
 }

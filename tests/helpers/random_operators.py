@@ -118,6 +118,71 @@ def fully_connected_at_ties(random):
     return model, [(np.zeros((1, 1), np.int8),)]
 
 
+def windows_of(random, options) -> tuple[tuple, tuple, tuple]:
+    """Choose an input (batches, height, width), a window (height, width), and the output's shape.
+
+    The strides, the dilations and the padding go into ``options``. Networks for audio have windows
+    of one dimension, of length 1, or as large as the input.
+    """
+    dilations = [1, 1]
+    while True:
+        size, window, strides = random.integers(1, [(9, 9), (6, 6), (4, 4)], (3, 2))
+        kind = random.integers(0, 6)
+        if kind <= 1:  # one dimension
+            size[kind] = window[kind] = 1
+            size[1 - kind] = random.integers(1, 30)
+        elif kind == 2:
+            window[:] = strides[:] = 1
+        elif kind == 3:
+            window = size.copy()
+        if hasattr(options, "dilationHFactor") and random.random() < 0.3:
+            dilations = random.integers(1, 5, 2)
+        options.padding = int(random.integers(0, 2))
+        reach = (window - 1) * dilations + 1
+        count = -(-size // strides) if options.padding == 0 else (size - reach) // strides + 1
+        if (count > 0).all():
+            break
+    options.strideH, options.strideW = (int(n) for n in strides)
+    if hasattr(options, "dilationHFactor"):
+        options.dilationHFactor, options.dilationWFactor = (int(n) for n in dilations)
+    batches = 1 if random.random() < 0.8 else 2
+    return (batches, *map(int, size)), tuple(map(int, window)), (batches, *map(int, count))
+
+
+def random_convolution(random, name):
+    is_depthwise = name == "DEPTHWISE_CONV_2D"
+    options = schema.DepthwiseConv2DOptionsT() if is_depthwise else schema.Conv2DOptionsT()
+    options.fusedActivationFunction = int(random.choice([0, 0, 1, 2, 3]))
+    size, window, count = windows_of(random, options)
+    channels, outputs = (int(n) for n in random.integers(1, [20, 20]))
+    if is_depthwise:
+        options.depthMultiplier = int(random.choice([1, 1, 2, 3]))
+        outputs = channels * options.depthMultiplier
+    x = activation(random, (*size, channels), log_uniform(random, 1e-3, 0.1))
+    scales = log_uniform(
+        random, 1e-3, 0.1, outputs if random.random() < 0.6 and outputs > 1 else None
+    )
+    shape = (1, *window, outputs) if is_depthwise else (outputs, *window, channels)
+    w = Tensor(shape, scales, data=values(random, shape), axis=3 if is_depthwise else 0)
+    products = int(np.prod(shape)) // outputs
+    reach = 2**31 - 1 if random.random() < 0.1 else 2 ** random.integers(1, 14)
+    bias = Tensor(
+        (outputs,),
+        x.scale * np.float32(scales),
+        type=INT32,
+        data=random.integers(-reach, reach + 1, outputs),
+    )
+    usual = power_of_two(np.sqrt(products) * 5000 * x.scale * np.median(scales) / 50)
+    y = activation(
+        random,
+        (*count, outputs),
+        usual * log_uniform(random, *random.choice([(0.5, 2), (0.5, 2), (1e-4, 1e4)])),
+    )
+    return model_of(
+        name, [x, w, bias] if random.random() < 0.8 else [x, w], [y], options
+    ), cases_for(random, x.shape)
+
+
 def random_lstm(random, type=INT8, **fixed):
     batch, inputs, units = (int(n) for n in random.integers(1, [6, 20, 34]))
     if random.random() < 0.3:
@@ -186,9 +251,9 @@ SHAPES = [
 def random_pair(random, name, type=INT8):
     shapes = SHAPES[random.integers(0, len(SHAPES))]
     a, b = (activation(random, s, log_uniform(random, 1e-3, 0.1), type) for s in shapes)
-    if name == "ADD":
+    if name in ("ADD", "SUB"):
         scale = max(a.scale, b.scale) * log_uniform(random, *random.choice([(0.5, 2), (0.05, 20)]))
-        options = schema.AddOptionsT()
+        options = schema.AddOptionsT() if name == "ADD" else schema.SubOptionsT()
     else:
         scale = (
             a.scale
@@ -200,6 +265,17 @@ def random_pair(random, name, type=INT8):
     y = activation(random, np.broadcast_shapes(*shapes), scale * (1 if type == INT8 else 256), type)
     options.fusedActivationFunction = int(random.integers(0, 4))
     return model_of(name, [a, b], [y], options), cases_for(random, *shapes, type=type)
+
+
+def random_pool(random, name):
+    options = schema.Pool2DOptionsT()
+    options.fusedActivationFunction = int(random.integers(0, 4))
+    size, window, count = windows_of(random, options)
+    options.filterHeight, options.filterWidth = window
+    channels = int(random.integers(1, 20))
+    x = activation(random, (*size, channels), log_uniform(random, 1e-3, 0.1))
+    y = Tensor((*count, channels), x.scale, x.zero_point)
+    return model_of(name, [x], [y], options), cases_for(random, x.shape)
 
 
 def random_mean(random, type=INT8):
@@ -301,6 +377,91 @@ def random_gather(random):
     ), cases_for(random, shape)
 
 
+def integers(*values) -> Tensor:
+    """Return a constant vector."""
+    return Tensor((len(values),), type=INT32, data=np.array(values))
+
+
+def random_shape(random, rank, most=7) -> tuple[int, ...]:
+    return tuple(int(n) for n in random.integers(1, most, rank))
+
+
+def random_slice(random, type=INT8):
+    shape = random_shape(random, int(random.integers(1, 5)))
+    begin = [int(random.integers(0, n)) for n in shape]
+    size = [int(random.integers(1, n - i + 1)) for n, i in zip(shape, begin, strict=True)]
+    rest = [n if random.random() < 0.8 else -1 for n in size]
+    out = tuple(n if r == n else s - i for n, r, s, i in zip(size, rest, shape, begin, strict=True))
+    x, y = Tensor(shape, 0.1, type=type), Tensor(out, 0.1, type=type)
+    options = schema.SliceOptionsT()
+    return model_of("SLICE", [x, integers(*begin), integers(*rest)], [y], options), cases_for(
+        random, shape, type=type
+    )
+
+
+def random_strided_slice(random, type=INT8):
+    """Build an operator whose output has at least one value."""
+    options = schema.StridedSliceOptionsT()
+    while True:
+        shape = random_shape(random, int(random.integers(1, 5)), 6)
+        begin = [int(random.integers(-n, n)) for n in shape]
+        end = [int(random.integers(-n - 1, n + 2)) for n in shape]
+        strides = [int(random.choice([1, 1, 1, 2, 3, -1, -2])) for _ in shape]
+        masks = random.integers(0, 1 << len(shape), 3)
+        shrink = int(masks[2]) if random.random() < 0.4 else 0
+        options.beginMask, options.endMask, options.shrinkAxisMask = (*map(int, masks[:2]), shrink)
+        # A begin that is absent and an axis that is left out exclude each other.
+        options.beginMask &= ~shrink
+        parts = [
+            slice(
+                None if options.beginMask >> i & 1 else begin[i],
+                None if options.endMask >> i & 1 else end[i],
+                strides[i],
+            )
+            for i in range(len(shape))
+        ]
+        strides = [1 if shrink >> i & 1 else n for i, n in enumerate(strides)]
+        out = np.empty(shape)[
+            tuple(begin[i] if shrink >> i & 1 else part for i, part in enumerate(parts))
+        ].shape
+        if np.prod(out) > 0:
+            break
+    x, y = Tensor(shape, 0.1, type=type), Tensor(out, 0.1, type=type)
+    inputs = [x, integers(*begin), integers(*end), integers(*strides)]
+    return model_of("STRIDED_SLICE", inputs, [y], options), cases_for(random, shape, type=type)
+
+
+def random_split(random, name, type=INT8):
+    shape = list(random_shape(random, int(random.integers(1, 5))))
+    axis, count = int(random.integers(0, len(shape))), int(random.integers(2, 5))
+    sizes = [int(random.integers(1, 5))] * count
+    if name == "SPLIT_V":
+        sizes = [int(n) for n in random.integers(1, 5, count)]
+    shape[axis] = sum(sizes)
+    outputs = [Tensor((*shape[:axis], n, *shape[axis + 1 :]), 0.1, type=type) for n in sizes]
+    x, at = Tensor(tuple(shape), 0.1, type=type), integers(axis - len(shape))
+    if name == "SPLIT":
+        options = schema.SplitOptionsT()
+        inputs = [at, x]
+    else:
+        options = schema.SplitVOptionsT()
+        inputs = [x, integers(*sizes), at]
+    options.numSplits = count
+    return model_of(name, inputs, outputs, options), cases_for(random, x.shape, type=type)
+
+
+def random_pad(random, type=INT8):
+    shape = random_shape(random, int(random.integers(1, 5)))
+    paddings = random.integers(0, 4, (len(shape), 2)) * (random.random((len(shape), 1)) < 0.5)
+    x = activation(random, shape, 0.1, type)
+    out = tuple(int(n) for n in np.array(shape) + paddings.sum(1))
+    y = Tensor(out, x.scale, x.zero_point, type)
+    constant = Tensor(paddings.shape, type=INT32, data=paddings)
+    return model_of("PAD", [x, constant], [y], schema.PadOptionsT()), cases_for(
+        random, shape, type=type
+    )
+
+
 def random_softmax(random):
     shape = tuple(int(n) for n in random.integers(1, [6, 60]))
     options = schema.SoftmaxOptionsT()
@@ -314,10 +475,15 @@ def random_softmax(random):
 OPERATORS = {
     "FULLY_CONNECTED": (random_fully_connected, 400),
     "FULLY_CONNECTED 16": (functools.partial(random_fully_connected, type=INT16), 400),
+    "CONV_2D": (functools.partial(random_convolution, name="CONV_2D"), 400),
+    "DEPTHWISE_CONV_2D": (functools.partial(random_convolution, name="DEPTHWISE_CONV_2D"), 400),
     "UNIDIRECTIONAL_SEQUENCE_LSTM": (random_lstm, 100),
     "UNIDIRECTIONAL_SEQUENCE_LSTM 16": (functools.partial(random_lstm, type=INT16), 100),
     "ADD": (functools.partial(random_pair, name="ADD"), 200),
+    "SUB": (functools.partial(random_pair, name="SUB"), 200),
     "MUL": (functools.partial(random_pair, name="MUL"), 200),
+    "AVERAGE_POOL_2D": (functools.partial(random_pool, name="AVERAGE_POOL_2D"), 200),
+    "MAX_POOL_2D": (functools.partial(random_pool, name="MAX_POOL_2D"), 100),
     "MEAN": (random_mean, 200),
     "LOGISTIC": (functools.partial(random_lookup, name="LOGISTIC"), 30),
     "TANH": (functools.partial(random_lookup, name="TANH"), 30),
@@ -328,6 +494,11 @@ OPERATORS = {
     "RESHAPE": (random_reshape, 2),
     "SQUEEZE": (random_squeeze, 2),
     "GATHER": (random_gather, 20),
+    "SLICE": (random_slice, 100),
+    "STRIDED_SLICE": (random_strided_slice, 200),
+    "SPLIT": (functools.partial(random_split, name="SPLIT"), 100),
+    "SPLIT_V": (functools.partial(random_split, name="SPLIT_V"), 100),
+    "PAD": (random_pad, 100),
     "ADD 16": (functools.partial(random_pair, name="ADD", type=INT16), 200),
     "MUL 16": (functools.partial(random_pair, name="MUL", type=INT16), 200),
     "MEAN 16": (functools.partial(random_mean, type=INT16), 200),
@@ -348,5 +519,10 @@ OPERATORS = {
     "RELU 16": (functools.partial(random_requantize, name="RELU", types=(INT16, INT16)), 40),
     "CONCATENATION 16": (functools.partial(random_concatenation, type=INT16), 20),
     "RESHAPE 16": (functools.partial(random_reshape, type=INT16), 2),
+    "SLICE 16": (functools.partial(random_slice, type=INT16), 20),
+    "STRIDED_SLICE 16": (functools.partial(random_strided_slice, type=INT16), 20),
+    "SPLIT 16": (functools.partial(random_split, name="SPLIT", type=INT16), 20),
+    "SPLIT_V 16": (functools.partial(random_split, name="SPLIT_V", type=INT16), 20),
+    "PAD 16": (functools.partial(random_pad, type=INT16), 20),
     "SQUEEZE 16": (functools.partial(random_squeeze, type=INT16), 2),
 }

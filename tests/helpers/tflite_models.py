@@ -24,6 +24,7 @@ class Tensor:
     type: int = INT8
     data: np.ndarray | None = None
     variable: bool = False
+    axis: int = 0  # of several scales
 
 
 def model_of(name, inputs, outputs, options=None) -> bytes:
@@ -56,6 +57,7 @@ def network_of(operators) -> bytes:
             made.quantization = schema.QuantizationParametersT()
             made.quantization.scale = scales
             made.quantization.zeroPoint = np.full(len(scales), t.zero_point, np.int64)
+            made.quantization.quantizedDimension = t.axis
         made.buffer = 0
         if t.data is not None:
             buffer = schema.BufferT()
@@ -109,13 +111,19 @@ class Official:
         from tflite_micro.python.tflite_micro import runtime
 
         self._interpreter = runtime.Interpreter.from_bytes(model, arena_size=2**20)
+        self._outputs = range(len(flatbuffer.read(model).graph.outputs))
         self.reset = self._interpreter.reset
 
     def __call__(self, *inputs):
+        """Return the first output."""
+        return self.run_all(*inputs)[0]
+
+    def run_all(self, *inputs) -> list[np.ndarray]:
+        """Return all outputs."""
         for i, x in enumerate(inputs):
             self._interpreter.set_input(x, i)
         self._interpreter.invoke()
-        return self._interpreter.get_output(0)
+        return [self._interpreter.get_output(i) for i in self._outputs]
 
 
 def carrying(content):

@@ -103,9 +103,10 @@ class Kernel:
         self._p = p = prepare(model)
         op = flatbuffer.read(model).graph.operators[0]
         self._function = kernel_params.function(op, p)
-        self._shape, self._dtype = op.output.shape, np.dtype(op.output.dtype)
+        self._outputs = op.outputs
+        self._is_given = [t is not None and t.data is None for t in op.inputs]
         if isinstance(p, kernel_params.Lstm):
-            self.hidden = np.empty((p.batch, p.units), self._dtype)
+            self.hidden = np.empty((p.batch, p.units), op.output.dtype)
             self.cell = np.empty((p.batch, p.units), np.int16)
             self._bytes = scratch_bytes(p.batch, p.inputs, p.units)
             self.reset()
@@ -115,24 +116,19 @@ class Kernel:
         self.hidden[:] = self._p.zero_point
         self.cell[:] = 0
 
-    def __call__(self, *inputs):
+    def __call__(self, *inputs) -> list[np.ndarray]:
+        """Return all outputs."""
         p, lib = self._p, self._library
-        inputs = [np.ascontiguousarray(x) for x in inputs]
         # Guard values on both sides, which no kernel may change.
-        size = int(np.prod(self._shape))
-        whole = np.full(size + 32, 85, self._dtype)
-        out = whole[16 : 16 + size]
-        arguments = [pointer(x) for x in inputs] + [pointer(out)]
+        whole = [np.full(t.size + 32, 85, t.dtype) for t in self._outputs]
+        outs = [w[16:-16] for w in whole]
+        arguments = [pointer(np.ascontiguousarray(x)) for x in inputs] + [pointer(outs[0])]
         by_reference = None if self._c is None else ctypes.byref(self._c)
         if isinstance(p, list):
-            for part, x in zip(p, inputs, strict=True):
-                lib.gc_copy_s8(
-                    part.rows,
-                    part.columns,
-                    pointer(x),
-                    ctypes.c_void_p(out.ctypes.data + part.offset),
-                    part.stride,
-                )
+            given = iter([np.ascontiguousarray(x) for x in inputs])
+            given = [next(given, None) if is_given else None for is_given in self._is_given]
+            for part in p:
+                self._move(part, given, outs)
         elif isinstance(p, kernel_params.Lookup):
             lib.gc_lookup_s8(pointer(p.table), p.count, *arguments)
         elif isinstance(p, kernel_params.Lstm):
@@ -146,13 +142,30 @@ class Kernel:
                 pointer(scratch),
             )
             assert (
-                np.array_equal(self.hidden.ravel(), out[-self.hidden.size :])
+                np.array_equal(self.hidden.ravel(), outs[0][-self.hidden.size :])
                 and (scratch[self._bytes :] == 85).all()
             )
+        elif kernel_params.scratch_bytes(p):
+            scratch = np.full(kernel_params.scratch_bytes(p) + 16, 85, np.int8)
+            getattr(lib, self._function)(by_reference, *arguments, pointer(scratch))
+            assert (scratch[-16:] == 85).all()
         else:
             getattr(lib, self._function)(by_reference, *arguments)
-        assert (whole[:16] == 85).all() and (whole[16 + size :] == 85).all()
-        return out.reshape(self._shape).copy()
+        assert all((w[:16] == 85).all() and (w[-16:] == 85).all() for w in whole)
+        return [out.reshape(t.shape).copy() for out, t in zip(outs, self._outputs, strict=True)]
+
+    def _move(self, part, inputs, outputs):
+        if isinstance(part, kernel_params.Fill):
+            outputs[0].view(np.int8)[: part.count] = part.value
+            return
+        self._library.gc_copy_s8(
+            part.rows,
+            part.columns,
+            ctypes.c_void_p(inputs[part.input].ctypes.data + part.in_offset),
+            part.in_stride,
+            ctypes.c_void_p(outputs[part.output].ctypes.data + part.offset),
+            part.stride,
+        )
 
 
 def difference(library, model: bytes, cases) -> int:
@@ -167,7 +180,8 @@ def difference(library, model: bytes, cases) -> int:
             official.reset()
             kernel.reset()
         else:
-            count += np.count_nonzero(official(*case) != kernel(*case))
+            for theirs, ours in zip(official.run_all(*case), kernel(*case), strict=True):
+                count += np.count_nonzero(theirs != ours)
     return count
 
 
@@ -229,6 +243,24 @@ DEFECTS = {
         " * multiplier + (1 << 30)",
         " * multiplier",
         ["FULLY_CONNECTED", "MUL", "MEAN"],
+    ),
+    "differences rounded as sums": (
+        "sub/sub_s8.c",
+        "gc_rescale(x, p->a_scale.multiplier, p->a_scale.shift) -",
+        "gc_rescale(x, p->a_scale.multiplier, p->a_scale.shift) +",
+        ["SUB"],
+    ),
+    "mean of padding": (
+        "pool/pool.h",
+        "gc_clamp(left + w->width, 0, w->in_width) - first",
+        "w->width",
+        ["AVERAGE_POOL_2D"],
+    ),
+    "padding with 0": (
+        "window/window_s8.c",
+        "memset(to, p->zero_point, (size_t)channels)",
+        "memset(to, 0, (size_t)channels)",
+        ["CONV_2D", "DEPTHWISE_CONV_2D"],
     ),
     "cell state lost": (
         "lstm/lstm_portable_s8.c",
@@ -418,6 +450,16 @@ def test_every_operator_of_a_committed_bundle_is_supported(name):
             batch_before_time,
             "it has 5 time steps and a batch of 7, and time is not the first axis",
         ),
+        (
+            "CONV_2D",
+            lambda m: setattr(m.subgraphs[0].tensors[-1], "shape", [3, 3, 3, 3]),
+            "its output has the shape",
+        ),
+        (
+            "DEPTHWISE_CONV_2D",
+            lambda m: setattr(m.buffers[1], "data", None),
+            "its weights are not constant int8 with four dimensions",
+        ),
         ("GATHER", other_rows, "it does not reverse the order of all rows"),
         (
             "SQUEEZE",
@@ -442,6 +484,21 @@ def test_broadcasting_along_two_separate_axes_is_rejected():
         schema.AddOptionsT(),
     )
     with pytest.raises(UserError, match="broadcast along more than one axis"):
+        prepare(model)
+
+
+def test_a_part_of_many_separate_blocks_is_rejected():
+    begin, end, stride = (
+        Tensor((4,), type=INT32, data=np.array(values))
+        for values in ([0, 0, 0, 0], [18, 9, 9, 9], [1, 2, 2, 2])
+    )
+    model = model_of(
+        "STRIDED_SLICE",
+        [Tensor((18, 9, 9, 9), 0.1), begin, end, stride],
+        [Tensor((18, 5, 5, 5), 0.1)],
+        schema.StridedSliceOptionsT(),
+    )
+    with pytest.raises(UserError, match="it moves 450 separate blocks; at most 256 are possible"):
         prepare(model)
 
 

@@ -5,6 +5,7 @@
 
 #include "micro/kernels/kernels.h"
 #include "micro/kernels/add/add.h"
+#include "micro/kernels/depthwise_convolution/depthwise_convolution.h"
 #include "micro/kernels/fully_connected/fully_connected.h"
 #include "micro/kernels/lstm/lstm.h"
 #include "micro/kernels/mean/mean.h"
@@ -458,6 +459,77 @@ static void test_mean(int32_t number) {
   compare("mean", number, out, expected, p.outer * p.inner);
 }
 
+/* Returns random windows; the input has at most 1,440 values, and there are at most 72 windows. */
+static gc_window draw_window(void) {
+  gc_window w = {.batches = draw(1, 2), .channels = draw(1, 20), .zero_point = draw(-128, 127)};
+  const int is_row = draw(0, 1);
+  w.height = is_row ? 1 : draw(1, 3), w.width = draw(1, is_row ? 12 : 3);
+  w.in_height = is_row ? 1 : draw(1, 6), w.in_width = draw(1, is_row ? 35 : 6);
+  w.out_height = is_row ? 1 : draw(1, 6), w.out_width = draw(1, 6);
+  w.stride_height = draw(1, 3), w.stride_width = draw(1, 3);
+  w.dilation_height = draw(1, 2), w.dilation_width = draw(1, 2);
+  w.top = is_row ? 0 : draw(0, 2), w.left = draw(0, 2);
+  return w;
+}
+
+/* Returns element (r, c) of window (y, x) of one input of the batch; c counts channels too. */
+static int8_t element(const gc_window* w, const int8_t* input, int32_t y, int32_t x, int32_t r,
+                      int32_t c) {
+  const int32_t at_y = y * w->stride_height - w->top + r * w->dilation_height,
+                at_x = x * w->stride_width - w->left + c / w->channels * w->dilation_width;
+  const int is_inside = at_y >= 0 && at_y < w->in_height && at_x >= 0 && at_x < w->in_width;
+  return is_inside ? input[(at_y * w->in_width + at_x) * w->channels + c % w->channels]
+                   : (int8_t)w->zero_point;
+}
+
+static void test_convolutions(int32_t number) {
+  const gc_window w = draw_window();
+  const int32_t columns = w.width * w.channels, image = w.in_height * w.in_width * w.channels,
+                windows = w.batches * w.out_height * w.out_width;
+  gc_fully_connected dots = {.rows = draw(1, 4),
+                             .inputs = w.height * columns,
+                             .outputs = draw(1, 16),
+                             .weights = weights[0],
+                             .bias = biases[0],
+                             .multiplier = multipliers,
+                             .shift = shifts,
+                             .zero_point = draw(-128, 127),
+                             .low = -128,
+                             .high = 127};
+  if (number % 3 == 0) dots.low = dots.zero_point, dots.high = draw(dots.low, 127);
+  fill(in, w.batches * image);
+  fill(weights[0], dots.inputs * dots.outputs);
+  fill_biases(biases[0], 64);
+  const int zeros = draw(0, 9) == 0;
+  for (int32_t o = 0; o < 64; ++o) {
+    do multipliers[o] = draw_multiplier();
+    while (multipliers[o] == 0 && !zeros);
+    shifts[o] = (int8_t)(draw(0, 9) == 0 ? draw(-31, 10) : draw(-12, -4));
+  }
+  int8_t* row = other;
+  int8_t* to = expected;
+  gc_fully_connected one = dots;
+  one.rows = 1;
+  for (int32_t i = 0; i < windows; ++i, to += dots.outputs) {
+    const int8_t* input = in + i / (w.out_height * w.out_width) * image;
+    for (int32_t k = 0; k < dots.inputs; ++k)
+      row[k] = element(&w, input, i / w.out_width % w.out_height, i % w.out_width, k / columns,
+                       k % columns);
+    gc_fully_connected_portable_s8(&one, row, to);
+  }
+  const gc_convolution p = {w, dots};
+  gc_convolution_s8(&p, in, out, scratch);
+  compare("convolution", number, out, expected, windows * dots.outputs);
+
+  gc_depthwise_convolution d = {w,      w.channels,      weights[0], biases[0], multipliers,
+                                shifts, dots.zero_point, dots.low,   dots.high};
+  if (number % 8 == 0) d.outputs *= 2;
+  fill(weights[0], w.height * w.width * d.outputs);
+  gc_depthwise_convolution_s8(&d, in, out, scratch);
+  gc_depthwise_windows_s8(&d, in, expected, (int8_t*)scratch, gc_depthwise_one_portable_s8);
+  compare("depthwise convolution", number, out, expected, windows * d.outputs);
+}
+
 int main(void) {
   for (int32_t i = 0; i < CASES; ++i) {
     test_fully_connected(i);
@@ -473,8 +545,9 @@ int main(void) {
     test_lstm16(i);
     test_elements16(i);
     test_requantize(i);
+    test_convolutions(i);
   }
-  const uint32_t golden = 0x40fb8264u; /* GCC 12 on x86-64 */
+  const uint32_t golden = 0xbe68831cu; /* GCC 12 on x86-64 */
   if (checksum != golden) BoardFail("checksum of all outputs", (int32_t)checksum);
   return 0;
 }

@@ -1,0 +1,49 @@
+#include "micro/kernels/window/window.h"
+
+#include <string.h>
+
+#include "micro/kernels/dsp.h"
+#include "micro/kernels/helium.h"
+
+/* Copies from (count) to to (count). The memcpy of a board's C library may copy byte by byte. */
+static inline void gc_copy_row(int8_t* to, const int8_t* from, int32_t count) {
+#if defined(GC_HELIUM)
+  gc_copy_bytes(to, from, count);
+#elif defined(GC_DSP)
+  for (; count >= 4; count -= 4, to += 4, from += 4) {
+    const uint32_t four = gc_load4(from);
+    memcpy(to, &four, 4);
+  }
+  for (; count > 0; --count) *to++ = *from++;
+#else
+  memcpy(to, from, (size_t)count);
+#endif
+}
+
+/* Copies one row of a window that begins at column left of line (in_width, channels). */
+static void gc_window_row(const gc_window* p, const int8_t* line, int32_t left, int8_t* to) {
+  const int32_t channels = p->channels;
+  if (p->dilation_width == 1 && left >= 0 && left + p->width <= p->in_width) {
+    gc_copy_row(to, line + left * channels, p->width * channels);
+    return;
+  }
+  for (int32_t i = 0; i < p->width; ++i, left += p->dilation_width, to += channels) {
+    if (left >= 0 && left < p->in_width) {
+      gc_copy_row(to, line + left * channels, channels);
+    } else {
+      memset(to, p->zero_point, (size_t)channels);
+    }
+  }
+}
+
+void gc_window_copy(const gc_window* p, const int8_t* in, int32_t y, int32_t x, int8_t* to) {
+  const int32_t line = p->in_width * p->channels, row = p->width * p->channels;
+  int32_t top = y * p->stride_height - p->top;
+  for (int32_t i = 0; i < p->height; ++i, top += p->dilation_height, to += row) {
+    if (top >= 0 && top < p->in_height) {
+      gc_window_row(p, in + top * line, x * p->stride_width - p->left, to);
+    } else {
+      memset(to, p->zero_point, (size_t)row);
+    }
+  }
+}
