@@ -56,6 +56,11 @@ def note(text: str, **style: Any) -> None:
     err.print(text, soft_wrap=True, markup=False, **style)
 
 
+def printable(text: str) -> str:
+    """Return a text of a file in one line: characters that do not print become escapes."""
+    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
+
+
 def report(result: Any, as_json: bool, show: Callable[[], None], *, then: str = "") -> None:
     """Print the result of a command.
 

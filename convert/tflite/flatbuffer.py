@@ -26,11 +26,18 @@ from convert.tflite.graph import (
     operator,
 )
 from convert.tflite.schema import schema
+from convert.tflite.verifier import StructureError, verify
+from groupcomm.console import printable
 from groupcomm.errors import UserError
 
 _TYPE_NAMES = {value: name.lower() for value, name in constants(schema.TensorType).items()}
 _TYPE_VALUES = {name: value for value, name in _TYPE_NAMES.items()}
 _OPERATOR_NAMES = constants(schema.BuiltinOperator)
+# Options whose values have names.
+_NAMED_OPTIONS = {
+    "fusedActivationFunction": constants(schema.ActivationFunctionType),
+    "padding": constants(schema.Padding),
+}
 
 
 def read_file(path: Path) -> Model:
@@ -74,8 +81,8 @@ def read(content: bytes, source: str = "model") -> Model:
     Raises
     ------
     UserError
-        When it is not a TFLite flatbuffer, or is damaged: a position outside of its table, or a
-        constant whose bytes are not those of its shape.
+        When it is not a TFLite flatbuffer, or is damaged: a part outside of the file, a position
+        outside of its table, or a constant whose bytes are not those of its shape.
     """
     if content[4:8] != b"TFL3":
         raise UserError(
@@ -83,9 +90,11 @@ def read(content: bytes, source: str = "model") -> Model:
             "make it with `groupcomm convert`"
         )
     try:
+        verify(content)
         return _Reader(schema.ModelT.InitFromPackedBuf(content, 0)).model()
-    except Exception as e:  # the generated reader fails in many ways on damaged offsets
-        problem = str(e) if isinstance(e, _Damage) else f"{type(e).__name__} while reading"
+    except Exception as e:  # the generated reader fails in many ways on unknown types of a union
+        known = isinstance(e, _Damage | StructureError)
+        problem = printable(str(e)) if known else f"{type(e).__name__} while reading"
         raise UserError(f"{source}: damaged TFLite model ({problem}); convert it again") from e
 
 
@@ -137,9 +146,9 @@ class _Reader:
     def _graph(self, parsed) -> Graph:
         tensors = [self._tensor(i, t) for i, t in enumerate(_list(parsed.tensors))]
 
-        def found(positions, what: str) -> list:
+        def found(positions, what: str, *, lowest: int = 0) -> list:
             for i in (positions := [int(i) for i in _list(positions)]):
-                _check(i, len(tensors), what, lowest=-1)
+                _check(i, len(tensors), what, lowest=lowest)
             return [tensors[i] if i >= 0 else None for i in positions]
 
         operators = []
@@ -154,7 +163,7 @@ class _Reader:
             operators.append(
                 operator(
                     name,
-                    found(op.inputs, f"input of {name}"),
+                    found(op.inputs, f"input of {name}", lowest=-1),
                     found(op.outputs, f"output of {name}"),
                     version=code.version,
                     options=op.builtinOptions,
@@ -163,8 +172,11 @@ class _Reader:
                     extra=_extra(op, _OPERATOR_EXTRA),
                 )
             )
-            if isinstance(operators[-1], Lstm) and len(operators[-1].inputs) <= LSTM.cell_state:
-                raise _Damage(f"{name} has {len(operators[-1].inputs)} inputs")
+            for option, values in _NAMED_OPTIONS.items():
+                if (value := getattr(op.builtinOptions, option, 0)) not in values:
+                    raise _Damage(f"{name} has the unknown {option} {value}")
+            if isinstance(operators[-1], Lstm):
+                _check_lstm(operators[-1])
         return Graph(
             found(parsed.inputs, "input of the graph"),
             found(parsed.outputs, "output of the graph"),
@@ -185,13 +197,20 @@ class _Reader:
             shape,
             dtype,
             _decode(index, shape, dtype, self._bytes(parsed.buffer)),
-            _quantization(parsed.quantization),
+            _quantization(index, parsed.quantization),
             bool(parsed.isVariable),
             _text(parsed.name),
             index,
             tuple(int(n) for n in signature) if len(signature) else None,
             _extra(parsed, _TENSOR_EXTRA),
         )
+
+
+def _check_lstm(op: Lstm) -> None:
+    if len(op.inputs) <= LSTM.cell_state:
+        raise _Damage(f"{op.name} has {len(op.inputs)} inputs")
+    if None in (op.input, *op.states) or not op.input.shape:
+        raise _Damage(f"{op.name} has no input or no state")
 
 
 def _list(vector):
@@ -220,9 +239,11 @@ def _operator_name(code) -> tuple[str, bool]:
     return _OPERATOR_NAMES.get(builtin, f"BUILTIN_{builtin}"), False
 
 
-def _quantization(parsed) -> Quantization | None:
+def _quantization(index: int, parsed) -> Quantization | None:
     if parsed is None or parsed.scale is None or len(parsed.scale) == 0:
         return None
+    if not np.isfinite(parsed.scale).all():
+        raise _Damage(f"tensor {index} has a scale that is not a finite number")
     zero_points = _list(parsed.zeroPoint)
     return Quantization(
         np.asarray(parsed.scale, np.float32),

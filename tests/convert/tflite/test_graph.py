@@ -138,7 +138,8 @@ def test_int4_values_are_read_and_written():
 
 def damaged(change) -> bytes:
     x, w = Tensor((1, 4), 0.1), Tensor((3, 4), 0.1, data=np.ones((3, 4)))
-    content = model_of("FULLY_CONNECTED", [x, w, None], [Tensor((1, 3), 0.2)])
+    options = schema.FullyConnectedOptionsT()
+    content = model_of("FULLY_CONNECTED", [x, w, None], [Tensor((1, 3), 0.2)], options)
     parsed = schema.ModelT.InitFromPackedBuf(content, 0)
     change(parsed, parsed.subgraphs[0])
     return packed(parsed)
@@ -161,8 +162,16 @@ def unknown_options(model, graph):
         (lambda m, g: setattr(g.tensors[1], "buffer", 8), "buffer: position 8 of 2"),
         (lambda m, g: setattr(g.tensors[1], "shape", [3, 5]), "has 12 bytes of values, its shape"),
         (lambda m, g: setattr(g.tensors[0], "shape", [-3, 5]), "has the shape (-3, 5)"),
+        (
+            lambda m, g: setattr(g.tensors[0].quantization, "scale", np.float32([np.nan])),
+            "tensor 0 has a scale that is not a finite number",
+        ),
         (lambda m, g: setattr(m, "subgraphs", []), "it has no graph"),
         (unknown_options, "options of the unknown type 250"),
+        (
+            lambda m, g: setattr(g.operators[0].builtinOptions, "fusedActivationFunction", 77),
+            "FULLY_CONNECTED has the unknown fusedActivationFunction 77",
+        ),
     ],
 )
 def test_damage_is_reported_in_one_line(change, words):
