@@ -1,0 +1,92 @@
+"""Try models in the official TFLM, each in a process of its own: a program for `tflm.py`.
+
+It reads one line of JSON and the models from stdin, and writes one line of JSON to stdout.
+"""
+
+import json
+import os
+import resource
+import signal
+import sys
+import tempfile
+
+from tflite_micro.python.tflite_micro import runtime
+
+REFUSES, FAILS = 1, 2  # exit status of a process in which TFLM refuses or cannot invoke a model
+
+
+def attempt(model: bytes, arena: int, seconds: int, invoke: bool) -> tuple[int, str]:
+    """Allocate a model, and invoke it; return the exit status and what was printed."""
+    with tempfile.TemporaryFile() as log:
+        child = os.fork()
+        if not child:
+            os.dup2(log.fileno(), 1)
+            os.dup2(log.fileno(), 2)
+            resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+            used = resource.getrusage(resource.RUSAGE_SELF)
+            limit = int(used.ru_utime + used.ru_stime) + seconds
+            resource.setrlimit(resource.RLIMIT_CPU, (limit, limit + 1))
+            status = REFUSES
+            try:
+                interpreter = runtime.Interpreter.from_bytes(model, arena_size=arena)
+                status = FAILS
+                if invoke:
+                    interpreter.invoke()
+                status = 0
+            except Exception as e:
+                if not os.fstat(1).st_size:  # TFLM printed no reason
+                    os.write(1, str(e).encode())
+            finally:
+                os._exit(status)
+        status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+        log.seek(0)
+        return status, log.read().decode(errors="replace")
+
+
+def smallest_arena(model: bytes, largest: int, seconds: int) -> int | None:
+    """Return the smallest arena that suffices, a multiple of 16 bytes; None when none does."""
+    low, high = 0, 1024
+    while high <= largest and attempt(model, high, seconds, True)[0]:
+        low, high = high, 2 * high
+    while high <= largest and high - low > 16:
+        middle = (low + high) // 2
+        if attempt(model, middle, seconds, True)[0]:
+            low = middle
+        else:
+            high = middle
+    return -(-high // 16) * 16 if high <= largest else None
+
+
+def run(model: bytes, unlimited: int, largest: int, seconds: int) -> dict:
+    """Allocate a model in a very large arena, invoke it in a large one, search the smallest one.
+
+    A model that needs more than the large arena is not invoked, because that can take long.
+    """
+    status, log = attempt(model, unlimited, seconds, False)
+    arena = None
+    if status == 0:
+        status, log = attempt(model, largest, seconds, True)
+        if status == 0:
+            arena = smallest_arena(model, largest, seconds)
+        elif status == REFUSES:
+            status, log = 0, ""
+        elif status not in (FAILS, -signal.SIGXCPU):  # some crash when the arena is too small
+            status, log = attempt(model, unlimited, seconds, True)
+    return {"status": status, "log": log, "arena_bytes": arena}
+
+
+def main() -> None:
+    """Answer the request on stdin."""
+    request = json.loads(sys.stdin.buffer.readline())
+    models = [sys.stdin.buffer.read(size) for size in request["sizes"]]
+    unlimited, seconds = request["unlimited"], request["seconds"]
+    if request["largest"]:
+        found = [run(model, unlimited, request["largest"], seconds) for model in models]
+    else:
+        tried = [attempt(model, unlimited, seconds, False) for model in models]
+        found = [{"status": status, "log": log, "arena_bytes": None} for status, log in tried]
+    print(json.dumps(found))
+
+
+if __name__ == "__main__":
+    main()
