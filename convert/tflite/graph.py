@@ -342,6 +342,24 @@ class MaxPool(Pool):
     NAMES = ("MAX_POOL_2D",)
 
 
+class Convolution3d(Operator):
+    """CONV_3D with weights [shape=(depth, height, width, inputs, outputs)]."""
+
+    NAMES = ("CONV_3D",)
+    input, weights, bias = (_Field(i) for i in range(3))
+
+
+class TransposedConvolution(Operator):
+    """TRANSPOSE_CONV or CONV_3D_TRANSPOSE.
+
+    The weights have [shape=(outputs, height, width, inputs)] and [shape=(depth, height, width,
+    outputs, inputs)].
+    """
+
+    NAMES = ("TRANSPOSE_CONV", "CONV_3D_TRANSPOSE")
+    weights, input, bias = (_Field(i) for i in range(1, 4))
+
+
 class BatchMatmul(Operator):
     """Product of two activations."""
 
@@ -455,12 +473,12 @@ class Lstm(Operator):
     @property
     def steps(self) -> int:
         """Time steps of one invocation."""
-        return self.input.shape[0 if self.time_major else 1]
+        return self.input.shape[0 if self.time_major else 1] if len(self.input.shape) > 2 else 1
 
     @property
     def batch(self) -> int:
         """Rows that share the weights, each with a state of its own."""
-        return self.input.shape[1 if self.time_major else 0]
+        return self.input.shape[1 if self.time_major and len(self.input.shape) > 2 else 0]
 
 
 class Binary(Operator):
@@ -661,13 +679,16 @@ class Graph:
     def persistent_states(self, op: Operator) -> list[Tensor]:
         """List the states that an operator keeps from one invocation to the next.
 
-        These are its states except those that an earlier operator writes.
+        These are its states except those that an earlier operator writes in every invocation.
+        DEQUANTIZE writes a constant only once, so the states of a float16 model are kept.
         """
         written = set()
         for before in self.operators:
             if before is op:
                 break
-            written.update(before.outputs)
+            source = before.inputs[0] if before.inputs else None
+            if before.name != "DEQUANTIZE" or source is None or source.data is None:
+                written.update(before.outputs)
         return [state for state in op.states if state not in written]
 
 
