@@ -4,7 +4,9 @@ TFLM scales a sum of products by ``input scale * weight scale / output scale``. 
 August 2026, and all packages for Arduino and Zephyr made from them, round the product of the two
 scales to float32 (`GetQuantizedConvolutionMultipler` in kernel_util.cc). The wheel of October 2026
 multiplies in double precision. Where the rounding changes the multiplier, outputs can differ by a
-few steps. Scales with 12 significant bits have exact products, so nothing is rounded.
+few steps. Scales with 12 significant bits have exact products, so nothing is rounded. Operators
+with one multiplier for each channel, such as CONV_2D, are computed in double precision by all
+releases.
 """
 
 from collections.abc import Iterator
@@ -20,8 +22,11 @@ _GATE = 2.0**-12  # the scale of a gate of an LSTM before its activation
 
 def _products(op: Operator) -> Iterator[tuple[Tensor, Tensor, float]]:
     """Yield an input, weights and the scale of their sum for each product of an operator."""
-    if isinstance(op, graph.FullyConnected | graph.Convolution | graph.DepthwiseConvolution):
-        yield op.input, op.weights, float(op.output.scale)
+    if isinstance(op, graph.FullyConnected):
+        if len(op.weights.scales) == 1:
+            yield op.input, op.weights, float(op.output.scale)
+    elif isinstance(op, graph.BatchMatmul):
+        yield op.a, op.b, float(op.output.scale)
     elif isinstance(op, graph.Lstm):
         for gate in op.gates:
             if gate.weights is not None:

@@ -11,11 +11,28 @@ from tests.helpers.tflite_models import INT32, Tensor, model_of
 def dense(input_scale, weight_scale):
     x, y = Tensor((1, 4), input_scale), Tensor((1, 3), 0.05)
     w = Tensor((3, 4), weight_scale, data=np.ones((3, 4)))
-    bias = Tensor(
-        (3,), np.float32(input_scale) * np.float32(weight_scale), type=INT32, data=[1] * 3
-    )
+    bias_scale = np.float32(input_scale) * np.float32(weight_scale)
+    bias = Tensor((3,), bias_scale, type=INT32, data=[1] * 3)
     [op] = flatbuffer.read(model_of("FULLY_CONNECTED", [x, w, bias], [y])).graph.operators
     return op
+
+
+def test_multipliers_of_channels_are_the_same_in_all_releases():
+    """TFLM computes one multiplier for each channel in double precision, in every release."""
+    drawn = np.random.default_rng(0).uniform(1e-4, 1, (50, 2)).astype(np.float32)
+    for input_scale, weight_scale in drawn:
+        assert releases.multipliers(dense(input_scale, [weight_scale] * 3)) == []
+
+
+def test_products_of_activations_depend_on_the_release(random):
+    def product(a, b):
+        x, y = Tensor((1, 2, 3), a), Tensor((1, 3, 4), b)
+        content = model_of("BATCH_MATMUL", [x, y], [Tensor((1, 2, 4), 0.05)])
+        return flatbuffer.read(content).graph.operators[0]
+
+    drawn = random.uniform(1e-4, 1, (50, 2)).astype(np.float32)
+    assert sum(releases.depends_on_release(product(*d)) for d in drawn) > 30
+    assert not releases.depends_on_release(product(0.5, 0.25))
 
 
 def with_bits(x, bits):
