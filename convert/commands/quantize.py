@@ -349,14 +349,15 @@ def inspect(
     ],
     as_json: Json = False,
 ) -> None:
-    """List operators, multiply-accumulates (MACs), parameters and memory of a model.
+    """List operators, multiply-accumulates (MACs), parameters, memory and state of a model.
 
-    Report the operators that TFLM lacks or refuses; the exit code is then 1.
+    Report what TFLM lacks or refuses; the exit code is 1 exactly when it refuses the model.
     """
     from convert.verify import inspection
 
     found = inspection.inspect(name)
-    then = "" if found["unsupported"] or name.endswith(".tflite") else f"groupcomm parity {name}"
+    refused = found["refusal"] is not None
+    then = "" if refused or name.endswith(".tflite") else f"groupcomm parity {name}"
     report(found, as_json, lambda: tables.show_inspection(found), then=then)
-    if found["unsupported"]:
+    if refused:
         raise typer.Exit(1)

@@ -1,6 +1,8 @@
 """The results of the commands as text and tables, for a terminal of 80 columns."""
 
-from groupcomm.console import line, new_table, out
+from rich.table import Table
+
+from groupcomm.console import line, new_table, out, printable
 
 MEASURES = (
     ("sisdr", "SI-SDR (dB)"),
@@ -84,22 +86,61 @@ def show_inspection(found: dict) -> None:
     table = new_table("operator", "version", "count", "MACs", "share")
     for o in found["operators"]:
         share = f"{100 * o['macs'] / found['macs']:.1f} %" if o["macs"] else "-"
-        macs = "not counted" if o["macs"] is None else count(o["macs"] or None)
-        table.add_row(o["name"], str(o["version"]), str(o["count"]), macs, share)
-    out.print(table)
-    unknown = "unknown" if found["unsupported"] else "more than 16 MiB"
-    arena = unknown if found["arena_bytes"] is None else f"{found['arena_bytes']:,} bytes"
+        name = printable(o["name"])
+        table.add_row(name, str(o["version"]), str(o["count"]), _macs(o["macs"]), share)
+    out.print(table, _graph_table(found["graph_ops"]))
+    arena = (
+        "more than 16 MiB" if found["arena_bytes"] is None else f"{found['arena_bytes']:,} bytes"
+    )
+    needed = "" if found["refusal"] is not None else f", arena of TFLM on this machine: {arena}"
     line(
         f"{found['model']}: {found['model_bytes']:,} bytes, {found['parameters']:,} parameters, "
-        f"{found['macs']:,} MACs per invocation, arena of TFLM on this machine: {arena}"
+        f"{found['macs']:,} MACs per invocation{needed}"
     )
-    if found["uncounted"]:
-        line(f"MACs without those of {', '.join(found['uncounted'])}, which are not known")
+    for key, what in (("uncounted", "MACs"), ("uncounted_parameters", "parameters")):
+        if found[key]:
+            names = printable(", ".join(found[key]))
+            line(f"{what} without those of {names}, which are not known")
+    if found["refusal"] is not None:
+        line(f"TFLM refuses this model: {found['refusal']}", style="red")
     for o in found["unsupported"]:
-        lacks = f"refuses {o['name']} here ({o['reason']})" if o["reason"] else f"lacks {o['name']}"
+        name = printable(o["name"])
+        lacks = f"refuses {name} here ({o['reason']})" if o["reason"] else f"lacks {name}"
         line(f"TFLM {lacks}: {o['way_out']}", style="red")
     for text in found["notes"]:
-        line(f"note: {text}")
+        line(f"note: {printable(text)}")
+
+
+_KERNELS = {"both": "TFLM, ours", "tflm": "TFLM", "groupcomm": "ours", "none": "none"}
+
+
+def _graph_table(operators: list[dict]) -> Table:
+    """Return the table of all operators of a model."""
+    caption = (
+        "kernel: who has one, TFLM or micro/kernels; *: the bytes depend on the release of TFLM"
+    )
+    table = new_table(
+        "", "operator", "shapes", "MACs", "parameters", "kernel", left=3, caption=caption
+    )
+    graphs = {o["graph"] for o in operators}
+    numbers: dict[int, int] = dict.fromkeys(graphs, 0)
+    for o in operators:
+        number = numbers[o["graph"]]
+        numbers[o["graph"]] += 1
+        shapes = " to ".join("x".join(map(str, o[key])) or "()" for key in ("input", "output"))
+        table.add_row(
+            f"{o['graph']}.{number}" if len(graphs) > 1 else str(number),
+            printable(_short(o["name"])),
+            shapes,
+            _macs(o["macs"]),
+            count(o["parameters"] or None),
+            _KERNELS[o["kernel"]] + (" *" if o["depends_on_release"] else ""),
+        )
+    return table
+
+
+def _macs(macs: int | None) -> str:
+    return "not counted" if macs is None else count(macs or None)
 
 
 def show_parity(result: dict) -> None:

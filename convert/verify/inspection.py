@@ -1,54 +1,36 @@
 """Inspect what a `.tflite` needs from a board, and whether TFLM can run it."""
 
-import collections
+from __future__ import annotations
+
 import dataclasses
+import re
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from convert import bundle as bundles
-from convert.tflite import counts, flatbuffer, graph, releases
-from groupcomm.console import quiet
+from convert.tflite import counts, flatbuffer, graph, kernel_params, releases, tflm, variables
+from convert.tflite.graph import Model, Operator
+from convert.tflite.parameters import Parameters
+from convert.verify import remedies, state
 from groupcomm.errors import UserError
 
-_GATE_CLOSED = -1e3  # a weight that closes a gate, whatever the other inputs are
-
-# Remedies for operators that converted audio networks often contain and TFLM lacks. Others get
-# _DEFAULT_REMEDY.
-WAYS_OUT = {
-    "WHILE": "a recurrent layer did not fuse: build it with tf_keras.layers.LSTM, "
-    "and convert with a fixed batch and one time step",
-    "IF": "remove the condition from the graph; convert one branch",
-    "BIDIRECTIONAL_SEQUENCE_LSTM": "use two unidirectional LSTMs, "
-    "or TAC where the recurrence is across groups",
-    "UNIDIRECTIONAL_SEQUENCE_RNN": "use tf_keras.layers.LSTM, which TFLM has",
-    "GELU": "use ReLU, or approximate it with LOGISTIC and MUL",
-    "RFFT2D": "keep the STFT outside the network, as micro/stream does",
-    "STFT": "keep the STFT outside the network, as micro/stream does",
-    "POW": "write tf.square or tf.sqrt, not **",
-    "TILE": "repeat with CONCATENATION, or with MUL by a tensor of ones",
-    "STRIDED_SLICE": "slice at most 4 axes: reshape before and after, "
-    "as tf_model/layers/chunks.py does",
-}
-CARRIES_TO_THE_NEXT = (
-    "each Invoke starts with the state that the previous one left, as a stream needs; "
-    "reset only at the start of a stream (reset_all_variables; in TFLM Reset)"
-)
-CARRIES_OVER_SEQUENCES = (
-    "read whole sequences and start them with the state that the previous Invoke left; "
-    "reset before every Invoke (reset_all_variables; in TFLM Reset), "
-    "or build them with tf_model/layers/blstm.py, which starts from zero"
-)
-SET_BY_OPERATORS = (
-    "read whole sequences and start them from zero, because operators set their state first; "
-    "no reset is needed"
-)
 DEPENDS_ON_RELEASE = (
     "operators can compute other bytes in TFLM before October 2026, in Arduino and in Zephyr than "
     "in the wheel: their products of scales are not exact in float32"
 )
-_DEFAULT_REMEDY = (
-    "replace the layer by operators that TFLM has, "
-    "or register your own kernel in the resolver of micro/engine"
+PER_ITERATION = "of the MACs are in loops (WHILE), counted once: they are per iteration"
+FREE_AXES = (
+    "have axes of unknown length (-1 in the signature), which count as 1; TFLM computes with 1, "
+    "too, and cannot change it: convert with a fixed shape"
 )
+WRONG_SHAPES = (
+    "the output is larger than the shape that the file stores, in which unknown lengths are 1: "
+    "TFLM accepts the model, but computes wrong values; convert with a fixed shape"
+)
+# Operators that plain C does not need, because it has the variables as tensors.
+_RESOURCES = frozenset(["ASSIGN_VARIABLE", "CALL_ONCE", "READ_VARIABLE", "VAR_HANDLE"])
+# Operators that TFLM prepares from what others prepared, so that alone they can fail.
+_DEPENDENT = frozenset(["ASSIGN_VARIABLE", "CALL", "CALL_ONCE", "IF", "READ_VARIABLE", "WHILE"])
 
 
 def inspect(name_or_path: str) -> dict:
@@ -62,20 +44,25 @@ def inspect(name_or_path: str) -> dict:
     Returns
     -------
     dict
-        ``model``, ``model_bytes``, ``parameters`` (weights and biases as stored), ``macs`` of one
-        invocation, ``uncounted`` (names of the operators that ``macs`` does not include),
-        ``inputs`` and ``outputs`` (`graph.Tensor.as_dict`), ``operators`` (list
-        of ``name``, ``version``, ``count``, ``macs``), ``arena_bytes`` (the smallest with which the
-        official TFLM on this machine runs the model; None when it does not, or needs more than 16
-        MiB), ``unsupported`` (list of ``name``, ``reason``, ``way_out``; the reason is TFLM's own
-        message when it has the operator but rejects this variant, else None) and ``notes`` (list of
-        str: how to handle the state of fused LSTMs, and whether the bytes depend on the release of
-        TFLM).
+        - ``model``, ``model_bytes``.
+        - ``parameters``: weights and biases as stored; ``uncounted_parameters``: names of the
+          operators of whose constants it is not known what they are.
+        - ``macs`` of one invocation; ``macs_in_loops``, those of them that are counted for one
+          iteration of a loop; ``uncounted``: names of the operators that ``macs`` does not include.
+        - ``inputs`` and ``outputs`` (`graph.Tensor.as_dict`).
+        - ``operators``: list of ``name``, ``version``, ``count``, ``macs``.
+        - ``graph_ops``: every operator of every graph, see `_graph_ops`.
+        - ``refusal``: what TFLM says when it refuses the model, else None.
+        - ``arena_bytes``: the smallest with which the official TFLM on this machine runs the model;
+          None when it refuses the model, or needs more than 16 MiB.
+        - ``unsupported``: the causes of a refusal, a list of ``name``, ``reason``, ``way_out``; the
+          reason is None where TFLM has no kernel for the operator, else what it says.
+        - ``notes``: list of str, about state, shapes and releases of TFLM.
 
     Raises
     ------
     UserError
-        When there is no such bundle or file, or it is damaged.
+        When there is no such bundle or file, it is damaged, or TFLM crashes on it.
     """
     path = Path(name_or_path)
     if path.is_file():
@@ -83,100 +70,174 @@ def inspect(name_or_path: str) -> dict:
     else:
         bundle = bundles.load(name_or_path)
         file = bundle.path / bundle.description["model"]["file"]
+    model = flatbuffer.read_file(file)
     content = file.read_bytes()
-    model = flatbuffer.read(content, str(file))
     found = counts.count(model)
-    unsupported = _unsupported(model, content)
+    verdict = tflm.run(content)
+    verdict.check(str(file))
+    refused = {} if verdict.accepts else _refused_operators(model)
     return {
         "model": str(file),
         "model_bytes": len(content),
         "parameters": found.parameters,
+        "uncounted_parameters": list(found.uncounted_parameters),
         "macs": found.macs,
+        "macs_in_loops": found.macs_in_loops,
         "uncounted": list(found.uncounted),
         "inputs": [t.as_dict() for t in found.inputs],
         "outputs": [t.as_dict() for t in found.outputs],
         "operators": [dataclasses.asdict(kind) for kind in found.operators],
-        "arena_bytes": None if unsupported else _arena(file),
-        "unsupported": unsupported,
-        "notes": [*_state_notes(model), *_release_notes(model)],
+        "graph_ops": list(_graph_ops(model, refused)),
+        "refusal": None if verdict.accepts else verdict.words,
+        "arena_bytes": verdict.arena_bytes,
+        "unsupported": [] if verdict.accepts else _causes(model, verdict.words, refused),
+        "notes": [
+            *_count_notes(model, found),
+            *state.notes(model),
+            *_release_notes(model),
+        ],
     }
 
 
-def _arena(file: Path) -> int | None:
+def _graph_ops(model: Model, refused: dict[tuple, str | None]) -> Iterator[dict]:
+    """Describe every operator.
+
+    Parameters
+    ----------
+    model : Model
+    refused : dict
+        Result of `_refused_operators`.
+
+    Yields
+    ------
+    dict
+        ``graph`` (its position; 0 is the network), ``name``, ``input`` and ``output`` (shapes of
+        the first ones), ``macs`` (None where they are not known), ``parameters``, ``kernel``
+        (``"both"``, ``"tflm"``, ``"groupcomm"`` or ``"none"``) and ``depends_on_release``.
+    """
+    products, parameters = counts.Products(model), Parameters(model)
+    owners = {
+        (True, True): "both",
+        (True, False): "tflm",
+        (False, True): "groupcomm",
+        (False, False): "none",
+    }
+    resolved = _succeeds(variables.resolve, model, "")
+    for position, network in enumerate(model.graphs):
+        for op in network.operators:
+            own = resolved if op.name in _RESOURCES else _succeeds(kernel_params.prepare, op)
+            first = [ts[0] if ts else None for ts in (op.inputs, op.outputs)]
+            yield {
+                "graph": position,
+                "name": op.name,
+                "input": list(first[0].shape) if first[0] is not None else [],
+                "output": list(first[1].shape) if first[1] is not None else [],
+                "macs": products.of(op),
+                "parameters": sum(t.size for t in parameters.of(op)),
+                "kernel": owners[_kind(op) not in refused, own],
+                "depends_on_release": _depends_on_release(op),
+            }
+
+
+def _succeeds(function: Callable, *arguments: object) -> bool:
+    """Return whether a function accepts a model or an operator, which can be malformed."""
     try:
-        return bundles.smallest_arena(file)
-    except UserError:
-        return None
+        function(*arguments)
+    except (UserError, AssertionError, *counts.MALFORMED):
+        return False
+    return True
 
 
-def _state_notes(model: graph.Model) -> list[str]:
-    """Describe how the state of fused LSTMs is handled."""
-    notes: collections.Counter = collections.Counter()
-    for op in model.graph.operators:
-        if not isinstance(op, graph.Lstm):
-            continue
-        kept = model.graph.persistent_states(op)
-        if op.steps == 1 and kept:
-            notes[f"state of {{}} LSTMs: {CARRIES_TO_THE_NEXT}"] += 1
-        elif not kept:
-            notes[f"{{}} LSTMs {SET_BY_OPERATORS}"] += 1
-        elif not _begins_from_zero(op):
-            notes[f"{{}} LSTMs {CARRIES_OVER_SEQUENCES}"] += 1
-    return [note.format(count) for note, count in notes.items()]
+def _depends_on_release(op: Operator) -> bool:
+    try:
+        return releases.depends_on_release(op)
+    except counts.MALFORMED:
+        return False
 
 
-def _release_notes(model: graph.Model) -> list[str]:
+def _count_notes(model: Model, found: counts.Counts) -> list[str]:
+    """Say which counts are of one iteration, and which shapes are not known."""
+    notes = []
+    if found.macs_in_loops:
+        notes.append(f"{found.macs_in_loops:,} {PER_ITERATION}")
+    if free := [t.label for t in model.graph.inputs if -1 in (t.shape_signature or ())]:
+        notes.append(f"inputs {', '.join(free)} {FREE_AXES}")
+    products = counts.Products(model)
+    if growing := dict.fromkeys(op.name for op in model.operators if products.grows(op)):
+        notes.append(f"{', '.join(growing)}: {WRONG_SHAPES}")
+    return notes
+
+
+def _release_notes(model: Model) -> list[str]:
     """Say whether the bytes depend on the release of TFLM."""
-    different = sum(map(releases.depends_on_release, model.graph.operators))
+    different = sum(map(_depends_on_release, model.operators))
     return [f"{different} {DEPENDS_ON_RELEASE}"] if different else []
 
 
-def _begins_from_zero(op: graph.Lstm) -> bool:
-    """Return whether a fused LSTM has the resetting first step of `tf_model.layers.blstm`.
+def _kind(op: Operator) -> tuple:
+    """Return what TFLM's decision on an operator depends on most."""
+    inputs = (t for t in op.inputs if t is not None)
+    types = tuple((t.dtype, len(t.shape), t.data is None) for t in inputs)
+    return op.name, op.is_custom, op.version, types
 
-    There, the last feature closes the input and the forget gates.
+
+def _refused_operators(model: Model) -> dict[tuple, str | None]:
+    """Find the kinds of operators that the official TFLM lacks or refuses.
+
+    TFLM stops at the first error. To find all, each kind of operator is tried in a model of its
+    own.
+
+    Returns
+    -------
+    dict
+        By kind; None where TFLM has no kernel for the operator, else what TFLM says.
     """
-    weights = [gate.weights for gate in (op.input_gate, op.forget_gate)]
-    if any(w is None or w.data is None or w.dtype != "float32" for w in weights):
-        return False
-    return all((w.data[:, -1] <= _GATE_CLOSED).all() for w in weights)
+    alone = {_kind(op): op for op in reversed(model.operators)}
+    written = {kind: _alone(op) for kind, op in alone.items()}
+    tried = {kind: content for kind, content in written.items() if content}
+    found: dict[tuple, str | None] = {}
+    for kind, verdict in zip(tried, tflm.allocate(list(tried.values())), strict=True):
+        name, is_custom, *_ = kind
+        code = "CUSTOM" if is_custom else name
+        if f"registration from op code {code}" in verdict.words:
+            found[kind] = None
+        elif not verdict.accepts and verdict.words and name not in _DEPENDENT:
+            found[kind] = _without_node(verdict.words)
+    return found
 
 
-def _unsupported(model: graph.Model, content: bytes) -> list[dict]:
-    """List the operators that the official TFLM does not have, or rejects with these tensors.
-
-    TFLM stops at the first error, so each kind of operator is tried in a model of its own that has
-    the same tensors and one operator.
-    """
-    if not _allocation_log(content):
-        return []
-    kinds = {}
-    for network in model.graphs:
-        for op in network.operators:
-            types = tuple((t.dtype, len(t.shape)) for t in op.inputs if t is not None)
-            kinds.setdefault((op.name, op.version, types), (network, op))
-    found = {}
-    for network, op in kinds.values():
-        alone = dataclasses.replace(network, operators=[op])
-        one = dataclasses.replace(model, graphs=[alone], signatures=[])
-        log = _allocation_log(flatbuffer.write(one))
-        if "Didn't find op" in log:
-            found[op.name] = None
-        elif "failed to prepare" in log:
-            found.setdefault(op.name, log.partition("Node ")[0].strip().replace("\n", "; "))
-    return [
-        {"name": name, "reason": reason, "way_out": WAYS_OUT.get(name, _DEFAULT_REMEDY)}
-        for name, reason in found.items()
-    ]
+def _alone(op: Operator) -> bytes | None:
+    """Return a model of one operator, or None where it cannot be written."""
+    given = [t for t in op.inputs if t is not None and t.data is None and not t.is_variable]
+    single = graph.Graph(list(dict.fromkeys(given)), list(op.outputs), [op])
+    try:
+        return flatbuffer.write(Model([single]))
+    except Exception:  # options that the schema's classes cannot write
+        return None
 
 
-def _allocation_log(model: bytes) -> str:
-    """Return what TFLM writes to stderr when it cannot allocate a model; empty on success."""
-    from tflite_micro.python.tflite_micro import runtime
+def _without_node(words: str) -> str:
+    """Remove TFLM's last words, which name the operator by its position."""
+    return re.sub(r"(^|; )Node \S+ \(number \w+\) failed to .*$", "", words) or words
 
-    with quiet() as written:
-        try:
-            runtime.Interpreter.from_bytes(model, arena_size=2**28)
-        except RuntimeError as e:
-            return written() or str(e)
-    return ""
+
+def _causes(model: Model, words: str, refused: dict[tuple, str | None]) -> list[dict]:
+    """List the operators that TFLM lacks or refuses, that which its words name among them."""
+    by_name: dict[str, dict] = {}
+    for op in model.operators:
+        if _kind(op) not in refused:
+            continue
+        reason = refused[_kind(op)]
+        if op.name not in by_name or (reason is None and by_name[op.name]["reason"]):
+            by_name[op.name] = {
+                "name": op.name,
+                "reason": reason,
+                "way_out": remedies.way_out(op, reason is None),
+            }
+    named = re.search(r"Node (\S+) \(number", words)
+    first = next((op for op in model.operators if named and op.name == named[1]), None)
+    if not by_name or (first and first.name not in by_name):
+        name = first.name if first else "the model"
+        way_out = remedies.way_out(first, False)
+        by_name[name] = {"name": name, "reason": _without_node(words), "way_out": way_out}
+    return list(by_name.values())

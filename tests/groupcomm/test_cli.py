@@ -419,8 +419,22 @@ TABLES = {
     "inspection": lambda: tables.show_inspection(
         {
             "operators": [OPERATOR],
+            "graph_ops": [
+                {
+                    "graph": 0,
+                    "name": "UNIDIRECTIONAL_SEQUENCE_LSTM",
+                    "input": [12, 1, 16],
+                    "output": [12, 1, 40],
+                    "macs": 12_345_678,
+                    "parameters": 123_456,
+                    "kernel": "both",
+                    "depends_on_release": True,
+                }
+            ],
             "macs": 12_345_678,
             "uncounted": [],
+            "uncounted_parameters": [],
+            "refusal": None,
             "unsupported": [],
             "arena_bytes": 123_456,
             "model": "x",

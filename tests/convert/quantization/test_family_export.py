@@ -10,7 +10,7 @@ from ai_edge_litert import schema_py_generated as schema
 from convert.quantization import export, ptq
 from convert.run import separator
 from convert.tflite import runtimes
-from convert.verify import inspection
+from convert.verify import inspection, state
 from groupcomm.errors import UserError
 from tf_model.layers.blstm import BLSTM
 from tf_model.networks import find, tasnet
@@ -107,7 +107,7 @@ def test_plain_blstm_keeps_state_and_inspect_reports_it(random, tmp_path):
         found = inspection.inspect(str(tmp_path / "m.tflite"))
         assert found["unsupported"] == []
         assert found["notes"] == (
-            [] if layer.export else [f"2 LSTMs {inspection.CARRIES_OVER_SEQUENCES}"]
+            [] if layer.export else [f"2 LSTMs {state.CARRIES_OVER_SEQUENCES}"]
         )
 
 
@@ -117,7 +117,7 @@ def test_tflm_runs_it(converted, tmp_path):
     found = inspection.inspect(str(tmp_path / "m.tflite"))
     assert found["unsupported"] == [] and found["arena_bytes"] < (2**18 if net.causal else 2**24)
     assert found["notes"] == (
-        [f"state of {net.blocks} LSTMs: {inspection.CARRIES_TO_THE_NEXT}"] if net.causal else []
+        [f"state of {net.blocks} LSTMs: {state.CARRIES_TO_THE_NEXT}"] if net.causal else []
     )
     assert "WHILE" not in {o["name"] for o in found["operators"]}
     samples = net.window // 2 + net.hop if net.causal else SAMPLES

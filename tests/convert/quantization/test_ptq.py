@@ -12,7 +12,7 @@ from ai_edge_litert import schema_py_generated as schema
 from convert import bundle
 from convert.quantization import export
 from convert.tflite import counts, flatbuffer, graph, runtimes
-from convert.verify import inspection
+from convert.verify import state
 from groupcomm.errors import UserError
 from groupcomm.files import sha256
 from tests.helpers.random_operators import random_lstm
@@ -109,10 +109,8 @@ def test_group_state_resets_every_hop(opened, kind):
     group_lstms = [op for op in operators if isinstance(op, graph.Lstm) and op.steps > 1]
     by_hand = []
     for frame in features:
-        for state in (state for op in group_lstms for state in op.states):
-            runtime._interpreter.set_tensor(
-                state.index, np.full(state.shape, state.zero_point, state.dtype)
-            )
+        for t in (t for op in group_lstms for t in op.states):
+            runtime._interpreter.set_tensor(t.index, np.full(t.shape, t.zero_point, t.dtype))
         by_hand.append(runtime(frame[None])[0])
     np.testing.assert_array_equal(by_hand, masks)
 
@@ -132,11 +130,11 @@ def test_bundle_with_persistent_group_state_is_rejected(opened, tmp_path):
 
 
 def test_inspect_reports_how_group_state_is_handled(opened):
-    carries, streams = inspection._state_notes(flatbuffer.read(carrying(opened.model)))
-    assert carries == f"4 LSTMs {inspection.CARRIES_OVER_SEQUENCES}" and streams.startswith(
+    carries, streams = state.notes(flatbuffer.read(carrying(opened.model)))
+    assert carries == f"4 LSTMs {state.CARRIES_OVER_SEQUENCES}" and streams.startswith(
         "state of 2 LSTMs"
     )
-    assert inspection._state_notes(flatbuffer.read(opened.model)) == [
-        f"4 LSTMs {inspection.SET_BY_OPERATORS}",
+    assert state.notes(flatbuffer.read(opened.model)) == [
+        f"4 LSTMs {state.SET_BY_OPERATORS}",
         streams,
     ]

@@ -1,0 +1,235 @@
+"""`groupcomm inspect` on models that other tools made, see foreign/README.md."""
+
+import functools
+import itertools
+import json
+
+import numpy as np
+import pytest
+from ai_edge_litert import interpreter
+
+from convert.tflite import flatbuffer, graph, tflm
+from convert.verify import inspection, remedies, state
+from groupcomm.errors import UserError
+from tests.helpers.cli import groupcomm, refused
+from tests.helpers.foreign_models import FOLDER, NAMES, foreign_model, summing
+from tests.helpers.tflite_models import Official
+
+
+@pytest.fixture(scope="module")
+def inspected(tmp_path_factory):
+    """Return a function that inspects a model by name, each once."""
+    folder = tmp_path_factory.mktemp("foreign")
+
+    @functools.cache
+    def result(name):
+        file = folder / f"{name}.tflite"
+        file.write_bytes(foreign_model(name))
+        return inspection.inspect(str(file))
+
+    return result
+
+
+@functools.cache
+def verdicts():
+    return dict(zip(NAMES, tflm.allocate([foreign_model(name) for name in NAMES]), strict=True))
+
+
+def lacking(found):
+    return {o["name"] for o in found["unsupported"] if o["reason"] is None}
+
+
+def ways_out(found):
+    return {o["name"]: o["way_out"] for o in found["unsupported"]}
+
+
+# Operators that TFLM lacks, or refuses in this form.
+REFUSED = {
+    "flex_gru": {"FlexTensorListReserve", "FlexTensorListSetItem", "FlexTensorListStack"}
+    | {"FILL", "GATHER", "REDUCE_PROD", "RESHAPE"},
+    "flex_inverse": {"FlexMatrixInverse"},
+    "lstm_drq": {"FULLY_CONNECTED"},
+    "lstm_f16": {"DEQUANTIZE"},
+    "rfft_inside": {"RFFT2D", "COMPLEX_ABS"},
+}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_verdict_is_that_of_tflm(name, inspected):
+    """TFLM's own words are kept, and each refusal has its causes."""
+    found, verdict = inspected(name), verdicts()[name]
+    assert verdict.accepts == (name not in REFUSED) == (found["refusal"] is None)
+    assert found["refusal"] == (None if verdict.accepts else verdict.words)
+    assert (found["arena_bytes"] is None) == (not verdict.accepts)
+    assert {o["name"] for o in found["unsupported"]} == REFUSED.get(name, set())
+    assert all(o["way_out"] for o in found["unsupported"])
+    json.dumps(found, allow_nan=False)
+
+
+def test_every_foreign_model_is_in_the_readme():
+    assert len(NAMES) == 11
+    assert all(f"| `{name}` |" in (FOLDER / "README.md").read_text() for name in NAMES)
+
+
+def test_flex_operators_are_named_and_no_loop_is_blamed(inspected):
+    for name in ("flex_gru", "flex_inverse"):
+        found = inspected(name)
+        assert found["refusal"] == "Failed to get registration from op code CUSTOM"
+        flex = {op for op in REFUSED[name] if op.startswith("Flex")}
+        assert flex and lacking(found) - {"REDUCE_PROD"} == flex
+        assert {ways_out(found)[op] for op in flex} == {remedies.FLEX}
+        assert "WHILE" not in ways_out(found)
+
+
+@pytest.mark.parametrize(
+    ("name", "operator", "way_out"),
+    [
+        ("lstm_drq", "FULLY_CONNECTED", remedies.DYNAMIC_RANGE),
+        ("lstm_f16", "DEQUANTIZE", remedies.FLOAT16),
+        ("flex_gru", "FILL", remedies.FREE_SHAPE),
+        ("flex_gru", "GATHER", remedies.TYPES.format("int32")),
+        ("rfft_inside", "RFFT2D", remedies.WITHOUT_KERNEL["RFFT2D"]),
+    ],
+)
+def test_the_way_out_follows_from_the_reason(name, operator, way_out, inspected):
+    assert ways_out(inspected(name))[operator] == way_out
+
+
+def test_a_loop_is_counted_for_one_iteration(inspected):
+    found = inspected("gru_while")
+    assert (found["macs"], found["parameters"]) == (11_264, 11_264)
+    assert f"9,216 {inspection.PER_ITERATION}" in found["notes"]
+
+
+def test_state_is_named(inspected):
+    for name in ("lstm_drq", "lstm_f16"):
+        assert f"state of 1 LSTMs: {state.CARRIES_TO_THE_NEXT}" in inspected(name)["notes"]
+    assert any(
+        "'lstm_1' to input 'input_8'" in n for n in inspected("dtln_like_states_io")["notes"]
+    )
+    assert inspected("dscnn_int8")["notes"] == []
+
+
+def test_a_free_batch_is_named_and_what_tflm_computes_is_wrong(inspected):
+    """The second half of SPACE_TO_BATCH_ND's output does not fit into the stored shape."""
+    content = foreign_model("conv1d_dynamic_batch")
+    lite = interpreter.Interpreter(model_content=content)
+    lite.allocate_tensors()
+    x = np.random.default_rng(0).integers(-128, 128, (1, 100, 40)).astype(np.int8)
+    lite.set_tensor(lite.get_input_details()[0]["index"], x)
+    lite.invoke()
+    equal = Official(content)(x) == lite.get_tensor(lite.get_output_details()[0]["index"])
+    assert equal[0, ::2].all() and equal[0, 1::2].mean() < 0.5
+    free, wrong = inspected("conv1d_dynamic_batch")["notes"]
+    assert free.endswith(inspection.FREE_AXES) and "input_5" in free
+    assert wrong == f"SPACE_TO_BATCH_ND: {inspection.WRONG_SHAPES}"
+
+
+def test_the_table_names_who_has_a_kernel(inspected):
+    assert {o["kernel"] for o in inspected("dscnn_int8")["graph_ops"]} == {"both"}
+    assert {o["kernel"] for o in inspected("dtln_like_states_io")["graph_ops"]} == {"tflm"}
+    drq = {o["name"]: o["kernel"] for o in inspected("lstm_drq")["graph_ops"]}
+    assert (drq["FULLY_CONNECTED"], drq["LOGISTIC"]) == ("none", "tflm")
+    ops = inspected("gru_while")["graph_ops"]
+    assert {o["graph"] for o in ops} == {0, 1, 2}
+    assert sum(o["parameters"] for o in ops) == 11_264
+
+
+@pytest.mark.parametrize(("initial", "kernel"), [(True, "both"), (False, "tflm")])
+def test_plain_c_has_resource_variables_with_constant_initial_values(initial, kernel, tmp_path):
+    model = summing(-50)
+    if not initial:
+        model.graphs[1].operators[-1].inputs[1].data = None
+        model.graphs[1].inputs = model.graphs[1].operators[-1].inputs[1:]
+    file = tmp_path / "m.tflite"
+    file.write_bytes(flatbuffer.write(model))
+    kernels = {o["name"]: o["kernel"] for o in inspection.inspect(str(file))["graph_ops"]}
+    resources = ("CALL_ONCE", "VAR_HANDLE", "READ_VARIABLE", "ASSIGN_VARIABLE")
+    assert {kernels[name] for name in resources} == {kernel}
+    assert kernels["ADD"] == "both"
+
+
+def test_exit_code_1_when_tflm_refuses(tmp_path):
+    file = tmp_path / "m.tflite"
+    file.write_bytes(foreign_model("flex_inverse"))
+    done = groupcomm("inspect", file)
+    assert done.returncode == 1, done.stderr
+    assert "TFLM lacks FlexMatrixInverse" in done.stdout
+
+
+def test_a_model_that_ends_tflm_gives_one_line_and_code_2(tmp_path):
+    """An ADD gets a bias of another operator as its operand, which one wrong byte can do."""
+    model = flatbuffer.read(foreign_model("layernorm_prelu_int8"))
+    add = next(op for op in model.operators if op.name == "ADD")
+    add.inputs[1] = graph.Tensor((1,), "int32", np.ones(1, np.int32))
+    file = tmp_path / "m.tflite"
+    file.write_bytes(flatbuffer.write(model))
+    refused(groupcomm("inspect", file), f"{file}: TFLM ends with SIGABRT")
+
+
+def test_an_unknown_refusal_is_a_refusal(inspected, tmp_path, monkeypatch):
+    """The words of TFLM decide nothing."""
+    file = tmp_path / "m.tflite"
+    file.write_bytes(foreign_model("dscnn_int8"))
+    monkeypatch.setattr(tflm, "run", lambda model: tflm.Verdict(False, "Strange; words"))
+    found = inspection.inspect(str(file))
+    assert (found["refusal"], found["arena_bytes"]) == ("Strange; words", None)
+    assert found["unsupported"] == [
+        {"name": "the model", "reason": "Strange; words", "way_out": remedies.SMALLER}
+    ]
+
+
+def test_the_operator_that_tflm_names_is_among_the_causes(tmp_path, monkeypatch):
+    """Alone it is not refused, but in the model it is."""
+    file = tmp_path / "m.tflite"
+    file.write_bytes(foreign_model("rfft_inside"))
+    words = "Strange; Node RESHAPE (number 0) failed to prepare with status 1"
+    monkeypatch.setattr(tflm, "run", lambda model: tflm.Verdict(False, words))
+    causes = {o["name"]: o["reason"] for o in inspection.inspect(str(file))["unsupported"]}
+    assert causes == {"RFFT2D": None, "COMPLEX_ABS": None, "RESHAPE": "Strange"}
+
+
+def mutants(names, random, count):
+    """Yield damaged models: a wrong byte, or a missing end."""
+    for number in range(count):
+        changed = bytearray(foreign_model(names[number % len(names)]))
+        if number % 8 == 0:
+            del changed[random.integers(8, len(changed)) :]
+        else:
+            changed[random.integers(8, len(changed))] = random.integers(0, 256)
+        yield bytes(changed)
+
+
+SMALL = ["dscnn_int8", "flex_inverse", "layernorm_prelu_int8", "rfft_inside"]
+
+
+def test_damaged_models_give_a_result_or_one_line(random, tmp_path, monkeypatch):
+    """Everything but TFLM itself, which is told to accept and to refuse by turns."""
+    answers = itertools.count()
+
+    def answer(model):
+        return tflm.Verdict(next(answers) % 2 == 0, "Node ADD (number 1) failed", 1024)
+
+    monkeypatch.setattr(tflm, "run", answer)
+    monkeypatch.setattr(tflm, "allocate", lambda models: [answer(model) for model in models])
+    file, results = tmp_path / "m.tflite", []
+    for content in mutants([*SMALL, "conv1d_dynamic_batch", "flex_gru"], random, 150):
+        file.write_bytes(content)
+        try:
+            results.append(json.dumps(inspection.inspect(str(file)), allow_nan=False))
+        except UserError as e:
+            assert len(str(e).splitlines()) == 1
+    assert 50 < len(results) < 130
+
+
+def test_damaged_models_end_no_process_but_tflms_own(random):
+    contents = []
+    for content in mutants(SMALL, random, 60):
+        try:
+            flatbuffer.read(content)
+        except UserError:
+            continue
+        contents.append(content)
+    verdicts = tflm.allocate(contents)
+    assert len(verdicts) > 20
+    assert all(v.accepts or v.words or v.ending for v in verdicts)
