@@ -6,6 +6,7 @@ import dataclasses
 import json
 import re
 import zlib
+from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -238,6 +239,7 @@ def _write_golden(
         (folder / file).write_bytes(content)
     return {
         "hops": GOLDEN_HOPS,
+        "tflm": metadata.version("tflite-micro"),
         **{
             what: {"file": file, "crc32": zlib.crc32(content)}
             for what, (file, content) in contents.items()

@@ -221,7 +221,7 @@ class FakeQuantized(tf.Module):
         """Return the lowest and highest of an activation's 256 values."""
         n = self._group_of[t.index]
         fixed = {"LOGISTIC": (0.0, 255 / 256), "TANH": (-1.0, 127 / 128)}.get(self._groups[n].kind)
-        return tuple(map(tf.constant, fixed)) if fixed else self._trained(n)
+        return tuple(map(tf.constant, fixed)) if fixed else _short_range(*self._trained(n))
 
     def __call__(self, features: tf.Tensor) -> tf.Tensor:
         """Compute masks.
@@ -324,7 +324,7 @@ class FakeQuantized(tf.Module):
         bits = self._bits if by_output else 8
         top, axis = float(quantizer.qmax(bits)), 1 if by_output and bits == 8 else None
         most = tf.stop_gradient(tf.reduce_max(tf.abs(w), axis, keepdims=True))
-        scale = tf.where(most > 0, most, top) / top
+        scale = _short_scale(tf.where(most > 0, most, top) / top)
         return self._select("weights", k, _round_to_grid(w, scale), w), scale
 
     def _quantize_bias(self, k: int, bias: tf.Tensor, scale: tf.Tensor) -> tf.Tensor:
@@ -359,7 +359,10 @@ class FakeQuantized(tf.Module):
             for r in (tf.minimum(tf.reduce_min(x), 0.0), tf.maximum(tf.reduce_max(x), 0.0))
         )
         return self._select(
-            "weights", k, tf.quantization.fake_quant_with_min_max_vars(x, low, high), x
+            "weights",
+            k,
+            tf.quantization.fake_quant_with_min_max_vars(x, *_short_range(low, high)),
+            x,
         )[None]
 
     def _lstm(self, k: int, op: graph.Lstm, run: _Run) -> tf.Tensor:
@@ -504,6 +507,25 @@ def _trace(name: str, model: keras.Model, net) -> tuple[bytes, dict[int, np.ndar
                 )
             indices[t.index] = place.astype(np.int32)
     return content, indices
+
+
+def _short_scale(scale: tf.Tensor) -> tf.Tensor:
+    """Round scales up to 12 significant bits, as `quantizer.short_scale` does."""
+    # A float32 has 24 significant bits. Adding to its integer representation carries into the
+    # exponent, which is what rounding up requires.
+    bits = tf.bitcast(tf.stop_gradient(scale), tf.int32)
+    rounded = tf.bitwise.bitwise_and(bits + (2**12 - 1), -(2**12))
+    return tf.bitcast(rounded, tf.float32)
+
+
+def _short_range(low: tf.Tensor, high: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    """Widen a range to 256 values whose distance has 12 significant bits.
+
+    Gradients pass straight through.
+    """
+    exact = tf.stop_gradient(high - low)
+    wider = _short_scale(exact / 255) * 255 / exact
+    return low * wider, high * wider
 
 
 def _round_to_grid(x: tf.Tensor, scale, part=1.0) -> tf.Tensor:

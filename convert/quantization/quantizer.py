@@ -8,6 +8,10 @@ a zero point; an int16 activation has the zero point 0. Weights are symmetric, a
 FULLY_CONNECTED have one scale for each output. A bias has the scale of the products that it is
 added to. LOGISTIC and TANH have a fixed output scale. The cell of an LSTM is int16, and its scale
 is a power of two.
+
+Every other scale has 12 significant bits, see `short_scale`. The product of two such scales is
+exact in float32, so every release of TFLM computes the same multipliers (`convert.tflite.releases`)
+and the same bytes.
 """
 
 import dataclasses
@@ -310,7 +314,7 @@ class _Quantizer:
             if by_output and dtype == "int8"
             else np.abs(w).max(keepdims=True).ravel()
         )
-        scales = (np.where(most > 0, most, top) / top).astype(np.float32)
+        scales = short_scale(np.where(most > 0, most, top) / top)
         return self._add(
             w.shape, dtype, Quantization.of(scales), _round(w, scales[:, None], 0, "int8")
         )
@@ -388,9 +392,26 @@ def scale_of(low: float, high: float, dtype: str = "int8") -> Quantization:
     Quantization
     """
     if dtype == "int16":
-        return Quantization.of(max(-low, high, 1e-9) / 32767)
-    scale = np.float32(max(high - low, 1e-9) / 255)
+        return Quantization.of(short_scale(max(-low, high, 1e-9) / 32767))
+    scale = short_scale(max(high - low, 1e-9) / 255)
     return Quantization.of(scale, int(np.clip(np.rint(-128 - low / np.float64(scale)), -128, 127)))
+
+
+def short_scale(scale: float | np.ndarray) -> np.ndarray:
+    """Round scales up to 12 significant bits, so that no range shrinks.
+
+    Parameters
+    ----------
+    scale : float or np.ndarray [shape=(n,)]
+        Positive scales.
+
+    Returns
+    -------
+    np.ndarray [dtype=float32]
+        Of the same shape. The relative change is below 2^-11.
+    """
+    mantissa, exponent = np.frexp(np.asarray(scale, np.float64))
+    return np.ldexp(np.ceil(mantissa * 2.0**12), exponent - 12).astype(np.float32)
 
 
 def qmax(bits: int) -> int:

@@ -119,13 +119,18 @@ def test_bundle_has_the_trained_ranges(network, tmp_path):
         "calibration_hops": 0,
     }
     low, high = ranges[input_index(trained)]
-    assert written.description["features"]["scale"] == pytest.approx(
-        (1.25 * high - low) / 255, rel=1e-6
+    assert written.description["features"]["scale"] == quantizer.short_scale(
+        (1.25 * high - low) / 255
     )
     chosen = bundle.write(
         checkpoint.load(str(tmp_path / "net")), tmp_path / "ptq", method="percentile"
     )
     assert chosen.description["quantization"]["method"] == "ptq" and chosen.model != written.model
+
+
+def test_training_rounds_scales_as_the_conversion_does(random):
+    scales = np.exp(random.uniform(-12, 3, 1000)).astype(np.float32)
+    np.testing.assert_array_equal(qat._short_scale(scales), quantizer.short_scale(scales))
 
 
 def test_four_bit_weights(network, tmp_path):

@@ -7,7 +7,7 @@ from ai_edge_litert import schema_py_generated as schema
 
 from convert.contract import LSTM
 from convert.quantization import calibration, quantizer
-from convert.tflite import flatbuffer, runtimes, simulation
+from convert.tflite import flatbuffer, releases, runtimes, simulation
 from groupcomm.errors import UserError
 from tests.helpers.streaming_models import NETS, floating, quantized, run, snr
 from tests.helpers.tflite_models import Tensor, model_of
@@ -59,6 +59,9 @@ def test_16x8_is_closer_to_float_than_int8(network):
         parsed = schema.ModelT.InitFromPackedBuf(content, 0).subgraphs[0]
         given = parsed.tensors[parsed.outputs[0]].quantization
         assert (given.scale[0], given.zeroPoint[0]) == (1 / 256, -128)
+        operators = flatbuffer.read(content).operators
+        assert sum(len(releases.multipliers(op)) for op in operators) >= 16
+        assert not any(map(releases.depends_on_release, operators))
     masks, exact = run(runtimes.Tflm, made[True], features)
     assert snr(masks, truth) > snr(run(runtimes.Tflm, made[False], features)[0], truth) + 3
     assert np.array_equal(run(simulation.Simulation, made[True], features)[1], exact)
@@ -82,7 +85,8 @@ def test_statistics_and_scales_match_the_tensors(network):
         quantized(model, observed, "min-max", is_16x8=False), 0
     ).subgraphs[0]
     given = made.tensors[made.inputs[0]].quantization
-    assert given.scale[0] == pytest.approx(features.max() / 255) and given.zeroPoint[0] == -128
+    assert given.scale[0] == quantizer.short_scale(features.max() / 255)
+    assert given.zeroPoint[0] == -128
     lstms = [op for op in made.operators if len(op.inputs) > LSTM.cell_state]
     cells = [made.tensors[op.inputs[LSTM.cell_state]] for op in lstms]
     assert {t.type for t in cells} == {schema.TensorType.INT16}
@@ -168,9 +172,17 @@ def test_scales():
             127 - zero
         ) * scale == pytest.approx(high, abs=float(scale))
     made = quantizer.scale_of(-2.0, 1.0, "int16")
-    assert (made.scale, made.zero_point) == (np.float32(2 / 32767), 0)
+    assert (made.scale, made.zero_point) == (quantizer.short_scale(2 / 32767), 0)
     for most, power in ((1.0, -14), (0.99, -15), (0.01, -15), (15.9, -11), (16.0, -10)):
         assert quantizer.power_of_two_scale(most) == 2.0**power, most
+
+
+def test_short_scales_never_shrink_a_range_and_have_exact_products(random):
+    scales = np.exp(random.uniform(-12, 3, (2, 1000)))
+    a, b = rounded = quantizer.short_scale(scales)
+    assert np.all(rounded >= scales) and np.all(rounded < scales * (1 + 2.0**-11))
+    np.testing.assert_array_equal(quantizer.short_scale(rounded), rounded)
+    np.testing.assert_array_equal(a * b, np.float64(a) * b)
 
 
 def test_unsupported_operator_is_reported():

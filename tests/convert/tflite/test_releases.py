@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from convert import bundle
+from convert.quantization import quantizer
 from convert.tflite import flatbuffer, graph, kernel_params, releases
 from tests.helpers.tflite_models import INT32, Tensor, model_of
 
@@ -35,18 +36,23 @@ def test_products_of_activations_depend_on_the_release(random):
     assert not releases.depends_on_release(product(0.5, 0.25))
 
 
-def with_bits(x, bits):
-    """Round up to so many significant bits."""
-    fraction, exponent = np.frexp(x)
-    return np.float32(np.ldexp(np.ceil(fraction * 2**bits) / 2**bits, exponent))
-
-
 def test_scales_of_12_bits_give_the_same_multipliers(random):
     drawn = random.uniform(1e-4, 1, (200, 2)).astype(np.float32)
     assert not any(
-        releases.depends_on_release(dense(*(with_bits(s, 12) for s in d))) for d in drawn
+        releases.depends_on_release(dense(*map(quantizer.short_scale, d))) for d in drawn
     )
     assert sum(releases.depends_on_release(dense(*d)) for d in drawn) > 150
+
+
+@pytest.mark.parametrize("name", bundle.names())
+def test_a_bundle_has_the_same_multipliers_in_every_release(name):
+    pairs = [
+        pair
+        for op in flatbuffer.read(bundle.load(name).model).operators
+        for pair in releases.multipliers(op)
+    ]
+    assert len(pairs) >= 16  # two LSTMs or more, with eight products each
+    assert all(exact == rounded for exact, rounded in pairs)
 
 
 @pytest.mark.parametrize("name", bundle.names())
