@@ -171,10 +171,9 @@ class NetworkSource:
         name, out = f"{op.name.lower()}_{number}", self._argument(op.output)
         if isinstance(p, kernel_params.Lookup):
             table = self.constants.array(name, p.table)
-            return [
-                *lines,
-                f"  gc_lookup_s8({table}, {p.count}, {self._address(op.input)}, {out});",
-            ]
+            of = self._bytes(op.input, "const int8_t*")
+            to = self._bytes(op.output, "int8_t*")
+            return [*lines, f"  gc_lookup_s8({table}, {p.count}, {of}, {to});"]
         arguments = [self._argument(t) for t in (*operands, *op.states)]
         arguments.append(out)
         if op in self.placement.scratch:

@@ -33,8 +33,14 @@ def quantize_multiplier_int16(real: float) -> Scale:
 
     TFLM multiplies 64-bit sums by the upper 16 bits of the multiplier, rounded.
     """
+    scale = quantize_multiplier_16(real)
+    return Scale(scale.multiplier << 16, scale.shift)
+
+
+def quantize_multiplier_16(real: float) -> Scale:
+    """Return a multiplier of 16 bits and the shift, as ``multiplier * 2 ** (shift - 15)``."""
     scale = quantize_multiplier(real)
-    return Scale(min((scale.multiplier + 2**15) >> 16, 2**15 - 1) << 16, scale.shift)
+    return Scale(min((scale.multiplier + 2**15) >> 16, 2**15 - 1), scale.shift)
 
 
 def wrap(x):
@@ -72,6 +78,16 @@ def _multiply(a: int, b: int) -> int:
 def divide(x: int, shift: int) -> int:
     """Return x / 2 ** shift rounded to the nearest integer, halves away from zero."""
     return (x + (1 << shift >> 1) - (x < 0)) >> shift
+
+
+def saturate16(x: int) -> int:
+    """Return the nearest int16."""
+    return min(max(x, -(2**15)), 2**15 - 1)
+
+
+def multiply16(a: int, b: int) -> int:
+    """Return a * b / 2 ** 15, rounded to the nearest integer, halves up."""
+    return saturate16((a * b + (1 << 14)) >> 15)
 
 
 def _saturate(x: int) -> int:

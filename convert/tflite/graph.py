@@ -505,6 +505,12 @@ class Mul(Binary):
     NAMES = ("MUL",)
 
 
+class Prelu(Binary):
+    """``x`` where it is positive, ``x * slope`` elsewhere; ``b`` has the slopes."""
+
+    NAMES = ("PRELU",)
+
+
 class Unary(Operator):
     """An element-wise operator of one input."""
 
@@ -534,6 +540,25 @@ class Relu(Unary):
     """``max(x, 0)``."""
 
     NAMES = ("RELU",)
+
+
+class Relu6(Unary):
+    """``min(max(x, 0), 6)``."""
+
+    NAMES = ("RELU6",)
+
+
+class LeakyRelu(Unary):
+    """``x`` where it is positive, ``alpha * x`` elsewhere."""
+
+    NAMES = ("LEAKY_RELU",)
+    alpha = _Option("alpha", 0.0)
+
+
+class HardSwish(Unary):
+    """``x * min(max(x + 3, 0), 6) / 6``."""
+
+    NAMES = ("HARD_SWISH",)
 
 
 class Quantize(Unary):

@@ -239,6 +239,19 @@ class Mul:
 
 
 @dataclasses.dataclass(frozen=True)
+class Prelu:
+    """PRELU, with broadcasting of the slopes over rows or columns."""
+
+    rows: int
+    columns: int
+    a: Operand
+    b: Operand
+    positive: Scale
+    negative: Scale
+    zero_point: int
+
+
+@dataclasses.dataclass(frozen=True)
 class Mean:
     """MEAN over adjacent axes."""
 
@@ -252,7 +265,7 @@ class Mean:
 
 @dataclasses.dataclass(frozen=True)
 class Lookup:
-    """LOGISTIC or TANH of int8.
+    """A function of one byte: LOGISTIC, TANH, RELU6, LEAKY_RELU, HARD_SWISH, QUANTIZE of uint8.
 
     Attributes
     ----------
@@ -864,23 +877,99 @@ def _lookup(op: Operator) -> Lookup:
     logistic = isinstance(op, graph.Logistic)
     if logistic and out.zero_point != -128:
         _unsupported(op, f"zero point {out.zero_point} of its output is not -128")
+
+    def curve(value: int) -> int:
+        if abs(value) >= radius:
+            return -128 if value <= -radius else 127
+        scaled = int(fixed_point.rescale(value, scale))
+        if logistic:
+            return fixed_point.divide(fixed_point.logistic(scaled), 23) - 128
+        return fixed_point.divide(fixed_point.tanh(scaled), 24)
+
     fraction, shift = math.frexp(float(x.scale) * 2**27)  # to Q4.27
     scale = Scale(math.floor(fraction * 2**31 + 0.5), shift)
     radius = math.floor(15 * 2.0**27 / 2.0**shift)
-    table = []
-    for byte in range(256):
-        value = (byte ^ 128) - 128 - x.zero_point
-        if abs(value) >= radius:
-            y = -128 if value <= -radius else 127
-        elif logistic:
-            y = (
-                fixed_point.divide(fixed_point.logistic(int(fixed_point.rescale(value, scale))), 23)
-                - 128
-            )
-        else:
-            y = fixed_point.divide(fixed_point.tanh(int(fixed_point.rescale(value, scale))), 24)
-        table.append(min(max(y, -128), 127))
-    return Lookup(table=np.array(table, np.int8), count=x.size)
+    return _tabulate(op, curve)
+
+
+def _tabulate(op: Operator, function: Callable[[int], int]) -> Lookup:
+    """Tabulate a function of an int8 or uint8 value minus its zero point.
+
+    The result includes the zero point of the output, and is clamped to its type.
+    """
+    x, out = op.inputs[0], op.output
+    limits = np.iinfo(out.dtype)
+    inputs = np.arange(256).astype(np.uint8).view(x.dtype).tolist()
+    table = [min(max(function(value - x.zero_point), limits.min), limits.max) for value in inputs]
+    return Lookup(table=np.array(table).astype(np.int8), count=x.size)
+
+
+@_lowers(graph.Relu6)
+def _relu6(op: graph.Relu6) -> Lookup:
+    """TFLM clamps the input, and does not read the scale of the output."""
+    x = op.input
+    _need_int8(op, x, op.output)
+    six = math.floor(np.float32(6) / x.scale + np.float32(0.5))
+    return _tabulate(op, lambda value: min(max(value, 0), six) + x.zero_point)
+
+
+@_lowers(graph.LeakyRelu)
+def _leaky_relu(op: graph.LeakyRelu) -> Lookup:
+    x, out = op.input, op.output
+    _need_int8(op, x, out)
+    positive = quantize_multiplier(float(x.scale) / float(out.scale))
+    negative = quantize_multiplier(float(x.scale) * op.alpha / float(out.scale))
+    return _tabulate(
+        op,
+        lambda value: (
+            int(fixed_point.rescale(value, positive if value >= 0 else negative)) + out.zero_point
+        ),
+    )
+
+
+@_lowers(graph.HardSwish)
+def _hard_swish(op: graph.HardSwish) -> Lookup:
+    """Tabulate ``x * min(max(x + 3, 0), 6) / 6`` in 16-bit fixed point, as TFLM computes it."""
+    x, out = op.input, op.output
+    _need_int8(op, x, out)
+    fine = x.scale * np.float32(1 / 128)
+    to_output = fixed_point.quantize_multiplier_16(float(fine / out.scale))
+    to_gate = fixed_point.quantize_multiplier_16(float(fine / np.float32(3 / 32768)))
+    if to_output.shift > 0:
+        _unsupported(op, "the scale of its output is too small")
+
+    def swish(value: int) -> int:
+        value *= 128
+        gate = value  # x / 3 in units of 2^-15
+        if to_gate.shift > 0:
+            gate = fixed_point.saturate16(gate << (to_gate.shift - 1))
+        gate = fixed_point.multiply16(gate, to_gate.multiplier)
+        if to_gate.shift > 0:
+            gate = fixed_point.saturate16(gate << 1)
+        elif to_gate.shift < 0:
+            gate = fixed_point.divide(gate, -to_gate.shift)
+        gate = (gate + 2**15) >> 1
+        product = gate * fixed_point.multiply16(value, to_output.multiplier)
+        y = abs(product) >> 15 if product >= 0 else -(abs(product) >> 15)
+        if to_output.shift < 0:
+            y = fixed_point.divide(y, -to_output.shift)
+        return y + out.zero_point
+
+    return _tabulate(op, swish)
+
+
+@_lowers(graph.Prelu)
+def _prelu(op: graph.Prelu) -> Prelu:
+    x, slopes, out = op.a, op.b, op.output
+    _need_int8(op, x, slopes, out)
+    if x.shape != out.shape:
+        _unsupported(op, f"its input of shape {x.shape} broadcasts")
+    return Prelu(
+        *_broadcast(op),
+        positive=quantize_multiplier(float(x.scale) / float(out.scale)),
+        negative=quantize_multiplier(float(x.scale) * float(slopes.scale) / float(out.scale)),
+        zero_point=out.zero_point,
+    )
 
 
 @_lowers(graph.Softmax)
@@ -903,8 +992,10 @@ def _softmax(op: graph.Softmax) -> Softmax:
 
 
 @_lowers(graph.Quantize, graph.Relu)
-def _requantize(op: graph.Quantize | graph.Relu) -> Requantize:
+def _requantize(op: graph.Quantize | graph.Relu) -> Requantize | Lookup:
     x, out = op.input, op.output
+    if "uint8" in (x.dtype, out.dtype):
+        return _requantize_unsigned(op)
     if isinstance(op, graph.Quantize):
         _is_16x8(op, x), _is_16x8(op, out)
     else:
@@ -919,6 +1010,16 @@ def _requantize(op: graph.Quantize | graph.Relu) -> Requantize:
         low=low,
         high=high,
     )
+
+
+def _requantize_unsigned(op: Operator) -> Lookup:
+    """Tabulate QUANTIZE between int8 and uint8."""
+    x, out = op.inputs[0], op.output
+    is_quantize = isinstance(op, graph.Quantize) and len(x.scales) == len(out.scales) == 1
+    if not is_quantize or {x.dtype, out.dtype} != {"int8", "uint8"}:
+        _unsupported(op, f"it converts {x.dtype} to {out.dtype}")
+    scale = quantize_multiplier(float(x.scale) / float(out.scale))
+    return _tabulate(op, lambda value: int(fixed_point.rescale(value, scale)) + out.zero_point)
 
 
 def _element(op: Operator, x: Tensor) -> int:

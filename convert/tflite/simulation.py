@@ -252,6 +252,13 @@ def mul(p: kernel_params.Mul, a: np.ndarray, b: np.ndarray) -> np.ndarray:
     return np.clip(rescale(product, p.scale) + p.zero_point, p.low, p.high)
 
 
+def prelu(p: kernel_params.Prelu, a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """Compute PRELU of values a and slopes b [shape=(hops, ...), dtype=int8], which broadcast."""
+    x, slope = a.astype(np.int64) - p.a.zero_point, b.astype(np.int64) - p.b.zero_point
+    y = np.where(x >= 0, rescale(x, p.positive), rescale(x * slope, p.negative))
+    return np.clip(y + p.zero_point, -128, 127)
+
+
 def mean(p: kernel_params.Mean, x: np.ndarray) -> np.ndarray:
     """Compute MEAN.
 
@@ -269,7 +276,7 @@ def mean(p: kernel_params.Mean, x: np.ndarray) -> np.ndarray:
 
 
 def lookup(p: kernel_params.Lookup, x: np.ndarray) -> np.ndarray:
-    """Compute LOGISTIC or TANH of int8."""
+    """Compute a function of one byte."""
     return p.table[x.view(np.uint8)]
 
 
@@ -445,6 +452,7 @@ OPERATORS = {
     kernel_params.Add: add,
     kernel_params.Sub: sub,
     kernel_params.Mul: mul,
+    kernel_params.Prelu: prelu,
     kernel_params.Mean: mean,
     kernel_params.Lookup: lookup,
     kernel_params.Requantize: requantize,

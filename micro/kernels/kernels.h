@@ -178,6 +178,17 @@ void gc_mul_s8(const gc_mul* p, const int8_t* a, const int8_t* b,
 void gc_mul_s16(const gc_mul* p, const int16_t* a, const int16_t* b,
                 int16_t* out /* as above */); /* all zero points are 0 */
 
+/* PRELU: a * slope b where a is negative, a elsewhere. */
+typedef struct {
+  int32_t rows, columns; /* of the output */
+  gc_operand a, b;
+  gc_scale positive, negative; /* of a, and of products of a and b */
+  int32_t zero_point;          /* of the output */
+} gc_prelu;
+
+void gc_prelu_s8(const gc_prelu* p, const int8_t* a, const int8_t* b,
+                 int8_t* out /* (rows, columns), may be a */);
+
 typedef struct {
   int32_t outer, count, inner;
   int32_t bias;       /* -input_zero_point * count */
@@ -204,7 +215,8 @@ void gc_logistic_s16(const gc_logistic* p, const int16_t* in /* (count) */,
 void gc_tanh_s16(const gc_tanh* p, const int16_t* in /* (count) */,
                  int16_t* out /* (count), may be in */);
 
-/* LOGISTIC, TANH and any other function of one int8 value. */
+/* LOGISTIC, TANH, RELU6, LEAKY_RELU, HARD_SWISH, QUANTIZE between int8 and uint8, and any other
+   function of one byte. */
 void gc_lookup_s8(const int8_t* table /* (256), by the value read as uint8_t */, int32_t count,
                   const int8_t* in /* (count) */, int8_t* out /* (count), may be in */);
 

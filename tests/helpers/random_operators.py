@@ -5,7 +5,16 @@ import functools
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
-from tests.helpers.tflite_models import DTYPES, INT8, INT16, INT32, INT64, Tensor, model_of
+from tests.helpers.tflite_models import (
+    DTYPES,
+    INT8,
+    INT16,
+    INT32,
+    INT64,
+    UINT8,
+    Tensor,
+    model_of,
+)
 
 
 def log_uniform(random, low, high, size=None):
@@ -306,6 +315,40 @@ def random_lookup(random, name):
     return model_of(name, [x], [y]), all_bytes(random)
 
 
+def random_activation(random, name):
+    """Build LEAKY_RELU, HARD_SWISH or RELU6."""
+    x = activation(random, (1, 256), log_uniform(random, *random.choice([(1e-3, 0.1), (1e-4, 1)])))
+    # HARD_SWISH requires an output whose scale is not below 1/128 of the input's.
+    y = activation(random, x.shape, x.scale * log_uniform(random, 0.02, 20))
+    options = schema.LeakyReluOptionsT() if name == "LEAKY_RELU" else None
+    if options is not None:
+        options.alpha = float(random.choice([0.0, 0.01, 0.2, 0.3, 1.5, random.random()]))
+    return model_of(name, [x], [y], options), all_bytes(random)
+
+
+def random_prelu(random):
+    shape = random_shape(random, int(random.integers(1, 5)))
+    slopes = tuple(n if random.random() < 0.5 else 1 for n in shape)
+    first = next((i for i, n in enumerate(slopes) if n > 1), 0)
+    slopes = (*(1 for _ in slopes[:first]), *shape[first:])  # a slope for each channel, or more
+    if random.random() < 0.2:
+        slopes = (1,) * len(shape)
+    x = activation(random, shape, log_uniform(random, 1e-3, 0.1))
+    scale = log_uniform(random, 1e-3, 0.02)
+    b = Tensor(slopes, scale, zero_point(random), data=values(random, slopes))
+    y = activation(random, shape, x.scale * log_uniform(random, 0.2, 5))
+    return model_of("PRELU", [x, b], [y]), cases_for(random, shape)
+
+
+def random_unsigned(random, types):
+    x, y = (
+        Tensor((1, 256), log_uniform(random, 1e-3, 0.1), zero_point(random) + 128 * unsigned, type)
+        for type, unsigned in ((type, type == UINT8) for type in types)
+    )
+    y.scale = x.scale * log_uniform(random, *random.choice([(0.2, 5), (1e-4, 1e4)]))
+    return model_of("QUANTIZE", [x], [y], schema.QuantizeOptionsT()), all_bytes(random, types[0])
+
+
 def random_curve16(random, name):
     scale = (
         log_uniform(random, 1e-6, 1)
@@ -475,30 +518,36 @@ def random_softmax(random):
 OPERATORS = {
     "FULLY_CONNECTED": (random_fully_connected, 400),
     "FULLY_CONNECTED 16": (functools.partial(random_fully_connected, type=INT16), 400),
-    "CONV_2D": (functools.partial(random_convolution, name="CONV_2D"), 400),
-    "DEPTHWISE_CONV_2D": (functools.partial(random_convolution, name="DEPTHWISE_CONV_2D"), 400),
+    "CONV_2D": (functools.partial(random_convolution, name="CONV_2D"), 200),
+    "DEPTHWISE_CONV_2D": (functools.partial(random_convolution, name="DEPTHWISE_CONV_2D"), 200),
     "UNIDIRECTIONAL_SEQUENCE_LSTM": (random_lstm, 100),
     "UNIDIRECTIONAL_SEQUENCE_LSTM 16": (functools.partial(random_lstm, type=INT16), 100),
     "ADD": (functools.partial(random_pair, name="ADD"), 200),
     "SUB": (functools.partial(random_pair, name="SUB"), 200),
     "MUL": (functools.partial(random_pair, name="MUL"), 200),
-    "AVERAGE_POOL_2D": (functools.partial(random_pool, name="AVERAGE_POOL_2D"), 200),
-    "MAX_POOL_2D": (functools.partial(random_pool, name="MAX_POOL_2D"), 100),
+    "AVERAGE_POOL_2D": (functools.partial(random_pool, name="AVERAGE_POOL_2D"), 100),
+    "MAX_POOL_2D": (functools.partial(random_pool, name="MAX_POOL_2D"), 60),
     "MEAN": (random_mean, 200),
     "LOGISTIC": (functools.partial(random_lookup, name="LOGISTIC"), 30),
     "TANH": (functools.partial(random_lookup, name="TANH"), 30),
+    "RELU6": (functools.partial(random_activation, name="RELU6"), 40),
+    "LEAKY_RELU": (functools.partial(random_activation, name="LEAKY_RELU"), 80),
+    "HARD_SWISH": (functools.partial(random_activation, name="HARD_SWISH"), 80),
+    "PRELU": (random_prelu, 100),
     "SOFTMAX": (random_softmax, 100),
     "QUANTIZE": (functools.partial(random_requantize, name="QUANTIZE"), 40),
+    "QUANTIZE to unsigned": (functools.partial(random_unsigned, types=(INT8, UINT8)), 40),
+    "QUANTIZE from unsigned": (functools.partial(random_unsigned, types=(UINT8, INT8)), 40),
     "RELU": (functools.partial(random_requantize, name="RELU"), 40),
     "CONCATENATION": (random_concatenation, 20),
     "RESHAPE": (random_reshape, 2),
     "SQUEEZE": (random_squeeze, 2),
     "GATHER": (random_gather, 20),
-    "SLICE": (random_slice, 100),
-    "STRIDED_SLICE": (random_strided_slice, 200),
-    "SPLIT": (functools.partial(random_split, name="SPLIT"), 100),
-    "SPLIT_V": (functools.partial(random_split, name="SPLIT_V"), 100),
-    "PAD": (random_pad, 100),
+    "SLICE": (random_slice, 60),
+    "STRIDED_SLICE": (random_strided_slice, 100),
+    "SPLIT": (functools.partial(random_split, name="SPLIT"), 40),
+    "SPLIT_V": (functools.partial(random_split, name="SPLIT_V"), 40),
+    "PAD": (random_pad, 60),
     "ADD 16": (functools.partial(random_pair, name="ADD", type=INT16), 200),
     "MUL 16": (functools.partial(random_pair, name="MUL", type=INT16), 200),
     "MEAN 16": (functools.partial(random_mean, type=INT16), 200),

@@ -8,10 +8,10 @@ from ai_edge_litert import schema_py_generated as schema
 
 from convert.tflite import flatbuffer, graph
 
-INT8, INT16, INT32, INT64 = (
-    getattr(schema.TensorType, name) for name in ("INT8", "INT16", "INT32", "INT64")
+INT8, UINT8, INT16, INT32, INT64 = (
+    getattr(schema.TensorType, name) for name in ("INT8", "UINT8", "INT16", "INT32", "INT64")
 )
-DTYPES = {INT8: np.int8, INT16: np.int16, INT32: np.int32, INT64: np.int64}
+DTYPES = {INT8: np.int8, UINT8: np.uint8, INT16: np.int16, INT32: np.int32, INT64: np.int64}
 
 
 @dataclasses.dataclass

@@ -126,6 +126,8 @@ CHANGES = {
         lambda parts: [dataclasses.replace(p, columns=1, rows=1) for p in parts],
     ],
     "MEAN": [changed("zero_point"), changed("scale", -1), changed("bias")],
+    "PRELU": [changed("zero_point"), changed("negative", -1)],
+    "LEAKY_RELU": [changed("table")],
     "QUANTIZE": [changed("zero_point"), changed("scale", -1), changed("input_zero_point")],
     "QUANTIZE 16 to 8": [changed("zero_point"), changed("scale", -1)],
     "LOGISTIC": [changed("table")],
