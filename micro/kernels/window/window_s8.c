@@ -2,23 +2,7 @@
 
 #include <string.h>
 
-#include "micro/kernels/dsp.h"
-#include "micro/kernels/helium.h"
-
-/* Copies from (count) to to (count). The memcpy of a board's C library may copy byte by byte. */
-static inline void gc_copy_row(int8_t* to, const int8_t* from, int32_t count) {
-#if defined(GC_HELIUM)
-  gc_copy_bytes(to, from, count);
-#elif defined(GC_DSP)
-  for (; count >= 4; count -= 4, to += 4, from += 4) {
-    const uint32_t four = gc_load4(from);
-    memcpy(to, &four, 4);
-  }
-  for (; count > 0; --count) *to++ = *from++;
-#else
-  memcpy(to, from, (size_t)count);
-#endif
-}
+#include "micro/kernels/copy/copy.h"
 
 /* Copies one row of a window that begins at column left of line (in_width, channels). */
 static void gc_window_row(const gc_window* p, const int8_t* line, int32_t left, int8_t* to) {
