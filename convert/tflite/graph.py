@@ -583,7 +583,7 @@ class Move(Operator):
 class Reshape(Move):
     """The same values in another shape."""
 
-    NAMES = ("RESHAPE",)
+    NAMES = ("RESHAPE", "EXPAND_DIMS")
 
 
 class Squeeze(Move):
