@@ -662,6 +662,51 @@ class Pad(Move):
     paddings = _Field(1)
 
 
+class ExpandDims(Move):
+    """The same values with one more axis of length 1."""
+
+    NAMES = ("EXPAND_DIMS",)
+
+
+class Transpose(Move):
+    """The same values with the axes in another order."""
+
+    NAMES = ("TRANSPOSE",)
+    order = _Field(1)
+
+
+class Pack(Move):
+    """Inputs one after another along a new axis."""
+
+    NAMES = ("PACK",)
+    axis = _Option("axis", 0)
+
+
+class Unpack(Move):
+    """Slices of length 1 along an axis, one for each output, without that axis."""
+
+    NAMES = ("UNPACK",)
+    axis = _Option("axis", 0)
+
+
+class SpaceToBatch(Move):
+    """Every ``block``-th value of the axes after the first, with margins of zeros around them.
+
+    The block has a length for each of these axes. The batches are those of the first offset in the
+    block, then those of the next one.
+    """
+
+    NAMES = ("SPACE_TO_BATCH_ND",)
+    block, margins = _Field(1), _Field(2)
+
+
+class BatchToSpace(Move):
+    """The inverse of SPACE_TO_BATCH_ND, which drops the margins."""
+
+    NAMES = ("BATCH_TO_SPACE_ND",)
+    block, margins = _Field(1), _Field(2)
+
+
 def _classes(base: type[Operator]) -> Iterator[type[Operator]]:
     yield base
     for kind in base.__subclasses__():

@@ -10,7 +10,7 @@ import dataclasses
 import itertools
 import math
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -1078,7 +1078,7 @@ def _copies(
     return copies
 
 
-@_lowers(graph.Reshape, graph.Squeeze, graph.Transfer)
+@_lowers(graph.Reshape, graph.Squeeze, graph.ExpandDims, graph.Transfer)
 def _copy(op: graph.Move) -> list[Copy]:
     """Copy all bytes unchanged: int8, or the int16 cells of an LSTM."""
     element = _element(op, op.input)
@@ -1173,6 +1173,90 @@ def _split(op: graph.Split | graph.SplitV) -> list[Copy]:
         )
         first = part.stop
     return copies
+
+
+@_lowers(graph.Transpose)
+def _transpose(op: graph.Transpose) -> list[Copy]:
+    x, out, element = op.input, op.output, _element(op, op.input)
+    strides = _dense(x.shape, element)
+    moved = [strides[axis] for axis in _constant(op, op.order, "order of axes")]
+    return _copies(op, out.shape, element, (moved, 0), (_dense(out.shape, element), 0))
+
+
+@_lowers(graph.Pack)
+def _pack(op: graph.Pack) -> list[Copy]:
+    element, shape = _element(op, op.input), op.output.shape
+    strides = _dense(shape, element)
+    step = strides.pop(op.axis % len(shape))
+    copies = []
+    for i, t in enumerate(op.inputs):
+        source = _dense(t.shape, element)
+        copies += _copies(op, t.shape, element, (source, 0), (strides, i * step), input=i)
+    return copies
+
+
+@_lowers(graph.Unpack)
+def _unpack(op: graph.Unpack) -> list[Copy]:
+    element, shape = _element(op, op.input), op.input.shape
+    strides = _dense(shape, element)
+    step = strides.pop(op.axis % len(shape))
+    copies = []
+    for i, t in enumerate(op.outputs):
+        to = _dense(t.shape, element)
+        copies += _copies(op, t.shape, element, (strides, i * step), (to, 0), output=i)
+    return copies
+
+
+@_lowers(graph.SpaceToBatch)
+def _space_to_batch(op: graph.SpaceToBatch) -> list[Copy]:
+    if any(_constant(op, op.margins, "padding")):
+        raise UserError(
+            f"{op.name} to tensor {op.output.label}: TFLM pads it with uninitialized memory; "
+            "put a PAD in front of it, and no padding in it"
+        )
+    return [
+        copy
+        for shape, space, batch in _blocks(op, op.input, op.output)
+        for copy in _copies(op, shape, 1, space, batch)
+    ]
+
+
+@_lowers(graph.BatchToSpace)
+def _batch_to_space(op: graph.BatchToSpace) -> list[Copy]:
+    return [
+        copy
+        for shape, space, batch in _blocks(op, op.output, op.input)
+        for copy in _copies(op, shape, 1, batch, space)
+    ]
+
+
+_Place = tuple[list[int], int]  # strides and offset, see `_copies`
+
+
+def _blocks(
+    op: graph.SpaceToBatch | graph.BatchToSpace, space: Tensor, batch: Tensor
+) -> Iterator[tuple[tuple[int, ...], _Place, _Place]]:
+    """Yield, for each offset in the block, a shape and its place in both tensors."""
+    _need_int8(op, op.input, op.output)
+    block = _constant(op, op.block, "block")
+    before = _constant(op, op.margins, "padding or crop")[::2]
+    steps, batch_steps = _dense(space.shape), _dense(batch.shape)
+    batches, *sizes = space.shape[: len(block) + 1]
+    for number, offsets in enumerate(itertools.product(*map(range, block))):
+        at, batch_at, counts = 0, number * batches * batch_steps[0], []
+        for i, (size, every, margin, offset) in enumerate(
+            zip(sizes, block, before, offsets, strict=True), 1
+        ):
+            first = max(-((offset - margin) // every), 0)
+            last = min((size - 1 + margin - offset) // every, batch.shape[i] - 1)
+            counts.append(max(last - first + 1, 0))
+            at += (first * every + offset - margin) * steps[i]
+            batch_at += first * batch_steps[i]
+        strides = [step * n for step, n in zip(steps[1:], block, strict=False)]
+        strides = [steps[0], *strides, *steps[len(block) + 1 :]]
+        if all(counts):
+            shape = (batches, *counts, *space.shape[len(block) + 1 :])
+            yield shape, (strides, at), (batch_steps, batch_at)
 
 
 @_lowers(graph.Pad)

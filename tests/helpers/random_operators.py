@@ -505,6 +505,60 @@ def random_pad(random, type=INT8):
     )
 
 
+def random_expand_dims(random):
+    shape = random_shape(random, int(random.integers(1, 4)))
+    axis = int(random.integers(0, len(shape) + 1))
+    x, y = Tensor(shape, 0.1), Tensor((*shape[:axis], 1, *shape[axis:]), 0.1)
+    return model_of(
+        "EXPAND_DIMS", [x, integers(axis)], [y], schema.ExpandDimsOptionsT()
+    ), cases_for(random, shape)
+
+
+def random_transpose(random, type=INT8):
+    shape = random_shape(random, int(random.integers(1, 5)))
+    order = [int(i) for i in random.permutation(len(shape))]
+    x, y = Tensor(shape, 0.1, type=type), Tensor(tuple(shape[i] for i in order), 0.1, type=type)
+    return model_of("TRANSPOSE", [x, integers(*order)], [y], schema.TransposeOptionsT()), cases_for(
+        random, shape, type=type
+    )
+
+
+def random_pack(random, name):
+    shape = random_shape(random, int(random.integers(1, 4)))
+    axis, count = int(random.integers(0, len(shape) + 1)), int(random.integers(1, 5))
+    parts = [Tensor(shape, 0.1) for _ in range(count)]
+    whole = Tensor((*shape[:axis], count, *shape[axis:]), 0.1)
+    options = schema.PackOptionsT() if name == "PACK" else schema.UnpackOptionsT()
+    options.axis = axis
+    if name == "PACK":
+        options.valuesCount = count
+        return model_of(name, parts, [whole], options), cases_for(random, *[shape] * count)
+    options.num = count
+    return model_of(name, [whole], parts, options), cases_for(random, whole.shape)
+
+
+def random_blocks(random, name):
+    """Build SPACE_TO_BATCH_ND without margins, or BATCH_TO_SPACE_ND with margins."""
+    axes = int(random.integers(1, 3))
+    block, counts = random.integers(1, 5, axes), random.integers(1, 6, axes)
+    most = 1 if name == "SPACE_TO_BATCH_ND" else np.minimum(block * counts, 5)
+    before, after = (random.integers(0, most, axes) for _ in range(2))
+    after = np.minimum(after, block * counts - before - 1)
+    batches, channels = random_shape(random, 2)
+    space = (batches, *map(int, block * counts - before - after), channels)
+    batch = (batches * int(np.prod(block)), *map(int, counts), channels)
+    margins = Tensor((axes, 2), type=INT32, data=np.stack([before, after], 1))
+    shapes = (space, batch) if name == "SPACE_TO_BATCH_ND" else (batch, space)
+    point = zero_point(random)
+    x, y = (Tensor(shape, 0.1, point) for shape in shapes)
+    options = (
+        schema.SpaceToBatchNDOptionsT()
+        if name == "SPACE_TO_BATCH_ND"
+        else schema.BatchToSpaceNDOptionsT()
+    )
+    return model_of(name, [x, integers(*block), margins], [y], options), cases_for(random, x.shape)
+
+
 def random_softmax(random):
     shape = tuple(int(n) for n in random.integers(1, [6, 60]))
     options = schema.SoftmaxOptionsT()
@@ -548,6 +602,12 @@ OPERATORS = {
     "SPLIT": (functools.partial(random_split, name="SPLIT"), 40),
     "SPLIT_V": (functools.partial(random_split, name="SPLIT_V"), 40),
     "PAD": (random_pad, 60),
+    "EXPAND_DIMS": (random_expand_dims, 10),
+    "TRANSPOSE": (random_transpose, 40),
+    "PACK": (functools.partial(random_pack, name="PACK"), 20),
+    "UNPACK": (functools.partial(random_pack, name="UNPACK"), 20),
+    "SPACE_TO_BATCH_ND": (functools.partial(random_blocks, name="SPACE_TO_BATCH_ND"), 60),
+    "BATCH_TO_SPACE_ND": (functools.partial(random_blocks, name="BATCH_TO_SPACE_ND"), 60),
     "ADD 16": (functools.partial(random_pair, name="ADD", type=INT16), 200),
     "MUL 16": (functools.partial(random_pair, name="MUL", type=INT16), 200),
     "MEAN 16": (functools.partial(random_mean, type=INT16), 200),
@@ -572,6 +632,7 @@ OPERATORS = {
     "STRIDED_SLICE 16": (functools.partial(random_strided_slice, type=INT16), 20),
     "SPLIT 16": (functools.partial(random_split, name="SPLIT", type=INT16), 20),
     "SPLIT_V 16": (functools.partial(random_split, name="SPLIT_V", type=INT16), 20),
+    "TRANSPOSE 16": (functools.partial(random_transpose, type=INT16), 20),
     "PAD 16": (functools.partial(random_pad, type=INT16), 20),
     "SQUEEZE 16": (functools.partial(random_squeeze, type=INT16), 2),
 }

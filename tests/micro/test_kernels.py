@@ -458,6 +458,11 @@ def test_every_operator_of_a_committed_bundle_is_supported(name):
             lambda m: setattr(m.buffers[1], "data", None),
             "its weights are not constant int8 with four dimensions",
         ),
+        (
+            "SPACE_TO_BATCH_ND",
+            lambda m: setattr(m.buffers[2], "data", np.ones_like(m.buffers[2].data)),
+            "TFLM pads it with uninitialized memory",
+        ),
         ("GATHER", other_rows, "it does not reverse the order of all rows"),
         (
             "SQUEEZE",
