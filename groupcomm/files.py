@@ -4,6 +4,7 @@ import contextlib
 import hashlib
 import importlib.resources
 import os
+import re
 import shutil
 import sys
 import tempfile
@@ -66,6 +67,16 @@ def kernel_files(suffix: str, folder: Path | None = None) -> list[Path]:
     folder = folder or resource("micro/kernels")
     files = folder.rglob(f"*{suffix}")
     return sorted(file for file in files if file.relative_to(folder).parts[0] != "test")
+
+
+def is_name(text: object) -> bool:
+    """Return whether a text may name a network or a bundle.
+
+    Names become names of files, folders and C symbols, and come from files of other people: they
+    are lower-case ASCII letters, digits, ``-`` and ``_``, begin with a letter, and have at most 64
+    characters.
+    """
+    return isinstance(text, str) and bool(re.fullmatch(r"[a-z][a-z0-9_-]{0,63}", text))
 
 
 def cache_dir() -> Path:
@@ -139,7 +150,7 @@ def atomic_folder(path: Path) -> Iterator[Path]:
     UserError
         When the parent folder cannot be made or written, or ``path`` holds anything else.
     """
-    path = Path(path).absolute()
+    path = Path(path).resolve()  # a link to a folder stays, and its folder is replaced
     if path.exists() and not path.is_dir():
         raise UserError(
             f"{path}: is a file, and a folder is to be made there; choose another output folder"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import re
 import zlib
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,7 +19,7 @@ from convert.tflite import counts, runtimes
 from convert.tflite.graph import Quantization
 from groupcomm import __version__
 from groupcomm.errors import UserError
-from groupcomm.files import atomic_folder, sha256
+from groupcomm.files import atomic_folder, is_name, sha256
 from tf_model import signal as sig
 from tf_model.networks.sizes import Streaming
 from tf_model.signal import to_pcm
@@ -95,9 +94,9 @@ def _budget(folder: Path):
 
 
 def _check_name(name: str) -> None:
-    if not re.fullmatch(r"[A-Za-z][\w-]*", name):
+    if not is_name(name):
         raise UserError(
-            f"bundle name {name!r}: not valid; use letters, digits, '-' and '_', "
+            f"bundle name {name!r}: not valid; use lower-case letters, digits, '-' and '_', "
             "beginning with a letter"
         )
 

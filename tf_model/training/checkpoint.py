@@ -8,6 +8,7 @@ does not import TensorFlow.
 
 import dataclasses
 import json
+import reprlib
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,7 @@ import numpy as np
 from calibration_data import corpus as corpora
 from groupcomm.console import note
 from groupcomm.errors import UserError
-from groupcomm.files import atomic_folder, resource, sha256
+from groupcomm.files import atomic_folder, is_name, resource, sha256
 from groupcomm.suggest import suggest
 from tf_model import networks
 
@@ -167,6 +168,11 @@ def load(name_or_path: str) -> Checkpoint:
         if d["schema"] != SCHEMA:
             raise UserError(
                 f"{description}: schema {d['schema']}, this program reads {SCHEMA}; train it again"
+            )
+        if not is_name(d["name"]):  # it becomes the name of a bundle and of its folder
+            raise UserError(
+                f"{description}: name is {reprlib.repr(d['name'])}, not a name; use lower-case "
+                "letters, digits, '-' and '_', beginning with a letter"
             )
         net = networks.from_dict(d.get("family", "streaming"), d["network"])
         weights = folder / "weights.h5"
