@@ -6,6 +6,7 @@ The modules of the commands are light: they import TensorFlow only inside their 
 """
 
 import importlib
+import math
 import re
 import signal
 import sys
@@ -114,6 +115,18 @@ class _Group(core.TyperGroup):
                 formatter.write_dl([(f"{name:<11}", short) for name, _, short in commands])
 
 
+class _Checked:
+    """A command whose numbers are finite: the parser accepts inf and nan."""
+
+    def invoke(self, ctx: Any) -> Any:
+        for parameter in ctx.command.params:
+            value = ctx.params.get(parameter.name)
+            if isinstance(value, float) and not math.isfinite(value):
+                option = max(parameter.opts, key=len)
+                raise UserError(f"{option} {value}: not a finite number; give another value")
+        return super().invoke(ctx)  # type: ignore[misc]
+
+
 def _print_version(asked: bool) -> None:
     if asked:
         print(f"groupcomm {__version__}")
@@ -150,7 +163,9 @@ for _commands in GROUPS.values():
     for _name, _where, _short in _commands:
         _module, _, _function = _where.partition(":")
         _made = getattr(importlib.import_module(_module), _function)
-        app.command(name=_name, short_help=_short, cls=getattr(_made, "command_class", None))(_made)
+        _class = getattr(_made, "command_class", core.TyperCommand)
+        _class = type("Command", (_Checked, _class), {})
+        app.command(name=_name, short_help=_short, cls=_class)(_made)
 
 
 def _one_line(error: Any) -> str:

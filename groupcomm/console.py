@@ -1,7 +1,6 @@
 """Output of the commands: tables on stdout, progress and notes on stderr, or one JSON object."""
 
 import contextlib
-import json
 import os
 import re
 import sys
@@ -21,6 +20,8 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 from rich.table import Table
+
+from groupcomm.files import json_text
 
 out = Console(highlight=False)
 err = Console(stderr=True, highlight=False)  # progress and notes; `--quiet` silences it
@@ -114,8 +115,7 @@ def progress() -> Progress:
 
 def print_json(value: object) -> None:
     """Print one JSON object on stdout, and nothing else there."""
-    json.dump(value, sys.stdout, indent=2, allow_nan=False)
-    sys.stdout.write("\n")
+    sys.stdout.write(json_text(value))
 
 
 @contextlib.contextmanager

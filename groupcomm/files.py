@@ -3,6 +3,8 @@
 import contextlib
 import hashlib
 import importlib.resources
+import json
+import math
 import os
 import re
 import shutil
@@ -12,6 +14,7 @@ import time
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from groupcomm.errors import UserError
 
@@ -85,6 +88,22 @@ def cache_dir() -> Path:
     It holds only what can be fetched or made again.
     """
     return Path(os.environ.get("GROUPCOMM_CACHE") or Path.home() / ".cache" / "groupcomm")
+
+
+def json_text(value: Any) -> str:
+    """Return a value as JSON, with a newline at the end.
+
+    A number that is not finite becomes null: JSON has none, and it stands for no result.
+    """
+    return json.dumps(_finite(value), indent=2, allow_nan=False) + "\n"
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _finite(one) for key, one in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_finite(one) for one in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def sha256(path: Path) -> str:

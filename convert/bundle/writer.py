@@ -19,7 +19,7 @@ from convert.tflite import counts, runtimes
 from convert.tflite.graph import Quantization
 from groupcomm import __version__
 from groupcomm.errors import UserError
-from groupcomm.files import atomic_folder, is_name, sha256
+from groupcomm.files import atomic_folder, is_name, json_text, sha256
 from tf_model import signal as sig
 from tf_model.networks.sizes import Streaming
 from tf_model.signal import to_pcm
@@ -195,7 +195,7 @@ def write(
             **({"budget": budget} if budget else {}),
             "golden": _write_golden(part, model, parsed.inputs[0].quantization, trained.net.signal),
         }
-        (part / "bundle.json").write_text(json.dumps(description, indent=2) + "\n")
+        (part / "bundle.json").write_text(json_text(description))
     return open_folder(folder)
 
 

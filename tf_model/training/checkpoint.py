@@ -16,7 +16,7 @@ import numpy as np
 from calibration_data import corpus as corpora
 from groupcomm.console import note
 from groupcomm.errors import UserError
-from groupcomm.files import atomic_folder, is_name, resource, sha256
+from groupcomm.files import atomic_folder, is_name, json_text, resource, sha256
 from groupcomm.suggest import suggest
 from tf_model import networks
 
@@ -272,4 +272,4 @@ def save(folder: Path, name: str, net: networks.Network, training: dict, model) 
             "training": training,
             "weights_sha256": sha256(weights),
         }
-        (part / "network.json").write_text(json.dumps(description, indent=2) + "\n")
+        (part / "network.json").write_text(json_text(description))

@@ -194,7 +194,8 @@ void Descriptions() {
               [](json* d) { (*d)["model"]["file"] = "../x"; });
   RefusesJson("model.file is \"a/../../x\", not the name of a file in",
               [](json* d) { (*d)["model"]["file"] = "a/../../x"; });
-  RefusesJson("model.file is \"\", not the name of a file in", [](json* d) { (*d)["model"]["file"] = ""; });
+  RefusesJson("model.file is \"\", not the name of a file in",
+              [](json* d) { (*d)["model"]["file"] = ""; });
   RefusesJson("model.crc32 is -1, not in 0..4294967295",
               [](json* d) { (*d)["model"]["crc32"] = -1; });
   RefusesJson("golden.masks.file is missing",
