@@ -7,6 +7,7 @@ The modules of the commands are light: they import TensorFlow only inside their 
 
 import importlib
 import math
+import os
 import re
 import signal
 import sys
@@ -16,7 +17,13 @@ import typer
 from typer import core
 
 from groupcomm import __version__
-from groupcomm.console import note, print_error, silence, without_log_lines
+from groupcomm.console import (
+    note,
+    print_error,
+    print_names_exactly,
+    silence,
+    without_log_lines,
+)
 from groupcomm.errors import UserError, missing_package
 
 # Groups in pipeline order: command, module and function, one line for the overview.
@@ -183,6 +190,7 @@ def _one_line(error: Any) -> str:
 
 def main() -> None:
     """Run a command. A `UserError` becomes one line on stderr and exit code 2, Ctrl-C code 130."""
+    print_names_exactly()
     with without_log_lines():
         code = _run()
     sys.exit(code)
@@ -204,6 +212,15 @@ def _run() -> int:
         if not isinstance(missing, UserError):
             raise
         print_error(str(missing))
+    except BrokenPipeError:  # of `groupcomm list | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for the flush at exit
+    except MemoryError:
+        print_error("there is not enough memory; ask for less, or close other programs")
+    except OSError as e:  # of the system: a full disk, a name that is too long, a permission
+        if e.errno is None:
+            raise
+        where = f"{os.fsdecode(e.filename)}: " if isinstance(e.filename, (str, bytes)) else ""
+        print_error(f"{where}{e.strerror}; check the path, its permissions and the space on disk")
     except Exception as e:
         if not hasattr(e, "format_message"):  # the parser's own errors have it
             raise
