@@ -5,6 +5,10 @@ from pathlib import PurePath
 
 import numpy as np
 
+from calibration_data.sound_file import SoundFile, cancelling
+from groupcomm.console import note
+
+MAX_SECONDS = 24 * 3600
 RATE = 16000  # Hz
 SUFFIXES = frozenset({".wav", ".ogg", ".flac", ".mp3", ".opus", ".g722"})
 
@@ -33,7 +37,6 @@ def decode(data: bytes, path: str, *, silence_db: float) -> np.ndarray:
         When the file is not a sound file, or is silent or empty; the message says which.
     """
     import librosa
-    import soundfile
     import soxr
 
     if PurePath(path).suffix.lower() == ".g722":
@@ -41,12 +44,7 @@ def decode(data: bytes, path: str, *, silence_db: float) -> np.ndarray:
 
         sound, rate = np.asarray(G722(RATE, 64000).decode(data), np.float32) / 32768, RATE
     else:
-        try:
-            sound, rate = soundfile.read(io.BytesIO(data), dtype="float32", always_2d=True)
-        # soundfile raises a TypeError for a format without a header.
-        except (soundfile.LibsndfileError, TypeError) as e:
-            raise ValueError("not a sound file") from e
-        sound = sound.mean(axis=1)
+        sound, rate = _read(data, path)
     if sound.size and rate != RATE:
         sound = soxr.resample(sound, rate, RATE)
     if not sound.size or not np.isfinite(sound).all() or np.ptp(sound) < 1e-3:
@@ -54,3 +52,21 @@ def decode(data: bytes, path: str, *, silence_db: float) -> np.ndarray:
     sound = sound - sound.mean()
     sound, _ = librosa.effects.trim(sound, top_db=silence_db, frame_length=512, hop_length=128)
     return np.rint(np.clip(sound, -1, 32767 / 32768) * 32768).astype("<i2")
+
+
+def _read(data: bytes, path: str) -> tuple[np.ndarray, int]:
+    """Return the mono sound [shape=(samples,), dtype=float32] and its sample rate.
+
+    Silent channels are mixed, too: the level of a corpus does not matter. A sound whose channels
+    cancel is that of the loudest one.
+    """
+    file = SoundFile(io.BytesIO(data))
+    if file.frames > MAX_SECONDS * file.rate:
+        raise ValueError(f"longer than {MAX_SECONDS // 3600} hours")
+    sound = file.read_float32()
+    if file.channels > 1 and len(sound) > 1:
+        loudest, words = cancelling(np.cov(sound, rowvar=False))
+        if words:
+            note(f"{path}: {words}")
+            return sound[:, loudest], file.rate
+    return sound.mean(axis=1), file.rate

@@ -6,12 +6,15 @@
 from __future__ import annotations
 
 import dataclasses
+import math
+import re
+import reprlib
 import tomllib
 from typing import Any
 
 import numpy as np
 
-from groupcomm.files import resource
+from groupcomm.files import is_name, resource
 
 FOLDER = resource("micro/contract")
 _DATA = tomllib.loads((FOLDER / "contract.toml").read_text())
@@ -19,6 +22,8 @@ _JSON_TYPES: dict[str, tuple[type, ...]] = {
     "integer": (int,),
     "number": (int, float),
     "string": (str,),
+    "name": (str,),
+    "file": (str,),
     "array": (list,),
     "object": (dict,),
     "any": (object,),
@@ -74,13 +79,16 @@ BUNDLE_FIELDS: list[list[str]] = _DATA["bundle"]["fields"]
 SIGNAL_PATH = [Field(**field) for field in _DATA["signal_path"]]
 MODEL = [Field(**field) for field in _DATA["model"]]
 OPERATORS: dict[str, str] = _DATA["operators"]
-# Lowest and highest value of the sizes whose limits do not depend on other sizes, by field of
+# Lowest and highest value of the numbers whose limits do not depend on other sizes, by field of
 # bundle.json.
 LIMITS: dict[str, tuple[int, int]] = {
     field.bundle: (int(field.range[0]), int(field.range[1]))
     for field in SIGNAL_PATH
     if field.range and all(limit.isdigit() for limit in field.range)
-}
+} | {path: (low, high) for path, (low, high) in _DATA["bundle"]["limits"].items()}
+# Numbers that C stores as float32 and that divide or are exponents.
+_POSITIVE = ("signal.exponent", "features.scale", "masks.scale")
+_FILE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 LSTM_INPUTS: dict[str, list[int]] = _DATA["lstm_inputs"]
 LSTM = Lstm(
     **{
@@ -94,22 +102,51 @@ FEATURE_THRESHOLDS = 255  # between the 256 values of a feature
 def problem(description: Any) -> str | None:
     """Return what is wrong with the fields of a bundle.json, for example "name is missing".
 
-    It checks that the fields are there, have their types and are within `LIMITS`. None: nothing.
+    It checks that the fields are there, have their types and are within `LIMITS`, that names are
+    names, that files are in the folder of the bundle, and that numbers are finite. None: nothing.
     """
     for path, kind, *optional in BUNDLE_FIELDS:
         parent, _, key = path.rpartition(".")
         holder = description
         for name in parent.split(".") if parent else ():
             holder = holder[name]
-        if key not in holder:
-            if not optional:
-                return f"{path} is missing"
-        elif not isinstance(holder[key], _JSON_TYPES[kind]):
-            return f"{path} is {holder[key]!r}, not of the type {kind}"
-        elif path in LIMITS:
-            low, high = LIMITS[path]
-            if not low <= holder[key] <= high:
-                return f"{path} is {holder[key]}, not in {low} to {high}"
+        if key in holder:
+            if wrong := _wrong(path, kind, holder[key]):
+                return f"{path} is {reprlib.repr(holder[key])}, {wrong}"
+        elif not optional:
+            return f"{path} is missing"
+    for number, operator in enumerate(description["operators"]):
+        if not isinstance(operator, dict) or operator.get("name") not in OPERATORS:
+            return f"operators[{number}] is {reprlib.repr(operator)}, not an operator of the engine"
+    return None
+
+
+def _wrong(path: str, kind: str, value: Any) -> str:
+    """Return how a value differs from what its field must be, or ""."""
+    if not isinstance(value, _JSON_TYPES[kind]) or (isinstance(value, bool) and kind != "any"):
+        return f"not of the type {'string' if _JSON_TYPES[kind] == (str,) else kind}"
+    if kind == "name" and not is_name(value):
+        return "not a name; use lower-case letters, digits, '-' and '_', beginning with a letter"
+    if kind == "file" and not _FILE.fullmatch(value):
+        return "not the name of a file in the folder of the bundle"
+    if kind == "number" and not math.isfinite(value):
+        return "not a finite number"
+    if path in _POSITIVE and not np.finfo(np.float32).tiny <= value <= np.finfo(np.float32).max:
+        return "not a positive float32"
+    if path in LIMITS:
+        low, high = LIMITS[path]
+        if not low <= value <= high:
+            return f"not in {low} to {high}"
+    return ""
+
+
+def budget_problem(budget: Any) -> str | None:
+    """Return what is wrong with the types in the budget of a bundle.json. None: nothing."""
+    if not isinstance(budget, dict) or not all(isinstance(part, dict) for part in budget.values()):
+        return f"budget {reprlib.repr(budget)} is not a table of limits by board"
+    for key, limit in ((key, limit) for part in budget.values() for key, limit in part.items()):
+        if not isinstance(limit, int) or isinstance(limit, bool):
+            return f"budget {key} {reprlib.repr(limit)} is not a whole number"
     return None
 
 

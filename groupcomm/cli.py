@@ -6,6 +6,8 @@ The modules of the commands are light: they import TensorFlow only inside their 
 """
 
 import importlib
+import math
+import os
 import re
 import signal
 import sys
@@ -15,7 +17,13 @@ import typer
 from typer import core
 
 from groupcomm import __version__
-from groupcomm.console import note, print_error, silence, without_log_lines
+from groupcomm.console import (
+    note,
+    print_error,
+    print_names_exactly,
+    silence,
+    without_log_lines,
+)
 from groupcomm.errors import UserError, missing_package
 
 # Groups in pipeline order: command, module and function, one line for the overview.
@@ -114,6 +122,18 @@ class _Group(core.TyperGroup):
                 formatter.write_dl([(f"{name:<11}", short) for name, _, short in commands])
 
 
+class _Checked:
+    """A command whose numbers are finite: the parser accepts inf and nan."""
+
+    def invoke(self, ctx: Any) -> Any:
+        for parameter in ctx.command.params:
+            value = ctx.params.get(parameter.name)
+            if isinstance(value, float) and not math.isfinite(value):
+                option = max(parameter.opts, key=len)
+                raise UserError(f"{option} {value}: not a finite number; give another value")
+        return super().invoke(ctx)  # type: ignore[misc]
+
+
 def _print_version(asked: bool) -> None:
     if asked:
         print(f"groupcomm {__version__}")
@@ -150,7 +170,9 @@ for _commands in GROUPS.values():
     for _name, _where, _short in _commands:
         _module, _, _function = _where.partition(":")
         _made = getattr(importlib.import_module(_module), _function)
-        app.command(name=_name, short_help=_short, cls=getattr(_made, "command_class", None))(_made)
+        _class = getattr(_made, "command_class", core.TyperCommand)
+        _class = type("Command", (_Checked, _class), {})
+        app.command(name=_name, short_help=_short, cls=_class)(_made)
 
 
 def _one_line(error: Any) -> str:
@@ -168,6 +190,7 @@ def _one_line(error: Any) -> str:
 
 def main() -> None:
     """Run a command. A `UserError` becomes one line on stderr and exit code 2, Ctrl-C code 130."""
+    print_names_exactly()
     with without_log_lines():
         code = _run()
     sys.exit(code)
@@ -189,6 +212,15 @@ def _run() -> int:
         if not isinstance(missing, UserError):
             raise
         print_error(str(missing))
+    except BrokenPipeError:  # of `groupcomm list | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for the flush at exit
+    except MemoryError:
+        print_error("there is not enough memory; ask for less, or close other programs")
+    except OSError as e:  # of the system: a full disk, a name that is too long, a permission
+        if e.errno is None:
+            raise
+        where = f"{os.fsdecode(e.filename)}: " if isinstance(e.filename, (str, bytes)) else ""
+        print_error(f"{where}{e.strerror}; check the path, its permissions and the space on disk")
     except Exception as e:
         if not hasattr(e, "format_message"):  # the parser's own errors have it
             raise

@@ -1,7 +1,8 @@
 """Output of the commands: tables on stdout, progress and notes on stderr, or one JSON object."""
 
+import codecs
 import contextlib
-import json
+import io
 import os
 import re
 import sys
@@ -11,7 +12,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from rich import box
-from rich.console import Console
+from rich.console import Console, RenderableType
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -20,11 +21,48 @@ from rich.progress import (
     TimeElapsedColumn,
     TimeRemainingColumn,
 )
+from rich.status import Status
 from rich.table import Table
+from rich.text import Text
 
-out = Console(highlight=False)
-err = Console(stderr=True, highlight=False)  # progress and notes; `--quiet` silences it
-_errors = Console(stderr=True, highlight=False)
+from groupcomm.files import json_text
+
+
+def _exactly(error: UnicodeError) -> tuple[str | bytes, int]:
+    """Encode a character that the encoding lacks: a byte of a file name as itself."""
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    code = ord(error.object[error.start])
+    if 0xDC80 <= code <= 0xDCFF:  # as os.fsdecode writes a byte that is not UTF-8
+        return bytes([code - 0xDC00]), error.start + 1
+    error.end = error.start + 1
+    return codecs.backslashreplace_errors(error)
+
+
+codecs.register_error("groupcomm", _exactly)
+
+
+def print_names_exactly() -> None:
+    """Let stdout and stderr print any name of a file, byte by byte."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="groupcomm")
+
+
+class _Console(Console):
+    """Prints text as it is: names and messages are other people's, and brackets no markup."""
+
+    def __init__(self, *, stderr: bool = False):
+        super().__init__(stderr=stderr, highlight=False, markup=False, emoji=False)
+
+    def status(self, status: RenderableType, **options: Any) -> Status:
+        """Show a text and a spinner while a block runs."""
+        return super().status(Text(status) if isinstance(status, str) else status, **options)
+
+
+out = _Console()
+err = _Console(stderr=True)  # progress and notes; `--quiet` silences it
+_errors = _Console(stderr=True)
 
 # Log lines of absl, TensorFlow and TFLite; fatal ones (F) are not among them.
 _LOG_LINE = re.compile(
@@ -43,17 +81,17 @@ def silence() -> None:
 
 def print_error(message: str) -> None:
     """Print an error that the user can correct, in one line on stderr."""
-    _errors.print(f"groupcomm: {message}", style="red", soft_wrap=True, markup=False)
+    _errors.print(f"groupcomm: {message}", style="red", soft_wrap=True)
 
 
 def line(text: str, **style: Any) -> None:
     """Print one line on stdout, whatever its length."""
-    out.print(text, soft_wrap=True, markup=False, **style)
+    out.print(text, soft_wrap=True, **style)
 
 
 def note(text: str, **style: Any) -> None:
     """Print one line on stderr, whatever its length."""
-    err.print(text, soft_wrap=True, markup=False, **style)
+    err.print(text, soft_wrap=True, **style)
 
 
 def printable(text: str) -> str:
@@ -107,7 +145,7 @@ def new_table(
 def progress() -> Progress:
     """Return a progress bar on stderr: a context manager, with ``add_task`` inside."""
     return Progress(
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(),
         MofNCompleteColumn(),
         TimeElapsedColumn(),
@@ -119,8 +157,7 @@ def progress() -> Progress:
 
 def print_json(value: object) -> None:
     """Print one JSON object on stdout, and nothing else there."""
-    json.dump(value, sys.stdout, indent=2, allow_nan=False)
-    sys.stdout.write("\n")
+    sys.stdout.write(json_text(value))
 
 
 @contextlib.contextmanager
@@ -174,7 +211,7 @@ def without_log_lines() -> Iterator[None]:
     thread.start()
     if _is_descriptor_2(before):
         encoding = before.encoding
-        sys.stderr = os.fdopen(os.dup(terminal), "w", 1, encoding, errors="backslashreplace")
+        sys.stderr = os.fdopen(os.dup(terminal), "w", 1, encoding, errors="groupcomm")
     try:
         yield
     finally:

@@ -1,9 +1,13 @@
 """Write files completely or not at all, and find those that the project ships."""
 
 import contextlib
+import errno
 import hashlib
 import importlib.resources
+import json
+import math
 import os
+import re
 import shutil
 import sys
 import tempfile
@@ -11,6 +15,7 @@ import time
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from groupcomm.errors import UserError
 
@@ -68,12 +73,38 @@ def kernel_files(suffix: str, folder: Path | None = None) -> list[Path]:
     return sorted(file for file in files if file.relative_to(folder).parts[0] != "test")
 
 
+def is_name(text: object) -> bool:
+    """Return whether a text may name a network or a bundle.
+
+    Names become names of files, folders and C symbols, and come from files of other people: they
+    are lower-case ASCII letters, digits, ``-`` and ``_``, begin with a letter, and have at most 64
+    characters.
+    """
+    return isinstance(text, str) and bool(re.fullmatch(r"[a-z][a-z0-9_-]{0,63}", text))
+
+
 def cache_dir() -> Path:
     """Return the cache folder: ``$GROUPCOMM_CACHE``, else ``~/.cache/groupcomm``.
 
     It holds only what can be fetched or made again.
     """
     return Path(os.environ.get("GROUPCOMM_CACHE") or Path.home() / ".cache" / "groupcomm")
+
+
+def json_text(value: Any) -> str:
+    """Return a value as JSON, with a newline at the end.
+
+    A number that is not finite becomes null: JSON has none, and it stands for no result.
+    """
+    return json.dumps(_finite(value), indent=2, allow_nan=False) + "\n"
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _finite(one) for key, one in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_finite(one) for one in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def sha256(path: Path) -> str:
@@ -91,11 +122,42 @@ def soundfile_error() -> type[Exception]:
 
 
 @contextlib.contextmanager
+def _parents_of(path: Path) -> Iterator[None]:
+    """Make the folder of a path, and remove what was made of it when the block fails.
+
+    Raises
+    ------
+    UserError
+        When the folder cannot be made, or the name is too long for it.
+    """
+    folder = path.parent
+    missing = [parent for parent in (folder, *folder.parents) if not os.path.lexists(parent)]
+    try:
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            with contextlib.suppress(FileNotFoundError):
+                path.lstat()
+        except OSError as e:
+            too_long = e.errno == errno.ENAMETOOLONG
+            raise UserError(
+                f"{path if too_long else folder}: cannot write here ({e.strerror}); choose another "
+                f"{'name, which is shorter' if too_long else 'output folder'}"
+            ) from e
+        yield
+    except BaseException:
+        for parent in missing:  # the deepest first; what is not empty belongs to others
+            with contextlib.suppress(OSError):
+                parent.rmdir()
+        raise
+
+
+@contextlib.contextmanager
 def atomic_path(path: Path) -> Iterator[Path]:
     """Yield a temporary path, which becomes ``path`` when the block ends without an error.
 
-    So a full disk or Ctrl-C leaves the old file or none, and never a part of one. The temporary
-    name keeps the suffixes, because some writers choose the format by them.
+    So a full disk or Ctrl-C leaves the old file or none, and never a part of one, and no folder
+    that was made for it. The temporary name keeps the suffix, because some writers choose the
+    format by it.
 
     Raises
     ------
@@ -103,28 +165,28 @@ def atomic_path(path: Path) -> Iterator[Path]:
         When the folder cannot be made or written.
     """
     path = Path(path)
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        fd, name = tempfile.mkstemp(prefix=".part-", suffix=path.name, dir=path.parent)
-        os.close(fd)
-    except OSError as e:
-        raise UserError(
-            f"{path.parent}: cannot write here ({e.strerror}); choose another output folder"
-        ) from e
-    temporary = Path(name)
-    try:
-        yield temporary
-        umask = os.umask(0)
-        os.umask(umask)
-        temporary.chmod(0o666 & ~umask)  # mkstemp makes private files; these are ordinary ones
-        temporary.replace(path)
-    except (OSError, soundfile_error()) as e:
-        reason = getattr(e, "strerror", None) or e
-        raise UserError(
-            f"{path}: cannot write ({reason}); free some space or choose another output folder"
-        ) from e
-    finally:
-        temporary.unlink(missing_ok=True)
+    with _parents_of(path):
+        try:
+            fd, name = tempfile.mkstemp(prefix=".part-", suffix=path.suffix, dir=path.parent)
+            os.close(fd)
+        except OSError as e:
+            raise UserError(
+                f"{path.parent}: cannot write here ({e.strerror}); choose another output folder"
+            ) from e
+        temporary = Path(name)
+        try:
+            yield temporary
+            umask = os.umask(0)
+            os.umask(umask)
+            temporary.chmod(0o666 & ~umask)  # mkstemp makes private files; these are ordinary ones
+            temporary.replace(path)
+        except (OSError, soundfile_error()) as e:
+            reason = getattr(e, "strerror", None) or e
+            raise UserError(
+                f"{path}: cannot write ({reason}); free some space or choose another output folder"
+            ) from e
+        finally:
+            temporary.unlink(missing_ok=True)
 
 
 @contextlib.contextmanager
@@ -139,42 +201,44 @@ def atomic_folder(path: Path) -> Iterator[Path]:
     UserError
         When the parent folder cannot be made or written, or ``path`` holds anything else.
     """
-    path = Path(path).absolute()
+    path = Path(path).resolve()  # a link to a folder stays, and its folder is replaced
     if path.exists() and not path.is_dir():
         raise UserError(
             f"{path}: is a file, and a folder is to be made there; choose another output folder"
         )
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = Path(tempfile.mkdtemp(prefix=".part-", dir=path.parent))
-    except OSError as e:
+    with _parents_of(path):
+        try:
+            temporary = Path(tempfile.mkdtemp(prefix=".part-", dir=path.parent))
+        except OSError as e:
+            raise UserError(
+                f"{path.parent}: cannot write here ({e.strerror}); choose another output folder"
+            ) from e
+        try:
+            yield temporary
+            temporary.chmod(0o755)
+            _replace_folder(path, temporary)
+        except OSError as e:
+            raise UserError(
+                f"{path}: cannot write ({e.strerror or e}); "
+                "free some space or choose another output folder"
+            ) from e
+        finally:
+            shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _replace_folder(path: Path, temporary: Path) -> None:
+    if not path.exists():
+        temporary.replace(path)
+        return
+    foreign = sorted({p.name for p in path.iterdir()} - {p.name for p in temporary.iterdir()})
+    if foreign:
         raise UserError(
-            f"{path.parent}: cannot write here ({e.strerror}); choose another output folder"
-        ) from e
-    try:
-        yield temporary
-        temporary.chmod(0o755)
-        if path.exists():
-            foreign = sorted(
-                {p.name for p in path.iterdir()} - {p.name for p in temporary.iterdir()}
-            )
-            if foreign:
-                raise UserError(
-                    f"{path}: holds {foreign[0]}, which would be lost; choose another output folder"
-                )
-            old = temporary.with_name(temporary.name + "-old")
-            path.replace(old)
-            temporary.replace(path)
-            shutil.rmtree(old)
-        else:
-            temporary.replace(path)
-    except OSError as e:
-        raise UserError(
-            f"{path}: cannot write ({e.strerror or e}); "
-            "free some space or choose another output folder"
-        ) from e
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
+            f"{path}: holds {foreign[0]}, which would be lost; choose another output folder"
+        )
+    old = temporary.with_name(temporary.name + "-old")
+    path.replace(old)
+    temporary.replace(path)
+    shutil.rmtree(old)
 
 
 def write_zip(path: Path, files: dict[str, bytes], seconds: int = 315532800) -> None:

@@ -33,7 +33,7 @@ def test_test_modules_import_only_helpers_from_tests():
 # Each package imports only itself and those before it.
 ORDERS = {
     "": "groupcomm calibration_data tf_model convert",
-    "calibration_data": "audio sources corpus building mixing clips commands",
+    "calibration_data": "sound_file audio sources corpus building mixing clips commands",
     "tf_model": "signal macs layers networks cost training evaluation paper commands",
     "convert": "contract boards tflite quantization bundle codegen run verify measure commands",
 }

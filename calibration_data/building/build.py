@@ -28,7 +28,7 @@ from calibration_data.corpus import Clip
 from calibration_data.sources import OWN_SPLITS, SPLITS, Entry, Package, Recording, Repository
 from groupcomm.console import progress
 from groupcomm.errors import UserError
-from groupcomm.files import atomic_folder, atomic_path, cache_dir, sha256
+from groupcomm.files import atomic_folder, atomic_path, cache_dir, json_text, sha256
 
 SILENCE_DB = {"speech": 40, "noise": 60}
 KINDS = ("speech", "noise")
@@ -624,5 +624,5 @@ def _assemble(
         "missing": missing,
     }
     with atomic_path(folder / "corpus.json") as path:
-        path.write_text(json.dumps(value, indent=2) + "\n", encoding="utf-8")
+        path.write_text(json_text(value), encoding="utf-8")
     return value

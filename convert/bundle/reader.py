@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import json
+import reprlib
 import zlib
 from pathlib import Path
 
@@ -11,14 +13,15 @@ import numpy as np
 
 from convert import contract
 from convert.contract import SCHEMA
-from convert.tflite import counts
+from convert.tflite import counts, flatbuffer
 from convert.tflite.graph import Quantization
 from groupcomm.errors import UserError
-from groupcomm.files import resource, sha256
+from groupcomm.files import resource
 from groupcomm.suggest import suggest
 from tf_model import signal as sig
 
 BUNDLES = resource("convert/bundles")
+MAX_DESCRIPTION_BYTES = 1 << 20
 
 
 @dataclasses.dataclass(frozen=True)
@@ -76,11 +79,13 @@ class Bundle:
         golden = self.description["golden"]
         arrays = []
         for key in ("features", "masks"):
-            file = self.path / golden[key]["file"]
-            content = file.read_bytes() if file.is_file() else b""
-            if zlib.crc32(content) != golden[key]["crc32"]:
+            file, (_, width) = self.path / golden[key]["file"], self.description[key]["shape"]
+            # The size is checked first: a file of any size may be there.
+            right_size = file.is_file() and file.stat().st_size == golden["hops"] * width
+            content = file.read_bytes() if right_size else b""
+            if zlib.crc32(content) != golden[key]["crc32"] or not right_size:
                 raise UserError(
-                    f"{file}: missing or damaged (its CRC-32 is not that of bundle.json); "
+                    f"{file}: missing or damaged (its size or CRC-32 is not that of bundle.json); "
                     "convert the network again"
                 )
             arrays.append(np.frombuffer(content, np.int8).reshape(golden["hops"], -1))
@@ -143,52 +148,87 @@ def load(name_or_path: str) -> Bundle:
 
 
 def open_folder(folder: Path) -> Bundle:
-    """Open the bundle in a folder, and check it; see `load`."""
+    """Open the bundle in a folder, and check it; see `load`.
+
+    A bundle may come from anyone. Nothing in it names a file outside of its folder, and nothing is
+    larger than what it says.
+    """
     file = folder / "bundle.json"
     try:
-        d = json.loads(file.read_text())
-        if d["schema"] != SCHEMA:
-            raise UserError(
-                f"{file}: schema {d['schema']}, this program reads {SCHEMA}; "
-                "run `groupcomm convert` again"
-            )
-        if wrong := contract.problem(d):
-            raise UserError(f"{file}: {wrong}; convert the network again")
-        model = folder / d["model"]["file"]
-        if not model.is_file():
-            raise UserError(f"{model}: missing; convert the network again with `groupcomm convert`")
-        content = model.read_bytes()
-        if len(content) != d["model"]["bytes"]:
-            raise UserError(
-                f"{model}: {len(content)} bytes, bundle.json says {d['model']['bytes']}; "
-                "convert the network again"
-            )
-        if sha256(model) != d["model"]["sha256"]:
-            raise UserError(
-                f"{model}: checksum differs from bundle.json, the file is damaged; "
-                "convert the network again"
-            )
+        d = _description(file)
+        content = _model(folder, d)
         bundle = Bundle(folder, d, content)
-        for key, count in (
-            ("features", bundle.signal.n_features),
-            ("masks", bundle.signal.n_values * bundle.sources),
-        ):
-            if (
-                (d[key]["shape"], d[key]["dtype"]) != ([1, count], "int8")
-                or not d[key]["scale"] > 0
-                or abs(d[key]["zero_point"]) > 128
-            ):
-                raise UserError(
-                    f"{file}: {key} {d[key]} are not {count} values in int8; "
-                    "convert the network again"
-                )
-        if count := counts.read(model).stateful_sequences:
-            raise UserError(
-                f"{model}: {count} LSTMs start a sequence with the state of the previous hop, "
-                "which is wrong for every network; convert it again"
-            )
+        _check_model(bundle)
         return bundle
-    except (ValueError, KeyError, TypeError, OSError) as e:
+    except (ValueError, KeyError, TypeError, OSError, RecursionError) as e:
         raise UserError(
             f"{file}: not a bundle description ({type(e).__name__}: {e}); convert the network again"
         ) from e
+
+
+def _description(file: Path) -> dict:
+    if file.stat().st_size > MAX_DESCRIPTION_BYTES:
+        raise UserError(
+            f"{file}: larger than {MAX_DESCRIPTION_BYTES} bytes, so it does not describe a bundle; "
+            "convert the network again"
+        )
+    d = json.loads(file.read_text())
+    if d["schema"] != SCHEMA:
+        raise UserError(
+            f"{file}: schema {reprlib.repr(d['schema'])}, this program reads {SCHEMA}; "
+            "run `groupcomm convert` again"
+        )
+    if wrong := contract.problem(d):
+        raise UserError(f"{file}: {wrong}; convert the network again")
+    if wrong := contract.budget_problem(d.get("budget", {})):
+        raise UserError(f"{file}: {wrong}; see docs/reference/bundle.md")
+    return d
+
+
+def _model(folder: Path, d: dict) -> bytes:
+    model = folder / d["model"]["file"]
+    if not model.is_file():
+        raise UserError(f"{model}: missing; convert the network again with `groupcomm convert`")
+    if model.stat().st_size != d["model"]["bytes"]:
+        raise UserError(
+            f"{model}: {model.stat().st_size} bytes, bundle.json says {d['model']['bytes']}; "
+            "convert the network again"
+        )
+    content = model.read_bytes()
+    checksums = hashlib.sha256(content).hexdigest(), zlib.crc32(content)
+    if checksums != (d["model"]["sha256"], d["model"]["crc32"]):
+        raise UserError(
+            f"{model}: checksum differs from bundle.json, the file is damaged; "
+            "convert the network again"
+        )
+    return content
+
+
+def _check_model(bundle: Bundle) -> None:
+    """Raise a `UserError` when bundle.json and the model do not describe the same network."""
+    d, file = bundle.description, bundle.path / "bundle.json"
+    model = bundle.path / d["model"]["file"]
+    found = counts.count(flatbuffer.read(bundle.model, str(model)))
+    for key, count, tensors in (
+        ("features", bundle.signal.n_features, found.inputs),
+        ("masks", bundle.signal.n_values * bundle.sources, found.outputs),
+    ):
+        if (d[key]["shape"], d[key]["dtype"]) != ([1, count], "int8"):
+            raise UserError(
+                f"{file}: {key} {reprlib.repr(d[key])} are not {count} values in int8; "
+                "convert the network again"
+            )
+        if [t.as_dict() for t in tensors] != [d[key]]:
+            raise UserError(
+                f"{file}: {key} {reprlib.repr(d[key])} are not those of the model; "
+                "convert the network again"
+            )
+    if found.stateful_sequences:
+        raise UserError(
+            f"{model}: {found.stateful_sequences} LSTMs start a sequence with the state of the "
+            "previous hop, which is wrong for every network; convert it again"
+        )
+    if [(o["name"], o["count"]) for o in d["operators"]] != [
+        (o.name, o.count) for o in found.operators
+    ]:
+        raise UserError(f"{file}: operators are not those of the model; convert the network again")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import re
 import zlib
 from importlib import metadata
 from pathlib import Path
@@ -21,7 +20,7 @@ from convert.tflite import counts, runtimes
 from convert.tflite.graph import Quantization
 from groupcomm import __version__
 from groupcomm.errors import UserError
-from groupcomm.files import atomic_folder, sha256
+from groupcomm.files import atomic_folder, is_name, json_text, sha256
 from tf_model import signal as sig
 from tf_model.networks.sizes import Streaming
 from tf_model.signal import to_pcm
@@ -96,9 +95,9 @@ def _budget(folder: Path):
 
 
 def _check_name(name: str) -> None:
-    if not re.fullmatch(r"[A-Za-z][\w-]*", name):
+    if not is_name(name):
         raise UserError(
-            f"bundle name {name!r}: not valid; use letters, digits, '-' and '_', "
+            f"bundle name {name!r}: not valid; use lower-case letters, digits, '-' and '_', "
             "beginning with a letter"
         )
 
@@ -197,7 +196,7 @@ def write(
             **({"budget": budget} if budget else {}),
             "golden": _write_golden(part, model, parsed.inputs[0].quantization, trained.net.signal),
         }
-        (part / "bundle.json").write_text(json.dumps(description, indent=2) + "\n")
+        (part / "bundle.json").write_text(json_text(description))
     return open_folder(folder)
 
 

@@ -115,12 +115,20 @@ def process(
             "is distorted less."
         ),
     ] = None,
+    channel: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            help="The channel to use, from 1. By default all of them are mixed, without silent "
+            "ones; of channels that cancel, the loudest is used.",
+        ),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Run a sound file through the int8 network of a bundle, hop by hop, in TFLM."""
     from convert.run.process import separate
 
-    result = separate(wav, name, folder, plot, attenuation_limit)
+    result = separate(wav, name, folder, plot, attenuation_limit, channel)
 
     def show() -> None:
         for words in result["conversions"]:

@@ -1,7 +1,6 @@
 """Measure where int8 costs quality, and how much of its range each tensor uses."""
 
 import dataclasses
-import json
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +10,7 @@ from calibration_data.mixing import mixer
 from convert.quantization import ptq, qat, quantizer
 from convert.quantization.calibration import Method
 from groupcomm.console import progress
-from groupcomm.files import atomic_path
+from groupcomm.files import atomic_path, json_text
 from tf_model import signal as sig
 from tf_model.evaluation import evaluate
 from tf_model.networks import streaming
@@ -96,7 +95,7 @@ def sensitivity(
         ],
     }
     with atomic_path(folder / "sensitivity.json") as part:
-        part.write_text(json.dumps(result, indent=2) + "\n")
+        part.write_text(json_text(result))
     _plot(result, folder / "sensitivity.png")
     return result
 

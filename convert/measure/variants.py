@@ -2,7 +2,6 @@
 
 import dataclasses
 import hashlib
-import json
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -13,7 +12,7 @@ from convert.run import separator
 from convert.tflite import runtimes
 from groupcomm.console import err
 from groupcomm.errors import UserError
-from groupcomm.files import atomic_path
+from groupcomm.files import atomic_path, json_text
 from tf_model.evaluation import evaluate
 from tf_model.training import checkpoint
 
@@ -96,7 +95,7 @@ def compare(
         "variants": rows,
     }
     with atomic_path(folder / "variants.json") as part:
-        part.write_text(json.dumps(result, indent=2) + "\n")
+        part.write_text(json_text(result))
     _plot(result, folder / "variants.png")
     return result
 

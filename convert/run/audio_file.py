@@ -1,23 +1,151 @@
 """Read, convert, write and plot sound files."""
 
+import contextlib
+import stat
 import wave
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 
+from calibration_data.sound_file import SoundFile
 from groupcomm.errors import UserError, missing_package
 from tf_model import signal as sig
 
+MAX_WAV_BYTES = 0xFFFFFFFF - 36  # of samples, in a header of 32 bits
 
-def read(path: Path, rate: int) -> tuple[np.ndarray, list[str]]:
-    """Read a sound file and convert it to mono 16-bit PCM.
+
+class Recording:
+    """A sound file that is read as mono 16-bit PCM of one rate, block by block.
+
+    `opened` makes it.
+
+    Attributes
+    ----------
+    rate : int
+        Its sample rate, Hz.
+    samples : int
+        Number of samples at this rate that were read so far.
+    """
+
+    def __init__(self, path: Path, sound: SoundFile, rate: int):
+        self._path, self._sound, self.rate = path, sound, rate
+        self.samples = self._given = 0
+
+    def blocks(self) -> Iterator[np.ndarray]:
+        """Yield the samples [shape=(n,), dtype=int16], block by block.
+
+        Yields
+        ------
+        np.ndarray
+
+        Raises
+        ------
+        UserError
+            When the file cannot be read, has a sample that is not finite, or has no sound.
+        """
+        given = self._sound.rate
+        try:
+            for mono in self._sound.blocks() if given == self.rate else self._resampled():
+                self.samples += len(mono)
+                yield sig.to_pcm(mono)
+        except ValueError as e:
+            raise UserError(f"{self._path}: {e}") from e
+        if not self.samples:
+            raise UserError(
+                f"{self._path}: the file has no samples; name a WAV file with sound"
+                if not self._given
+                else f"{self._path}: {self._given} samples at {given} Hz are less than one sample "
+                f"at {self.rate} Hz; name a longer file"
+            )
+
+    def _resampled(self) -> Iterator[np.ndarray]:
+        given = self._sound.rate
+        try:
+            import soxr
+        except ModuleNotFoundError as e:
+            raise UserError(
+                f"{self._path}: {given} Hz, the network runs at {self.rate} Hz, and "
+                f"{missing_package(e)}"
+            ) from e
+        resampler = soxr.ResampleStream(given, self.rate, 1, dtype="float64", quality="VHQ")
+        for mono in self._sound.blocks():
+            self._given += len(mono)
+            yield resampler.resample_chunk(mono)
+        yield resampler.resample_chunk(np.zeros(0), last=True)
+
+    @property
+    def expected_seconds(self) -> float:
+        """The length by the header of the file; 0 where it does not say."""
+        frames = self._sound.frames
+        return frames / self._sound.rate if frames < 1 << 48 else 0.0
+
+    @property
+    def conversions(self) -> list[str]:
+        """What was done to the sound so far, in words; empty when nothing was."""
+        sound = self._sound
+        clipped = [f"{sound.clipped} samples beyond full scale clipped"] * bool(sound.clipped)
+        words = [*filter(None, (sound.header, *clipped, sound.mix))]
+        if sound.rate != self.rate:
+            words.append(f"{sound.rate} Hz resampled to {self.rate} Hz")
+        if sound.subtype != "PCM_16":
+            words.append(f"{sound.subtype.replace('_', ' ')} to 16-bit PCM")
+        return words
+
+
+@contextlib.contextmanager
+def opened(path: Path, rate: int, channel: int | None = None) -> Iterator[Recording]:
+    """Open a sound file.
 
     Parameters
     ----------
     path : Path
-        A file in any format that libsndfile reads.
+        A file in any format that libsndfile reads; without soundfile, only WAV files of 16-bit PCM.
     rate : int
         Sample rate of the result, Hz.
+    channel : int or None
+        The channel to use, from 1; None: the mix of those that are not silent and do not cancel.
+
+    Yields
+    ------
+    Recording
+
+    Raises
+    ------
+    UserError
+        When the file is missing, empty or not a sound file, or has no such channel.
+    """
+    path = Path(path)
+    try:
+        found = path.stat()
+        if stat.S_ISDIR(found.st_mode):
+            raise UserError(f"{path}: is a folder; name one sound file in it")
+        if not stat.S_ISREG(found.st_mode):
+            raise UserError(f"{path}: is not a file; name a WAV file")
+        if found.st_size == 0:
+            raise UserError(f"{path}: the file is empty; name a WAV file with sound")
+        file = open(path, "rb")  # noqa: SIM115  closed below
+    except FileNotFoundError as e:
+        raise UserError(f"{path}: no such file; name a WAV file") from e
+    except (OSError, ValueError) as e:  # a name with a null character is a ValueError
+        reason = getattr(e, "strerror", None) or e
+        raise UserError(f"{path}: cannot be read ({reason}); name a WAV file") from e
+    with file:
+        try:
+            sound = SoundFile(file)
+            sound.choose_channels(channel)
+        except ValueError as e:
+            raise UserError(f"{path}: {e}") from e
+        yield Recording(path, sound, rate)
+
+
+def read(path: Path, rate: int, channel: int | None = None) -> tuple[np.ndarray, list[str]]:
+    """Read a sound file and convert it to mono 16-bit PCM.
+
+    Parameters
+    ----------
+    path, rate, channel
+        As for `opened`.
 
     Returns
     -------
@@ -28,110 +156,19 @@ def read(path: Path, rate: int) -> tuple[np.ndarray, list[str]]:
     Raises
     ------
     UserError
-        When the file is missing, empty or not a sound file, or has samples that are not finite.
+        As for `opened` and `Recording.blocks`.
     """
-    path = Path(path)
-    if not path.is_file():
-        raise UserError(f"{path}: no such file; name a WAV file")
-    if path.stat().st_size == 0:
-        raise UserError(f"{path}: the file is empty; name a WAV file with sound")
-    audio, given, subtype = _samples(path)
-    channels = audio.shape[1]
-    if not len(audio):
-        raise UserError(f"{path}: the file has no samples; name a WAV file with sound")
-    if not np.isfinite(audio).all():
-        raise UserError(
-            f"{path}: sample {int(np.argmin(np.isfinite(audio).all(1)))} is not a finite number; "
-            "export it again"
-        )
-    conversions = []
-    if missing := _missing_bytes(path):
-        conversions.append(f"truncated: {missing} bytes of the header's length are missing")
-    # Clipping precedes the mix to mono, in which large values would overflow.
-    if clipped := int((np.abs(audio) > 1).any(1).sum()):
-        conversions.append(f"{clipped} samples beyond full scale clipped")
-        audio = np.clip(audio, -1, 1)
-    if channels > 1:
-        conversions.append(f"{channels} channels mixed to mono")
-        audio = audio.mean(1, keepdims=True)
-    mono = audio[:, 0]
-    if given != rate:
-        conversions.append(f"{given} Hz resampled to {rate} Hz")
-        try:
-            import soxr
-        except ModuleNotFoundError as e:
-            raise UserError(
-                f"{path}: {given} Hz, the network runs at {rate} Hz, and {missing_package(e)}"
-            ) from e
-        mono = soxr.resample(mono, given, rate, quality="VHQ")
-        if not len(mono):
-            raise UserError(
-                f"{path}: {len(audio)} samples at {given} Hz are less than one sample at {rate} "
-                "Hz; name a longer file"
-            )
-    if subtype != "PCM_16":
-        conversions.append(f"{subtype.replace('_', ' ')} to 16-bit PCM")
-    return sig.to_pcm(mono), conversions
+    with opened(path, rate, channel) as recording:
+        pcm = np.concatenate(list(recording.blocks()))
+        return pcm, recording.conversions
 
 
-def _samples(path: Path) -> tuple[np.ndarray, int, str]:
-    """Return samples [shape=(samples, channels), dtype=float64], sample rate (Hz) and subtype.
-
-    The subtype is named as in soundfile. Without soundfile, only WAV files of 16-bit PCM can be
-    read.
-    """
-    try:
-        import soundfile
-    except ModuleNotFoundError as missing:
-        try:
-            with wave.open(str(path)) as file:
-                if file.getsampwidth() != 2:
-                    raise wave.Error(f"{8 * file.getsampwidth()}-bit samples")
-                pcm = np.frombuffer(file.readframes(file.getnframes()), "<i2")
-                return (
-                    pcm.reshape(-1, file.getnchannels()) / sig.PCM_SCALE,
-                    file.getframerate(),
-                    "PCM_16",
-                )
-        except (wave.Error, EOFError, ValueError) as e:
-            raise UserError(
-                f"{path}: not a WAV file of 16-bit PCM ({e}); for other formats, "
-                f"{missing_package(missing)}"
-            ) from e
-    try:
-        with soundfile.SoundFile(path) as file:  # float64 represents 24-bit and 32-bit PCM exactly
-            return file.read(dtype="float64", always_2d=True), file.samplerate, file.subtype
-    except (
-        soundfile.LibsndfileError,
-        OSError,
-        TypeError,
-    ) as e:  # soundfile raises TypeError for headerless formats
-        raise UserError(f"{path}: not a sound file that can be read ({e}); name a WAV file") from e
-
-
-def write(path: Path, pcm: np.ndarray, rate: int) -> None:
-    """Write a mono WAV file of 16-bit PCM.
-
-    Parameters
-    ----------
-    path : Path
-    pcm : np.ndarray [shape=(samples,), dtype=int16]
-    rate : int
-        Sample rate, Hz.
-    """
+@contextlib.contextmanager
+def writer(path: Path, rate: int) -> Iterator[wave.Wave_write]:
+    """Yield a mono WAV file of 16-bit PCM, open for `wave.Wave_write.writeframes`."""
     with wave.open(str(path), "wb") as file:
-        file.setparams((1, 2, rate, len(pcm), "NONE", ""))
-        file.writeframes(pcm.astype("<i2").tobytes())
-
-
-def _missing_bytes(path: Path) -> int:
-    """Return the bytes that a RIFF header announces beyond the end of the file.
-
-    The result is 0 for other formats and for streams of unknown length.
-    """
-    with open(path, "rb") as f:
-        mark, size = f.read(4), int.from_bytes(f.read(4), "little")
-    return max(0, size + 8 - path.stat().st_size) if mark == b"RIFF" and size < 2**32 - 1 else 0
+        file.setparams((1, 2, rate, 0, "NONE", ""))
+        yield file
 
 
 def plot_spectrograms(path: Path, sounds: dict[str, np.ndarray], signal: sig.Signal) -> None:

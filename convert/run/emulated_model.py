@@ -2,7 +2,6 @@
 
 import dataclasses
 import json
-import shutil
 import subprocess
 import tempfile
 from pathlib import Path
@@ -12,7 +11,7 @@ import numpy as np
 from convert.codegen import model_source
 from convert.run import host_tools
 from groupcomm.errors import UserError
-from groupcomm.files import REPO, atomic_path
+from groupcomm.files import REPO, atomic_folder
 
 _ALIGNMENT = 8  # bytes, of every input and output in the firmware's files
 _BUILD = """load("//micro/boards/cortex_m:network.bzl", "model_firmware")
@@ -74,15 +73,11 @@ class Firmware:
     def __init__(self, path: Path, board: str, *, portable: bool = False):
         name = model_source.program_name(path)
         folder = REPO / "build" / "bench" / f"model_{name}"
-        shutil.rmtree(folder, ignore_errors=True)
-        self.written = model_source.compile_model(path, folder)
-        kernels = "kernels_portable" if portable else "kernels"
-        for file, text in (
-            ("model_glue.h", self._glue()),
-            ("BUILD", _BUILD.format(name=name, kernels=kernels)),
-        ):
-            with atomic_path(folder / file) as part:
-                part.write_text(text)
+        with atomic_folder(folder) as part:
+            self.written = model_source.compile_model(path, part)
+            kernels = "kernels_portable" if portable else "kernels"
+            (part / "model_glue.h").write_text(self._glue())
+            (part / "BUILD").write_text(_BUILD.format(name=name, kernels=kernels))
         self.label = f"//build/bench/{folder.name}:firmware_{board.replace('-', '_')}"
         self._program = host_tools.build(self.label)
 

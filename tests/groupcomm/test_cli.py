@@ -89,6 +89,8 @@ def test_version():
         ),
         (["train", "enhance", "--set", "hidden"], "--set hidden: is not FIELD=VALUE"),
         (["train", "enhance", "--steps", "many"], "see `groupcomm train --help`"),
+        (["train", "enhance", "--learning-rate", "inf"], "--learning-rate inf: not a finite num"),
+        (["fit", "enhance", "--clock", "nan"], "--clock"),
         (["train", "enhanse"], "enhanse: no such network; did you mean enhance?"),
         (["cost", "nosuch"], "nosuch: no such network; choose one of enhance, "),
         (

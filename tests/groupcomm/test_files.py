@@ -1,10 +1,14 @@
 """Files are whole or absent."""
 
+import json
+import math
+
+import numpy as np
 import pytest
 import soundfile
 
 from groupcomm.errors import UserError
-from groupcomm.files import atomic_folder, atomic_path
+from groupcomm.files import atomic_folder, atomic_path, json_text
 
 
 def test_a_file_appears_whole(tmp_path):
@@ -79,3 +83,8 @@ def test_a_place_that_cannot_be_written_is_named(tmp_path, kind):
         kind(tmp_path / "file" / "sub" / "x"),
     ):
         pass
+
+
+def test_json_has_null_for_a_number_that_is_not_finite():
+    value = {"a": [1.5, math.nan, (np.float64(math.inf), "nan")], "b": {"c": -math.inf}}
+    assert json.loads(json_text(value)) == {"a": [1.5, None, [None, "nan"]], "b": {"c": None}}

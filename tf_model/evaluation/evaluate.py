@@ -4,6 +4,7 @@ import contextlib
 import dataclasses
 import itertools
 import json
+import math
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,8 @@ from calibration_data import corpus as corpora
 from calibration_data.audio import RATE
 from calibration_data.mixing import mixer
 from groupcomm.console import progress
-from groupcomm.files import atomic_folder, atomic_path
+from groupcomm.errors import UserError
+from groupcomm.files import atomic_folder, atomic_path, json_text
 from tf_model.evaluation import metrics
 
 EVALUATION_SEED = 2
@@ -332,12 +334,23 @@ def scores(
     Returns
     -------
     list of Score
+
+    Raises
+    ------
+    UserError
+        When the output of the separator is not finite.
     """
     mixture, scored = fixed_mixtures(split, sources, corpus, rooms, level_db), []
     with progress() as bar:
         for i in bar.track(range(mixtures), description=f"evaluate on {split}"):
             m = mixture(i)
-            scored.append(score(i, m, separate(m.mixture), measures))
+            estimates = separate(m.mixture)
+            if not np.isfinite(estimates).all():
+                raise UserError(
+                    f"mixture {i} of {split}: the output of the network is not finite; train it "
+                    "again with a lower --learning-rate"
+                )
+            scored.append(score(i, m, estimates, measures))
     return scored
 
 
@@ -403,13 +416,22 @@ def cached_scores(file: Path, of: dict, separate, **which) -> list[Score]:
     with contextlib.suppress(OSError, ValueError, TypeError, KeyError):  # missing, or damaged
         cached = json.loads(file.read_text())
         if cached["asked"] == request:
-            return [Score(**score) for score in cached["scores"]]
+            return [Score(**_with_nan(score)) for score in cached["scores"]]
     scored = scores(separate, **which)
     with atomic_path(file) as part:
         part.write_text(
-            json.dumps({"asked": request, "scores": [dataclasses.asdict(s) for s in scored]}) + "\n"
+            json_text({"asked": request, "scores": [dataclasses.asdict(s) for s in scored]})
         )
     return scored
+
+
+def _with_nan(score: dict) -> dict:
+    """Return a score as it was before it became JSON, which has null for NaN."""
+    measures = {
+        when: {k: math.nan if v is None else v for k, v in score[when].items()}
+        for when in ("before", "after")
+    }
+    return score | measures
 
 
 def _summary(scored: list[Score], name: str) -> dict:

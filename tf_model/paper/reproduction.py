@@ -6,14 +6,13 @@ evaluated on the same test mixtures, so differences are paired.
 """
 
 import dataclasses
-import json
 from pathlib import Path
 
 import numpy as np
 import tensorflow as tf
 
 from groupcomm.errors import UserError
-from groupcomm.files import atomic_path
+from groupcomm.files import atomic_path, json_text
 from tf_model import networks
 from tf_model.cost import cost
 from tf_model.evaluation import evaluate
@@ -166,7 +165,7 @@ def reproduce(folder: Path, *, mixtures: int = 200, corpus: str | None = None) -
             )
     result = {"mixtures": mixtures, "corpus": corpus, "rows": rows}
     with atomic_path(folder / "reproduction.json") as part:
-        part.write_text(json.dumps(result, indent=2) + "\n")
+        part.write_text(json_text(result))
     _plot(rows, folder / "reproduction.png")
     return result
 

@@ -8,6 +8,7 @@ does not import TensorFlow.
 
 import dataclasses
 import json
+import reprlib
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,7 @@ import numpy as np
 from calibration_data import corpus as corpora
 from groupcomm.console import note
 from groupcomm.errors import UserError
-from groupcomm.files import atomic_folder, resource, sha256
+from groupcomm.files import atomic_folder, is_name, json_text, resource, sha256
 from groupcomm.suggest import suggest
 from tf_model import networks
 
@@ -168,6 +169,11 @@ def load(name_or_path: str) -> Checkpoint:
             raise UserError(
                 f"{description}: schema {d['schema']}, this program reads {SCHEMA}; train it again"
             )
+        if not is_name(d["name"]):  # it becomes the name of a bundle and of its folder
+            raise UserError(
+                f"{description}: name is {reprlib.repr(d['name'])}, not a name; use lower-case "
+                "letters, digits, '-' and '_', beginning with a letter"
+            )
         net = networks.from_dict(d.get("family", "streaming"), d["network"])
         weights = folder / "weights.h5"
         if sha256(weights) != d["weights_sha256"]:
@@ -266,4 +272,4 @@ def save(folder: Path, name: str, net: networks.Network, training: dict, model) 
             "training": training,
             "weights_sha256": sha256(weights),
         }
-        (part / "network.json").write_text(json.dumps(description, indent=2) + "\n")
+        (part / "network.json").write_text(json_text(description))

@@ -1,9 +1,13 @@
 """The hyperparameters of a training run. This module does not import TensorFlow."""
 
 import dataclasses
+import math
 from typing import Literal
 
 from calibration_data import corpus as corpora
+from groupcomm.errors import UserError
+
+_LOWEST = {"steps": 1, "batch": 1, "validate_every": 1, "patience": 1, "validation_mixtures": 1}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -62,6 +66,11 @@ class Recipe:
     keep : int
         Number of parameters that remain; the others are pruned in the first half of the steps (see
         `tf_model.training.pruning`). 0: no pruning.
+
+    Raises
+    ------
+    UserError
+        When a number is not finite, or below its lowest value.
     """
 
     steps: int = 8000
@@ -83,3 +92,13 @@ class Recipe:
     ranges: str = ""
     weights: int = 8
     keep: int = 0
+
+    def __post_init__(self) -> None:
+        """Check that every number is finite and within its limits."""
+        for field in dataclasses.fields(self):
+            value = getattr(self, field.name)
+            low = _LOWEST.get(field.name, 0)
+            if field.type in ("int", "float", int, float) and not low <= value < math.inf:
+                raise UserError(
+                    f"{field.name} {value}: not a finite number of at least {low}; correct it"
+                )

@@ -26,7 +26,7 @@ from calibration_data import corpus as corpora
 from calibration_data.mixing import mixer
 from groupcomm.console import err, progress
 from groupcomm.errors import UserError
-from groupcomm.files import atomic_path
+from groupcomm.files import atomic_path, json_text
 from tf_model import networks
 from tf_model.training import batches, checkpoint, distribution, losses, pruning
 from tf_model.training.recipe import Recipe
@@ -114,7 +114,7 @@ def train(
     ------
     UserError
         When the folder has a run with another recipe, the corpus is missing, ``start`` is a
-        different network, or ``keep`` is out of range.
+        different network, ``keep`` is out of range, or the loss is not finite any more.
     """
     request = json.loads(
         json.dumps(
@@ -136,7 +136,7 @@ def train(
     learner = _Learner(net, recipe, strategy, trained, wrap_model)
     if distribution.is_chief(strategy):
         with atomic_path(recipe_file) as part:
-            part.write_text(json.dumps(request, indent=2) + "\n")
+            part.write_text(json_text(request))
     validation = batches.validation_set(
         validation_corpus, validation_spec, recipe.validation_mixtures, strategy
     )
@@ -416,6 +416,8 @@ class _Run:
         ------
         KeyboardInterrupt
             After a signal to any worker, when the state is saved.
+        UserError
+            When the loss, the validation or a weight is not finite.
         """
         state, recipe = self._state, self._recipe
         with progress() as bar, _finish_step_first() as stop:
@@ -435,22 +437,43 @@ class _Run:
                     self._validate(validation)
                 if stopping:  # all workers are at the same step
                     if self._is_chief:
-                        state.save()
+                        self._save_state()
                     raise KeyboardInterrupt
 
     def _step(self, mixtures, sources, stop) -> bool:
         """Make a step; return whether a worker received a signal."""
         loss, stopping = self._learner.step(mixtures, sources, stop).numpy()
+        self._require_finite("loss", loss)
         self._losses.append(float(loss))
         self._state.done.assign_add(1)
         if self._learner.pruner:
             self._learner.pruner(int(self._state.done))
         return bool(stopping)
 
+    def _require_finite(self, what: str, *values) -> None:
+        """Stop the run, before anything is saved, when a value is not finite.
+
+        All workers have the same values, so all of them stop.
+        """
+        if all(np.isfinite(value).all() for value in values):
+            return
+        step, recipe = int(self._state.done), self._recipe
+        first = step * recipe.batch
+        raise UserError(
+            f"step {step}: the {what} is not a finite number, with mixtures {first} to "
+            f"{first + recipe.batch - 1} of seed {recipe.seed}; choose another --out and a lower "
+            f"--learning-rate (now {recipe.learning_rate:g}) or another --seed"
+        )
+
+    def _save_state(self) -> None:
+        self._require_finite("weight of a layer", *self._learner.model.get_weights())
+        self._state.save()
+
     def _validate(self, validation: list) -> None:
         done = int(self._state.done)
         total = sum(float(self._learner.improvement(*part)) for part in validation)
         improvement = total / self._recipe.validation_mixtures
+        self._require_finite("validation", improvement)
         loss = float(np.mean(self._losses))
         self._history.append({"step": done, "loss": loss, "sisdri_db": improvement})
         self._losses.clear()
@@ -461,7 +484,7 @@ class _Run:
         if self._is_chief:
             if is_best:
                 self._save_checkpoint(improvement)
-            self._state.save()
+            self._save_state()
             self._write_history()
         err.print(
             f"step {done}: loss {loss:.2f} dB, validation {improvement:.2f} dB, "
@@ -481,7 +504,7 @@ class _Run:
 
     def _write_history(self) -> None:
         with atomic_path(self._folder / "history.jsonl") as part:
-            part.write_text("".join(json.dumps(h) + "\n" for h in self._history))
+            part.write_text("".join(json.dumps(h, allow_nan=False) + "\n" for h in self._history))
         _plot(self._history, self._folder / "curve.png")
 
 

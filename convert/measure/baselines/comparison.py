@@ -2,7 +2,6 @@
 
 import dataclasses
 import hashlib
-import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -17,7 +16,7 @@ from convert.run import separator
 from convert.tflite import counts, runtimes
 from groupcomm.console import err
 from groupcomm.errors import UserError
-from groupcomm.files import atomic_path
+from groupcomm.files import atomic_path, json_text
 from tf_model.evaluation import evaluate, metrics
 
 COMPARED = ("sisdr", "pesq", "estoi")
@@ -73,7 +72,7 @@ def compare(names: list[str], folder: Path, *, split: str, mixtures: int, corpus
         "skipped": skipped,
     }
     with atomic_path(folder / "baselines.json") as part:
-        part.write_text(json.dumps(result, indent=2) + "\n")
+        part.write_text(json_text(result))
     plot(table.rows, folder / "baselines.png")
     return result
 

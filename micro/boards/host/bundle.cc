@@ -107,8 +107,8 @@ bool ReadPart(const std::string& folder, const Fields& fields, int64_t bytes,
   const uint32_t crc = static_cast<uint32_t>(fields.Integer("crc32", 0, UINT32_MAX));
   if (!fields.ok()) return false;
   const std::filesystem::path path(name);
-  if (name.empty() || path.is_absolute() || *path.begin() == "..") {
-    fields.Fail("file", "is \"" + name + "\", not a path inside the bundle");
+  if (name.empty() || name == "." || name == ".." || path.filename() != path) {
+    fields.Fail("file", "is " + Fields::Text(name) + ", not the name of a file in the bundle");
     return false;
   }
   const std::string file = (std::filesystem::path(folder) / path).string();

@@ -188,11 +188,14 @@ void Descriptions() {
               [](json* d) { (*d)["arena_bytes"] = 100000000000; });
   RefusesJson("operators[1] is 7, not an object", [](json* d) { (*d)["operators"][1] = 7; });
   RefusesJson("operators[0].name is missing", [](json* d) { (*d)["operators"][0].erase("name"); });
-  RefusesJson("model.file is \"/etc/passwd\", not a path inside",
+  RefusesJson("model.file is \"/etc/passwd\", not the name of a file in",
               [](json* d) { (*d)["model"]["file"] = "/etc/passwd"; });
-  RefusesJson("model.file is \"../x\", not a path inside",
+  RefusesJson("model.file is \"../x\", not the name of a file in",
               [](json* d) { (*d)["model"]["file"] = "../x"; });
-  RefusesJson("model.file is \"\", not a path inside", [](json* d) { (*d)["model"]["file"] = ""; });
+  RefusesJson("model.file is \"a/../../x\", not the name of a file in",
+              [](json* d) { (*d)["model"]["file"] = "a/../../x"; });
+  RefusesJson("model.file is \"\", not the name of a file in",
+              [](json* d) { (*d)["model"]["file"] = ""; });
   RefusesJson("model.crc32 is -1, not in 0..4294967295",
               [](json* d) { (*d)["model"]["crc32"] = -1; });
   RefusesJson("golden.masks.file is missing",

@@ -14,8 +14,13 @@ namespace groupcomm::host {
 namespace {
 
 constexpr uint16_t kPcm = 1, kExtensible = 0xFFFE;
-// programs write it when they cannot seek back to the header
-constexpr uint32_t kUnknownLength = 0xFFFFFFFF;
+// Returns whether a size is that of programs which cannot seek back to the header: sox and arecord
+// write about 2^31, ffmpeg about 2^32. A recorder that is killed leaves 0.
+bool IsUnknownLength(uint32_t bytes) {
+  constexpr uint32_t kSlack = 256;
+  return bytes == 0 || (bytes >= 0x7FFFF000u - kSlack && bytes <= 0x80000000u + kSlack) ||
+         bytes >= 0xFFFFF000u - kSlack;
+}
 constexpr const char* kWayOut = "`groupcomm process` converts other sound files";
 
 struct Chunk {
@@ -67,6 +72,8 @@ bool WavReader::Open(const std::string& path, int sample_rate, std::string* erro
       !IdEquals(riff + 8, "WAVE")) {
     return fail(std::string("not a WAV file; ") + kWayOut);
   }
+  uint32_t riff_bytes;
+  std::memcpy(&riff_bytes, riff + 4, sizeof(riff_bytes));
   Format format{};
   bool described = false;
   for (;;) {
@@ -77,7 +84,11 @@ bool WavReader::Open(const std::string& path, int sample_rate, std::string* erro
       if (!described)
         return fail("sound before its format (no fmt chunk); record or export it again");
       const int64_t there = status.st_size - std::ftell(file_);
-      const int64_t bytes = chunk.bytes == kUnknownLength ? there : chunk.bytes;
+      // The sizes of an empty file are right when other chunks follow.
+      const bool ends_here = riff_bytes == 0 || riff_bytes + int64_t{8} <= std::ftell(file_);
+      const bool unknown =
+          IsUnknownLength(chunk.bytes) && (chunk.bytes == 0 ? ends_here : chunk.bytes > there);
+      const int64_t bytes = unknown ? there : chunk.bytes;
       if (bytes > there) {
         return fail("cut short: its header says " + std::to_string(bytes) +
                     " bytes of sound, there are " + std::to_string(there) + "; copy it again");

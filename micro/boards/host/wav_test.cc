@@ -87,7 +87,9 @@ void RoundTrip() {
 int main() {
   using namespace groupcomm::host;  // NOLINT
   Reads(Good().Text("data").U32(6).U16(1).U16(2).U16(0xFFFF), {1, 2, -1});
-  Reads(Good().Text("data").U32(0xFFFFFFFF).U16(1).U16(2), {1, 2});  // written to a pipe
+  // written to a pipe, or by a program that was killed
+  for (const uint32_t size : {0xFFFFFFFFu, 0xFFFFFFDBu, 0x7FFFF000u, 0x80000000u, 0u})
+    Reads(Good().Text("data").U32(size).U16(1).U16(2), {1, 2});
   Reads(Good().Text("LIST").U32(3).U32(0).Text("data").U32(4).U16(1).U16(2),
         {1, 2});  // a chunk of odd length is padded
   Reads(Good().Text("data").U32(4).U16(1).U16(2).Text("LIST").U32(0), {1, 2});

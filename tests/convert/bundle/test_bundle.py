@@ -1,6 +1,7 @@
 """A bundle matches its network, and damage is reported."""
 
 import dataclasses
+import functools
 import json
 
 import numpy as np
@@ -111,6 +112,83 @@ def test_damage_is_reported(bundle_copy, message):
     with pytest.raises(UserError, match=message) as raised:
         bundle.load(str(bundle_copy))
     assert "\n" not in str(raised.value)
+
+
+HOSTILE = {  # path in bundle.json, value
+    "name is '../../../x', not a name": ("name", "../../../x"),
+    "name is '', not a name": ("name", ""),
+    "name is '.*, not a name": ("name", "a" * 65),
+    r"name is 'a\\x1b\[31mb', not a name": ("name", "a\x1b[31mb"),
+    "name is 'int\u00e9', not a name": ("name", "int\u00e9"),
+    "name is 'a/b', not a name": ("name", "a/b"),
+    "schema True|schema is True": ("schema", True),
+    "model.file is '/etc/passwd', not the name of a file": ("model.file", "/etc/passwd"),
+    "model.file is '../x.tflite', not the name of a file": ("model.file", "../x.tflite"),
+    "model.file is '..', not the name of a file": ("model.file", ".."),
+    "golden.masks.file is '../m', not the name": ("golden.masks.file", "../m"),
+    "model.bytes is 1152921504606846976, not in": ("model.bytes", 1 << 60),
+    "model.tflite: .* bytes, bundle.json says 7": ("model.bytes", 7),
+    "model.crc32 is -1, not in": ("model.crc32", -1),
+    "model.tflite: checksum differs": ("model.crc32", 1),
+    "features.scale is inf, not a finite number": ("features.scale", float("inf")),
+    "features.scale is nan, not a finite number": ("features.scale", float("nan")),
+    "masks.scale is 0, not a positive float32": ("masks.scale", 0),
+    "masks.scale is 1e-300, not a positive float32": ("masks.scale", 1e-300),
+    "masks .* are not those of the model": ("masks.scale", 0.5),
+    "masks.zero_point is 128, not in -128 to 127": ("masks.zero_point", 128),
+    "features.zero_point is True, not of the type integer": ("features.zero_point", True),
+    "arena_bytes is 17179869184, not in 1 to": ("arena_bytes", 1 << 34),
+    "arena_bytes is 0, not in 1 to": ("arena_bytes", 0),
+    "golden.hops is 1000000000000, not in": ("golden.hops", 10**12),
+    "golden.hops is -1, not in": ("golden.hops", -1),
+    "signal.exponent is -1, not a positive float32": ("signal.exponent", -1),
+    "signal.level is inf, not a finite number": ("signal.level", float("inf")),
+    "sources is 1000000, not in 1 to 8": ("sources", 10**6),
+    r"operators\[0\] is .*, not an operator": ("operators", [{"name": '"\n#include "x'}]),
+    r"operators\[0\] is 'ADD', not an operator": ("operators", ["ADD"]),
+    "operators are not those of the model": ("operators", []),
+    "budget 3 is not a table of limits": ("budget", 3),
+    "budget instructions 'few' is not": ("budget", {"cortex-m4": {"instructions": "few"}}),
+}
+
+
+@pytest.mark.parametrize("message", HOSTILE)
+def test_bundle_of_a_stranger_is_refused(bundle_copy, message):
+    path, value = HOSTILE[message]
+    *parents, key = path.split(".")
+    edit(bundle_copy, lambda d: functools.reduce(dict.get, parents, d).update({key: value}))
+    with pytest.raises(UserError, match=message) as raised:
+        bundle.load(str(bundle_copy))
+    assert "\n" not in str(raised.value) and "\x1b" not in str(raised.value)
+    assert len(str(raised.value)) < 600
+
+
+@pytest.mark.parametrize("text", ["[" * 100_000, "[1]", "3", '{"schema": 1' + "0" * 5000 + "}"])
+def test_description_of_another_shape_is_refused(bundle_copy, text):
+    (bundle_copy / "bundle.json").write_text(text)
+    with pytest.raises(UserError, match=r"bundle.json: not a bundle description"):
+        bundle.load(str(bundle_copy))
+    (bundle_copy / "bundle.json").write_text("[" * (2 << 20))
+    with pytest.raises(UserError, match=r"bundle.json: larger than 1048576 bytes"):
+        bundle.load(str(bundle_copy))
+
+
+def test_links_in_a_bundle_show_nothing_else(bundle_copy, tmp_path):
+    """A link to another file is that file's content, and has to have the checksum."""
+    secret, model = tmp_path / "secret", bundle_copy / "model.tflite"
+    secret.write_bytes(b"x" * model.stat().st_size)
+    for target, message in ((secret, "checksum differs"), ("/dev/zero", "missing")):
+        model.unlink()
+        model.symlink_to(target)
+        with pytest.raises(UserError, match=f"model.tflite: {message}"):
+            bundle.load(str(bundle_copy))
+
+
+def test_golden_file_of_another_size_is_not_read(bundle_copy):
+    with open(bundle_copy / "golden_masks.i8", "wb") as f:
+        f.truncate(1 << 40)
+    with pytest.raises(UserError, match="golden_masks.i8: missing or damaged"):
+        bundle.load(str(bundle_copy)).golden()
 
 
 def test_damaged_golden_vectors_are_reported(bundle_copy):

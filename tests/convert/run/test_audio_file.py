@@ -89,7 +89,7 @@ def write_nan(path):
     ("make", "message"),
     [
         (lambda p: None, "no such file"),
-        (lambda p: p.mkdir(), "no such file"),
+        (lambda p: p.mkdir(), "is a folder; name one sound file in it"),
         (lambda p: p.write_bytes(b""), "the file is empty"),
         (lambda p: p.write_text("hello, I am text"), "not a sound file"),
         (lambda p: p.write_bytes(b"RIFF\x10\0\0\0WAVE"), "not a sound file"),

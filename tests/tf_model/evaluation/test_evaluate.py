@@ -8,6 +8,7 @@ import soundfile
 
 from calibration_data import corpus
 from calibration_data.mixing import mixer
+from groupcomm.errors import UserError
 from tf_model.evaluation import evaluate, metrics
 
 
@@ -39,6 +40,24 @@ def test_two_speakers_are_scored_in_their_best_order(tiny_corpus):
     )
     assert result["sisdr_out_db"] == pytest.approx(80, abs=1)
     assert np.isfinite(result["sisdr_in_db"])
+
+
+def test_an_output_that_is_not_finite_has_no_score(tiny_corpus):
+    where = {"split": "test", "sources": 1, "corpus": tiny_corpus, "mixtures": 2}
+    with pytest.raises(UserError, match="mixture 0 of test: the output of the network is not fin"):
+        evaluate.scores(lambda m: m[None] * np.nan, **where)
+
+
+def test_cached_scores_keep_a_measure_that_is_not_defined(tmp_path, monkeypatch):
+    found = [evaluate.Score(0, {"rt60": None}, {"sisdr": 1.0}, {"pesq": np.nan})]
+    monkeypatch.setattr(evaluate, "scores", lambda *_, **__: found)
+    which = {"split": "test", "sources": 1}
+    file = tmp_path / "scores.json"
+    evaluate.cached_scores(file, {}, None, **which)
+    assert "NaN" not in file.read_text()
+    monkeypatch.delattr(evaluate, "scores")
+    [score] = evaluate.cached_scores(file, {}, None, **which)
+    assert np.isnan(score.after["pesq"]) and score.meta == {"rt60": None}
 
 
 def test_groups_and_worst_mixtures_match_the_scores(tiny_corpus, tmp_path, monkeypatch):

@@ -50,6 +50,7 @@ def test_a_flipped_bit_in_the_weights_is_detected(folder):
     ("change", "message"),
     [
         ({"schema": 9}, "schema 9"),
+        ({"name": "../../../x"}, "name is '../../../x', not a name"),
         ({"network": {"groups": 3}}, "not a network description"),
         ({"weights_sha256": 1}, "checksum differs"),
     ],

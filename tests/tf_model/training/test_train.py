@@ -65,6 +65,37 @@ def test_training_reduces_the_loss_and_stops_early(tiny_net, tiny_corpus, tmp_pa
 
 
 @pytest.mark.parametrize(
+    ("losses", "weight", "message"),
+    [
+        ([1.0, np.nan], 1.0, "step 1: the loss is not a finite number, with mixtures 2 to 3 of"),
+        ([1.0, 1.0], np.inf, "step 2: the weight of a layer is not a finite number, with"),
+    ],
+)
+def test_a_number_that_is_not_finite_stops_the_run(
+    losses, weight, message, tiny_net, tiny_corpus, tmp_path, monkeypatch
+):
+    """Nothing is saved then: a weight can be infinite when the loss of the step is not."""
+    steps = iter(losses)
+    learner = train._Learner
+    monkeypatch.setattr(learner, "step", lambda *_: train.tf.constant([next(steps), 0.0]))
+    monkeypatch.setattr(learner, "improvement", lambda *_: 1.0)
+    monkeypatch.setattr(train._Run, "_save_checkpoint", lambda *_: None)
+    monkeypatch.setattr(train.keras.Model, "get_weights", lambda _: [np.array([1, weight])])
+    with pytest.raises(UserError, match=message) as raised:
+        train.train("tiny", tiny_net, RECIPE, tmp_path / "run")
+    assert "a lower --learning-rate (now 0.01)" in str(raised.value)
+    assert [p.name for p in (tmp_path / "run").rglob("*")] == ["recipe.json"]
+
+
+@pytest.mark.parametrize(
+    ("field", "value"), [("learning_rate", np.inf), ("ceiling", np.nan), ("steps", 0), ("batch", 0)]
+)
+def test_a_recipe_has_finite_numbers(field, value):
+    with pytest.raises(UserError, match=f"{field} {value}: not a finite number of at least"):
+        dataclasses.replace(RECIPE, **{field: value})
+
+
+@pytest.mark.parametrize(
     ("noise", "changed"),
     [
         ("recorded", {"room_probability": 0.25}),
