@@ -25,9 +25,11 @@ class Board:
         Memory that the core can use.
     reserved_flash_bytes : int
         Flash that a boot loader reserves.
-    cycles_per_instruction : float
-        An assumption: most instructions take 1 cycle, loads and taken branches 2 to 4, and flash
-        has wait states.
+    wait_cycles : int
+        Cycles that the core waits for the flash: for each access to data without a cache, or for
+        each line that its cache loads. 0 for program and weights in RAM.
+    cache_bytes, line_bytes : int
+        The cache of the flash and one of its lines; 0 without a cache of data.
     source : str
         The documents that clock and memories were compared with; empty for a chip of one's own.
     """
@@ -39,13 +41,33 @@ class Board:
     flash_bytes: int
     ram_bytes: int
     reserved_flash_bytes: int = 0
-    cycles_per_instruction: float = 1.5
+    wait_cycles: int = 0
+    cache_bytes: int = 0
+    line_bytes: int = 0
     source: str = ""
 
 
 def boards() -> dict[str, Board]:
     """Return all boards by name."""
     return {name: Board(**fields) for name, fields in tomllib.loads(FILE.read_text()).items()}
+
+
+def caches(core: str) -> list[tuple[int, int]]:
+    """Return the caches of the boards with a core.
+
+    Parameters
+    ----------
+    core : str
+
+    Returns
+    -------
+    list of tuple of int
+        Bytes, and bytes of a line, each pair once.
+    """
+    known = boards().values()
+    return sorted(
+        {(b.cache_bytes, b.line_bytes) for b in known if b.core == core and b.cache_bytes}
+    )
 
 
 def find(name: str) -> Board:

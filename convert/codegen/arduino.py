@@ -121,22 +121,11 @@ def _readme(bundle: bundles.Bundle, values: dict[str, str]) -> str:
 
 
 def _cost(bundle: bundles.Bundle) -> str:
-    """Return flash, RAM, load and latency as a table: at most the budget of the bundle."""
-    board, signal = boards.find("nano33ble"), bundle.signal
-    rows = {"latency": f"{1000 * signal.window / signal.sample_rate:g} ms"}
-    budget = bundle.description.get("budget", {}).get(board.core)
-    if budget:
-        cycles = board.clock_hz * signal.hop / signal.sample_rate
-        load = budget["instructions"] * board.cycles_per_instruction / cycles
-        rows |= {
-            "flash": f"at most {budget['flash_bytes']:,} bytes",
-            "RAM, with the stack": f"at most {budget['ram_bytes']:,} bytes",
-            "instructions per hop": f"at most {budget['instructions']:,}",
-            "load": f"at most {100 * load:.0f} %. This is an estimate: it assumes "
-            f"{board.cycles_per_instruction:g} cycles per instruction",
-        }
+    """Return flash, RAM, instructions and latency as a table: at most the budget of the bundle."""
+    board = boards.find("nano33ble")
+    rows = {"latency": parts.latency(bundle)} | parts.needs(bundle, board.core)
     table = "\n".join(f"| {key} | {value} |" for key, value in rows.items())
     return (
         f"| {board.title} | network and signal path, without your sketch |\n|---|---|\n{table}\n\n"
-        f"`groupcomm fit {bundle.name}` estimates flash, RAM and load of other boards."
+        f"`groupcomm fit {bundle.name}` estimates the load of this and of other boards."
     )

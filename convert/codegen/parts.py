@@ -137,6 +137,26 @@ def words(bundle: bundles.Bundle) -> tuple[str, str]:
     )
 
 
+def latency(bundle: bundles.Bundle) -> str:
+    """Return the latency of a bundle, with its unit."""
+    return f"{1000 * bundle.signal.window / bundle.signal.sample_rate:g} ms"
+
+
+def needs(bundle: bundles.Bundle, core: str) -> dict[str, str]:
+    """Return what a bundle needs at most on a core, by its budget; {} where it has none."""
+    budget = bundle.description.get("budget", {}).get(core, {})
+    labels = {
+        "flash_bytes": ("flash", " bytes"),
+        "ram_bytes": ("RAM, with the stack", " bytes"),
+        "instructions": ("instructions per hop", ""),
+    }
+    return {
+        label: f"at most {budget[key]:,}{unit}"
+        for key, (label, unit) in labels.items()
+        if key in budget
+    }
+
+
 def files(folder: Path) -> list[str]:
     """Return the files in a folder, relative to it."""
     return sorted(str(file.relative_to(folder)) for file in folder.rglob("*") if file.is_file())

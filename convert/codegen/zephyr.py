@@ -1,9 +1,9 @@
 """A bundle as a Zephyr module (Zephyr's documentation, "Modules")."""
 
 import shutil
-from collections.abc import Sequence
 from pathlib import Path
 
+from convert import boards
 from convert import bundle as bundles
 from convert.codegen import cmsis_dsp, parts
 from groupcomm import __version__
@@ -13,7 +13,7 @@ BOARDS = ("nrf52840dk", "nrf5340dk", "nrf5340_audio_dk")  # of the application, 
 _ZEPHYR, _STREAM = parts.MICRO / "boards" / "zephyr", parts.MICRO / "stream"
 
 
-def write(bundle: bundles.Bundle, folder: Path, fits: Sequence[dict] = ()) -> list[str]:
+def write(bundle: bundles.Bundle, folder: Path) -> list[str]:
     """Write a Zephyr module (Zephyr's documentation, "Modules").
 
     ``app/`` is an application for Nordic's boards. The module has both engines, and Kconfig chooses
@@ -25,8 +25,6 @@ def write(bundle: bundles.Bundle, folder: Path, fits: Sequence[dict] = ()) -> li
         The network.
     folder : Path
         The module; it appears whole or not at all, and replaces one that is there.
-    fits : sequence of dict
-        For the README: results of `fit` for some boards, from the budget of the bundle.
 
     Returns
     -------
@@ -62,7 +60,7 @@ def write(bundle: bundles.Bundle, folder: Path, fits: Sequence[dict] = ()) -> li
         users = [_STREAM / "stream.cc", _STREAM / "audio_48k.cc"]
         cmsis_dsp.write(dsp, *folders, source, cmsis_dsp.FFT + cmsis_dsp.FIR, users, "")
         (part / "network.cmake").write_text(_cmake(name))
-        _fill(part, bundle, name, fits)
+        _fill(part, bundle, name)
         return parts.files(part)
 
 
@@ -86,7 +84,7 @@ def _cmake(name: str) -> str:
     return "".join(f"set(GROUPCOMM_{key} {' '.join(values)})\n" for key, values in lists.items())
 
 
-def _fill(part: Path, bundle: bundles.Bundle, name: str, fits: Sequence[dict]) -> None:
+def _fill(part: Path, bundle: bundles.Bundle, name: str) -> None:
     """Replace the marks in the texts of a module."""
     sentence, paragraph = parts.words(bundle)
     hop_ms = 1000 * bundle.signal.hop / bundle.signal.sample_rate
@@ -98,7 +96,7 @@ def _fill(part: Path, bundle: bundles.Bundle, name: str, fits: Sequence[dict]) -
         "HOP_MS": f"{hop_ms:g}",
         "SENTENCE": sentence,
         "PARAGRAPH": paragraph,
-        "FIGURES": _figures(fits),
+        "FIGURES": _figures(bundle),
     }
     texts = [part / "README.md", *(part / "zephyr").iterdir(), *(part / "app").glob("*.*")]
     for file in texts:
@@ -108,19 +106,16 @@ def _fill(part: Path, bundle: bundles.Bundle, name: str, fits: Sequence[dict]) -
         file.write_text(text)
 
 
-def _figures(fits: Sequence[dict]) -> str:
-    """Return a table of what the network needs on some boards."""
-    if not fits:
-        return "`groupcomm fit` measures flash, RAM and load."
-    rows = ["| board | flash, bytes | RAM, bytes | load | in real time |", "|---|---|---|---|---|"]
-    for found in fits:
-        checks = found["checks"]
-        cells = (
-            found["title"],
-            f"{checks['flash_bytes']['used']:,}",
-            f"{checks['ram_bytes']['used']:,}",
-            f"{found['load']:.0%} at {found['cycles_per_instruction']} cycles per instruction",
-            "yes" if found["ok"] else "no",
-        )
-        rows.append(f"| {' | '.join(cells)} |")
-    return "\n".join(rows)
+def _figures(bundle: bundles.Bundle) -> str:
+    """Return a table of what the network needs on the boards of the application."""
+    rows = ["| board | what the network needs at most |", "|---|---|"]
+    for name in BOARDS:
+        board = boards.find(name)
+        needs = parts.needs(bundle, board.core)
+        if needs:
+            cells = "; ".join(
+                f"{key}: {value.removeprefix('at most ')}" for key, value in needs.items()
+            )
+            rows.append(f"| {board.title} | {cells} |")
+    table = "\n".join(rows) + "\n\n" if rows[2:] else ""
+    return f"{table}`groupcomm fit {bundle.name}` estimates flash, RAM and load of each board."

@@ -67,7 +67,6 @@ def package(
     """
     from convert import bundle
     from convert.codegen import arduino, model_package, zephyr
-    from convert.measure.fit import fit_budget
 
     if name.endswith(".tflite"):
         files = model_package.write(Path(name), folder, kind)
@@ -76,11 +75,7 @@ def package(
         return
     opened = bundle.load(name)
     with err.status(f"write {opened.name} for {kind}"):
-        files = (
-            zephyr.write(opened, folder, fit_budget(opened, zephyr.BOARDS))
-            if kind == "zephyr"
-            else arduino.write(opened, folder)
-        )
+        files = zephyr.write(opened, folder) if kind == "zephyr" else arduino.write(opened, folder)
     then = {
         "arduino": (
             f"in the Arduino IDE, Sketch > Include Library > Add .ZIP Library > {folder}"

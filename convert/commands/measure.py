@@ -155,7 +155,7 @@ def bench(
     ] = False,
     as_json: Json = False,
 ) -> None:
-    """Count the instructions per hop of a bundle by operator and function, and its flash and RAM.
+    """Count instructions and cycles per hop of a bundle by operator and function, flash and RAM.
 
     A .tflite is counted per invocation, without a signal path. QEMU emulates the core. The exit
     code is 1 when a budget in bundle.json is exceeded. With --engine tflm-host: instructions, time
@@ -229,7 +229,7 @@ Cycles = Annotated[
         "--cycles-per-instruction",
         min=0.5,
         max=10,
-        help="Assumption, because QEMU counts instructions; by default that of the board.",
+        help="An assumption of your own; by default the model of the core and its flash.",
     ),
 ]
 

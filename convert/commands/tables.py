@@ -348,17 +348,21 @@ def show_bench(found: dict) -> None:
     """Print the result of `groupcomm bench` of a bundle."""
     i = found["instructions"]
     title = "{bundle} on {board}, {hops} hops of real sound".format(**found)
-    table = new_table("instructions per hop", "mean", "worst", title=title)
+    headers = ("instructions, mean", "worst", "cycles (model), mean", "worst")
+    table = new_table("per hop", *headers, title=title)
     for label, key in (("network", "network"), ("STFT, masks, inverse", "signal"), ("all", "hop")):
-        table.add_row(label, count(i[key]["mean"]), count(i[key]["worst"]))
+        both = (found[unit][key] for unit in ("instructions", "cycles"))
+        table.add_row(label, *(count(part[which]) for part in both for which in ("mean", "worst")))
     out.print(table)
     _show_costs(found, i["hop"]["mean"], "hop")
-    line(f"network: {i['network_per_mac']:.2f} instructions for each of its {found['macs']:,} MACs")
+    line(
+        f"network: {i['network_per_mac']:.2f} instructions and "
+        f"{found['cycles']['network_per_mac']:.2f} cycles for each of its {found['macs']:,} MACs"
+    )
     for part, e in found["estimates"].items():
         line(
-            f"{part} at {e['clock_hz'] / 1e6:.0f} MHz, an estimate: {100 * e['load']:.0f} % of "
-            f"the time of a hop, "
-            f"if an instruction takes {e['cycles_per_instruction']} cycles"
+            f"{part} at {e['clock_hz'] / 1e6:.0f} MHz, an estimate: {percents(e['load'])} of the "
+            "time of a hop"
         )
     for key, b in found["budget"].items():
         line(f"budget, {key}: {b['used']:,} of {b['limit']:,}", style=verdict(b["ok"]))
@@ -368,40 +372,52 @@ def show_model_bench(found: dict) -> None:
     """Print the result of `groupcomm bench` of a `.tflite`."""
     i = found["instructions"]
     title = "{model} on {board}, {invocations} invocations on random inputs".format(**found)
-    table = new_table("instructions per invocation", "", title=title)
-    for label, value in (("mean", i["mean"]), ("worst", i["worst"])):
-        table.add_row(label, count(value))
+    table = new_table("per invocation", "instructions", "cycles (model)", title=title)
+    for which in ("mean", "worst"):
+        table.add_row(which, count(i[which]), count(found["cycles"][which]))
     out.print(table)
     _show_costs(found, i["mean"], "invocation")
     if i["per_mac"] is not None:
-        line(f"{i['per_mac']:.2f} instructions for each of its {found['macs']:,} MACs")
-    for part, e in found["estimates"].items():
         line(
-            f"{part} at {e['clock_hz'] / 1e6:.0f} MHz, an estimate: {e['milliseconds']:.2f} ms, "
-            f"if an instruction takes {e['cycles_per_instruction']} cycles"
+            f"{i['per_mac']:.2f} instructions and {found['cycles']['per_mac']:.2f} cycles for each "
+            f"of its {found['macs']:,} MACs"
+        )
+    for part, e in found["estimates"].items():
+        ends = e["milliseconds"]
+        line(
+            f"{part} at {e['clock_hz'] / 1e6:.0f} MHz, an estimate: {ends['least']:.2f} to "
+            f"{ends['most']:.2f} ms"
         )
 
 
+def percents(load: dict[str, float]) -> str:
+    """Format an interval of a share."""
+    ends = [f"{100 * load[end]:.0f}" for end in ("least", "most")]
+    return f"{' to '.join(dict.fromkeys(ends))} %"
+
+
 def _show_costs(found: dict, mean: float, run: str) -> None:
-    """Print instructions by operator and function, flash and RAM.
+    """Print instructions and cycles by operator and function, flash and RAM.
 
     ``mean`` is the number of instructions of a run, ``run`` its name: hop or invocation.
     """
-    kinds = new_table(
-        "kind of operator", "count", "MACs", f"instructions per {run}", "per MAC", "share"
-    )
+    costs = ("MACs", "instructions", "cycles (model)")
+    caption = f"per {run}, in parentheses per MAC"
+    kinds = new_table("kind of operator", "count", *costs, "share", caption=caption)
     for o in found["kinds"]:
         share = f"{100 * o['instructions'] / mean:.1f} %"
         kinds.add_row(_short(o["name"]), str(o["count"]), *_operator_cost(o), share)
-    operators = new_table("operator", "shapes", "MACs", "instructions", "per MAC")
+    operators = new_table("operator", "shapes", *costs)
     for number, o in enumerate(found["operators"]):
         if o["instructions"]:
             shapes = " to ".join("x".join(map(str, o[key])) for key in ("input", "output"))
             operators.add_row(f"{number} {_short(o['name'])}", shapes, *_operator_cost(o))
-    functions = new_table("function", f"instructions per {run}", "share")
+    functions = new_table("function", "instructions", "share", "cycles (model)")
     for function, instructions in found["functions"].items():
         if instructions >= 0.001 * mean:
-            functions.add_row(function, count(instructions), f"{100 * instructions / mean:.1f} %")
+            share = f"{100 * instructions / mean:.1f} %"
+            cycles = count(found["function_cycles"].get(function, 0))
+            functions.add_row(function, count(instructions), share, cycles)
     memory = new_table("memory", "bytes")
     for kind, parts in (("flash", found["flash_bytes"]), ("RAM", found["ram_bytes"])):
         for part, size in parts.items():
@@ -414,11 +430,12 @@ def _short(operator: str) -> str:
     return operator.removeprefix("UNIDIRECTIONAL_SEQUENCE_")  # half the width of a terminal
 
 
-def _operator_cost(o: dict) -> tuple[str, str, str]:
-    """Cells of a row: MACs, instructions, instructions per MAC."""
-    if not o["macs"]:
-        return "-", count(o["instructions"]), "-"
-    return f"{o['macs']:,}", count(o["instructions"]), f"{o['per_mac']:.2f}"
+def _operator_cost(o: dict) -> tuple[str, ...]:
+    """Cells of a row: MACs, instructions and cycles, these two also per MAC."""
+    if not (macs := o["macs"]):
+        return "-", count(o["instructions"]), count(o["cycles"])
+    instructions = f"{count(o['instructions'])} ({o['per_mac']:.2f})"
+    return f"{macs:,}", instructions, f"{count(o['cycles'])} ({o['cycles_per_mac']:.2f})"
 
 
 def show_recording(found: dict) -> None:
@@ -443,12 +460,12 @@ def show_all_boards(found: dict) -> None:
             one["board"],
             f"{flash / 1000:.0f} KB",
             f"{ram / 1000:.1f} KB",
-            f"{100 * one['load']:.0f} %",
+            percents(one["load"]),
             "fits" if one["ok"] else "does not fit",
             style=verdict(one["ok"]),
         )
     out.print(table)
-    line("The load is an estimate: instructions are counted, cycles per instruction are assumed.")
+    line("The load is an estimate: the core alone, to its flash and the error of the model added.")
 
 
 def show_fit(found: dict) -> None:
@@ -467,10 +484,16 @@ def show_fit(found: dict) -> None:
     out.print(table)
     latency = f"; latency {found['latency_ms']:g} ms" if found["latency_ms"] else ""
     line(f"stack, part of the RAM: {found['stack_bytes']:,} bytes{latency}")
+    assumed = found["cycles_per_instruction"]
+    cycles = (
+        f"with an assumed {assumed:g} cycles each"
+        if assumed
+        else f"{found['cycles']['least']:,} to {found['cycles']['most']:,} cycles by the model"
+    )
     line(
-        f"{found['instructions']:,} instructions per {found['run']}, with an assumed "
-        f"{found['cycles_per_instruction']:g} cycles "
-        f"each; real time up to {found['most_cycles_per_instruction']:.2f}"
+        f"{found['instructions']:,} instructions per {found['run']}, {cycles}: a load of "
+        f"{percents(found['load'])}; real time up to {found['most_cycles_per_instruction']:.2f} "
+        "cycles per instruction"
     )
     if found["source"]:
         line(f"clock and memories of the board: {found['source']}")

@@ -1,4 +1,4 @@
-"""Attribute the counts of a firmware run: instructions to operators, bytes to weights and code."""
+"""Attribute the counts of a firmware run to operators, functions, weights and code."""
 
 import dataclasses
 import re
@@ -6,49 +6,77 @@ import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
+from convert import boards
 from convert.tflite import counts
 
 
-def operators(
+def attribute(
     graph_ops: Sequence[counts.GraphOp],
     elf: Path,
-    source: str,
-    operator_lines: list[tuple[int, int] | None],
-    within: dict[str, int],
+    written: dict,
+    counted: dict,
+    core: str,
     runs: int,
-) -> list[dict]:
-    """Attribute instructions to operators.
-
-    By the line numbers in the ELF file, an address belongs to a line of the generated C file, and a
-    line to an operator.
+) -> dict:
+    """Attribute what span 0 counted.
 
     Parameters
     ----------
     graph_ops : sequence of GraphOp
     elf : Path
         The firmware.
-    source : str
-        Name of the generated C file.
-    operator_lines : list of tuple of int or None
-        First and last line of each operator in it.
-    within : dict of str to int
-        Instructions by address in the function that calls all kernels, see counter.c.
+    written : dict
+        The result of `c_source.compile_bundle` or `model_source.compile_model`.
+    counted : dict
+        What the counter wrote, see counter.c.
+    core : str
+        For the caches that were simulated.
     runs : int
-        Invocations that were counted.
+        Runs of span 0.
+
+    Returns
+    -------
+    dict
+        Means of a run: ``operators``, ``kinds``, ``functions``, ``function_cycles`` and ``flash``
+        (see `flash_accesses`).
+    """
+    span = counted["spans"][0]
+    found = operators(graph_ops, elf, written, counted, runs)
+    return {
+        "flash": flash_accesses(span, boards.caches(core), runs),
+        "operators": found,
+        "kinds": kinds(found),
+        "functions": readable(span["functions"], runs),
+        "function_cycles": readable(span["cycles"]["functions"], runs),
+    }
+
+
+def operators(
+    graph_ops: Sequence[counts.GraphOp], elf: Path, written: dict, counted: dict, runs: int
+) -> list[dict]:
+    """Attribute instructions and cycles to operators.
+
+    By the line numbers in the ELF file, an address belongs to a line of the generated C file, and a
+    line to an operator.
+
+    Parameters
+    ----------
+    graph_ops, elf, written, counted, runs
+        As for `attribute`.
 
     Returns
     -------
     list of dict
-        The fields of each operator, its mean ``instructions``, and ``per_mac`` (None without
-        products).
+        The fields of each operator, its mean ``instructions`` and ``cycles`` (of the model), and
+        ``per_mac`` and ``cycles_per_mac`` (None without products).
     """
     owners = {
-        f"{source}:{line}": owner
-        for owner, lines in enumerate(operator_lines)
+        f"{written['name']}.c:{line}": owner
+        for owner, lines in enumerate(written["operator_lines"])
         if lines
         for line in range(lines[0], lines[1] + 1)
     }
-    listed = "\n".join(within)
+    listed = "\n".join(counted["within"])
     done = subprocess.run(
         ["arm-none-eabi-addr2line", "-s", "-e", elf],
         input=listed,
@@ -56,13 +84,14 @@ def operators(
         text=True,
         check=True,
     )
-    totals = [0] * len(graph_ops)
-    for place, count in zip(done.stdout.splitlines(), within.values(), strict=True):
+    totals = [[0, 0] for _ in graph_ops]
+    both = zip(counted["within"].values(), counted["within_cycles"].values(), strict=True)
+    for place, counts_there in zip(done.stdout.splitlines(), both, strict=True):
         if (owner := owners.get(place.split(" ")[0])) is not None:
-            totals[owner] += count
+            totals[owner] = [a + b for a, b in zip(totals[owner], counts_there, strict=True)]
     return [
-        dataclasses.asdict(op) | _cost(count / runs, op.macs)
-        for op, count in zip(graph_ops, totals, strict=True)
+        dataclasses.asdict(op) | _cost(instructions / runs, cycles / runs, op.macs)
+        for op, (instructions, cycles) in zip(graph_ops, totals, strict=True)
     ]
 
 
@@ -72,17 +101,22 @@ def kinds(operators: list[dict]) -> list[dict]:
     for name in {o["name"] for o in operators}:
         same = [o for o in operators if o["name"] == name]
         macs = sum(o["macs"] or 0 for o in same)
-        instructions = sum(o["instructions"] for o in same)
-        found.append({"name": name, "count": len(same), "macs": macs} | _cost(instructions, macs))
+        totals = (sum(o[key] for o in same) for key in ("instructions", "cycles"))
+        found.append({"name": name, "count": len(same), "macs": macs} | _cost(*totals, macs))
     return sorted(found, key=lambda kind: (-kind["instructions"], kind["name"]))
 
 
-def _cost(instructions: float, macs: int) -> dict:
-    return {"instructions": instructions, "per_mac": instructions / macs if macs else None}
+def _cost(instructions: float, cycles: float, macs: int) -> dict:
+    return {
+        "instructions": instructions,
+        "per_mac": instructions / macs if macs else None,
+        "cycles": cycles,
+        "cycles_per_mac": cycles / macs if macs else None,
+    }
 
 
 def readable(functions: dict[str, int], runs: int) -> dict[str, float]:
-    """Return the mean instructions of a run by function, in descending order.
+    """Return the mean count of a run by function, in descending order.
 
     C++ names are demangled, without namespaces and parameters.
     """
@@ -99,6 +133,32 @@ def readable(functions: dict[str, int], runs: int) -> dict[str, float]:
         for name, count in sorted(
             zip(names, functions.values(), strict=True), key=lambda pair: -pair[1]
         )
+    }
+
+
+def flash_accesses(span: dict, caches: list[tuple[int, int]], runs: int) -> dict:
+    """Return what a run reads from the flash.
+
+    Parameters
+    ----------
+    span : dict
+        A span of the counter, see counter.c.
+    caches : list of tuple of int
+        The caches that were simulated.
+    runs : int
+
+    Returns
+    -------
+    dict
+        Means of ``reads`` (accesses to data) and ``misses`` (lines loaded, each with the bytes of
+        the ``cache`` and of its ``line``).
+    """
+    return {
+        "reads": span["reads"] / runs,
+        "misses": [
+            {"cache": total, "line": line, "lines": lines / runs}
+            for (total, line), lines in zip(caches, span["misses"], strict=True)
+        ],
     }
 
 

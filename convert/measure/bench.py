@@ -2,8 +2,8 @@
 
 The firmware is built by Bazel and runs in QEMU, which gives instructions, flash and RAM. TFLM's
 interpreter on this machine gives instructions, time and arena. Instructions are exact, and a second
-run gives the same numbers. Cycles are estimates: QEMU models neither a pipeline nor flash wait
-states.
+run gives the same numbers. Cycles are those of a model (`cycle_model`): QEMU has neither a pipeline
+nor flash wait states.
 """
 
 import dataclasses
@@ -18,7 +18,7 @@ from convert import boards
 from convert import bundle as bundles
 from convert.codegen import c_source
 from convert.measure import attribution
-from convert.run import host_tools
+from convert.run import cycle_model, host_tools
 from convert.tflite import counts, runtimes
 from groupcomm.errors import UserError
 from groupcomm.files import REPO, atomic_folder
@@ -59,17 +59,18 @@ def bench(bundle: bundles.Bundle, board: str, *, portable: bool = False) -> dict
 
         - ``instructions``: ``hop``, ``network`` and ``signal`` (the hop without the network), each
           {``mean``, ``worst``}, and ``network_per_mac``.
+        - ``cycles``: the same in cycles of the model of the core, without wait states.
+        - ``flash``: what a hop reads from the flash, as `attribution.flash_accesses` returns it.
         - ``operators``: every operator of the graph in its order, with ``name``, ``input`` and
           ``output`` shapes, ``macs``, ``instructions`` (mean of a hop, including the functions that
-          its kernel calls) and ``per_mac`` (None without products). A RESHAPE takes no
-          instructions.
-        - ``kinds``: sums of these by name, each with ``name``, ``count``, ``macs``,
-          ``instructions`` and ``per_mac``. The network takes slightly more than its operators, for
-          the engine's call.
-        - ``functions``: instructions of a hop by function.
+          its kernel calls), ``cycles``, ``per_mac`` and ``cycles_per_mac`` (None without products).
+          A RESHAPE takes no instructions.
+        - ``kinds``: sums of these by name, each with ``name`` and ``count``. The network takes
+          slightly more than its operators, for the engine's call.
+        - ``functions``: instructions of a hop by function; ``function_cycles``: cycles.
         - ``flash_bytes``: ``weights`` (with biases) and ``rest`` (code and all other constants).
         - ``ram_bytes``: ``state``, ``activations``, ``stream``, ``stack`` and ``total``.
-        - ``estimates``: load of real parts, under an assumption about cycles per instruction.
+        - ``estimates``: ``clock_hz`` and ``load`` {``least``, ``most``} of real parts, as `fit`.
         - ``budget``: from bundle.json, each with ``limit``, ``used`` and ``ok``.
 
     Raises
@@ -79,27 +80,21 @@ def bench(bundle: bundles.Bundle, board: str, *, portable: bool = False) -> dict
     """
     limits = budget(bundle, board)
     built = _build(bundle, board, portable=portable)
-    run = _run(bundle, built)
+    run = _run(bundle, built, board)
     model = counts.read(bundle.path / bundle.description["model"]["file"])
-    instructions = run.instructions()
+    instructions, cycles = run.counts()
     ram = {
         "state": built.written["state_bytes"],
         "activations": built.written["arena_bytes"],
         "stream": run.described["stream_bytes"],
         "stack": run.described["stack_used"],
     }
-    operators = attribution.operators(
-        model.graph_ops,
-        built.elf,
-        f"{built.written['name']}.c",
-        built.written["operator_lines"],
-        run.counted["within"],
-        HOPS,
+    attributed = attribution.attribute(
+        model.graph_ops, built.elf, built.written, run.counted, board, HOPS
     )
     flash = attribution.flash_bytes(built.elf, built.written["weight_bytes"])
     worst = instructions["hop"]["worst"]
     used = dict(zip(BUDGET, (worst, sum(flash.values()), sum(ram.values())), strict=True))
-    per_mac = instructions["network"]["mean"] / model.macs
     return {
         "bundle": bundle.name,
         "board": board,
@@ -107,13 +102,13 @@ def bench(bundle: bundles.Bundle, board: str, *, portable: bool = False) -> dict
         "kernels": "portable" if portable else "fast",
         "hops": HOPS,
         "macs": model.macs,
-        "instructions": instructions | {"network_per_mac": per_mac},
-        "operators": operators,
-        "kinds": attribution.kinds(operators),
-        "functions": attribution.readable(run.counted["spans"][0]["functions"], HOPS),
+        "instructions": instructions
+        | {"network_per_mac": instructions["network"]["mean"] / model.macs},
+        "cycles": cycles | {"network_per_mac": cycles["network"]["mean"] / model.macs},
+        **attributed,
         "flash_bytes": flash,
         "ram_bytes": ram | {"total": sum(ram.values())},
-        "estimates": _estimates(bundle, board, worst),
+        "estimates": _estimates(bundle, board, cycles["hop"]["worst"], attributed["flash"]),
         "budget": {
             key: {"limit": limit, "used": used[key], "ok": used[key] <= limit}
             for key, limit in limits.items()
@@ -152,14 +147,21 @@ class _Ran:
     described: dict
     counted: dict
 
-    def instructions(self) -> dict[str, dict[str, float]]:
-        """Return those of the hop, the network, and the hop without the network."""
-        hop, network = (
-            {"mean": span["instructions"] / HOPS, "worst": span["worst"]}
-            for span in self.counted["spans"]
+    def counts(self) -> tuple[dict, dict]:
+        """Return instructions and cycles: of the hop, the network, and the hop without it."""
+        hop, network = self.counted["spans"]
+        return (
+            _parts(hop, network, "instructions"),
+            _parts(hop["cycles"], network["cycles"], "sum"),
         )
-        signal = {key: hop[key] - network[key] for key in hop}
-        return {"hop": hop, "network": network, "signal": signal}
+
+
+def _parts(hop: dict, network: dict, key: str) -> dict[str, dict[str, float]]:
+    parts = {
+        name: {"mean": span[key] / HOPS, "worst": span["worst"]}
+        for name, span in (("hop", hop), ("network", network))
+    }
+    return parts | {"signal": {k: parts["hop"][k] - parts["network"][k] for k in parts["hop"]}}
 
 
 def _build(bundle: bundles.Bundle, board: str, *, portable: bool) -> _Built:
@@ -177,14 +179,16 @@ def _build(bundle: bundles.Bundle, board: str, *, portable: bool) -> _Built:
     return _Built(label, host_tools.build(label), written)
 
 
-def _run(bundle: bundles.Bundle, built: _Built) -> _Ran:
+def _run(bundle: bundles.Bundle, built: _Built, board: str) -> _Ran:
     """Run the firmware on real sound, and compare its masks with TFLM's."""
+    count = ["--count", "{0}/count", "--within", "run", "--costs", "{0}/costs"]
     with tempfile.TemporaryDirectory() as name:
         scratch = Path(name)
+        cycle_model.write(scratch / "costs", built.elf, board)
         bundles.golden_pcm(HOPS, bundle.signal.hop).tofile(scratch / "pcm")
         files = [scratch / kind for kind in ("pcm", "sound", "features", "masks")]
         done = subprocess.run(
-            [built.program, "--count", scratch / "count", "--within", "run", "stream", *files],
+            [built.program, *(part.format(name) for part in count), "stream", *files],
             capture_output=True,
             text=True,
         )
@@ -198,14 +202,16 @@ def _run(bundle: bundles.Bundle, built: _Built) -> _Ran:
     return _Ran(described, counted)
 
 
-def _estimates(bundle: bundles.Bundle, core: str, instructions: int) -> dict[str, dict]:
+def _estimates(bundle: bundles.Bundle, core: str, cycles: int, accesses: dict) -> dict[str, dict]:
     """Estimate the load of the processors with this core."""
     seconds = bundle.signal.hop / bundle.signal.sample_rate
     return {
         real.part: {
             "clock_hz": real.clock_hz,
-            "cycles_per_instruction": real.cycles_per_instruction,
-            "load": instructions * real.cycles_per_instruction / real.clock_hz / seconds,
+            "load": {
+                end: value / real.clock_hz / seconds
+                for end, value in cycle_model.interval(real, cycles, accesses).items()
+            },
         }
         for real in boards.boards().values()
         if real.core == core
@@ -217,17 +223,17 @@ def budget(bundle: bundles.Bundle, board: str) -> dict[str, int]:
 
     The budget is written by hand, so its names are checked.
     """
-    file, budget = bundle.path / "bundle.json", bundle.description.get("budget", {})
+    file, limits = bundle.path / "bundle.json", bundle.description.get("budget", {})
     for kind, found, known in (
-        ("board", budget, BOARDS),
-        ("figure", set().union(*budget.values()), BUDGET),
+        ("board", limits, BOARDS),
+        ("figure", set().union(*limits.values()), BUDGET),
     ):
         if unknown := sorted(set(found) - set(known)):
             raise UserError(
                 f"{file}: budget has the {kind} {unknown[0]!r}, which is not known; "
                 f"use {', '.join(known)}"
             )
-    return budget.get(board, {})
+    return limits.get(board, {})
 
 
 def bench_host(bundle: bundles.Bundle) -> dict:

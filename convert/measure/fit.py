@@ -6,6 +6,7 @@ from pathlib import Path
 from convert import boards
 from convert import bundle as bundles
 from convert.measure import bench, model_bench
+from convert.run import cycle_model
 from groupcomm.errors import UserError
 
 
@@ -40,7 +41,7 @@ def fit(
     target : str or Board
         The name of a board, or a custom board.
     cycles_per_instruction : float or None
-        An assumption, because QEMU counts instructions; None: that of the board.
+        An assumption of one's own; None: the model of the core and the flash of the board.
 
     Returns
     -------
@@ -48,10 +49,12 @@ def fit(
         ``network``, ``run`` (``"hop"`` of a bundle, ``"invocation"`` of a `.tflite`), ``board``,
         ``title``, ``core``, ``source`` (of clock and memories), ``checks`` {``flash_bytes``,
         ``ram_bytes``, ``cycles``: each with ``used``, ``limit``, ``ok``}, ``stack_bytes`` (part of
-        the RAM), ``instructions`` (of the worst run), ``load`` (share of its time),
-        ``cycles_per_instruction`` (the assumption), ``most_cycles_per_instruction`` (the highest
-        that is still real time), ``latency_ms`` (of a window; None for a `.tflite`) and ``ok``.
-        Flash and RAM are those of the engine with its signal path, without an application.
+        the RAM), ``instructions`` (of the worst run), ``cycles`` and ``load`` (share of its time),
+        each {``least``, ``most``}: the core alone, and with its flash and the error of the model
+        (`cycle_model.interval`); ``cycles_per_instruction`` (the assumption, or None),
+        ``most_cycles_per_instruction`` (the highest that is still real time), ``latency_ms`` (of a
+        window; None for a `.tflite`) and ``ok``. ``checks`` has the most cycles. Flash and
+        RAM are those of the engine with its signal path, without an application.
 
     Raises
     ------
@@ -95,40 +98,6 @@ def fit_all(
     ]
 
 
-def fit_budget(bundle: bundles.Bundle, names: tuple[str, ...]) -> list[dict]:
-    """Check whether a bundle that needs all of its budget fits some boards. Nothing is measured.
-
-    Parameters
-    ----------
-    bundle : Bundle
-    names : tuple of str
-        Boards.
-
-    Returns
-    -------
-    list of dict
-        The result of `fit`, with ``stack_bytes`` None, for each board for whose core bundle.json
-        has a whole budget.
-
-    Raises
-    ------
-    UserError
-        When the budget is malformed, or a board is not known.
-    """
-    judged = []
-    for name in names:
-        board = boards.find(name)
-        budget = bench.budget(bundle, board.core)
-        if set(bench.BUDGET) <= set(budget):
-            found = {
-                "instructions": {"hop": {"worst": budget["instructions"]}},
-                "flash_bytes": {"budget": budget["flash_bytes"]},
-                "ram_bytes": {"total": budget["ram_bytes"], "stack": None},
-            }
-            judged.append(_judge(bundle, name, board, found, None))
-    return judged
-
-
 def _measure(network: bundles.Bundle | Model, core: str) -> dict:
     """Measure what a network needs on a core."""
     if isinstance(network, Model):
@@ -146,24 +115,26 @@ def _judge(
     cycles_per_instruction: float | None,
 ) -> dict:
     """Compare what a network needs with what a board has."""
-    cycles = cycles_per_instruction or board.cycles_per_instruction
     if isinstance(network, Model):
         name_of_network, run, latency_ms = network.path.name, "invocation", None
-        instructions = found["instructions"]["worst"]
+        instructions, cycles = (found[key]["worst"] for key in ("instructions", "cycles"))
         available = int(board.clock_hz * network.period_ms / 1000)
     else:
         signal = network.signal
         name_of_network, run = network.name, "hop"
-        instructions = found["instructions"]["hop"]["worst"]
+        instructions, cycles = (found[key]["hop"]["worst"] for key in ("instructions", "cycles"))
         available = board.clock_hz * signal.hop // signal.sample_rate
         latency_ms = 1000 * signal.window / signal.sample_rate
+    needed = cycle_model.interval(board, cycles, found["flash"])
+    if cycles_per_instruction:
+        needed = dict.fromkeys(needed, round(instructions * cycles_per_instruction))
     limits = {
         "flash_bytes": (
             sum(found["flash_bytes"].values()),
             board.flash_bytes - board.reserved_flash_bytes,
         ),
         "ram_bytes": (found["ram_bytes"]["total"], board.ram_bytes),
-        "cycles": (round(instructions * cycles), available),
+        "cycles": (needed["most"], available),
     }
     checks = {
         key: {"used": used, "limit": limit, "ok": used <= limit}
@@ -179,9 +150,10 @@ def _judge(
         "checks": checks,
         "stack_bytes": found["ram_bytes"]["stack"],
         "instructions": instructions,
-        "load": checks["cycles"]["used"] / checks["cycles"]["limit"],
-        "cycles_per_instruction": cycles,
-        "most_cycles_per_instruction": checks["cycles"]["limit"] / instructions,
+        "cycles": needed,
+        "load": {end: value / available for end, value in needed.items()},
+        "cycles_per_instruction": cycles_per_instruction,
+        "most_cycles_per_instruction": available / instructions,
         "latency_ms": latency_ms,
         "ok": all(check["ok"] for check in checks.values()),
     }

@@ -6,7 +6,7 @@ import numpy as np
 
 from convert import boards
 from convert.measure import attribution
-from convert.run import emulated_model
+from convert.run import cycle_model, emulated_model
 from convert.tflite import counts, runtimes
 from convert.verify import model_parity
 from groupcomm.errors import UserError
@@ -33,12 +33,14 @@ def bench(path: Path, board: str, *, portable: bool = False) -> dict:
 
         - ``instructions``: of an invocation, ``mean``, ``worst`` and ``per_mac`` (None without
           multiply-accumulates).
-        - ``operators``, ``kinds``, ``functions``: as `bench.bench` returns them.
+        - ``cycles``: the same in cycles of the model of the core, without wait states.
+        - ``operators``, ``kinds``, ``functions``, ``function_cycles``, ``flash``: as `bench.bench`
+          returns them.
         - ``flash_bytes``: ``weights`` (with biases) and ``rest`` (code and all other constants).
         - ``ram_bytes``: ``state``, ``activations``, ``buffers`` (inputs and outputs), ``stack`` and
           ``total``.
-        - ``estimates``: for each real part with this core, ``clock_hz``, ``cycles_per_instruction``
-          (an assumption) and ``milliseconds`` of the worst invocation.
+        - ``estimates``: for each real part with this core, ``clock_hz`` and ``milliseconds``
+          {``least``, ``most``} of the worst invocation.
 
     Raises
     ------
@@ -50,16 +52,11 @@ def bench(path: Path, board: str, *, portable: bool = False) -> dict:
     run = _run(firmware, path)
     [span] = run.counted["spans"]
     graph_ops = [counts.graph_op(op) for op in written["operators"]]
-    operators = attribution.operators(
-        graph_ops,
-        firmware.elf,
-        f"{written['name']}.c",
-        written["operator_lines"],
-        run.counted["within"],
-        INVOCATIONS,
+    attributed = attribution.attribute(
+        graph_ops, firmware.elf, written, run.counted, board, INVOCATIONS
     )
     macs = sum(op.macs or 0 for op in graph_ops)
-    mean = span["instructions"] / INVOCATIONS
+    cycles = span["cycles"]
     values = [*written["inputs"], *written["outputs"]]
     ram = {
         "state": written["state_bytes"],
@@ -73,26 +70,30 @@ def bench(path: Path, board: str, *, portable: bool = False) -> dict:
         "kernels": "portable" if portable else "fast",
         "invocations": INVOCATIONS,
         "macs": macs,
-        "instructions": {
-            "mean": mean,
-            "worst": span["worst"],
-            "per_mac": mean / macs if macs else None,
-        },
-        "operators": operators,
-        "kinds": attribution.kinds(operators),
-        "functions": attribution.readable(span["functions"], INVOCATIONS),
+        "instructions": _summary(span["instructions"], span["worst"], macs),
+        "cycles": _summary(cycles["sum"], cycles["worst"], macs),
+        **attributed,
         "flash_bytes": attribution.flash_bytes(firmware.elf, written["weight_bytes"]),
         "ram_bytes": ram | {"total": sum(ram.values())},
         "estimates": {
             real.part: {
                 "clock_hz": real.clock_hz,
-                "cycles_per_instruction": real.cycles_per_instruction,
-                "milliseconds": 1e3 * span["worst"] * real.cycles_per_instruction / real.clock_hz,
+                "milliseconds": {
+                    end: 1e3 * value / real.clock_hz
+                    for end, value in cycle_model.interval(
+                        real, cycles["worst"], attributed["flash"]
+                    ).items()
+                },
             }
             for real in boards.boards().values()
             if real.core == board
         },
     }
+
+
+def _summary(total: int, worst: int, macs: int) -> dict:
+    mean = total / INVOCATIONS
+    return {"mean": mean, "worst": worst, "per_mac": mean / macs if macs else None}
 
 
 def _run(firmware: emulated_model.Firmware, path: Path) -> emulated_model.Run:

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from convert.codegen import model_source
-from convert.run import host_tools
+from convert.run import cycle_model, host_tools
 from groupcomm.errors import UserError
 from groupcomm.files import REPO, atomic_folder
 
@@ -79,6 +79,7 @@ class Firmware:
             (part / "model_glue.h").write_text(self._glue())
             (part / "BUILD").write_text(_BUILD.format(name=name, kernels=kernels))
         self.label = f"//build/bench/{folder.name}:firmware_{board.replace('-', '_')}"
+        self._board = board
         self._program = host_tools.build(self.label)
 
     @property
@@ -132,8 +133,9 @@ inline void ModelInvoke(void* memory, const uint8_t* in, uint8_t* out) {{
         with tempfile.TemporaryDirectory() as folder:
             scratch = Path(folder)
             _pack(inputs, self.written["inputs"]).tofile(scratch / "inputs")
+            cycle_model.write(scratch / "costs", self.elf, self._board)
             command = [self._program, "--count", scratch / "count"]
-            command += ["--within", f"{self.written['name']}_invoke"]
+            command += ["--within", f"{self.written['name']}_invoke", "--costs", scratch / "costs"]
             command += [scratch / "inputs", scratch / "outputs", str(passes)]
             done = subprocess.run(command, capture_output=True, text=True)
             if done.returncode:

@@ -1,9 +1,10 @@
 #!/bin/sh
-# NAME [--serial DEVICE] [--count FILE [--within FUNCTION]] ARGUMENT...: runs NAME.elf under QEMU.
+# NAME [--serial DEVICE] [--count FILE [--within FUNCTION] [--costs FILE]] ARGUMENT...: runs
+# NAME.elf under QEMU.
 # The firmware receives the arguments, has access to the host's files, and determines the exit code.
 # --serial connects the first UART to a -serial device of QEMU; it is not connected otherwise.
-# --count writes the number of instructions, --within also by place in a function: see
-# micro/boards/cortex_m/counter/counter.c.
+# --count writes the number of instructions, --within also by place in a function, --costs also the
+# cycles of a model: see micro/boards/cortex_m/counter/counter.c.
 here=$(dirname "$0")
 name=$(basename "$0")
 
@@ -22,14 +23,19 @@ if [ "$1" = --serial ]; then
   shift 2
 fi
 count=
-within=
+options=
 if [ "$1" = --count ]; then
   [ -n "$2" ] || refuse "--count needs a file"
   count=$2
   shift 2
   if [ "$1" = --within ]; then
     [ -n "$2" ] || refuse "--within needs a function"
-    within=,within=$(value "$2")
+    options=,within=$(value "$2")
+    shift 2
+  fi
+  if [ "$1" = --costs ]; then
+    [ -n "$2" ] || refuse "--costs needs a file"
+    options=$options,costs=$(value "$2")
     shift 2
   fi
 fi
@@ -42,5 +48,5 @@ for argument; do
   config=$config,arg=$(value "$argument")
 done
 set -- -machine {machine} -display none -monitor none -serial "$serial" -semihosting-config "$config" -kernel "$here/$name.elf"
-[ -z "$count" ] || set -- "$@" -plugin "$(value "$here")/{counter},out=$(value "$count")$within"
+[ -z "$count" ] || set -- "$@" -plugin "$(value "$here")/{counter},out=$(value "$count")$options"
 exec {qemu} "$@"

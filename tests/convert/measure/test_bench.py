@@ -49,8 +49,13 @@ def test_totals_equal_sums_of_parts(m4):
         m4["flash_bytes"]["weights"]
         == sum(w.size if w.ndim > 1 else 4 * w.size for w in weights) + 3 * 4 * 16
     )
+    c = m4["cycles"]
+    assert c["network"]["mean"] + c["signal"]["mean"] == c["hop"]["mean"] <= c["hop"]["worst"]
+    assert sum(m4["function_cycles"].values()) == pytest.approx(c["hop"]["mean"])
+    assert 0 < m4["flash"]["reads"] < i["hop"]["mean"]
     load = m4["estimates"]["nRF52840"]["load"]
-    assert load == pytest.approx(i["hop"]["worst"] * 1.7 / 64e6 / 0.008)
+    assert load["least"] == pytest.approx(c["hop"]["worst"] / 64e6 / 0.008)
+    assert load["most"] > 1.1 * load["least"]
 
 
 def test_operator_counts_add_up_to_the_network(m4):
@@ -63,6 +68,8 @@ def test_operator_counts_add_up_to_the_network(m4):
     network = m4["instructions"]["network"]["mean"]
     taken = sum(o["instructions"] for o in operators)
     assert network - 50 < taken < network
+    cycles = m4["cycles"]["network"]["mean"]
+    assert cycles - 100 < sum(o["cycles"] for o in operators) < cycles
     assert sum(kind["instructions"] for kind in kinds.values()) == pytest.approx(taken)
     assert (
         sum(o["macs"] for o in operators)

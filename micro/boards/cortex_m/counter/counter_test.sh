@@ -39,4 +39,7 @@ cmp "$count" "$count.again" || failed=1
 grep -q "counter: span 5 begins twice" "$TEST_TMPDIR/printed" || failed=1
 "$1" --count /none/count.json 2> "$TEST_TMPDIR/printed" && failed=1
 grep -q "/none/count.json: No such file" "$TEST_TMPDIR/printed" || failed=1
+echo "flash 0" > "$TEST_TMPDIR/costs"
+"$1" --count "$count" --costs "$TEST_TMPDIR/costs" 2> "$TEST_TMPDIR/printed" && failed=1
+grep -q "counter: cannot read the costs in $TEST_TMPDIR/costs" "$TEST_TMPDIR/printed" || failed=1
 exit $failed
