@@ -10,6 +10,8 @@ from groupcomm.errors import UserError
 from tests.helpers.foreign_models import foreign_model
 from tests.helpers.tflite_models import INT32, Tensor, model_of
 
+pytestmark = pytest.mark.slow  # every test starts processes that run TFLM
+
 
 def wrong_operand() -> bytes:
     """Return a model whose ADD has an operand without a scale, on which TFLM aborts."""

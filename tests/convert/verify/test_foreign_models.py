@@ -15,6 +15,8 @@ from tests.helpers.cli import groupcomm, refused
 from tests.helpers.foreign_models import FOLDER, NAMES, foreign_model, summing
 from tests.helpers.tflite_models import Official
 
+pytestmark = pytest.mark.slow  # every test starts processes that run TFLM
+
 
 @pytest.fixture(scope="module")
 def inspected(tmp_path_factory):
