@@ -172,9 +172,7 @@ class _Reader:
                     extra=_extra(op, _OPERATOR_EXTRA),
                 )
             )
-            for option, values in _NAMED_OPTIONS.items():
-                if (value := getattr(op.builtinOptions, option, 0)) not in values:
-                    raise _Damage(f"{name} has the unknown {option} {value}")
+            _check_options(name, op.builtinOptions)
             if isinstance(operators[-1], Lstm):
                 _check_lstm(operators[-1])
         return Graph(
@@ -204,6 +202,15 @@ class _Reader:
             tuple(int(n) for n in signature) if len(signature) else None,
             _extra(parsed, _TENSOR_EXTRA),
         )
+
+
+def _check_options(name: str, options) -> None:
+    for option, values in _NAMED_OPTIONS.items():
+        if (value := getattr(options, option, 0)) not in values:
+            raise _Damage(f"{name} has the unknown {option} {value}")
+    for option in ("strideW", "strideH"):
+        if (value := getattr(options, option, 1)) < 1:
+            raise _Damage(f"{name} has the {option} {value}")
 
 
 def _check_lstm(op: Lstm) -> None:

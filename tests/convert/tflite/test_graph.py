@@ -150,9 +150,16 @@ def unknown_options(model, graph):
     graph.operators[0].builtinOptionsType = 250
 
 
+def no_stride(model, graph):
+    """Set a stride of 0, by which a window never moves."""
+    graph.operators[0].builtinOptionsType = schema.BuiltinOptions.Pool2DOptions
+    graph.operators[0].builtinOptions = schema.Pool2DOptionsT()
+
+
 @pytest.mark.parametrize(
     ("change", "words"),
     [
+        (no_stride, "FULLY_CONNECTED has the strideW 0"),
         (lambda m, g: setattr(g, "outputs", [9]), "output of the graph: position 9 of 3"),
         (
             lambda m, g: setattr(g.operators[0], "inputs", [0, 1, -2]),
