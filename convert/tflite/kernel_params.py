@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from convert.tflite import fixed_point, graph
+from convert.tflite.counts import MALFORMED
 from convert.tflite.fixed_point import Scale, quantize_multiplier, quantize_multiplier_int16, wrap
 from convert.tflite.graph import Operator, Tensor
 from groupcomm.errors import UserError
@@ -373,7 +374,12 @@ def prepare(op: Operator):
         When there is no kernel for the operator, or none with these types, shapes or options.
     """
     _need_kernels([op])
-    return _LOWERINGS[type(op)](op)
+    try:
+        return _LOWERINGS[type(op)](op)
+    except MALFORMED as e:  # an input is missing, or shapes do not belong together
+        raise UserError(
+            f"operator {op.name} is malformed ({type(e).__name__}: {e}); convert the model again"
+        ) from e
 
 
 def prepare_all(operators: list[Operator]) -> dict[Operator, object]:
