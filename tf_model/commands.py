@@ -195,10 +195,10 @@ TrainingCorpus = Annotated[
     ),
 ]
 Objective = Annotated[
-    Literal["snr", "si-sdr", "spectral"],
+    Literal["snr", "si-sdr", "spectral", "perceptual"],
     typer.Option(
         help="Training objective. si-sdr ignores the level; spectral is the mean of the SNR "
-        "and of the SNR of compressed spectra."
+        "and of the SNR of compressed spectra; perceptual adds an approximation of PESQ to it."
     ),
 ]
 Rooms = Annotated[

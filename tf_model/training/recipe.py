@@ -41,7 +41,8 @@ class Recipe:
     objective : str
         "snr" constrains the level of the estimates. "si-sdr" does not, and escapes sooner from the
         plateau in which a separation network outputs the louder speaker and silence. "spectral" is
-        the mean of the SNR and of the SNR of compressed spectra.
+        the mean of the SNR and of the SNR of compressed spectra. "perceptual" adds an approximation
+        of PESQ to it (`tf_model.training.perceptual`), 10 dB for a point.
     rooms : float
         Share of the training mixtures in a simulated room (see `mixer.MixtureSpec`). It must be 0
         with ``noise="wide"``, which includes rooms.
@@ -83,7 +84,7 @@ class Recipe:
     validation_mixtures: int = 256
     patience: int = 12
     corpus: str = corpora.DEFAULT
-    objective: Literal["snr", "si-sdr", "spectral"] = "snr"
+    objective: Literal["snr", "si-sdr", "spectral", "perceptual"] = "snr"
     rooms: float = 0.0
     noise: Literal["recorded", "varied", "wide"] = "recorded"
     ceiling: float = 30.0

@@ -28,13 +28,13 @@ from groupcomm.console import err, progress
 from groupcomm.errors import UserError
 from groupcomm.files import atomic_path, json_text
 from tf_model import networks
-from tf_model.training import batches, checkpoint, distribution, losses, pruning
+from tf_model.training import batches, checkpoint, distribution, losses, perceptual, pruning
 from tf_model.training.recipe import Recipe
 from tf_model.training.soap import SOAP
 from tf_model.training.start import load_start, set_weights
 
 HARM_CEILING = 30.0  # dB, ceiling of the measure in the penalty on harm
-
+QUALITY_WEIGHT = 10.0  # dB that a point of PESQ is worth in the objective "perceptual"
 
 OPTIMIZERS = {"adam": keras.optimizers.Adam, "soap": SOAP}
 
@@ -46,7 +46,18 @@ def _spectral(estimate, reference, *, ceiling_db: float):
     )
 
 
-MEASURES = {"snr": losses.snr, "si-sdr": losses.limited_si_sdr, "spectral": _spectral}
+def _perceptual(estimate, reference, *, ceiling_db: float):
+    return _spectral(
+        estimate, reference, ceiling_db=ceiling_db
+    ) + QUALITY_WEIGHT * perceptual.quality(estimate, reference)
+
+
+MEASURES = {
+    "snr": losses.snr,
+    "si-sdr": losses.limited_si_sdr,
+    "spectral": _spectral,
+    "perceptual": _perceptual,
+}
 
 
 def objective(
