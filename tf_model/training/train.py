@@ -34,7 +34,7 @@ from tf_model.training.soap import SOAP
 from tf_model.training.start import load_start, set_weights
 
 HARM_CEILING = 30.0  # dB, ceiling of the measure in the penalty on harm
-QUALITY_WEIGHT = 10.0  # dB that a point of PESQ is worth in the objective "perceptual"
+QUALITY_WEIGHT = 3.0  # dB that a point of PESQ is worth in the objective "perceptual"
 
 OPTIMIZERS = {"adam": keras.optimizers.Adam, "soap": SOAP}
 
