@@ -303,8 +303,15 @@ def graph_op(op: Operator) -> GraphOp:
 
 
 def _graph_op(op: Operator, macs: int | None) -> GraphOp:
-    shapes = (ts[0].shape if ts and ts[0] is not None else () for ts in (op.inputs, op.outputs))
-    return GraphOp(op.name, *shapes, macs)
+    # The first input of SPLIT and TRANSPOSE_CONV is a constant.
+    first = getattr(op, "input", None) or (op.inputs[0] if op.inputs else None)
+    output = op.output
+    return GraphOp(
+        op.name,
+        () if first is None else first.shape,
+        () if output is None else output.shape,
+        macs,
+    )
 
 
 def is_known(op: Operator) -> bool:

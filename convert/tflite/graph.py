@@ -350,14 +350,32 @@ class Convolution3d(Operator):
 
 
 class TransposedConvolution(Operator):
-    """TRANSPOSE_CONV or CONV_3D_TRANSPOSE.
+    """A convolution whose windows are in the output."""
 
-    The weights have [shape=(outputs, height, width, inputs)] and [shape=(depth, height, width,
-    outputs, inputs)].
-    """
-
-    NAMES = ("TRANSPOSE_CONV", "CONV_3D_TRANSPOSE")
     weights, input, bias = (_Field(i) for i in range(1, 4))
+
+
+class TransposedConvolution2d(TransposedConvolution):
+    """TRANSPOSE_CONV with weights [shape=(outputs, height, width, inputs)]."""
+
+    NAMES = ("TRANSPOSE_CONV",)
+    stride_height, stride_width = _Option("strideH", 1), _Option("strideW", 1)
+
+    @property
+    def padding(self) -> str:
+        """``"SAME"`` or ``"VALID"``."""
+        return _PADDING_NAMES[getattr(self.options, "padding", 0)]
+
+    @property
+    def strides(self) -> tuple[int, int]:
+        """The distance of two windows, (height, width)."""
+        return self.stride_height, self.stride_width
+
+
+class TransposedConvolution3d(TransposedConvolution):
+    """CONV_3D_TRANSPOSE with weights [shape=(depth, height, width, outputs, inputs)]."""
+
+    NAMES = ("CONV_3D_TRANSPOSE",)
 
 
 class BatchMatmul(Operator):

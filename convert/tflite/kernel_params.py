@@ -59,7 +59,8 @@ class Window:
     """The windows of a convolution or a pooling operator, without the fused channels.
 
     ``top`` and ``left`` are the padding before the first row and column; ``zero_point`` is the
-    value of all padding.
+    value of all padding. With ``spread_height`` and ``spread_width``, there is padding between rows
+    and between columns too, which are so far apart.
     """
 
     batches: int
@@ -76,6 +77,8 @@ class Window:
     dilation_width: int
     top: int
     left: int
+    spread_height: int
+    spread_width: int
     zero_point: int
 
     @property
@@ -405,7 +408,8 @@ def prepare_all(operators: list[Operator]) -> dict[Operator, object]:
 
 def function(op: Operator, prepared) -> str:
     """Return the name of the C function for a prepared operator, which depends on its types."""
-    types = dict.fromkeys(t.dtype.replace("int", "s") for t in (op.inputs[0], op.output))
+    first = op.a if isinstance(op, graph.Binary) else op.input
+    types = dict.fromkeys(t.dtype.replace("int", "s") for t in (first, op.output))
     kind = re.sub(r"(?<!^)(?=[A-Z])", "_", type(prepared).__name__).lower()
     return "_".join(["gc", kind, *types])
 
@@ -564,54 +568,82 @@ def _fully_connected(op: graph.FullyConnected) -> FullyConnected:
     return _dots(op, w.data, axis=0, rows=op.output.size // len(w.data))
 
 
-def _padding(op: graph.Windowed, axis: int) -> tuple[int, int]:
+@dataclasses.dataclass(frozen=True)
+class _Axis:
+    """One of the two axes of `Window`."""
+
+    size: int
+    count: int
+    kernel: int
+    stride: int
+    dilation: int
+    before: int
+    spread: int = 1
+
+
+def _axis(op: graph.Windowed, axis: int) -> _Axis:
+    size, stride, kernel = op.input.shape[1 + axis], op.strides[axis], op.kernel[axis]
+    dilation = op.dilations[axis]
+    reach = (kernel - 1) * dilation + 1
+    count, before = _padding(size, reach, stride, op.padding)
+    return _Axis(size, count, kernel, stride, dilation, before)
+
+
+def _padding(size: int, reach: int, stride: int, padding: str) -> tuple[int, int]:
     """Return the number of windows along an axis, and the padding before the first."""
-    size, stride = op.input.shape[1 + axis], op.strides[axis]
-    reach = (op.kernel[axis] - 1) * op.dilations[axis] + 1
-    count = -(-size // stride) if op.padding == "SAME" else (size - reach) // stride + 1
+    count = -(-size // stride) if padding == "SAME" else (size - reach) // stride + 1
     return count, max((count - 1) * stride + reach - size, 0) // 2
 
 
+def _need_four_dimensions(op: Operator, *tensors: Tensor) -> None:
+    for t in tensors:
+        if len(t.shape) != 4:
+            _unsupported(op, f"tensor {t.label} does not have four dimensions")
+
+
 def _window(op: graph.Windowed) -> Window:
-    """Describe the windows of an operator, with one row where they have one dimension."""
-    x, out = op.input, op.output
-    if len(x.shape) != 4 or len(out.shape) != 4:
-        _unsupported(op, "its input or its output does not have four dimensions")
-    (out_height, top), (out_width, left) = _padding(op, 0), _padding(op, 1)
-    batches, height, width, channels = x.shape
-    if out.shape[:3] != (batches, out_height, out_width):
+    """Describe the windows of an operator."""
+    _need_four_dimensions(op, op.input, op.output)
+    vertical, horizontal = _axis(op, 0), _axis(op, 1)
+    expected = (op.input.shape[0], vertical.count, horizontal.count)
+    if op.output.shape[:3] != expected:
         _unsupported(
             op,
-            f"its output has the shape {out.shape}, and its windows have the shape "
-            f"{(batches, out_height, out_width)}",
+            f"its output has the shape {op.output.shape}, and its windows have the shape "
+            f"{expected}",
         )
-    vertical = (height, out_height, op.kernel[0], op.strides[0], op.dilations[0], top)
-    horizontal = (width, out_width, op.kernel[1], op.strides[1], op.dilations[1], left)
-    if width == out_width == op.kernel[1] == 1:
+    return _window_of(op.input, vertical, horizontal)
+
+
+def _window_of(x: Tensor, vertical: _Axis, horizontal: _Axis) -> Window:
+    """Describe windows, with one row where they have one dimension."""
+    if horizontal.size == horizontal.count == horizontal.kernel == 1:
         vertical, horizontal = horizontal, vertical
-    in_height, out_height, height, stride_height, dilation_height, top = vertical
-    in_width, out_width, width, stride_width, dilation_width, left = horizontal
     return Window(
-        batches=batches,
-        in_height=in_height,
-        in_width=in_width,
-        channels=channels,
-        out_height=out_height,
-        out_width=out_width,
-        height=height,
-        width=width,
-        stride_height=stride_height,
-        stride_width=stride_width,
-        dilation_height=dilation_height,
-        dilation_width=dilation_width,
-        top=top,
-        left=left,
+        batches=x.shape[0],
+        in_height=vertical.size,
+        in_width=horizontal.size,
+        channels=x.shape[3],
+        out_height=vertical.count,
+        out_width=horizontal.count,
+        height=vertical.kernel,
+        width=horizontal.kernel,
+        stride_height=vertical.stride,
+        stride_width=horizontal.stride,
+        dilation_height=vertical.dilation,
+        dilation_width=horizontal.dilation,
+        top=vertical.before,
+        left=horizontal.before,
+        spread_height=vertical.spread,
+        spread_width=horizontal.spread,
         zero_point=x.zero_point,
     )
 
 
 def _are_rows(p: Window) -> bool:
     """Return whether the windows are consecutive pieces of the input that do not overlap."""
+    if p.spread_height > 1 or p.spread_width > 1:
+        return False
     if p.top or p.left or p.count * p.size != p.batches * p.in_height * p.in_width * p.channels:
         return False
     is_one_row = p.height == 1 and p.dilation_width * (p.width > 1) <= 1
@@ -619,16 +651,15 @@ def _are_rows(p: Window) -> bool:
     return is_whole or (is_one_row and p.stride_height == 1 and p.stride_width == p.width)
 
 
-def _need_weights(op: graph.Convolution | graph.DepthwiseConvolution) -> None:
+def _need_weights(op) -> None:
     w = op.weights
     if w.dtype != "int8" or w.data is None or len(w.shape) != 4:
         _unsupported(op, "its weights are not constant int8 with four dimensions")
     _need_int8(op, op.input, op.output)
 
 
-def _convolve(op, weights: np.ndarray, axis: int) -> FullyConnected | Convolution:
+def _convolve(op, weights: np.ndarray, axis: int, window: Window) -> FullyConnected | Convolution:
     """Prepare a convolution with weights [shape=(outputs, height, width, inputs)]."""
-    window = _window(op)
     if weights.shape[3] != window.channels:
         _unsupported(
             op, f"its weights have {weights.shape[3]} channels, its input {window.channels}"
@@ -642,7 +673,7 @@ def _convolve(op, weights: np.ndarray, axis: int) -> FullyConnected | Convolutio
 @_lowers(graph.Convolution)
 def _convolution(op: graph.Convolution) -> FullyConnected | Convolution:
     _need_weights(op)
-    return _convolve(op, op.weights.data, axis=0)
+    return _convolve(op, op.weights.data, 0, _window(op))
 
 
 @_lowers(graph.DepthwiseConvolution)
@@ -653,7 +684,7 @@ def _depthwise_convolution(
     weights, channels = op.weights.data[0], op.input.shape[-1]
     by_output = weights.transpose(2, 0, 1)
     if channels == 1:
-        return _convolve(op, np.ascontiguousarray(by_output)[..., None], axis=3)
+        return _convolve(op, np.ascontiguousarray(by_output)[..., None], 3, _window(op))
     outputs = weights.shape[2]
     if outputs % channels != 0:
         _unsupported(op, f"it has {channels} inputs and {outputs} outputs")
@@ -668,6 +699,54 @@ def _depthwise_convolution(
         zero_point=dots.zero_point,
         low=dots.low,
         high=dots.high,
+    )
+
+
+@_lowers(graph.TransposedConvolution2d)
+def _transposed_convolution(
+    op: graph.TransposedConvolution2d,
+) -> FullyConnected | Convolution:
+    """Prepare TRANSPOSE_CONV, as CONV_2D with padding between the values of the input."""
+    _need_weights(op)
+    _need_four_dimensions(op, op.input, op.output)
+    x, out, weights = op.input, op.output, op.weights.data
+    if op.activation != "NONE":
+        _unsupported(op, "it has a fused activation")
+    if out.shape[0] != x.shape[0] or out.shape[3] != len(weights):
+        _unsupported(op, f"its output has the shape {out.shape}")
+    axes = []
+    for size, count, kernel, stride in zip(
+        x.shape[1:3], out.shape[1:3], weights.shape[1:3], op.strides, strict=True
+    ):
+        _, before = _padding(count, kernel, stride, op.padding)
+        axes.append(_Axis(size, count, kernel, 1, 1, kernel - 1 - before, stride))
+    window = _window_of(x, *axes)
+    width = window.width
+    is_apart = window.in_width == 1 or window.spread_width == width
+    if (
+        window.height == window.in_height == window.out_height == 1
+        and is_apart
+        and window.left == width - 1
+        and window.out_width == window.in_width * width
+        and weights.shape[3] == window.channels
+    ):
+        taps = [
+            _dots(op, matrix, 0, rows=window.batches * window.in_width)
+            for matrix in weights.reshape(len(weights), width, -1).transpose(1, 0, 2)
+        ]
+        return _joined(taps)
+    return _convolve(op, np.ascontiguousarray(weights[:, ::-1, ::-1]), 0, window)
+
+
+def _joined(parts: list[FullyConnected]) -> FullyConnected:
+    """Return one operator with the outputs of all parts, which have the same input."""
+    return dataclasses.replace(
+        parts[0],
+        outputs=sum(p.outputs for p in parts),
+        weights=np.concatenate([p.weights for p in parts]),
+        bias=np.concatenate([p.bias for p in parts]),
+        multiplier=np.concatenate([p.multiplier for p in parts]),
+        shift=np.concatenate([p.shift for p in parts]),
     )
 
 

@@ -181,11 +181,13 @@ def _windows(p: kernel_params.Window, x: np.ndarray) -> tuple[np.ndarray, np.nda
         - p.left
     )
     inside = np.einsum(  # (out_height, out_width, height, width)
-        "ab,cd->acbd", (rows >= 0) & (rows < p.in_height), (columns >= 0) & (columns < p.in_width)
+        "ab,cd->acbd",
+        (rows % p.spread_height == 0) & (rows >= 0) & (rows < p.in_height * p.spread_height),
+        (columns % p.spread_width == 0) & (columns >= 0) & (columns < p.in_width * p.spread_width),
     )
     at = (
-        np.clip(rows, 0, p.in_height - 1)[:, None, :, None],
-        np.clip(columns, 0, p.in_width - 1)[None, :, None, :],
+        np.clip(rows // p.spread_height, 0, p.in_height - 1)[:, None, :, None],
+        np.clip(columns // p.spread_width, 0, p.in_width - 1)[None, :, None, :],
     )
     values = np.where(inside[..., None], x[:, :, *at], p.zero_point)
     taps = p.height * p.width

@@ -41,17 +41,20 @@ void gc_fully_connected_s16(const gc_fully_connected* p, const int16_t* in /* (r
 
 /* The windows of a convolution, one for each output position. Window (y, x) begins at row
    y * stride_height - top and column x * stride_width - left of the input; its elements are
-   dilation_height rows and dilation_width columns apart. Outside of the input is padding. */
+   dilation_height rows and dilation_width columns apart. Outside of the input is padding. For
+   TRANSPOSE_CONV, padding is also between the rows of the input, which are spread_height rows apart,
+   and between its columns. */
 typedef struct {
   int32_t batches, in_height, in_width, channels; /* of the input */
   int32_t out_height, out_width;                  /* number of windows */
   int32_t height, width;                          /* of a window */
   int32_t stride_height, stride_width, dilation_height, dilation_width;
   int32_t top, left;
-  int32_t zero_point; /* of the input, the value of the padding */
+  int32_t spread_height, spread_width; /* 1: no padding in between; DEPTHWISE_CONV_2D and pooling */
+  int32_t zero_point;                  /* of the input, the value of the padding */
 } gc_window;
 
-/* CONV_2D: the sums of gc_fully_connected_s8 over windows of height * width * channels inputs. */
+/* CONV_2D and TRANSPOSE_CONV: the sums of gc_fully_connected_s8 over windows of height * width * channels inputs. */
 typedef struct {
   gc_window window;
   gc_fully_connected dots; /* rows: as many windows as the scratch has space for */

@@ -192,6 +192,36 @@ def random_convolution(random, name):
     ), cases_for(random, x.shape)
 
 
+def random_transposed_convolution(random):
+    options = schema.TransposeConvOptionsT()
+    options.padding = int(random.integers(0, 2))
+    channels, outputs, batches = (int(n) for n in random.integers(1, [12, 12, 3]))
+    size, window, strides = random.integers(1, [(5, 5), (5, 5), (4, 4)], (3, 2))
+    if random.random() < 0.7:  # one dimension
+        size[0] = window[0] = strides[0] = 1
+        if random.random() < 0.4:
+            strides[1] = window[1]
+    most = size * strides if options.padding == 0 else (size - 1) * strides + window
+    count = np.maximum(most, window if options.padding == 1 else 1)
+    options.strideH, options.strideW = (int(n) for n in strides)
+    x = activation(random, (batches, *map(int, size), channels), log_uniform(random, 1e-3, 0.1))
+    scales = log_uniform(
+        random, 1e-3, 0.1, outputs if random.random() < 0.6 and outputs > 1 else None
+    )
+    shape = (outputs, *map(int, window), channels)
+    w = Tensor(shape, scales, data=values(random, shape))
+    bias = Tensor(
+        (outputs,),
+        x.scale * np.float32(scales),
+        type=INT32,
+        data=random.integers(-(2**12), 2**12, outputs),
+    )
+    usual = power_of_two(np.sqrt(channels) * 5000 * x.scale * np.median(scales) / 50)
+    y = activation(random, (batches, *map(int, count), outputs), usual)
+    given = [integers(*y.shape), w, x, *([bias] if random.random() < 0.8 else [])]
+    return model_of("TRANSPOSE_CONV", given, [y], options), cases_for(random, x.shape)
+
+
 def random_lstm(random, type=INT8, **fixed):
     batch, inputs, units = (int(n) for n in random.integers(1, [6, 20, 34]))
     if random.random() < 0.3:
@@ -574,6 +604,7 @@ OPERATORS = {
     "FULLY_CONNECTED 16": (functools.partial(random_fully_connected, type=INT16), 400),
     "CONV_2D": (functools.partial(random_convolution, name="CONV_2D"), 200),
     "DEPTHWISE_CONV_2D": (functools.partial(random_convolution, name="DEPTHWISE_CONV_2D"), 200),
+    "TRANSPOSE_CONV": (random_transposed_convolution, 100),
     "UNIDIRECTIONAL_SEQUENCE_LSTM": (random_lstm, 100),
     "UNIDIRECTIONAL_SEQUENCE_LSTM 16": (functools.partial(random_lstm, type=INT16), 100),
     "ADD": (functools.partial(random_pair, name="ADD"), 200),

@@ -12,7 +12,15 @@ from convert.tflite import flatbuffer, runtimes
 from convert.verify import model_parity
 from groupcomm.errors import UserError
 from tests.helpers.cli import groupcomm, ok
-from tests.helpers.tflite_models import INT16, INT32, Tensor, model_of, network_of, packed
+from tests.helpers.tflite_models import (
+    INT16,
+    INT32,
+    UINT8,
+    Tensor,
+    model_of,
+    network_of,
+    packed,
+)
 
 FLOAT32, RESOURCE = schema.TensorType.FLOAT32, schema.TensorType.RESOURCE
 
@@ -91,7 +99,57 @@ def float_outside():
     )
 
 
-@pytest.mark.parametrize("name", ["delay_line", "two_ways", "float_outside"])
+@pytest.fixture(scope="module")
+def convolutional():
+    """Return a model with most kinds of operators of convolutional networks, in one dimension."""
+    random = np.random.default_rng(0)
+
+    def weights(*shape, axis=0):
+        return Tensor(shape, 0.02, data=random.integers(-127, 128, shape), axis=axis)
+
+    def times(length, channels, scale=0.1, point=-3, **fields):
+        return Tensor((1, length, 1, channels), scale, point, **fields)
+
+    convolution, depthwise = schema.Conv2DOptionsT(), schema.DepthwiseConv2DOptionsT()
+    pool, transposed, split = (
+        schema.Pool2DOptionsT(),
+        schema.TransposeConvOptionsT(),
+        schema.SplitOptionsT(),
+    )
+    for options in (convolution, depthwise, pool, transposed):
+        options.strideH, options.strideW = 1, 1
+    depthwise.padding = pool.padding = schema.Padding.VALID
+    depthwise.depthMultiplier = 1
+    pool.filterHeight, pool.filterWidth, pool.strideH, transposed.strideH = 2, 1, 2, 2
+    leaky = schema.LeakyReluOptionsT()
+    leaky.alpha, split.numSplits = 0.2, 2
+    x, a, b, c, d = times(16, 6), times(16, 8), times(16, 8), times(18, 8), times(16, 8)
+    halves, e, f = [times(16, 4), times(16, 4)], times(16, 4), times(16, 4)
+    g, h = times(8, 4), times(16, 5, 0.2)
+    paddings = Tensor((4, 2), type=INT32, data=[[0, 0], [2, 0], [0, 0], [0, 0]])
+    slopes = Tensor((1, 1, 4), 0.01, data=[[[10, -20, 30, 90]]])
+    return network_of(
+        [
+            ("CONV_2D", [x, weights(8, 3, 1, 6)], [a], convolution),
+            ("LEAKY_RELU", [a], [b], leaky),
+            ("PAD", [b, paddings], [c], schema.PadOptionsT()),
+            ("DEPTHWISE_CONV_2D", [c, weights(1, 3, 1, 8, axis=3)], [d], depthwise),
+            ("SPLIT", [Tensor((), type=INT32, data=[3]), d], halves, split),
+            ("SUB", halves, [e], schema.SubOptionsT()),
+            ("PRELU", [e, slopes], [f], None),
+            ("MAX_POOL_2D", [f], [g], pool),
+            (
+                "TRANSPOSE_CONV",
+                [Tensor((4,), type=INT32, data=[1, 16, 1, 5]), weights(5, 3, 1, 4), g],
+                [h],
+                transposed,
+            ),
+            ("QUANTIZE", [h], [times(16, 5, 0.2, 125, type=UINT8)], schema.QuantizeOptionsT()),
+        ]
+    )
+
+
+@pytest.mark.parametrize("name", ["delay_line", "two_ways", "float_outside", "convolutional"])
 def test_every_byte_equals_tflm(name, request, tmp_path):
     path = tmp_path / f"{name}.tflite"
     path.write_bytes(request.getfixturevalue(name))
