@@ -16,6 +16,7 @@ script leaves it alone until ``(RELEASE)`` is removed.
 import csv
 import gzip
 import hashlib
+import itertools
 import json
 import re
 import subprocess
@@ -137,6 +138,12 @@ def interval(found: dict, digits: int = 2, sign: str = "") -> str:
     return f"{mean} ({low} to {high})"
 
 
+def percents(load: dict[str, float]) -> str:
+    """Format the load of ``groupcomm fit``."""
+    ends = dict.fromkeys(f"{100 * load[end]:.0f}" for end in ("least", "most"))
+    return f"{' to '.join(ends)} %"
+
+
 def rows(header: list[str], body: list[list], *, left: int = 1) -> str:
     """Format a Markdown table; all columns after the first ``left`` are aligned to the right."""
     lines = [header, ["---"] * left + ["---:"] * (len(header) - left), *body]
@@ -159,9 +166,7 @@ def networks(*names: str) -> str:
             ask("cost", name),
         )
         flash, ram = sum(bench["flash_bytes"].values()), bench["ram_bytes"]["total"]
-        loads = [
-            f"{100 * _fits(name)[board]['load']:.0f} %" for board in ("nano33ble", "nrf5340dk")
-        ]
+        loads = [percents(_fits(name)[board]["load"]) for board in ("nano33ble", "nrf5340dk")]
         better = ask("evaluate", name, *TEST)["measures"]["sisdr"]["improvement"]
         body.append(
             [
@@ -419,7 +424,10 @@ def bench(*names: str) -> str:
         "STFT, features, masks, inverse STFT (instructions)": lambda f: (
             f"{f['instructions']['signal']['mean']:,.0f}"
         ),
+        "whole hop, worst case (model cycles)": lambda f: f"{f['cycles']['hop']['worst']:,}",
+        "network, mean (model cycles)": lambda f: f"{f['cycles']['network']['mean']:,.0f}",
         "network, instructions per MAC": lambda f: f"{f['instructions']['network_per_mac']:.2f}",
+        "network, model cycles per MAC": lambda f: f"{f['cycles']['network_per_mac']:.2f}",
         "flash: weights (int8) and biases (int32) (bytes)": lambda f: (
             f"{f['flash_bytes']['weights']:,}"
         ),
@@ -451,7 +459,7 @@ def loads(*names: str) -> str:
             [
                 f"`{name}`",
                 *(
-                    f"{100 * found[board]['load']:.0f} % "
+                    f"{percents(found[board]['load'])} "
                     f"({found[board]['most_cycles_per_instruction']:.2f})"
                     for board in boards
                 ),
@@ -467,7 +475,7 @@ def boards(*names: str) -> str:
     def needs(one: dict) -> str:
         flash, ram = (one["checks"][key]["used"] for key in ("flash_bytes", "ram_bytes"))
         verdict = "fits" if one["ok"] else "**no**"
-        return f"{verdict}: {flash / 1000:.0f} KB, {ram / 1000:.1f} KB, {100 * one['load']:.0f} %"
+        return f"{verdict}: {flash / 1000:.0f} KB, {ram / 1000:.1f} KB, {percents(one['load'])}"
 
     body = [
         [
@@ -509,46 +517,88 @@ def hops(*names: str) -> str:
 
 
 def goals(*names: str) -> str:
-    """Compare the instructions of the worst hop with the goal of each network."""
+    """Compare the cycles of the worst hop, by the upper end, with the goal of each network."""
     body = []
     for name in names:
         board, share = GOALS[name]
         estimate = _fits(name)[board]
         counted = ask("bench", name, "--board", estimate["core"])
-        goal = share * estimate["checks"]["cycles"]["limit"] / estimate["cycles_per_instruction"]
-        worst, network = estimate["instructions"], counted["instructions"]["network"]["mean"]
+        goal = share * estimate["checks"]["cycles"]["limit"]
+        least, most = (estimate["cycles"][end] for end in ("least", "most"))
         body.append(
             [
                 f"`{name}`",
                 board,
                 f"{100 * share:.0f} %",
                 f"{goal:,.0f}",
-                f"{worst:,}",
-                "yes" if worst <= goal else "no",
-                f"{network / counted['macs']:.2f}",
-                f"{(goal - worst + network) / counted['macs']:.2f}",
+                f"{least:,} to {most:,}",
+                "yes" if most <= goal else "no",
+                f"{counted['cycles']['network_per_mac']:.2f}",
+                f"{most / goal:.2f}",
             ]
         )
-    header = ["network", "board", "share", "goal", "instructions", "met"]
-    return rows([*header, "per MAC", "per MAC that would meet it"], body, left=2)
+    header = ["network", "board", "share", "goal (cycles)", "cycles by the model", "met"]
+    return rows([*header, "cycles per MAC", "upper end / goal"], body, left=2)
+
+
+def _ten_layers() -> Path:
+    """Write the network of MLPerf Tiny's anomaly detection, with random weights."""
+    import numpy as np
+    from ai_edge_litert import schema_py_generated as schema
+
+    sys.path.insert(0, str(REPO))
+    from tests.helpers.tflite_models import INT32, Tensor, network_of
+
+    random, sizes, operators = np.random.default_rng(1), (640, *4 * (128,), 8, *4 * (128,), 640), []
+    x = Tensor((1, sizes[0]), np.float32(0.05))
+    for inputs, outputs in itertools.pairwise(sizes):
+        data = random.integers(-127, 128, (outputs, inputs))
+        scale = np.float32(0.5 / inputs)
+        weights = Tensor((outputs, inputs), scale, data=data)
+        bias = Tensor((outputs,), x.scale * scale, type=INT32, data=np.zeros(outputs))
+        y = Tensor((1, outputs), np.float32(0.05))
+        options = schema.FullyConnectedOptionsT()
+        operators.append(("FULLY_CONNECTED", [x, weights, bias], [y], options))
+        x = y
+    path = KEPT / "ten_layers.tflite"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(network_of(operators))
+    return path
+
+
+def calibration() -> str:
+    """Count the network of the published figures with the kernels of this project."""
+    path, body = _ten_layers(), []
+    for core, label in CORES.items():
+        found = ask("bench", str(path), "--board", core)
+        body.append(
+            [
+                label,
+                *(f"{found[unit]['mean']:,.0f}" for unit in ("instructions", "cycles")),
+                *(f"{found[unit]['per_mac']:.2f}" for unit in ("instructions", "cycles")),
+                f"{found['flash']['reads']:,.0f}",
+            ]
+        )
+    header = ["ten layers", "instructions", "cycles (model)", "instructions per MAC"]
+    return rows([*header, "cycles per MAC", "reads of data in the flash"], body)
 
 
 def functions(name: str) -> str:
-    """Instructions per hop of the network on an M4, by function."""
+    """Instructions and cycles per hop of the network on an M4, by function."""
     found = ask("bench", name, "--board", "cortex-m4")
-    counted, network = found["functions"], found["instructions"]["network"]["mean"]
-    groups = {purpose: sum(counted.get(f, 0) for f in fs) for purpose, fs in PURPOSES.items()}
-    groups["all others: calls, loops, remainders"] = network - sum(groups.values())
+    cells: dict[str, list[str]] = {}
+    for unit, by_function in (("instructions", "functions"), ("cycles", "function_cycles")):
+        counted, network = found[by_function], found[unit]["network"]["mean"]
+        groups = {purpose: sum(counted.get(f, 0) for f in fs) for purpose, fs in PURPOSES.items()}
+        groups["all others: calls, loops, remainders"] = network - sum(groups.values())
+        for purpose, count in groups.items():
+            cells.setdefault(purpose, []).extend([f"{count:,.0f}", f"{count / found['macs']:.2f}"])
     body = [
-        [
-            ", ".join(f"`{function}`" for function in PURPOSES.get(purpose, ())),
-            purpose,
-            f"{instructions:,.0f}",
-            f"{instructions / found['macs']:.2f}",
-        ]
-        for purpose, instructions in groups.items()
+        [", ".join(f"`{function}`" for function in PURPOSES.get(purpose, ())), purpose, *counts]
+        for purpose, counts in cells.items()
     ]
-    return rows(["function", "purpose", "instructions per hop", "per MAC"], body, left=2)
+    header = ["function", "purpose", "instructions per hop", "per MAC", "cycles", "per MAC"]
+    return rows(header, body, left=2)
 
 
 def targets(name: str) -> str:
@@ -683,7 +733,7 @@ def stream(name: str) -> str:
 
 
 def operators(name: str) -> str:
-    """Instructions per hop by kind of operator."""
+    """Instructions and cycles per hop by kind of operator."""
     found = {
         board: {kind["name"]: kind for kind in ask("bench", name, "--board", board)["kinds"]}
         for board in BOARDS
@@ -695,14 +745,14 @@ def operators(name: str) -> str:
         cells = []
         for kinds in found.values():
             one = kinds[kind["name"]]
-            cells.append(
-                f"{one['instructions']:,.0f}"
-                + (f" ({one['instructions'] / one['macs']:.2f})" if one["macs"] else "")
-            )
+            for unit, each in (("instructions", "per_mac"), ("cycles", "cycles_per_mac")):
+                per_mac = f" ({one[each]:.2f})" if one["macs"] else ""
+                cells.append(f"{one[unit]:,.0f}{per_mac}")
         body.append(
             [kind["name"], kind["count"], f"{kind['macs']:,}" if kind["macs"] else "", *cells]
         )
-    return rows(["operator", "count", "MACs", *BOARDS], body)
+    units = [f"{board}, {unit}" for board in BOARDS.values() for unit in ("instructions", "cycles")]
+    return rows(["operator", "count", "MACs", *units], body)
 
 
 def portable(name: str) -> str:

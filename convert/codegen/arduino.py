@@ -123,7 +123,7 @@ def _readme(bundle: bundles.Bundle, values: dict[str, str]) -> str:
 def _cost(bundle: bundles.Bundle) -> str:
     """Return flash, RAM, instructions and latency as a table: at most the budget of the bundle."""
     board = boards.find("nano33ble")
-    rows = {"latency": parts.latency(bundle)} | parts.needs(bundle, board.core)
+    rows = {"latency": parts.latency(bundle)} | parts.needs(bundle, board)
     table = "\n".join(f"| {key} | {value} |" for key, value in rows.items())
     return (
         f"| {board.title} | network and signal path, without your sketch |\n|---|---|\n{table}\n\n"

@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
+from convert import boards, contract
 from convert import bundle as bundles
-from convert import contract
 from convert.codegen import c_source
 from convert.tflite import counts
 from groupcomm.files import kernel_files, resource
@@ -142,17 +142,18 @@ def latency(bundle: bundles.Bundle) -> str:
     return f"{1000 * bundle.signal.window / bundle.signal.sample_rate:g} ms"
 
 
-def needs(bundle: bundles.Bundle, core: str) -> dict[str, str]:
-    """Return what a bundle needs at most on a core, by its budget; {} where it has none."""
-    budget = bundle.description.get("budget", {}).get(core, {})
+def needs(bundle: bundles.Bundle, board: boards.Board) -> dict[str, str]:
+    """Return what a bundle needs at most on a board, by its budget; {} where it has none."""
+    budget, signal = bundle.description.get("budget", {}).get(board.core, {}), bundle.signal
+    cycles = board.clock_hz * signal.hop // signal.sample_rate
     labels = {
         "flash_bytes": ("flash", " bytes"),
         "ram_bytes": ("RAM, with the stack", " bytes"),
-        "instructions": ("instructions per hop", ""),
+        "instructions": ("instructions per hop", f", for which the board has {cycles:,} cycles"),
     }
     return {
-        label: f"at most {budget[key]:,}{unit}"
-        for key, (label, unit) in labels.items()
+        label: f"at most {budget[key]:,}{words}"
+        for key, (label, words) in labels.items()
         if key in budget
     }
 

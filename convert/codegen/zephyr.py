@@ -111,7 +111,7 @@ def _figures(bundle: bundles.Bundle) -> str:
     rows = ["| board | what the network needs at most |", "|---|---|"]
     for name in BOARDS:
         board = boards.find(name)
-        needs = parts.needs(bundle, board.core)
+        needs = parts.needs(bundle, board)
         if needs:
             cells = "; ".join(
                 f"{key}: {value.removeprefix('at most ')}" for key, value in needs.items()

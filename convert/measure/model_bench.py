@@ -99,7 +99,7 @@ def _summary(total: int, worst: int, macs: int) -> dict:
 def _run(firmware: emulated_model.Firmware, path: Path) -> emulated_model.Run:
     """Run the firmware on random inputs, and compare its outputs with TFLM's."""
     inputs = model_parity.random_inputs(firmware.written["inputs"], INVOCATIONS)
-    run = firmware.run(inputs)
+    run = firmware.run(inputs, cycles=True)
     official = runtimes.TflmModel(firmware.written["model"])
     for i in range(INVOCATIONS):
         expected = official([x[i] for x in inputs])

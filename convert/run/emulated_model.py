@@ -112,7 +112,7 @@ inline void ModelInvoke(void* memory, const uint8_t* in, uint8_t* out) {{
 }}
 """
 
-    def run(self, inputs: list[np.ndarray], passes: int = 1) -> Run:
+    def run(self, inputs: list[np.ndarray], passes: int = 1, *, cycles: bool = False) -> Run:
         """Run the model on inputs, several times with a reset before each pass.
 
         Parameters
@@ -120,6 +120,8 @@ inline void ModelInvoke(void* memory, const uint8_t* in, uint8_t* out) {{
         inputs : list of np.ndarray [shape=(invocations, ...)]
             In the order of the model.
         passes : int
+        cycles : bool
+            Count the cycles of the model of the core, too (`cycle_model`).
 
         Returns
         -------
@@ -133,9 +135,11 @@ inline void ModelInvoke(void* memory, const uint8_t* in, uint8_t* out) {{
         with tempfile.TemporaryDirectory() as folder:
             scratch = Path(folder)
             _pack(inputs, self.written["inputs"]).tofile(scratch / "inputs")
-            cycle_model.write(scratch / "costs", self.elf, self._board)
             command = [self._program, "--count", scratch / "count"]
-            command += ["--within", f"{self.written['name']}_invoke", "--costs", scratch / "costs"]
+            command += ["--within", f"{self.written['name']}_invoke"]
+            if cycles:
+                cycle_model.write(scratch / "costs", self.elf, self._board)
+                command += ["--costs", scratch / "costs"]
             command += [scratch / "inputs", scratch / "outputs", str(passes)]
             done = subprocess.run(command, capture_output=True, text=True)
             if done.returncode:

@@ -278,8 +278,13 @@ OPERATOR = {
     "macs": 1_234_567,
     "per_mac": 12.34,
     "instructions": 12_345_678.9,
+    "cycles": 12_345_678.9,
+    "cycles_per_mac": 12.34,
 }
 COUNTS = {"mean": 12_345_678.9, "worst": 23_456_789}
+PARTS = {"network": COUNTS, "signal": COUNTS, "hop": COUNTS, "network_per_mac": 1.23}
+LOAD = {"least": 12.34, "most": 23.45}
+FUNCTIONS = {"gc_unidirectional_sequence_lstm_s8_helium_with_a_name": 12_345_678.0}
 CHECK = {"used": 1_234_567, "limit": 1_048_576, "ok": False}
 SYSTEM = {
     "name": "DeepFilterNet 3",
@@ -360,17 +365,14 @@ TABLES = {
             "board": "cortex-m55",
             "hops": 100,
             "macs": 1_234_567,
-            "estimates": {},
+            "estimates": {"nRF52840": {"clock_hz": 64_000_000, "load": LOAD}},
             "budget": {},
-            "instructions": {
-                "network": COUNTS,
-                "signal": COUNTS,
-                "hop": COUNTS,
-                "network_per_mac": 1.23,
-            },
+            "instructions": PARTS,
+            "cycles": PARTS,
             "kinds": [OPERATOR],
             "operators": [OPERATOR | {"input": [1, 12, 192], "output": [1, 12, 192]}] * 12,
-            "functions": {"gc_unidirectional_sequence_lstm_s8_helium_with_a_name": 12_345_678.0},
+            "functions": FUNCTIONS,
+            "function_cycles": FUNCTIONS,
             "flash_bytes": {"weights": 1_234_567},
             "ram_bytes": {"stack": 12_345, "total": 123_456},
         }
@@ -401,7 +403,9 @@ TABLES = {
             "stack_bytes": 1234,
             "latency_ms": 16,
             "instructions": 123_456,
-            "cycles_per_instruction": 1.5,
+            "cycles": {"least": 1_234_567, "most": 2_345_678},
+            "load": LOAD,
+            "cycles_per_instruction": None,
             "most_cycles_per_instruction": 1.4,
         }
     ),
@@ -412,7 +416,7 @@ TABLES = {
                 {
                     "board": "nrf5340_audio_dk",
                     "checks": {key: CHECK for key in ("flash_bytes", "ram_bytes")},
-                    "load": 12.34,
+                    "load": LOAD,
                     "ok": False,
                 }
             ],

@@ -275,6 +275,7 @@ def test_a_zip_file_has_the_library_and_the_same_bytes_twice(tmp_path):
     budget = opened.description["budget"]["cortex-m4"]
     for limit in budget.values():
         assert f"at most {limit:,}" in readme
+    assert "the board has 512,000 cycles |" in readme  # 8 ms of the nRF52840
     assert "| latency | 16 ms |" in readme
 
 
