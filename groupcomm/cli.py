@@ -1,6 +1,6 @@
 """The command line: `groupcomm COMMAND`.
 
-Exit codes: 0 yes or done, 1 the answer is no, 2 wrong usage or bad input, 130 Ctrl-C.
+Exit codes: 0 yes or done, 1 the answer is no, 2 wrong usage or bad input, 130 Ctrl-C, 143 SIGTERM.
 
 The modules of the commands are light: they import TensorFlow only inside their functions.
 """
@@ -25,6 +25,7 @@ from groupcomm.console import (
     without_log_lines,
 )
 from groupcomm.errors import UserError, missing_package
+from groupcomm.limits import end_on_sigterm
 
 # Groups in pipeline order: command, module and function, one line for the overview.
 GROUPS = {
@@ -191,6 +192,7 @@ def _one_line(error: Any) -> str:
 def main() -> None:
     """Run a command. A `UserError` becomes one line on stderr and exit code 2, Ctrl-C code 130."""
     print_names_exactly()
+    end_on_sigterm()
     with without_log_lines():
         code = _run()
     sys.exit(code)

@@ -345,7 +345,9 @@ def reproduce(
         Path,
         typer.Option("--out", help="Folder for scores, reproduction.json and reproduction.png."),
     ] = Path("build/reproduction"),
-    mixtures: Annotated[int, typer.Option(min=2, help="Test mixtures of each task.")] = 200,
+    mixtures: Annotated[
+        int, typer.Option(min=2, max=100_000, help="Test mixtures of each task.")
+    ] = 200,
     corpus: Annotated[
         str | None,
         typer.Option(

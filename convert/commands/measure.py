@@ -7,6 +7,7 @@ import typer
 
 from convert.commands import tables
 from convert.commands.options import (
+    MAX_MIXTURES,
     AnyName,
     Core,
     CorpusOption,
@@ -70,7 +71,9 @@ def robustness(
     name: AnyName,
     split: Split = "test",
     runtime: RuntimeOption = None,
-    mixtures: Annotated[int, typer.Option(min=2, help="Mixtures of 4 s in each condition.")] = 40,
+    mixtures: Annotated[
+        int, typer.Option(min=2, max=MAX_MIXTURES, help="Mixtures of 4 s in each condition.")
+    ] = 40,
     corpus: CorpusOption = None,
     as_json: Json = False,
 ) -> None:

@@ -32,6 +32,7 @@ def _complete_any(incomplete: str) -> list[str]:
     return [*complete_bundle(incomplete), *complete_checkpoint(incomplete)]
 
 
+MAX_MIXTURES = 100_000  # 111 hours
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 BundleName = Annotated[
     str,
@@ -101,4 +102,4 @@ CheckpointOption = Annotated[
         autocompletion=complete_checkpoint,
     ),
 ]
-Mixtures = Annotated[int, typer.Option(min=2, help="Number of mixtures of 4 s.")]
+Mixtures = Annotated[int, typer.Option(min=2, max=MAX_MIXTURES, help="Number of mixtures of 4 s.")]

@@ -26,6 +26,7 @@ def parity(
         int,
         typer.Option(
             min=1,
+            max=1_000_000,
             help="Hops of real sound (invocations of a .tflite) in a pass; a reset is between two "
             "passes.",
         ),
@@ -161,7 +162,10 @@ def drift(
     name: BundleName,
     checkpoint: CheckpointOption = None,
     minutes: Annotated[
-        int, typer.Option(min=3, help="Length of the stream, which repeats one minute of sound.")
+        int,
+        typer.Option(
+            min=3, max=1440, help="Length of the stream, which repeats one minute of sound."
+        ),
     ] = 30,
     split: Split = "validation",
     corpus: CorpusOption = None,

@@ -8,6 +8,7 @@ import typer
 
 from convert.commands import tables
 from convert.commands.options import (
+    MAX_MIXTURES,
     CorpusOption,
     Json,
     Mixtures,
@@ -247,7 +248,8 @@ def variants(
     split: Split = "validation",
     mixtures: Mixtures = 200,
     levels: Annotated[
-        int, typer.Option(min=0, help="Mixtures at each level of -10 to -50 dBFS.")
+        int,
+        typer.Option(min=0, max=MAX_MIXTURES, help="Mixtures at each level of -10 to -50 dBFS."),
     ] = 40,
     corpus: CorpusOption = None,
     as_json: Json = False,
@@ -300,6 +302,7 @@ def sensitivity(
         int,
         typer.Option(
             min=1,
+            max=1440,
             help="Minutes of sound, in streams of 30 s, that the use of the ranges is measured on.",
         ),
     ] = 60,

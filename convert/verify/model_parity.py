@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import tempfile
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from convert.codegen import model_source
 from convert.run import emulated_model
 from convert.tflite import runtimes
 from groupcomm.errors import UserError
+from groupcomm.limits import require_memory
 
 PASSES = 2
 _SEED = 1
@@ -106,6 +108,8 @@ def random_inputs(tensors: list[dict], invocations: int) -> list[np.ndarray]:
         The same in every call.
     """
     random = np.random.default_rng(_SEED)
+    values = invocations * sum(math.prod(t["shape"]) for t in tensors)
+    require_memory(10 * values, f"{invocations} invocations", "ask for fewer")  # drawn as int64
     limits = [np.iinfo(t["dtype"]) for t in tensors]
     return [
         random.integers(limit.min, limit.max + 1, (invocations, *t["shape"])).astype(t["dtype"])

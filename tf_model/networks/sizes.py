@@ -13,12 +13,17 @@ SEPARATORS = ("dprnn", "tcn", "dptnet", "sudo")
 GROUP_COMMUNICATION = ("none", "blstm", "tac", "flstm")
 
 
+MAX_SIZE = 65536  # of any field; a layer of this size does not fit into memory
+
+
 def _at_least(net, low: int, *fields: str) -> None:
-    """Raise `UserError` when one of these fields is not a whole number, or is below ``low``."""
+    """Raise `UserError` when one of these fields is not a whole number of ``low`` to MAX_SIZE."""
     for field in fields:
         value = getattr(net, field)
         if type(value) is not int or value < low:
             raise UserError(f"{field} {value!r}: must be a whole number of {low} or more")
+        if value > MAX_SIZE:
+            raise UserError(f"{field} {value}: must be at most {MAX_SIZE}")
 
 
 @dataclasses.dataclass(frozen=True)

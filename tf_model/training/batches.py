@@ -6,11 +6,42 @@ import numpy as np
 import tensorflow as tf
 
 from calibration_data import corpus as corpora
+from calibration_data.audio import RATE
 from calibration_data.mixing import mixer
 from groupcomm.errors import UserError
+from tf_model import networks
 from tf_model.training.recipe import Recipe
 
 VALIDATION_BATCH = 16  # mixtures of 4 s per replica
+
+
+WAITING = 7  # batches in memory: 4 made in advance, 2 being made, and that of the step
+
+
+def memory_bytes(net: networks.Network, recipe: Recipe, *, on_host: bool) -> int:
+    """Estimate the memory that the batches of a run take, from below.
+
+    The sound is counted, and for a streaming network what its step keeps for the gradient: ten
+    values of each bin, and of each unit of an LSTM twelve (docs/design/training.md).
+
+    Parameters
+    ----------
+    net : Network
+    recipe : Recipe
+    on_host : bool
+        Whether the steps are computed in the memory of this machine, without a GPU.
+
+    Returns
+    -------
+    int
+    """
+    samples = recipe.seconds * RATE
+    values = WAITING * samples * (1 + net.sources)
+    if on_host and isinstance(net, networks.Streaming):
+        frames = samples / net.signal.hop
+        units = 12 * net.blocks * net.groups * net.hidden
+        values += frames * (10 * net.signal.bins * net.sources + units)
+    return int(4 * values * recipe.batch)
 
 
 def training_spec(sources: int, recipe: Recipe) -> mixer.MixtureSpec:

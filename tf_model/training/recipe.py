@@ -99,7 +99,9 @@ class Recipe:
         for field in dataclasses.fields(self):
             value = getattr(self, field.name)
             low = _LOWEST.get(field.name, 0)
-            if field.type in ("int", "float", int, float) and not low <= value < math.inf:
+            if field.type in (int, float) and not low <= value < math.inf:
                 raise UserError(
                     f"{field.name} {value}: not a finite number of at least {low}; correct it"
                 )
+            if field.type is int and value >= 1 << 32:
+                raise UserError(f"{field.name} {value}: must be below 2^32")
