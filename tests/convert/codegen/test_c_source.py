@@ -358,10 +358,10 @@ def test_operator_without_a_kernel_is_reported(tmp_path):
     model = flatbuffer.read(opened.model)
     network = model.graph
     network.operators = [
-        graph.operator("HARD_SWISH", op.inputs, op.outputs) if op.name == "LOGISTIC" else op
+        graph.operator("ELU", op.inputs, op.outputs) if op.name == "LOGISTIC" else op
         for op in network.operators
     ]
-    with pytest.raises(UserError, match="HARD_SWISH has no kernel.*FULLY_CONNECTED"):
+    with pytest.raises(UserError, match="ELU has no kernel.*FULLY_CONNECTED"):
         c_source.compile_bundle(
             dataclasses.replace(opened, model=flatbuffer.write(model)), tmp_path / "c"
         )
