@@ -22,6 +22,7 @@ import re
 import subprocess
 import sys
 import tempfile
+import textwrap
 import tomllib
 from pathlib import Path
 
@@ -84,6 +85,8 @@ CONDITIONS = {"as they are": "unmodified", "by way of 44.1 kHz": "resampled to 4
 # The split and the number of mixtures of the released results, and those of release 0.1.0.
 TEST = ("--split", "test", "--mixtures", "300")
 OLD_TEST = ("--split", "test-2026-11", "--mixtures", "200")
+# SI-SDR improvement of GTCRN on the old test split minus that on the new one, with release 0.2.0.
+GTCRN_DROP_DB = 6.04 - 3.59
 MEASURES = {
     "sisdr": ("SI-SDR (dB)", 2),
     "sdr": ("SDR (dB)", 2),
@@ -302,6 +305,100 @@ def splits(*names: str) -> str:
     columns = ["SI-SDR improvement (dB)", "worst twentieth (dB)", "worse than the input"]
     header = [f"`{split[1]}`: {column}" for split in (TEST, OLD_TEST) for column in columns]
     return rows(["network, int8", *header], body)
+
+
+def weaknesses(name: str) -> str:
+    """List rooms, noises or pairs of speakers, and good input, as points of a model card."""
+    found = ask("evaluate", name, *TEST)
+    by = found["by"]
+
+    def mean(group: dict) -> str:
+        return f"{group['mean']:.2f} dB ({group['low']:.2f} to {group['high']:.2f})"
+
+    rooms = f"in a room {mean(by['room']['in a room'])}, without one {mean(by['room']['no room'])}"
+    points = [f"**Rooms.** SI-SDR improvement {rooms}."]
+    harm = f"{100 * found['harm']:.0f} % of the mixtures come out worse than they went in."
+    if "a woman and a man" in by["sexes"]:
+        pairs = "; ".join(f"{pair}: {mean(group)}" for pair, group in by["sexes"].items())
+        points.insert(0, f"**Pairs of speakers.** {pairs}.")
+        stoi, pesq = (found["measures"][m]["improvement"]["mean"] for m in ("stoi", "pesq"))
+        points.append(
+            f"**Intelligibility.** STOI changes by {stoi:+.3f}, PESQ by {pesq:+.2f}. {harm}"
+        )
+    else:
+        common = [(n, g["mean"]) for n, g in by["noise"].items() if g["mixtures"] >= 5]
+        least = sorted(common, key=lambda one: one[1])[:3]
+        noises = ", ".join(f"`{noise}` ({gain:.1f} dB)" for noise, gain in least)
+        points.append(
+            f"**Noises.** Of the categories with 5 mixtures or more, these improve least: {noises}."
+        )
+        good = by["snr"]["20 to 25 dB"]
+        points.append(
+            f"**Good input.** {harm} At an SNR of 20 to 25 dB the mean improvement is "
+            f"{good['mean']:.2f} dB, that of the worst twentieth {good['worst_twentieth']:.1f} dB."
+        )
+    return "".join(textwrap.fill(f"- {p}", 100, subsequent_indent="  ") + "\n" for p in points)
+
+
+def release_targets(*names: str) -> str:
+    """Compare the released networks with the targets of quality."""
+    enhancers = names[:-1]
+    scores = {name: ask("evaluate", name, *TEST) for name in names}
+    old = ask("evaluate", "enhance", *OLD_TEST)["sisdri_db"]["mean"]
+    against = ask("baselines", *enhancers, *TEST)["against"]
+    body: list[list[str]] = []
+
+    def target(what: str, values: list[tuple[dict, float]], digits: int = 2, unit: str = " dB"):
+        met = all(value["mean"] >= least for value, least in values)
+        text = " and ".join(interval(value, digits, "+") for value, _ in values)
+        body.append([what, f"{'reached' if met else 'missed'}: {text}{unit}"])
+
+    enhance, nano, largest = (against[n] for n in ("enhance", "enhance-nano", "enhance-max"))
+    target("`enhance`: SI-SDR improvement of GTCRN", [(enhance["GTCRN"]["sisdr"], 0)])
+    target("`enhance`: PESQ of GTCRN minus 0.03", [(enhance["GTCRN"]["pesq"], -0.03)], 3, "")
+    target("`enhance`: eSTOI of GTCRN", [(enhance["GTCRN"]["estoi"], 0)], 3, "")
+    target(
+        "`enhance-nano`: SI-SDR improvement of NSNet2 and of RNNoise 0.2",
+        [(nano[other]["sisdr"], 0) for other in ("NSNet2", "RNNoise 0.2")],
+    )
+    target("`enhance-nano`: PESQ of NSNet2 minus 0.05", [(nano["NSNet2"]["pesq"], -0.05)], 3, "")
+    target(
+        "`enhance-max`: SI-SDR improvement of DTLN minus 0.3 dB, and of GTCRN plus 0.3 dB",
+        [(largest["DTLN"]["sisdr"], -0.3), (largest["GTCRN"]["sisdr"], 0.3)],
+    )
+    by = scores["enhance"]["by"]
+    middle = [by["snr"][key] for key in ("10 to 15 dB", "15 to 20 dB")]
+    target("`enhance`, SNR of 10 to 15 and 15 to 20 dB: 2 dB", [(g, 2) for g in middle])
+    worst = min(g["worst_twentieth"] for g in middle)
+    word = "reached" if worst > -1 else "missed"
+    body.append(
+        [
+            "`enhance`, the same: the worst twentieth loses less than 1 dB",
+            f"{word}: {worst:+.1f} dB",
+        ]
+    )
+    drop = old - scores["enhance"]["sisdri_db"]["mean"]
+    word = "reached" if drop <= GTCRN_DROP_DB + 1 else "missed"
+    body.append(
+        [
+            "`enhance`: drop from the old test split within 1 dB of GTCRN's",
+            f"{word}: {drop:.2f} dB; GTCRN {GTCRN_DROP_DB:.2f} dB",
+        ]
+    )
+    target("`enhance` in rooms: 4.5 dB", [(by["room"]["in a room"], 4.5)])
+    two = scores["separate"]
+    target("`separate`: 5 dB over all pairs", [(two["sisdri_db"], 5)])
+    target("`separate`: 6 dB for a woman and a man", [(two["by"]["sexes"]["a woman and a man"], 6)])
+    target("`separate`: PESQ +0.25", [(two["measures"]["pesq"]["improvement"], 0.25)], 3, "")
+    losses = {
+        name: ask("evaluate", name, *TEST, "--runtime", "keras")["sisdri_db"]["mean"]
+        - scores[name]["sisdri_db"]["mean"]
+        for name in names
+    }
+    word = "reached" if max(losses.values()) <= 0.03 else "missed"
+    each = ", ".join(f"`{name}` {loss:+.3f}" for name, loss in losses.items())
+    body.append(["loss of int8 against float32 at most 0.03 dB", f"{word}: {each} dB"])
+    return rows(["target", "result"], body, left=2)
 
 
 def groups(*names: str) -> str:
