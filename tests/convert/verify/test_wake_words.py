@@ -77,3 +77,11 @@ def test_emulated_core_gives_the_same_bytes(packages):
     path = packages / "pymicro_wakeword" / "models" / "okay_nabu.tflite"
     found = ok("parity", str(path), "--hops", "50", "--board", "cortex-m55", "--json")
     assert found["ok"] and [r["name"] for r in found["runtimes"]] == ["plain C", "cortex-m55"]
+    # The same firmware: instructions and cycles of the operators add up to those of an invocation.
+    counted = ok("bench", str(path), "--board", "cortex-m55", "--json")
+    for unit in ("instructions", "cycles"):
+        mean = counted[unit]["mean"]
+        assert 0.95 * mean < sum(o[unit] for o in counted["operators"]) < mean
+    for estimate in counted["estimates"].values():
+        least, most = (estimate["milliseconds"][end] for end in ("least", "most"))
+        assert least == 1e3 * counted["cycles"]["worst"] / estimate["clock_hz"] < most
