@@ -8,8 +8,7 @@ void gc_sub_s8(const gc_sub* p, const int8_t* a, const int8_t* b, int8_t* out) {
       const int32_t y = (b[r * p->b.row + c * p->b.step] - p->b.zero_point) * (1 << 20);
       const int32_t difference = gc_rescale(x, p->a_scale.multiplier, p->a_scale.shift) -
                                  gc_rescale(y, p->b_scale.multiplier, p->b_scale.shift);
-      const int32_t z =
-          gc_rescale(difference, p->scale.multiplier, p->scale.shift) + p->zero_point;
+      const int32_t z = gc_rescale(difference, p->scale.multiplier, p->scale.shift) + p->zero_point;
       *out++ = (int8_t)gc_clamp(z, p->low, p->high);
     }
   }
