@@ -378,11 +378,23 @@ def prepare(op: Operator):
     """
     _need_kernels([op])
     try:
-        return _LOWERINGS[type(op)](op)
+        prepared = _LOWERINGS[type(op)](op)
+        for part in prepared if isinstance(prepared, list) else []:
+            if isinstance(part, Copy):
+                _need_inside(op, op.inputs[part.input], part, part.in_offset, part.in_stride)
+                _need_inside(op, op.outputs[part.output], part, part.offset, part.stride)
     except MALFORMED as e:  # an input is missing, or shapes do not belong together
         raise UserError(
             f"operator {op.name} is malformed ({type(e).__name__}: {e}); convert the model again"
         ) from e
+    return prepared
+
+
+def _need_inside(op: Operator, t: Tensor, copy: Copy, offset: int, stride: int) -> None:
+    """Check that all rows of a copy are inside of a tensor."""
+    last = offset + (copy.rows - 1) * stride
+    if min(offset, last) < 0 or max(offset, last) + copy.columns > t.byte_size:
+        _unsupported(op, f"it moves values outside of tensor {t.label}")
 
 
 def prepare_all(operators: list[Operator]) -> dict[Operator, object]:
@@ -537,6 +549,8 @@ def _dots(op, matrix: np.ndarray, axis: int, rows: int) -> FullyConnected:
     if w.quantization is None or w.quantization.zero_points.any():
         _unsupported(op, "its weights have no scale, or a zero point")
     outputs, inputs = matrix.shape
+    if bias is not None and bias.size != outputs:
+        _unsupported(op, "its bias does not have one value for each output")
     if len(w.scales) > 1 and (w.quantization.axis != axis or len(w.scales) != outputs):
         _unsupported(op, "its weights do not have one scale for each output")
     reals = [float(x.scale) * float(s) / float(op.output.scale) for s in w.scales]
@@ -604,6 +618,8 @@ def _need_four_dimensions(op: Operator, *tensors: Tensor) -> None:
 def _window(op: graph.Windowed) -> Window:
     """Describe the windows of an operator."""
     _need_four_dimensions(op, op.input, op.output)
+    if min(*op.strides, *op.dilations, *op.kernel) < 1:
+        _unsupported(op, "a stride, a dilation or a size of its windows is not positive")
     vertical, horizontal = _axis(op, 0), _axis(op, 1)
     expected = (op.input.shape[0], vertical.count, horizontal.count)
     if op.output.shape[:3] != expected:
@@ -664,6 +680,8 @@ def _convolve(op, weights: np.ndarray, axis: int, window: Window) -> FullyConnec
         _unsupported(
             op, f"its weights have {weights.shape[3]} channels, its input {window.channels}"
         )
+    if op.output.shape[3] != len(weights):
+        _unsupported(op, f"its output has {op.output.shape[3]} channels, not {len(weights)}")
     dots = _dots(op, weights.reshape(len(weights), -1), axis, rows=window.count)
     if _are_rows(window):
         return dots
@@ -686,7 +704,7 @@ def _depthwise_convolution(
     if channels == 1:
         return _convolve(op, np.ascontiguousarray(by_output)[..., None], 3, _window(op))
     outputs = weights.shape[2]
-    if outputs % channels != 0:
+    if outputs % channels != 0 or op.output.shape[-1] != outputs:
         _unsupported(op, f"it has {channels} inputs and {outputs} outputs")
     dots = _dots(op, by_output.reshape(outputs, -1), axis=3, rows=1)
     return DepthwiseConvolution(
@@ -712,6 +730,8 @@ def _transposed_convolution(
     x, out, weights = op.input, op.output, op.weights.data
     if op.activation != "NONE":
         _unsupported(op, "it has a fused activation")
+    if min(op.strides) < 1:
+        _unsupported(op, "a stride is not positive")
     if out.shape[0] != x.shape[0] or out.shape[3] != len(weights):
         _unsupported(op, f"its output has the shape {out.shape}")
     axes = []
@@ -902,6 +922,8 @@ def _pool(op: graph.AveragePool | graph.MaxPool) -> AveragePool | MaxPool:
     _need_int8(op, x, out)
     if x.zero_point != out.zero_point or abs(float(x.scale) - float(out.scale)) > 1e-6:
         _unsupported(op, "its input and its output are quantized differently")
+    if x.shape[-1:] != out.shape[-1:]:
+        _unsupported(op, "its input and its output differ in channels")
     kind = AveragePool if isinstance(op, graph.AveragePool) else MaxPool
     low, high = _output_range(op, op.activation)
     return kind(_window(op), low, high)
@@ -983,6 +1005,8 @@ def _tabulate(op: Operator, function: Callable[[int], int]) -> Lookup:
     The result includes the zero point of the output, and is clamped to its type.
     """
     x, out = op.inputs[0], op.output
+    if x.size != out.size:
+        _unsupported(op, "its input and its output differ in size")
     limits = np.iinfo(out.dtype)
     inputs = np.arange(256).astype(np.uint8).view(x.dtype).tolist()
     table = [min(max(function(value - x.zero_point), limits.min), limits.max) for value in inputs]
@@ -1167,6 +1191,8 @@ def _copies(
 def _copy(op: graph.Move) -> list[Copy]:
     """Copy all bytes unchanged: int8, or the int16 cells of an LSTM."""
     element = _element(op, op.input)
+    if op.input.size != op.output.size:
+        _unsupported(op, "its input and its output differ in size")
     return _copies(op, (op.output.size,), element, ([element], 0), ([element], 0))
 
 
@@ -1324,6 +1350,8 @@ def _blocks(
     """Yield, for each offset in the block, a shape and its place in both tensors."""
     _need_int8(op, op.input, op.output)
     block = _constant(op, op.block, "block")
+    if min(block) < 1 or math.prod(block) > _COPIES:
+        _unsupported(op, f"its block is {block}")
     before = _constant(op, op.margins, "padding or crop")[::2]
     steps, batch_steps = _dense(space.shape), _dense(batch.shape)
     batches, *sizes = space.shape[: len(block) + 1]
