@@ -314,7 +314,7 @@ def _read(path: Path) -> np.ndarray:
     restore = "restore it with git, or make it again with `groupcomm data --clips`"
     try:
         sound, rate = soundfile.read(path, dtype="float32")
-    except (soundfile.LibsndfileError, OSError) as e:
+    except Exception as e:  # of libsndfile
         problem = "cannot be read as sound" if path.exists() else "is missing"
         raise UserError(f"{path}: {problem}; {restore}") from e
     if rate != RATE or sound.ndim != 1:

@@ -203,7 +203,7 @@ def open_corpus(split: str, *, name: str = DEFAULT) -> Corpus:
             for row in rows
         ]
         sounds = {kind: _memmap(folder / f"{kind}.i16") for kind in ("speech", "noise")}
-    except (OSError, ValueError, TypeError, KeyError) as e:
+    except (OSError, ValueError, TypeError, KeyError, csv.Error) as e:
         raise UserError(f"{folder}: the corpus is damaged ({e}); {again}") from e
     for kind, sound in sounds.items():
         if sound.size != sum(clip.samples for clip in clips if clip.kind == kind):

@@ -21,6 +21,7 @@ from groupcomm.errors import UserError
 
 # The checkout, for what only a checkout has: Bazel's workspace and the tests.
 REPO = Path(__file__).resolve().parent.parent
+FULL = 1 << 16  # bytes; with less than this, a disk is full
 
 
 def resource(path: str) -> Path:
@@ -151,6 +152,23 @@ def _parents_of(path: Path) -> Iterator[None]:
         raise
 
 
+def _write_error(path: Path, error: Exception) -> Exception:
+    """Return the error of a user whose disk is full, whatever a library makes of it.
+
+    Other errors than those of the system are returned unchanged while there is space.
+    """
+    with contextlib.suppress(OSError):
+        if shutil.disk_usage(path.parent).free < FULL and not isinstance(error, UserError):
+            reason = os.strerror(errno.ENOSPC)
+            return UserError(f"{path}: cannot write ({reason}); free some space")
+    if not isinstance(error, (OSError, soundfile_error())):
+        return error
+    return UserError(
+        f"{path}: cannot write ({getattr(error, 'strerror', None) or error}); "
+        "free some space or choose another output folder"
+    )
+
+
 @contextlib.contextmanager
 def atomic_path(path: Path) -> Iterator[Path]:
     """Yield a temporary path, which becomes ``path`` when the block ends without an error.
@@ -180,11 +198,8 @@ def atomic_path(path: Path) -> Iterator[Path]:
             os.umask(umask)
             temporary.chmod(0o666 & ~umask)  # mkstemp makes private files; these are ordinary ones
             temporary.replace(path)
-        except (OSError, soundfile_error()) as e:
-            reason = getattr(e, "strerror", None) or e
-            raise UserError(
-                f"{path}: cannot write ({reason}); free some space or choose another output folder"
-            ) from e
+        except Exception as e:
+            raise _write_error(path, e) from e
         finally:
             temporary.unlink(missing_ok=True)
 
@@ -217,11 +232,8 @@ def atomic_folder(path: Path) -> Iterator[Path]:
             yield temporary
             temporary.chmod(0o755)
             _replace_folder(path, temporary)
-        except OSError as e:
-            raise UserError(
-                f"{path}: cannot write ({e.strerror or e}); "
-                "free some space or choose another output folder"
-            ) from e
+        except Exception as e:
+            raise _write_error(path, e) from e
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
 
@@ -239,6 +251,67 @@ def _replace_folder(path: Path, temporary: Path) -> None:
     path.replace(old)
     temporary.replace(path)
     shutil.rmtree(old)
+
+
+@contextlib.contextmanager
+def locked(path: Path, what: object, *, wait: bool = False) -> Iterator[None]:
+    """Let one process at a time run a block; the lock ends with the process, however it ends.
+
+    Parameters
+    ----------
+    path : Path
+        The lock. It says who holds it, and is removed at the end of the block.
+    what : object
+        What messages say is in use.
+    wait : bool
+        Wait for the other process, and say so.
+
+    Raises
+    ------
+    UserError
+        When another process holds the lock, and ``wait`` is False.
+    """
+    from groupcomm.console import note
+
+    with _parents_of(path):
+        while True:
+            with open(path, "a+", errors="replace") as file:
+                if not _lock(file.fileno(), wait=False):
+                    file.seek(0)
+                    holder = f"{what}: used by {file.read(500).strip() or 'another process'}"
+                    if not wait:
+                        raise UserError(f"{holder}; wait for its end, or use another folder")
+                    note(f"{holder}; waiting for its end")
+                    _lock(file.fileno(), wait=True)
+                # The process before has removed its lock, and a third one may have made another.
+                with contextlib.suppress(FileNotFoundError):
+                    if not os.path.samestat(os.fstat(file.fileno()), os.stat(path)):
+                        continue
+                    file.truncate(0)
+                    command = " ".join([Path(sys.argv[0]).name, *sys.argv[1:]])[:200]
+                    now = time.strftime("%Y-%m-%d %H:%M")
+                    file.write(f"process {os.getpid()} since {now} ({command})")
+                    file.flush()
+                    try:
+                        yield
+                    finally:
+                        path.unlink(missing_ok=True)
+                    return
+
+
+def _lock(file: int, *, wait: bool) -> bool:
+    """Lock an open file; return False when another process has it."""
+    try:
+        import fcntl
+    except ImportError:  # not on Windows
+        return True
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+    except BlockingIOError:
+        return False
+    except OSError:  # a file system without locks
+        return True
+    return True
 
 
 def write_zip(path: Path, files: dict[str, bytes], seconds: int = 315532800) -> None:

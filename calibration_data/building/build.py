@@ -28,7 +28,7 @@ from calibration_data.corpus import Clip
 from calibration_data.sources import OWN_SPLITS, SPLITS, Entry, Package, Recording, Repository
 from groupcomm.console import progress
 from groupcomm.errors import UserError
-from groupcomm.files import atomic_folder, atomic_path, cache_dir, json_text, sha256
+from groupcomm.files import atomic_folder, atomic_path, cache_dir, json_text, locked, sha256
 
 SILENCE_DB = {"speech": 40, "noise": 60}
 KINDS = ("speech", "noise")
@@ -491,6 +491,23 @@ def _build(
     splits: tuple[str, ...],
 ) -> dict:
     """Decode the missing parts in ``order``, then join all parts in the order of ``parts``."""
+    with locked(cache_dir() / "corpus" / f".{name}.lock", f"corpus {name}"):
+        _decode_parts(name, key, parts, order, speakers)
+        with atomic_folder(corpus.corpus_dir(name)) as folder:
+            value = _assemble(
+                name, key, [(part, _part_dir(name, key, part)) for part in parts], folder, splits
+            )
+        shutil.rmtree(_parts_dir(name, key), ignore_errors=True)
+        return value
+
+
+def _decode_parts(
+    name: str,
+    key: str,
+    parts: list[_Part],
+    order: list[_Part],
+    speakers: dict[str, dict[str, str]],
+) -> None:
     stop = threading.Event()
     todo = [part for part in order if not _part_dir(name, key, part).exists()]
     with progress() as bar, ThreadPoolExecutor(WORKERS) as pool:
@@ -517,12 +534,6 @@ def _build(
             stop.set()
             pool.shutdown(wait=False, cancel_futures=True)
             raise
-    with atomic_folder(corpus.corpus_dir(name)) as folder:
-        value = _assemble(
-            name, key, [(part, _part_dir(name, key, part)) for part in parts], folder, splits
-        )
-    shutil.rmtree(_parts_dir(name, key), ignore_errors=True)
-    return value
 
 
 def _decode_part(

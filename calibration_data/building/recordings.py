@@ -7,6 +7,7 @@ format, by the checksum of its samples. Both ways therefore give the same corpus
 import hashlib
 import io
 import os
+import threading
 import urllib.error
 import urllib.parse
 import urllib.request
@@ -24,6 +25,7 @@ BASE = "https://raw.githubusercontent.com"
 LOSSLESS = (".wav", ".flac")
 DOWNLOADS = 8  # at the same time; the files are small, and most of the time is latency
 TIMEOUT = 60  # seconds
+BLOCK = 1 << 16  # bytes
 
 
 def recordings_dir() -> Path:
@@ -56,15 +58,17 @@ def fetch(repository: Repository, recordings: list[Recording]) -> None:
     ]
     if not todo:
         return
+    stop = threading.Event()
     with progress() as bar, ThreadPoolExecutor(DOWNLOADS) as pool:
         task = bar.add_task(f"download {repository.name} (files)", total=len(todo))
         try:
             for future in as_completed(
-                [pool.submit(_download, repository, recording) for recording in todo]
+                [pool.submit(_download, repository, recording, stop) for recording in todo]
             ):
                 future.result()
                 bar.advance(task)
         except BaseException:
+            stop.set()
             pool.shutdown(wait=False, cancel_futures=True)
             raise
 
@@ -168,8 +172,7 @@ def samples_sha256(data: bytes) -> str:
 
     try:
         samples, _ = soundfile.read(io.BytesIO(data), dtype="int16")
-    # soundfile raises a TypeError for a format without a header.
-    except (soundfile.LibsndfileError, TypeError):
+    except Exception:  # of libsndfile
         return ""
     return hashlib.sha256(samples.astype("<i2").tobytes()).hexdigest()
 
@@ -204,7 +207,7 @@ def _cache_path(repository: Repository, recording: Recording) -> Path:
     return recordings_dir() / repository.name / recording.path
 
 
-def _download(repository: Repository, recording: Recording) -> None:
+def _download(repository: Repository, recording: Recording, stop: threading.Event) -> None:
     base = os.environ.get("GROUPCOMM_RECORDINGS_URL") or BASE
     top = f"{base}{urllib.parse.urlsplit(repository.address).path}/{repository.commit}"
     instead = (
@@ -215,7 +218,12 @@ def _download(repository: Repository, recording: Recording) -> None:
         address = f"{top}/{urllib.parse.quote(name)}"
         try:
             with urllib.request.urlopen(address, timeout=TIMEOUT) as response:
-                data = response.read()
+                blocks = []
+                while not stop.is_set() and (block := response.read(BLOCK)):
+                    blocks.append(block)
+            if stop.is_set():
+                return
+            data = b"".join(blocks)
             break
         except urllib.error.HTTPError as e:
             if e.code != 404:

@@ -7,6 +7,7 @@ nor flash wait states.
 """
 
 import dataclasses
+import functools
 import json
 import subprocess
 import tempfile
@@ -21,7 +22,7 @@ from convert.measure import attribution
 from convert.run import cycle_model, host_tools
 from convert.tflite import counts, runtimes
 from groupcomm.errors import UserError
-from groupcomm.files import REPO, atomic_folder
+from groupcomm.files import REPO, atomic_folder, locked
 
 BOARDS = ("cortex-m4", "cortex-m7", "cortex-m33", "cortex-m55")
 BUDGET = ("instructions", "flash_bytes", "ram_bytes")  # instructions are those of the worst hop
@@ -41,6 +42,23 @@ network_firmware(
 """
 
 
+def _alone(measure):
+    """Let one process at a time use the folder of a bundle's firmware; another one waits."""
+
+    @functools.wraps(measure)
+    def measure_alone(bundle: bundles.Bundle, *arguments, **options):
+        folder = _folder(bundle)
+        with locked(folder.with_name(f".{folder.name}.lock"), folder, wait=True):
+            return measure(bundle, *arguments, **options)
+
+    return measure_alone
+
+
+def _folder(bundle: bundles.Bundle) -> Path:
+    return REPO / "build" / "bench" / bundle.name.replace("-", "_")
+
+
+@_alone
 def bench(bundle: bundles.Bundle, board: str, *, portable: bool = False) -> dict:
     """Build the firmware of a bundle, run it on real sound, and count.
 
@@ -165,7 +183,7 @@ def _parts(hop: dict, network: dict, key: str) -> dict[str, dict[str, float]]:
 
 
 def _build(bundle: bundles.Bundle, board: str, *, portable: bool) -> _Built:
-    folder = REPO / "build" / "bench" / bundle.name.replace("-", "_")
+    folder = _folder(bundle)
     with atomic_folder(folder) as part:
         written = c_source.compile_bundle(bundle, part)
         window = bundle.signal.window

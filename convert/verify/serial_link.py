@@ -284,7 +284,7 @@ class Link:
     def _connected(self):
         try:
             yield
-        except (serial.SerialException, OSError) as error:
+        except Exception as error:
             raise UserError(
                 f"{self.port.name}: the port disappeared ({error}); "
                 "connect the board again, check that its port has the same name, and run this again"
@@ -312,7 +312,7 @@ def open_port(name: str, baud: int) -> serial.Serial:
     """
     try:
         return serial.serial_for_url(name, baudrate=baud, write_timeout=5)
-    except (serial.SerialException, ValueError, OSError) as error:
+    except Exception as error:
         from serial.tools import list_ports
 
         available = ", ".join(sorted(found.device for found in list_ports.comports())) or "none"

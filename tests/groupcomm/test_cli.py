@@ -91,6 +91,9 @@ def test_version():
         (["train", "enhance", "--steps", "many"], "see `groupcomm train --help`"),
         (["train", "enhance", "--learning-rate", "inf"], "--learning-rate inf: not a finite num"),
         (["fit", "enhance", "--clock", "nan"], "--clock"),
+        (["evaluate", "enhance", "--mixtures", "1000000000"], "less than or equal to 100000"),
+        (["drift", "enhance", "--minutes", "1000000000"], "less than or equal to 1440"),
+        (["train", "enhance", "--set", "hidden=1000000000"], "must be at most 65536"),
         (["train", "enhanse"], "enhanse: no such network; did you mean enhance?"),
         (["cost", "nosuch"], "nosuch: no such network; choose one of enhance, "),
         (

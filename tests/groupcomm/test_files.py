@@ -2,13 +2,18 @@
 
 import json
 import math
+import os
+import subprocess
+import sys
+import threading
+import time
 
 import numpy as np
 import pytest
 import soundfile
 
 from groupcomm.errors import UserError
-from groupcomm.files import atomic_folder, atomic_path, json_text
+from groupcomm.files import REPO, atomic_folder, atomic_path, json_text, locked
 
 
 def test_a_file_appears_whole(tmp_path):
@@ -83,6 +88,51 @@ def test_a_place_that_cannot_be_written_is_named(tmp_path, kind):
         kind(tmp_path / "file" / "sub" / "x"),
     ):
         pass
+
+
+HOLDER = """
+import sys, time
+from pathlib import Path
+from groupcomm.files import locked
+with locked(Path(sys.argv[1]), "it"):
+    print(flush=True)
+    time.sleep(60)
+"""
+
+
+def test_a_lock_says_who_holds_it_and_ends_with_its_process(tmp_path):
+    lock = tmp_path / "run" / ".lock"
+    command = [sys.executable, "-c", HOLDER, lock]
+    with subprocess.Popen(command, cwd=REPO, stdout=subprocess.PIPE) as holder:
+        holder.stdout.readline()
+        words = (
+            rf"build/x: used by process {holder.pid} since .* \(-c {lock}\); wait for its end, or"
+        )
+        with pytest.raises(UserError, match=words), locked(lock, "build/x"):
+            pytest.fail("locked twice")
+        holder.kill()
+        holder.wait()
+        assert lock.exists()
+        with locked(lock, "build/x"):
+            assert f"process {os.getpid()} since" in lock.read_text()
+    assert list((tmp_path / "run").iterdir()) == []
+
+
+def test_a_lock_waits_for_another_process(tmp_path, capfd):
+    lock, order = tmp_path / ".lock", []
+
+    def second():
+        with locked(lock, "build/x", wait=True):
+            order.append("second")
+
+    thread = threading.Thread(target=second)
+    with locked(lock, "build/x"):
+        thread.start()
+        time.sleep(0.2)
+        order.append("first")
+    thread.join(10)
+    assert order == ["first", "second"] and not lock.exists()
+    assert f"build/x: used by process {os.getpid()} since" in capfd.readouterr().err
 
 
 def test_json_has_null_for_a_number_that_is_not_finite():

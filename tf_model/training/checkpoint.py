@@ -18,6 +18,7 @@ from groupcomm.console import note
 from groupcomm.errors import UserError
 from groupcomm.files import atomic_folder, is_name, json_text, resource, sha256
 from groupcomm.suggest import suggest
+from tf_model import cost as costs
 from tf_model import networks
 
 TRAINED = resource("tf_model/trained")
@@ -70,8 +71,8 @@ class Checkpoint:
             return model
         try:
             model.load_weights(self.weights)
-        except (OSError, ValueError, KeyError) as e:
-            reason = str(e).splitlines()[0]
+        except Exception as e:  # of HDF5 and Keras
+            reason = str(e).partition("\n")[0]
             raise UserError(
                 f"{self.weights}: not the weights of this network ({reason}); "
                 "train or check it out again"
@@ -181,8 +182,17 @@ def load(name_or_path: str) -> Checkpoint:
                 f"{weights}: checksum differs from network.json; the file is damaged, "
                 "check it out again"
             )
+        if isinstance(net, networks.Streaming):  # the others would have to be built
+            parameters = costs.cost(net)["params"]
+            if 4 * parameters > weights.stat().st_size:
+                raise UserError(
+                    f"{description}: its sizes mean {parameters:,} parameters, more than {weights} "
+                    "holds; check it out again"
+                )
         return Checkpoint(d["name"], net, d["training"], weights)
-    except (ValueError, KeyError, TypeError, OSError) as e:
+    except UserError:
+        raise
+    except Exception as e:  # the file may hold any JSON
         raise UserError(
             f"{description}: not a network description ({e}); check it out or train it again"
         ) from e
@@ -247,6 +257,20 @@ def _random_weights(model) -> list[np.ndarray]:
     ]
 
 
+def _hdf5(model) -> bytes:
+    """Return the file that ``model.save_weights`` writes.
+
+    HDF5 crashes when it cannot write, so it writes into memory.
+    """
+    import h5py
+    from tf_keras.src.saving.legacy import hdf5_format
+
+    with h5py.File("weights.h5", "w", driver="core", backing_store=False) as file:
+        hdf5_format.save_weights_to_hdf5_group(file, model)
+        file.flush()
+        return file.id.get_file_image()
+
+
 def save(folder: Path, name: str, net: networks.Network, training: dict, model) -> None:
     """Write a checkpoint folder. It appears whole or not at all.
 
@@ -263,7 +287,7 @@ def save(folder: Path, name: str, net: networks.Network, training: dict, model) 
     """
     with atomic_folder(folder) as part:
         weights = part / "weights.h5"
-        model.save_weights(weights)
+        weights.write_bytes(_hdf5(model))
         description = {
             "schema": SCHEMA,
             "name": name,

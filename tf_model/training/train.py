@@ -14,6 +14,7 @@ import contextlib
 import dataclasses
 import functools
 import json
+import shutil
 import signal
 import time
 from pathlib import Path
@@ -24,9 +25,10 @@ import tf_keras as keras
 
 from calibration_data import corpus as corpora
 from calibration_data.mixing import mixer
-from groupcomm.console import err, progress
+from groupcomm.console import err, note, progress
 from groupcomm.errors import UserError
-from groupcomm.files import atomic_path, json_text
+from groupcomm.files import atomic_path, json_text, locked
+from groupcomm.limits import require_memory
 from tf_model import networks
 from tf_model.training import batches, checkpoint, distribution, losses, perceptual, pruning
 from tf_model.training.recipe import Recipe
@@ -125,7 +127,8 @@ def train(
     ------
     UserError
         When the folder has a run with another recipe, the corpus is missing, ``start`` is a
-        different network, ``keep`` is out of range, or the loss is not finite any more.
+        different network, ``keep`` is out of range, another process uses the folder, the memory
+        is too small, or the loss is not finite any more.
     """
     request = json.loads(
         json.dumps(
@@ -136,6 +139,29 @@ def train(
     _check_same_recipe(recipe_file, request, net)
     strategy = distribution.strategy()
     _check_batch(recipe.batch, strategy.num_replicas_in_sync)
+    on_host = not tf.config.list_physical_devices("GPU")
+    require_memory(
+        batches.memory_bytes(net, recipe, on_host=on_host),
+        f"batch {recipe.batch}",
+        "use a smaller --batch or fewer --seconds",
+    )
+    # The other workers of a chief share its folder.
+    is_chief = distribution.is_chief(strategy)
+    alone = locked(folder / ".lock", folder) if is_chief else contextlib.nullcontext()
+    with alone:
+        return _train_alone(request, net, recipe, folder, strategy, wrap_model)
+
+
+def _train_alone(
+    request: dict,
+    net: networks.Network,
+    recipe: Recipe,
+    folder: Path,
+    strategy: tf.distribute.Strategy,
+    wrap_model,
+) -> dict:
+    """Train as `train` does; no other process uses the folder."""
+    name = request["name"]
     trained = load_start(recipe.start, name, net)
     spec = batches.training_spec(net.sources, recipe)
     corpus = corpora.open_corpus("train", name=recipe.corpus)
@@ -145,17 +171,26 @@ def train(
     keras.utils.set_random_seed(recipe.seed)
     tf.config.experimental.enable_op_determinism()  # the same run twice gives the same weights
     learner = _Learner(net, recipe, strategy, trained, wrap_model)
-    if distribution.is_chief(strategy):
-        with atomic_path(recipe_file) as part:
+    is_chief = distribution.is_chief(strategy)
+    if is_chief:
+        with atomic_path(folder / "recipe.json") as part:
             part.write_text(json_text(request))
     validation = batches.validation_set(
         validation_corpus, validation_spec, recipe.validation_mixtures, strategy
     )
     state = _State(folder / "state", learner)
-    if state.restore():
-        err.print(f"{folder}: resuming at step {int(state.done)} of {recipe.steps}", soft_wrap=True)
+    resumes = state.restore()
+    if resumes:
+        note(f"{folder}: resuming at step {int(state.done)} of {recipe.steps}")
+    elif (folder / "best").exists():
+        raise UserError(
+            f"{folder}: has a trained network in best/, and no state to continue from; choose "
+            f"another --out, and begin with its weights by --from {folder}"
+        )
     distribution.check_agreement(strategy, int(state.done), f"{folder}: the step to resume from")
-    run = _Run(name, net, recipe, folder, learner, state, distribution.is_chief(strategy))
+    run = _Run(name, net, recipe, folder, learner, state, is_chief)
+    if resumes:
+        run.complete_best()
     run.train(
         strategy.distribute_datasets_from_function(
             lambda context: batches.dataset(corpus, spec, recipe, int(state.done), context)
@@ -359,18 +394,53 @@ class _State:
             waited=self.waited,
             **({"around": learner.forward} if learner.is_wrapped else {}),
         )
+        self._folder = folder
         self._manager = tf.train.CheckpointManager(self._saved, folder, max_to_keep=2)
 
     def restore(self) -> bool:
-        """Restore the latest state; return whether there is one."""
-        latest = self._manager.latest_checkpoint
-        if latest:
-            self._saved.restore(latest).assert_consumed()
-        return bool(latest)
+        """Restore the latest state that is not damaged; return whether there is one.
+
+        Raises
+        ------
+        UserError
+            When all of them are damaged.
+        """
+        # Those in the folder: the file `checkpoint`, which lists them, may be missing in a copy.
+        states = sorted(self._folder.glob("ckpt-*.index"), key=_number, reverse=True)
+        for state in states:
+            try:
+                self._saved.restore(str(state.with_suffix(""))).assert_consumed()
+            except Exception as e:  # TensorFlow fails in many ways on damage
+                reason = str(e).partition("\n")[0][:200]
+                note(f"{state}: damaged ({reason}); trying the state before it", style="yellow")
+            else:
+                return True
+        if states:
+            raise UserError(
+                f"{self._folder}: no state can be read; choose another --out, or delete the folder "
+                "to begin again"
+            )
+        return False
 
     def save(self) -> None:
-        """Save the state."""
-        self._manager.save()
+        """Save the state; a part of one is removed.
+
+        Raises
+        ------
+        UserError
+            When the folder cannot be written.
+        """
+        before = set(self._folder.glob("*"))
+        try:
+            self._manager.save()
+        except Exception as e:  # of TensorFlow, when the disk is full for example
+            for part in set(self._folder.glob("*")) - before:
+                shutil.rmtree(part) if part.is_dir() else part.unlink()
+            reason = str(e).partition("\n")[0][:200]
+            raise UserError(
+                f"{self._folder}: cannot save the state ({reason}); free some space, and run the "
+                "same command to continue from the state before"
+            ) from e
 
     def record_validation(self, improvement: float) -> bool:
         """Count a validation; return whether it is the best one."""
@@ -451,6 +521,15 @@ class _Run:
                         self._save_state()
                     raise KeyboardInterrupt
 
+    def complete_best(self) -> None:
+        """Write the best checkpoint when the run ended between its state and the checkpoint."""
+        done, best = int(self._state.done), int(self._state.best_step)
+        with contextlib.suppress(UserError):
+            if checkpoint.load(str(self._folder / "best")).training["step"] == best:
+                return
+        if self._is_chief and 0 < best == done:
+            self._save_checkpoint(float(self._state.best))
+
     def _step(self, mixtures, sources, stop) -> bool:
         """Make a step; return whether a worker received a signal."""
         loss, stopping = self._learner.step(mixtures, sources, stop).numpy()
@@ -493,9 +572,9 @@ class _Run:
         is_final = pruner is None or done >= pruner.end
         is_best = is_final and self._state.record_validation(improvement)
         if self._is_chief:
+            self._save_state()
             if is_best:
                 self._save_checkpoint(improvement)
-            self._save_state()
             self._write_history()
         err.print(
             f"step {done}: loss {loss:.2f} dB, validation {improvement:.2f} dB, "
@@ -521,21 +600,36 @@ class _Run:
 
 def _read_history(file: Path, steps: int) -> list[dict]:
     """Return the validations of the first steps."""
-    lines = file.read_text().splitlines() if file.is_file() else []
-    return [h for h in map(json.loads, lines) if h["step"] <= steps]
+    lines = file.read_text(errors="replace").splitlines() if file.is_file() else []
+    history = []
+    for line in lines:
+        with contextlib.suppress(ValueError, KeyError, TypeError):  # it is only plotted
+            history += [h for h in [json.loads(line)] if h["step"] <= steps]
+    return history
+
+
+def _number(state: Path) -> int:
+    """Return the number in ``ckpt-NUMBER.index``."""
+    digits = state.stem.rpartition("-")[2]
+    return int(digits) if digits.isdecimal() else -1
 
 
 @contextlib.contextmanager
 def _finish_step_first():
     """Delay SIGINT and SIGTERM to the end of the step, so that weights and step count agree.
 
-    Yields a list that is not empty after a signal.
+    A second signal does not wait: the state is that of the last validation then. Yields a list that
+    is not empty after a signal.
     """
     signals: list[int] = []
-    handlers = {
-        s: signal.signal(s, lambda number, frame: signals.append(number))
-        for s in (signal.SIGINT, signal.SIGTERM)
-    }
+
+    def note_first(number, frame):
+        if signals:
+            raise KeyboardInterrupt
+        signals.append(number)
+        err.print("stopping after this step; the same signal again stops now", soft_wrap=True)
+
+    handlers = {s: signal.signal(s, note_first) for s in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield signals
     finally:

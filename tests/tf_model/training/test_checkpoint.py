@@ -62,6 +62,23 @@ def test_an_invalid_description_is_rejected(folder, change, message):
         checkpoint.load(str(folder))
 
 
+@pytest.mark.parametrize(
+    ("hidden", "message"),
+    [
+        (1 << 40, "hidden 1099511627776: must be at most 65536"),
+        (60000, "parameters, more than .*weights.h5 holds"),
+    ],
+)
+def test_a_network_is_not_larger_than_its_weights(folder, hidden, message):
+    """It would be built before its weights are read."""
+    file = folder / "network.json"
+    description = json.loads(file.read_text())
+    description["network"]["hidden"] = hidden
+    file.write_text(json.dumps(description))
+    with pytest.raises(UserError, match=message):
+        checkpoint.load(str(folder))
+
+
 def test_a_description_that_is_not_json_is_rejected(folder):
     (folder / "network.json").write_text("{")
     with pytest.raises(UserError, match="not a network description"):

@@ -2,6 +2,8 @@
 
 import dataclasses
 import json
+import resource
+import signal
 
 import numpy as np
 import pytest
@@ -85,6 +87,95 @@ def test_a_number_that_is_not_finite_stops_the_run(
         train.train("tiny", tiny_net, RECIPE, tmp_path / "run")
     assert "a lower --learning-rate (now 0.01)" in str(raised.value)
     assert [p.name for p in (tmp_path / "run").rglob("*")] == ["recipe.json"]
+
+
+class _Learner(train.tf.Module):
+    """What a state saves, without a network."""
+
+    is_wrapped = False
+
+    def __init__(self):
+        super().__init__()
+        self.model, self.optimizer = train.tf.Module(), train.tf.Module()
+        self.model.weight = train.tf.Variable(np.zeros(1000))
+
+
+@pytest.fixture
+def saved(tmp_path):
+    """Return the folder of two states, of the steps 1 and 2, whose weights are the step."""
+    learner = _Learner()
+    state = train._State(tmp_path / "state", learner)
+    for step in (1, 2):
+        state.done.assign(step)
+        learner.model.weight.assign(np.full(1000, step))
+        state.save()
+    return tmp_path / "state"
+
+
+def restored(folder):
+    """Return the step and the weights that a new process restores, or None."""
+    learner = _Learner()
+    state = train._State(folder, learner)
+    if not state.restore():
+        return None
+    return int(state.done), float(learner.model.weight.numpy().mean())
+
+
+def test_a_copy_without_the_list_of_states_is_continued(saved):
+    (saved / "checkpoint").unlink()
+    assert restored(saved) == (2, 2)
+    assert restored(saved / "elsewhere") is None
+
+
+@pytest.mark.parametrize("suffix", [".index", ".data-00000-of-00001"])
+@pytest.mark.parametrize("size", [0, 100])
+def test_a_damaged_state_is_not_the_end_of_a_run(saved, suffix, size, capfd):
+    """The state before it is used; without any, the run does not begin again by itself."""
+    for number, expected in ((2, (1, 1)), (1, None)):
+        file = saved / f"ckpt-{number}{suffix}"
+        file.write_bytes(file.read_bytes()[:size])
+        if expected:
+            assert restored(saved) == expected
+            assert "ckpt-2.index: damaged (" in capfd.readouterr().err
+    with pytest.raises(UserError, match="no state can be read; choose another --out"):
+        restored(saved)
+
+
+def test_a_state_that_cannot_be_written_leaves_the_one_before(saved):
+    """As on a full disk, by a limit of the size of files."""
+    learner = _Learner()
+    state = train._State(saved, learner)
+    state.restore()
+    before = {p.name: p.read_bytes() for p in saved.iterdir()}
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4096, limits[1]))
+    try:
+        with pytest.raises(UserError, match="cannot save the state .*; free some space"):
+            state.save()
+        with pytest.raises(UserError, match="cannot write"):
+            net = streaming.Streaming(features=8, groups=2, blocks=1, hidden=4, tac=4)
+            checkpoint.save(saved.parent / "best", "tiny", net, {}, streaming.build(net))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+        signal.signal(signal.SIGXFSZ, handler)
+    assert before == {p.name: p.read_bytes() for p in saved.iterdir()}
+    assert restored(saved) == (2, 2)
+    assert [p.name for p in saved.parent.iterdir()] == ["state"]
+
+
+def test_a_run_without_its_state_is_not_begun_again(tiny_net, tiny_corpus, tmp_path):
+    """A copy of a run without its state would overwrite best/."""
+    (tmp_path / "run" / "best").mkdir(parents=True)
+    with pytest.raises(UserError, match="in best/, and no state to continue from; choose another"):
+        train.train("tiny", tiny_net, RECIPE, tmp_path / "run")
+
+
+def test_a_batch_that_does_not_fit_is_refused_before_the_work(tiny_net, tmp_path):
+    recipe = dataclasses.replace(RECIPE, batch=1_000_000_000)
+    with pytest.raises(UserError, match=r"batch 1000000000: needs about [\d,.]+ GB of memory, and"):
+        train.train("tiny", tiny_net, recipe, tmp_path / "run")
+    assert not (tmp_path / "run").exists()
 
 
 @pytest.mark.parametrize(
