@@ -2,6 +2,7 @@
 
 import copy
 import ctypes
+import hashlib
 import subprocess
 import warnings
 from pathlib import Path
@@ -11,7 +12,7 @@ import numpy as np
 from convert import contract
 from convert.tflite import flatbuffer
 from groupcomm.errors import UserError
-from groupcomm.files import kernel_files, resource
+from groupcomm.files import atomic_path, cache_dir, kernel_files, resource
 
 ARENA_BYTES = 2**24  # for the tensors of a model in TFLM
 
@@ -205,19 +206,42 @@ def build_library(source: Path, *flags: str) -> ctypes.CDLL:
         When there is no C compiler, or compilation fails.
     """
     library = source.with_suffix(".so")
-    includes = (f"-I{resource('micro').parent}", f"-I{source.parent}")
-    files = [source, *kernel_files(".c")]
-    command = ["cc", "-std=c11", "-O2", *flags, "-shared", "-fPIC", *includes, *files]
+    command = ["cc", "-std=c11", "-O2", *flags, "-fPIC"]
+    command += [f"-I{resource('micro').parent}", f"-I{source.parent}"]
+    _run([*command, "-shared", source, _kernels(flags), "-o", library], source)
+    return ctypes.CDLL(library)
+
+
+def _kernels(flags: tuple[str, ...]) -> Path:
+    """Return the compiled kernels; they are kept in the cache, because they take seconds."""
+    root = resource("micro")
+    files = kernel_files(".c")
+    contents = [*files, *kernel_files(".h"), *sorted((root / "contract").glob("*.h"))]
+    command = ["cc", "-std=c11", "-O2", *flags, "-fPIC", "-r", "-nostdlib", f"-I{root.parent}"]
+    digest = hashlib.sha256(_run(["cc", "--version"], Path("cc")))
+    digest.update("\0".join(command).encode())
+    for file in contents:
+        digest.update(file.read_bytes())
+    kept = cache_dir() / "kernels" / f"{digest.hexdigest()[:16]}.o"
+    if not kept.is_file():
+        with atomic_path(kept) as part:
+            _run([*command, *files, "-o", part], root / "kernels")
+    return kept
+
+
+def _run(command: list, source: Path) -> bytes:
+    """Run the compiler, and return what it printed."""
     try:
-        done = subprocess.run([*command, "-o", library], capture_output=True, text=True)
+        done = subprocess.run(command, capture_output=True)
     except FileNotFoundError as e:
         raise UserError(
             "there is no C compiler `cc`, which plain C needs; "
             "run `make setup` (Debian: apt-get install g++)"
         ) from e
     if done.returncode:
-        raise UserError(f"{source}: compilation failed:\n{done.stderr.strip()[-2000:]}")
-    return ctypes.CDLL(library)
+        reason = done.stderr.decode(errors="replace").strip()[-2000:]
+        raise UserError(f"{source}: compilation failed:\n{reason}")
+    return done.stdout
 
 
 def _aligned(size: int) -> np.ndarray:
