@@ -10,6 +10,7 @@ whose only input and output are features and masks.
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from pathlib import Path
 
@@ -62,6 +63,40 @@ def compile_bundle(bundle: Bundle, folder: Path) -> dict:
         "unplanned_bytes": c.network.placement.unplanned_bytes,
         "operator_lines": operator_lines,
         "sizes": c.sizes(),
+    }
+
+
+def memory_plan(bundle: Bundle) -> dict:
+    """Describe the memory of a bundle's C code, without writing it.
+
+    Parameters
+    ----------
+    bundle : Bundle
+
+    Returns
+    -------
+    dict
+        ``state_bytes``, ``arena_bytes``, ``unplanned_bytes``; ``weight_bytes``, a list with those
+        of every operator; and ``buffers``, those of the arena, each with ``name``, ``size``,
+        ``offset`` (after the states), and the numbers of its ``first`` and ``last`` operator.
+
+    Raises
+    ------
+    UserError
+        As `compile_bundle`.
+    """
+    network = _Program(bundle).network
+    plan = network.placement
+    return {
+        "state_bytes": plan.state_bytes,
+        "arena_bytes": plan.arena_bytes,
+        "unplanned_bytes": plan.unplanned_bytes,
+        "weight_bytes": network.weight_bytes,
+        "buffers": [
+            {"name": owner.name if isinstance(owner, Tensor) else f"scratch of {owner.name}"}
+            | dataclasses.asdict(buffer)
+            for owner, buffer in plan.buffers.items()
+        ],
     }
 
 

@@ -92,6 +92,8 @@ class NetworkSource:
     resets : list of str
         The C lines that set the state in memory ``m`` to its initial value.
     placement : planner.Placement
+    weight_bytes : list of int
+        Bytes of the weights and biases of every operator; shared ones count for the first.
 
     Raises
     ------
@@ -110,7 +112,11 @@ class NetworkSource:
         self._boundary = dict(boundary)
         self._roots = self._shared(network)
         self.placement = planner.place(network, self._kernels, self._planned_roots())
-        self.calls = [self._call(number, op) for number, op in enumerate(network.operators)]
+        self.calls, self.weight_bytes = [], []
+        for number, op in enumerate(network.operators):
+            before = self.constants.weight_bytes
+            self.calls.append(self._call(number, op))
+            self.weight_bytes.append(self.constants.weight_bytes - before)
         states = (s for op in network.operators for s in network.persistent_states(op))
         self.resets = [self._reset(state, initial or {}) for state in dict.fromkeys(states)]
 

@@ -79,6 +79,9 @@ class Placement:
         Activations and scratch, as planned.
     unplanned_bytes : int
         The same without overlap.
+    buffers : dict of Tensor or Operator to Buffer
+        Activations by their tensor and scratch by its operator. Their offsets start after the
+        states.
     """
 
     offsets: dict[Tensor, int]
@@ -86,6 +89,7 @@ class Placement:
     state_bytes: int
     arena_bytes: int
     unplanned_bytes: int
+    buffers: dict[Tensor | Operator, Buffer]
 
 
 def place(
@@ -131,6 +135,7 @@ def place(
         at,
         arena_bytes,
         sum(_align(b.size) for b in buffers),
+        {**lives, **scratch},
     )
 
 
