@@ -91,10 +91,34 @@ def fit_all(
         As `bench.bench`.
     """
     found = {core: _measure(network, core) for core in bench.BOARDS}
+    return judge_all(network, found, cycles_per_instruction=cycles_per_instruction)
+
+
+def judge_all(
+    network: bundles.Bundle | Model,
+    found: dict[str, dict],
+    *,
+    cycles_per_instruction: float | None = None,
+) -> list[dict]:
+    """Check a network on all boards whose core was measured.
+
+    Parameters
+    ----------
+    network : Bundle or Model
+    found : dict of str to dict
+        The result of `bench.bench` by core.
+    cycles_per_instruction : float or None
+        As for `fit`.
+
+    Returns
+    -------
+    list of dict
+        As `fit_all`.
+    """
     return [
         _judge(network, name, board, found[board.core], cycles_per_instruction)
         for name, board in boards.boards().items()
-        if name not in bench.BOARDS
+        if name not in bench.BOARDS and board.core in found
     ]
 
 

@@ -134,10 +134,29 @@ def evaluate(
         rooms=rooms,
         measures=measures,
     )
+    return summarize(scored, split=split, measures=measures)
+
+
+def summarize(scored: list[Score], *, split: str, measures=tuple(metrics.MEASURES)) -> dict:
+    """Summarize scores as `evaluate` does.
+
+    Parameters
+    ----------
+    scored : list of Score
+    split : str
+        Where they are from.
+    measures : sequence of str
+        Those that the scores have.
+
+    Returns
+    -------
+    dict
+        As `evaluate`.
+    """
     improvements_db = improvements(scored)
     return {
         "split": split,
-        "mixtures": mixtures,
+        "mixtures": len(scored),
         "sisdr_in_db": float(np.mean([s.before["sisdr"] for s in scored])),
         "sisdr_out_db": float(np.mean([s.after["sisdr"] for s in scored])),
         "sisdri_db": bootstrap(improvements_db),
@@ -371,14 +390,6 @@ def score(index: int, m: mixer.Mixture, estimates: np.ndarray, measures=("sisdr"
     -------
     Score
     """
-    sources = len(m.sources)
-    orders = itertools.permutations(range(sources))
-    order = max(
-        orders,
-        key=lambda o: sum(
-            metrics.si_sdr_db(estimates[k], s) for k, s in zip(o, m.sources, strict=True)
-        ),
-    )
 
     def means(signals) -> dict[str, float]:
         pairs = list(zip(signals, m.sources, strict=True))
@@ -387,8 +398,28 @@ def score(index: int, m: mixer.Mixture, estimates: np.ndarray, measures=("sisdr"
             for name in measures
         }
 
-    outputs = [estimates[k] for k in order]
-    return Score(index, m.meta, before=means([m.mixture] * sources), after=means(outputs))
+    outputs = in_best_order(estimates, m.sources)
+    return Score(index, m.meta, before=means([m.mixture] * len(m.sources)), after=means(outputs))
+
+
+def in_best_order(estimates: np.ndarray, sources: np.ndarray) -> np.ndarray:
+    """Return the estimates in the order with the highest sum of SI-SDR.
+
+    Parameters
+    ----------
+    estimates, sources : np.ndarray [shape=(sources, samples), dtype=float32]
+
+    Returns
+    -------
+    np.ndarray [shape=(sources, samples), dtype=float32]
+    """
+    order = max(
+        itertools.permutations(range(len(sources))),
+        key=lambda o: sum(
+            metrics.si_sdr_db(estimates[k], s) for k, s in zip(o, sources, strict=True)
+        ),
+    )
+    return np.asarray(estimates)[list(order)]
 
 
 def cached_scores(file: Path, of: dict, separate, **which) -> list[Score]:
