@@ -4,6 +4,7 @@ They are available without a corpus. Each of them is a mixture of files whose li
 commit it. ``clips/README.md`` names the authors and the licences.
 """
 
+import re
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -51,6 +52,23 @@ class Demo:
     name: str
     mixture: np.ndarray
     references: np.ndarray
+
+
+@dataclass(frozen=True)
+class Credit:
+    """Hold who made a demo mixture, as ``clips/README.md`` says.
+
+    Attributes
+    ----------
+    speech, noise : str
+        Authors and packages.
+    licence : str
+        Of the mixture.
+    """
+
+    speech: str
+    noise: str
+    licence: str
 
 
 @dataclass(frozen=True)
@@ -222,6 +240,35 @@ def demo_mixtures(speakers: int = 1) -> list[Demo]:
                     )
             demos.append(Demo(recipe.name, mixture, np.stack(references)))
     return demos
+
+
+def credit(name: str) -> Credit:
+    """Read the credit of a demo mixture from ``clips/README.md``.
+
+    Parameters
+    ----------
+    name : str
+        Name of the mixture.
+
+    Returns
+    -------
+    Credit
+
+    Raises
+    ------
+    UserError
+        When the file does not credit it.
+    """
+    file = FOLDER / "README.md"
+    text = file.read_text().replace("`", "")
+    for line in text.splitlines():
+        cells = [cell.strip() for cell in line.strip("|").split("|")]
+        if cells[0] == f"demo/{name}_mixture.flac":
+            noise = cells[2]
+            for number, note in re.findall(r"^\((\d)\) (.*?)\n\n", text, re.MULTILINE | re.DOTALL):
+                noise = noise.replace(f"({number})", f"[{' '.join(note.split())}]")
+            return Credit(cells[1], noise, cells[-1])
+    raise UserError(f"{file}: has no line for demo/{name}_mixture.flac; restore it with git")
 
 
 def _clean(recipe: _Recipe) -> list[str]:

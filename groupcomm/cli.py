@@ -83,6 +83,11 @@ GROUPS = {
             "convert.commands.measure:baselines",
             "Compare bundles with RNNoise, GTCRN and others.",
         ),
+        (
+            "report",
+            "convert.commands.report:report",
+            "Write a web page of a network, with sound.",
+        ),
         ("bench", "convert.commands.measure:bench", "Count instructions on an emulated core."),
         ("fit", "convert.commands.measure:fit", "Estimate whether a bundle fits a board."),
     ),

@@ -6,7 +6,7 @@ _EXTRAS = {
     **dict.fromkeys(("tensorflow", "tf_keras"), "train"),
     **dict.fromkeys(("tflite_runtime", "ai_edge_litert"), "convert"),
     **dict.fromkeys(("librosa", "scipy", "G722", "pyroomacoustics", "matplotlib"), "measure"),
-    **dict.fromkeys(("fast_bss_eval", "pesq", "pystoi", "serial"), "measure"),
+    **dict.fromkeys(("fast_bss_eval", "pesq", "pystoi", "serial", "jinja2"), "measure"),
 }
 
 

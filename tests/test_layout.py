@@ -35,7 +35,8 @@ ORDERS = {
     "": "groupcomm calibration_data tf_model convert",
     "calibration_data": "sound_file audio sources corpus building mixing clips commands",
     "tf_model": "signal macs layers networks cost training evaluation paper commands",
-    "convert": "contract boards tflite quantization bundle codegen run verify measure commands",
+    "convert": "contract boards tflite quantization bundle codegen run verify measure report "
+    "commands",
 }
 # The public API and the command line import all packages.
 TOP = {"groupcomm/network.py", "groupcomm/pipeline.py", "groupcomm/cli.py"}

@@ -144,19 +144,26 @@ def demo(
 ) -> None:
     """Run the committed demo mixtures through an int8 network in TFLM (C++).
 
-    Write scores, parity, WAV files and spectrograms. The exit code is 1 when the parity fails.
+    Write scores, parity, WAV files, spectrograms, and a page to listen to them. The exit code is 1
+    when the parity fails.
     """
     from convert import bundle
     from convert.run import resolve
     from tf_model import load_tensorflow
 
-    trained = resolve.checkpoint_of(bundle.load(name), checkpoint)
+    opened = bundle.load(name)
+    trained = resolve.checkpoint_of(opened, checkpoint)
     load_tensorflow()
     from convert.measure.demo import run_demo
+    from convert.report.report import write_page
 
-    result = run_demo(name, str(trained.weights.parent), folder)
+    result, processed = run_demo(name, str(trained.weights.parent), folder)
+    page = write_page(
+        opened, folder / "report.html", processed, trained=trained, parity=result["parity"]
+    )
+    result["files"].append(page["file"])
     ok = result["parity"]["ok"]
-    then = f"groupcomm process FILE.wav --bundle {name} --out build/processed" if ok else ""
+    then = f"open {page['file']} in a browser, to listen" if ok else ""
     report(result, as_json, lambda: tables.show_demo(result), then=then)
     if not ok:
         raise typer.Exit(1)

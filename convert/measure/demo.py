@@ -5,19 +5,16 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
-from calibration_data import clips
-from calibration_data.mixing import mixer
 from convert import bundle as bundles
-from convert.run import audio_file, host_tools, separator
+from convert.measure.demo_mixtures import Processed, process_mixtures
+from convert.run import audio_file, host_tools, resolve, separator
 from convert.verify import parity
-from groupcomm.console import progress
 from groupcomm.files import atomic_path
-from tf_model.evaluation import evaluate
 from tf_model.signal import PCM_SCALE, to_pcm
 from tf_model.training import checkpoint
 
 
-def run_demo(name: str, checkpoint_name: str | None, folder: Path) -> dict:
+def run_demo(name: str, checkpoint_name: str | None, folder: Path) -> tuple[dict, list[Processed]]:
     """Process the demo mixtures in int8 and in float; write WAV files and spectrograms.
 
     ``demo.png`` shows all of them.
@@ -33,9 +30,11 @@ def run_demo(name: str, checkpoint_name: str | None, folder: Path) -> dict:
 
     Returns
     -------
-    dict
+    result : dict
         ``mixtures`` (``name``, ``sisdr_in_db``, ``sisdr_float_db``, ``sisdr_int8_db``), ``parity``
         (see `parity.parity`) and ``files`` (paths).
+    processed : list of Processed
+        With the separators ``float`` and ``int8``.
 
     Raises
     ------
@@ -44,47 +43,38 @@ def run_demo(name: str, checkpoint_name: str | None, folder: Path) -> dict:
     """
     bundle = bundles.load(name)
     trained = checkpoint.load(checkpoint_name or bundle.name)
-    parity.check_pair(bundle, trained)
-    in_keras = separator.from_keras(trained)
-    rate = bundle.signal.sample_rate
-    rows, files, drawn = [], [], {}
-    with progress() as bar:
-        for demo in bar.track(clips.demo_mixtures(bundle.sources), description="demo mixtures"):
-            pcm = to_pcm(demo.mixture)
-            mixture = mixer.Mixture(
-                demo.mixture, demo.references, demo.mixture - demo.references.sum(0), {}
-            )
-            scores, sounds = {}, {"mixture": pcm}
-            for kind, made in (
-                ("float", in_keras(demo.mixture)),
-                ("int8", host_tools.separate_pcm(bundle, pcm)[2] / np.float32(PCM_SCALE)),
-            ):
-                scores[kind] = evaluate.score(0, mixture, made)
-                sounds |= _named(kind, made)
-            sounds |= _named("clean", demo.references)
-            for kind, samples in sounds.items():
-                with atomic_path(folder / f"{demo.name}_{kind}.wav") as part:
-                    soundfile.write(part, samples, rate, subtype="PCM_16")
-                files.append(str(folder / f"{demo.name}_{kind}.wav"))
-            with atomic_path(folder / f"{demo.name}.png") as part:
-                audio_file.plot_spectrograms(part, sounds, bundle.signal)
-            files.append(str(folder / f"{demo.name}.png"))
-            drawn[demo.name] = {
-                kind: samples for kind, samples in sounds.items() if not kind.startswith("float")
-            }
-            after = {f"sisdr_{kind}_db": score.after["sisdr"] for kind, score in scores.items()}
-            before = {"sisdr_in_db": scores["int8"].before["sisdr"]}
-            rows.append({"name": demo.name} | before | after)
+    resolve.check_pair(bundle, trained)
+    processed = process_mixtures(
+        bundle.sources,
+        {
+            "float": separator.from_keras(trained),
+            "int8": lambda x: host_tools.separate_pcm(bundle, to_pcm(x))[2] / np.float32(PCM_SCALE),
+        },
+    )
+    rows = [
+        {"name": one.name, "sisdr_in_db": one.before_db}
+        | {f"sisdr_{kind}_db": score for kind, score in one.after_db.items()}
+        for one in processed
+    ]
+    files = _write(processed, bundle, folder)
+    found = parity.parity(bundle, trained, hops=1000)
+    return {"mixtures": rows, "parity": found, "files": files}, processed
+
+
+def _write(processed: list[Processed], bundle: bundles.Bundle, folder: Path) -> list[str]:
+    """Write WAV files and spectrograms; return their paths."""
+    files, drawn = [], {}
+    for one in processed:
+        for kind, samples in one.sounds.items():
+            with atomic_path(folder / f"{one.name}_{kind}.wav") as part:
+                soundfile.write(part, samples, bundle.signal.sample_rate, subtype="PCM_16")
+            files.append(str(folder / f"{one.name}_{kind}.wav"))
+        with atomic_path(folder / f"{one.name}.png") as part:
+            audio_file.plot_spectrograms(part, one.sounds, bundle.signal)
+        files.append(str(folder / f"{one.name}.png"))
+        drawn[one.name] = {
+            kind: samples for kind, samples in one.sounds.items() if not kind.startswith("float")
+        }
     with atomic_path(folder / "demo.png") as part:
         audio_file.plot_table(part, drawn, bundle.signal)
-    files.append(str(folder / "demo.png"))
-    return {"mixtures": rows, "parity": parity.parity(bundle, trained, hops=1000), "files": files}
-
-
-def _named(kind: str, sounds: np.ndarray) -> dict[str, np.ndarray]:
-    """Convert sounds [shape=(sources, samples), dtype=float32] to PCM, by name.
-
-    The name is ``kind`` for one source, and ``kind_1``, ``kind_2`` for more.
-    """
-    names = [kind] if len(sounds) == 1 else [f"{kind}_{i + 1}" for i in range(len(sounds))]
-    return dict(zip(names, map(to_pcm, sounds), strict=True))
+    return [*files, str(folder / "demo.png")]

@@ -5,8 +5,8 @@ import numpy as np
 from calibration_data.audio import RATE
 from convert import bundle as bundles
 from convert.quantization import export
+from convert.run import resolve
 from convert.tflite import runtimes
-from convert.verify import parity
 from groupcomm.console import progress
 from tf_model import signal as sig
 from tf_model.evaluation import evaluate
@@ -44,7 +44,7 @@ def drift(
     UserError
         When the bundle was not made from this checkpoint, or there is no such corpus.
     """
-    parity.check_pair(bundle, trained)
+    resolve.check_pair(bundle, trained)
     minute = _Minute(bundle, split, corpus)
     tflm, exact = runtimes.Tflm(bundle.model), runtimes.LiteRT(export.to_float(trained))
     int8_db, float_db, masks = [], [], []

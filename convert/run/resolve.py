@@ -39,6 +39,26 @@ def checkpoint_of(opened: Bundle, name: str | None) -> Checkpoint:
     return checkpoint.load(str(folder or opened.name))
 
 
+def check_pair(opened: Bundle, trained: checkpoint.Checkpoint) -> None:
+    """Check that a bundle was made from a checkpoint.
+
+    Parameters
+    ----------
+    opened : Bundle
+    trained : Checkpoint
+
+    Raises
+    ------
+    UserError
+        When it was not.
+    """
+    if opened.description["checkpoint_sha256"] != trained.sha256():
+        raise UserError(
+            f"{opened.path}: made from other weights than {trained.weights}; convert again, "
+            "or give its --checkpoint"
+        )
+
+
 def corpus_of_bundle(opened: Bundle) -> str:
     """Return the corpus that the network of a bundle was trained on, as `checkpoint.corpus_of`."""
     return corpus_of_checksum(opened.description["checkpoint_sha256"])

@@ -16,10 +16,9 @@ import numpy as np
 from convert import bundle as bundles
 from convert.codegen import c_source
 from convert.quantization import export
-from convert.run import host_tools, separator
+from convert.run import host_tools, resolve, separator
 from convert.tflite import runtimes, simulation
 from groupcomm.console import progress
-from groupcomm.errors import UserError
 from tf_model import signal as sig
 from tf_model.networks import streaming
 from tf_model.training import checkpoint
@@ -54,26 +53,6 @@ class Row:
     snr_db: float | None
 
 
-def check_pair(bundle: bundles.Bundle, trained: checkpoint.Checkpoint) -> None:
-    """Check that a bundle was made from a checkpoint.
-
-    Parameters
-    ----------
-    bundle : Bundle
-    trained : Checkpoint
-
-    Raises
-    ------
-    UserError
-        When it was not.
-    """
-    if bundle.description["checkpoint_sha256"] != trained.sha256():
-        raise UserError(
-            f"{bundle.path}: made from other weights than {trained.weights}; convert again, "
-            "or give its --checkpoint"
-        )
-
-
 def parity(bundle: bundles.Bundle, trained: checkpoint.Checkpoint, *, hops: int) -> dict:
     """Run every runtime over the demo mixtures, reset it, and run it again.
 
@@ -102,7 +81,7 @@ def parity(bundle: bundles.Bundle, trained: checkpoint.Checkpoint, *, hops: int)
     UserError
         When the bundle was not made from this checkpoint.
     """
-    check_pair(bundle, trained)
+    resolve.check_pair(bundle, trained)
     case, rows = _Case(bundle, trained, hops), []
     checks = [check for check in RUNTIMES if bundle.activations in check.activations]
     with progress() as bar:

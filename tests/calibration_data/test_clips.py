@@ -73,6 +73,17 @@ def test_committed_clips_have_permissive_licences():
             assert row.endswith("| CC-BY-SA-3.0 |")
 
 
+def test_every_demo_mixture_has_a_credit():
+    credits = {recipe.name: clips.credit(recipe.name) for recipe in clips.DEMO}
+    assert "Marine" in credits["fountain"].noise and "ufoai-sound" in credits["fountain"].noise
+    assert credits["duet"].noise == "none" and "June Wallack" in credits["duet"].speech
+    for one in credits.values():
+        assert "Carlo Flora" in one.speech and one.licence.startswith("CC-BY")
+        assert not re.search(r"\(\d\)|`", one.noise)
+    with pytest.raises(UserError, match="has no line for demo/nothing_mixture"):
+        clips.credit("nothing")
+
+
 def test_recipes_use_speakers_of_the_right_split():
     speakers = {
         entry.speaker: entry.split

@@ -46,6 +46,8 @@ def test_demo(tmp_path):
     assert {str(path) for path in tmp_path.iterdir()} == set(found["files"]) and str(
         tmp_path / "demo.png"
     ) in found["files"]
+    assert found["files"][-1] == str(tmp_path / "report.html")
+    assert (tmp_path / "report.html").stat().st_size < 3_000_000
 
 
 def test_two_speakers(tmp_path, tiny_net, monkeypatch):
@@ -56,7 +58,8 @@ def test_two_speakers(tmp_path, tiny_net, monkeypatch):
     bundle.write(checkpoint.load(str(tmp_path / "net")), tmp_path / "bundle")
     # See tests/convert/verify/test_parity.py.
     monkeypatch.setattr(parity, "parity", lambda *_, **__: {"ok": True})
-    found = run_demo(str(tmp_path / "bundle"), str(tmp_path / "net"), tmp_path / "out")
+    found, processed = run_demo(str(tmp_path / "bundle"), str(tmp_path / "net"), tmp_path / "out")
+    assert [one.name for one in processed] == ["duet", "duet_market"]
     assert [m["name"] for m in found["mixtures"]] == ["duet", "duet_market"]
     for demo in clips.demo_mixtures(2):
         for kind in ("float", "int8", "clean"):

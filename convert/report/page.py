@@ -1,0 +1,113 @@
+"""Write the page."""
+
+import math
+from pathlib import Path
+
+import jinja2
+from markupsafe import Markup
+
+from groupcomm.files import atomic_path, resource
+
+TEMPLATES = resource("convert/report/templates")
+
+
+def render(content: dict) -> str:
+    """Return the page as HTML. The same content gives the same page.
+
+    Parameters
+    ----------
+    content : dict
+        ``name``, ``facts``, ``others`` (pairs of name and facts), ``demo``, ``quality``,
+        ``baselines``, ``memory``, ``cost`` and ``parity``, see `convert.report.content`.
+
+    Returns
+    -------
+    str
+    """
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {
+        "code": _code,
+        "number": _number,
+        "interval": _interval,
+        "operator": lambda name: name.removeprefix("UNIDIRECTIONAL_SEQUENCE_"),
+        "shape": lambda shape: "×".join(map(str, shape)) or "-",
+        "scale": _scale,
+    }
+    return environment.get_template("report.html.j2").render(
+        **content,
+        style=Markup((TEMPLATES / "report.css").read_text()),
+        program=Markup((TEMPLATES / "report.js").read_text()),
+        player_data=_player_data(content["demo"]),
+    )
+
+
+def write(content: dict, file: Path) -> int:
+    """Write the page; it appears whole or not at all.
+
+    Parameters
+    ----------
+    content : dict
+        As for `render`.
+    file : Path
+
+    Returns
+    -------
+    int
+        Its bytes.
+
+    Raises
+    ------
+    UserError
+        When the file cannot be written.
+    """
+    html = render(content).encode()
+    with atomic_path(file) as part:
+        part.write_bytes(html)
+    return len(html)
+
+
+def _player_data(demo: dict) -> list[dict]:
+    """Return what the program needs to know of each mixture."""
+    return [
+        {key: row[key] for key in ("name", "seconds", "gain")}
+        | {"versions": [{key: v[key] for key in ("label", "gain")} for v in row["versions"]]}
+        for row in demo["rows"]
+    ]
+
+
+def _code(text: str) -> Markup:
+    """Escape a text, and mark what stands between backticks as code."""
+    parts = text.split("`")
+    return Markup("").join(
+        Markup("<code>{}</code>").format(part) if number % 2 else part
+        for number, part in enumerate(parts)
+    )
+
+
+def _number(value: float | None, digits: int = 0, sign: bool = False) -> str:
+    """Format a number with separators, or a dash."""
+    if value is None or not math.isfinite(value):
+        return "-"
+    value = round(value, digits) or 0.0  # and not -0
+    return f"{value:{'+' if sign else ''},.{digits}f}".replace("-", "\N{MINUS SIGN}")
+
+
+def _interval(found: dict | None, digits: int = 2, sign: bool = False) -> str:
+    """Format a mean with its 95 % confidence interval, or a dash."""
+    if not found:
+        return "-"
+    mean, low, high = (_number(found[key], digits, sign) for key in ("mean", "low", "high"))
+    return f"{mean} ({low} to {high})"
+
+
+def _scale(groups: list[dict]) -> dict[str, float]:
+    """Return the range of a plot of intervals: all of them, and 0."""
+    low = min([0.0, *(group["low"] for group in groups)])
+    high = max([0.0, *(group["high"] for group in groups)])
+    return {"low": low, "span": (high - low) or 1.0}

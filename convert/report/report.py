@@ -1,0 +1,261 @@
+"""Gather the contents of the page and write it."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from convert import bundle as bundles
+from convert.measure.demo_mixtures import Processed, process_mixtures
+from convert.report import content, page
+from convert.run import resolve, separator
+from convert.tflite import runtimes
+from groupcomm.console import err
+from groupcomm.errors import UserError
+from groupcomm.files import atomic_path, cache_dir
+from tf_model.training import checkpoint
+
+MOST_OTHERS = 3  # so that the page stays below 3 MB
+
+
+def open_others(bundle: bundles.Bundle, names: list[str]) -> list[bundles.Bundle]:
+    """Open the bundles that a bundle is compared with.
+
+    Parameters
+    ----------
+    bundle : Bundle
+    names : list of str
+        Names or folders.
+
+    Returns
+    -------
+    list of Bundle
+
+    Raises
+    ------
+    UserError
+        When they are too many, have the same name, or have another number of sources.
+    """
+    if len(names) > MOST_OTHERS:
+        raise UserError(
+            f"--against: {len(names)} bundles, but the page has room for the sounds of "
+            f"{MOST_OTHERS}; name fewer"
+        )
+    others = [bundles.load(name) for name in names]
+    taken = {bundle.name, "float", "int8"}
+    for other in others:
+        if other.sources != bundle.sources:
+            raise UserError(
+                f"--against {other.name}: outputs {other.sources} sources, {bundle.name} outputs "
+                f"{bundle.sources}; compare networks with the same task"
+            )
+        if other.name in taken:
+            raise UserError(
+                f"--against {other.path}: another network of the page has the name {other.name}; "
+                f"give it a name of its own with `groupcomm convert --name`"
+            )
+        taken.add(other.name)
+    return others
+
+
+def write_report(
+    bundle: bundles.Bundle,
+    file: Path,
+    *,
+    others: list[bundles.Bundle],
+    quick: bool,
+    checkpoint_name: str | None,
+    mixtures: int,
+    split: str,
+    corpus: str | None,
+    baselines: Path | None,
+) -> dict:
+    """Measure a bundle and write its page.
+
+    What this machine cannot measure is left out, and the page says how to get it.
+
+    Parameters
+    ----------
+    bundle : Bundle
+    file : Path
+        The page.
+    others : list of Bundle
+        The result of `open_others`.
+    quick : bool
+        Leave out float32, evaluation, emulated cores and parity.
+    checkpoint_name : str or None
+        The network that the bundle was made from; None: it is found by its checksum.
+    mixtures : int
+        Mixtures of the evaluation; 0: none.
+    split, corpus
+        As for `evaluate.evaluate`; a corpus of None is that of the training.
+    baselines : Path or None
+        The result of `groupcomm baselines`.
+
+    Returns
+    -------
+    dict
+        ``bundle``, ``file``, ``bytes``, and ``missing``, the reasons by section.
+
+    Raises
+    ------
+    UserError
+        When the file cannot be written, or ``baselines`` cannot be read.
+    """
+    compared = content.baselines(baselines) if baselines else None
+    if file.is_dir():
+        raise UserError(f"{file}: is a folder; name a file, for example {file / 'report.html'}")
+    with atomic_path(file) as part:  # a path that cannot be written is found before the work
+        trained, no_float = _trained(bundle, checkpoint_name, quick)
+        separators, identities = _separators(bundle, others, None if no_float else trained)
+        processed = process_mixtures(bundle.sources, separators)
+        quality = {"missing": _left_out(bundle, "--mixtures 300")}
+        if mixtures and not quick:
+            which = {"split": split, "sources": bundle.sources, "mixtures": mixtures}
+            names = content.labels(bundle, others)
+            quality = content.section(
+                lambda: _quality(bundle, separators, identities, names, which | {"corpus": corpus})
+            )
+        parity = (
+            {"missing": no_float} if no_float else content.section(lambda: _parity(bundle, trained))
+        )
+        with err.status("emulated cores") as status:
+            cost = content.section(lambda: _cost(bundle, quick, status.update))
+        result = write_page(
+            bundle,
+            part,
+            processed,
+            others=others,
+            trained=trained,
+            missing_float=no_float,
+            quality=quality,
+            parity=parity,
+            cost=cost,
+            baselines=compared,
+        )
+    return result | {"file": str(file)}
+
+
+def write_page(
+    bundle: bundles.Bundle,
+    file: Path,
+    processed: list[Processed],
+    *,
+    trained: checkpoint.Checkpoint | None,
+    others: list[bundles.Bundle] | None = None,
+    missing_float: str | None = None,
+    quality: dict | None = None,
+    parity: dict | None = None,
+    cost: dict | None = None,
+    baselines: dict | None = None,
+) -> dict:
+    """Write the page of a bundle that was measured.
+
+    Parameters
+    ----------
+    bundle : Bundle
+    file : Path
+    processed : list of Processed
+        The demo mixtures.
+    trained : Checkpoint or None
+        Where its training data are known from.
+    others : list of Bundle, optional
+    missing_float : str or None
+        Why there is no float32.
+    quality, parity, cost, baselines : dict, optional
+        See `convert.report.content`; those that were not measured are named on the page.
+
+    Returns
+    -------
+    dict
+        As `write_report`.
+    """
+    others = others or []
+    not_measured = {"missing": _left_out(bundle)}
+    pages = {
+        "name": bundle.name,
+        "sources": bundle.sources,
+        "facts": content.facts(bundle, trained),
+        "others": [(other.name, content.facts(other, None)) for other in others],
+        "demo": content.mixtures(bundle, processed, content.labels(bundle, others)),
+        "missing_float": missing_float,
+        "quality": quality or not_measured,
+        "parity": parity or not_measured,
+        "cost": cost or not_measured,
+        "memory": content.section(lambda: content.memory(bundle)),
+        "baselines": baselines,
+    }
+    size = page.write(pages, file)
+    missing = {
+        name: pages[name]["missing"]
+        for name in ("quality", "parity", "cost", "memory")
+        if "missing" in pages[name]
+    }
+    if missing_float:
+        missing["float32"] = missing_float
+    return {"bundle": bundle.name, "file": str(file), "bytes": size, "missing": missing}
+
+
+def _left_out(bundle: bundles.Bundle, options: str = "") -> str:
+    return f"left out; `{f'groupcomm report {bundle.name} {options}'.rstrip()}` measures it"
+
+
+def _trained(
+    bundle: bundles.Bundle, name: str | None, quick: bool
+) -> tuple[checkpoint.Checkpoint | None, str | None]:
+    """Return the float network, and why it cannot run here (None: it can)."""
+    found: list[checkpoint.Checkpoint] = []
+
+    def open_checkpoint() -> dict:
+        trained = resolve.checkpoint_of(bundle, name)
+        resolve.check_pair(bundle, trained)
+        found.append(trained)
+        if quick:
+            raise UserError(_left_out(bundle))
+        from tf_model import load_tensorflow
+
+        load_tensorflow()
+        return {}
+
+    reason = content.section(open_checkpoint).get("missing")
+    if name and not found:
+        raise UserError(reason)
+    return (found[0] if found else None), reason
+
+
+def _separators(
+    bundle: bundles.Bundle,
+    others: list[bundles.Bundle],
+    trained: checkpoint.Checkpoint | None,
+) -> tuple[dict[str, Callable], dict[str, dict]]:
+    """Return all separators by name, and what their scores depend on."""
+    separators, identities = {}, {}
+    if trained is not None:
+        separators["float"] = separator.from_keras(trained)
+        identities["float"] = {"checkpoint_sha256": trained.sha256()}
+    for key, one in (("int8", bundle), *((other.name, other) for other in others)):
+        separators[key] = separator.from_runtime(one, runtimes.Tflm(one.model))
+        identities[key] = {"model_sha256": one.description["model"]["sha256"]}
+    return separators, identities
+
+
+def _cost(bundle: bundles.Bundle, quick: bool, status: Callable[[str], None]) -> dict:
+    if quick:
+        raise UserError(_left_out(bundle))
+    return content.cost(bundle, status)
+
+
+def _quality(
+    bundle: bundles.Bundle,
+    separators: dict[str, Callable],
+    identities: dict[str, dict],
+    names: dict[str, str],
+    which: dict,
+) -> dict:
+    which = which | {"corpus": which["corpus"] or resolve.corpus_of_bundle(bundle)}
+    scored = content.score_all(separators, identities, cache_dir() / "scores", which)
+    return content.quality(scored, names, which)
+
+
+def _parity(bundle: bundles.Bundle, trained: checkpoint.Checkpoint) -> dict:
+    from convert.verify import parity
+
+    return parity.parity(bundle, trained, hops=1000)
