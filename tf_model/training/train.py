@@ -436,7 +436,8 @@ class _State:
         except Exception as e:  # of TensorFlow, when the disk is full for example
             for part in set(self._folder.glob("*")) - before:
                 shutil.rmtree(part) if part.is_dir() else part.unlink()
-            reason = str(e).partition("\n")[0][:200]
+            # The operation and its file come first, the reason of the system last.
+            reason = str(e).partition("\n")[0].partition(" [Op:")[0].rpartition("; ")[2][:200]
             raise UserError(
                 f"{self._folder}: cannot save the state ({reason}); free some space, and run the "
                 "same command to continue from the state before"

@@ -151,7 +151,7 @@ def test_a_state_that_cannot_be_written_leaves_the_one_before(saved):
     handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_FSIZE, (4096, limits[1]))
     try:
-        with pytest.raises(UserError, match="cannot save the state .*; free some space"):
+        with pytest.raises(UserError, match=r"cannot save the state \(File too large\); free some"):
             state.save()
         with pytest.raises(UserError, match="cannot write"):
             net = streaming.Streaming(features=8, groups=2, blocks=1, hidden=4, tac=4)
