@@ -9,12 +9,12 @@ from convert import boards
 from convert import bundle as bundles
 from convert.codegen import cmsis_dsp, parts
 from groupcomm import __version__
+from groupcomm.errors import UserError
 from groupcomm.files import atomic_folder, atomic_path, folder_files, resource, write_zip
 
 _BOARDS, _STREAM = parts.MICRO / "boards", parts.MICRO / "stream"
 # Options that a sketch cannot give.
 _FLOATS = '#pragma GCC optimize("O2", "fp-contract=off")\n'
-# The release of the core that the compile tests follow: gnu11, gnu++14, -Os, softfp, GCC 7.
 _PROPERTIES = """name={name}
 version={version}
 author=The GroupComm Micro authors
@@ -100,8 +100,14 @@ def write(bundle: bundles.Bundle, folder: Path) -> list[str]:
 
 
 def library_name(bundle: bundles.Bundle) -> str:
-    """Return the name of the library of a bundle."""
-    return "GroupComm_" + re.sub(r"[^A-Za-z0-9_.-]", "_", bundle.name)
+    """Return the name of the library of a bundle; arduino-lint allows 32 characters."""
+    name = "GroupComm_" + re.sub(r"[^A-Za-z0-9_.-]", "_", bundle.name)
+    if len(name) > 32:
+        raise UserError(
+            f"{bundle.name}: the name of its library, {name}, has {len(name)} characters, and "
+            "Arduino allows 32; convert the network with a shorter --name"
+        )
+    return name
 
 
 def _readme(bundle: bundles.Bundle, values: dict[str, str]) -> str:
@@ -127,5 +133,6 @@ def _cost(bundle: bundles.Bundle) -> str:
     table = "\n".join(f"| {key} | {value} |" for key, value in rows.items())
     return (
         f"| {board.title} | network and signal path, without your sketch |\n|---|---|\n{table}\n\n"
-        f"`groupcomm fit {bundle.name}` estimates the load of this and of other boards."
+        f"`groupcomm fit {bundle.name}` estimates the load of this and of other boards. An\n"
+        "instruction takes more than one cycle, so the load is larger than the ratio of these numbers."
     )

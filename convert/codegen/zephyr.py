@@ -108,6 +108,7 @@ def _fill(part: Path, bundle: bundles.Bundle, name: str) -> None:
 
 def _figures(bundle: bundles.Bundle) -> str:
     """Return a table of what the network needs on the boards of the application."""
+    latency = f"The latency is {parts.latency(bundle)}.\n\n"
     rows = ["| board | what the network needs at most |", "|---|---|"]
     for name in BOARDS:
         board = boards.find(name)
@@ -118,4 +119,4 @@ def _figures(bundle: bundles.Bundle) -> str:
             )
             rows.append(f"| {board.title} | {cells} |")
     table = "\n".join(rows) + "\n\n" if rows[2:] else ""
-    return f"{table}`groupcomm fit {bundle.name}` estimates flash, RAM and load of each board."
+    return f"{latency}{table}`groupcomm fit {bundle.name}` estimates the load of each board."

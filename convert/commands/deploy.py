@@ -57,7 +57,12 @@ def package(
         ),
     ],
     name: ModelName,
-    folder: Annotated[Path, typer.Option("--out", help="Folder of the package.")],
+    folder: Annotated[
+        Path,
+        typer.Option(
+            "--out", help="Folder of the package; for arduino also NAME.zip, for Add .ZIP Library."
+        ),
+    ],
     as_json: Json = False,
 ) -> None:
     """Write a bundle as a package for the tools of a board.

@@ -1,7 +1,7 @@
 """Where the releases of TFLM compute different bytes.
 
 TFLM scales a sum of products by ``input scale * weight scale / output scale``. Its sources up to
-August 2026, and all packages for Arduino and Zephyr made from them, round the product of the two
+August 2026, and packages for Arduino and Zephyr made from them, round the product of the two
 scales to float32 (`GetQuantizedConvolutionMultipler` in kernel_util.cc). The wheel of October 2026
 multiplies in double precision. Where the rounding changes the multiplier, outputs can differ by a
 few steps. Scales with 12 significant bits have exact products, so nothing is rounded. Operators

@@ -56,6 +56,15 @@ def test_a_bundle_has_the_same_multipliers_in_every_release(name):
 
 
 @pytest.mark.parametrize("name", bundle.names())
+def test_every_scale_of_a_bundle_has_12_significant_bits(name):
+    """Biases have the scales of products, which the file does not contain."""
+    tensors = flatbuffer.read(bundle.load(name).model).graph.tensors
+    scales = np.concatenate([t.scales for t in tensors if t.dtype in ("int8", "int16")])
+    assert len(scales) > 100
+    np.testing.assert_array_equal(scales, quantizer.short_scale(scales))
+
+
+@pytest.mark.parametrize("name", bundle.names())
 def test_exact_multipliers_are_those_of_the_kernels(name):
     """The reference is the wheel, which multiplies in double precision."""
     for op in flatbuffer.read(bundle.load(name).model).operators:
