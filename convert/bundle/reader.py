@@ -24,6 +24,7 @@ from tf_model import signal as sig
 
 BUNDLES = resource("convert/bundles")
 MAX_DESCRIPTION_BYTES = 1 << 20
+MAX_DEPTH = 16  # of lists and tables in each other; bundles have 3
 
 
 @dataclasses.dataclass(frozen=True)
@@ -206,6 +207,8 @@ def _description(file: Path) -> dict:
             "convert the network again"
         )
     d = json.loads(file.read_text())
+    if _is_deeper(d, MAX_DEPTH):
+        raise ValueError(f"more than {MAX_DEPTH} lists or tables are in each other")
     if d["schema"] != SCHEMA:
         raise UserError(
             f"{file}: schema {reprlib.repr(d['schema'])}, this program reads {SCHEMA}; "
@@ -216,6 +219,14 @@ def _description(file: Path) -> dict:
     if wrong := contract.budget_problem(d.get("budget", {})):
         raise UserError(f"{file}: {wrong}; see docs/reference/bundle.md")
     return d
+
+
+def _is_deeper(value: object, levels: int) -> bool:
+    """Return whether a value of JSON has more than so many levels of lists and tables."""
+    if not isinstance(value, (dict, list)):
+        return False
+    parts = value.values() if isinstance(value, dict) else value
+    return levels == 0 or any(_is_deeper(part, levels - 1) for part in parts)
 
 
 def _model(folder: Path, d: dict) -> bytes:

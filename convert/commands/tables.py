@@ -187,9 +187,9 @@ def show_claims(result: dict) -> None:
     for claim in result["claims"]:
         words = f"{claim['name']}: {_shortened(claim['claimed'])}"
         if claim["ok"] is None:
-            words += f"; not derived: {claim['reason']}"
+            words += f"; not derived: {_shortened(claim['reason'])}"
         elif not claim["ok"]:
-            by = f" ({claim['reason']})" if claim["reason"] else ""
+            by = f" ({_shortened(claim['reason'])})" if claim["reason"] else ""
             words += f"; derived: {_shortened(claim['derived'])}{by}"
         mark = {True: "ok   ", False: "WRONG", None: "-    "}[claim["ok"]]
         line(f"{mark} {words}", style=verdict(False) if claim["ok"] is False else None)
