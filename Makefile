@@ -50,7 +50,7 @@ lint: setup
 figures: setup
 	.venv/bin/python docs/figures.py
 
-# The release, from the last commit, in build/dist: wheel, Arduino libraries, Zephyr modules, bundles, checksums.
+# The release, from the last commit, in build/dist: wheel, SBOM, Arduino libraries, Zephyr modules, bundles, checksums.
 dist: setup
 	.venv/bin/python tools/dist.py
 

@@ -2,12 +2,15 @@
 
 import dataclasses
 import tomllib
+from typing import Any
 
 from convert import contract
 from groupcomm.errors import UserError
 from groupcomm.suggest import suggest
 
 FILE = contract.FOLDER / "boards.toml"
+CORES = ("cortex-m4", "cortex-m7", "cortex-m33", "cortex-m55")  # those of the emulated boards
+BUDGET = ("instructions", "flash_bytes", "ram_bytes")  # instructions are those of the worst hop
 
 
 @dataclasses.dataclass(frozen=True)
@@ -19,7 +22,7 @@ class Board:
     title, part : str
         Display names of the board and of its processor.
     core : str
-        One of `bench.BOARDS`, on which instructions are counted.
+        One of `CORES`, on which instructions are counted.
     clock_hz : int
     flash_bytes, ram_bytes : int
         Memory that the core can use.
@@ -50,6 +53,20 @@ class Board:
 def boards() -> dict[str, Board]:
     """Return all boards by name."""
     return {name: Board(**fields) for name, fields in tomllib.loads(FILE.read_text()).items()}
+
+
+def budget_problem(budget: dict[str, dict[str, Any]]) -> str:
+    """Return which board or figure of a budget is not known, and those that are; "" if all are.
+
+    A budget is written by hand.
+    """
+    for kind, found, known in (
+        ("board", budget, CORES),
+        ("figure", set().union(*budget.values()), BUDGET),
+    ):
+        if unknown := sorted(set(found) - set(known)):
+            return f"the {kind} {unknown[0]!r}, which is not known; use {', '.join(known)}"
+    return ""
 
 
 def caches(core: str) -> list[tuple[int, int]]:

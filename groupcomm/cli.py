@@ -64,6 +64,11 @@ GROUPS = {
             "convert.commands.prove:parity",
             "Compare all runtimes, or a board, byte by byte.",
         ),
+        (
+            "verify",
+            "convert.commands.prove:verify",
+            "Derive again what a bundle says of its files.",
+        ),
         ("drift", "convert.commands.prove:drift", "Compare int8 with float32 in a long stream."),
         ("listen", "convert.commands.prove:listen", "Record a board's sound before and after."),
     ),

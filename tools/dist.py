@@ -1,8 +1,8 @@
 """Write the release to build/dist: `make dist`.
 
-The wheel, and for every released network an Arduino library, a Zephyr module and the bundle as .zip
-files, with SHA256SUMS. All of it is made from the last commit, in a copy of its own; what is not
-committed is not in it. The same commit gives the same bytes.
+The wheel, its SBOM (CycloneDX), and for every released network an Arduino library, a Zephyr module
+and the bundle as .zip files, with SHA256SUMS. All of it is made from the last commit, in a copy of
+its own; what is not committed is not in it. The same commit gives the same bytes.
 """
 
 import io
@@ -51,6 +51,9 @@ def write(out: Path, bundles: tuple[str, ...] = RELEASED, commit: str = "HEAD") 
         with zipfile.ZipFile(wheel) as archive:
             files = {entry.filename: archive.read(entry) for entry in archive.infolist()}
         write_zip(part / wheel.name, files, seconds)
+        command = (sys.executable, source / "tools" / "dependencies.py", "--sbom")
+        listed = _run(*command, env=environment, cwd=source)
+        (part / f"groupcomm-micro-{__version__}.cdx.json").write_bytes(listed)
         for bundle in bundles:
             for kind in ("arduino", "zephyr"):
                 made = scratch / kind / f"groupcomm-{bundle}"

@@ -6,7 +6,17 @@ name, all others by their path.
 """
 
 from convert.bundle.arena import smallest_arena
-from convert.bundle.reader import BUNDLES, SCHEMA, Bundle, find, load, names, own
+from convert.bundle.reader import (
+    BUNDLES,
+    SCHEMA,
+    Bundle,
+    describe,
+    find,
+    folder_of,
+    load,
+    names,
+    own,
+)
 from convert.bundle.writer import GOLDEN_HOPS, golden_pcm, stream_features, write
 
 __all__ = [
@@ -14,7 +24,9 @@ __all__ = [
     "GOLDEN_HOPS",
     "SCHEMA",
     "Bundle",
+    "describe",
     "find",
+    "folder_of",
     "golden_pcm",
     "load",
     "names",

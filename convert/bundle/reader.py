@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import hashlib
 import json
 import reprlib
 import zlib
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +24,7 @@ from tf_model import signal as sig
 
 BUNDLES = resource("convert/bundles")
 MAX_DESCRIPTION_BYTES = 1 << 20
+MAX_DEPTH = 16  # of lists and tables in each other; bundles have 3
 
 
 @dataclasses.dataclass(frozen=True)
@@ -137,6 +140,17 @@ def load(name_or_path: str) -> Bundle:
     UserError
         When it is missing or has another schema, or its model is missing, truncated or changed.
     """
+    return open_folder(folder_of(name_or_path))
+
+
+def folder_of(name_or_path: str) -> Path:
+    """Return the folder of a bundle, as `find`.
+
+    Raises
+    ------
+    UserError
+        When there is none.
+    """
     folder = find(name_or_path)
     if folder is None:
         known = [*names(), *map(str, own())]
@@ -144,7 +158,7 @@ def load(name_or_path: str) -> Bundle:
         raise UserError(
             f"{name_or_path}: no bundle of this name and no folder with a bundle.json; {hint}"
         )
-    return open_folder(folder)
+    return folder
 
 
 def open_folder(folder: Path) -> Bundle:
@@ -153,13 +167,33 @@ def open_folder(folder: Path) -> Bundle:
     A bundle may come from anyone. Nothing in it names a file outside of its folder, and nothing is
     larger than what it says.
     """
+    bundle = describe(folder)
+    with _description_errors(folder):
+        bundle = dataclasses.replace(bundle, model=_model(folder, bundle.description))
+        _check_model(bundle)
+    return bundle
+
+
+def describe(folder: Path) -> Bundle:
+    """Read the description of a bundle, which may be anyone's, and not yet its model.
+
+    Raises
+    ------
+    UserError
+        When a field is missing, or is not what docs/reference/bundle.md says.
+    """
+    with _description_errors(folder):
+        bundle = Bundle(folder, _description(folder / "bundle.json"), b"")
+        _ = bundle.signal  # it checks the sizes of the signal path
+    return bundle
+
+
+@contextlib.contextmanager
+def _description_errors(folder: Path) -> Iterator[None]:
+    """Make one line of whatever a description of another shape raises."""
     file = folder / "bundle.json"
     try:
-        d = _description(file)
-        content = _model(folder, d)
-        bundle = Bundle(folder, d, content)
-        _check_model(bundle)
-        return bundle
+        yield
     except (ValueError, KeyError, TypeError, OSError, RecursionError) as e:
         raise UserError(
             f"{file}: not a bundle description ({type(e).__name__}: {e}); convert the network again"
@@ -173,6 +207,8 @@ def _description(file: Path) -> dict:
             "convert the network again"
         )
     d = json.loads(file.read_text())
+    if _is_deeper(d, MAX_DEPTH):
+        raise ValueError(f"more than {MAX_DEPTH} lists or tables are in each other")
     if d["schema"] != SCHEMA:
         raise UserError(
             f"{file}: schema {reprlib.repr(d['schema'])}, this program reads {SCHEMA}; "
@@ -183,6 +219,14 @@ def _description(file: Path) -> dict:
     if wrong := contract.budget_problem(d.get("budget", {})):
         raise UserError(f"{file}: {wrong}; see docs/reference/bundle.md")
     return d
+
+
+def _is_deeper(value: object, levels: int) -> bool:
+    """Return whether a value of JSON has more than so many levels of lists and tables."""
+    if not isinstance(value, (dict, list)):
+        return False
+    parts = value.values() if isinstance(value, dict) else value
+    return levels == 0 or any(_is_deeper(part, levels - 1) for part in parts)
 
 
 def _model(folder: Path, d: dict) -> bytes:

@@ -98,6 +98,27 @@ def parity(
         raise typer.Exit(1)
 
 
+def verify(name: BundleName, as_json: Json = False) -> None:
+    """Derive again what a bundle says of its files: checksums, sizes, operators, arena.
+
+    The golden features come from the golden sound by the Python signal path, the golden masks from
+    the official TFLM. The names of the budget are checked, and `groupcomm bench` measures its
+    figures. The exit code is 1 when a claim is wrong.
+    """
+    from convert.verify import claims
+
+    with err.status("derive what the bundle claims"):
+        result = claims.verify(name)
+    report(
+        result,
+        as_json,
+        lambda: tables.show_claims(result),
+        then=f"groupcomm parity {name}" if result["ok"] else "",
+    )
+    if not result["ok"]:
+        raise typer.Exit(1)
+
+
 def listen(
     folder: Annotated[Path, typer.Option("--out", help="Folder of before.wav and after.wav.")],
     port: Annotated[

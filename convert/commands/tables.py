@@ -1,5 +1,7 @@
 """The results of the commands as text and tables, for a terminal of 80 columns."""
 
+import json
+
 from rich.table import Table
 
 from groupcomm.console import line, new_table, out, printable
@@ -178,6 +180,31 @@ def show_model_parity(result: dict) -> None:
     out.print(table)
     words = "equal to the official TFLM in every byte" if result["ok"] else "NOT equal to TFLM"
     line(words, style=verdict(result["ok"]))
+
+
+def show_claims(result: dict) -> None:
+    """Print the result of `groupcomm verify`."""
+    for claim in result["claims"]:
+        words = f"{claim['name']}: {_shortened(claim['claimed'])}"
+        if claim["ok"] is None:
+            words += f"; not derived: {_shortened(claim['reason'])}"
+        elif not claim["ok"]:
+            by = f" ({_shortened(claim['reason'])})" if claim["reason"] else ""
+            words += f"; derived: {_shortened(claim['derived'])}{by}"
+        mark = {True: "ok   ", False: "WRONG", None: "-    "}[claim["ok"]]
+        line(f"{mark} {words}", style=verdict(False) if claim["ok"] is False else None)
+    states = [claim["ok"] for claim in result["claims"]]
+    line(
+        f"{result['folder']}: {states.count(True)} claims are right, {states.count(False)} are "
+        f"wrong, {states.count(None)} were not derived; TFLM {result['tflm']}",
+        style=verdict(result["ok"]),
+    )
+
+
+def _shortened(value: object) -> str:
+    """Format a value of a bundle, which is anyone's text, on part of a line."""
+    text = printable(value if isinstance(value, str) else json.dumps(value))
+    return text if len(text) <= 100 else f"{text[:97]}..."
 
 
 def show_board_parity(result: dict) -> None:

@@ -17,6 +17,7 @@ import numpy as np
 
 from convert import boards
 from convert import bundle as bundles
+from convert.boards import BUDGET
 from convert.codegen import c_source
 from convert.measure import attribution
 from convert.run import cycle_model, host_tools
@@ -24,8 +25,6 @@ from convert.tflite import counts, runtimes
 from groupcomm.errors import UserError
 from groupcomm.files import REPO, atomic_folder, locked
 
-BOARDS = ("cortex-m4", "cortex-m7", "cortex-m33", "cortex-m55")
-BUDGET = ("instructions", "flash_bytes", "ram_bytes")  # instructions are those of the worst hop
 HOPS = 200
 COUNTED_HOPS = 20  # on the host, where valgrind slows execution down 50 times
 WINDOWS = (128, 256, 512)  # samples; micro/stream has a library for each of these
@@ -66,7 +65,7 @@ def bench(bundle: bundles.Bundle, board: str, *, portable: bool = False) -> dict
     ----------
     bundle : Bundle
     board : str
-        One of `BOARDS`.
+        One of `boards.CORES`.
     portable : bool
         Use the portable implementations of the kernels, for comparison.
 
@@ -242,15 +241,8 @@ def budget(bundle: bundles.Bundle, board: str) -> dict[str, int]:
     The budget is written by hand, so its names are checked.
     """
     file, limits = bundle.path / "bundle.json", bundle.description.get("budget", {})
-    for kind, found, known in (
-        ("board", limits, BOARDS),
-        ("figure", set().union(*limits.values()), BUDGET),
-    ):
-        if unknown := sorted(set(found) - set(known)):
-            raise UserError(
-                f"{file}: budget has the {kind} {unknown[0]!r}, which is not known; "
-                f"use {', '.join(known)}"
-            )
+    if wrong := boards.budget_problem(limits):
+        raise UserError(f"{file}: budget has {wrong}")
     return limits.get(board, {})
 
 

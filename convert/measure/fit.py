@@ -90,7 +90,7 @@ def fit_all(
     UserError
         As `bench.bench`.
     """
-    found = {core: _measure(network, core) for core in bench.BOARDS}
+    found = {core: _measure(network, core) for core in boards.CORES}
     return judge_all(network, found, cycles_per_instruction=cycles_per_instruction)
 
 
@@ -118,7 +118,7 @@ def judge_all(
     return [
         _judge(network, name, board, found[board.core], cycles_per_instruction)
         for name, board in boards.boards().items()
-        if name not in bench.BOARDS and board.core in found
+        if name not in boards.CORES and board.core in found
     ]
 
 

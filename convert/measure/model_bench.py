@@ -22,7 +22,7 @@ def bench(path: Path, board: str, *, portable: bool = False) -> dict:
     path : Path
         The `.tflite`.
     board : str
-        One of `bench.BOARDS`.
+        One of `boards.CORES`.
     portable : bool
         Use the portable implementations of the kernels, for comparison.
 

@@ -321,7 +321,7 @@ def cost(bundle: bundles.Bundle, status: Callable[[str], None]) -> dict:
         ``cores`` (the result of `bench.bench` by core) and ``boards`` (see `fit.fit_all`).
     """
     found = {}
-    for core in bench.BOARDS:
+    for core in boards.CORES:
         status(f"build and run the firmware for {core}")
         found[core] = bench.bench(bundle, core)
     clocks = boards.boards()

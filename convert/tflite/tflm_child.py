@@ -9,14 +9,19 @@ import resource
 import signal
 import sys
 import tempfile
+from collections.abc import Callable
 
+import numpy as np
 from tflite_micro.python.tflite_micro import runtime
 
+INVOKE = runtime.Interpreter.invoke
 REFUSES, FAILS = 1, 2  # exit status of a process in which TFLM refuses or cannot invoke a model
 
 
-def attempt(model: bytes, arena: int, seconds: int, invoke: bool) -> tuple[int, str]:
-    """Allocate a model, and invoke it; return the exit status and what was printed."""
+def attempt(
+    model: bytes, arena: int, seconds: int, use: Callable[[runtime.Interpreter], None] | None
+) -> tuple[int, str]:
+    """Allocate a model, and use it; return the exit status and what was printed."""
     with tempfile.TemporaryFile() as log:
         child = os.fork()
         if not child:
@@ -30,8 +35,8 @@ def attempt(model: bytes, arena: int, seconds: int, invoke: bool) -> tuple[int, 
             try:
                 interpreter = runtime.Interpreter.from_bytes(model, arena_size=arena)
                 status = FAILS
-                if invoke:
-                    interpreter.invoke()
+                if use:
+                    use(interpreter)
                 status = 0
             except Exception as e:
                 if not os.fstat(1).st_size:  # TFLM printed no reason
@@ -46,11 +51,11 @@ def attempt(model: bytes, arena: int, seconds: int, invoke: bool) -> tuple[int, 
 def smallest_arena(model: bytes, largest: int, seconds: int) -> int | None:
     """Return the smallest arena that suffices, a multiple of 16 bytes; None when none does."""
     low, high = 0, 1024
-    while high <= largest and attempt(model, high, seconds, True)[0]:
+    while high <= largest and attempt(model, high, seconds, INVOKE)[0]:
         low, high = high, 2 * high
     while high <= largest and high - low > 16:
         middle = (low + high) // 2
-        if attempt(model, middle, seconds, True)[0]:
+        if attempt(model, middle, seconds, INVOKE)[0]:
             low = middle
         else:
             high = middle
@@ -62,17 +67,33 @@ def run(model: bytes, unlimited: int, largest: int, seconds: int) -> dict:
 
     A model that needs more than the large arena is not invoked, because that can take long.
     """
-    status, log = attempt(model, unlimited, seconds, False)
+    status, log = attempt(model, unlimited, seconds, None)
     arena = None
     if status == 0:
-        status, log = attempt(model, largest, seconds, True)
+        status, log = attempt(model, largest, seconds, INVOKE)
         if status == 0:
             arena = smallest_arena(model, largest, seconds)
         elif status == REFUSES:
             status, log = 0, ""
         elif status not in (FAILS, -signal.SIGXCPU):  # some crash when the arena is too small
-            status, log = attempt(model, unlimited, seconds, True)
+            status, log = attempt(model, unlimited, seconds, INVOKE)
     return {"status": status, "log": log, "arena_bytes": arena}
+
+
+def run_rows(model: bytes, rows: np.ndarray, arena: int, seconds: int) -> tuple[int, str, bytes]:
+    """Invoke a model on one row after the other; return status, words and the outputs."""
+    with tempfile.TemporaryFile() as outputs:
+
+        def use(interpreter: runtime.Interpreter) -> None:
+            for row in rows:
+                interpreter.set_input(row[None], 0)
+                interpreter.invoke()
+                outputs.write(interpreter.get_output(0).tobytes())
+            outputs.flush()
+
+        status, log = attempt(model, arena, seconds, use)
+        outputs.seek(0)
+        return status, log, outputs.read()
 
 
 def main() -> None:
@@ -80,10 +101,16 @@ def main() -> None:
     request = json.loads(sys.stdin.buffer.readline())
     models = [sys.stdin.buffer.read(size) for size in request["sizes"]]
     unlimited, seconds = request["unlimited"], request["seconds"]
+    if shape := request["rows"]:
+        rows = np.frombuffer(sys.stdin.buffer.read(), np.int8).reshape(shape)
+        status, log, outputs = run_rows(models[0], rows, request["largest"], seconds)
+        print(json.dumps([{"status": status, "log": log, "arena_bytes": None}]), flush=True)
+        sys.stdout.buffer.write(outputs)
+        return
     if request["largest"]:
         found = [run(model, unlimited, request["largest"], seconds) for model in models]
     else:
-        tried = [attempt(model, unlimited, seconds, False) for model in models]
+        tried = [attempt(model, unlimited, seconds, None) for model in models]
         found = [{"status": status, "log": log, "arena_bytes": None} for status, log in tried]
     print(json.dumps(found))
 

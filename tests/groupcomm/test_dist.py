@@ -43,15 +43,21 @@ def test_the_version_has_one_source():
 
 @pytest.mark.slow
 @pytest.mark.skipif(not (REPO / ".git").exists(), reason="the release is made from a commit")
-def test_the_release_is_reproducible(tmp_path):
+def test_the_release_is_reproducible(tmp_path, monkeypatch):
+    """Neither the umask nor the order of sets, which the hash seed changes, is in its bytes."""
     sums = []
     commit = subprocess.run(
         ["git", "rev-parse", "HEAD"], cwd=REPO, capture_output=True, text=True, check=True
     ).stdout.strip()
-    for folder in (tmp_path / "first", tmp_path / "second"):
-        dist.write(folder, ("enhance-nano",), commit)
+    for folder, umask, seed in ((tmp_path / "1", 0o022, "1"), (tmp_path / "2", 0o077, "2")):
+        monkeypatch.setenv("PYTHONHASHSEED", seed)
+        before = os.umask(umask)
+        try:
+            dist.write(folder, ("enhance-nano",), commit)
+        finally:
+            os.umask(before)
         sums.append((folder / "SHA256SUMS").read_text())
-    assert sums[0] == sums[1] and len(sums[0].splitlines()) == 4
+    assert sums[0] == sums[1] and len(sums[0].splitlines()) == 5
     subprocess.run(["sha256sum", "--quiet", "--check", "SHA256SUMS"], cwd=folder, check=True)
     [library] = folder.glob("*-arduino-*.zip")
     with zipfile.ZipFile(library) as archive:

@@ -168,6 +168,10 @@ def test_description_of_another_shape_is_refused(bundle_copy, text):
     (bundle_copy / "bundle.json").write_text(text)
     with pytest.raises(UserError, match=r"bundle.json: not a bundle description"):
         bundle.load(str(bundle_copy))
+    nested = '{"schema": 2, "network": ' + "[" * 400 + "]" * 400 + "}"
+    (bundle_copy / "bundle.json").write_text(nested)
+    with pytest.raises(UserError, match="more than 16 lists or tables are in each other"):
+        bundle.load(str(bundle_copy))
     (bundle_copy / "bundle.json").write_text("[" * (2 << 20))
     with pytest.raises(UserError, match=r"bundle.json: larger than 1048576 bytes"):
         bundle.load(str(bundle_copy))

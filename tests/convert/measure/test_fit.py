@@ -32,11 +32,11 @@ def counted(monkeypatch):
 
 def test_every_board_has_an_emulated_core():
     known = boards.boards()
-    assert {"nano33ble", "nrf52840dk", "nrf5340dk", "nrf5340_audio_dk", *bench.BOARDS} <= set(known)
+    assert {"nano33ble", "nrf52840dk", "nrf5340dk", "nrf5340_audio_dk", *boards.CORES} <= set(known)
     for name, board in known.items():
-        assert board.core in bench.BOARDS
+        assert board.core in boards.CORES
         assert 0 <= board.reserved_flash_bytes < board.flash_bytes
-        assert bool(board.source) == (name not in bench.BOARDS)  # a template has no source
+        assert bool(board.source) == (name not in boards.CORES)  # a template has no source
 
 
 def test_exact_limits_fit(counted):
@@ -81,7 +81,7 @@ def test_a_load_whose_upper_end_is_above_one_does_not_fit(counted):
 
 
 def test_all_boards_are_judged_by_the_counts_of_their_cores(monkeypatch):
-    instructions = dict(zip(bench.BOARDS, (400_000, 390_000, 401_000, 100_000), strict=True))
+    instructions = dict(zip(boards.CORES, (400_000, 390_000, 401_000, 100_000), strict=True))
     monkeypatch.setattr(
         bench,
         "bench",
@@ -95,8 +95,8 @@ def test_all_boards_are_judged_by_the_counts_of_their_cores(monkeypatch):
     )
     found = {one["board"]: one for one in fit.fit_all(bundle.load("enhance-nano"))}
     known = boards.boards()
-    assert set(found) == set(known) - set(bench.BOARDS) and len(found) >= 15
-    assert {known[name].core for name in found} == set(bench.BOARDS)
+    assert set(found) == set(known) - set(boards.CORES) and len(found) >= 15
+    assert {known[name].core for name in found} == set(boards.CORES)
     for name, one in found.items():
         assert one["instructions"] == instructions[known[name].core]
         assert one["load"]["least"] == pytest.approx(

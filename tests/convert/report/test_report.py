@@ -12,9 +12,10 @@ import pytest
 import soundfile
 
 from calibration_data import clips
+from convert import boards
 from convert import bundle as bundles
 from convert.commands.report import report as command
-from convert.measure import bench, fit
+from convert.measure import fit
 from convert.measure.demo_mixtures import process_mixtures
 from convert.report import content, report, sounds
 from groupcomm.errors import UserError
@@ -89,7 +90,7 @@ def measured_cost(bundle: bundles.Bundle) -> dict:
         "flash_bytes": {"weights": 100, "rest": 200},
         "ram_bytes": dict.fromkeys(("state", "activations", "stream", "stack", "total"), 300),
     }
-    found = dict.fromkeys(bench.BOARDS, one)
+    found = dict.fromkeys(boards.CORES, one)
     judged = [b | {"clock_hz": 64_000_000} for b in fit.judge_all(bundle, found)]
     return {"cores": found, "boards": judged}
 

@@ -6,7 +6,6 @@ import subprocess
 import pytest
 
 from convert import boards
-from convert.measure import bench
 from convert.run import cycle_model, host_tools
 
 FPU = {"cortex-m4": "fpv4-sp-d16", "cortex-m7": "fpv5-sp-d16", "cortex-m33": "fpv5-sp-d16"}
@@ -100,8 +99,8 @@ def test_a_jump_to_an_instruction_loses_what_its_neighbour_adds(tmp_path):
 
 
 def test_every_core_has_a_table_and_at_most_four_caches():
-    assert set(cycle_model.cores()) == set(bench.BOARDS)
-    for core in bench.BOARDS:
+    assert set(cycle_model.cores()) == set(boards.CORES)
+    for core in boards.CORES:
         assert len(boards.caches(core)) <= 4
 
 
