@@ -104,6 +104,11 @@ GROUPS = {
             "Write an Arduino library or a Zephyr module.",
         ),
         ("process", "convert.commands.deploy:process", "Run a sound file through a network."),
+        (
+            "live",
+            "convert.commands.deploy:live",
+            "Hear a network between microphone and headphones.",
+        ),
         ("demo", "convert.commands.deploy:demo", "Run the demo mixtures and write WAV files."),
     ),
     "Overview": (

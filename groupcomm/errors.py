@@ -3,6 +3,7 @@
 # Packages that the core does not require, and the extra that installs each.
 _EXTRAS = {
     **dict.fromkeys(("soundfile", "soxr"), "audio"),
+    "sounddevice": "live",
     **dict.fromkeys(("tensorflow", "tf_keras"), "train"),
     **dict.fromkeys(("tflite_runtime", "ai_edge_litert"), "convert"),
     **dict.fromkeys(("librosa", "scipy", "G722", "pyroomacoustics", "matplotlib"), "measure"),

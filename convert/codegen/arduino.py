@@ -134,5 +134,5 @@ def _cost(bundle: bundles.Bundle) -> str:
     return (
         f"| {board.title} | network and signal path, without your sketch |\n|---|---|\n{table}\n\n"
         f"`groupcomm fit {bundle.name}` estimates the load of this and of other boards. An\n"
-        "instruction takes more than one cycle, so the load is larger than the ratio of these numbers."
+        "instruction takes more than one cycle, so the load is larger than their ratio."
     )

@@ -6,8 +6,9 @@ from typing import Annotated, Literal
 import typer
 
 from convert.commands import tables
-from convert.commands.options import BundleOption, CheckpointOption, Json, ModelName
+from convert.commands.options import BundleName, BundleOption, CheckpointOption, Json, ModelName
 from groupcomm.console import err, line, report
+from groupcomm.errors import UserError
 
 
 def compile_network(
@@ -137,6 +138,54 @@ def process(
             line(path)
 
     report(result, as_json, show, then=f"groupcomm fit {name} --board nano33ble")
+
+
+def live(
+    name: BundleName,
+    source: Annotated[
+        Path | None,
+        typer.Option("--input", help="A sound file in place of the microphone, with --output."),
+    ] = None,
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", help="A WAV file in place of the headphones, with --input."),
+    ] = None,
+    folder: Annotated[
+        Path | None,
+        typer.Option("--record", help="Folder for before.wav and after.wav, which are aligned."),
+    ] = None,
+    seconds: Annotated[
+        float | None,
+        typer.Option("--seconds", min=0.01, help="Length; by default until Ctrl-C."),
+    ] = None,
+    attenuation_limit: Annotated[
+        float | None,
+        typer.Option(help="Attenuate a sound by at most this many dB."),
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Run sound from the microphone through a network to the headphones, in plain C.
+
+    Use headphones: loudspeakers feed back into the microphone. The space bar switches between the
+    output of the network and its input, which is delayed equally. Ctrl-C ends the command and keeps
+    the recording. It needs the extra `live`, PortAudio and a C compiler.
+    """
+    from convert.run import live as sound
+
+    if (source is None) != (output is None):
+        alone, other = ("--input", "--output") if source else ("--output", "--input")
+        raise UserError(f"{alone} {source or output}: also give {other}, or neither of them")
+    files = (source, output) if source and output else None
+    with err.status(f"compile {name}") as status:
+        result = sound.live(
+            name,
+            files=files,
+            folder=folder,
+            seconds=seconds,
+            attenuation_limit_db=attenuation_limit,
+            report=lambda meters: status.update(tables.live_meters(meters)),
+        )
+    report(result, as_json, lambda: tables.show_live(result))
 
 
 def demo(

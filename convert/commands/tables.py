@@ -1,10 +1,14 @@
 """The results of the commands as text and tables, for a terminal of 80 columns."""
 
 import json
+from typing import TYPE_CHECKING
 
 from rich.table import Table
 
 from groupcomm.console import line, new_table, out, printable
+
+if TYPE_CHECKING:  # NumPy
+    from convert.run.live import Meters
 
 MEASURES = (
     ("sisdr", "SI-SDR (dB)"),
@@ -474,6 +478,30 @@ def show_recording(found: dict) -> None:
         f"{found['seconds']:.2f} s, {found['hops']} hops; {missing} missing (silence stands for "
         f"them), {found['lost']} of these lost by the board; {found['damaged']} frames damaged"
     )
+
+
+def live_meters(meters: "Meters") -> str:
+    """Return the meters of `groupcomm live` as one line."""
+    before, after = (
+        f"{level:.0f} {'#' * round(max(0, min(60, level + 60)) / 7.5):.<8}"
+        for level in (meters.before_db, meters.after_db)
+    )
+    return (
+        f"before {before}, after {after} dBFS, gain {meters.gain_db:.0f} dB, "
+        f"{meters.xruns} xruns{', BYPASS' if meters.bypass else ''}"
+    )
+
+
+def show_live(found: dict) -> None:
+    """Print the result of `groupcomm live`."""
+    for file in found["files"]:
+        line(file)
+    words = f"{found['seconds']:.2f} s"
+    if found["device_rate"]:
+        words += f" at {found['device_rate']} Hz, {found['xruns']} xruns"
+    if found["latency_ms"]:
+        words += f", latency {found['latency_ms']:.0f} ms"
+    line(words)
 
 
 def show_all_boards(found: dict) -> None:

@@ -164,11 +164,32 @@ def read(path: Path, rate: int, channel: int | None = None) -> tuple[np.ndarray,
 
 
 @contextlib.contextmanager
-def writer(path: Path, rate: int) -> Iterator[wave.Wave_write]:
-    """Yield a mono WAV file of 16-bit PCM, open for `wave.Wave_write.writeframes`."""
+def writer(path: Path, rate: int, channels: int = 1) -> Iterator[wave.Wave_write]:
+    """Yield a WAV file of 16-bit PCM, open for `wave.Wave_write.writeframes`."""
     with wave.open(str(path), "wb") as file:
-        file.setparams((1, 2, rate, 0, "NONE", ""))
+        file.setparams((channels, 2, rate, 0, "NONE", ""))
         yield file
+
+
+class Levels:
+    """The levels of sound before and after a network, since they were last taken."""
+
+    def __init__(self) -> None:
+        self._parts: tuple[list[np.ndarray], list[np.ndarray]] = ([], [])
+
+    def add(self, before: np.ndarray, after: np.ndarray) -> None:
+        """Add samples [shape=(n,), dtype=int16]."""
+        self._parts[0].append(before)
+        self._parts[1].append(after)
+
+    def take(self) -> list[float]:
+        """Return both levels, dBFS, and begin again; silence is -100 dBFS."""
+        levels = []
+        for part in self._parts:
+            power = np.mean(np.square(np.concatenate(part) / sig.PCM_SCALE))
+            levels.append(float(10 * np.log10(power + 1e-10)))
+            part.clear()
+        return levels
 
 
 def plot_spectrograms(path: Path, sounds: dict[str, np.ndarray], signal: sig.Signal) -> None:

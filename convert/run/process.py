@@ -1,7 +1,7 @@
 """Process a sound file with a network."""
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -64,7 +64,7 @@ def separate(
     names = [f"{wav.stem}_{source}.wav" for source in sources]
     drawn: list[np.ndarray] = []  # input and estimates of each block [shape=(1 + sources, samples)]
     with audio_file.opened(wav, network.sample_rate, channel) as recording:
-        _check_length(wav, recording, plot)
+        check_length(wav, recording, plot)
         with contextlib.ExitStack() as stack:  # all of them or none
             stack.enter_context(err.status(f"process {wav}"))
             parts = [stack.enter_context(atomic_path(folder / file)) for file in names]
@@ -74,7 +74,8 @@ def separate(
                     files.enter_context(audio_file.writer(part, network.sample_rate))
                     for part in parts
                 ]
-                for pcm, estimates in _process(network, recording, attenuation_limit_db):
+                aligned = AlignedStream(network, attenuation_limit_db)
+                for pcm, estimates in aligned.process_all(recording.blocks()):
                     for output, estimate in zip(outputs, estimates, strict=True):
                         output.writeframes(estimate.astype("<i2").tobytes())
                     if plot:
@@ -91,7 +92,13 @@ def separate(
         }
 
 
-def _check_length(wav: Path, recording: audio_file.Recording, plot: Path | None) -> None:
+def check_length(wav: Path, recording: audio_file.Recording, plot: Path | None = None) -> None:
+    """Refuse a recording that is too long for a WAV file or for a plot, before the work.
+
+    Raises
+    ------
+    UserError
+    """
     seconds, rate = recording.expected_seconds, recording.rate
     if seconds * rate * 2 > audio_file.MAX_WAV_BYTES:
         raise UserError(
@@ -105,28 +112,62 @@ def _check_length(wav: Path, recording: audio_file.Recording, plot: Path | None)
         )
 
 
-def _process(
-    network: Network, recording: audio_file.Recording, attenuation_limit_db: float | None
-) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Yield input [shape=(n,)] and estimates [shape=(sources, n)], aligned, both as int16."""
-    stream = network.stream(attenuation_limit_db=attenuation_limit_db)
-    front, _ = network.signal.padding(0)
-    waiting = np.zeros(0, np.int16)  # less than a hop, which the network does not have
-    delayed = np.zeros(0, np.int16)  # what the network has, and whose estimates it still keeps
-    skip = front
+class AlignedStream:
+    """A stream that takes blocks of any length, and gives its input beside the estimates.
 
-    def run(x: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        nonlocal delayed, skip
-        estimates = to_pcm(stream.process(x))[:, skip:]
-        skip -= min(skip, len(x))
-        known, delayed = delayed[: estimates.shape[1]], delayed[estimates.shape[1] :]
-        yield known, estimates[:, : len(known)]
+    Both are at the same position: the input comes back as late as the estimates.
 
-    for block in recording.blocks():
-        waiting, delayed = np.concatenate([waiting, block]), np.concatenate([delayed, block])
-        whole = len(waiting) // network.hop * network.hop
-        if whole:
-            yield from run(waiting[:whole])
-            waiting = waiting[whole:]
-    _, back = network.signal.padding(recording.samples)
-    yield from run(np.concatenate([waiting, np.zeros(back, np.int16)]))
+    Parameters
+    ----------
+    network : Network
+    attenuation_limit_db : float or None
+        See `groupcomm.Network.process`.
+    """
+
+    def __init__(self, network: Network, attenuation_limit_db: float | None = None):
+        self._stream = network.stream(attenuation_limit_db=attenuation_limit_db)
+        self._hop, self._signal = network.hop, network.signal
+        self._samples = 0
+        self._skip = network.latency  # estimates of the zeros that precede the sound
+        self._waiting = np.zeros(0, np.int16)  # less than a hop, which the network does not have
+        self._delayed = np.zeros(0, np.int16)  # the input whose estimates are not known
+        self._nothing = np.zeros((network.sources, 0), np.int16)
+
+    def process(self, block: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Process the next samples.
+
+        Parameters
+        ----------
+        block : np.ndarray [shape=(samples,), dtype=int16]
+
+        Returns
+        -------
+        before : np.ndarray [shape=(n,), dtype=int16]
+            The next samples of the input whose estimates are known; there may be none.
+        after : np.ndarray [shape=(sources, n), dtype=int16]
+            Their estimates.
+        """
+        self._samples += len(block)
+        self._delayed = np.concatenate([self._delayed, block])
+        return self._run(block)
+
+    def finish(self) -> tuple[np.ndarray, np.ndarray]:
+        """Return what remains, as `process` does."""
+        _, back = self._signal.padding(self._samples)
+        return self._run(np.zeros(back, np.int16))
+
+    def process_all(self, blocks: Iterable[np.ndarray]) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """Process all of a sound; the results together are as long as it is."""
+        for block in blocks:
+            yield self.process(block)
+        yield self.finish()
+
+    def _run(self, block: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        x = np.concatenate([self._waiting, block])
+        whole = len(x) // self._hop * self._hop
+        x, self._waiting = x[:whole], x[whole:]
+        estimates = to_pcm(self._stream.process(x)) if whole else self._nothing
+        estimates = estimates[:, self._skip :]
+        self._skip -= min(self._skip, whole)
+        before, self._delayed = np.split(self._delayed, [estimates.shape[1]])
+        return before, estimates[:, : len(before)]

@@ -7,13 +7,13 @@ import contextlib
 import dataclasses
 import struct
 import time
-import wave
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
 import serial
 
+from convert.run import audio_file
 from convert.verify import serial_link
 from groupcomm.errors import UserError
 from groupcomm.files import atomic_path
@@ -137,15 +137,15 @@ def listen(
     with contextlib.ExitStack() as stack:
         parts = [stack.enter_context(atomic_path(file)) for file in files]
         before, after = (
-            stack.enter_context(_wav(part, channels, rate))
+            stack.enter_context(audio_file.writer(part, rate, channels))
             for part, channels in zip(parts, (1, len(first.after)), strict=True)
         )
-        levels = _Levels()
+        levels = audio_file.Levels()
         try:
             for hop in _in_order(first, hops, progress, most):
                 before.writeframes(hop.before.tobytes())
                 after.writeframes(np.ascontiguousarray(hop.after.T).tobytes())
-                levels.add(hop)
+                levels.add(hop.before, hop.after[0])
                 if progress.hops % every == 0:
                     progress.before_db, progress.after_db = levels.take()
                     report(progress)
@@ -164,32 +164,6 @@ def listen(
         "seconds": progress.hops * size / rate,
         **{key: getattr(progress, key) for key in ("hops", "received", "lost", "damaged")},
     }
-
-
-@contextlib.contextmanager
-def _wav(path: Path, channels: int, rate: int) -> Iterator[wave.Wave_write]:
-    with wave.open(str(path), "wb") as file:
-        file.setparams((channels, 2, rate, 0, "NONE", ""))
-        yield file
-
-
-class _Levels:
-    """The levels of sound before and after, since they were last taken."""
-
-    def __init__(self) -> None:
-        self._parts: tuple[list[np.ndarray], list[np.ndarray]] = ([], [])
-
-    def add(self, hop: Hop) -> None:
-        self._parts[0].append(hop.before)
-        self._parts[1].append(hop.after[0])
-
-    def take(self) -> list[float]:
-        levels = []
-        for part in self._parts:
-            power = np.mean(np.square(np.concatenate(part) / 32768.0))
-            levels.append(float(10 * np.log10(power + 1e-10)))
-            part.clear()
-        return levels
 
 
 def _in_order(

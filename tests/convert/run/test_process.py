@@ -125,7 +125,7 @@ def test_a_failure_leaves_no_folder(tmp_path, monkeypatch):
 
 def test_a_sound_that_does_not_fit_is_refused_before_the_work(tmp_path, monkeypatch):
     """40 hours of sound, and a plot of 11 minutes."""
-    monkeypatch.setattr(process, "_process", lambda *_: pytest.fail("began"))
+    monkeypatch.setattr(process.AlignedStream, "process_all", lambda *_: pytest.fail("began"))
     write(tmp_path / "a.wav", np.zeros(8000 * 660), 8000)
     with pytest.raises(
         UserError, match=r"--plot p.png: .*a\.wav has 660 s, and a plot at most 600"
