@@ -519,13 +519,14 @@ def _short_scale(scale: tf.Tensor) -> tf.Tensor:
 
 
 def _short_range(low: tf.Tensor, high: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-    """Widen a range to 256 values whose distance has 12 significant bits.
+    """Return the lowest and highest of 256 values, as `quantizer.scale_of` chooses them.
 
     Gradients pass straight through.
     """
-    exact = tf.stop_gradient(high - low)
-    wider = _short_scale(exact / 255) * 255 / exact
-    return low * wider, high * wider
+    scale = _short_scale((high - low) / 255)
+    zero_point = tf.clip_by_value(tf.round(-low / scale), 0.0, 255.0)
+    ends = (-zero_point * scale, (255 - zero_point) * scale)
+    return tuple(x + tf.stop_gradient(end - x) for x, end in zip((low, high), ends, strict=True))
 
 
 def _round_to_grid(x: tf.Tensor, scale, part=1.0) -> tf.Tensor:

@@ -16,7 +16,8 @@ PROJECT = tomllib.loads((REPO / "pyproject.toml").read_text())["project"]
 
 def test_requirements_txt_has_every_pin_of_the_project_with_hashes():
     packages = dependencies.locked()
-    extras = PROJECT["optional-dependencies"].values()
+    # No test installs the extra "live", whose library needs a sound card.
+    extras = (pins for name, pins in PROJECT["optional-dependencies"].items() if name != "live")
     lines = [line for group in (PROJECT["dependencies"], *extras) for line in group]
     pins = {line for line in lines if not line.startswith(dependencies.ROOT)}
     assert len(pins) >= 25

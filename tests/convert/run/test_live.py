@@ -246,7 +246,11 @@ def test_ctrl_c_ends_and_keeps_the_recording(device, pcm, tmp_path):
         return number < 50
 
     device.before_block = interrupt
-    found = live.live(NAME, folder=tmp_path)
+    before_test = signal.signal(signal.SIGINT, signal.default_int_handler)  # xdist ignores it
+    try:
+        found = live.live(NAME, folder=tmp_path)
+    finally:
+        signal.signal(signal.SIGINT, before_test)
     before = read(tmp_path / "before.wav")[:, 0]
     assert len(before) == 49 * HOP and (before == pcm[: len(before)]).all()
     assert found["seconds"] == len(before) / 16000
