@@ -46,7 +46,8 @@ def input_index(trained) -> int:
 def test_rounding_matches_tflm(network, random, weights):
     """Results differ only where a value is at half a step.
 
-    There, float32 and TFLM's multipliers can round to different sides.
+    There, float32 and TFLM's multipliers can round to different sides. Scales with 12 bits make
+    halves more frequent: over five sounds, the margin is 4.8 to 6.5 dB, and 5.2 to 7.8 dB with 24.
     """
     trained, ranges = network
     features = random.uniform(0, 1, (HOPS, trained.net.signal.n_features)).astype(np.float32)
@@ -63,7 +64,7 @@ def test_rounding_matches_tflm(network, random, weights):
         tf.constant(np.stack([inputs, inputs[::-1]]))
     ).numpy()  # sounds of a batch are independent
     plain = model(inputs[None]).numpy()[0]
-    assert snr(got[0], exact) > snr(plain, exact) + 6
+    assert snr(got[0], exact) > snr(plain, exact) + 4
     assert np.mean(np.rint(256 * got[0]) == np.rint(256 * exact)) > 0.8
     np.testing.assert_allclose(
         got[1], fake(tf.constant(inputs[None, ::-1])).numpy()[0], atol=1 / 256
