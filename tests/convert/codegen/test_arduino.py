@@ -243,10 +243,11 @@ def keys_change_the_sound(firmware, name, folder) -> None:
         serial_link.open_port(line.name, 115200) as port,
     ):
         for key in (b"b", b"A"):
-            serial_link.Link(port).send(key)
-            for _ in range(10):  # until the key has arrived, which takes longer on a busy machine
-                listen.listen(port, folder, seconds=0.2, silence=20)
-                before, after = (pcm_of(folder / file) for file in ("before.wav", "after.wav"))
+            for _ in range(40):  # pipes hold seconds of sound from before the key
+                serial_link.Link(port).send(key)
+                listen.listen(port, folder, seconds=0.3, silence=20)
+                sound = (pcm_of(folder / file) for file in ("before.wav", "after.wav"))
+                before, after = (pcm[len(pcm) // 2 :] for pcm in sound)
                 if np.array_equal(after[late:], before[:-late]) and before.any() == (key == b"b"):
                     break
             else:
