@@ -13,7 +13,7 @@ QUICK := not slow and not bazel and not board and not train and not tensorflow
 
 .PHONY: check check-python check-kernels check-tests demo test lint dist figures setup clean
 
-# Half a minute on two cores: style, types, the tests that need neither TensorFlow nor Bazel, and those of the C kernels.
+# Less than a minute on two cores: style, types, the tests that need neither TensorFlow nor Bazel, and those of the C kernels.
 check:
 	@test -x .venv/bin/ruff || $(MAKE) setup
 	@$(MAKE) --no-print-directory --jobs 2 --output-sync check-python check-kernels check-tests

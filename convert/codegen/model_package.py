@@ -1,5 +1,6 @@
 """Any `.tflite` as an Arduino library or a Zephyr module: the model as C, and the kernels."""
 
+import math
 import re
 import shutil
 import tempfile
@@ -141,7 +142,8 @@ def _values(written: dict, path: Path, kind: str) -> dict[str, str]:
     name = written["name"]
     tensors = [*written["inputs"], *written["outputs"]]
     buffers = "\n".join(
-        f"static {t['dtype']}_t {t['name']}[{_size(t)}];  // {tuple(t['shape'])}" for t in tensors
+        f"static {t['dtype']}_t {t['name']}[{math.prod(t['shape'])}];  // {tuple(t['shape'])}"
+        for t in tensors
     )
     sources = [f"src/{name}.c"] + [
         f"src/{file.relative_to(parts.ROOT).as_posix()}" for file in kernel_files(".c")
@@ -158,10 +160,3 @@ def _values(written: dict, path: Path, kind: str) -> dict[str, str]:
         "buffers": buffers,
         "sources": "\n    ".join(f"../{file}" for file in sources),
     }
-
-
-def _size(t: dict) -> int:
-    size = 1
-    for n in t["shape"]:
-        size *= n
-    return size

@@ -38,9 +38,10 @@ def compile_model(path: Path, folder: Path | None = None) -> dict:
         ``name``, ``files``, ``weight_bytes``, ``state_bytes``, ``arena_bytes`` and
         ``unplanned_bytes``, as `c_source.compile_bundle` returns them; ``memory_bytes``, which the
         caller of the C functions provides; ``inputs`` and ``outputs``: ``name``, ``shape``,
-        ``dtype``, ``scale`` and ``zero_point`` of each, in the order of the C parameters; and
-        ``model``: the `.tflite` with these inputs and outputs, as bytes; and ``operators`` (of
-        `graph.Operator`), each with its first and last line in NAME.c in ``operator_lines``.
+        ``dtype``, ``scale``, ``zero_point`` and ``bytes`` of each, in the order of the C
+        parameters; and ``model``: the `.tflite` with these inputs and outputs, as bytes; and
+        ``operators`` (of `graph.Operator`), each with its first and last line in NAME.c in
+        ``operator_lines``.
 
     Raises
     ------
@@ -62,12 +63,16 @@ def compile_model(path: Path, folder: Path | None = None) -> dict:
         "arena_bytes": placement.arena_bytes,
         "unplanned_bytes": placement.unplanned_bytes,
         "memory_bytes": c.network.memory_bytes,
-        "inputs": [{"name": name} | t.as_dict() for t, name in c.inputs.items()],
-        "outputs": [{"name": name} | t.as_dict() for t, name in c.outputs.items()],
+        "inputs": [_described(t, name) for t, name in c.inputs.items()],
+        "outputs": [_described(t, name) for t, name in c.outputs.items()],
         "model": c.content,
         "operators": c.operators,
         "operator_lines": lines,
     }
+
+
+def _described(t: Tensor, name: str) -> dict:
+    return {"name": name} | t.as_dict() | {"bytes": t.byte_size}
 
 
 def program_name(path: Path) -> str:

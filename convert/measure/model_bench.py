@@ -61,7 +61,7 @@ def bench(path: Path, board: str, *, portable: bool = False) -> dict:
     ram = {
         "state": written["state_bytes"],
         "activations": written["arena_bytes"],
-        "buffers": sum(int(np.prod(t["shape"])) * np.dtype(t["dtype"]).itemsize for t in values),
+        "buffers": sum(t["bytes"] for t in values),
         "stack": run.stack_bytes,
     }
     return {

@@ -155,8 +155,7 @@ def _layout(tensors: list[dict]) -> tuple[list[int], int]:
     offsets, at = [], 0
     for t in tensors:
         offsets.append(at)
-        size = int(np.prod(t["shape"])) * np.dtype(t["dtype"]).itemsize
-        at += -(-size // _ALIGNMENT) * _ALIGNMENT
+        at += -(-t["bytes"] // _ALIGNMENT) * _ALIGNMENT
     return offsets, at
 
 
@@ -175,7 +174,6 @@ def _unpack(content: np.ndarray, tensors: list[dict]) -> list[np.ndarray]:
     records = content.reshape(-1, size)
     found = []
     for at, t in zip(offsets, tensors, strict=True):
-        bytes_each = int(np.prod(t["shape"])) * np.dtype(t["dtype"]).itemsize
-        rows = np.ascontiguousarray(records[:, at : at + bytes_each])
+        rows = np.ascontiguousarray(records[:, at : at + t["bytes"]])
         found.append(rows.view(t["dtype"]).reshape(len(records), *t["shape"]))
     return found

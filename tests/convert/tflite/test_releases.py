@@ -18,6 +18,14 @@ def dense(input_scale, weight_scale):
     return op
 
 
+def test_exact_multiplier_of_a_matrix_with_one_scale_is_that_of_the_kernel(random):
+    for scales in random.uniform(1e-3, 1, (50, 2)).astype(np.float32):
+        op = dense(*scales)
+        [(exact, _)] = releases.multipliers(op)
+        prepared = kernel_params.prepare(op)
+        assert (exact.multiplier, exact.shift) == (prepared.multiplier[0], prepared.shift[0])
+
+
 def test_multipliers_of_channels_are_the_same_in_all_releases():
     """TFLM computes one multiplier for each channel in double precision, in every release."""
     drawn = np.random.default_rng(0).uniform(1e-4, 1, (50, 2)).astype(np.float32)
@@ -70,10 +78,7 @@ def test_exact_multipliers_are_those_of_the_kernels(name):
     for op in flatbuffer.read(bundle.load(name).model).operators:
         exact = [pair[0] for pair in releases.multipliers(op)]
         prepared = kernel_params.prepare(op)
-        if isinstance(op, graph.FullyConnected):
-            used = list(zip(prepared.multiplier, prepared.shift, strict=True))
-            assert [(s.multiplier, s.shift) for s in exact] == used[: len(exact)]
-        elif isinstance(op, graph.Lstm):
+        if isinstance(op, graph.Lstm):
             gates = (prepared.input, prepared.forget, prepared.cell, prepared.output)
             assert exact == [s for gate in gates for s in (gate.input, gate.recurrent)]
         else:
