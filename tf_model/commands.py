@@ -198,7 +198,7 @@ Objective = Annotated[
     Literal["snr", "si-sdr", "spectral", "perceptual"],
     typer.Option(
         help="Training objective. si-sdr ignores the level; spectral is the mean of the SNR "
-        "and of the SNR of compressed spectra; perceptual adds an approximation of PESQ to it."
+        "and of the SNR of compressed spectra; perceptual adds approximations of PESQ and eSTOI."
     ),
 ]
 Rooms = Annotated[

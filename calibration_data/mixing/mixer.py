@@ -60,8 +60,6 @@ class MixtureSpec:
     second_noise_probability : float
         Probability that the noise comes from two draws of a category. One of them is 0 to 10 dB
         below the other.
-    third_noise_probability : float
-        Probability that a noise of two draws gets a third one, 0 to 10 dB below the first two.
     babble_probability : float
         Probability that the noise is babble: other speakers of the corpus at the same time. Without
         enough speakers in the split, the noise is a recorded one.
@@ -120,7 +118,6 @@ class MixtureSpec:
     overlap: tuple[float, float] = (0.0, 1.0)
     noise_probability: float = 1.0
     second_noise_probability: float = 0.0
-    third_noise_probability: float = 0.0
     babble_probability: float = 0.0
     babble: tuple[int, int] = (6, 10)
     babble_room_probability: float = 0.0
@@ -180,10 +177,9 @@ VARIED = {
 }
 # Changes to `ENHANCE` for the conditions of daily life.
 WIDE = {
-    "snr_db": (-10.0, 30.0),
+    "snr_db": (-8.0, 20.0),
     "level_db": (-50.0, -10.0),
-    "second_noise_probability": 0.4,
-    "third_noise_probability": 0.25,
+    "second_noise_probability": 0.25,
     "babble": (6, 30),
     "babble_room_probability": 0.5,
     "balanced": True,
@@ -197,7 +193,7 @@ WIDE = {
     "dc_probability": 0.1,
     "hum_probability": 0.1,
     "clip_probability": 0.03,
-    "clean_probability": 0.05,
+    "clean_probability": 0.02,
 }
 WIDE_SEPARATE = WIDE | {"snr_db": (10.0, 30.0), "room_probability": 0.2}  # for `SEPARATE`
 _ROOMS = {"rt60": (0.1, 0.8), "noise_in_room": True}
@@ -560,7 +556,7 @@ def _recorded_noise(
     spec: MixtureSpec,
     channel: _Channel,
 ) -> tuple[np.ndarray, list[str]]:
-    """Return babble, or recorded noise of one to three draws; see `_noise`."""
+    """Return babble, or recorded noise of one or two draws; see `_noise`."""
     voices = int(rng.integers(spec.babble[0], spec.babble[1] + 1))
     if rng.random() < spec.babble_probability and len(corpus.speakers) >= voices + len(chosen):
         return _babble(rng, corpus, _speakers(rng, corpus, voices, chosen), spec, channel), [
@@ -570,11 +566,7 @@ def _recorded_noise(
     if rng.random() >= spec.second_noise_probability:
         return noise, [name]
     other, second = _category_noise(rng, corpus, spec, channel)
-    noise = _add_noise(rng, noise, other)
-    if not _draw_event(rng, spec.third_noise_probability):
-        return noise, [name, second]
-    other, third = _category_noise(rng, corpus, spec, channel)
-    return _add_noise(rng, noise, other), [name, second, third]
+    return _add_noise(rng, noise, other), [name, second]
 
 
 def _category_noise(

@@ -1,13 +1,19 @@
-"""An approximation of wide-band PESQ that has a gradient.
+"""Approximations of wide-band PESQ and of eSTOI that have gradients.
 
-It follows the perceptual model of PESQ: the loudness of both signals in critical bands, with the
-frequency response and the gain of the estimate removed, and from their difference two disturbances,
-one for all differences and one for what the estimate adds. It differs from PESQ: there is no
-alignment in time and no input filter, and the tables of the standard are formulas here.
+`quality` follows the perceptual model of PESQ: the loudness of both signals in critical bands, with
+the frequency response and the gain of the estimate removed, and from their difference two
+disturbances, one for all differences and one for what the estimate adds. It differs from PESQ:
+there is no alignment in time and no input filter, and the tables of the standard are formulas here.
 
 Source: Rix et al., "Perceptual evaluation of speech quality (PESQ)", ICASSP 2001. Similar losses:
 Martin-Donas et al., "A deep learning loss function based on the perceptual evaluation of the speech
 quality", IEEE Signal Processing Letters 2018.
+
+`intelligibility` is eSTOI without resampling to 10 kHz and without the removal of silent frames:
+segments count by the share of their frames that have speech.
+
+Source: Jensen and Taal, "An algorithm for predicting the intelligibility of speech masked by
+modulated noise maskers", TASLP 2016.
 """
 
 import numpy as np
@@ -34,6 +40,16 @@ _THRESHOLD = np.minimum(
 _EXPONENT = (0.23 * np.where(_BARK < 4, np.minimum(6 / (_BARK + 2), 2) ** 0.15, 1)).astype(
     np.float32
 )
+
+FRAME = 400  # samples, 25 ms; eSTOI has 25.6 ms
+SEGMENT = 30  # frames
+THIRD_OCTAVES = 15  # bands, from 150 Hz
+
+_HZ = np.arange(WINDOW // 2 + 1) * RATE / WINDOW
+_OCTAVE = np.arange(THIRD_OCTAVES) / 3
+_THIRDS = (
+    (_HZ[:, None] >= 150 * 2 ** (_OCTAVE - 1 / 6)) & (_HZ[:, None] < 150 * 2 ** (_OCTAVE + 1 / 6))
+).astype(np.float32)
 
 
 def quality(estimate, reference):
@@ -124,3 +140,52 @@ def _over_time(x):
     syllables = tf.concat([blocks[..., :-1, :], blocks[..., 1:, :]], -1)
     loudest = (tf.reduce_mean(syllables**6, -1) + 1e-6) ** (1 / 6)
     return tf.sqrt(tf.reduce_mean(loudest**2, -1) + 1e-6)
+
+
+def intelligibility(estimate, reference):
+    """Approximate eSTOI.
+
+    The level of the estimate has no effect.
+
+    Parameters
+    ----------
+    estimate, reference : tf.Tensor or np.ndarray [shape=(..., samples), dtype=float]
+        At 16 kHz, and at least 0.4 s.
+
+    Returns
+    -------
+    tf.Tensor [shape=(...), dtype=float32]
+        At most 1.
+    """
+    e, r = (_third_octaves(tf.convert_to_tensor(x, tf.float32)) for x in (estimate, reference))
+    loudness = tf.reduce_sum(r**2, -1)
+    loud = loudness > 1e-4 * tf.reduce_max(loudness, -1, keepdims=True)
+    share = tf.reduce_mean(tf.cast(_segments(loud[..., None]), tf.float32), (-2, -1))
+    e, r = (_unit(_unit(_segments(x), -2), -1) for x in (e, r))
+    correlation = tf.reduce_sum(e * r, (-2, -1)) / SEGMENT
+    return tf.reduce_sum(correlation * share, -1) / (tf.reduce_sum(share, -1) + 1e-6)
+
+
+def _third_octaves(x):
+    """Compute amplitudes of third-octave bands; the shape is (..., frames, bands)."""
+    half = FRAME // 2
+    blocks = tf.reshape(x[..., : x.shape[-1] // half * half], [*x.shape[:-1], -1, half])
+    frames = tf.concat([blocks[..., :-1, :], blocks[..., 1:, :]], -1) * tf.signal.hann_window(FRAME)
+    spectrum = tf.signal.rfft(frames, [WINDOW])
+    power = tf.math.real(spectrum) ** 2 + tf.math.imag(spectrum) ** 2
+    return tf.sqrt(power @ _THIRDS + 1e-8)
+
+
+def _segments(x):
+    """Cut (..., frames, bands) into segments; the next one begins after a third of one."""
+    third = SEGMENT // 3
+    frames = x.shape[-2] // third * third
+    blocks = tf.reshape(x[..., :frames, :], [*x.shape[:-2], -1, third, x.shape[-1]])
+    parts = [blocks[..., i : blocks.shape[-3] - 2 + i, :, :] for i in range(3)]
+    return tf.concat(parts, -2)
+
+
+def _unit(x, axis):
+    """Remove the mean along an axis, and scale to a norm of 1."""
+    x -= tf.reduce_mean(x, axis, keepdims=True)
+    return x / tf.sqrt(tf.reduce_sum(x**2, axis, keepdims=True) + 1e-8)

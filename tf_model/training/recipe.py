@@ -41,8 +41,8 @@ class Recipe:
     objective : str
         "snr" constrains the level of the estimates. "si-sdr" does not, and escapes sooner from the
         plateau in which a separation network outputs the louder speaker and silence. "spectral" is
-        the mean of the SNR and of the SNR of compressed spectra. "perceptual" adds an approximation
-        of PESQ to it (`tf_model.training.perceptual`), 3 dB for a point.
+        the mean of the SNR and of the SNR of compressed spectra. "perceptual" adds
+        approximations of PESQ and eSTOI to it (`tf_model.training.perceptual`).
     rooms : float
         Share of the training mixtures in a simulated room (see `mixer.MixtureSpec`). It must be 0
         with ``noise="wide"``, which includes rooms.

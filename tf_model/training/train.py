@@ -36,7 +36,9 @@ from tf_model.training.soap import SOAP
 from tf_model.training.start import load_start, set_weights
 
 HARM_CEILING = 30.0  # dB, ceiling of the measure in the penalty on harm
-QUALITY_WEIGHT = 3.0  # dB that a point of PESQ is worth in the objective "perceptual"
+# What a point of PESQ and 1 of eSTOI are worth in the objective "perceptual", dB.
+QUALITY_WEIGHT = 4.0
+INTELLIGIBILITY_WEIGHT = 60.0
 
 OPTIMIZERS = {"adam": keras.optimizers.Adam, "soap": SOAP}
 
@@ -49,9 +51,11 @@ def _spectral(estimate, reference, *, ceiling_db: float):
 
 
 def _perceptual(estimate, reference, *, ceiling_db: float):
-    return _spectral(
-        estimate, reference, ceiling_db=ceiling_db
-    ) + QUALITY_WEIGHT * perceptual.quality(estimate, reference)
+    return (
+        _spectral(estimate, reference, ceiling_db=ceiling_db)
+        + QUALITY_WEIGHT * perceptual.quality(estimate, reference)
+        + INTELLIGIBILITY_WEIGHT * perceptual.intelligibility(estimate, reference)
+    )
 
 
 MEASURES = {

@@ -296,12 +296,6 @@ def test_clean_mixture_equals_its_reference(small):
     assert 15 <= sum(some) <= 45
 
 
-def test_third_noise_needs_a_second_one(small):
-    spec = replace(DRY, second_noise_probability=1.0, third_noise_probability=1.0)
-    assert len(_mixture(small, spec).meta["categories"]) == 3
-    assert len(_mixture(small, replace(spec, second_noise_probability=0.0)).meta["categories"]) == 1
-
-
 def test_balanced_odds_select_the_categories(small, monkeypatch):
     monkeypatch.setattr(Corpus, "balanced_odds", property(lambda self: np.array([0.0, 1.0, 1.0])))
     for balanced in (False, True):

@@ -1,4 +1,4 @@
-"""The approximation of PESQ, against PESQ itself."""
+"""The approximations of PESQ and eSTOI, against PESQ and eSTOI themselves."""
 
 import numpy as np
 import pytest
@@ -41,10 +41,26 @@ def test_quality_ignores_the_level_and_is_highest_for_the_reference(degraded):
     assert values.max() < 4.6
 
 
-def test_quality_has_a_finite_gradient_at_silence():
+def test_intelligibility_follows_estoi(degraded):
+    estoi = np.array([metrics.estoi(*pair) for pair in zip(*degraded, strict=True)])
+    values = perceptual.intelligibility(*degraded).numpy()
+    assert np.corrcoef(values, estoi)[0, 1] > 0.95
+    assert np.abs(values - estoi).mean() < 0.1
+
+
+def test_intelligibility_ignores_the_level_and_is_1_for_the_reference(degraded):
+    estimates, references = degraded
+    assert perceptual.intelligibility(0.03 * estimates, references).numpy() == pytest.approx(
+        perceptual.intelligibility(estimates, references).numpy(), abs=1e-2
+    )
+    assert perceptual.intelligibility(references, references).numpy() == pytest.approx(1, abs=1e-3)
+
+
+@pytest.mark.parametrize("measure", [perceptual.quality, perceptual.intelligibility])
+def test_the_gradient_is_finite_at_silence(measure):
     estimate = tf.Variable(tf.zeros([2, 8000]))
     with tf.GradientTape() as tape:
         total = tf.reduce_sum(
-            perceptual.quality(estimate, np.stack([np.sin(np.arange(8000)), np.zeros(8000)]))
+            measure(estimate, np.stack([np.sin(np.arange(8000)), np.zeros(8000)]))
         )
     assert np.isfinite(tape.gradient(total, estimate).numpy()).all() and np.isfinite(float(total))
