@@ -354,6 +354,22 @@ def weaknesses(name: str) -> str:
     return "".join(textwrap.fill(f"- {p}", 100, subsequent_indent="  ") + "\n" for p in points)
 
 
+def limits(*names: str) -> str:
+    """List what the first network does not do well, and how it compares with GTCRN."""
+    found = ask("evaluate", names[0], *TEST)
+    rooms, by_noise = found["by"]["room"], found["by"]["noise"]
+    gtcrn = ask("baselines", *names, *TEST)["against"][names[0]]["GTCRN"]
+    points = [
+        f"Rooms: in reverberant rooms `{names[0]}` improves SI-SDR by "
+        f"{rooms['in a room']['mean']:.2f} dB instead of {rooms['no room']['mean']:.2f} dB. Babble "
+        f"is hardly removed ({by_noise['babble']['mean']:.1f} dB). {100 * found['harm']:.0f} % of "
+        "the test mixtures come out worse than they went in.",
+        f"`{names[0]}` minus GTCRN, on the same mixtures: SI-SDR {interval(gtcrn['sisdr'], 2, '+')}"
+        f" dB, PESQ {interval(gtcrn['pesq'], 3, '+')}, eSTOI {interval(gtcrn['estoi'], 3, '+')}.",
+    ]
+    return "".join(textwrap.fill(f"- {p}", 100, subsequent_indent="  ") + "\n" for p in points)
+
+
 def release_targets(*names: str) -> str:
     """Compare the released networks with the targets of quality."""
     enhancers = names[:-1]
