@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import dataclasses
-import re
 import textwrap
 
 import numpy as np
@@ -184,7 +183,7 @@ class NetworkSource:
         arguments.append(out)
         if op in self.placement.scratch:
             arguments.append(f"m + {self.placement.scratch[op]}")
-        kind = re.sub(r"(?<!^)(?=[A-Z])", "_", type(p).__name__).lower()
+        kind = kernel_params.kind(p)
         fields = self.constants.struct(name, p)
         self.constants.definitions.append(f"static const gc_{kind} {name} = {fields};")
         function = kernel_params.function(op, p)

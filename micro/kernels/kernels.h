@@ -2,7 +2,7 @@
    Micro, bit for bit.
 
    Plain C99: no heap, no globals, no floating point. All that is known before the first sample is
-   in the parameters, which convert/tflite/kernel_params.py computes from an operator of a .tflite
+   in the parameters, which convert/tflite/kernel_params computes from an operator of a .tflite
    file. Tensors are dense and row-major. An output must not overlap an input unless its comment
    allows it. Every kernel has a portable variant. Some have a second one for the DSP extension
    (Cortex-M4, M7, M33) and a third for Helium (Cortex-M55). The compiler options select the variant;

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from convert import bundle
-from convert.tflite import kernel_params, runtimes, simulation
+from convert.tflite import fixed_point, runtimes, simulation
 from tests.helpers.random_operators import OPERATORS, fully_connected_at_ties
 from tests.helpers.tflite_models import Official
 from tf_model.signal import to_pcm
@@ -82,7 +82,7 @@ def changed(field: str, by: int = 1):
 def gate_scale(prepared):
     gate = dataclasses.replace(
         prepared.forget,
-        recurrent=kernel_params.Scale(
+        recurrent=fixed_point.Scale(
             prepared.forget.recurrent.multiplier, prepared.forget.recurrent.shift - 1
         ),
     )
@@ -148,12 +148,12 @@ def test_comparison_detects_a_changed_parameter(name, index):
 
 def halves_up(x, scale):
     left, right = np.maximum(scale.shift, 0), np.maximum(-np.asarray(scale.shift), 0)
-    x = (kernel_params.wrap(x << left) * scale.multiplier + (1 << 30)) >> 31
+    x = (fixed_point.wrap(x << left) * scale.multiplier + (1 << 30)) >> 31
     return (x + (1 << right >> 1)) >> right
 
 
 def rounded_once(x, scale):
-    return (kernel_params.wrap(x) * scale.multiplier + (np.int64(1) << (30 - scale.shift))) >> (
+    return (fixed_point.wrap(x) * scale.multiplier + (np.int64(1) << (30 - scale.shift))) >> (
         31 - scale.shift
     )
 
