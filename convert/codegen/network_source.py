@@ -16,6 +16,7 @@ from convert.tflite.graph import Operator, Tensor
 
 # Fields of the kernels' parameters that hold weights and biases.
 _WEIGHTS = ("weights", "bias", "input_weights", "recurrent_weights", "input_bias")
+_WEIGHTS += ("feature_weights", "time_weights")
 C_TYPES = {
     np.dtype(np.int8): "int8_t",
     np.dtype(np.uint8): "uint8_t",

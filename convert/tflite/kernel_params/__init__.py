@@ -14,12 +14,20 @@ from convert.tflite.counts import MALFORMED
 from convert.tflite.graph import Operator
 from convert.tflite.kernel_params import moves
 from convert.tflite.kernel_params.common import LOWERINGS
-from convert.tflite.kernel_params.elementwise import Add, Mul, Operand, Prelu, Sub
+from convert.tflite.kernel_params.elementwise import (
+    Add,
+    Mul,
+    Operand,
+    Prelu,
+    SquaredDifference,
+    Sub,
+)
 from convert.tflite.kernel_params.fully_connected import FullyConnected
 from convert.tflite.kernel_params.functions import Logistic, Lookup, Requantize, Tanh
 from convert.tflite.kernel_params.lstm import Lstm, LstmGate
 from convert.tflite.kernel_params.moves import Copy, Fill
 from convert.tflite.kernel_params.reductions import Mean, Softmax
+from convert.tflite.kernel_params.svdf import Svdf
 from convert.tflite.kernel_params.windows import (
     AveragePool,
     Convolution,
@@ -48,7 +56,9 @@ __all__ = [
     "Prelu",
     "Requantize",
     "Softmax",
+    "SquaredDifference",
     "Sub",
+    "Svdf",
     "Tanh",
     "Window",
     "function",
@@ -113,7 +123,8 @@ def prepare_all(operators: list[Operator]) -> dict[Operator, object]:
 def function(op: Operator, prepared) -> str:
     """Return the name of the C function for a prepared operator, which depends on its types."""
     first = op.a if isinstance(op, graph.Binary) else op.input
-    types = dict.fromkeys(t.dtype.replace("int", "s") for t in (first, op.output))
+    state = op.states if isinstance(op, graph.Svdf) else ()
+    types = dict.fromkeys(t.dtype.replace("int", "s") for t in (first, *state, op.output))
     return "_".join(["gc", kind(prepared), *types])
 
 

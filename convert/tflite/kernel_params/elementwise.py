@@ -1,6 +1,7 @@
 """Parameters of operators on two tensors that broadcast."""
 
 import dataclasses
+from typing import TypeVar
 
 from convert.tflite import graph
 from convert.tflite.fixed_point import Scale, quantize_multiplier
@@ -15,6 +16,8 @@ from convert.tflite.kernel_params.common import (
     rescaling,
     unsupported,
 )
+
+_Sum = TypeVar("_Sum", bound="Add")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -51,6 +54,11 @@ class Add(Binary):
 @dataclasses.dataclass(frozen=True)
 class Sub(Add):
     """SUB."""
+
+
+@dataclasses.dataclass(frozen=True)
+class SquaredDifference(Add):
+    """SQUARED_DIFFERENCE."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -92,22 +100,36 @@ def _broadcast(op: Operator) -> tuple[int, int, Operand, Operand]:
     )
 
 
-@lowers(graph.Add, graph.Sub)
-def _sum(op: graph.Add | graph.Sub) -> Add | Sub:
-    """TFLM shifts values to the left before it adds them."""
-    if isinstance(op, graph.Add):
-        kind, left = Add, 15 if is_wide(op, op.a, op.b, op.output) else 20
-    else:
-        need_int8(op, op.a, op.b, op.output)
-        kind, left = Sub, 20
+@lowers(graph.Add)
+def _add(op: graph.Add) -> Add:
+    return _sum(op, Add, 15 if is_wide(op, op.a, op.b, op.output) else 20)
+
+
+@lowers(graph.Sub)
+def _sub(op: graph.Sub) -> Sub:
+    need_int8(op, op.a, op.b, op.output)
+    return _sum(op, Sub, 20)
+
+
+@lowers(graph.SquaredDifference)
+def _squared_difference(op: graph.SquaredDifference) -> SquaredDifference:
+    need_int8(op, op.a, op.b, op.output)
+    return _sum(op, SquaredDifference, 7)
+
+
+def _sum(op: graph.Binary, kind: type[_Sum], left: int) -> _Sum:
+    """Prepare an operator of which TFLM shifts the values to the left before it adds them."""
     a, b = float(op.a.scale), float(op.b.scale)
     twice = 2 * max(a, b)
+    unit = twice / 2**left
+    if kind is SquaredDifference:
+        unit *= unit
     low, high = output_range(op, op.activation)
     return kind(
         *_broadcast(op),
         a_scale=quantize_multiplier(a / twice),
         b_scale=quantize_multiplier(b / twice),
-        scale=quantize_multiplier(twice / (2**left * float(op.output.scale))),
+        scale=quantize_multiplier(unit / float(op.output.scale)),
         zero_point=op.output.zero_point,
         low=low,
         high=high,

@@ -21,7 +21,9 @@ from convert.tflite.kernel_params.common import (
 
 @dataclasses.dataclass(frozen=True)
 class Lookup:
-    """A function of one byte: LOGISTIC, TANH, RELU6, LEAKY_RELU, HARD_SWISH, QUANTIZE of uint8.
+    """A function of one byte.
+
+    LOGISTIC, TANH, RELU6, LEAKY_RELU, HARD_SWISH, RSQRT, QUANTIZE of uint8.
 
     Attributes
     ----------
@@ -128,6 +130,27 @@ def _relu6(op: graph.Relu6) -> Lookup:
     need_int8(op, x, op.output)
     six = math.floor(np.float32(6) / x.scale + np.float32(0.5))
     return _tabulate(op, lambda value: min(max(value, 0), six) + x.zero_point)
+
+
+@lowers(graph.Rsqrt)
+def _rsqrt(op: graph.Rsqrt) -> Lookup:
+    """Tabulate ``1 / sqrt(x)``; TFLM ends an invocation in which a value is below 0."""
+    x, out = op.input, op.output
+    need_int8(op, x, out)
+    if x.zero_point != -128:
+        unsupported(op, f"zero point {x.zero_point} of its input is not -128: it can be negative")
+    scale = quantize_multiplier(1 / (math.sqrt(float(x.scale)) * float(out.scale)))
+    fine = 20  # bits after the binary point, of the reciprocal root of an integer
+
+    def root(value: int) -> int:
+        if value == 0:
+            return 127 - x.zero_point  # more than the largest output
+        inverse = fixed_point.inverse_root(value)
+        y = int(fixed_point.rescale(1, Scale(inverse.multiplier, inverse.shift + fine)))
+        y = int(fixed_point.rescale(y, Scale(scale.multiplier, scale.shift - fine)))
+        return y + out.zero_point
+
+    return _tabulate(op, root)
 
 
 @lowers(graph.LeakyRelu)
