@@ -135,13 +135,10 @@ def _graph_ops(model: Model, refused: dict[tuple, str | None]) -> Iterator[dict]
     for position, network in enumerate(model.graphs):
         for op in network.operators:
             own = resolved if op.name in _RESOURCES else _succeeds(kernel_params.prepare, op)
-            first = [ts[0] if ts else None for ts in (op.inputs, op.outputs)]
+            described = dataclasses.asdict(counts.graph_op(op, products.of(op)))
             yield {
                 "graph": position,
-                "name": op.name,
-                "input": list(first[0].shape) if first[0] is not None else [],
-                "output": list(first[1].shape) if first[1] is not None else [],
-                "macs": products.of(op),
+                **described,
                 "parameters": sum(t.size for t in parameters.of(op)),
                 "kernel": owners[_kind(op) not in refused, own],
                 "depends_on_release": _depends_on_release(op),
