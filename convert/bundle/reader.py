@@ -65,6 +65,11 @@ class Bundle:
         """Bits of the activations: 8, or 16 for 16x8."""
         return self.description["quantization"]["activations"]
 
+    @property
+    def counts(self) -> counts.Counts:
+        """The parameters and the multiply-accumulates of the network."""
+        return counts.count(flatbuffer.read(self.model))
+
     def golden(self) -> tuple[np.ndarray, np.ndarray]:
         """Read the golden vectors.
 

@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import dataclasses
-import re
 import textwrap
 
 import numpy as np
@@ -17,6 +16,7 @@ from convert.tflite.graph import Operator, Tensor
 
 # Fields of the kernels' parameters that hold weights and biases.
 _WEIGHTS = ("weights", "bias", "input_weights", "recurrent_weights", "input_bias")
+_WEIGHTS += ("feature_weights", "time_weights")
 C_TYPES = {
     np.dtype(np.int8): "int8_t",
     np.dtype(np.uint8): "uint8_t",
@@ -184,7 +184,7 @@ class NetworkSource:
         arguments.append(out)
         if op in self.placement.scratch:
             arguments.append(f"m + {self.placement.scratch[op]}")
-        kind = re.sub(r"(?<!^)(?=[A-Z])", "_", type(p).__name__).lower()
+        kind = kernel_params.kind(p)
         fields = self.constants.struct(name, p)
         self.constants.definitions.append(f"static const gc_{kind} {name} = {fields};")
         function = kernel_params.function(op, p)

@@ -5,7 +5,6 @@ from pathlib import Path
 from convert import boards, contract
 from convert import bundle as bundles
 from convert.codegen import c_source
-from convert.tflite import counts
 from groupcomm.files import kernel_files, resource
 
 MICRO = resource("micro")
@@ -125,7 +124,7 @@ def _operators(bundle: bundles.Bundle) -> list[str]:
 def words(bundle: bundles.Bundle) -> tuple[str, str]:
     """Describe a package in a sentence and in a paragraph."""
     signal = bundle.signal
-    parameters = counts.read(bundle.path / bundle.description["model"]["file"]).parameters
+    parameters = bundle.counts.parameters
     return (
         "Removes noise from speech."
         if bundle.sources == 1

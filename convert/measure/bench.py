@@ -21,7 +21,7 @@ from convert.boards import BUDGET
 from convert.codegen import c_source
 from convert.measure import attribution
 from convert.run import cycle_model, host_tools
-from convert.tflite import counts, runtimes
+from convert.tflite import runtimes
 from groupcomm.errors import UserError
 from groupcomm.files import REPO, atomic_folder, locked
 
@@ -98,7 +98,7 @@ def bench(bundle: bundles.Bundle, board: str, *, portable: bool = False) -> dict
     limits = budget(bundle, board)
     built = _build(bundle, board, portable=portable)
     run = _run(bundle, built, board)
-    model = counts.read(bundle.path / bundle.description["model"]["file"])
+    model = bundle.counts
     instructions, cycles = run.counts()
     ram = {
         "state": built.written["state_bytes"],
@@ -269,7 +269,7 @@ def bench_host(bundle: bundles.Bundle) -> dict:
     """
     features, _ = bundle.golden()
     expected = runtimes.Tflm(bundle.model)(features)
-    macs = counts.read(bundle.path / bundle.description["model"]["file"]).macs
+    macs = bundle.counts.macs
     found = {}
     for kernels in ("tflm", "groupcomm"):
         masks, microseconds = host_tools.timed_replay(bundle, features, kernels=kernels)

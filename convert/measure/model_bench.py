@@ -51,7 +51,7 @@ def bench(path: Path, board: str, *, portable: bool = False) -> dict:
     written = firmware.written
     run = _run(firmware, path)
     [span] = run.counted["spans"]
-    graph_ops = [counts.graph_op(op) for op in written["operators"]]
+    graph_ops = [counts.graph_op(op, counts.macs(op)) for op in written["operators"]]
     attributed = attribution.attribute(
         graph_ops, firmware.elf, written, run.counted, board, INVOCATIONS
     )

@@ -15,7 +15,6 @@ from convert.codegen import c_source
 from convert.measure import bench, fit
 from convert.measure.demo_mixtures import Processed
 from convert.report import sounds
-from convert.tflite import counts
 from groupcomm.console import err
 from groupcomm.errors import UserError, missing_package
 from tf_model.evaluation import evaluate, metrics
@@ -62,7 +61,7 @@ def facts(bundle: bundles.Bundle, trained: checkpoint.Checkpoint | None) -> list
         Labels and values.
     """
     d, signal = bundle.description, bundle.signal
-    counted = counts.read(bundle.path / d["model"]["file"])
+    counted = bundle.counts
     sizes, q = d["network"], d["quantization"]
     hops = signal.sample_rate / signal.hop
     kind = "int8" if bundle.activations == 8 else "16x8 (int16 activations, int8 weights)"
@@ -293,7 +292,7 @@ def memory(bundle: bundles.Bundle) -> dict:
         it runs).
     """
     plan = c_source.memory_plan(bundle)
-    graph_ops = counts.read(bundle.path / bundle.description["model"]["file"]).graph_ops
+    graph_ops = bundle.counts.graph_ops
     operators = [
         dataclasses.asdict(op)
         | {

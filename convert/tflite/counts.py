@@ -260,7 +260,7 @@ def count(model: Model) -> Counts:
             Kind(*key, len(found), None if None in found else sum(found))
             for key, found in sorted(kinds.items(), key=lambda item: -len(item[1]))
         ),
-        graph_ops=tuple(_graph_op(op, products.of(op)) for op in network.operators),
+        graph_ops=tuple(graph_op(op, products.of(op)) for op in network.operators),
         inputs=tuple(network.inputs),
         outputs=tuple(network.outputs),
         parameters=sum(t.size for t in {t: None for op in reached for t in found.of(op)}),
@@ -288,21 +288,8 @@ def reachable(model: Model) -> Iterator[Operator]:
             seen.update(new)
 
 
-def graph_op(op: Operator) -> GraphOp:
-    """Return the shapes and the multiply-accumulates of an operator.
-
-    Parameters
-    ----------
-    op : Operator
-
-    Returns
-    -------
-    GraphOp
-    """
-    return _graph_op(op, macs(op))
-
-
-def _graph_op(op: Operator, macs: int | None) -> GraphOp:
+def graph_op(op: Operator, macs: int | None) -> GraphOp:
+    """Describe an operator, of which the multiply-accumulates are known from elsewhere."""
     # The first input of SPLIT and TRANSPOSE_CONV is a constant.
     first = getattr(op, "input", None) or (op.inputs[0] if op.inputs else None)
     output = op.output

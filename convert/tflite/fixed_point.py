@@ -132,6 +132,21 @@ def inverse(a: int) -> int:
     return _saturate(reciprocal(a) << 1)
 
 
+def inverse_root(x: int) -> Scale:
+    """Return 1 / sqrt(x) of a positive integer below 2^28, by five steps of Newton's method."""
+    if x == 1:
+        return Scale(_ONE, 0)
+    pairs = (31 - x.bit_length()) // 2 - 1
+    a = x << (2 * pairs) >> 1  # in 1/4..1, as y below in Q3
+    y = 1 << 28
+    for _ in range(5):
+        cube = _saturate(_multiply(_multiply(y, y), y) << 6)
+        y = _saturate((_multiply(3 << 27, y) - _multiply(divide(a, 1), cube)) << 3)
+    y = _multiply(y, round(2**31 * math.sqrt(0.5)))
+    shift = pairs - 11
+    return Scale(y << max(shift, 0), min(shift, 0))
+
+
 def logistic(a: int) -> int:
     """Return 1 / (1 + exp(-a)) in Q0, for a in Q4."""
     if a == 0:

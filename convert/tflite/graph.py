@@ -499,6 +499,24 @@ class Lstm(Operator):
         return self.input.shape[1 if self.time_major and len(self.input.shape) > 2 else 0]
 
 
+class Svdf(Operator):
+    """A layer whose filters are products of a filter of features and one of time.
+
+    The weights of features have the shape (filters, inputs), and those of time (filters, memory).
+    An output is the sum of ``rank`` filters. The state [shape=(batch, filters * memory)] has the
+    last values of each filter of features.
+    """
+
+    NAMES = ("SVDF",)
+    input, feature_weights, time_weights, bias, state = (_Field(i) for i in range(5))
+    rank = _Option("rank", 1)
+
+    @property
+    def states(self) -> tuple[Tensor, ...]:
+        """The last values of the filters of features."""
+        return (self.state,)
+
+
 class Binary(Operator):
     """An element-wise operator of two inputs, which broadcast."""
 
@@ -515,6 +533,12 @@ class Sub(Binary):
     """Difference of two tensors."""
 
     NAMES = ("SUB",)
+
+
+class SquaredDifference(Binary):
+    """Square of the difference of two tensors."""
+
+    NAMES = ("SQUARED_DIFFERENCE",)
 
 
 class Mul(Binary):
@@ -545,6 +569,12 @@ class Tanh(Unary):
     """Hyperbolic tangent."""
 
     NAMES = ("TANH",)
+
+
+class Rsqrt(Unary):
+    """``1 / sqrt(x)``."""
+
+    NAMES = ("RSQRT",)
 
 
 class Softmax(Unary):

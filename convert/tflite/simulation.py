@@ -75,6 +75,8 @@ class Simulation(runtimes.Runtime):
                 continue
             if isinstance(op, graph.Lstm):
                 made = self._lstm(prepared, op, value(op.input), values)
+            elif isinstance(op, graph.Svdf):
+                made = self._svdf(prepared, op.state, value(op.input))
             elif isinstance(op, graph.Binary):
                 rank = max(len(op.a.shape), len(op.b.shape))
                 a, b = (_of_rank(value(t), rank) for t in (op.a, op.b))
@@ -110,6 +112,12 @@ class Simulation(runtimes.Runtime):
         out, self._states[hidden], self._states[cell] = lstm(
             p, x.reshape(-1, p.batch, p.inputs), *start
         )
+        return out
+
+    def _svdf(self, p: kernel_params.Svdf, state: Tensor, x: np.ndarray) -> np.ndarray:
+        """Run an SVDF over the hops, and keep the last values of its filters."""
+        start = np.full((p.batch, p.filters, p.memory), p.state_zero_point, state.dtype)
+        out, self._states[state] = svdf(p, x, self._states.get(state, start))
         return out
 
 
@@ -227,9 +235,10 @@ def max_pool(p: kernel_params.MaxPool, x: np.ndarray) -> np.ndarray:
     return np.clip(np.where(inside, windows, -128).max(2), p.low, p.high)
 
 
-def _operands(p: kernel_params.Add, a: np.ndarray, b: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _operands(
+    p: kernel_params.Add, a: np.ndarray, b: np.ndarray, left: int = 20
+) -> tuple[np.ndarray, np.ndarray]:
     """Return both operands of a sum with a common scale."""
-    left = 15 if a.dtype == np.int16 else 20
     x, y = (
         (v.astype(np.int64) - operand.zero_point) << left for v, operand in ((a, p.a), (b, p.b))
     )
@@ -238,7 +247,7 @@ def _operands(p: kernel_params.Add, a: np.ndarray, b: np.ndarray) -> tuple[np.nd
 
 def add(p: kernel_params.Add, a: np.ndarray, b: np.ndarray) -> np.ndarray:
     """Compute ADD of two arrays [shape=(hops, ...), dtype=int8 or int16] that broadcast."""
-    x, y = _operands(p, a, b)
+    x, y = _operands(p, a, b, 15 if a.dtype == np.int16 else 20)
     return np.clip(rescale(x + y, p.scale) + p.zero_point, p.low, p.high)
 
 
@@ -246,6 +255,14 @@ def sub(p: kernel_params.Sub, a: np.ndarray, b: np.ndarray) -> np.ndarray:
     """Compute SUB of two arrays [shape=(hops, ...), dtype=int8] that broadcast."""
     x, y = _operands(p, a, b)
     return np.clip(rescale(x - y, p.scale) + p.zero_point, p.low, p.high)
+
+
+def squared_difference(
+    p: kernel_params.SquaredDifference, a: np.ndarray, b: np.ndarray
+) -> np.ndarray:
+    """Compute SQUARED_DIFFERENCE of two arrays [shape=(hops, ...), dtype=int8] that broadcast."""
+    x, y = _operands(p, a, b, 7)
+    return np.clip(rescale((x - y) ** 2, p.scale) + p.zero_point, p.low, p.high)
 
 
 def mul(p: kernel_params.Mul, a: np.ndarray, b: np.ndarray) -> np.ndarray:
@@ -422,6 +439,33 @@ def lstm(
     return out, hidden, cell
 
 
+def svdf(p: kernel_params.Svdf, x: np.ndarray, state: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Compute SVDF over the hops of a stream.
+
+    Parameters
+    ----------
+    p : Svdf
+    x : np.ndarray [shape=(hops, ...), dtype=int8]
+    state : np.ndarray [shape=(batch, filters, memory), dtype=int8 or int16]
+        Before the first hop.
+
+    Returns
+    -------
+    out : np.ndarray [shape=(hops, batch, filters / rank), dtype=int64]
+    state : np.ndarray [shape=(batch, filters, memory), dtype=int8 or int16]
+        After the last hop.
+    """
+    sums = _products(x.reshape(len(x), p.batch, p.inputs), p.feature_weights) + p.feature_bias
+    made = np.clip(rescale(sums, p.feature), *_limits(state)) + p.state_zero_point
+    made = made.astype(state.dtype)  # TFLM adds the zero point last, and wraps
+    seen = np.concatenate([state, np.moveaxis(made, 0, -1)], -1)
+    windows = np.lib.stride_tricks.sliding_window_view(seen, p.memory, -1)[:, :, 1:]
+    filtered = np.einsum("bfhm,fm->hbf", windows, p.time_weights, dtype=np.int64)
+    sums = filtered.reshape(len(x), p.batch, -1, p.rank).sum(-1) + p.bias
+    out = np.clip(rescale(wrap(sums), p.scale) + p.zero_point, -128, 127)
+    return out, seen[..., len(seen[0, 0]) - p.memory :]
+
+
 def softmax(p: kernel_params.Softmax, x: np.ndarray) -> np.ndarray:
     """Compute SOFTMAX.
 
@@ -453,6 +497,7 @@ OPERATORS = {
     kernel_params.MaxPool: max_pool,
     kernel_params.Add: add,
     kernel_params.Sub: sub,
+    kernel_params.SquaredDifference: squared_difference,
     kernel_params.Mul: mul,
     kernel_params.Prelu: prelu,
     kernel_params.Mean: mean,

@@ -9,11 +9,36 @@ value.
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Iterator
 
 import numpy as np
 
 from convert.tflite.graph import Graph, Model, Operator, Tensor, Transfer
 from groupcomm.errors import UserError
+
+
+@dataclasses.dataclass
+class Variable:
+    """A resource variable.
+
+    Attributes
+    ----------
+    name : str
+    value : Tensor or None
+        A tensor that is read from it or assigned to it.
+    initial : Tensor or None
+        What a graph of CALL_ONCE assigns.
+    is_assigned : bool
+        Whether an Invoke after the first one assigns to it.
+    """
+
+    name: str
+    value: Tensor | None = None
+    initial: Tensor | None = None
+    is_assigned: bool = False
+
+
+_Key = tuple[str, str]  # container and name of a variable
 
 
 @dataclasses.dataclass(frozen=True)
@@ -30,6 +55,57 @@ class Resolved:
 
     graph: Graph
     initial: dict[Tensor, np.ndarray]
+
+
+def listed(model: Model) -> list[Variable]:
+    """List the resource variables of a model.
+
+    Parameters
+    ----------
+    model : Model
+
+    Returns
+    -------
+    list of Variable
+    """
+    return list(_found(model).values())
+
+
+def _found(model: Model) -> dict[_Key, Variable]:
+    once = {i for op in model.operators if op.name == "CALL_ONCE" for i in op.subgraphs}
+    found: dict[_Key, Variable] = {}
+    for position, network in enumerate(model.graphs):
+        handles = (op for op in network.operators if op.name == "VAR_HANDLE")
+        found = {_key(op): Variable(_key(op)[1]) for op in handles} | found
+        for op, key, value in _accesses(network):
+            variable = found[key]
+            variable.value = variable.value or value
+            if op.name == "ASSIGN_VARIABLE" and position in once:
+                variable.initial = value
+            elif op.name == "ASSIGN_VARIABLE":
+                variable.is_assigned = True
+    return found
+
+
+def _accesses(network: Graph) -> Iterator[tuple[Operator, _Key, Tensor]]:
+    """Yield an operator, the variable that it accesses, and what it reads or assigns."""
+    handles: dict[Tensor | None, _Key] = {}
+    for op in network.operators:
+        tensors = {
+            "ASSIGN_VARIABLE": op.inputs[:2],
+            "READ_VARIABLE": [*op.inputs[:1], *op.outputs[:1]],
+        }.get(op.name, [])
+        if op.name == "VAR_HANDLE" and op.outputs:
+            handles[op.output] = _key(op)
+        elif len(tensors) == 2 and tensors[0] in handles and tensors[1] is not None:
+            yield op, handles[tensors[0]], tensors[1]
+
+
+def _key(handle: Operator) -> _Key:
+    """Return the variable of a VAR_HANDLE."""
+    texts = (getattr(handle.options, option, None) or b"" for option in ("container", "sharedName"))
+    container, name = (t.decode(errors="replace") if isinstance(t, bytes) else t for t in texts)
+    return container, name
 
 
 def resolve(model: Model, label: str) -> Resolved:
@@ -51,58 +127,53 @@ def resolve(model: Model, label: str) -> Resolved:
     UserError
         When the model has control flow, or computes initial values.
     """
-    variables: dict[tuple, Tensor] = {}
-    initial: dict[Tensor, np.ndarray] = {}
-    network = model.graph
-    operators, called = _replace(network, variables)
-    for number in called:
-        for op in _replace(model.graphs[number], variables)[0]:
-            if not isinstance(op, Transfer) or op.input.data is None:
-                raise UserError(
-                    f"{label}: graph {number}, which runs once, computes the initial value of a "
-                    "state; only constants are supported"
-                )
-            initial[op.output] = op.input.data
-    if others := set(range(1, len(model.graphs))) - set(called):
+    found, network = _found(model), model.graph
+    held = {
+        key: dataclasses.replace(
+            variable.value,
+            data=None,
+            is_variable=True,
+            name=variable.name or None,
+            index=10**6 + number,
+        )
+        for number, (key, variable) in enumerate(found.items())
+        if variable.value is not None
+    }
+    called = {i for op in network.operators if op.name == "CALL_ONCE" for i in op.subgraphs}
+    for number in sorted(called):
+        constant = {
+            op for op, _, value in _accesses(model.graphs[number]) if value.data is not None
+        }
+        if any(
+            op.name != "VAR_HANDLE" and op not in constant for op in model.graphs[number].operators
+        ):
+            raise UserError(
+                f"{label}: graph {number}, which runs once, computes the initial value of a "
+                "state; only constants are supported"
+            )
+    if others := set(range(1, len(model.graphs))) - called:
         raise UserError(
             f"{label}: the model has {len(others)} graphs for control flow, which has no kernel; "
             "convert it without loops and conditions (unroll=True for a Keras RNN)"
         )
-    tensors = [*network.tensors, *variables.values()]
+    initial = {
+        held[key]: variable.initial.data
+        for key, variable in found.items()
+        if variable.initial is not None and variable.initial.data is not None
+    }
+    operators = _with_transfers(network, held)
+    tensors = [*network.tensors, *held.values()]
     return Resolved(dataclasses.replace(network, operators=operators, tensors=tensors), initial)
 
 
-def _replace(
-    network: Graph, variables: dict[tuple, Tensor]
-) -> tuple[list[Operator], dict[int, None]]:
-    """Return the operators with transfers, and the graphs that run once; add to ``variables``."""
-    handles: dict[Tensor, tuple] = {}
-    operators: list[Operator] = []
-    called: dict[int, None] = {}
-
-    def variable(handle: Tensor, like: Tensor) -> Tensor:
-        key = handles[handle]
-        if key not in variables:
-            name = key[1] or None
-            variables[key] = dataclasses.replace(
-                like, data=None, is_variable=True, name=name, index=10**6 + len(variables)
-            )
-        return variables[key]
-
-    for op in network.operators:
-        if op.name == "VAR_HANDLE":
-            handles[op.output] = (op.options.container, _text(op.options.sharedName))
-        elif op.name == "CALL_ONCE":
-            called |= dict.fromkeys(op.subgraphs)
-        elif op.name == "READ_VARIABLE":
-            operators.append(Transfer(op.name, [variable(op.inputs[0], op.output)], [op.output]))
-        elif op.name == "ASSIGN_VARIABLE":
-            handle, value = op.inputs
-            operators.append(Transfer(op.name, [value], [variable(handle, value)]))
-        else:
-            operators.append(op)
-    return operators, called
-
-
-def _text(value: bytes | str | None) -> str:
-    return value.decode(errors="replace") if isinstance(value, bytes) else value or ""
+def _with_transfers(network: Graph, held: dict[_Key, Tensor]) -> list[Operator]:
+    """Return the operators of a graph, with copies from and to the tensors of variables."""
+    transfers: dict[Operator, Operator] = {}
+    for op, key, value in _accesses(network):
+        ends = ([held[key]], [value]) if op.name == "READ_VARIABLE" else ([value], [held[key]])
+        transfers[op] = Transfer(op.name, *ends)
+    return [
+        transfers.get(op, op)
+        for op in network.operators
+        if op.name not in ("CALL_ONCE", "VAR_HANDLE")
+    ]

@@ -18,6 +18,14 @@ DEPENDS_ON_RELEASE = (
     "operators can compute other bytes in TFLM before October 2026, in Arduino and in Zephyr than "
     "in the wheel: their products of scales are not exact in float32"
 )
+SAME_IN_EVERY_RELEASE = (
+    "the bytes do not depend on the release of TFLM: no operator has scales that releases are "
+    "known to round differently"
+)
+UNDEFINED_PADDING = (
+    "TFLM pads with memory that it does not initialize, so its output is undefined: put a PAD in "
+    "front of it, and no padding in it"
+)
 PER_ITERATION = "of the MACs are in loops (WHILE), counted once: they are per iteration"
 FREE_AXES = (
     "have axes of unknown length (-1 in the signature), which count as 1; TFLM computes with 1, "
@@ -93,8 +101,9 @@ def inspect(name_or_path: str) -> dict:
         "unsupported": [] if verdict.accepts else _causes(model, verdict.words, refused),
         "notes": [
             *_count_notes(model, found),
+            *_padding_notes(model),
             *state.notes(model),
-            *_release_notes(model),
+            *_release_notes(model, verdict.accepts),
         ],
     }
 
@@ -126,13 +135,10 @@ def _graph_ops(model: Model, refused: dict[tuple, str | None]) -> Iterator[dict]
     for position, network in enumerate(model.graphs):
         for op in network.operators:
             own = resolved if op.name in _RESOURCES else _succeeds(kernel_params.prepare, op)
-            first = [ts[0] if ts else None for ts in (op.inputs, op.outputs)]
+            described = dataclasses.asdict(counts.graph_op(op, products.of(op)))
             yield {
                 "graph": position,
-                "name": op.name,
-                "input": list(first[0].shape) if first[0] is not None else [],
-                "output": list(first[1].shape) if first[1] is not None else [],
-                "macs": products.of(op),
+                **described,
                 "parameters": sum(t.size for t in parameters.of(op)),
                 "kernel": owners[_kind(op) not in refused, own],
                 "depends_on_release": _depends_on_release(op),
@@ -168,10 +174,30 @@ def _count_notes(model: Model, found: counts.Counts) -> list[str]:
     return notes
 
 
-def _release_notes(model: Model) -> list[str]:
-    """Say whether the bytes depend on the release of TFLM."""
+def _padding_notes(model: Model) -> list[str]:
+    """Name the operators of which TFLM leaves the padding undefined."""
+    found = [
+        op.output.label
+        for op in model.operators
+        if isinstance(op, graph.SpaceToBatch)
+        and op.outputs
+        and op.margins is not None
+        and (op.margins.data is None or op.margins.data.any())
+    ]
+    return [f"SPACE_TO_BATCH_ND to tensor {', '.join(found)}: {UNDEFINED_PADDING}"] if found else []
+
+
+def _release_notes(model: Model, is_accepted: bool) -> list[str]:
+    """Say whether the bytes depend on the release of TFLM.
+
+    What releases make of float32 is not known.
+    """
     different = sum(map(_depends_on_release, model.operators))
-    return [f"{different} {DEPENDS_ON_RELEASE}"] if different else []
+    if different:
+        return [f"{different} {DEPENDS_ON_RELEASE}"]
+    tensors = [t for op in model.operators for t in (*op.inputs, *op.outputs) if t is not None]
+    is_integer = not any(t.dtype.startswith("float") for t in tensors)
+    return [SAME_IN_EVERY_RELEASE] if is_accepted and is_integer else []
 
 
 def _kind(op: Operator) -> tuple:

@@ -5,12 +5,11 @@ from __future__ import annotations
 import collections
 import dataclasses
 import re
-from collections.abc import Iterator
 
 import numpy as np
 
-from convert.tflite import graph
-from convert.tflite.graph import Graph, Model, Operator, Tensor
+from convert.tflite import graph, variables
+from convert.tflite.graph import Model, Tensor
 
 _GATE_CLOSED = -1e3  # a weight that closes a gate, whatever the other inputs are
 
@@ -114,79 +113,8 @@ def _variable_tensor_notes(model: Model) -> list[str]:
     ]
 
 
-@dataclasses.dataclass
-class Variable:
-    """A resource variable.
-
-    Attributes
-    ----------
-    name : str
-    value : Tensor or None
-        A tensor that is read from it or assigned to it.
-    initial : Tensor or None
-        The constant that a graph of CALL_ONCE assigns.
-    is_assigned : bool
-        Whether an Invoke after the first one assigns to it.
-    """
-
-    name: str
-    value: Tensor | None = None
-    initial: Tensor | None = None
-    is_assigned: bool = False
-
-
-def variables(model: Model) -> list[Variable]:
-    """List the resource variables of a model.
-
-    Parameters
-    ----------
-    model : Model
-
-    Returns
-    -------
-    list of Variable
-    """
-    once = {i for op in model.operators if op.name == "CALL_ONCE" for i in op.subgraphs}
-    found: dict[str, Variable] = {}
-    for position, network in enumerate(model.graphs):
-        handles = {
-            op.output: found.setdefault(_shared_name(op), Variable(_shared_name(op)))
-            for op in network.operators
-            if op.name == "VAR_HANDLE" and op.outputs
-        }
-        for op, handle, value in _accesses(network):
-            variable = handles.get(handle)
-            if variable is None:
-                continue
-            variable.value = variable.value or value
-            if op.name == "ASSIGN_VARIABLE" and position in once:
-                variable.initial = value
-            elif op.name == "ASSIGN_VARIABLE":
-                variable.is_assigned = True
-    return list(found.values())
-
-
-def _shared_name(op: Operator) -> str:
-    parts = (getattr(op.options, name, None) or b"" for name in ("container", "sharedName"))
-    return "/".join(part.decode(errors="replace") for part in parts)
-
-
-def _accesses(network: Graph) -> Iterator[tuple[Operator, Tensor, Tensor]]:
-    """Yield an operator, the handle of a resource variable, and what is read or assigned."""
-    for op in network.operators:
-        tensors = (
-            op.inputs[:2]
-            if op.name == "ASSIGN_VARIABLE"
-            else [*op.inputs[:1], *op.outputs[:1]]
-            if op.name == "READ_VARIABLE"
-            else []
-        )
-        if len(tensors) == 2 and tensors[0] is not None and tensors[1] is not None:
-            yield op, tensors[0], tensors[1]
-
-
 def _resource_notes(model: Model) -> list[str]:
-    found = variables(model)
+    found = variables.listed(model)
     assigned = [v for v in found if v.is_assigned]
     if not assigned:
         return []

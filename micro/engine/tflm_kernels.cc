@@ -5,7 +5,7 @@
 #include "micro/contract/lstm_inputs.h"
 #include "micro/kernels/kernels.h"
 
-// Prepare computes the same parameters from the model as convert/tflite/kernel_params.py, with the same
+// Prepare computes the same parameters from the model as convert/tflite/kernel_params, with the same
 // rounding.
 namespace groupcomm {
 namespace {

@@ -40,6 +40,13 @@ GC_ALWAYS_INLINE int32x4_t gc_rescale_narrow_lanes(int32x4_t x, int32x4_t multip
   return vrshlq_s32(vqdmulhq_s32(x, multiplier), shift);
 }
 
+/* Loads eight elements of a row from column c on, minus their zero point; or repeats the one element
+   of a row whose step is 0. */
+GC_ALWAYS_INLINE int16x8_t gc_load_operand(const int8_t* row, int32_t step, int32_t zero_point,
+                                           int32_t c, mve_pred16_t here) {
+  return vsubq_n_s16(step ? vldrbq_z_s16(row + c, here) : vdupq_n_s16(*row), (int16_t)zero_point);
+}
+
 /* gc_narrow saturates the even and the odd four of eight 32-bit lanes to 16-bit lanes.
    gc_narrow_bytes saturates those to int8 values, each still in a 16-bit lane. */
 GC_ALWAYS_INLINE int16x8_t gc_narrow(int32x4_t even, int32x4_t odd) {

@@ -2,7 +2,7 @@
    Micro, bit for bit.
 
    Plain C99: no heap, no globals, no floating point. All that is known before the first sample is
-   in the parameters, which convert/tflite/kernel_params.py computes from an operator of a .tflite
+   in the parameters, which convert/tflite/kernel_params computes from an operator of a .tflite
    file. Tensors are dense and row-major. An output must not overlap an input unless its comment
    allows it. Every kernel has a portable variant. Some have a second one for the DSP extension
    (Cortex-M4, M7, M33) and a third for Helium (Cortex-M55). The compiler options select the variant;
@@ -142,6 +142,28 @@ void gc_lstm_s16(const gc_lstm* p, const int16_t* in /* (steps, batch, inputs) *
                  int16_t* out /* (steps, batch, units) */,
                  void* scratch /* (GC_LSTM_SCRATCH_BYTES) */);
 
+/* SVDF: a product with a matrix, then for each of its outputs, which are called filters, the sum of
+   products of its last values and their weights. An output is the sum of `rank` filters. The state is
+   int8 or int16, and so are the weights of time. */
+typedef struct {
+  int32_t batch, inputs, filters, rank, memory;
+  const int8_t* feature_weights; /* (filters, inputs) */
+  const int32_t* feature_bias;   /* (filters), -input_zero_point * sum(feature_weights) */
+  const void* time_weights;      /* (filters, memory) */
+  const int32_t* bias; /* (filters / rank), with -state_zero_point * sum(time_weights) folded in */
+  gc_scale feature, scale; /* of the sums, to the scales of the state and of the output */
+  int32_t state_zero_point, zero_point;
+} gc_svdf;
+
+/* The state has the last values of each filter, the newest one last. It persists from call to call.
+   Before the first call, each value is the zero point, as after TFLM's reset. */
+void gc_svdf_s8(const gc_svdf* p, const int8_t* in /* (batch, inputs) */,
+                int8_t* state /* (batch, filters, memory), in and out */,
+                int8_t* out /* (batch, filters / rank) */);
+void gc_svdf_s8_s16(const gc_svdf* p, const int8_t* in /* (batch, inputs) */,
+                    int16_t* state /* (batch, filters, memory), in and out */,
+                    int8_t* out /* (batch, filters / rank) */);
+
 /* An operand of an element-wise kernel: element (r, c) of the output reads in[r * row + c * step].
    A stride of 0 broadcasts. */
 typedef struct {
@@ -168,6 +190,12 @@ void gc_add_s16(const gc_add* p, const int16_t* a, const int16_t* b,
 typedef gc_add gc_sub;
 void gc_sub_s8(const gc_sub* p, const int8_t* a, const int8_t* b,
                int8_t* out /* (rows, columns), may be a or b of the same shape */);
+
+/* SQUARED_DIFFERENCE: (a - b)^2. a_scale and b_scale are of (value - zero point) * 2^7, and scale is
+   of the square. */
+typedef gc_add gc_squared_difference;
+void gc_squared_difference_s8(const gc_squared_difference* p, const int8_t* a, const int8_t* b,
+                              int8_t* out /* (rows, columns), may be a or b of the same shape */);
 
 typedef struct {
   int32_t rows, columns; /* of the output */
@@ -218,8 +246,8 @@ void gc_logistic_s16(const gc_logistic* p, const int16_t* in /* (count) */,
 void gc_tanh_s16(const gc_tanh* p, const int16_t* in /* (count) */,
                  int16_t* out /* (count), may be in */);
 
-/* LOGISTIC, TANH, RELU6, LEAKY_RELU, HARD_SWISH, QUANTIZE between int8 and uint8, and any other
-   function of one byte. */
+/* LOGISTIC, TANH, RELU6, LEAKY_RELU, HARD_SWISH, RSQRT, QUANTIZE between int8 and uint8, and any
+   other function of one byte. */
 void gc_lookup_s8(const int8_t* table /* (256), by the value read as uint8_t */, int32_t count,
                   const int8_t* in /* (count) */, int8_t* out /* (count), may be in */);
 

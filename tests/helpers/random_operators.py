@@ -300,9 +300,10 @@ def random_pair(random, name, type=INT8):
             * (1 if type == INT8 else 256)
             * log_uniform(random, *random.choice([(30, 200), (0.05, 1000)]))
         )
-        options = schema.MulOptionsT()
+        options = schema.MulOptionsT() if name == "MUL" else schema.SquaredDifferenceOptionsT()
     y = activation(random, np.broadcast_shapes(*shapes), scale * (1 if type == INT8 else 256), type)
-    options.fusedActivationFunction = int(random.integers(0, 4))
+    if name != "SQUARED_DIFFERENCE":
+        options.fusedActivationFunction = int(random.integers(0, 4))
     return model_of(name, [a, b], [y], options), cases_for(random, *shapes, type=type)
 
 
@@ -589,6 +590,49 @@ def random_blocks(random, name):
     return model_of(name, [x, integers(*block), margins], [y], options), cases_for(random, x.shape)
 
 
+def random_svdf(random, type=INT8):
+    """Build SVDF with a state of int8 or int16."""
+    batch, inputs, rank, units, memory = (int(n) for n in random.integers(1, [4, 50, 4, 12, 20]))
+    if random.random() < 0.3:  # sizes of a keyword spotter
+        batch, inputs, rank, units, memory = 1, 40, 1, 16, 8
+    filters, unit = units * rank, 1 if type == INT8 else 256
+    x = activation(random, (batch, inputs), log_uniform(random, 1e-3, 0.1))
+    w = Tensor(
+        (filters, inputs), log_uniform(random, 1e-3, 0.1), data=values(random, (filters, inputs))
+    )
+    usual = power_of_two(np.sqrt(inputs) * 5000 * x.scale * w.scale / 50 / unit)
+    state = Tensor(
+        (batch, filters * memory),
+        usual * log_uniform(random, *random.choice([(0.5, 2), (0.5, 2), (1e-3, 1e3)])),
+        0 if type == INT16 or random.random() < 0.5 else zero_point(random),
+        type,
+        variable=True,
+    )
+    shape = (filters, memory)
+    t = Tensor(
+        shape, log_uniform(random, 1e-3, 0.1) / unit, type=type, data=values(random, shape, type)
+    )
+    reach = 2 ** random.integers(1, 18)
+    bias = Tensor(
+        (units,), state.scale * t.scale, type=INT32, data=random.integers(-reach, reach, units)
+    )
+    usual = power_of_two(np.sqrt(memory * rank) * 5000 * state.scale * t.scale * unit**2 / 50)
+    y = activation(random, (batch, units), usual * log_uniform(random, 0.2, 5))
+    options = schema.SVDFOptionsT()
+    options.rank = rank
+    cases = cases_for(random, x.shape, count=12)
+    return model_of("SVDF", [x, w, t, bias, state], [y], options), [*cases, "reset", *cases]
+
+
+def random_rsqrt(random):
+    x = Tensor((1, 256), log_uniform(random, 1e-4, 1), -128)
+    usual = 1 / np.sqrt(x.scale * 255)
+    y = activation(
+        random, x.shape, usual * log_uniform(random, *random.choice([(1e-3, 0.1), (1e-6, 10)]))
+    )
+    return model_of("RSQRT", [x], [y]), all_bytes(random)
+
+
 def random_softmax(random):
     shape = tuple(int(n) for n in random.integers(1, [6, 60]))
     options = schema.SoftmaxOptionsT()
@@ -619,6 +663,10 @@ OPERATORS = {
     "LEAKY_RELU": (functools.partial(random_activation, name="LEAKY_RELU"), 80),
     "HARD_SWISH": (functools.partial(random_activation, name="HARD_SWISH"), 80),
     "PRELU": (random_prelu, 100),
+    "RSQRT": (random_rsqrt, 60),
+    "SQUARED_DIFFERENCE": (functools.partial(random_pair, name="SQUARED_DIFFERENCE"), 200),
+    "SVDF": (random_svdf, 200),
+    "SVDF 16": (functools.partial(random_svdf, type=INT16), 200),
     "SOFTMAX": (random_softmax, 100),
     "QUANTIZE": (functools.partial(random_requantize, name="QUANTIZE"), 40),
     "QUANTIZE to unsigned": (functools.partial(random_unsigned, types=(INT8, UINT8)), 40),

@@ -167,3 +167,12 @@ def other_rows(model):
 
 def zero_point_of_output(model):
     model.subgraphs[0].tensors[1].quantization.zeroPoint = [5]
+
+
+def zero_point_of_input(model):
+    model.subgraphs[0].tensors[0].quantization.zeroPoint = [5]
+
+
+def without_bias(model):
+    op = model.subgraphs[0].operators[0]
+    op.inputs = [-1 if i == 3 else int(t) for i, t in enumerate(op.inputs)]

@@ -31,6 +31,8 @@ from tests.helpers.tflite_models import (
     peephole,
     set_type,
     wide_bias,
+    without_bias,
+    zero_point_of_input,
     zero_point_of_output,
 )
 
@@ -108,9 +110,15 @@ class Kernel:
             self.cell = np.empty((p.batch, p.units), np.int16)
             self._bytes = scratch_bytes(p.batch, p.inputs, p.units)
             self.reset()
+        elif isinstance(p, kernel_params.Svdf):
+            self.state = np.empty(op.state.size, op.state.dtype)
+            self.reset()
         self._c = None if isinstance(p, list | kernel_params.Lookup) else c_struct(p)
 
     def reset(self):
+        if isinstance(self._p, kernel_params.Svdf):
+            self.state[:] = self._p.state_zero_point
+            return
         self.hidden[:] = self._p.zero_point
         self.cell[:] = 0
 
@@ -149,6 +157,9 @@ class Kernel:
                 np.array_equal(self.hidden.ravel(), outs[0][-self.hidden.size :])
                 and (scratch[self._bytes :] == 85).all()
             )
+        elif isinstance(p, kernel_params.Svdf):
+            state = pointer(self.state)
+            getattr(lib, self._function)(by_reference, arguments[0], state, arguments[1])
         elif kernel_params.scratch_bytes(p):
             scratch = np.full(kernel_params.scratch_bytes(p) + 16, 85, np.int8)
             getattr(lib, self._function)(by_reference, *arguments, pointer(scratch))
@@ -259,6 +270,24 @@ DEFECTS = {
         "memset(to, p->zero_point, (size_t)channels)",
         "memset(to, 0, (size_t)channels)",
         ["CONV_2D", "DEPTHWISE_CONV_2D"],
+    ),
+    "state of SVDF not moved": (
+        "svdf/svdf_portable.c",
+        "    gc_put(row, width, m, x);\n",
+        "",
+        ["SVDF", "SVDF 16"],
+    ),
+    "zero point of SVDF's state clamped": (
+        "svdf/svdf.h",
+        "gc_clamp(y, -high - 1, high) + p->state_zero_point;",
+        "gc_clamp(y + p->state_zero_point, -high - 1, high);",
+        ["SVDF"],
+    ),
+    "squares of one half less": (
+        "squared_difference/squared_difference_portable_s8.c",
+        "difference * difference,",
+        "difference * difference - (difference >> 1),",
+        ["SQUARED_DIFFERENCE"],
     ),
     "cell state lost": (
         "lstm/lstm_portable_s8.c",
@@ -470,6 +499,18 @@ def test_every_operator_of_a_committed_bundle_is_supported(name):
             "is not int8 or int16, or differs in type from the output",
         ),
         ("LOGISTIC", zero_point_of_output, "is not -128"),
+        ("RSQRT", zero_point_of_input, "of its input is not -128: it can be negative"),
+        ("SVDF", without_bias, "it has no bias, which TFLM needs"),
+        (
+            "SVDF",
+            lambda m: setattr(m.subgraphs[0].tensors[4], "isVariable", False),
+            "its state is not a variable tensor",
+        ),
+        (
+            "SVDF",
+            lambda m: setattr(m.subgraphs[0].operators[0].builtinOptions, "rank", 1000),
+            "its rank 1000 does not divide",
+        ),
     ],
 )
 def test_unsupported_operators_are_rejected_with_a_reason(name, hurt, words, random):

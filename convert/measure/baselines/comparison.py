@@ -13,7 +13,7 @@ from convert.measure.baselines.baseline import Baseline, BaselineUnavailable
 from convert.measure.baselines.plot import plot
 from convert.measure.baselines.systems import BASELINES
 from convert.run import separator
-from convert.tflite import counts, runtimes
+from convert.tflite import runtimes
 from groupcomm.console import err
 from groupcomm.errors import UserError
 from groupcomm.files import atomic_path, json_text
@@ -128,7 +128,7 @@ def _system_of_baseline(
 
 
 def _system_of_bundle(bundle: bundles.Bundle) -> _System:
-    graph = counts.read(bundle.path / bundle.description["model"]["file"])
+    graph = bundle.counts
     signal = bundle.signal
     return _System(
         name=bundle.name,

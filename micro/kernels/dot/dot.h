@@ -3,6 +3,7 @@
 #define GROUPCOMM_MICRO_KERNELS_DOT_DOT_H_
 
 #include "micro/kernels/dsp.h"
+#include "micro/kernels/helium.h"
 
 #ifdef GC_DSP
 
@@ -19,6 +20,36 @@ GC_ALWAYS_INLINE void gc_widen(const int8_t* in, int32_t n, gc_pair* out) {
   }
   int16_t* rest = (int16_t*)out;
   for (n &= 7; n > 0; --n) *rest++ = *in++;
+}
+
+#endif
+
+#ifdef GC_HELIUM
+
+/* Returns the sums of products of four rows of weights, w0 to w3 (n), and one row of inputs, x (n).
+   At the end of the rows the loop masks the lanes beyond n. */
+GC_ALWAYS_INLINE int32x4_t gc_dot_lanes(const int8_t* w0, const int8_t* w1, const int8_t* w2,
+                                        const int8_t* w3, const int8_t* x, int32_t n) {
+  int32_t s0 = 0, s1 = 0, s2 = 0, s3 = 0;
+  int8x16_t a, b;
+  __asm__(
+      "dlstp.8 lr, %[n]\n\t"
+      "0:\n\t"
+      "vldrb.8 %q[a], [%[x]], #16\n\t"
+      "vldrb.8 %q[b], [%[w0]], #16\n\t"
+      "vmladava.s8 %[s0], %q[a], %q[b]\n\t"
+      "vldrb.8 %q[b], [%[w1]], #16\n\t"
+      "vmladava.s8 %[s1], %q[a], %q[b]\n\t"
+      "vldrb.8 %q[b], [%[w2]], #16\n\t"
+      "vmladava.s8 %[s2], %q[a], %q[b]\n\t"
+      "vldrb.8 %q[b], [%[w3]], #16\n\t"
+      "vmladava.s8 %[s3], %q[a], %q[b]\n\t"
+      "letp lr, 0b"
+      : [x] "+r"(x), [w0] "+r"(w0), [w1] "+r"(w1), [w2] "+r"(w2), [w3] "+r"(w3), [s0] "+Te"(s0),
+        [s1] "+Te"(s1), [s2] "+Te"(s2), [s3] "+Te"(s3), [a] "=&w"(a), [b] "=&w"(b)
+      : [n] "r"(n)
+      : "lr", "memory");
+  return gc_lanes(s0, s1, s2, s3);
 }
 
 #endif

@@ -5,13 +5,6 @@
 
 GC_HELIUM_OPTIMIZE
 
-/* Loads eight elements of a row minus their zero point; or repeats the one element of a broadcast
-   column. */
-GC_ALWAYS_INLINE int16x8_t gc_mul_load(const int8_t* x, const gc_operand* o, int32_t c,
-                                       mve_pred16_t here) {
-  return vsubq_n_s16(o->step ? vldrbq_z_s16(x + c, here) : vdupq_n_s16(*x), (int16_t)o->zero_point);
-}
-
 void gc_mul_helium_s8(const gc_mul* p, const int8_t* a, const int8_t* b, int8_t* out) {
   const gc_scale s = p->scale;
   const int32_t zero_point = p->zero_point;
@@ -19,7 +12,8 @@ void gc_mul_helium_s8(const gc_mul* p, const int8_t* a, const int8_t* b, int8_t*
   for (int32_t r = 0; r < p->rows; ++r, a += p->a.row, b += p->b.row, out += p->columns) {
     for (int32_t c = 0; c < p->columns; c += 8) {
       const mve_pred16_t here = vctp16q((uint32_t)(p->columns - c));
-      const int16x8_t x = gc_mul_load(a, &p->a, c, here), y = gc_mul_load(b, &p->b, c, here);
+      const int16x8_t x = gc_load_operand(a, p->a.step, p->a.zero_point, c, here),
+                      y = gc_load_operand(b, p->b.step, p->b.zero_point, c, here);
       const int32x4_t even =
           vaddq_n_s32(gc_rescale_all(vmullbq_int_s16(x, y), s.multiplier, s.shift), zero_point);
       const int32x4_t odd =

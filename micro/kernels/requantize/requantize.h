@@ -4,24 +4,8 @@
 #ifndef GROUPCOMM_MICRO_KERNELS_REQUANTIZE_REQUANTIZE_H_
 #define GROUPCOMM_MICRO_KERNELS_REQUANTIZE_REQUANTIZE_H_
 
-#include "micro/kernels/fixed_point.h"
+#include "micro/kernels/element.h"
 #include "micro/kernels/kernels.h"
-
-typedef enum { GC_INT8, GC_INT16 } gc_width;
-
-/* Element i of x (count). */
-GC_ALWAYS_INLINE int32_t gc_element(const void* x, gc_width width, int32_t i) {
-  return width == GC_INT16 ? ((const int16_t*)x)[i] : ((const int8_t*)x)[i];
-}
-
-/* Writes element i of x (count). */
-GC_ALWAYS_INLINE void gc_put(void* x, gc_width width, int32_t i, int32_t value) {
-  if (width == GC_INT16) {
-    ((int16_t*)x)[i] = (int16_t)value;
-  } else {
-    ((int8_t*)x)[i] = (int8_t)value;
-  }
-}
 
 /* Defines the four functions of a variant, of which the names end in s8, s8_s16, s16_s8 and s16. */
 #define GC_DEFINE_REQUANTIZE(variant)                                             \

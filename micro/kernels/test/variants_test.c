@@ -11,6 +11,8 @@
 #include "micro/kernels/mean/mean.h"
 #include "micro/kernels/mul/mul.h"
 #include "micro/kernels/requantize/requantize.h"
+#include "micro/kernels/squared_difference/squared_difference.h"
+#include "micro/kernels/svdf/svdf.h"
 
 #ifdef __arm__
 #include "micro/boards/cortex_m/board.h"
@@ -548,6 +550,56 @@ static void test_convolutions(int32_t number) {
   compare("depthwise convolution", number, out, expected, windows * d.outputs);
 }
 
+static void test_squared_difference(int32_t number) {
+  const int32_t rows = draw(1, 6), columns = draw(1, 40);
+  gc_squared_difference p = {.rows = rows, .columns = columns, .low = -128, .high = 127};
+  p.a = (gc_operand){columns, 1, draw(-128, 127)};
+  p.b = (gc_operand){draw(0, 1) * columns, draw(0, 1), draw(-128, 127)};
+  const gc_scale half = {1 << 30, 0};
+  p.a_scale = draw(0, 1) ? half : draw_scale(-6, 0);
+  p.b_scale = draw(0, 1) ? half : draw_scale(-6, 0);
+  p.scale = draw_scale(-26, number % 6 ? -18 : 3);
+  p.zero_point = draw(-128, 127);
+  if (number % 5 == 0) p.low = p.zero_point, p.high = draw(p.low, 127);
+  fill(in, rows * columns);
+  fill(other, rows * columns + columns);
+  gc_squared_difference_s8(&p, in, other, out);
+  gc_squared_difference_portable_s8(&p, in, other, expected);
+  compare("squared difference", number, out, expected, rows * columns);
+}
+
+static void test_svdf(int32_t number) {
+  gc_svdf p = {.batch = draw(1, 3), .rank = draw(1, 3), .memory = draw(1, 40)};
+  p.inputs = number % 50 ? draw(1, 60) : draw(250, 260); /* around the limit of the DSP variant */
+  p.filters = p.rank * (number % 50 ? draw(1, 10) : draw(1, 4));
+  const int32_t count = p.batch * p.filters * p.memory, outputs = p.batch * p.filters / p.rank;
+  p.feature_weights = weights[0], p.feature_bias = biases[0], p.bias = biases[1];
+  p.feature = draw_scale(-9, -4), p.scale = draw_scale(-12, -2);
+  p.zero_point = draw(-128, 127), p.state_zero_point = draw(0, 1) ? draw(-128, 127) : 0;
+  fill(weights[0], p.filters * p.inputs);
+  fill(weights[1], p.filters * p.memory);
+  fill16(in16, p.filters * p.memory);
+  fill_biases(biases[0], p.filters);
+  fill_biases(biases[1], outputs);
+  for (int32_t i = 0; i < count; ++i) {
+    hidden[0][i] = hidden[1][i] = (int8_t)draw(-128, 127);
+    hidden16[0][i] = hidden16[1][i] = (int16_t)draw(-32768, 32767);
+  }
+  for (int32_t call = 0; call < 3; ++call) {
+    fill(in, p.batch * p.inputs);
+    p.time_weights = weights[1];
+    gc_svdf_s8(&p, in, hidden[0], out);
+    gc_svdf_portable_s8(&p, in, hidden[1], expected);
+    compare("svdf", number, out, expected, outputs);
+    compare("state of svdf", number, hidden[0], hidden[1], count);
+    p.time_weights = in16;
+    gc_svdf_s8_s16(&p, in, hidden16[0], out);
+    gc_svdf_portable_s8_s16(&p, in, hidden16[1], expected);
+    compare("svdf of int16", number, out, expected, outputs);
+    compare16("state of svdf of int16", number, hidden16[0], hidden16[1], count);
+  }
+}
+
 int main(void) {
   for (int32_t i = 0; i < CASES; ++i) {
     test_fully_connected(i);
@@ -565,8 +617,10 @@ int main(void) {
     test_requantize(i);
     test_convolutions(i);
     test_copy(i);
+    test_squared_difference(i);
+    test_svdf(i);
   }
-  const uint32_t golden = 0x5cb68198u; /* GCC 12 on x86-64 */
+  const uint32_t golden = 0x1398b607u; /* GCC 12 on x86-64 */
   if (checksum != golden) BoardFail("checksum of all outputs", (int32_t)checksum);
   return 0;
 }

@@ -2,11 +2,16 @@
 
 import numpy as np
 import pytest
+from ai_edge_litert import schema_py_generated as schema
 
 from convert import bundle
 from convert.quantization import quantizer
-from convert.tflite import flatbuffer, graph, kernel_params, releases
-from tests.helpers.tflite_models import INT32, Tensor, model_of
+from convert.tflite import fixed_point, flatbuffer, graph, kernel_params, releases
+from tests.helpers.tflite_models import INT32, Official, Tensor, model_of
+
+
+def kernel_of(model):
+    return kernel_params.prepare(flatbuffer.read(model).operators[0])
 
 
 def dense(input_scale, weight_scale):
@@ -70,6 +75,49 @@ def test_every_scale_of_a_bundle_has_12_significant_bits(name):
     scales = np.concatenate([t.scales for t in tensors if t.dtype in ("int8", "int16")])
     assert len(scales) > 100
     np.testing.assert_array_equal(scales, quantizer.short_scale(scales))
+
+
+def near_a_tie(random, values):
+    """Draw two factors and a divisor whose quotient, times a value, is next to a half."""
+    while True:
+        a, b = (np.float32(random.uniform(0.01, 0.1)) for _ in range(2))
+        value, half = int(random.integers(20, values)), random.integers(1, 60) + 0.5
+        out = np.float32(float(a) * float(b) * value / half)
+        exact, rounded = float(a) * float(b) / float(out), float(a * b / out)
+        scales = [fixed_point.quantize_multiplier(real) for real in (exact, rounded)]
+        results = [int(fixed_point.rescale(value, scale)) for scale in scales]
+        if results[0] != results[1]:
+            return a, b, out, value, results[0]
+
+
+def test_the_wheel_computes_leaky_relu_in_double_precision(random):
+    for _ in range(5):
+        a, alpha, out, value, expected = near_a_tie(random, 129)
+        options = schema.LeakyReluOptionsT()
+        options.alpha = float(alpha)
+        model = model_of("LEAKY_RELU", [Tensor((1, 1), a)], [Tensor((1, 1), out)], options)
+        assert releases.depends_on_release(flatbuffer.read(model).operators[0])
+        got = Official(model)(np.array([[-value]], np.int8))[0, 0]
+        assert got == -expected == kernel_of(model).table[np.uint8(256 - value)]
+
+
+def test_the_wheel_computes_svdf_in_double_precision(random):
+    for _ in range(5):
+        a, b, unit, value, expected = near_a_tie(random, 16_000)
+        weights = np.diff([min(127 * i, value) for i in range(129)])[None]
+        quarter = Tensor((1, 1), 0.25, data=[[4]])
+        inputs = [
+            Tensor((1, 128), a),
+            Tensor((1, 128), b, data=weights),
+            quarter,
+            Tensor((1,), unit / 4, type=INT32, data=[0]),
+            Tensor((1, 1), unit, variable=True),
+        ]
+        options = schema.SVDFOptionsT()
+        options.rank = 1
+        model = model_of("SVDF", inputs, [Tensor((1, 1), unit)], options)
+        assert releases.depends_on_release(flatbuffer.read(model).operators[0])
+        assert Official(model)(np.ones((1, 128), np.int8)) == expected
 
 
 @pytest.mark.parametrize("name", bundle.names())

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from convert import bundle
-from convert.tflite import kernel_params, runtimes, simulation
+from convert.tflite import fixed_point, runtimes, simulation
 from tests.helpers.random_operators import OPERATORS, fully_connected_at_ties
 from tests.helpers.tflite_models import Official
 from tf_model.signal import to_pcm
@@ -82,7 +82,7 @@ def changed(field: str, by: int = 1):
 def gate_scale(prepared):
     gate = dataclasses.replace(
         prepared.forget,
-        recurrent=kernel_params.Scale(
+        recurrent=fixed_point.Scale(
             prepared.forget.recurrent.multiplier, prepared.forget.recurrent.shift - 1
         ),
     )
@@ -128,6 +128,10 @@ CHANGES = {
     "MEAN": [changed("zero_point"), changed("scale", -1), changed("bias")],
     "PRELU": [changed("zero_point"), changed("negative", -1)],
     "LEAKY_RELU": [changed("table")],
+    "RSQRT": [changed("table")],
+    "SQUARED_DIFFERENCE": [changed("scale", -1), changed("a_scale", -1)],
+    "SVDF": [changed("feature", -1), changed("bias", 2**14), changed("state_zero_point")],
+    "SVDF 16": [changed("scale", -1), changed("feature_bias", 2**10)],
     "QUANTIZE": [changed("zero_point"), changed("scale", -1), changed("input_zero_point")],
     "QUANTIZE 16 to 8": [changed("zero_point"), changed("scale", -1)],
     "LOGISTIC": [changed("table")],
@@ -148,12 +152,12 @@ def test_comparison_detects_a_changed_parameter(name, index):
 
 def halves_up(x, scale):
     left, right = np.maximum(scale.shift, 0), np.maximum(-np.asarray(scale.shift), 0)
-    x = (kernel_params.wrap(x << left) * scale.multiplier + (1 << 30)) >> 31
+    x = (fixed_point.wrap(x << left) * scale.multiplier + (1 << 30)) >> 31
     return (x + (1 << right >> 1)) >> right
 
 
 def rounded_once(x, scale):
-    return (kernel_params.wrap(x) * scale.multiplier + (np.int64(1) << (30 - scale.shift))) >> (
+    return (fixed_point.wrap(x) * scale.multiplier + (np.int64(1) << (30 - scale.shift))) >> (
         31 - scale.shift
     )
 
@@ -169,6 +173,9 @@ ROUNDINGS = {
             "QUANTIZE",
             "UNIDIRECTIONAL_SEQUENCE_LSTM",
             "ADD 16",
+            "SQUARED_DIFFERENCE",
+            "SVDF",
+            "SVDF 16",
         ],
     ),
     "_rescale_int64": (

@@ -13,6 +13,7 @@ from convert.verify import inspection, remedies, state
 from groupcomm.errors import UserError
 from tests.helpers.cli import groupcomm, refused
 from tests.helpers.foreign_models import FOLDER, NAMES, foreign_model, summing
+from tests.helpers.random_operators import OPERATORS
 from tests.helpers.tflite_models import Official
 
 pytestmark = pytest.mark.slow  # every test starts processes that run TFLM
@@ -109,7 +110,29 @@ def test_state_is_named(inspected):
     assert any(
         "'lstm_1' to input 'input_8'" in n for n in inspected("dtln_like_states_io")["notes"]
     )
-    assert inspected("dscnn_int8")["notes"] == []
+    assert not any("state" in note for note in inspected("dscnn_int8")["notes"])
+
+
+def test_the_notes_say_whether_the_bytes_depend_on_the_release_of_tflm(inspected):
+    leaky = flatbuffer.read(OPERATORS["LEAKY_RELU"][0](np.random.default_rng(1))[0])
+    assert inspection._release_notes(leaky, True) == [f"1 {inspection.DEPENDS_ON_RELEASE}"]
+    assert inspected("dscnn_int8")["notes"] == [inspection.SAME_IN_EVERY_RELEASE]
+    for name in ("rfft_inside", "gru_while"):  # refused, or float32
+        assert inspection.SAME_IN_EVERY_RELEASE not in inspected(name)["notes"]
+
+
+def test_undefined_padding_is_named(inspected):
+    x, y = (graph.Tensor(shape, "int8", name="y") for shape in ((1, 5, 2), (2, 4, 2)))
+    block, margins = (
+        graph.Tensor(values.shape, "int32", values)
+        for values in (np.array([2], np.int32), np.array([[2, 1]], np.int32))
+    )
+    op = graph.operator("SPACE_TO_BATCH_ND", [x, block, margins], [y])
+    model = graph.Model([graph.Graph([x], [y], [op])])
+    [note] = inspection._padding_notes(model)
+    assert note == f"SPACE_TO_BATCH_ND to tensor 'y': {inspection.UNDEFINED_PADDING}"
+    margins.data = np.zeros_like(margins.data)
+    assert inspection._padding_notes(model) == []
 
 
 def test_a_free_batch_is_named_and_what_tflm_computes_is_wrong(inspected):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from ai_edge_litert import interpreter
 
-from convert.tflite import flatbuffer, graph
+from convert.tflite import flatbuffer, graph, variables
 from convert.tflite.graph import Graph, Model, Quantization, Tensor
 from convert.verify import state
 from tests.helpers.foreign_models import foreign_model, summing
@@ -57,8 +57,8 @@ def test_litert_keeps_resource_variables_over_a_reset():
 def test_variables_that_only_call_once_assigns_are_not_state():
     model = summing(-50)
     model.graph.operators.pop()
-    [variable] = state.variables(model)
-    assert (variable.name, variable.is_assigned) == ("/sum", False)
+    [variable] = variables.listed(model)
+    assert (variable.name, variable.is_assigned) == ("sum", False)
     assert state.notes(model) == []
 
 
