@@ -26,7 +26,7 @@ from calibration_data.audio import RATE, SUFFIXES, decode
 from calibration_data.building import containers, recordings, voices
 from calibration_data.corpus import Clip
 from calibration_data.sources import OWN_SPLITS, SPLITS, Entry, Package, Recording, Repository
-from groupcomm.console import progress
+from groupcomm.console import step
 from groupcomm.errors import UserError
 from groupcomm.files import atomic_folder, atomic_path, cache_dir, json_text, locked, sha256
 
@@ -186,11 +186,13 @@ def fetch(packages: list[Package]) -> None:
         When apt-get is not installed or cannot download a package, or when a checksum differs. A
         file with a wrong checksum is deleted.
     """
-    with progress() as bar:
-        task = bar.add_task(
-            "download packages (MB)", total=sum(package.bytes for package in packages) / 1e6
-        )
+    megabytes = sum(package.bytes for package in packages) / 1e6
+    with step("download packages (MB)", megabytes) as shown:
         before = 0
+
+        def note_size(size: int) -> None:
+            shown.done = (before + size) / 1e6
+
         for package in packages:
             path = packages_dir() / package.file
             if not path.exists():
@@ -201,16 +203,14 @@ def fetch(packages: list[Package]) -> None:
                     _download(
                         package,
                         Path(folder),
-                        lambda size, before=before: bar.update(
-                            task, completed=(before + size) / 1e6
-                        ),
+                        note_size,
                     )
                     _check(Path(folder) / package.file, package)
                     (Path(folder) / package.file).replace(whole)
             else:
                 _check(path, package)
             before += package.bytes
-            bar.update(task, completed=before / 1e6)
+            note_size(0)
 
 
 def _download(package: Package, folder: Path, report: Callable[[int], None]) -> None:
@@ -510,21 +510,18 @@ def _decode_parts(
 ) -> None:
     stop = threading.Event()
     todo = [part for part in order if not _part_dir(name, key, part).exists()]
-    with progress() as bar, ThreadPoolExecutor(WORKERS) as pool:
-        total = sum(part.count for part in parts)
-        task = bar.add_task(
-            "decode sounds", total=total, completed=total - sum(part.count for part in todo)
-        )
+    total = sum(part.count for part in parts)
+    done = total - sum(part.count for part in todo)
+    with step("decode sounds", total, done=done) as shown, ThreadPoolExecutor(WORKERS) as pool:
 
         def check():
             if stop.is_set():
                 raise _Stopped
 
         try:
-            advance = functools.partial(bar.advance, task)
             futures = [
                 pool.submit(
-                    _decode_part, _part_dir(name, key, part), part, speakers, check, advance
+                    _decode_part, _part_dir(name, key, part), part, speakers, check, shown.advance
                 )
                 for part in todo
             ]
