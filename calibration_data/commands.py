@@ -14,7 +14,10 @@ Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 def data(
     source: Annotated[
         Path | None,
-        typer.Option(help="Folder with one folder for each speaker, as in LibriSpeech."),
+        typer.Option(
+            help="Folder of a known corpus (LibriSpeech, LibriMix, VCTK, DNS challenge, TIMIT, "
+            "VoiceBank-DEMAND), with a manifest.tsv, or with one folder for each speaker."
+        ),
     ] = None,
     noise: Annotated[Path | None, typer.Option(help="Folder of noises, with --source.")] = None,
     name: Annotated[str | None, typer.Option(help="Name of the corpus, with --source.")] = None,

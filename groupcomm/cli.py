@@ -6,6 +6,7 @@ The modules of the commands are light: they import TensorFlow only inside their 
 """
 
 import importlib
+import itertools
 import math
 import os
 import re
@@ -20,8 +21,10 @@ from groupcomm import __version__
 from groupcomm.console import (
     note,
     print_error,
+    print_json,
     print_names_exactly,
     silence,
+    step,
     without_log_lines,
 )
 from groupcomm.errors import UserError, missing_package
@@ -139,7 +142,7 @@ class _Group(core.TyperGroup):
 
 
 class _Checked:
-    """A command whose numbers are finite: the parser accepts inf and nan."""
+    """A command that shows its work, and whose numbers are finite (the parser accepts nan)."""
 
     def invoke(self, ctx: Any) -> Any:
         for parameter in ctx.command.params:
@@ -147,7 +150,8 @@ class _Checked:
             if isinstance(value, float) and not math.isfinite(value):
                 option = max(parameter.opts, key=len)
                 raise UserError(f"{option} {value}: not a finite number; give another value")
-        return super().invoke(ctx)  # type: ignore[misc]
+        with step(ctx.info_name, key="\0".join(sys.argv[1:])):
+            return super().invoke(ctx)  # type: ignore[misc]
 
 
 def _print_version(asked: bool) -> None:
@@ -214,38 +218,48 @@ def main() -> None:
 
 
 def _run() -> int:
+    as_json = "--json" in itertools.takewhile(lambda word: word != "--", sys.argv[1:])
     try:
         code = app(prog_name="groupcomm", standalone_mode=False) or 0
         if code == 128 + signal.SIGINT:  # what Typer makes of Ctrl-C
-            note(
-                "groupcomm: stopped; finished parts are kept, run the same command to continue",
-                style="yellow",
-            )
+            stopped = "stopped; finished parts are kept, run the same command to continue"
+            note(f"groupcomm: {stopped}", style="yellow")
+            if as_json:
+                print_json({"error": stopped})
         return code
-    except UserError as e:
-        print_error(str(e))
-    except ModuleNotFoundError as e:
-        missing = missing_package(e)
-        if not isinstance(missing, UserError):
-            raise
-        print_error(str(missing))
+    except SystemExit:
+        if as_json:
+            print_json({"error": "stopped by SIGTERM"})
+        raise
     except BrokenPipeError:  # of `groupcomm list | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for the flush at exit
-    except MemoryError:
-        print_error("there is not enough memory; ask for less, or close other programs")
-    except OSError as e:  # of the system: a full disk, a name that is too long, a permission
-        if e.errno is None:
-            raise
-        where = f"{os.fsdecode(e.filename)}: " if isinstance(e.filename, (str, bytes)) else ""
-        print_error(f"{where}{e.strerror}; check the path, its permissions and the space on disk")
     except Exception as e:
-        if not hasattr(e, "format_message"):  # the parser's own errors have it
-            raise
         if type(e).__name__ == "NoArgsIsHelpError":
-            print(e.format_message())
+            print(e.format_message())  # type: ignore[attr-defined]
             return 2
-        print_error(_one_line(e))
+        message = _message(e)
+        if message is None:
+            if as_json:
+                print_json({"error": f"a defect of this program: {type(e).__name__}: {e}"})
+            raise
+        print_error(message, as_json=as_json)
     return 2
+
+
+def _message(error: Exception) -> str | None:
+    """Return the line that tells the user what to correct; None for a defect of this program."""
+    if isinstance(error, ModuleNotFoundError):
+        error = missing_package(error)
+    if isinstance(error, UserError):
+        return str(error)
+    if isinstance(error, MemoryError):
+        return "there is not enough memory; ask for less, or close other programs"
+    if isinstance(error, OSError) and error.errno is not None:
+        # of the system: a full disk, a name that is too long, a permission
+        file = error.filename
+        where = f"{os.fsdecode(file)}: " if isinstance(file, (str, bytes)) else ""
+        return f"{where}{error.strerror}; check the path, its permissions and the space on disk"
+    return _one_line(error) if hasattr(error, "format_message") else None  # the parser's errors
 
 
 if __name__ == "__main__":

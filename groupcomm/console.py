@@ -8,24 +8,16 @@ import re
 import sys
 import tempfile
 import threading
+import warnings
 from collections.abc import Callable, Iterator
 from typing import Any
 
 from rich import box
-from rich.console import Console, RenderableType
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    TextColumn,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
-)
-from rich.status import Status
+from rich.console import Console
 from rich.table import Table
-from rich.text import Text
 
 from groupcomm.files import json_text
+from groupcomm.progress import Display
 
 
 def _exactly(error: UnicodeError) -> tuple[str | bytes, int]:
@@ -55,14 +47,12 @@ class _Console(Console):
     def __init__(self, *, stderr: bool = False):
         super().__init__(stderr=stderr, highlight=False, markup=False, emoji=False)
 
-    def status(self, status: RenderableType, **options: Any) -> Status:
-        """Show a text and a spinner while a block runs."""
-        return super().status(Text(status) if isinstance(status, str) else status, **options)
-
 
 out = _Console()
 err = _Console(stderr=True)  # progress and notes; `--quiet` silences it
 _errors = _Console(stderr=True)
+_display = Display(err)
+step = _display.step  # shows what is done, and how long it will take, while a block runs
 
 # Log lines of absl, TensorFlow and TFLite; fatal ones (F) are not among them.
 _LOG_LINE = re.compile(
@@ -77,11 +67,14 @@ _LOG_LINE = re.compile(
 def silence() -> None:
     """Print no progress and no notes from now on; errors and results are still printed."""
     err.quiet = True
+    warnings.simplefilter("ignore")
 
 
-def print_error(message: str) -> None:
-    """Print an error that the user can correct, in one line on stderr."""
+def print_error(message: str, *, as_json: bool) -> None:
+    """Print an error in one line on stderr; with ``as_json`` also as the object on stdout."""
     _errors.print(f"groupcomm: {message}", style="red", soft_wrap=True)
+    if as_json:
+        print_json({"error": message})
 
 
 def line(text: str, **style: Any) -> None:
@@ -112,6 +105,7 @@ def report(result: Any, as_json: bool, show: Callable[[], None], *, then: str = 
     then : str
         The command that is usually the next one.
     """
+    _display.stop()
     if as_json:
         print_json(result)
         return
@@ -140,19 +134,6 @@ def new_table(
     for number, header in enumerate(headers):
         table.add_column(header, justify="left" if number < left else "right", overflow="fold")
     return table
-
-
-def progress() -> Progress:
-    """Return a progress bar on stderr: a context manager, with ``add_task`` inside."""
-    return Progress(
-        TextColumn("{task.description}", markup=False),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(),
-        console=err,
-        transient=not sys.stderr.isatty(),
-    )
 
 
 def print_json(value: object) -> None:

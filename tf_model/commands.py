@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 import typer
 from typer import core
 
-from groupcomm.console import line, new_table, note, out, progress, report
+from groupcomm.console import line, new_table, note, out, report, step
 from groupcomm.errors import UserError
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
@@ -110,9 +110,13 @@ def _cost_of_papers(as_json: bool) -> None:
     load_tensorflow()
     from tf_model.paper import counts
 
-    with progress() as bar:
-        task = bar.add_task("count", total=len({row.name for row in counts.ROWS}))
-        result = counts.table(lambda name: bar.update(task, advance=1, description=f"count {name}"))
+    with step("count", len({row.name for row in counts.ROWS})) as shown:
+
+        def tell(name: str) -> None:
+            shown.update(f"count {name}")
+            shown.advance()
+
+        result = counts.table(tell)
     report(result, as_json, lambda: _show_papers(result))
     if not result["ok"]:
         raise typer.Exit(1)

@@ -23,10 +23,10 @@ from pathlib import Path, PurePath
 
 from calibration_data import corpus, sources
 from calibration_data.audio import RATE, SUFFIXES, decode
-from calibration_data.building import containers, recordings, voices
+from calibration_data.building import containers, layouts, recordings, voices
 from calibration_data.corpus import Clip
 from calibration_data.sources import OWN_SPLITS, SPLITS, Entry, Package, Recording, Repository
-from groupcomm.console import progress
+from groupcomm.console import step
 from groupcomm.errors import UserError
 from groupcomm.files import atomic_folder, atomic_path, cache_dir, json_text, locked, sha256
 
@@ -186,11 +186,13 @@ def fetch(packages: list[Package]) -> None:
         When apt-get is not installed or cannot download a package, or when a checksum differs. A
         file with a wrong checksum is deleted.
     """
-    with progress() as bar:
-        task = bar.add_task(
-            "download packages (MB)", total=sum(package.bytes for package in packages) / 1e6
-        )
+    megabytes = sum(package.bytes for package in packages) / 1e6
+    with step("download packages (MB)", megabytes) as shown:
         before = 0
+
+        def note_size(size: int) -> None:
+            shown.done = (before + size) / 1e6
+
         for package in packages:
             path = packages_dir() / package.file
             if not path.exists():
@@ -201,16 +203,14 @@ def fetch(packages: list[Package]) -> None:
                     _download(
                         package,
                         Path(folder),
-                        lambda size, before=before: bar.update(
-                            task, completed=(before + size) / 1e6
-                        ),
+                        note_size,
                     )
                     _check(Path(folder) / package.file, package)
                     (Path(folder) / package.file).replace(whole)
             else:
                 _check(path, package)
             before += package.bytes
-            bar.update(task, completed=before / 1e6)
+            note_size(0)
 
 
 def _download(package: Package, folder: Path, report: Callable[[int], None]) -> None:
@@ -333,9 +333,9 @@ def _terminating(process: subprocess.Popen):
 
 
 def build_folder(source: Path, noise: Path | None, name: str) -> dict:
-    """Build a corpus from a folder of speaker folders and a folder of noises.
+    """Build a corpus from a folder of speech and a folder of noises.
 
-    LibriSpeech's SPEAKER/CHAPTER/*.flac is such a layout. The speakers are divided into train,
+    `layouts.speakers_of` finds the speakers. They are divided into train,
     validation and test at about 80:10:10, in the order of the hashes of their names. Validation and
     test have at least two speakers each when there are six or more, and else one. Noise files are
     divided in the same way. The category of a noise is the first folder below ``noise`` that
@@ -344,7 +344,7 @@ def build_folder(source: Path, noise: Path | None, name: str) -> dict:
     Parameters
     ----------
     source : Path
-        Folder that contains one folder per speaker, at any depth of the sounds.
+        Folder of a known corpus, with a manifest, or with one folder per speaker.
     noise : Path, optional
         Any folder of noises. None builds a corpus without noise.
     name : str
@@ -360,7 +360,8 @@ def build_folder(source: Path, noise: Path | None, name: str) -> dict:
     ------
     UserError
         When the name is not allowed, a folder does not exist or contains fewer than three speakers
-        or three noises, a file cannot be read, or the disk is full.
+        or three noises, the speakers are not known, a file cannot be read, no sound of a split can
+        be used, or the disk is full.
     """
     if name in corpus.COMMANDS or not re.fullmatch(r"\w[\w.-]*", name):
         taken = ", ".join(corpus.COMMANDS)
@@ -369,14 +370,10 @@ def build_folder(source: Path, noise: Path | None, name: str) -> dict:
             f"use letters, digits, '.', '_' and '-', and none of {taken}"
         )
     source = source.resolve()
-    speakers: dict[str, list[Path]] = {}
-    for path in _sounds_below(source):
-        if path.parent != source:
-            speakers.setdefault(path.relative_to(source).parts[0], []).append(path)
+    speakers = layouts.speakers_of(source)
     if len(speakers) < 3:
         raise UserError(
-            f"{source}: {len(speakers)} speaker folders with sounds; "
-            "at least 3 are needed, one for each split"
+            f"{source}: {len(speakers)} speakers; at least 3 are needed, one for each split"
         )
     entries = {
         path: Entry(split, f"{source.name}/{speaker}", speaker=speaker)
@@ -389,7 +386,7 @@ def build_folder(source: Path, noise: Path | None, name: str) -> dict:
     ]
     if noise is not None:
         noise = noise.resolve()
-        noises = {str(path.relative_to(noise)): path for path in _sounds_below(noise)}
+        noises = {str(path.relative_to(noise)): path for path in layouts.sounds_below(noise)}
         if len(noises) < 3:
             raise UserError(
                 f"{noise}: {len(noises)} noises; at least 3 are needed, one for each split"
@@ -409,17 +406,12 @@ def build_folder(source: Path, noise: Path | None, name: str) -> dict:
                 functools.partial(_read, noise, list(noises.values()), entries),
             )
         )
-    files = [(str(path), path.stat().st_size, path.stat().st_mtime_ns) for path in sorted(entries)]
+    files = [
+        (str(path), path.stat().st_size, path.stat().st_mtime_ns, entries[path].speaker)
+        for path in sorted(entries)
+    ]
     key = _key(json.dumps([str(source), str(noise), files]))
     return _finished_report(name, key) or _build(name, key, parts, parts, {}, OWN_SPLITS)
-
-
-def _sounds_below(folder: Path) -> list[Path]:
-    if not folder.is_dir():
-        raise UserError(f"{folder}: is not a folder; give the one that contains the sounds")
-    return sorted(
-        path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES and path.is_file()
-    )
 
 
 def _split(names) -> dict[str, str]:
@@ -497,8 +489,26 @@ def _build(
             value = _assemble(
                 name, key, [(part, _part_dir(name, key, part)) for part in parts], folder, splits
             )
+            _require_sounds(value, parts)
         shutil.rmtree(_parts_dir(name, key), ignore_errors=True)
         return value
+
+
+def _require_sounds(value: dict, parts: list[_Part]) -> None:
+    """Refuse a corpus that has nothing to hear in a split.
+
+    Raises
+    ------
+    UserError
+    """
+    for kind in ("speech", "noise") if any(part.name == "noise" for part in parts) else ("speech",):
+        for split, count in value["speakers" if kind == "speech" else "categories"].items():
+            if not count:
+                missing = sum(value["missing"].values())
+                raise UserError(
+                    f"corpus {value['name']}: no {kind} of the split {split} can be used; "
+                    f"{missing} sounds are silent or not readable, and others are needed"
+                )
 
 
 def _decode_parts(
@@ -510,21 +520,18 @@ def _decode_parts(
 ) -> None:
     stop = threading.Event()
     todo = [part for part in order if not _part_dir(name, key, part).exists()]
-    with progress() as bar, ThreadPoolExecutor(WORKERS) as pool:
-        total = sum(part.count for part in parts)
-        task = bar.add_task(
-            "decode sounds", total=total, completed=total - sum(part.count for part in todo)
-        )
+    total = sum(part.count for part in parts)
+    done = total - sum(part.count for part in todo)
+    with step("decode sounds", total, done=done) as shown, ThreadPoolExecutor(WORKERS) as pool:
 
         def check():
             if stop.is_set():
                 raise _Stopped
 
         try:
-            advance = functools.partial(bar.advance, task)
             futures = [
                 pool.submit(
-                    _decode_part, _part_dir(name, key, part), part, speakers, check, advance
+                    _decode_part, _part_dir(name, key, part), part, speakers, check, shown.advance
                 )
                 for part in todo
             ]

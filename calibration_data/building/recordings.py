@@ -16,7 +16,7 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path, PurePosixPath
 
 from calibration_data.sources import Entry, Recording, Repository
-from groupcomm.console import progress
+from groupcomm.console import step
 from groupcomm.errors import UserError
 from groupcomm.files import atomic_path, cache_dir
 
@@ -59,14 +59,14 @@ def fetch(repository: Repository, recordings: list[Recording]) -> None:
     if not todo:
         return
     stop = threading.Event()
-    with progress() as bar, ThreadPoolExecutor(DOWNLOADS) as pool:
-        task = bar.add_task(f"download {repository.name} (files)", total=len(todo))
+    what = f"download {repository.name} (files)"
+    with step(what, len(todo)) as shown, ThreadPoolExecutor(DOWNLOADS) as pool:
         try:
             for future in as_completed(
                 [pool.submit(_download, repository, recording, stop) for recording in todo]
             ):
                 future.result()
-                bar.advance(task)
+                shown.advance()
         except BaseException:
             stop.set()
             pool.shutdown(wait=False, cancel_futures=True)

@@ -7,7 +7,7 @@ import typer
 
 from convert.commands import tables
 from convert.commands.options import BundleName, BundleOption, CheckpointOption, Json, ModelName
-from groupcomm.console import err, line, report
+from groupcomm.console import line, report, step
 from groupcomm.errors import UserError
 
 
@@ -80,7 +80,7 @@ def package(
         report(result, as_json, lambda: line(f"{folder}: {len(files)} files; read its README.md"))
         return
     opened = bundle.load(name)
-    with err.status(f"write {opened.name} for {kind}"):
+    with step(f"write {opened.name} for {kind}"):
         files = zephyr.write(opened, folder) if kind == "zephyr" else arduino.write(opened, folder)
     then = {
         "arduino": (
@@ -176,14 +176,14 @@ def live(
         alone, other = ("--input", "--output") if source else ("--output", "--input")
         raise UserError(f"{alone} {source or output}: also give {other}, or neither of them")
     files = (source, output) if source and output else None
-    with err.status(f"compile {name}") as status:
+    with step(f"compile {name}", is_endless=True) as shown:
         result = sound.live(
             name,
             files=files,
             folder=folder,
             seconds=seconds,
             attenuation_limit_db=attenuation_limit,
-            report=lambda meters: status.update(tables.live_meters(meters)),
+            report=lambda meters: shown.update(tables.live_meters(meters)),
         )
     report(result, as_json, lambda: tables.show_live(result))
 

@@ -19,7 +19,7 @@ from convert.commands.options import (
     complete_board,
     complete_bundle,
 )
-from groupcomm.console import err, line, report
+from groupcomm.console import line, report, step
 from groupcomm.errors import UserError
 
 
@@ -172,7 +172,7 @@ def bench(
         if engine == "tflm-host":
             raise UserError(f"--engine tflm-host needs a bundle, and {name} is a .tflite")
         board = board or "cortex-m4"
-        with err.status(f"build and run the firmware for {board}"):
+        with step(f"build and run the firmware for {board}"):
             found = model_bench.bench(Path(name), board, portable=portable)
         report(found, as_json, lambda: tables.show_model_bench(found))
         return
@@ -184,12 +184,12 @@ def bench(
                     f"{option} is for --engine static; tflm-host runs on this machine, with both "
                     f"kinds of kernels"
                 )
-        with err.status("build and run TFLM on this machine"):
+        with step("build and run TFLM on this machine"):
             found = benches.bench_host(bundle.load(name))
         report(found, as_json, lambda: tables.show_bench_host(found))
         return
     board = board or "cortex-m4"
-    with err.status(f"build and run the firmware for {board}"):
+    with step(f"build and run the firmware for {board}"):
         found = benches.bench(bundle.load(name), board, portable=portable)
     report(
         found,
@@ -276,7 +276,7 @@ def fit(
     if board is not None:
         boards.find(board)
     network, label = _network(name, period)
-    with err.status(f"build and run the firmware of {label}"):
+    with step(f"build and run the firmware of {label}"):
         if board is None and not given:
             every = fit_all(network, cycles_per_instruction=cycles)
             result = {"network": label, "boards": every}

@@ -15,7 +15,7 @@ from convert.commands.options import (
     ModelName,
     Split,
 )
-from groupcomm.console import err, report
+from groupcomm.console import report, step
 from groupcomm.errors import UserError
 
 
@@ -72,7 +72,7 @@ def parity(
     if is_model:
         from convert.verify import model_parity
 
-        with err.status("run the model in TFLM and as plain C"):
+        with step("run the model in TFLM and as plain C"):
             result = model_parity.parity(Path(name), invocations=hops, given=given, board=board)
         show = tables.show_model_parity
     elif port is not None:
@@ -107,7 +107,7 @@ def verify(name: BundleName, as_json: Json = False) -> None:
     """
     from convert.verify import claims
 
-    with err.status("derive what the bundle claims"):
+    with step("derive what the bundle claims"):
         result = claims.verify(name)
     report(
         result,
@@ -165,13 +165,16 @@ def listen(
     keys = b"x" if attenuation_limit is None else b"%d" % (attenuation_limit // 3)
     keys += b"b" if bypass else b"a"
     keys += b"" if gain is None else bytes([ord("A") + (gain + 20) // 2])
-    with serial_link.open_port(port, baud) as connection, err.status("wait for sound") as status:
+    with (
+        serial_link.open_port(port, baud) as connection,
+        step("wait for sound", is_endless=True) as shown,
+    ):
         serial_link.Link(connection).send(keys)
         result = recording.listen(
             connection,
             folder,
             seconds=seconds,
-            report=lambda p: status.update(
+            report=lambda p: shown.update(
                 f"{p.hops} hops: before {p.before_db:.0f} dBFS, after {p.after_db:.0f} dBFS, "
                 f"{p.lost} lost by the board, {p.damaged} frames damaged"
             ),

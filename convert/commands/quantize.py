@@ -17,7 +17,7 @@ from convert.commands.options import (
     Split,
     complete_bundle,
 )
-from groupcomm.console import err, line, note, report
+from groupcomm.console import line, note, report, step
 from groupcomm.errors import UserError
 
 # Options of `convert`.
@@ -100,7 +100,7 @@ def convert(
         return
     import groupcomm
 
-    with err.status(f"quantize {network}"):
+    with step(f"quantize {network}"):
         written = groupcomm.convert(
             network,
             folder,
@@ -133,7 +133,7 @@ def _convert_float(name: str, file: Path | None, seconds: float, as_json: bool) 
     from convert.quantization import export
 
     file = file or Path("build") / "float" / f"{network.name}.tflite"
-    with err.status(f"convert {network.name}"):
+    with step(f"convert {network.name}"):
         content = export.to_float(network, seconds=seconds)
     with atomic_path(file) as part:
         part.write_bytes(content)

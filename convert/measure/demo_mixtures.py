@@ -7,7 +7,7 @@ import numpy as np
 
 from calibration_data import clips
 from calibration_data.mixing import mixer
-from groupcomm.console import progress
+from groupcomm.console import step
 from tf_model.evaluation import evaluate
 from tf_model.signal import to_pcm
 
@@ -51,8 +51,9 @@ def process_mixtures(
     list of Processed
     """
     found = []
-    with progress() as bar:
-        for demo in bar.track(clips.demo_mixtures(sources), description="demo mixtures"):
+    demos = list(clips.demo_mixtures(sources))
+    with step("process the demo mixtures", len(demos)) as shown:
+        for demo in shown.track(demos):
             mixture = mixer.Mixture(
                 demo.mixture, demo.references, demo.mixture - demo.references.sum(0), {}
             )

@@ -7,7 +7,7 @@ from convert import bundle as bundles
 from convert.quantization import export
 from convert.run import resolve
 from convert.tflite import runtimes
-from groupcomm.console import progress
+from groupcomm.console import step
 from tf_model import signal as sig
 from tf_model.evaluation import evaluate
 from tf_model.training import checkpoint
@@ -48,8 +48,8 @@ def drift(
     minute = _Minute(bundle, split, corpus)
     tflm, exact = runtimes.Tflm(bundle.model), runtimes.LiteRT(export.to_float(trained))
     int8_db, float_db, masks = [], [], []
-    with progress() as bar:
-        for number in bar.track(range(minutes), description=f"{minutes} minutes of {bundle.name}"):
+    with step(f"minutes of {bundle.name}", minutes) as shown:
+        for number in shown.track(range(minutes)):
             features = minute.features(is_first=number == 0)
             masks.append(tflm(bundle.quantize_features(features)))
             int8_db.append(minute.improvement_db(bundle.dequantize_masks(masks[-1])))

@@ -9,7 +9,7 @@ from calibration_data import corpus as corpora
 from calibration_data.mixing import mixer
 from convert.quantization import ptq, qat, quantizer
 from convert.quantization.calibration import Method
-from groupcomm.console import progress
+from groupcomm.console import step
 from groupcomm.files import atomic_path, json_text
 from tf_model import signal as sig
 from tf_model.evaluation import evaluate
@@ -69,14 +69,14 @@ def sensitivity(
     data, spec = corpora.open_corpus(split, name=corpus), evaluate.spec(split, trained.net.sources)
     cases = [("all", set(fake.points))]
     cases += [(f"{point.what} of {point.name}", {point}) for point in fake.points]
-    with progress() as bar:
-        task = bar.add_task("sensitivity", total=len(cases) + 1)
+    with step("sensitivity", len(cases) + 1) as shown:
         loss_of, found = _Losses(fake, trained.net, data, spec, mixtures), []
         for name, points in cases:
+            shown.update(f"sensitivity: {name}")
             found.append(loss_of(points))
-            bar.update(task, advance=1, description=f"sensitivity: {name}")
+            shown.advance()
+        shown.update("sensitivity: use of the ranges")
         used = _used(fake, trained.net, data, spec, minutes)
-        bar.update(task, advance=1)
     whole, *each = found
     result = {
         "network": trained.name,

@@ -7,7 +7,7 @@ from typing import Literal, get_args
 
 import numpy as np
 
-from groupcomm.console import progress
+from groupcomm.console import step
 
 Method = Literal["min-max", "percentile", "error"]
 METHODS = get_args(Method)
@@ -72,8 +72,7 @@ def collect_statistics(
         runtime.set_tensor(input_index, frame[None])
         runtime.invoke()
 
-    with progress() as bar:
-        task = bar.add_task("ranges", total=sum(map(len, streams)))
+    with step("observe the ranges of activations", sum(map(len, streams))) as shown:
         for stream in streams:
             runtime.reset_all_variables()
             for frame in stream[:WARM_UP]:
@@ -85,7 +84,7 @@ def collect_statistics(
                     low[i], high[i] = min(low[i], float(x.min())), max(high[i], float(x.max()))
                     if hop % KEEP_EVERY == 0:
                         kept[i].append(x.ravel())
-                bar.update(task, advance=1)
+                shown.advance()
     return {i: TensorStats(low[i], high[i], np.concatenate(kept[i])) for i in low}
 
 

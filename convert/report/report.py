@@ -8,7 +8,7 @@ from convert.measure.demo_mixtures import Processed, process_mixtures
 from convert.report import content, page
 from convert.run import resolve, separator
 from convert.tflite import runtimes
-from groupcomm.console import err
+from groupcomm.console import step
 from groupcomm.errors import UserError
 from groupcomm.files import atomic_path, cache_dir
 from tf_model.training import checkpoint
@@ -117,8 +117,8 @@ def write_report(
         parity = (
             {"missing": no_float} if no_float else content.section(lambda: _parity(bundle, trained))
         )
-        with err.status("emulated cores") as status:
-            cost = content.section(lambda: _cost(bundle, quick, status.update))
+        with step("emulated cores") as shown:
+            cost = content.section(lambda: _cost(bundle, quick, shown.update))
         result = write_page(
             bundle,
             part,

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from convert.run import audio_file
-from groupcomm.console import err
+from groupcomm.console import step
 from groupcomm.errors import UserError
 from groupcomm.files import atomic_path
 from groupcomm.network import Network, load
@@ -66,7 +66,7 @@ def separate(
     with audio_file.opened(wav, network.sample_rate, channel) as recording:
         check_length(wav, recording, plot)
         with contextlib.ExitStack() as stack:  # all of them or none
-            stack.enter_context(err.status(f"process {wav}"))
+            shown = stack.enter_context(step(f"process {wav}", recording.expected_seconds or None))
             parts = [stack.enter_context(atomic_path(folder / file)) for file in names]
             picture = stack.enter_context(atomic_path(Path(plot))) if plot else None
             with contextlib.ExitStack() as files:
@@ -76,6 +76,7 @@ def separate(
                 ]
                 aligned = AlignedStream(network, attenuation_limit_db)
                 for pcm, estimates in aligned.process_all(recording.blocks()):
+                    shown.advance(len(pcm) / network.sample_rate)
                     for output, estimate in zip(outputs, estimates, strict=True):
                         output.writeframes(estimate.astype("<i2").tobytes())
                     if plot:

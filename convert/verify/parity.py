@@ -18,7 +18,7 @@ from convert.codegen import c_source
 from convert.quantization import export
 from convert.run import host_tools, resolve, separator
 from convert.tflite import runtimes, simulation
-from groupcomm.console import progress
+from groupcomm.console import step
 from tf_model import signal as sig
 from tf_model.networks import streaming
 from tf_model.training import checkpoint
@@ -84,11 +84,10 @@ def parity(bundle: bundles.Bundle, trained: checkpoint.Checkpoint, *, hops: int)
     resolve.check_pair(bundle, trained)
     case, rows = _Case(bundle, trained, hops), []
     checks = [check for check in RUNTIMES if bundle.activations in check.activations]
-    with progress() as bar:
-        task = bar.add_task("parity", total=len(checks))
-        for check in checks:
+    with step("parity", len(checks)) as shown:
+        for check in shown.track(checks):
+            shown.update(f"parity: {check.name}")
             rows.append(check.compare(case).row(check.name))
-            bar.update(task, advance=1, description=f"parity: {check.name}")
     exact = all(
         row.equal_bytes == 1.0
         for check, row in zip(checks, rows, strict=True)

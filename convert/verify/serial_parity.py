@@ -14,7 +14,7 @@ from calibration_data import clips
 from convert import bundle as bundles
 from convert.run import host_tools
 from convert.verify.serial_link import RESET, RUN, SOUND, Link, WasReset
-from groupcomm.console import progress
+from groupcomm.console import step
 from groupcomm.errors import UserError
 from tf_model.signal import to_pcm
 
@@ -124,16 +124,12 @@ def _ask_until_complete(
     answers : list of tuple
         The outputs and cycles of each stream, see `_process`.
     """
-    with progress() as bar:
-        task = bar.add_task("parity on the board")
+    with step("parity on the board", sum(len(stream.inputs) for stream in streams)) as shown:
         while True:
             try:
-                bar.reset(task, total=sum(len(stream.inputs) for stream in streams))
+                shown.done = 0
                 greeting = _greet(link, bundle)
-                return greeting, [
-                    _process(link, stream, lambda: bar.update(task, advance=1))
-                    for stream in streams
-                ]
+                return greeting, [_process(link, stream, shown.advance) for stream in streams]
             except WasReset:
                 link.faults.resets += 1
                 if link.faults.resets > resets:

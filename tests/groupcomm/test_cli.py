@@ -5,19 +5,23 @@ import json
 import re
 import subprocess
 import sys
+import warnings
 
 import pytest
+import typer
 from rich.console import Console
 from typer.testing import CliRunner
 
 from convert.commands import tables
-from groupcomm import __version__, cli
+from groupcomm import __version__, cli, console, progress
 from groupcomm.errors import UserError
+from groupcomm.files import REPO, resource
 from groupcomm.suggest import suggest
-from tests.helpers.cli import groupcomm, ok, refused
+from tests.helpers.cli import groupcomm, ok, refused, without_progress
 from tf_model import networks
 from tf_model.training import checkpoint
 
+CLIP = next(resource("calibration_data/clips/demo").rglob("*.flac"))
 HEAVY = {"tensorflow", "tf_keras", "scipy", "librosa", "matplotlib", "tflite_runtime"}
 
 
@@ -120,8 +124,104 @@ def test_wrong_usage_is_one_line_and_exit_code_2(arguments, says, monkeypatch, c
         cli.main()
     said = capfd.readouterr()
     assert e.value.code == 2 and not said.out
-    [line] = said.err.splitlines()
+    [line] = without_progress(said.err)
     assert line.startswith("groupcomm: ") and says in line
+
+
+# A command of each kind that its input must stop.
+BAD = {
+    "data": ["--source", "x"],
+    "train": ["enhanse"],
+    "qat": ["enhanse"],
+    "cost": ["enhanse"],
+    "reproduce": ["--mixtures", "1"],
+    "convert": ["enhanse"],
+    "variants": ["enhanse"],
+    "sensitivity": ["enhanse"],
+    "inspect": ["nosuch.tflite"],
+    "parity": ["nosuch"],
+    "verify": ["nosuch"],
+    "drift": ["nosuch"],
+    "listen": ["--port", "x", "--out", "x", "--gain", "3"],
+    "evaluate": ["nosuch"],
+    "robustness": ["nosuch"],
+    "baselines": ["nosuch"],
+    "report": ["nosuch"],
+    "bench": ["nosuch.tflite"],
+    "fit": ["nosuch", "--board", "nano33ble"],
+    "compile": ["nosuch.tflite"],
+    "package": ["arduino", "nosuch", "--out", "x"],
+    "process": ["nosuch.wav", "--out", "x"],
+    "live": ["nosuch"],
+    "demo": ["--bundle", "nosuch"],
+    "list": ["surplus"],
+}
+
+
+@pytest.mark.parametrize("command", cli.OVERVIEW)
+def test_bad_input_is_one_json_object(command, tmp_path, monkeypatch, capfd):
+    monkeypatch.chdir(tmp_path)
+    for arguments in (BAD[command], [*BAD[command], "--nosuch"]):
+        monkeypatch.setattr(sys, "argv", ["groupcomm", command, *arguments, "--json"])
+        with pytest.raises(SystemExit) as e:
+            cli.main()
+        said = capfd.readouterr()
+        found = json.loads(said.out)
+        assert e.value.code == 2 and list(found) == ["error"]
+        assert without_progress(said.err) == [f"groupcomm: {found['error']}"]
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("stop", "code"), [(KeyboardInterrupt, 130), (SystemExit(143), 143), (TypeError("x"), None)]
+)
+def test_a_stopped_command_is_one_json_object(stop, code, monkeypatch, capfd):
+    def names():
+        raise stop
+
+    monkeypatch.setattr("calibration_data.corpus.names", names)
+    monkeypatch.setattr(sys, "argv", ["groupcomm", "list", "--json"])
+    with pytest.raises(SystemExit if code else TypeError) as e:
+        cli.main()
+    assert list(json.loads(capfd.readouterr().out)) == ["error"]
+    assert code is None or e.value.code == code
+
+
+# Those that do not take seconds. `tests.helpers.cli.ok` runs slow ones, and asserts the same.
+QUICK = {
+    "cost": ["enhance-nano"],
+    "compile": ["enhance-nano", "--out", "c"],
+    "process": [str(CLIP), "--bundle", "enhance-nano", "--out", "p"],
+    "list": [],
+}
+
+
+@pytest.mark.parametrize("command", QUICK)
+def test_quiet_leaves_stderr_empty(command, tmp_path, monkeypatch, capfd):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(console.err, "quiet", False)  # and back to this afterwards
+    monkeypatch.setattr(progress, "FIRST", 0.0)
+    results = []
+    for more in (["--quiet"], ["-q", "--json"]):
+        monkeypatch.setattr(sys, "argv", ["groupcomm", command, *QUICK[command], *more])
+        with warnings.catch_warnings(), pytest.raises(SystemExit) as e:
+            cli.main()
+        said = capfd.readouterr()
+        assert (e.value.code, said.err) == (0, "")
+        results.append(said.out)
+    assert results[0] and isinstance(json.loads(results[1]), dict)
+
+
+def test_every_command_prints_one_json_object_on_demand():
+    for name, command in typer.main.get_command(cli.app).commands.items():
+        assert any("--json" in parameter.opts for parameter in command.params), name
+
+
+def test_only_the_console_writes_to_stderr():
+    for package in ("groupcomm", "calibration_data", "tf_model", "convert"):
+        for file in (REPO / package).rglob("*.py"):
+            if file.name != "console.py":
+                assert "sys.stderr" not in file.read_text(), file
 
 
 @pytest.mark.slow

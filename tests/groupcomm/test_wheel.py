@@ -99,7 +99,7 @@ def test_packages_for_boards_are_written_without_a_checkout(installed):
 
 
 def test_a_missing_extra_is_named_in_one_line(installed):
-    command = [installed.bin / "groupcomm", "train", "enhance-nano"]
+    command = [installed.bin / "groupcomm", "train", "enhance-nano", "--quiet"]
     done = subprocess.run(command, capture_output=True, text=True, cwd=installed.folder)
     assert done.returncode == 2
     assert (

@@ -12,7 +12,7 @@ import numpy as np
 from calibration_data import corpus as corpora
 from calibration_data.audio import RATE
 from calibration_data.mixing import mixer
-from groupcomm.console import progress
+from groupcomm.console import step
 from groupcomm.errors import UserError
 from groupcomm.files import atomic_folder, atomic_path, json_text
 from tf_model.evaluation import metrics
@@ -360,8 +360,8 @@ def scores(
         When the output of the separator is not finite.
     """
     mixture, scored = fixed_mixtures(split, sources, corpus, rooms, level_db), []
-    with progress() as bar:
-        for i in bar.track(range(mixtures), description=f"evaluate on {split}"):
+    with step(f"evaluate on {split}", mixtures) as shown:
+        for i in shown.track(range(mixtures)):
             m = mixture(i)
             estimates = separate(m.mixture)
             if not np.isfinite(estimates).all():

@@ -15,7 +15,7 @@ import soxr
 from calibration_data import corpus as corpora
 from calibration_data.audio import RATE
 from calibration_data.mixing import microphone, mixer
-from groupcomm.console import progress
+from groupcomm.console import step
 from tf_model.evaluation import evaluate
 from tf_model.signal import PCM_SCALE, to_pcm
 
@@ -66,22 +66,21 @@ def robustness(separate, *, split: str, sources: int, mixtures: int, corpus: str
     data, spec = corpora.open_corpus(split, name=corpus), _plain(evaluate.spec(split, sources))
     scored, clean, softer = {}, [], []
     conditions = _conditions(data, spec)
-    with progress() as bar:
-        task = bar.add_task("", total=mixtures * (len(conditions) + 2))
+    with step("robustness", mixtures * (len(conditions) + 2)) as shown:
         for name, make in conditions.items():
-            bar.update(task, description=name)
+            shown.update(f"robustness: {name}")
             scored[name] = []
             for i in range(mixtures):
                 scored[name].append(_score(separate, make(i)))
-                bar.update(task, advance=1)
-        bar.update(task, description="without noise, noise alone")
+                shown.advance()
+        shown.update("robustness: without noise, noise alone")
         without = _mixtures(data, dataclasses.replace(spec, noise_probability=0.0))
         noisy = _mixtures(data, dataclasses.replace(spec, noise_probability=1.0))
         for i in range(mixtures):
             clean.append(_score(separate, without(i)).after["sisdr"])
             noise = _pcm(noisy(i).noise)
             softer.append(_level_db(noise) - _level_db(separate(noise).sum(0)))
-            bar.update(task, advance=2)
+            shown.advance(2)
     silence = np.abs(separate(np.zeros(spec.samples, np.float32))).max()
     return {
         "split": split,

@@ -25,7 +25,7 @@ import tf_keras as keras
 
 from calibration_data import corpus as corpora
 from calibration_data.mixing import mixer
-from groupcomm.console import err, note, progress
+from groupcomm.console import err, note, step
 from groupcomm.errors import UserError
 from groupcomm.files import atomic_path, json_text, locked
 from groupcomm.limits import require_memory
@@ -506,19 +506,15 @@ class _Run:
             When the loss, the validation or a weight is not finite.
         """
         state, recipe = self._state, self._recipe
-        with progress() as bar, _finish_step_first() as stop:
-            title = f"train {self._name}"
-            task = bar.add_task(title, total=recipe.steps, completed=int(state.done))
+        title, done = f"train {self._name}", int(state.done)
+        with step(title, recipe.steps, done=done) as shown, _finish_step_first() as stop:
             for mixtures, sources in training:
                 if int(state.waited) >= recipe.patience:
                     break
                 stopping = self._step(mixtures, sources, tf.constant(float(bool(stop))))
                 loss, best = np.mean(self._losses[-50:]), float(state.best)
-                bar.update(
-                    task,
-                    advance=1,
-                    description=f"{title}: loss {loss:.2f} dB, best {best:.2f} dB",
-                )
+                shown.update(f"{title}: loss {loss:.2f} dB, best {best:.2f} dB")
+                shown.advance()
                 if int(state.done) % recipe.validate_every == 0 or int(state.done) == recipe.steps:
                     self._validate(validation)
                 if stopping:  # all workers are at the same step
