@@ -5,6 +5,8 @@ PACKAGES := bazel-bootstrap g++ libpython3.11-dev nlohmann-json3-dev python3.11-
 PACKAGES += cppcheck valgrind
 # For the emulated boards.
 PACKAGES += gcc-arm-none-eabi libnewlib-arm-none-eabi libstdc++-arm-none-eabi-newlib qemu-system-arm
+# For the tests of the report and of WebAssembly.
+PACKAGES += chromium
 
 # Needs no Debian package but a C compiler.
 CHECK_FLAGS := -std=c11 -O1 -Wall -Wextra -Werror -fsanitize=undefined -fno-sanitize-recover

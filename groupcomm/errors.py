@@ -4,6 +4,7 @@
 _EXTRAS = {
     **dict.fromkeys(("soundfile", "soxr"), "audio"),
     "sounddevice": "live",
+    "ziglang": "wasm",
     **dict.fromkeys(("tensorflow", "tf_keras"), "train"),
     **dict.fromkeys(("tflite_runtime", "ai_edge_litert"), "convert"),
     **dict.fromkeys(("librosa", "scipy", "G722", "pyroomacoustics", "matplotlib"), "measure"),

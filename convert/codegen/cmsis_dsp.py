@@ -16,7 +16,7 @@ from groupcomm.files import atomic_folder, cache_dir
 # Version, checksum, files and definitions of CMSIS-DSP. What a package exports has names of its
 # own, because an application may contain another version of CMSIS-DSP.
 _PIN = json.loads((MICRO / "third_party" / "cmsis_dsp.json").read_text())
-FFT, FIR, _DEFINES = (tuple(_PIN[key]) for key in ("fft", "fir", "defines"))
+FFT, FIR, DEFINES = (tuple(_PIN[key]) for key in ("fft", "fir", "defines"))
 INCLUDE = '#include "groupcomm_dsp.h"\n'
 
 
@@ -87,7 +87,7 @@ def write(
     ``include``, and ``groupcomm_dsp.h``, which all of them include first, to ``names``.
     """
     given = [dsp / "Source" / f"{file}.c" for file in files]
-    options = [f"-D{define}" for define in _DEFINES] + [
+    options = [f"-D{define}" for define in DEFINES] + [
         f"-I{folder}" for folder in (dsp / "Include", dsp / "PrivateInclude", ROOT)
     ]
     with tempfile.TemporaryDirectory() as scratch:
@@ -116,7 +116,7 @@ def write(
     for file in given:
         copy(file, source / file.name, first + INCLUDE)
     copy(dsp / "LICENSE", source / "LICENSE")
-    lines = [f"#define {define}" for define in _DEFINES] + [
+    lines = [f"#define {define}" for define in DEFINES] + [
         f"#define {name} groupcomm_{name}" for name in exported
     ]
     (names / "groupcomm_dsp.h").write_text(

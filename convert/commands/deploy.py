@@ -15,18 +15,29 @@ def compile_network(
     name: ModelName,
     folder: Annotated[
         Path | None,
-        typer.Option("--out", help="Folder for NAME.c and NAME.h; by default build/static/NAME."),
+        typer.Option(
+            "--out", help="Folder for the files; by default in build/static or build/wasm."
+        ),
     ] = None,
+    target: Annotated[
+        Literal["c", "wasm"],
+        typer.Option(help="c: NAME.c and NAME.h. wasm: NAME.wasm and groupcomm.mjs."),
+    ] = "c",
     as_json: Json = False,
 ) -> None:
     """Write a bundle or a .tflite as plain C for the kernels in micro/kernels.
 
     The C code needs no interpreter and computes the same bytes as TFLM. A bundle has the signal
-    path around its network; a .tflite becomes three functions: init, reset and invoke.
+    path around its network; a .tflite becomes three functions: init, reset and invoke. With
+    `--target wasm`, network and signal path of a bundle are WebAssembly for browsers and Node; this
+    needs the extra `wasm`.
     """
     from convert import bundle
     from convert.codegen import c_source, model_source
 
+    if target == "wasm":
+        _compile_wasm(name, folder, as_json)
+        return
     if name.endswith(".tflite"):
         written = model_source.compile_model(Path(name), folder)
         then = f"groupcomm parity {name}"
@@ -47,6 +58,24 @@ def compile_network(
     internal = ("operator_lines", "operators", "model")
     result = {key: value for key, value in written.items() if key not in internal}
     report(result, as_json, show, then=then)
+
+
+def _compile_wasm(name: str, folder: Path | None, as_json: bool) -> None:
+    from convert import bundle
+    from convert.codegen import wasm
+
+    if name.endswith(".tflite"):
+        raise UserError(f"{name}: --target wasm takes a bundle, which has a signal path")
+    opened = bundle.load(name)
+    with err.status(f"compile {opened.name}"):
+        written = wasm.write(opened, folder or Path("build") / "wasm" / opened.name)
+
+    def show() -> None:
+        line("{bytes:,} bytes of WebAssembly".format(**written))
+        for file in written["files"]:
+            line(file)
+
+    report({"name": opened.name} | written, as_json, show)
 
 
 def package(
