@@ -3,6 +3,8 @@ PYTHON ?= python3.11
 PACKAGES := bazel-bootstrap g++ libpython3.11-dev nlohmann-json3-dev python3.11-venv zlib1g-dev
 # Analyses C and C++; counts instructions on the host.
 PACKAGES += cppcheck valgrind
+# libFuzzer.
+PACKAGES += clang-14 libclang-rt-14-dev
 # For the emulated boards.
 PACKAGES += gcc-arm-none-eabi libnewlib-arm-none-eabi libstdc++-arm-none-eabi-newlib qemu-system-arm
 # For the tests of the report and of WebAssembly.
@@ -13,7 +15,7 @@ CHECK_FLAGS := -std=c11 -O1 -Wall -Wextra -Werror -fsanitize=undefined -fno-sani
 CLANG_FORMAT := git ls-files '*.c' '*.cc' '*.h' '*.cpp' '*.ino' | xargs .venv/bin/clang-format --dry-run --Werror
 QUICK := not slow and not bazel and not board and not train and not tensorflow
 
-.PHONY: check check-python check-kernels check-tests demo test lint dist figures setup clean
+.PHONY: check check-python check-kernels check-tests demo test lint fuzz faults dist figures setup clean
 
 # Less than a minute on two cores: style, types, the tests that need neither TensorFlow nor Bazel, and those of the C kernels.
 check:
@@ -47,6 +49,14 @@ lint: setup
 	$(CLANG_FORMAT)
 	cppcheck --quiet -j2 --error-exitcode=1 --enable=warning,performance,portability,style --inline-suppr --suppressions-list=micro/cppcheck.txt \
 	  --std=c11 --std=c++17 -I. micro
+
+# docs/design/trust.md describes these two.
+HOURS ?= 1
+fuzz: setup
+	.venv/bin/python tools/fuzz.py --hours $(HOURS)
+
+faults: setup
+	.venv/bin/python tools/faults
 
 # Measures every table of the docs again: hours. The corpus (`groupcomm data`), the packages of the baselines (convert/baselines.txt) and `groupcomm qat` first.
 figures: setup

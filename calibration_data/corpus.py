@@ -18,6 +18,7 @@ from pathlib import Path
 import numpy as np
 
 from calibration_data.sources import SPLITS, weights
+from groupcomm.console import printable
 from groupcomm.errors import UserError
 from groupcomm.files import cache_dir
 
@@ -202,9 +203,10 @@ def open_corpus(split: str, *, name: str = DEFAULT) -> Corpus:
             Clip(**row | {"offset": int(row["offset"]), "samples": int(row["samples"])})
             for row in rows
         ]
+        _check_places(clips)
         sounds = {kind: _memmap(folder / f"{kind}.i16") for kind in ("speech", "noise")}
     except (OSError, ValueError, TypeError, KeyError, csv.Error) as e:
-        raise UserError(f"{folder}: the corpus is damaged ({e}); {again}") from e
+        raise UserError(f"{folder}: the corpus is damaged ({printable(str(e))}); {again}") from e
     for kind, sound in sounds.items():
         if sound.size != sum(clip.samples for clip in clips if clip.kind == kind):
             raise UserError(
@@ -274,13 +276,15 @@ def report(name: str) -> dict:
         raise UserError(
             f"corpus {name!r} is not in {path.parent.parent}; {hint}run `{command}`"
         ) from None
-    except (OSError, ValueError) as e:
+    except (OSError, ValueError, RecursionError) as e:
         raise UserError(
             f"{path}: cannot be read ({e}); delete its folder and run `{command}`"
         ) from e
     schema = value.get("schema") if isinstance(value, dict) else None
     if schema != SCHEMA:
         raise UserError(f"{path}: schema {schema}, this program reads {SCHEMA}; run `{command}`")
+    if not isinstance(value.get("hours"), dict) or not value["hours"]:
+        raise UserError(f"{path}: has no hours; delete its folder and run `{command}`")
     return value
 
 
@@ -308,6 +312,15 @@ def _command(name: str) -> str:
 
 def _either(names: tuple[str, ...]) -> str:
     return f"{', '.join(names[:-1])} or {names[-1]}"
+
+
+def _check_places(clips: list[Clip]) -> None:
+    """Raise a ValueError unless the clips of each kind follow one another."""
+    ends = {"speech": 0, "noise": 0}
+    for clip in clips:
+        if clip.offset != ends[clip.kind] or clip.samples < 1:
+            raise ValueError(f"{clip.path} is not behind the clip before it")
+        ends[clip.kind] += clip.samples
 
 
 def _memmap(path: Path) -> np.ndarray:

@@ -17,6 +17,7 @@ from convert import contract
 from convert.contract import SCHEMA
 from convert.tflite import counts, flatbuffer
 from convert.tflite.graph import Quantization
+from groupcomm.console import printable
 from groupcomm.errors import UserError
 from groupcomm.files import resource
 from groupcomm.suggest import suggest
@@ -201,7 +202,8 @@ def _description_errors(folder: Path) -> Iterator[None]:
         yield
     except (ValueError, KeyError, TypeError, OSError, RecursionError) as e:
         raise UserError(
-            f"{file}: not a bundle description ({type(e).__name__}: {e}); convert the network again"
+            f"{file}: not a bundle description ({type(e).__name__}: {printable(str(e))}); "
+            "convert the network again"
         ) from e
 
 

@@ -83,9 +83,9 @@ def parse(payload: bytes) -> Hop | None:
     if len(payload) < _SIZES.size:
         return None
     number, lost, crc, rate, hop, sources = _SIZES.unpack(payload[: _SIZES.size])
-    pcm = np.frombuffer(payload[_SIZES.size :], "<i2")
-    if not hop or not sources or len(pcm) != hop * (1 + sources):
+    if not hop or not sources or len(payload) != _SIZES.size + 2 * hop * (1 + sources):
         return None
+    pcm = np.frombuffer(payload, "<i2", offset=_SIZES.size)
     return Hop(number, lost, crc, rate, pcm[:hop], pcm[hop:].reshape(sources, hop))
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from calibration_data import corpus as corpora
-from groupcomm.console import note
+from groupcomm.console import note, printable
 from groupcomm.errors import UserError
 from groupcomm.files import atomic_folder, is_name, json_text, resource, sha256
 from groupcomm.suggest import suggest
@@ -194,7 +194,8 @@ def load(name_or_path: str) -> Checkpoint:
         raise
     except Exception as e:  # the file may hold any JSON
         raise UserError(
-            f"{description}: not a network description ({e}); check it out or train it again"
+            f"{description}: not a network description ({printable(str(e))}); "
+            "check it out or train it again"
         ) from e
 
 
