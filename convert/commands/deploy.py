@@ -67,7 +67,7 @@ def _compile_wasm(name: str, folder: Path | None, as_json: bool) -> None:
     if name.endswith(".tflite"):
         raise UserError(f"{name}: --target wasm takes a bundle, which has a signal path")
     opened = bundle.load(name)
-    with err.status(f"compile {opened.name}"):
+    with step(f"compile {opened.name}"):
         written = wasm.write(opened, folder or Path("build") / "wasm" / opened.name)
 
     def show() -> None:
