@@ -2,7 +2,8 @@
 
     .venv/bin/python docs/figures.py            # all tables and pictures: this takes hours
     .venv/bin/python docs/figures.py parity     # the tables whose name begins with "parity"
-    .venv/bin/python docs/figures.py pictures   # the pictures and the sound of the pages
+    .venv/bin/python docs/figures.py charts     # the SVG pictures in docs/pictures
+    .venv/bin/python docs/figures.py pictures   # the other pictures and the sound of the pages
 
 A table stands between ``<!-- figures: NAME ARGUMENT ... -->`` and ``<!-- end CHECKSUM -->``. NAME
 is a function in this file. The function runs commands of ``groupcomm`` with ``--json``. Each result
@@ -87,6 +88,14 @@ TEST = ("--split", "test", "--mixtures", "300")
 OLD_TEST = ("--split", "test-2026-11", "--mixtures", "200")
 # SI-SDR improvement of GTCRN on the old test split minus that on the new one, with release 0.2.0.
 GTCRN_DROP_DB = 6.04 - 3.59
+# The SVG pictures in docs/pictures, and the bundles that they show.
+CHARTS = {
+    "loads": ("enhance-nano", "enhance", "enhance-fast"),
+    "quality": ("enhance", "enhance-max", "enhance-nano", "enhance-fast"),
+    "masks": ("enhance",),
+    "layers": ("enhance",),
+    "drift": ("enhance-nano",),
+}
 ROBUST = ("enhance", "enhance-nano", "separate")  # whose robustness was measured
 MEASURES = {
     "sisdr": ("SI-SDR (dB)", 2),
@@ -1007,6 +1016,41 @@ def pictures(name: str = "enhance") -> None:
     audio_file.plot_spectrograms(REPO / "docs" / "before-after.png", pcm, Signal())
 
 
+def _chart(name: str, bundles: tuple[str, ...]) -> str:
+    """Draw a picture of `CHARTS` as SVG."""
+    from convert import bundle
+    from convert.report import content, pictures
+
+    if name == "loads":
+        return pictures.loads({one: list(_fits(one).values()) for one in bundles})
+    if name == "masks":
+        return pictures.masks(**content.gains(bundle.load(bundles[0])))
+    if name == "drift":
+        found = ask("drift", *bundles)
+        return pictures.drift(bundles[0], found["int8_db"], found["float_db"])
+    benches = {one: ask("bench", one, "--board", "cortex-m4") for one in bundles}
+    if name == "layers":
+        return pictures.layers(bundles[0], benches[bundles[0]])
+    counted = {}
+    for one, found in benches.items():
+        signal, cycles = bundle.load(one).signal, found["cycles"]
+        per_second = cycles["hop"]["mean"] * signal.sample_rate / signal.hop
+        counted[one] = (per_second, cycles["network_per_mac"])
+    systems = ask("baselines", *bundles, *TEST)["systems"]
+    return pictures.quality(content.with_cycles(systems, counted), "Cortex-M4")
+
+
+def charts() -> None:
+    """Write the SVG pictures, each with the checksum of the bundles that it shows."""
+    from convert.report import pictures
+
+    for name, bundles in CHARTS.items():
+        file = REPO / "docs" / "pictures" / f"{name}.svg"
+        file.parent.mkdir(exist_ok=True)
+        drawn = pictures.standalone(_chart(name, bundles))
+        file.write_text(f"{drawn}<!-- end {checksum(list(bundles))} -->\n")
+
+
 def main(asked: list[str]) -> None:
     """Write the tables whose marks begin with one of the given words, or all tables."""
     for page in PAGES:
@@ -1023,6 +1067,8 @@ def main(asked: list[str]) -> None:
         if written != text:
             page.write_text(written)
             print(page.relative_to(REPO))
+    if not asked or "charts" in asked:
+        charts()
     if not asked or "pictures" in asked:
         pictures()
 

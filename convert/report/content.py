@@ -15,11 +15,14 @@ from convert.codegen import c_source
 from convert.measure import bench, fit
 from convert.measure.demo_mixtures import Processed
 from convert.report import sounds
+from convert.tflite import runtimes
 from groupcomm.console import err
 from groupcomm.errors import UserError, missing_package
+from tf_model import signal as sig
 from tf_model.evaluation import evaluate, metrics
 from tf_model.training import checkpoint
 
+MOST_COLUMNS = 560  # of a picture of masks
 PAIRED = ("sisdr", "pesq", "estoi")
 
 
@@ -303,6 +306,66 @@ def memory(bundle: bundles.Bundle) -> dict:
         for number, (op, weights) in enumerate(zip(graph_ops, plan["weight_bytes"], strict=True))
     ]
     return plan | {"operators": operators}
+
+
+def gains(bundle: bundles.Bundle) -> dict:
+    """Return the masks of a bundle on its first demo mixture, by TFLM.
+
+    Parameters
+    ----------
+    bundle : Bundle
+
+    Returns
+    -------
+    dict
+        Arguments of `pictures.masks`; of several sources, the masks of the first one.
+    """
+    signal, demo = bundle.signal, clips.demo_mixtures(bundle.sources)[0]
+    spectrum = sig.stft(demo.mixture, signal)
+    features = bundle.quantize_features(sig.features(spectrum, signal))
+    found = bundle.dequantize_masks(runtimes.Tflm(bundle.model)(features))
+    by_bin = sig.apply_masks(np.ones_like(spectrum), found, bundle.sources, signal)
+    speaker = "" if bundle.sources == 1 else ", first speaker"
+    every = -(-len(found) // MOST_COLUMNS)
+    return {
+        "name": f"{bundle.name} on {demo.name}{speaker}",
+        "mixture": np.abs(spectrum)[::every],
+        "gains": np.abs(by_bin[0])[::every],
+        "seconds": len(demo.mixture) / signal.sample_rate,
+        "top_hz": signal.sample_rate / 2,
+    }
+
+
+def with_cycles(systems: list[dict], counted: dict[str, tuple[float, float]]) -> list[dict]:
+    """Add to systems the cycles that they need for a second of sound.
+
+    Parameters
+    ----------
+    systems : list of dict
+        Of the result of `groupcomm baselines`.
+    counted : dict of str to tuple
+        By the name of a bundle, its cycles per second, and those of its network per MAC.
+
+    Returns
+    -------
+    list of dict
+        With ``cycles`` (``least`` and ``most``) and ``is_counted``. Systems that were not counted
+        have an estimate, by the cycles per MAC of those that were; systems whose MACs are not known
+        are left out.
+    """
+    rates = [per_mac for _, per_mac in counted.values()]
+    found = []
+    for system in systems:
+        is_counted = system["is_bundle"] and system["name"] in counted
+        if is_counted:
+            per_second, _ = counted[system["name"]]
+            cycles = {"least": per_second, "most": per_second}
+        elif macs := system["macs_per_second"]:
+            cycles = {"least": macs * min(rates), "most": macs * max(rates)}
+        else:
+            continue
+        found.append(system | {"cycles": cycles, "is_counted": is_counted})
+    return found
 
 
 def cost(bundle: bundles.Bundle, status: Callable[[str], None]) -> dict:

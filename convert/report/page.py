@@ -6,6 +6,7 @@ from pathlib import Path
 import jinja2
 from markupsafe import Markup
 
+from convert.report import pictures
 from groupcomm.files import atomic_path, resource
 
 TEMPLATES = resource("convert/report/templates")
@@ -18,7 +19,8 @@ def render(content: dict) -> str:
     ----------
     content : dict
         ``name``, ``facts``, ``others`` (pairs of name and facts), ``demo``, ``quality``,
-        ``baselines``, ``memory``, ``cost`` and ``parity``, see `convert.report.content`.
+        ``baselines``, ``memory``, ``cost`` and ``parity``, see `convert.report.content`;
+        ``pictures``, SVG by name, see `convert.report.pictures`.
 
     Returns
     -------
@@ -40,8 +42,8 @@ def render(content: dict) -> str:
         "scale": _scale,
     }
     return environment.get_template("report.html.j2").render(
-        **content,
-        style=Markup((TEMPLATES / "report.css").read_text()),
+        **content | {"pictures": {k: Markup(v) for k, v in content["pictures"].items()}},
+        style=Markup((TEMPLATES / "report.css").read_text() + pictures.STYLE),
         program=Markup((TEMPLATES / "report.js").read_text()),
         player_data=_player_data(content["demo"]),
     )

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from convert import bundle as bundles
 from convert.measure.demo_mixtures import Processed, process_mixtures
-from convert.report import content, page
+from convert.report import content, page, pictures
 from convert.run import resolve, separator
 from convert.tflite import runtimes
 from groupcomm.console import step
@@ -183,6 +183,7 @@ def write_page(
         "memory": content.section(lambda: content.memory(bundle)),
         "baselines": baselines,
     }
+    pages["pictures"] = _pictures(bundle, pages)
     size = page.write(pages, file)
     missing = {
         name: pages[name]["missing"]
@@ -192,6 +193,23 @@ def write_page(
     if missing_float:
         missing["float32"] = missing_float
     return {"bundle": bundle.name, "file": str(file), "bytes": size, "missing": missing}
+
+
+def _pictures(bundle: bundles.Bundle, pages: dict) -> dict[str, str]:
+    """Draw what was measured, as SVG by the name of the picture."""
+    found = {"masks": pictures.masks(**content.gains(bundle))}
+    if "missing" in pages["cost"]:
+        return found
+    bench, signal = pages["cost"]["cores"]["cortex-m4"], bundle.signal
+    found["loads"] = pictures.loads({bundle.name: pages["cost"]["boards"]})
+    found["layers"] = pictures.layers(bundle.name, bench)
+    if pages["baselines"]:
+        per_second = bench["cycles"]["hop"]["mean"] * signal.sample_rate / signal.hop
+        counted = {bundle.name: (per_second, bench["cycles"]["network_per_mac"])}
+        systems = content.with_cycles(pages["baselines"]["systems"], counted)
+        if systems:
+            found["quality"] = pictures.quality(systems, "Cortex-M4")
+    return found
 
 
 def _left_out(bundle: bundles.Bundle, options: str = "") -> str:

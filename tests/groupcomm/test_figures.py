@@ -47,6 +47,16 @@ def test_every_table_was_measured_with_the_bundles_that_are_here():
             assert found[3] == figures.checksum(found[2].split()[1:]), (page, found[2])
 
 
+def test_every_chart_was_drawn_of_the_bundles_that_are_here_and_is_shown():
+    files = {file.stem: file for file in (REPO / "docs" / "pictures").glob("*.svg")}
+    assert set(files) == set(figures.CHARTS)
+    shown = "".join(page.read_text() for page in figures.PAGES)
+    for name, bundles in figures.CHARTS.items():
+        text = files[name].read_text()
+        assert text.endswith(f"</svg>\n<!-- end {figures.checksum(list(bundles))} -->\n"), name
+        assert len(text) < 60_000 and f"pictures/{name}.svg)" in shown
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("page", "table"), [("README.md", "networks"), ("docs/results.md", "cost")]

@@ -25,7 +25,7 @@ from tf_model.evaluation import evaluate
 LARGEST = 3_000_000  # bytes, of a page
 HOSTILE = "</script><script>alert('&\"1`')</script>"
 VOID = {"meta", "link", "input", "br", "hr", "img"}
-SVG = {"line", "circle", "rect"}  # written as <rect/>
+SVG = {"line", "circle", "rect", "polyline"}  # written as <rect/>
 
 
 class Page(HTMLParser):
@@ -79,12 +79,14 @@ def scores(offset: float) -> list[evaluate.Score]:
 def measured_cost(bundle: bundles.Bundle) -> dict:
     """Return a result of `content.cost` with made-up instructions."""
     operators = [
-        {"instructions": 10.0, "cycles": 12.0} for _ in content.memory(bundle)["operators"]
+        {"name": op["name"], "output": op["output"], "instructions": 10.0, "cycles": 12.0}
+        for op in content.memory(bundle)["operators"]
     ]
     part = {"mean": 1000.0, "worst": 1100}
     one = {
+        "board": "cortex-m4",
         "instructions": {"hop": part, "network": part, "signal": part, "network_per_mac": 2.5},
-        "cycles": {"hop": part},
+        "cycles": {"hop": part, "signal": part, "network_per_mac": 3.0},
         "flash": {"reads": 10, "misses": []},
         "operators": operators,
         "flash_bytes": {"weights": 100, "rest": 200},
@@ -129,7 +131,7 @@ def whole(bundle, processed):
     which = {"split": "test", "mixtures": 6, "corpus": HOSTILE}
     scored = {"int8": scores(1.0), "float": scores(1.01), "enhance": scores(2.0)}
     interval = {"mean": 1.0, "low": 0.5, "high": 1.5}
-    system = {"name": HOSTILE, "is_bundle": False, "params": None, "macs_per_second": None}
+    system = {"name": HOSTILE, "is_bundle": False, "params": None, "macs_per_second": 1e6}
     system |= {"latency_ms": 10, "sisdri_db": interval}
     return {
         "processed": processed,
@@ -179,7 +181,8 @@ def test_the_page_loads_nothing(parsed):
     for one in parsed.elements:
         for name, value in one["attrs"].items():
             if name in ("src", "href", "srcset", "action", "data", "poster"):
-                assert value.startswith("#") or value == "data:,", (one["tag"], name, value)
+                local = value.startswith(("#", "data:image/png;base64,")) or value == "data:,"
+                assert local, (one["tag"], name, value)
             assert "://" not in (value or "") and "url(" not in (value or ""), (one["tag"], name)
     [style] = parsed.all("style")
     assert "url(" not in style["text"] and "@import" not in style["text"]
@@ -207,7 +210,10 @@ def test_every_control_and_picture_has_a_name(parsed):
     for one in parsed.all("table"):
         assert any(e["tag"] == "caption" and one in e["inside"] for e in parsed.elements)
     drawn = [one for one in parsed.all("svg") if one["attrs"].get("aria-hidden") != "true"]
-    assert drawn and all(one["attrs"].get("aria-label") for one in drawn)
+    assert len(drawn) == 5  # the map of the memory, and `convert.report.pictures`
+    for one in drawn:
+        named = one["attrs"].get("aria-labelledby", "").split()
+        assert one["attrs"].get("aria-label") or all(ids[name]["text"] for name in named)
 
 
 def test_names_are_escaped(parsed, written):
