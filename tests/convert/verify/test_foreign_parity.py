@@ -10,7 +10,7 @@ from tests.helpers.foreign_models import NAMES, dtln_like_int8, foreign_model, s
 MADE = {"dtln_like_int8": dtln_like_int8, "svdf_classifier": svdf_classifier}
 # What `compile` says about those that it refuses.
 REFUSED = {
-    "conv1d_dynamic_batch": "it moves values outside of tensor",
+    "conv1d_dynamic_batch": "convert with a fixed shape",
     "dtln_like_states_io": "quantize the model fully",
     "flex_gru": "graphs for control flow, which has no kernel",
     "flex_inverse": "quantize the model fully",
