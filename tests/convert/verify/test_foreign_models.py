@@ -224,8 +224,8 @@ def test_the_operator_that_tflm_names_is_among_the_causes(tmp_path, monkeypatch)
     assert causes == {"RFFT2D": None, "COMPLEX_ABS": None, "RESHAPE": "Strange"}
 
 
-# Damaged models of each test; GROUPCOMM_MUTANTS=10000 for a long run, see foreign/README.md.
-MUTANTS = int(os.environ.get("GROUPCOMM_MUTANTS", 100))
+# Damaged models of each test; GROUPCOMM_FUZZ_EXAMPLES=10000 for a long run, see foreign/README.md.
+MUTANTS = int(os.environ.get("GROUPCOMM_FUZZ_EXAMPLES", 100))
 SMALL = ["dscnn_int8", "flex_inverse", "layernorm_prelu_int8", "rfft_inside"]
 
 
