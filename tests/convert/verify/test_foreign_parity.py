@@ -3,9 +3,16 @@
 import pytest
 
 from convert.codegen import model_source
+from convert.tflite import flatbuffer
 from convert.verify import model_parity
 from groupcomm.errors import UserError
-from tests.helpers.foreign_models import NAMES, dtln_like_int8, foreign_model, svdf_classifier
+from tests.helpers.foreign_models import (
+    NAMES,
+    dtln_like_int8,
+    foreign_model,
+    summing,
+    svdf_classifier,
+)
 
 MADE = {"dtln_like_int8": dtln_like_int8, "svdf_classifier": svdf_classifier}
 # What `compile` says about those that it refuses.
@@ -37,3 +44,20 @@ def test_what_is_refused_has_a_reason(name, tmp_path):
     with pytest.raises(UserError) as e:
         model_source.compile_model(path, tmp_path / "c")
     assert REFUSED[name] in str(e.value) and len(str(e.value).splitlines()) == 1
+
+
+def test_a_signature_without_outputs_is_compiled(tmp_path):
+    model = flatbuffer.read(foreign_model("dscnn_int8"))
+    model.signatures[0].outputs = None
+    path = tmp_path / "m.tflite"
+    path.write_bytes(flatbuffer.write(model))
+    assert len(model_source.compile_model(path, tmp_path / "c")["outputs"]) == 1
+
+
+def test_a_variable_without_its_handle_gives_one_line(tmp_path):
+    model = summing(None)
+    assert model.graph.operators.pop(0).name == "VAR_HANDLE"
+    path = tmp_path / "m.tflite"
+    path.write_bytes(flatbuffer.write(model))
+    with pytest.raises(UserError, match="operators ASSIGN_VARIABLE, READ_VARIABLE have no kernel"):
+        model_source.compile_model(path, tmp_path / "c")
