@@ -25,6 +25,7 @@ import sys
 import tempfile
 import textwrap
 import tomllib
+from collections.abc import Iterator
 from pathlib import Path
 
 REPO = Path(__file__).resolve().parents[1]
@@ -726,6 +727,28 @@ def calibration() -> str:
     return rows([*header, "cycles per MAC", "reads of data in the flash"], body)
 
 
+def foreign() -> str:
+    """Instructions and cycles of models of other kinds on an M4 and an M55, by operator."""
+    sys.path.insert(0, str(REPO))
+    from tests.helpers import foreign_models
+
+    models = {
+        "two LSTMs, as in DTLN": foreign_models.dtln_like_int8(),
+        "keyword spotter, SVDF": foreign_models.svdf_classifier(),
+        "DS-CNN": foreign_models.foreign_model("dscnn_int8"),
+        "layer normalization, PReLU": foreign_models.foreign_model("layernorm_prelu_int8"),
+    }
+    cores, body = ("cortex-m4", "cortex-m55"), []
+    for model, content in models.items():
+        path = KEPT / f"{re.sub('[^a-z]+', '_', model.lower())}.tflite"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+        found = [ask("bench", str(path), "--board", core)["kinds"] for core in cores]
+        body += [[model, name, *cells] for name, _, *cells in _by_operator(found)]
+    units = [f"{CORES[core]}, {unit}" for core in cores for unit in ("instructions", "cycles")]
+    return rows(["model", "operator", "MACs", *units], body, left=2)
+
+
 def functions(name: str) -> str:
     """Instructions and cycles per hop of the network on an M4, by function."""
     found = ask("bench", name, "--board", "cortex-m4")
@@ -875,25 +898,23 @@ def stream(name: str) -> str:
     return rows(["", *BOARDS.values()], [[title, *cells] for title, cells in lines.items()])
 
 
-def operators(name: str) -> str:
-    """Instructions and cycles per hop by kind of operator."""
-    found = {
-        board: {kind["name"]: kind for kind in ask("bench", name, "--board", board)["kinds"]}
-        for board in BOARDS
-    }
-    body = []
-    for kind in sorted(found["cortex-m4"].values(), key=lambda k: -k["instructions"]):
+def _by_operator(found: list[list[dict]]) -> Iterator[list]:
+    """Yield name, count, MACs, and the costs on each core, of every kind of operator."""
+    by_name = [{kind["name"]: kind for kind in kinds} for kinds in found]
+    for kind in sorted(found[0], key=lambda k: -k["instructions"]):
         if not kind["instructions"]:
             continue
         cells = []
-        for kinds in found.values():
-            one = kinds[kind["name"]]
+        for one in (kinds[kind["name"]] for kinds in by_name):
             for unit, each in (("instructions", "per_mac"), ("cycles", "cycles_per_mac")):
                 per_mac = f" ({one[each]:.2f})" if one["macs"] else ""
                 cells.append(f"{one[unit]:,.0f}{per_mac}")
-        body.append(
-            [kind["name"], kind["count"], f"{kind['macs']:,}" if kind["macs"] else "", *cells]
-        )
+        yield [kind["name"], kind["count"], f"{kind['macs']:,}" if kind["macs"] else "", *cells]
+
+
+def operators(name: str) -> str:
+    """Instructions and cycles per hop by kind of operator."""
+    body = list(_by_operator([ask("bench", name, "--board", board)["kinds"] for board in BOARDS]))
     units = [f"{board}, {unit}" for board in BOARDS.values() for unit in ("instructions", "cycles")]
     return rows(["operator", "count", "MACs", *units], body)
 

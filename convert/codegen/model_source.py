@@ -212,8 +212,8 @@ def _boundary_names(model: Model) -> list[str]:
     signed = {}
     for signature in model.signatures:
         if signature.subgraphIndex == 0:
-            for entry in (*signature.inputs, *signature.outputs):
-                signed[entry.tensorIndex] = _decoded(entry.name)
+            for entry in (*(signature.inputs or ()), *(signature.outputs or ())):
+                signed[entry.tensorIndex] = _decoded(entry.name or "")
     names: list[str] = []
     for what, tensors in (("input", model.graph.inputs), ("output", model.graph.outputs)):
         for number, t in enumerate(tensors):

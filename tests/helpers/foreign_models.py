@@ -8,6 +8,8 @@ from ai_edge_litert import schema_py_generated as schema
 from convert.tflite import graph
 from convert.tflite.graph import Graph, Model, Quantization, Tensor
 from groupcomm.files import REPO
+from tests.helpers.tflite_models import INT16, INT32, network_of
+from tests.helpers.tflite_models import Tensor as Made
 
 FOLDER = REPO / "tests/convert/verify/foreign"
 NAMES = sorted(path.name.partition(".")[0] for path in FOLDER.glob("*.xz"))
@@ -51,3 +53,67 @@ def summing(initial: int | None, zero_point: int = -50) -> Model:
     network.operators.insert(0, graph.operator("CALL_ONCE", [], [], options=options))
     start = _handle()
     return Model([network, Graph([], [], [start, _assign(start, value)])])
+
+
+def _lstm(random, x: Made, units: int) -> tuple:
+    """Return a fused LSTM of one step as for `network_of`."""
+    hidden = Made((1, units), 1 / 128, variable=True)
+    cell = Made((1, units), 2.0**-12, type=INT16, variable=True)
+    weights = [
+        Made((units, n), 2 / (np.sqrt(n) * 70 * 70 * scale), data=_int8(random, units, n))
+        for n, scale in [(x.shape[-1], x.scale)] * 4 + [(units, hidden.scale)] * 4
+    ]
+    biases = [
+        Made((units,), x.scale * w.scale, type=INT32, data=random.integers(-2000, 2000, units))
+        for w in weights[:4]
+    ]
+    options = schema.UnidirectionalSequenceLSTMOptionsT()
+    options.fusedActivationFunction = schema.ActivationFunctionType.TANH
+    options.timeMajor = False
+    given = [x, *weights, *[None] * 3, *biases, None, None, hidden, cell, *[None] * 4]
+    y = Made((1, 1, units), hidden.scale)
+    return "UNIDIRECTIONAL_SEQUENCE_LSTM", given, [y], options
+
+
+def _int8(random, *shape: int) -> np.ndarray:
+    return random.integers(-127, 128, shape)
+
+
+def _dense(random, x: Made, outputs: int, unit: float = 0.02) -> tuple:
+    inputs = x.shape[-1]
+    w = Made((outputs, inputs), unit, data=_int8(random, outputs, inputs))
+    scale = x.scale * w.scale
+    bias = Made((outputs,), scale, type=INT32, data=random.integers(-2000, 2000, outputs))
+    y = Made((1, outputs), 100 * np.sqrt(inputs) * scale)
+    return "FULLY_CONNECTED", [x, w, bias], [y], schema.FullyConnectedOptionsT()
+
+
+def dtln_like_int8() -> bytes:
+    """Return half of DTLN's first part in int8: two LSTMs, a dense layer and a mask."""
+    random = np.random.default_rng(0)
+    first = _lstm(random, Made((1, 1, 129), 0.03, -20), 64)
+    second = _lstm(random, first[2][0], 64)
+    dense = _dense(random, second[2][0], 129)
+    mask = ("LOGISTIC", dense[2], [Made((1, 129), 2.0**-8, -128)], None)
+    return network_of([first, second, dense, mask])
+
+
+def svdf_classifier() -> bytes:
+    """Return a keyword spotter: two SVDF with states of int16, a dense layer and a softmax."""
+    random, operators, x = np.random.default_rng(0), [], Made((1, 40), 0.05, -10)
+    for filters, memory in ((128, 10), (64, 8)):
+        w = Made((filters, x.shape[1]), 0.01, data=_int8(random, filters, x.shape[1]))
+        t = Made((filters, memory), 2.0**-15, type=INT16, data=_int8(random, filters, memory) * 200)
+        unit = x.scale * w.scale / 4
+        state = Made((1, filters * memory), unit, type=INT16, variable=True)
+        bias = Made((filters,), unit * t.scale, type=INT32, data=_int8(random, filters) * 1000)
+        options = schema.SVDFOptionsT()
+        options.rank = 1
+        y = Made((1, filters), 200 * x.scale * w.scale, 5)
+        operators.append(("SVDF", [x, w, t, bias, state], [y], options))
+        x = y
+    dense = _dense(random, x, 12, 2e-4)  # logits around 1
+    softmax = schema.SoftmaxOptionsT()
+    softmax.beta = 1.0
+    classes = ("SOFTMAX", dense[2], [Made((1, 12), 2.0**-8, -128)], softmax)
+    return network_of([*operators, dense, classes])

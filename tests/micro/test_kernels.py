@@ -279,8 +279,8 @@ DEFECTS = {
     ),
     "zero point of SVDF's state clamped": (
         "svdf/svdf.h",
-        "gc_clamp(y, -high - 1, high) + p->state_zero_point;",
-        "gc_clamp(y + p->state_zero_point, -high - 1, high);",
+        "values[i] + zero)",
+        "gc_clamp(values[i] + zero, gc_svdf_lowest(width), ~gc_svdf_lowest(width)))",
         ["SVDF"],
     ),
     "squares of one half less": (

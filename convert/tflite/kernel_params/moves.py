@@ -71,6 +71,11 @@ def need_inside(op: Operator, parts: Sequence[Copy | Fill]) -> None:
 def _need_rows(op: Operator, t: Tensor, copy: Copy, offset: int, stride: int) -> None:
     last = offset + (copy.rows - 1) * stride
     if min(offset, last) < 0 or max(offset, last) + copy.columns > t.byte_size:
+        if -1 in (t.shape_signature or ()):
+            raise UserError(
+                f"{op.name}: tensor {t.label} has an axis of unknown length, which this operator "
+                "makes longer than the file stores it; convert with a fixed shape"
+            )
         unsupported(op, f"it moves values outside of tensor {t.label}")
 
 

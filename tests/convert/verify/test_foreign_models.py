@@ -1,13 +1,18 @@
 """`groupcomm inspect` on models that other tools made, see foreign/README.md."""
 
+import collections
 import functools
 import itertools
 import json
+import os
 
 import numpy as np
 import pytest
 from ai_edge_litert import interpreter
+from ai_edge_litert import schema_py_generated as schema
 
+from convert import bundle
+from convert.codegen import model_source
 from convert.tflite import flatbuffer, graph, tflm
 from convert.verify import inspection, remedies, state
 from groupcomm.errors import UserError
@@ -183,13 +188,18 @@ def test_exit_code_1_when_tflm_refuses(tmp_path):
 
 
 def test_a_model_that_ends_tflm_gives_one_line_and_code_2(tmp_path):
-    """An ADD gets a bias of another operator as its operand, which one wrong byte can do."""
-    model = flatbuffer.read(foreign_model("layernorm_prelu_int8"))
-    add = next(op for op in model.operators if op.name == "ADD")
-    add.inputs[1] = graph.Tensor((1,), "int32", np.ones(1, np.int32))
+    """One wrong byte in a released network: the second operand of an ADD is a bias."""
+    content = bytearray((bundle.load("enhance-nano").path / "model.tflite").read_bytes())
+    network = schema.Model.GetRootAs(content, 0).Subgraphs(0)
+    add = network.Operators(7)
+    bias = network.Operators(1).Inputs(2)
+    assert flatbuffer.read(bytes(content)).operators[7].name == "ADD" and bias < 256
+    place = add.InputsAsNumpy()[1:2].view(np.uint8)
+    place[0] = bias
     file = tmp_path / "m.tflite"
-    file.write_bytes(flatbuffer.write(model))
+    file.write_bytes(content)
     refused(groupcomm("inspect", file), f"{file}: TFLM ends with SIGABRT")
+    refused(groupcomm("compile", file), "ADD to tensor")
 
 
 def test_an_unknown_refusal_is_a_refusal(inspected, tmp_path, monkeypatch):
@@ -214,9 +224,14 @@ def test_the_operator_that_tflm_names_is_among_the_causes(tmp_path, monkeypatch)
     assert causes == {"RFFT2D": None, "COMPLEX_ABS": None, "RESHAPE": "Strange"}
 
 
-def mutants(names, random, count):
+# Damaged models of each test; GROUPCOMM_FUZZ_EXAMPLES=10000 for a long run, see foreign/README.md.
+MUTANTS = int(os.environ.get("GROUPCOMM_FUZZ_EXAMPLES", 100))
+SMALL = ["dscnn_int8", "flex_inverse", "layernorm_prelu_int8", "rfft_inside"]
+
+
+def mutants(names, random):
     """Yield damaged models: a wrong byte, or a missing end."""
-    for number in range(count):
+    for number in range(MUTANTS):
         changed = bytearray(foreign_model(names[number % len(names)]))
         if number % 8 == 0:
             del changed[random.integers(8, len(changed)) :]
@@ -225,11 +240,8 @@ def mutants(names, random, count):
         yield bytes(changed)
 
 
-SMALL = ["dscnn_int8", "flex_inverse", "layernorm_prelu_int8", "rfft_inside"]
-
-
 def test_damaged_models_give_a_result_or_one_line(random, tmp_path, monkeypatch):
-    """Everything but TFLM itself, which is told to accept and to refuse by turns."""
+    """With `inspect` and `compile`; TFLM is told to accept and to refuse by turns."""
     answers = itertools.count()
 
     def answer(model):
@@ -237,24 +249,34 @@ def test_damaged_models_give_a_result_or_one_line(random, tmp_path, monkeypatch)
 
     monkeypatch.setattr(tflm, "run", answer)
     monkeypatch.setattr(tflm, "allocate", lambda models: [answer(model) for model in models])
-    file, results = tmp_path / "m.tflite", []
-    for content in mutants([*SMALL, "conv1d_dynamic_batch", "flex_gru"], random, 150):
+    file, found = tmp_path / "m.tflite", collections.Counter()
+    for content in mutants([*SMALL, "conv1d_dynamic_batch", "gru_unrolled_int8"], random):
         file.write_bytes(content)
-        try:
-            results.append(json.dumps(inspection.inspect(str(file)), allow_nan=False))
-        except UserError as e:
-            assert len(str(e).splitlines()) == 1
-    assert 50 < len(results) < 130
+        for command in ("inspect", "compile"):
+            try:
+                if command == "inspect":
+                    json.dumps(inspection.inspect(str(file)), allow_nan=False)
+                else:
+                    model_source.compile_model(file, tmp_path / "c")
+                found[command] += 1
+            except UserError as e:
+                assert len(str(e).splitlines()) == 1
+                found["refused"] += 1
+    print(dict(found))
+    assert all(found[kind] > MUTANTS / 8 for kind in ("inspect", "compile", "refused"))
 
 
 def test_damaged_models_end_no_process_but_tflms_own(random):
-    contents = []
-    for content in mutants(SMALL, random, 60):
+    contents, ends = [], collections.Counter()
+    for content in mutants(SMALL, random):
         try:
             flatbuffer.read(content)
         except UserError:
             continue
         contents.append(content)
-    verdicts = tflm.allocate(contents)
-    assert len(verdicts) > 20
-    assert all(v.accepts or v.words or v.ending for v in verdicts)
+    for first in range(0, len(contents), 500):
+        verdicts = tflm.allocate(contents[first : first + 500])
+        assert all(v.accepts or v.words or v.ending for v in verdicts)
+        ends.update(v.ending or ("accepted" if v.accepts else "refused") for v in verdicts)
+    print(dict(ends))
+    assert len(contents) > MUTANTS / 4

@@ -55,13 +55,20 @@ def features(packages):
     return np.float32(frames[:count]).reshape(-1, 1, FRAMES, 40)
 
 
-@pytest.mark.parametrize("name", MODELS)
-def test_every_byte_equals_tflm_on_real_features(name, packages, features, tmp_path):
-    """Across a reset; the initial state is that of the model's own CALL_ONCE."""
+@pytest.fixture(scope="module")
+def given(features, tmp_path_factory):
+    """Return a file with the features as inputs of a model."""
     assert len(features) > 1000 and features.std() > 1
-    np.savez(tmp_path / "features.npz", input_audio=features)
+    path = tmp_path_factory.mktemp("features") / "features.npz"
+    np.savez(path, input_audio=features)
+    return path
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_every_byte_equals_tflm_on_real_features(name, packages, given):
+    """Across a reset; the initial state is that of the model's own CALL_ONCE."""
     path = packages / "pymicro_wakeword" / "models" / f"{name}.tflite"
-    found = model_parity.parity(path, invocations=1000, given=tmp_path / "features.npz")
+    found = model_parity.parity(path, invocations=1000, given=given)
     assert found["ok"] and found["passes"] == 2
 
 
@@ -73,10 +80,12 @@ def test_inspect_names_the_states_and_reports_that_tflm_accepts_the_model(packag
 
 @pytest.mark.bazel
 @pytest.mark.board
-def test_emulated_core_gives_the_same_bytes(packages):
+def test_emulated_core_gives_the_same_bytes(packages, given):
     path = packages / "pymicro_wakeword" / "models" / "okay_nabu.tflite"
-    found = ok("parity", str(path), "--hops", "50", "--board", "cortex-m55", "--json")
-    assert found["ok"] and [r["name"] for r in found["runtimes"]] == ["plain C", "cortex-m55"]
+    options = ("--hops", "1000", "--input", str(given), "--board", "cortex-m55")
+    found = ok("parity", str(path), *options, "--json")
+    assert found["ok"] and found["passes"] == 2
+    assert [r["name"] for r in found["runtimes"]] == ["plain C", "cortex-m55"]
     # The same firmware: instructions and cycles of the operators add up to those of an invocation.
     counted = ok("bench", str(path), "--board", "cortex-m55", "--json")
     for unit in ("instructions", "cycles"):
