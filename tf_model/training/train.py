@@ -14,6 +14,7 @@ import contextlib
 import dataclasses
 import functools
 import json
+import re
 import shutil
 import signal
 import time
@@ -25,7 +26,7 @@ import tf_keras as keras
 
 from calibration_data import corpus as corpora
 from calibration_data.mixing import mixer
-from groupcomm.console import err, note, step
+from groupcomm.console import err, note, printable, step
 from groupcomm.errors import UserError
 from groupcomm.files import atomic_path, json_text, locked
 from groupcomm.limits import require_memory
@@ -235,9 +236,9 @@ def _check_same_recipe(recipe_file: Path, request: dict, net: networks.Network) 
             present["network"] = dataclasses.asdict(
                 networks.from_dict(networks.family_name(net), present["network"])
             )
-    except (ValueError, KeyError, TypeError) as e:
+    except (ValueError, KeyError, TypeError, RecursionError) as e:
         raise UserError(
-            f"{recipe_file}: not the recipe of a run ({e}); choose another --out"
+            f"{recipe_file}: not the recipe of a run ({printable(str(e))}); choose another --out"
         ) from e
     if present != request:
         differing = [
@@ -437,6 +438,7 @@ class _State:
         before = set(self._folder.glob("*"))
         try:
             self._manager.save()
+            self._remove_leftovers()
         except Exception as e:  # of TensorFlow, when the disk is full for example
             for part in set(self._folder.glob("*")) - before:
                 shutil.rmtree(part) if part.is_dir() else part.unlink()
@@ -446,6 +448,17 @@ class _State:
                 f"{self._folder}: cannot save the state ({reason}); free some space, and run the "
                 "same command to continue from the state before"
             ) from e
+
+    def _remove_leftovers(self) -> None:
+        """Remove what a process left that was killed while it saved.
+
+        TensorFlow's manager removes only the states that it lists.
+        """
+        listed = {Path(state).name for state in self._manager.checkpoints}
+        for file in self._folder.iterdir():
+            found = re.fullmatch(r"(ckpt-\d+)(_temp|\..*)|checkpoint\.tmp.*", file.name)
+            if found and found[1] not in listed:
+                shutil.rmtree(file) if file.is_dir() else file.unlink()
 
     def record_validation(self, improvement: float) -> bool:
         """Count a validation; return whether it is the best one."""
@@ -604,7 +617,8 @@ def _read_history(file: Path, steps: int) -> list[dict]:
     lines = file.read_text(errors="replace").splitlines() if file.is_file() else []
     history = []
     for line in lines:
-        with contextlib.suppress(ValueError, KeyError, TypeError):  # it is only plotted
+        # it is only plotted
+        with contextlib.suppress(ValueError, KeyError, TypeError, RecursionError):
             history += [h for h in [json.loads(line)] if h["step"] <= steps]
     return history
 
