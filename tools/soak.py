@@ -4,7 +4,8 @@
 
 A minute of the demo mixtures is repeated. The masks have to be those of the official TFLM. The
 state never repeats exactly, so a drift is looked for in the sound: each repetition is compared
-with the third one, and the SNR of the last tenth must not be more than 1 dB below that of the first.
+with the third one, and the SNR of the last tenth must not be more than 1 dB below that of the
+first tenth.
 Then a state is reset a million times, and 100,000 states are created and freed. It prints the
 counts, and the memory of the process after the first repetition and at the end. The exit code is 1
 when anything differs, drifts or grows.
