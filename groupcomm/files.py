@@ -235,6 +235,20 @@ def _take(folder: Path, *, new: bool = False) -> int | None:
 
 
 @contextlib.contextmanager
+def temporary_files() -> Iterator[None]:
+    """Let libraries write their temporary files where they do not outlive a process for long.
+
+    TensorFlow leaves its own when it is killed. Here they are in a `scratch_folder`.
+    """
+    with scratch_folder() as folder:
+        before, tempfile.tempdir = tempfile.tempdir, str(folder)
+        try:
+            yield
+        finally:
+            tempfile.tempdir = before
+
+
+@contextlib.contextmanager
 def _scratch_of(path: Path) -> Iterator[Path]:
     """Make a `scratch_folder` beside a path, and yield a path in it with the same suffix.
 

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import tempfile
-from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,22 +9,11 @@ import numpy as np
 from convert.tflite import flatbuffer, graph
 from convert.tflite.schema import schema
 from groupcomm.console import quiet
-from groupcomm.files import scratch_folder
+from groupcomm.files import temporary_files
 
 # Only for types: it imports TensorFlow, which reading a bundle does not need.
 if TYPE_CHECKING:
     from tf_model.training import checkpoint
-
-
-@contextlib.contextmanager
-def _temporary_files() -> Iterator[None]:
-    """Let TensorFlow's converter write its temporary model where a later process removes it."""
-    with scratch_folder() as folder:
-        before, tempfile.tempdir = tempfile.tempdir, str(folder)
-        try:
-            yield
-        finally:
-            tempfile.tempdir = before
 
 
 def _converter(model, *, shape: tuple[int, int], given: str = "features", result: str = "masks"):
@@ -135,7 +121,7 @@ def to_float(trained: checkpoint.Checkpoint, *, seconds: float = 4.0) -> bytes:
 
     if not isinstance(trained.net, tasnet.TasNet):
         return streaming_float(trained.model("export"), trained.net)
-    with quiet(), _temporary_files():
+    with quiet(), temporary_files():
         shape = (1, tasnet.export_samples(trained.net, seconds))
         return _without_cell_clip(
             _converter(
@@ -158,7 +144,7 @@ def streaming_float(model, net) -> bytes:
     -------
     bytes
     """
-    with quiet(), _temporary_files():
+    with quiet(), temporary_files():
         return reset_sequence_state(
             _without_cell_clip(_converter(model, shape=(1, net.signal.n_features)).convert())
         )

@@ -28,7 +28,7 @@ from calibration_data import corpus as corpora
 from calibration_data.mixing import mixer
 from groupcomm.console import err, note, printable, step
 from groupcomm.errors import UserError
-from groupcomm.files import atomic_path, json_text, locked
+from groupcomm.files import atomic_path, json_text, locked, temporary_files
 from groupcomm.limits import require_memory
 from tf_model import networks
 from tf_model.training import batches, checkpoint, distribution, losses, perceptual, pruning
@@ -153,7 +153,7 @@ def train(
     # The other workers of a chief share its folder.
     is_chief = distribution.is_chief(strategy)
     alone = locked(folder / ".lock", folder) if is_chief else contextlib.nullcontext()
-    with alone:
+    with alone, temporary_files():
         return _train_alone(request, net, recipe, folder, strategy, wrap_model)
 
 
