@@ -419,6 +419,7 @@ class _State:
                 reason = str(e).partition("\n")[0][:200]
                 note(f"{state}: damaged ({reason}); trying the state before it", style="yellow")
             else:
+                self._remove_leftovers({file.stem for file in states})
                 return True
         if states:
             raise UserError(
@@ -438,7 +439,7 @@ class _State:
         before = set(self._folder.glob("*"))
         try:
             self._manager.save()
-            self._remove_leftovers()
+            self._remove_leftovers({Path(state).name for state in self._manager.checkpoints})
         except Exception as e:  # of TensorFlow, when the disk is full for example
             for part in set(self._folder.glob("*")) - before:
                 shutil.rmtree(part) if part.is_dir() else part.unlink()
@@ -449,16 +450,18 @@ class _State:
                 "same command to continue from the state before"
             ) from e
 
-    def _remove_leftovers(self) -> None:
-        """Remove what a process left that was killed while it saved.
+    def _remove_leftovers(self, states: set[str]) -> None:
+        """Remove what a process left that was killed while it saved, and all states but these.
 
         TensorFlow's manager removes only the states that it lists.
         """
-        listed = {Path(state).name for state in self._manager.checkpoints}
-        for file in self._folder.iterdir():
-            found = re.fullmatch(r"(ckpt-\d+)(_temp|\..*)|checkpoint\.tmp.*", file.name)
-            if found and found[1] not in listed:
-                shutil.rmtree(file) if file.is_dir() else file.unlink()
+        for file in self._folder.glob("*"):
+            found = re.fullmatch(r"(ckpt-\d+)\..*|(?:ckpt-\d+_temp|checkpoint\.tmp).*", file.name)
+            if found and found[1] not in states:
+                if file.is_dir():
+                    shutil.rmtree(file, ignore_errors=True)
+                else:
+                    file.unlink(missing_ok=True)
 
     def record_validation(self, improvement: float) -> bool:
         """Count a validation; return whether it is the best one."""
