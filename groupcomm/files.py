@@ -1,6 +1,7 @@
 """Write files completely or not at all, and find those that the project ships."""
 
 import contextlib
+import ctypes
 import errno
 import hashlib
 import importlib.resources
@@ -8,6 +9,7 @@ import json
 import math
 import os
 import re
+import secrets
 import shutil
 import sys
 import tempfile
@@ -22,6 +24,7 @@ from groupcomm.errors import UserError
 # The checkout, for what only a checkout has: Bazel's workspace and the tests.
 REPO = Path(__file__).resolve().parent.parent
 FULL = 1 << 16  # bytes; with less than this, a disk is full
+_SCRATCH = ".groupcomm-"  # before eight characters, the name of a folder for one process
 
 
 def resource(path: str) -> Path:
@@ -170,12 +173,103 @@ def _write_error(path: Path, error: Exception) -> Exception:
 
 
 @contextlib.contextmanager
+def scratch_folder(parent: Path | None = None) -> Iterator[Path]:
+    """Make a folder for this process, and remove it when the block ends.
+
+    A process that is killed leaves its folder. The next one that makes a folder in the same place
+    removes it: a lock shows which folders belong to processes that live.
+
+    Parameters
+    ----------
+    parent : Path, optional
+        Where the folder is made; by default where temporary files are.
+
+    Raises
+    ------
+    OSError
+        When it cannot be made.
+    """
+    parent = parent or Path(tempfile.gettempdir())
+    for abandoned in parent.glob(f"{_SCRATCH}????????"):  # a name of mkdtemp
+        if (lock := _take(abandoned)) is not None:
+            shutil.rmtree(abandoned, ignore_errors=True)
+            os.close(lock)
+    lock = None
+    while lock is None:
+        folder = Path(tempfile.mkdtemp(prefix=_SCRATCH, dir=parent))
+        lock = _take(folder, new=True)
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+        if lock >= 0:
+            os.close(lock)
+
+
+def _take(folder: Path, *, new: bool = False) -> int | None:
+    """Lock a folder; return the open lock, or None when it is another process's, or gone.
+
+    Where there are no locks, only a ``new`` folder can be had, and -1 may stand for its lock.
+    """
+    try:
+        import fcntl
+
+        directory = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+    except (ImportError, AttributeError):  # not on Windows
+        return -1 if new else None
+    except OSError as e:
+        if new and not isinstance(e, FileNotFoundError):
+            raise
+        return None
+    try:
+        fcntl.flock(directory, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if folder.exists():  # the process before may have removed it
+            return directory
+    except BlockingIOError:
+        pass
+    except OSError:  # a file system without locks
+        if new:
+            return directory
+    os.close(directory)
+    return None
+
+
+@contextlib.contextmanager
+def temporary_files() -> Iterator[None]:
+    """Let libraries write their temporary files where they do not outlive a process for long.
+
+    TensorFlow leaves its own when it is killed. Here they are in a `scratch_folder`.
+    """
+    with scratch_folder() as folder:
+        before, tempfile.tempdir = tempfile.tempdir, str(folder)
+        try:
+            yield
+        finally:
+            tempfile.tempdir = before
+
+
+@contextlib.contextmanager
+def _scratch_of(path: Path) -> Iterator[Path]:
+    """Make a `scratch_folder` beside a path, and yield a path in it with the same suffix.
+
+    Some writers choose the format by the suffix.
+    """
+    with contextlib.ExitStack() as stack:
+        try:
+            folder = stack.enter_context(scratch_folder(path.parent))
+        except OSError as e:
+            raise UserError(
+                f"{path.parent}: cannot write here ({e.strerror}); choose another output folder"
+            ) from e
+        yield folder / f"part{path.suffix}"
+
+
+@contextlib.contextmanager
 def atomic_path(path: Path) -> Iterator[Path]:
     """Yield a temporary path, which becomes ``path`` when the block ends without an error.
 
-    So a full disk or Ctrl-C leaves the old file or none, and never a part of one, and no folder
-    that was made for it. The temporary name keeps the suffix, because some writers choose the
-    format by it.
+    So a full disk, Ctrl-C or SIGKILL leaves the old file or none, and never a part of one, and no
+    folder that was made for it. The temporary path is in a folder of its own (`scratch_folder`).
 
     Raises
     ------
@@ -183,25 +277,15 @@ def atomic_path(path: Path) -> Iterator[Path]:
         When the folder cannot be made or written.
     """
     path = Path(path)
-    with _parents_of(path):
-        try:
-            fd, name = tempfile.mkstemp(prefix=".part-", suffix=path.suffix, dir=path.parent)
-            os.close(fd)
-        except OSError as e:
-            raise UserError(
-                f"{path.parent}: cannot write here ({e.strerror}); choose another output folder"
-            ) from e
-        temporary = Path(name)
+    with _parents_of(path), _scratch_of(path) as temporary:
         try:
             yield temporary
             umask = os.umask(0)
             os.umask(umask)
-            temporary.chmod(0o666 & ~umask)  # mkstemp makes private files; these are ordinary ones
+            temporary.chmod(0o666 & ~umask)  # a private file may have been moved here
             temporary.replace(path)
         except Exception as e:
             raise _write_error(path, e) from e
-        finally:
-            temporary.unlink(missing_ok=True)
 
 
 @contextlib.contextmanager
@@ -221,21 +305,14 @@ def atomic_folder(path: Path) -> Iterator[Path]:
         raise UserError(
             f"{path}: is a file, and a folder is to be made there; choose another output folder"
         )
-    with _parents_of(path):
+    with _parents_of(path), _scratch_of(path) as temporary:
         try:
-            temporary = Path(tempfile.mkdtemp(prefix=".part-", dir=path.parent))
-        except OSError as e:
-            raise UserError(
-                f"{path.parent}: cannot write here ({e.strerror}); choose another output folder"
-            ) from e
-        try:
+            temporary.mkdir()
             yield temporary
             temporary.chmod(0o755)
             _replace_folder(path, temporary)
         except Exception as e:
             raise _write_error(path, e) from e
-        finally:
-            shutil.rmtree(temporary, ignore_errors=True)
 
 
 def _replace_folder(path: Path, temporary: Path) -> None:
@@ -247,10 +324,23 @@ def _replace_folder(path: Path, temporary: Path) -> None:
         raise UserError(
             f"{path}: holds {foreign[0]}, which would be lost; choose another output folder"
         )
-    old = temporary.with_name(temporary.name + "-old")
+    if _exchange(temporary, path):
+        return
+    # Between these two the folder has another name, and nothing removes that.
+    old = path.with_name(f"{path.name}.old-{secrets.token_hex(4)}")
     path.replace(old)
     temporary.replace(path)
     shutil.rmtree(old)
+
+
+def _exchange(a: Path, b: Path) -> bool:
+    """Exchange two folders in one step; return False where the system cannot."""
+    try:
+        function = ctypes.CDLL(None).renameat2
+    except (AttributeError, OSError, TypeError):  # not on this system
+        return False
+    at_cwd, exchange = -100, 2
+    return function(at_cwd, os.fsencode(a), at_cwd, os.fsencode(b), exchange) == 0
 
 
 @contextlib.contextmanager

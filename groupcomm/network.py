@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import copy
 import functools
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
 from groupcomm.errors import UserError, missing_package
+from groupcomm.files import scratch_folder
 
 if TYPE_CHECKING:
     from convert.bundle import Bundle
@@ -198,9 +198,9 @@ class Network:
         from convert.codegen import c_source
         from convert.tflite import runtimes
 
-        with tempfile.TemporaryDirectory() as folder:
-            written = c_source.compile_bundle(self._bundle, Path(folder) / "c")
-            return runtimes.Static(Path(folder) / "c" / f"{written['name']}.c")
+        with scratch_folder() as folder:
+            written = c_source.compile_bundle(self._bundle, folder / "c")
+            return runtimes.Static(folder / "c" / f"{written['name']}.c")
 
 
 class Stream:

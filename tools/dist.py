@@ -10,13 +10,12 @@ import os
 import subprocess
 import sys
 import tarfile
-import tempfile
 import zipfile
 from pathlib import Path
 
 from groupcomm import __version__
 from groupcomm.errors import UserError
-from groupcomm.files import REPO, atomic_folder, folder_files, sha256, write_zip
+from groupcomm.files import REPO, atomic_folder, folder_files, scratch_folder, sha256, write_zip
 
 RELEASED = ("enhance", "enhance-max", "enhance-nano", "enhance-fast", "separate")
 
@@ -39,8 +38,8 @@ def write(out: Path, bundles: tuple[str, ...] = RELEASED, commit: str = "HEAD") 
         When this is not a git repository, or a command fails.
     """
     seconds = int(_run("git", "log", "-1", "--format=%ct", commit, cwd=REPO))
-    with atomic_folder(out) as part, tempfile.TemporaryDirectory() as name:
-        scratch, source = Path(name), Path(name) / "source"
+    with atomic_folder(out) as part, scratch_folder() as scratch:
+        source = scratch / "source"
         committed = _run("git", "archive", commit, cwd=REPO)
         with tarfile.open(fileobj=io.BytesIO(committed)) as archive:
             archive.extractall(source, filter="data")

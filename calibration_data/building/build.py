@@ -196,17 +196,15 @@ def fetch(packages: list[Package]) -> None:
         for package in packages:
             path = packages_dir() / package.file
             if not path.exists():
-                with (
-                    atomic_path(path) as whole,
-                    tempfile.TemporaryDirectory(prefix=".fetch-", dir=path.parent) as folder,
-                ):
+                with atomic_path(path) as whole:
+                    folder = whole.parent
                     _download(
                         package,
-                        Path(folder),
+                        folder,
                         note_size,
                     )
-                    _check(Path(folder) / package.file, package)
-                    (Path(folder) / package.file).replace(whole)
+                    _check(folder / package.file, package)
+                    (folder / package.file).replace(whole)
             else:
                 _check(path, package)
             before += package.bytes
@@ -457,7 +455,17 @@ def _finished_report(name: str, key: str) -> dict | None:
         report = corpus.report(name)
     except UserError:  # a missing or damaged corpus, or one of another version, is built again
         return None
-    return report if report.get("key") == key else None
+    if report.get("key") != key:
+        return None
+    if _parts_dir(name, key).exists() or _lock(name).exists():
+        # A process was killed after the corpus was complete, or is about to remove its parts.
+        with contextlib.suppress(UserError), locked(_lock(name), f"corpus {name}"):
+            shutil.rmtree(_parts_dir(name, key), ignore_errors=True)
+    return report
+
+
+def _lock(name: str) -> Path:
+    return cache_dir() / "corpus" / f".{name}.lock"
 
 
 def _parts_dir(name: str, key: str) -> Path:
@@ -483,7 +491,7 @@ def _build(
     splits: tuple[str, ...],
 ) -> dict:
     """Decode the missing parts in ``order``, then join all parts in the order of ``parts``."""
-    with locked(cache_dir() / "corpus" / f".{name}.lock", f"corpus {name}"):
+    with locked(_lock(name), f"corpus {name}"):
         _decode_parts(name, key, parts, order, speakers)
         with atomic_folder(corpus.corpus_dir(name)) as folder:
             value = _assemble(

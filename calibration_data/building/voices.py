@@ -6,7 +6,6 @@ so that no text is needed. A separation network depends on the voices and not on
 """
 
 import subprocess
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ import numpy as np
 
 from calibration_data.sources import Entry
 from groupcomm.errors import UserError
+from groupcomm.files import scratch_folder
 
 SENTENCES = 150  # per voice; these take seven to ten minutes
 ONSETS = ("b", "d", "f", "g", "k", "l", "m", "n", "p", "r", "s", "t", "v", "tr", "st", "pl", "")
@@ -152,9 +152,9 @@ def synthesize(name: str, check: Callable[[], None]) -> Iterator[tuple[str, byte
     """
     voice = VOICES[name]
     entry = Entry("train", voice.package, speaker=name, lang=voice.lang)
-    with tempfile.TemporaryDirectory() as folder:
-        files = [(text, Path(folder) / f"{i:03d}.wav") for i, text in enumerate(sentences(name))]
-        for command in _commands(voice, files, Path(folder)):
+    with scratch_folder() as folder:
+        files = [(text, folder / f"{i:03d}.wav") for i, text in enumerate(sentences(name))]
+        for command in _commands(voice, files, folder):
             with subprocess.Popen(
                 command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
             ) as process:

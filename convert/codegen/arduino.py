@@ -2,7 +2,6 @@
 
 import re
 import shutil
-import tempfile
 from pathlib import Path
 
 from convert import boards
@@ -10,7 +9,14 @@ from convert import bundle as bundles
 from convert.codegen import cmsis_dsp, parts
 from groupcomm import __version__
 from groupcomm.errors import UserError
-from groupcomm.files import atomic_folder, atomic_path, folder_files, resource, write_zip
+from groupcomm.files import (
+    atomic_folder,
+    atomic_path,
+    folder_files,
+    resource,
+    scratch_folder,
+    write_zip,
+)
 
 _BOARDS, _STREAM = parts.MICRO / "boards", parts.MICRO / "stream"
 # Options that a sketch cannot give.
@@ -67,8 +73,8 @@ def write(bundle: bundles.Bundle, folder: Path) -> list[str]:
     """
     name = library_name(bundle)
     if folder.suffix == ".zip":
-        with tempfile.TemporaryDirectory() as scratch, atomic_path(folder) as part:
-            made = Path(scratch) / name
+        with scratch_folder() as scratch, atomic_path(folder) as part:
+            made = scratch / name
             files = write(bundle, made)
             write_zip(part, folder_files(made))
             return files

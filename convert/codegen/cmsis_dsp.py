@@ -6,12 +6,11 @@ import shutil
 import subprocess
 import sys
 import tarfile
-import tempfile
 from pathlib import Path
 
 from convert.codegen.parts import MICRO, ROOT, copy
 from groupcomm.errors import UserError
-from groupcomm.files import atomic_folder, cache_dir
+from groupcomm.files import atomic_folder, cache_dir, scratch_folder
 
 # Version, checksum, files and definitions of CMSIS-DSP. What a package exports has names of its
 # own, because an application may contain another version of CMSIS-DSP.
@@ -38,8 +37,7 @@ def sources() -> Path:
     version, sha256 = _PIN["version"], _PIN["sha256"]
     folder = cache_dir() / f"cmsis-dsp-{version}"
     if not folder.is_dir():
-        with tempfile.TemporaryDirectory() as name:
-            scratch = Path(name)
+        with scratch_folder() as scratch:
             wanted = scratch / "requirements.txt"
             wanted.write_text(f"cmsisdsp=={version} --hash=sha256:{sha256}\n")
             pip = [
@@ -90,8 +88,8 @@ def write(
     options = [f"-D{define}" for define in DEFINES] + [
         f"-I{folder}" for folder in (dsp / "Include", dsp / "PrivateInclude", ROOT)
     ]
-    with tempfile.TemporaryDirectory() as scratch:
-        objects = [Path(scratch) / f"{file.stem}.o" for file in given]
+    with scratch_folder() as scratch:
+        objects = [scratch / f"{file.stem}.o" for file in given]
         for file, made in zip(given, objects, strict=True):
             _run("gcc", "-w", "-c", *options, file, "-o", made)
         exported = sorted(

@@ -3,7 +3,6 @@
 import math
 import re
 import shutil
-import tempfile
 from pathlib import Path
 from typing import Literal
 
@@ -15,6 +14,7 @@ from groupcomm.files import (
     folder_files,
     kernel_files,
     resource,
+    scratch_folder,
     write_zip,
 )
 
@@ -107,9 +107,9 @@ def write(path: Path, folder: Path, kind: Literal["arduino", "zephyr"]) -> list[
     """
     name = model_source.program_name(path)
     if kind == "arduino" and folder.suffix == ".zip":
-        with tempfile.TemporaryDirectory() as scratch, atomic_path(folder) as part:
-            files = write(path, Path(scratch) / name, kind)
-            write_zip(part, folder_files(Path(scratch) / name))
+        with scratch_folder() as scratch, atomic_path(folder) as part:
+            files = write(path, scratch / name, kind)
+            write_zip(part, folder_files(scratch / name))
             return files
     with atomic_folder(folder) as part:
         source = part / "src"

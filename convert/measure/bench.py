@@ -10,7 +10,6 @@ import dataclasses
 import functools
 import json
 import subprocess
-import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -23,7 +22,7 @@ from convert.measure import attribution
 from convert.run import cycle_model, host_tools
 from convert.tflite import runtimes
 from groupcomm.errors import UserError
-from groupcomm.files import REPO, atomic_folder, locked
+from groupcomm.files import REPO, atomic_folder, locked, scratch_folder
 
 HOPS = 200
 COUNTED_HOPS = 20  # on the host, where valgrind slows execution down 50 times
@@ -199,13 +198,12 @@ def _build(bundle: bundles.Bundle, board: str, *, portable: bool) -> _Built:
 def _run(bundle: bundles.Bundle, built: _Built, board: str) -> _Ran:
     """Run the firmware on real sound, and compare its masks with TFLM's."""
     count = ["--count", "{0}/count", "--within", "run", "--costs", "{0}/costs"]
-    with tempfile.TemporaryDirectory() as name:
-        scratch = Path(name)
+    with scratch_folder() as scratch:
         cycle_model.write(scratch / "costs", built.elf, board)
         bundles.golden_pcm(HOPS, bundle.signal.hop).tofile(scratch / "pcm")
         files = [scratch / kind for kind in ("pcm", "sound", "features", "masks")]
         done = subprocess.run(
-            [built.program, *(part.format(name) for part in count), "stream", *files],
+            [built.program, *(part.format(scratch) for part in count), "stream", *files],
             capture_output=True,
             text=True,
         )

@@ -9,6 +9,7 @@ import numpy as np
 from convert.tflite import flatbuffer, graph
 from convert.tflite.schema import schema
 from groupcomm.console import quiet
+from groupcomm.files import temporary_files
 
 # Only for types: it imports TensorFlow, which reading a bundle does not need.
 if TYPE_CHECKING:
@@ -120,7 +121,7 @@ def to_float(trained: checkpoint.Checkpoint, *, seconds: float = 4.0) -> bytes:
 
     if not isinstance(trained.net, tasnet.TasNet):
         return streaming_float(trained.model("export"), trained.net)
-    with quiet():
+    with quiet(), temporary_files():
         shape = (1, tasnet.export_samples(trained.net, seconds))
         return _without_cell_clip(
             _converter(
@@ -143,7 +144,7 @@ def streaming_float(model, net) -> bytes:
     -------
     bytes
     """
-    with quiet():
+    with quiet(), temporary_files():
         return reset_sequence_state(
             _without_cell_clip(_converter(model, shape=(1, net.signal.n_features)).convert())
         )

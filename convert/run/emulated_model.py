@@ -3,7 +3,6 @@
 import dataclasses
 import json
 import subprocess
-import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +10,7 @@ import numpy as np
 from convert.codegen import model_source
 from convert.run import cycle_model, host_tools
 from groupcomm.errors import UserError
-from groupcomm.files import REPO, atomic_folder
+from groupcomm.files import REPO, atomic_folder, scratch_folder
 
 _ALIGNMENT = 8  # bytes, of every input and output in the firmware's files
 _BUILD = """load("//micro/boards/cortex_m:network.bzl", "model_firmware")
@@ -132,8 +131,7 @@ inline void ModelInvoke(void* memory, const uint8_t* in, uint8_t* out) {{
         UserError
             When the firmware fails.
         """
-        with tempfile.TemporaryDirectory() as folder:
-            scratch = Path(folder)
+        with scratch_folder() as scratch:
             _pack(inputs, self.written["inputs"]).tofile(scratch / "inputs")
             command = [self._program, "--count", scratch / "count"]
             command += ["--within", f"{self.written['name']}_invoke"]

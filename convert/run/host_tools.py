@@ -6,7 +6,6 @@ import re
 import shutil
 import subprocess
 import sys
-import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +13,7 @@ import numpy as np
 from convert.bundle import Bundle
 from groupcomm.console import err
 from groupcomm.errors import UserError
-from groupcomm.files import REPO
+from groupcomm.files import REPO, scratch_folder
 
 
 def build(target: str) -> Path:
@@ -139,11 +138,11 @@ def timed_replay(
     microseconds : np.ndarray [shape=(passes * hops,), dtype=float32]
         Time of the engine for each hop.
     """
-    with tempfile.TemporaryDirectory() as folder:
-        times, masks = Path(folder) / "times.f32", Path(folder) / "masks.i8"
+    with scratch_folder() as folder:
+        times, masks = folder / "times.f32", folder / "masks.i8"
         run(
             "replay",
-            *_replay_arguments(bundle, features, Path(folder), kernels),
+            *_replay_arguments(bundle, features, folder, kernels),
             "--repeat",
             passes,
             "--times",
@@ -178,14 +177,14 @@ def count_replay(bundle: Bundle, features: np.ndarray, *, kernels: str = "tflm")
     """
     if not shutil.which("valgrind"):
         return None
-    with tempfile.TemporaryDirectory() as folder:
+    with scratch_folder() as folder:
         command = [
             "valgrind",
             "--tool=callgrind",
             "--callgrind-out-file=/dev/null",
             "--toggle-collect=groupcomm::TflmEngine::Run(*",
         ]
-        command += [program("replay"), *_replay_arguments(bundle, features, Path(folder), kernels)]
+        command += [program("replay"), *_replay_arguments(bundle, features, folder, kernels)]
         done = subprocess.run(command, capture_output=True, text=True)
     # The last count is the program's. Those before it are of processes in which it tries arenas.
     collected = [int(count) for count in re.findall(r"Collected : (\d+)", done.stderr)]
@@ -234,8 +233,7 @@ def separate_pcm(bundle: Bundle, pcm: np.ndarray) -> tuple[np.ndarray, np.ndarra
     """
     import soundfile
 
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
+    with scratch_folder() as folder:
         given, seen, masks = folder / "in.wav", folder / "features.i8", folder / "masks.i8"
         soundfile.write(given, pcm, bundle.signal.sample_rate, subtype="PCM_16")
         wavs = separate_wav(bundle, given, folder, "--features", seen, "--masks", masks)

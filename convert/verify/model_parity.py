@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +11,7 @@ from convert.codegen import model_source
 from convert.run import emulated_model
 from convert.tflite import runtimes
 from groupcomm.errors import UserError
+from groupcomm.files import scratch_folder
 from groupcomm.limits import require_memory
 
 PASSES = 2
@@ -48,8 +48,8 @@ def parity(
     UserError
         When the model cannot be compiled, or the inputs do not fit it.
     """
-    with tempfile.TemporaryDirectory() as folder:
-        written = model_source.compile_model(path, Path(folder) / "c")
+    with scratch_folder() as folder:
+        written = model_source.compile_model(path, folder / "c")
         inputs = _inputs(written["inputs"], invocations, given)
         plain = runtimes.Compiled(written)
         results = {"plain C": _passes(plain, inputs)}

@@ -7,9 +7,7 @@ result of the float network for the same sound.
 
 import dataclasses
 import functools
-import tempfile
 from collections.abc import Callable
-from pathlib import Path
 
 import numpy as np
 
@@ -19,6 +17,7 @@ from convert.quantization import export
 from convert.run import host_tools, resolve, separator
 from convert.tflite import runtimes, simulation
 from groupcomm.console import step
+from groupcomm.files import scratch_folder
 from tf_model import signal as sig
 from tf_model.networks import streaming
 from tf_model.training import checkpoint
@@ -371,8 +370,8 @@ RUNTIMES = (
 
 
 def _static(bundle: bundles.Bundle) -> runtimes.Static:
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name) / "c"
+    with scratch_folder() as scratch:
+        folder = scratch / "c"
         written = c_source.compile_bundle(bundle, folder)
         return runtimes.Static(folder / f"{written['name']}.c")
 

@@ -149,7 +149,7 @@ class Link:
     timeout : float
         Seconds to wait for a response before the request is repeated.
     tries : int
-        How often one request is sent at budget_cycles.
+        How often one request is sent at most.
     """
 
     def __init__(self, port: serial.Serial, *, timeout: float = 1.0, tries: int = 8):

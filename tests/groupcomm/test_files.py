@@ -12,8 +12,11 @@ import numpy as np
 import pytest
 import soundfile
 
+from groupcomm import files
 from groupcomm.errors import UserError
 from groupcomm.files import REPO, atomic_folder, atomic_path, json_text, locked
+
+exchange = files._exchange
 
 
 def test_a_file_appears_whole(tmp_path):
@@ -88,6 +91,51 @@ def test_a_place_that_cannot_be_written_is_named(tmp_path, kind):
         kind(tmp_path / "file" / "sub" / "x"),
     ):
         pass
+
+
+KILLED = """
+import sys, time
+from pathlib import Path
+from groupcomm.files import atomic_folder
+with atomic_folder(Path(sys.argv[1]) / "a") as part:
+    (part / "half").touch()
+    print(flush=True)
+    time.sleep(60)
+"""
+
+
+def test_what_a_killed_process_left_is_removed_by_the_next(tmp_path):
+    (tmp_path / ".groupcomm-of-the-user").mkdir()
+    command = [sys.executable, "-c", KILLED, tmp_path]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, cwd=REPO) as process:
+        process.stdout.readline()
+        with atomic_path(tmp_path / "b") as part:
+            part.write_text("b")
+        assert len(list(tmp_path.iterdir())) == 3  # that of a process that lives stays
+        process.kill()
+    with atomic_path(tmp_path / "b") as part:
+        part.write_text("b")
+    assert sorted(p.name for p in tmp_path.iterdir()) == [".groupcomm-of-the-user", "b"]
+
+
+def test_a_folder_is_replaced_in_one_step_where_the_system_can(tmp_path, monkeypatch):
+    for exchanges in (True, False):
+        (tmp_path / "d").mkdir(exist_ok=True)
+        if not exchanges:
+            monkeypatch.setattr(files, "_exchange", lambda a, b: False)
+        with atomic_folder(tmp_path / "d") as part:
+            (part / "a").write_text(f"{exchanges}")
+        assert (tmp_path / "d" / "a").read_text() == f"{exchanges}"
+        assert [p.name for p in tmp_path.iterdir()] == ["d"]
+    assert sys.platform != "linux" or _exchanged(tmp_path)
+
+
+def _exchanged(folder):
+    for name in ("x", "y"):
+        (folder / name).mkdir()
+        (folder / name / name).touch()
+    assert exchange(folder / "x", folder / "y")
+    return (folder / "x" / "y").exists() and (folder / "y" / "x").exists()
 
 
 HOLDER = """

@@ -14,6 +14,7 @@ import contextlib
 import dataclasses
 import functools
 import json
+import re
 import shutil
 import signal
 import time
@@ -25,9 +26,9 @@ import tf_keras as keras
 
 from calibration_data import corpus as corpora
 from calibration_data.mixing import mixer
-from groupcomm.console import err, note, step
+from groupcomm.console import err, note, printable, step
 from groupcomm.errors import UserError
-from groupcomm.files import atomic_path, json_text, locked
+from groupcomm.files import atomic_path, json_text, locked, temporary_files
 from groupcomm.limits import require_memory
 from tf_model import networks
 from tf_model.training import batches, checkpoint, distribution, losses, perceptual, pruning
@@ -152,7 +153,7 @@ def train(
     # The other workers of a chief share its folder.
     is_chief = distribution.is_chief(strategy)
     alone = locked(folder / ".lock", folder) if is_chief else contextlib.nullcontext()
-    with alone:
+    with alone, temporary_files():
         return _train_alone(request, net, recipe, folder, strategy, wrap_model)
 
 
@@ -235,9 +236,9 @@ def _check_same_recipe(recipe_file: Path, request: dict, net: networks.Network) 
             present["network"] = dataclasses.asdict(
                 networks.from_dict(networks.family_name(net), present["network"])
             )
-    except (ValueError, KeyError, TypeError) as e:
+    except (ValueError, KeyError, TypeError, RecursionError) as e:
         raise UserError(
-            f"{recipe_file}: not the recipe of a run ({e}); choose another --out"
+            f"{recipe_file}: not the recipe of a run ({printable(str(e))}); choose another --out"
         ) from e
     if present != request:
         differing = [
@@ -418,6 +419,7 @@ class _State:
                 reason = str(e).partition("\n")[0][:200]
                 note(f"{state}: damaged ({reason}); trying the state before it", style="yellow")
             else:
+                self._remove_leftovers({file.stem for file in states})
                 return True
         if states:
             raise UserError(
@@ -437,6 +439,7 @@ class _State:
         before = set(self._folder.glob("*"))
         try:
             self._manager.save()
+            self._remove_leftovers({Path(state).name for state in self._manager.checkpoints})
         except Exception as e:  # of TensorFlow, when the disk is full for example
             for part in set(self._folder.glob("*")) - before:
                 shutil.rmtree(part) if part.is_dir() else part.unlink()
@@ -446,6 +449,19 @@ class _State:
                 f"{self._folder}: cannot save the state ({reason}); free some space, and run the "
                 "same command to continue from the state before"
             ) from e
+
+    def _remove_leftovers(self, states: set[str]) -> None:
+        """Remove what a process left that was killed while it saved, and all states but these.
+
+        TensorFlow's manager removes only the states that it lists.
+        """
+        for file in self._folder.glob("*"):
+            found = re.fullmatch(r"(ckpt-\d+)\..*|(?:ckpt-\d+_temp|checkpoint\.tmp).*", file.name)
+            if found and found[1] not in states:
+                if file.is_dir():
+                    shutil.rmtree(file, ignore_errors=True)
+                else:
+                    file.unlink(missing_ok=True)
 
     def record_validation(self, improvement: float) -> bool:
         """Count a validation; return whether it is the best one."""
@@ -604,7 +620,8 @@ def _read_history(file: Path, steps: int) -> list[dict]:
     lines = file.read_text(errors="replace").splitlines() if file.is_file() else []
     history = []
     for line in lines:
-        with contextlib.suppress(ValueError, KeyError, TypeError):  # it is only plotted
+        # it is only plotted
+        with contextlib.suppress(ValueError, KeyError, TypeError, RecursionError):
             history += [h for h in [json.loads(line)] if h["step"] <= steps]
     return history
 

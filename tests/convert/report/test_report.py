@@ -4,7 +4,10 @@ import base64
 import dataclasses
 import io
 import json
+import os
 import re
+import subprocess
+import sys
 from html.parser import HTMLParser
 
 import numpy as np
@@ -19,6 +22,7 @@ from convert.measure import fit
 from convert.measure.demo_mixtures import process_mixtures
 from convert.report import content, report, sounds
 from groupcomm.errors import UserError
+from groupcomm.files import REPO
 from tests.helpers.cli import ok
 from tf_model.evaluation import evaluate
 
@@ -362,3 +366,22 @@ def test_bad_input_is_refused(tmp_path, bundle_copy):
             content.baselines(tmp_path / "b.json")
     with pytest.raises(UserError, match="No such file"):
         content.baselines(tmp_path / "none.json")
+
+
+@pytest.mark.slow
+def test_the_page_is_the_same_in_another_process_folder_and_time_zone(tmp_path):
+    pages = []
+    for seed, zone in (("1", "Pacific/Kiritimati"), ("2", "America/Adak")):
+        out = tmp_path / seed / "page.html"
+        command = [sys.executable, "-m", "groupcomm.cli", "report", "enhance-nano", "--quick"]
+        environment = {"PYTHONHASHSEED": seed, "TZ": zone, "PYTHONPATH": str(REPO)}
+        done = subprocess.run(
+            [*command, "--out", out],
+            env=os.environ | environment | {"SOURCE_DATE_EPOCH": seed},
+            capture_output=True,
+            text=True,
+            umask=0o22 * int(seed),
+        )
+        assert done.returncode == 0, done.stderr
+        pages.append(out.read_bytes())
+    assert pages[0] == pages[1]

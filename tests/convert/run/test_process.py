@@ -120,7 +120,7 @@ def test_a_failure_leaves_no_folder(tmp_path, monkeypatch):
     ):
         with pytest.raises(UserError, match=says):
             process.separate(tmp_path / name, "enhance-nano", tmp_path / "new" / "out")
-        assert not (tmp_path / "new").exists() and not list(tmp_path.glob(".part-*"))
+        assert not (tmp_path / "new").exists() and not list(tmp_path.glob(".groupcomm-*"))
 
 
 def test_a_sound_that_does_not_fit_is_refused_before_the_work(tmp_path, monkeypatch):

@@ -127,6 +127,15 @@ def test_a_copy_without_the_list_of_states_is_continued(saved):
     assert restored(saved / "elsewhere") is None
 
 
+def test_what_a_killed_process_left_of_a_state_is_removed(saved):
+    whole = {p.name for p in saved.iterdir()}
+    (saved / "ckpt-3_temp").mkdir()
+    for name in ("ckpt-3_temp/part", "ckpt-0.data-00000-of-00001", "checkpoint.tmp1", "notes.txt"):
+        (saved / name).touch()
+    assert restored(saved) == (2, 2)
+    assert {p.name for p in saved.iterdir()} == whole | {"notes.txt"}
+
+
 @pytest.mark.parametrize("suffix", [".index", ".data-00000-of-00001"])
 @pytest.mark.parametrize("size", [0, 100])
 def test_a_damaged_state_is_not_the_end_of_a_run(saved, suffix, size, capfd):

@@ -1,0 +1,156 @@
+"""Run hours of sound through the C code, and part of it through TFLM too; count what differs.
+
+    python tools/soak.py --hours 24 --tflm-hours 1
+
+A minute of the demo mixtures is repeated. The masks have to be those of the official TFLM. The
+state never repeats exactly, so a drift is looked for in the sound: each repetition is compared
+with the third one, and the SNR of the last tenth must not be more than 1 dB below that of the
+first tenth.
+Then a state is reset a million times, and 100,000 states are created and freed. It prints the
+counts, and the memory of the process after the first repetition and at the end. The exit code is 1
+when anything differs, drifts or grows.
+"""
+
+import argparse
+import ctypes
+import json
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+
+from convert import bundle  # noqa: E402
+from convert.bundle.writer import golden_pcm  # noqa: E402
+from convert.codegen import c_source, cmsis_dsp  # noqa: E402
+from convert.tflite import runtimes  # noqa: E402
+from groupcomm.files import kernel_files, scratch_folder  # noqa: E402
+
+SETTLED = 2  # repetitions until the means over the past have forgotten the start
+DRIFT_DB = 1.0
+HOPS = 7500  # in a repetition: a minute
+GROWTH = 1 << 20  # bytes that memory may grow: pages of the allocator
+
+
+def build(network: bundle.Bundle) -> ctypes.CDLL:
+    """Compile the C API, the network and soak.c into a library."""
+    dsp = cmsis_dsp.sources()
+    pin = json.loads((ROOT / "micro/third_party/cmsis_dsp.json").read_text())
+    with scratch_folder() as folder:
+        c_source.compile_bundle(network, folder / "c")
+        c = [ROOT / "micro/testing/soak.c", *(folder / "c").glob("*.c"), *kernel_files(".c")]
+        c += [dsp / "Source" / f"{file}.c" for file in cmsis_dsp.FFT]
+        cc = [ROOT / "micro/api/groupcomm.cc", ROOT / "micro/stream/stream.cc"]
+        places = (ROOT, ROOT / "micro/include", folder / "c", dsp / "Include")
+        options = [*(f"-I{place}" for place in (*places, dsp / "PrivateInclude"))]
+        options += [*(f"-D{define}" for define in pin["defines"]), "-ffp-contract=off"]
+        command = ["-O2", "-w", "-fPIC", *options]
+        subprocess.run(["cc", "-std=gnu11", *command, "-c", *c], cwd=folder, check=True)
+        objects = sorted(folder.glob("*.o"))
+        program = [*cc, *objects, "-shared", "-o", folder / "soak.so"]
+        subprocess.run(["c++", "-std=c++17", *command, *program], check=True)
+        library = ctypes.CDLL(str(folder / "soak.so"))
+    library.soak_create.restype = ctypes.c_void_p
+    library.soak_run.restype = ctypes.c_uint64
+    library.soak_reset.restype = library.soak_life.restype = ctypes.c_int64
+    return library
+
+
+def memory() -> int:
+    """Return the resident memory of this process in bytes."""
+    return 4096 * int(Path("/proc/self/statm").read_text().split()[1])
+
+
+def _snr_db(reference: np.ndarray, found: np.ndarray) -> float:
+    """Return the SNR of a sound in dB; of equal ones, that of a difference of one step."""
+    signal = reference.astype(np.float64)
+    error = np.square(found - signal).sum()
+    return float(10 * np.log10(np.square(signal).sum() / max(error, 1.0)))
+
+
+def stream(
+    library: ctypes.CDLL, network: bundle.Bundle, sound: np.ndarray, hours: float, tflm_hours: float
+) -> dict:
+    """Run repetitions of sound [shape=(hops * hop,)] through one state."""
+    d = network.description
+    hops = len(sound) // network.signal.hop
+    # Written once before, so that their memory is there from the start
+    features = np.ones((hops, d["features"]["shape"][1]), np.int8)
+    masks = np.ones((hops, d["masks"]["shape"][1]), np.int8)
+    tflm = runtimes.Tflm(network.model)
+    state = ctypes.c_void_p(library.soak_create(ctypes.byref(ctypes.c_void_p())))
+    minutes = hops * network.signal.hop / network.signal.sample_rate / 60
+    repetitions = max(SETTLED + 2, round(60 * hours / minutes))
+    compared = min(repetitions, max(1, round(60 * tflm_hours / minutes)))
+    out, reference = np.ones_like(sound), np.ones_like(sound)
+    snr: list[float] = []
+    failed, unequal, start = 0, 0, 0
+    for i in range(repetitions):
+        also_tflm = i < compared
+        arrays = (features, masks) if also_tflm else (None, None)
+        pointers = [ctypes.c_void_p(a.ctypes.data if a is not None else None) for a in arrays]
+        place = ctypes.c_void_p(sound.ctypes.data)
+        made = ctypes.c_void_p(out.ctypes.data)
+        failed += not library.soak_run(state, place, ctypes.c_int64(hops), made, *pointers)
+        if i == SETTLED:
+            reference[:] = out
+        if i > SETTLED:
+            snr.append(_snr_db(reference, out))
+        if also_tflm:
+            unequal += int((tflm(features) != masks).any(1).sum())
+        if i == 0:
+            start = memory()
+    tenth = max(1, len(snr) // 10)
+    return {
+        "hours": repetitions * minutes / 60,
+        "hops": repetitions * hops,
+        "SNR of the first tenth, dB": float(np.mean(snr[:tenth])),
+        "SNR of the last tenth, dB": float(np.mean(snr[-tenth:])),
+        "hours in TFLM": compared * minutes / 60,
+        "hops that differ from TFLM": unequal,
+        "failed": failed,
+        "memory at the start, bytes": start,
+        "memory at the end, bytes": memory(),
+    }
+
+
+def main() -> int:
+    """Run the soak and print what was found."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--hours", type=float, default=24)
+    parser.add_argument("--tflm-hours", type=float, default=1)
+    parser.add_argument("--resets", type=int, default=1_000_000)
+    parser.add_argument("--states", type=int, default=100_000)
+    parser.add_argument("--hops", type=int, default=HOPS, help="hops of a repetition")
+    options = parser.parse_args()
+    network = bundle.load("enhance-nano")
+    library = build(network)
+    recorded = golden_pcm(min(options.hops, 4000), network.signal.hop)
+    sound = np.resize(recorded, options.hops * network.signal.hop)
+    begin = time.process_time()
+    found = stream(library, network, sound, options.hours, options.tflm_hours)
+    place = ctypes.c_void_p(sound.ctypes.data)
+    state = ctypes.c_void_p(library.soak_create(ctypes.byref(ctypes.c_void_p())))
+    found["resets"] = options.resets
+    found["resets that gave other bytes"] = library.soak_reset(
+        state, place, ctypes.c_int64(options.resets)
+    )
+    before = memory()
+    found["states"] = options.states
+    found["states that gave other bytes"] = library.soak_life(place, ctypes.c_int64(options.states))
+    found["growth by the states, bytes"] = memory() - before
+    found["seconds of CPU"] = round(time.process_time() - begin)
+    print(json.dumps(found, indent=2))
+    growth = found["memory at the end, bytes"] - found["memory at the start, bytes"]
+    growth = max(growth, found["growth by the states, bytes"])
+    keys = [key for key in found if "differ" in key or "other bytes" in key or key == "failed"]
+    drift = found["SNR of the first tenth, dB"] - found["SNR of the last tenth, dB"]
+    return int(any(found[key] for key in keys) or growth > GROWTH or drift > DRIFT_DB)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
