@@ -32,6 +32,17 @@
 #define GC_UNROLL(n)
 #endif
 
+/* Stands in a source file of portable loops, before the internal headers of its operator. A host
+   has vector instructions (SSE, AVX, NEON), and the compiler writes such loops with them: Clang from
+   -O2 on, GCC from -O3 on. */
+#if defined(__GNUC__) && !defined(__clang__) && !defined(GC_PORTABLE_ONLY) && \
+    defined(__OPTIMIZE__) && !defined(__OPTIMIZE_SIZE__) &&                   \
+    (defined(__SSE2__) || defined(__ARM_NEON))
+#define GC_VECTOR_OPTIMIZE GC_PRAGMA(GCC optimize("O3"))
+#else
+#define GC_VECTOR_OPTIMIZE
+#endif
+
 /* Adds; an overflow wraps, as it does in TFLM on every supported machine. */
 static inline int32_t gc_add_wrapping(int32_t a, int32_t b) {
   return (int32_t)((uint32_t)a + (uint32_t)b);

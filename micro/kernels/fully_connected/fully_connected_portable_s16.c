@@ -1,3 +1,6 @@
+#include "micro/kernels/fixed_point.h"
+
+GC_VECTOR_OPTIMIZE
 #include "micro/kernels/fully_connected/fully_connected.h"
 
 void gc_fully_connected_portable_s16(const gc_fully_connected* p, const int16_t* in, int16_t* out) {

@@ -1,3 +1,6 @@
+#include "micro/kernels/fixed_point.h"
+
+GC_VECTOR_OPTIMIZE
 #include "micro/kernels/fully_connected/fully_connected.h"
 
 void gc_fully_connected_portable_s8(const gc_fully_connected* p, const int8_t* in, int8_t* out) {

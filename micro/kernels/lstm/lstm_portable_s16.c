@@ -1,3 +1,6 @@
+#include "micro/kernels/fixed_point.h"
+
+GC_VECTOR_OPTIMIZE
 #include "micro/kernels/lstm/lstm_portable.h"
 
 /* Returns one unit of a gate before its activation, times 3. in (inputs), hidden (units). */
