@@ -36,7 +36,16 @@ GROUPS = {
     "Train": (
         ("train", "tf_model.commands:train", "Train a network, or continue a training run."),
         ("qat", "convert.commands.quantize:qat", "Continue training in int8 arithmetic."),
-        ("cost", "tf_model.commands:cost", "Count parameters, MACs and state of a network."),
+        (
+            "cost",
+            "convert.commands.design:cost",
+            "Count parameters and MACs, predict load on a board.",
+        ),
+        (
+            "search",
+            "convert.commands.design:search",
+            "List network sizes that fit a board's time.",
+        ),
         ("reproduce", "tf_model.commands:reproduce", "Reproduce the comparison of the paper."),
     ),
     "Convert": (

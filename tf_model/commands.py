@@ -1,4 +1,4 @@
-"""The commands that train networks and count their costs."""
+"""The commands that train networks."""
 
 import textwrap
 from pathlib import Path
@@ -7,20 +7,10 @@ from typing import Annotated, Literal
 import typer
 from typer import core
 
-from groupcomm.console import line, new_table, note, out, report, step
+from groupcomm.console import line, new_table, note, out, report
 from groupcomm.errors import UserError
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
-COUNTS = {  # labels of `tf_model.cost.cost`
-    "params": "parameters",
-    "params_paper": "parameters, as PyTorch",
-    "macs_per_hop": "MACs per hop",
-    "macs_per_second": "MACs per second",
-    "macs_4s": "MACs of 4 s",
-    "macs_4s_thop": "MACs of 4 s, as thop",
-    "state_bytes": "state, bytes in int8",
-    "latency_ms": "latency, ms",
-}
 
 
 def complete_network(incomplete: str) -> list[str]:
@@ -54,125 +44,6 @@ class _WithNetworks(core.TyperCommand):
         with formatter.section("Networks"):
             names = textwrap.fill(", ".join(networks.NETWORKS), 76, break_on_hyphens=False)
             formatter.write(textwrap.indent(names, "  ") + "\n")
-
-
-def cost(
-    name: Annotated[
-        str | None,
-        typer.Argument(
-            help="Name of a network (`groupcomm list`), or the folder of a trained one.",
-            autocompletion=complete_network,
-        ),
-    ] = None,
-    paper: Annotated[
-        bool,
-        typer.Option("--paper", help="Compare the papers' systems with their published counts."),
-    ] = False,
-    as_json: Json = False,
-) -> None:
-    """Count the parameters, multiply-accumulates (MACs) and state of a network.
-
-    With --paper, the exit code is 1 if a count that must be exact is not.
-    """
-    if (name is None) != paper:
-        raise UserError("cost: name one network, or give --paper")
-    if paper:
-        _cost_of_papers(as_json)
-        return
-    from tf_model import networks
-    from tf_model.training import checkpoint
-
-    trained = checkpoint.find(name)
-    net = checkpoint.load(name).net if trained else networks.find(name)
-    if not isinstance(net, networks.Streaming):
-        from tf_model import load_tensorflow
-
-        load_tensorflow()  # the layers of the papers' family count themselves
-    from tf_model import cost as costs
-    from tf_model.paper import counts as papers
-
-    counts = costs.cost(net)
-    published = [papers.judge(row, counts) for row in papers.ROWS if networks.find(row.name) == net]
-
-    def show() -> None:
-        for key, value in counts.items():
-            line(f"{COUNTS[key]:>22}  {value:,}")
-        for row in published:
-            line(f"{row['source']}: {_published(row)}; {row['verdict']}{_note(row)}")
-
-    then = f"groupcomm evaluate {name}" if trained else f"groupcomm train {name}"
-    report({"name": name, **counts, "published": published}, as_json, show, then=then)
-
-
-def _cost_of_papers(as_json: bool) -> None:
-    from tf_model import load_tensorflow
-
-    load_tensorflow()
-    from tf_model.paper import counts
-
-    with step("count", len({row.name for row in counts.ROWS})) as shown:
-
-        def tell(name: str) -> None:
-            shown.update(f"count {name}")
-            shown.advance()
-
-        result = counts.table(tell)
-    report(result, as_json, lambda: _show_papers(result))
-    if not result["ok"]:
-        raise typer.Exit(1)
-
-
-def _show_papers(result: dict) -> None:
-    params = new_table(
-        "network", "parameters", "as PyTorch", "published", "difference", title="Parameters"
-    )
-    macs = new_table("network", "MACs", "as thop", "published", "difference", title="MACs of 4 s")
-    for row in result["rows"]:
-        name = row["network"]
-        difference = _percent(row["params_difference_percent"])
-        params.add_row(
-            name,
-            f"{row['params']:,}",
-            f"{row['params_paper']:,}",
-            row["published_params"] or "-",
-            difference,
-        )
-        difference = _percent(row["macs_difference_percent"])
-        macs.add_row(
-            name,
-            f"{row['macs_4s']:,}",
-            f"{row['macs_4s_thop']:,}",
-            row["published_macs_4s"] or "-",
-            difference,
-        )
-    out.print(params, macs)
-    for row in result["rows"]:
-        line(f"{row['network']}, {row['source']}: {row['verdict']}{_note(row)}")
-    for ratio in result["ratios"]:
-        verdict = "exact" if ratio["exact"] else "differs"
-        line(
-            f"dprnn : gc-dprnn, {ratio['quantity']}: published {ratio['published']}, ours "
-            f"{ratio['ours']:.2f}: {verdict}"
-        )
-
-
-def _percent(difference: float | None) -> str:
-    return "-" if difference is None else f"{difference:+.2f} %"
-
-
-def _note(row: dict) -> str:
-    return f" ({row['note']})" if row["note"] else ""
-
-
-def _published(row: dict) -> str:
-    """Format the published counts of a row, each with the difference of ours."""
-    pairs = (
-        (row["published_params"], row["params_difference_percent"]),
-        (row["published_macs_4s"], row["macs_difference_percent"]),
-    )
-    return ", ".join(
-        f"{printed} ({_percent(difference)})" if printed else "-" for printed, difference in pairs
-    )
 
 
 # Options of `train`: the fields of the recipe, and where the network comes from.
@@ -321,7 +192,7 @@ def train(
     }
     if config is not None:  # an option given here takes precedence over the file
         recipe = {k: v for k, v in recipe.items() if ctx.get_parameter_source(k).name != "DEFAULT"}
-    result = groupcomm.train(name, folder, sizes=_sizes(sizes or []), config=config, **recipe)
+    result = groupcomm.train(name, folder, sizes=given_sizes(sizes or []), config=config, **recipe)
     run = Path(result.checkpoint).parent
 
     def show() -> None:
@@ -333,7 +204,7 @@ def train(
     report(result.to_dict(), as_json, show, then=f"groupcomm evaluate {run}")
 
 
-def _sizes(assignments: list[str]) -> dict[str, str]:
+def given_sizes(assignments: list[str]) -> dict[str, str]:
     """Read the values of ``--set``."""
     for size in assignments:
         if "=" not in size:

@@ -504,6 +504,33 @@ def show_live(found: dict) -> None:
     line(words)
 
 
+def show_prediction(found: dict, title: str) -> None:
+    """Print what `groupcomm cost --board` predicts."""
+    line(f"{'instructions per hop':>22}  {found['instructions']:,}")
+    line(f"{'of the network':>22}  {found['network_instructions']:,}")
+    cycles = " to ".join(f"{found['cycles'][end]:,}" for end in ("least", "most"))
+    line(f"{'cycles per hop':>22}  {cycles} (model)")
+    line(f"{'load':>22}  {percents(found['load'])} of {title}, predicted for int8")
+
+
+def show_search(found: dict, title: str) -> None:
+    """Print the result of `groupcomm search`."""
+    if found["networks"]:
+        sizes = found["networks"][0]["sizes"]
+        columns = ("network", *sizes, "MACs", "params", "load")
+        table = new_table(*columns, title=f"Sizes for {title}, MACs of a hop")
+        for row in found["networks"]:
+            counted = (f"{row[key]:,}" for key in ("macs_per_hop", "params"))
+            sizes = map(str, row["sizes"].values())
+            table.add_row(row["network"], *sizes, *counted, percents(row["load"]))
+        out.print(table)
+    line(
+        f"{found['fitting']:,} of {found['candidates']:,} sizes have a load of at most "
+        f"{100 * found['load']:g} % at its upper end; the first ones have the most "
+        "multiply-accumulates"
+    )
+
+
 def show_all_boards(found: dict) -> None:
     """Print the result of `groupcomm fit` without a board."""
     table = new_table(

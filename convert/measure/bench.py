@@ -57,7 +57,7 @@ def _folder(bundle: bundles.Bundle) -> Path:
 
 
 @_alone
-def bench(bundle: bundles.Bundle, board: str, *, portable: bool = False) -> dict:
+def bench(bundle: bundles.Bundle, board: str, *, portable: bool = False, hops: int = HOPS) -> dict:
     """Build the firmware of a bundle, run it on real sound, and count.
 
     Parameters
@@ -67,6 +67,7 @@ def bench(bundle: bundles.Bundle, board: str, *, portable: bool = False) -> dict
         One of `boards.CORES`.
     portable : bool
         Use the portable implementations of the kernels, for comparison.
+    hops : int
 
     Returns
     -------
@@ -96,7 +97,7 @@ def bench(bundle: bundles.Bundle, board: str, *, portable: bool = False) -> dict
     """
     limits = budget(bundle, board)
     built = _build(bundle, board, portable=portable)
-    run = _run(bundle, built, board)
+    run = _run(bundle, built, board, hops)
     model = bundle.counts
     instructions, cycles = run.counts()
     ram = {
@@ -106,7 +107,7 @@ def bench(bundle: bundles.Bundle, board: str, *, portable: bool = False) -> dict
         "stack": run.described["stack_used"],
     }
     attributed = attribution.attribute(
-        model.graph_ops, built.elf, built.written, run.counted, board, HOPS
+        model.graph_ops, built.elf, built.written, run.counted, board, hops
     )
     flash = attribution.flash_bytes(built.elf, built.written["weight_bytes"])
     worst = instructions["hop"]["worst"]
@@ -116,7 +117,7 @@ def bench(bundle: bundles.Bundle, board: str, *, portable: bool = False) -> dict
         "board": board,
         "engine": "static",
         "kernels": "portable" if portable else "fast",
-        "hops": HOPS,
+        "hops": hops,
         "macs": model.macs,
         "instructions": instructions
         | {"network_per_mac": instructions["network"]["mean"] / model.macs},
@@ -160,6 +161,7 @@ class _Built:
 class _Ran:
     """What a run of the firmware printed, and what the instruction counter wrote."""
 
+    hops: int
     described: dict
     counted: dict
 
@@ -167,20 +169,42 @@ class _Ran:
         """Return instructions and cycles: of the hop, the network, and the hop without it."""
         hop, network = self.counted["spans"]
         return (
-            _parts(hop, network, "instructions"),
-            _parts(hop["cycles"], network["cycles"], "sum"),
+            _parts(hop, network, "instructions", self.hops),
+            _parts(hop["cycles"], network["cycles"], "sum", self.hops),
         )
 
 
-def _parts(hop: dict, network: dict, key: str) -> dict[str, dict[str, float]]:
+def _parts(hop: dict, network: dict, key: str, hops: int) -> dict[str, dict[str, float]]:
     parts = {
-        name: {"mean": span[key] / HOPS, "worst": span["worst"]}
+        name: {"mean": span[key] / hops, "worst": span["worst"]}
         for name, span in (("hop", hop), ("network", network))
     }
     return parts | {"signal": {k: parts["hop"][k] - parts["network"][k] for k in parts["hop"]}}
 
 
 def _build(bundle: bundles.Bundle, board: str, *, portable: bool) -> _Built:
+    label, written = write_firmware(bundle, board, portable=portable)
+    return _Built(label, host_tools.build(label), written)
+
+
+def write_firmware(
+    bundle: bundles.Bundle, board: str, *, portable: bool = False
+) -> tuple[str, dict]:
+    """Write the sources of the firmware of a bundle.
+
+    Parameters
+    ----------
+    bundle : Bundle
+    board : str
+    portable : bool
+
+    Returns
+    -------
+    label : str
+        Bazel's label of the firmware.
+    written : dict
+        The result of `c_source.compile_bundle`.
+    """
     folder = _folder(bundle)
     with atomic_folder(folder) as part:
         written = c_source.compile_bundle(bundle, part)
@@ -191,16 +215,15 @@ def _build(bundle: bundles.Bundle, board: str, *, portable: bool) -> _Built:
             stream=f"stream_{window}" if window in WINDOWS else "stream",
         )
         (part / "BUILD").write_text(text)
-    label = f"//build/bench/{folder.name}:firmware_{board.replace('-', '_')}"
-    return _Built(label, host_tools.build(label), written)
+    return f"//build/bench/{folder.name}:firmware_{board.replace('-', '_')}", written
 
 
-def _run(bundle: bundles.Bundle, built: _Built, board: str) -> _Ran:
+def _run(bundle: bundles.Bundle, built: _Built, board: str, hops: int) -> _Ran:
     """Run the firmware on real sound, and compare its masks with TFLM's."""
     count = ["--count", "{0}/count", "--within", "run", "--costs", "{0}/costs"]
     with scratch_folder() as scratch:
         cycle_model.write(scratch / "costs", built.elf, board)
-        bundles.golden_pcm(HOPS, bundle.signal.hop).tofile(scratch / "pcm")
+        bundles.golden_pcm(hops, bundle.signal.hop).tofile(scratch / "pcm")
         files = [scratch / kind for kind in ("pcm", "sound", "features", "masks")]
         done = subprocess.run(
             [built.program, *(part.format(scratch) for part in count), "stream", *files],
@@ -211,10 +234,10 @@ def _run(bundle: bundles.Bundle, built: _Built, board: str) -> _Ran:
             reason = done.stderr.strip() or f"ended with code {done.returncode}"
             raise UserError(f"{built.label}: {reason}")
         described, counted = json.loads(done.stdout), json.loads((scratch / "count").read_text())
-        features, masks = (np.fromfile(path, np.int8).reshape(HOPS, -1) for path in files[2:])
+        features, masks = (np.fromfile(path, np.int8).reshape(hops, -1) for path in files[2:])
     if not np.array_equal(masks, runtimes.Tflm(bundle.model)(features)):
         raise UserError(f"{built.label}: its masks differ from TFLM's, so its cost is not reported")
-    return _Ran(described, counted)
+    return _Ran(hops, described, counted)
 
 
 def _estimates(bundle: bundles.Bundle, core: str, cycles: int, accesses: dict) -> dict[str, dict]:

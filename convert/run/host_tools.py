@@ -16,13 +16,15 @@ from groupcomm.errors import UserError
 from groupcomm.files import REPO, scratch_folder
 
 
-def build(target: str) -> Path:
+def build(target: str, *others: str) -> Path:
     """Build a Bazel target, if it is not up to date, and return the path of its program.
 
     Parameters
     ----------
     target : str
         A label.
+    *others : str
+        Labels of what is built together with it.
 
     Returns
     -------
@@ -47,6 +49,7 @@ def build(target: str) -> Path:
     if not built.exists():
         err.print(f"building {target} ...")
     command = ["bazel", "build", "--noshow_progress", "--ui_event_filters=-info", target]
+    command += others
     done = subprocess.run(
         command,
         cwd=REPO,

@@ -6,12 +6,13 @@ import pytest
 
 from convert import boards, bundle
 from convert.commands import tables
-from convert.measure import bench
+from convert.measure import bench, cost_model
 from convert.run import host_tools
 from convert.tflite import runtimes
 from convert.verify import inspection
 from groupcomm.errors import UserError
 from tests.helpers.cli import groupcomm, ok, refused
+from tf_model import networks
 from tf_model.training import checkpoint
 
 pytestmark = [pytest.mark.bazel, pytest.mark.board]
@@ -24,6 +25,14 @@ def m4():
 
 def test_two_runs_give_the_same_counts(m4):
     assert bench.bench(bundle.load("enhance"), "cortex-m4") == m4
+
+
+def test_the_cost_model_predicts_a_bundle(m4):
+    """The weights of the bundle are trained; those of the fitted kernels are random."""
+    predicted = cost_model.hop(networks.find("enhance"), "cortex-m4")
+    for unit in ("instructions", "cycles"):
+        assert predicted[unit] == pytest.approx(m4[unit]["hop"]["mean"], rel=0.03)
+        assert predicted["network"][unit] == pytest.approx(m4[unit]["network"]["mean"], rel=0.03)
 
 
 def test_optimized_kernels_are_faster_than_portable_ones(m4):
