@@ -7,9 +7,9 @@
 
 #ifdef GC_DSP
 
-/* Adds the products of four rows of weights, w (4, n), and one row of inputs, x (n halfwords), to
-   sums (4). x is in the order of gc_widen. */
-void gc_dot_dsp_4x1(const int8_t* w, const gc_pair* x, int32_t n, int32_t sums[4]);
+/* Adds the products of rows of weights, w (count, n), and one row of inputs, x (n halfwords), to sums
+   (count, a multiple of 4). x is in the order of gc_widen. */
+void gc_dot_dsp(const int8_t* w, const gc_pair* x, int32_t n, int32_t* sums, int32_t count);
 
 /* Number of pairs of halfwords in two or four interleaved rows of so many eights. */
 #define GC_TWO_ROWS(eights) (8 * (eights))

@@ -12,25 +12,40 @@ static inline int8_t gc_output(int32_t sum, int32_t left, uint32_t doubled, int3
       gc_rescale_fast((int32_t)((uint32_t)sum << left), doubled, right, zero_point), 8);
 }
 
-/* Scales sums (rows, 4) of one output to out (rows, p->outputs), both at that output. left is the
-   shift to the left: a constant where the caller knows it. */
-GC_ALWAYS_INLINE void gc_scale_column_by(const int32_t* sums, int32_t rows, int32_t multiplier,
-                                         int32_t left, int32_t right, int32_t zero_point,
-                                         int8_t* out, int32_t outputs) {
-  const uint32_t doubled = gc_doubled(multiplier);
-  GC_UNROLL(2)
-  for (const int32_t* end = sums + 4 * rows; sums != end; sums += 4, out += outputs)
-    *out = gc_output(*sums, left, doubled, right, zero_point);
-}
+/* Scales sums (rows, 4) of output o to out (rows, outputs), both at that output. */
 static inline void gc_scale_column(const gc_fully_connected* p, int32_t o, const int32_t* sums,
                                    int32_t rows, int8_t* out) {
-  const int32_t multiplier = p->multiplier[o], left = gc_left(p->shift[o]),
-                right = gc_right(p->shift[o]);
-  if (left == 0) {
-    gc_scale_column_by(sums, rows, multiplier, 0, right, p->zero_point, out + o, p->outputs);
-  } else {
-    gc_scale_column_by(sums, rows, multiplier, left, right, p->zero_point, out + o, p->outputs);
+  const int32_t left = gc_left(p->shift[o]), right = gc_right(p->shift[o]), zero = p->zero_point,
+                outputs = p->outputs;
+  const uint32_t doubled = gc_doubled(p->multiplier[o]);
+  if (left == 0 && rows >= 2) {
+    const int32_t* end = sums + 4 * (rows & ~1);
+    int32_t a, b;
+#define GC_SCALE(r)                                      \
+  "smmlar %[" r "], %[" r "], %[doubled], %[" r "]\n\t"  \
+  "adds %[" r "], %[" r "], %[" r "], asr #31\n\t"       \
+  "asrs %[" r "], %[" r "], %[right]\n\t"                \
+  "adc %[" r "], %[" r "], %[zero]\n\t"                  \
+  "ssat %[" r "], #8, %[" r "]\n\t"
+    __asm__ volatile(
+        "0:\n\t"
+        "ldr %[a], [%[sums]]\n\t"
+        "ldr %[b], [%[sums], #16]\n\t" GC_SCALE("a") GC_SCALE("b")
+        "strb %[a], [%[out]]\n\t"
+        "strb %[b], [%[out], %[outputs]]\n\t"
+        "add %[out], %[out], %[outputs], lsl #1\n\t"
+        "adds %[sums], #32\n\t"
+        "cmp %[sums], %[end]\n\t"
+        "bne 0b"
+        : [sums] "+r"(sums), [out] "+r"(out), [a] "=&r"(a), [b] "=&r"(b)
+        : [end] "r"(end), [outputs] "r"(outputs), [doubled] "r"(doubled), [right] "r"(right),
+          [zero] "r"(zero)
+        : "cc", "memory");
+#undef GC_SCALE
+    rows &= 1;
   }
+  for (; rows > 0; --rows, sums += 4, out += outputs)
+    *out = gc_output(*sums, left, doubled, right, zero);
 }
 
 /* Words on the stack for several rows: the weights of four outputs, pairs of rows, and their sums. */
@@ -63,7 +78,7 @@ GC_NOINLINE void gc_several_rows(const gc_fully_connected* p, int32_t rows, cons
       bias = last;
     }
     gc_dot_rows(p->weights + o * n, real, n, 0, w, x, w, sums, bias);
-    for (int32_t i = 0; i < real; ++i) gc_scale_column(p, o + i, sums + i, rows, out);
+    for (int32_t i = 0; i < real; ++i) gc_scale_column(p, o + i, sums + i, rows, out + o + i);
   }
 }
 
@@ -100,9 +115,8 @@ GC_NOINLINE void gc_one_row(const gc_fully_connected* p, const int8_t* in, int8_
   gc_widen(in, n, x);
   for (int32_t first = 0; first < whole; first += GC_SUMS) {
     const int32_t count = whole - first < GC_SUMS ? whole - first : GC_SUMS;
-    const int8_t* w = p->weights + first * n;
     memcpy(sums, p->bias + first, (size_t)count * sizeof(int32_t));
-    for (int32_t i = 0; i < count; i += 4, w += 4 * n) gc_dot_dsp_4x1(w, x, n, sums + i);
+    gc_dot_dsp(p->weights + first * n, x, n, sums, count);
     gc_scale_row(sums, p->multiplier + first, p->shift + first, count, p->zero_point, out + first);
   }
   for (int32_t o = whole; o < p->outputs; ++o) gc_one_output(p, o, in, out);

@@ -164,12 +164,9 @@ GC_NOINLINE void gc_sums_row(const int8_t* w, const gc_pair* x, int32_t count, c
     }
     return;
   }
-  for (const int32_t* end = bias + units; bias != end; bias += 4, w += 4 * count, sums += 4) {
-    int32_t four[4] = {bias[0], bias[1], bias[2], bias[3]};
-    gc_dot_dsp_4x1(w, x, count, four);
-    sums[0] = four[0] * times, sums[1] = four[1] * times;
-    sums[2] = four[2] * times, sums[3] = four[3] * times;
-  }
+  memcpy(sums, bias, (size_t)units * sizeof(int32_t));
+  gc_dot_dsp(w, x, count, sums, units);
+  for (int32_t i = 0; i < units; ++i) sums[i] *= times;
 }
 
 /* All time steps of a batch of one row. Each weight is used only once a step, so it is not worth
