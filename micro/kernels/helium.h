@@ -17,6 +17,14 @@
 #define GC_HELIUM_OPTIMIZE GC_PRAGMA(GCC optimize("no-schedule-insns"))
 #endif
 
+/* Advances a pointer. The empty asm makes the compiler use the post-increment of the load or store
+   before it instead of another instruction. */
+#define GC_NEXT(pointer, count)  \
+  do {                           \
+    pointer += (count);          \
+    __asm__("" : "+r"(pointer)); \
+  } while (0)
+
 /* gc_rescale in each lane: left is max(shift, 0), right is min(shift, 0). vrshl rounds ties up;
    where the lane is shifted to the right, subtracting 1 from a negative number makes it round ties
    away from zero. */
