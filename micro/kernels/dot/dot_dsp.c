@@ -5,12 +5,15 @@
 GC_DSP_OPTIMIZE
 
 /* Products of four elements of two rows of weights, r10 and r11. */
-#define GC_ONE_OF_FOUR(sum, weights)      \
-  "sxtb16 ip, " weights "\n\t"            \
-  "sxtb16 " weights ", " weights ", ror #8\n\t" \
-  "smlad " sum ", ip, r8, " sum "\n\t"    \
+#define GC_ONE_OF_FOUR(sum, weights) \
+  "sxtb16 ip, " weights              \
+  "\n\t"                             \
+  "sxtb16 " weights ", " weights     \
+  ", ror #8\n\t"                     \
+  "smlad " sum ", ip, r8, " sum      \
+  "\n\t"                             \
   "smlad " sum ", " weights ", r9, " sum "\n\t"
-#define GC_FOUR_DEEP                      \
+#define GC_FOUR_DEEP \
   "ldrd r8, r9, [r1], #8\n\t"             \
   "ldr r10, [r0, r2]\n\t"                 \
   "ldr r11, [r0, r2, lsl #1]\n\t"         \

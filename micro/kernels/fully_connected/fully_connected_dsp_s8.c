@@ -21,11 +21,15 @@ static inline void gc_scale_column(const gc_fully_connected* p, int32_t o, const
   if (left == 0 && rows >= 2) {
     const int32_t* end = sums + 4 * (rows & ~1);
     int32_t a, b;
-#define GC_SCALE(r)                                      \
-  "smmlar %[" r "], %[" r "], %[doubled], %[" r "]\n\t"  \
-  "adds %[" r "], %[" r "], %[" r "], asr #31\n\t"       \
-  "asrs %[" r "], %[" r "], %[right]\n\t"                \
-  "adc %[" r "], %[" r "], %[zero]\n\t"                  \
+#define GC_SCALE(r)                             \
+  "smmlar %[" r "], %[" r "], %[doubled], %[" r \
+  "]\n\t"                                       \
+  "adds %[" r "], %[" r "], %[" r               \
+  "], asr #31\n\t"                              \
+  "asrs %[" r "], %[" r                         \
+  "], %[right]\n\t"                             \
+  "adc %[" r "], %[" r                          \
+  "], %[zero]\n\t"                              \
   "ssat %[" r "], #8, %[" r "]\n\t"
     __asm__ volatile(
         "0:\n\t"
