@@ -58,48 +58,49 @@ GC_NOINLINE void gc_activate_logistic(const gc_lstm_gate* q, const int32_t* x, c
   gc_activate_s8(q, x, h, count, gate, GC_LOGISTIC);
 }
 
-/* Computes four outputs of every row. gate (rows, 4 units halfwords), the output gate; cell and out
-   (rows, units) at the first unit. tanh_shift is that of p: a constant where the caller knows it. */
-GC_ALWAYS_INLINE void gc_update_four_outputs(const gc_lstm* p, const gc_pair* gate, int32_t rows,
-                                             const int16_t* cell, int8_t* out, int32_t tanh_shift) {
+/* Computes four outputs of every row, where the tanh of a cell needs no shift. gate (rows, 4 units
+   halfwords), the output gate; cell and out (rows, units) at the first unit. */
+GC_NOINLINE void gc_update_outputs(const gc_lstm* p, const gc_pair* gate, int32_t rows,
+                                   const int16_t* cell, int8_t* out) {
   const uint32_t doubled = gc_doubled(p->hidden.multiplier);
-  const int32_t right = -p->hidden.shift, zero_point = p->zero_point, units = p->units;
-  const int32_t multiplier = p->tanh_multiplier, round = 1 << tanh_shift >> 1;
+  const int32_t right = -p->hidden.shift, zero_point = p->zero_point, units = p->units,
+                multiplier = p->tanh_multiplier;
   gc_curve curve = gc_tanh_curve();
   for (const gc_pair* end = gate + 2 * rows; gate != end; cell += units, out += units) {
     GC_UNROLL(2)
     for (int32_t i = 0; i < 4; i += 2) {
       const gc_pair c = gc_load_pair(cell + i), o = *gate++;
-      const int32_t x0 = (gc_smulbb(c, multiplier) + round) >> tanh_shift,
-                    x1 = (gc_smultb(c, multiplier) + round) >> tanh_shift;
-      const int32_t y0 = gc_smulbb(o, gc_tanh16_fast(&curve, x0)),
-                    y1 = gc_smultb(o, gc_tanh16_fast(&curve, x1));
+      const int32_t y0 = gc_smulbb(o, gc_tanh16_fast(&curve, gc_smulbb(c, multiplier))),
+                    y1 = gc_smultb(o, gc_tanh16_fast(&curve, gc_smultb(c, multiplier)));
       out[i] = (int8_t)gc_ssat(gc_rescale_fast(y0, doubled, right, zero_point), 8);
       out[i + 1] = (int8_t)gc_ssat(gc_rescale_fast(y1, doubled, right, zero_point), 8);
     }
   }
 }
 
-/* The same for the first `count` of four units. */
-GC_NOINLINE void gc_update_outputs(const gc_lstm* p, const gc_pair* gate, int32_t rows,
-                                   int32_t count, const int16_t* cell, int8_t* out) {
-  if (count == 4 && p->tanh_shift == 0) {
-    gc_update_four_outputs(p, gate, rows, cell, out, 0);
-    return;
-  }
-  if (count == 4) {
-    gc_update_four_outputs(p, gate, rows, cell, out, p->tanh_shift);
-    return;
-  }
+/* The same for the first `count` of four units, and with any shift. */
+GC_NOINLINE void gc_update_any_outputs(const gc_lstm* p, const gc_pair* gate, int32_t rows,
+                                       int32_t count, const int16_t* cell, int8_t* out) {
   gc_curve curve = gc_tanh_curve();
+  const uint32_t doubled = gc_doubled(p->hidden.multiplier);
   const int32_t round = 1 << p->tanh_shift >> 1;
   for (int32_t r = 0; r < rows; ++r, gate += 2, cell += p->units, out += p->units) {
     for (int32_t i = 0; i < count; ++i) {
       const int32_t x = (cell[i] * p->tanh_multiplier + round) >> p->tanh_shift,
                     y = gc_tanh16_fast(&curve, x) * ((const int16_t*)gate)[i];
-      out[i] = (int8_t)gc_ssat(
-          gc_rescale_fast(y, gc_doubled(p->hidden.multiplier), -p->hidden.shift, p->zero_point), 8);
+      out[i] = (int8_t)gc_ssat(gc_rescale_fast(y, doubled, -p->hidden.shift, p->zero_point), 8);
     }
+  }
+}
+
+/* Updates the cells and outputs of the first `count` of four units of every row. */
+static void gc_update(const gc_lstm* p, const gc_pair* gates, int32_t words, int32_t rows,
+                      int32_t count, int16_t* cell, int8_t* out) {
+  gc_update_cells_dsp(p, gates, words, rows, count, cell);
+  if (count == 4 && p->tanh_shift == 0) {
+    gc_update_outputs(p, gates + 3 * words, rows, cell, out);
+  } else {
+    gc_update_any_outputs(p, gates + 3 * words, rows, count, cell, out);
   }
 }
 
@@ -141,8 +142,7 @@ static void gc_lstm_step(const gc_lstm* p, const int8_t* in, int8_t* hidden, int
         gc_activate_logistic(q, x_sums, b->h_sums, 2 * words, gate);
       }
     }
-    gc_update_cells_dsp(p, b->gates, words, p->batch, real, cell + u);
-    gc_update_outputs(p, b->gates + 3 * words, p->batch, real, cell + u, out + u);
+    gc_update(p, b->gates, words, p->batch, real, cell + u, out + u);
   }
   memcpy(hidden, out, (size_t)(p->batch * units));
 }
@@ -196,8 +196,7 @@ static void gc_lstm_row(const gc_lstm* p, const int8_t* in, int8_t* hidden, int1
         gc_activate_logistic(q, x_sums, h_sums, units, gate);
       }
     }
-    gc_update_cells_dsp(&fours, gates, units / 2, units / 4, 4, cell);
-    gc_update_outputs(&fours, gates + 3 * (units / 2), units / 4, 4, cell, out);
+    gc_update(&fours, gates, units / 2, units / 4, 4, cell, out);
     memcpy(hidden, out, (size_t)units);
   }
 }
