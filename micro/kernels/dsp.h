@@ -19,10 +19,10 @@
 /* Parameters of a naked function, whose assembly finds them in registers. */
 #define GC_UNUSED __attribute__((unused))
 
-/* Two int16 values in a word. gc_smlad adds both products of two pairs to sum; gc_sadd16 adds pairs;
-   gc_ssat saturates to a signed number of so many bits, a constant; gc_qadd16 adds pairs and saturates. The compilers know these
-   instructions by arm_acle.h, GCC since version 10. Arduino's core for the Nano 33 BLE has GCC 7.
-   GC_NO_ACLE selects what that compiler gets. */
+/* Two int16 values in a word. gc_smlad adds both products of two pairs to sum; gc_sadd16 adds
+   pairs; gc_ssat saturates to a signed number of so many bits, a constant; gc_qadd16 adds pairs and
+   saturates. The compilers know these instructions by arm_acle.h, GCC since version 10. Arduino's
+   core for the Nano 33 BLE has GCC 7. GC_NO_ACLE selects what that compiler gets. */
 typedef int32_t gc_pair;
 #if !defined(GC_NO_ACLE) && (defined(__clang__) || __GNUC__ >= 10)
 #include <arm_acle.h>

@@ -48,8 +48,8 @@ GC_ALWAYS_INLINE int32x4_t gc_rescale_narrow_lanes(int32x4_t x, int32x4_t multip
   return vrshlq_s32(vqdmulhq_s32(x, multiplier), shift);
 }
 
-/* Loads eight elements of a row from column c on, minus their zero point; or repeats the one element
-   of a row whose step is 0. */
+/* Loads eight elements of a row from column c on, minus their zero point; or repeats the one
+   element of a row whose step is 0. */
 GC_ALWAYS_INLINE int16x8_t gc_load_operand(const int8_t* row, int32_t step, int32_t zero_point,
                                            int32_t c, mve_pred16_t here) {
   return vsubq_n_s16(step ? vldrbq_z_s16(row + c, here) : vdupq_n_s16(*row), (int16_t)zero_point);

@@ -12,9 +12,9 @@ typedef struct {
   int32_t right, zero_point;
 } gc_add_data;
 
-/* TFLM's scales make one of the operands exactly half of its value * 2^20. The other one, x, is below
-   2^28 before it is scaled, so its value is doubled instead of its multiplier. Neither is shifted to
-   the left. */
+/* TFLM's scales make one of the operands exactly half of its value * 2^20. The other one, x, is
+   below 2^28 before it is scaled, so its value is doubled instead of its multiplier. Neither is
+   shifted to the left. */
 static inline gc_add_data gc_add_data_of(const gc_add* p, const gc_operand* x,
                                          const gc_scale* scale, const gc_operand* y) {
   const gc_add_data d = {

@@ -24,8 +24,8 @@ GC_DSP_OPTIMIZE
   GC_ONE_OF_FOUR("r7", "r11")             \
   GC_ONE_OF_FOUR("r4", "r10")
 
-/* The whole eights of the rows, at least one; sums (until end, a multiple of 4). A function without a
-   frame of the compiler, because it needs all registers. On the stack: 0 x, 4 eights, 8 sums, 12
+/* The whole eights of the rows, at least one; sums (until end, a multiple of 4). A function without
+   a frame of the compiler, because it needs all registers. On the stack: 0 x, 4 eights, 8 sums, 12
    end, 16 three times the rest of a row. */
 __attribute__((naked, noinline)) static void gc_dot_eights(const int8_t* w GC_UNUSED,
                                                            const gc_pair* x GC_UNUSED,

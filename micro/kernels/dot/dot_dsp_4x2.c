@@ -4,8 +4,9 @@
 
 GC_DSP_OPTIMIZE
 
-/* Two elements of the depth: 16 products. r10 and r11 get a pair of each row of inputs, ip and lr the
-   pairs of two rows of weights. What was loaded last is used last, because the M33 waits for it. */
+/* Two elements of the depth: 16 products. r10 and r11 get a pair of each row of inputs, ip and lr
+   the pairs of two rows of weights. What was loaded last is used last, because the M33 waits for
+   it. */
 #define GC_TWO_DEEP             \
   "ldrd r10, r11, [r9], #8\n\t" \
   "ldrd ip, lr, [r8], #8\n\t"   \
@@ -20,8 +21,8 @@ GC_DSP_OPTIMIZE
   "smlad r7, lr, r11, r7\n\t"
 #define GC_EIGHT_DEEP GC_TWO_DEEP GC_TWO_DEEP GC_TWO_DEEP GC_TWO_DEEP
 
-/* Four elements of the depth of four rows of int8 weights, widened and interleaved. Of the four loads,
-   that with a post-index comes last: the others use its address. */
+/* Four elements of the depth of four rows of int8 weights, widened and interleaved. Of the four
+   loads, that with a post-index comes last: the others use its address. */
 #define GC_WIDEN_FOUR             \
   "ldr r11, [r0, lr]\n\t"         \
   "ldr r10, [r0, r2, lsl #1]\n\t" \

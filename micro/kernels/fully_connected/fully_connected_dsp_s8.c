@@ -52,7 +52,7 @@ static inline void gc_scale_column(const gc_fully_connected* p, int32_t o, const
     *out = gc_output(*sums, left, doubled, right, zero);
 }
 
-/* Words on the stack for several rows: the weights of four outputs, pairs of rows, and their sums. */
+/* Words on the stack for several rows: weights of four outputs, pairs of rows, and their sums. */
 enum { GC_ROWS_WORDS = 192 };
 
 /* Returns how many pairs of rows fit into these words. */

@@ -44,8 +44,8 @@ GC_ALWAYS_INLINE int32x4_t gc_output_lanes(int32x4_t sums, int32x4_t multiplier,
   return gc_bytes_of(y, zero_point);
 }
 
-/* In the functions below, p begins at the first output to compute, and `outputs` is how many follow, a
-   multiple of four. `stride` is the distance of two rows of out. */
+/* In the functions below, p begins at the first output to compute, and `outputs` is how many
+   follow, a multiple of four. `stride` is the distance of two rows of out. */
 
 /* Computes one row: x (inputs), y (outputs). */
 GC_ALWAYS_INLINE void gc_row_of(const gc_fully_connected* p, int32_t outputs, const int8_t* x,
@@ -70,8 +70,8 @@ GC_NOINLINE void gc_row_generic(const gc_fully_connected* p, int32_t outputs,
   gc_row_of(p, outputs, x, y, GC_GENERIC);
 }
 
-/* Computes one row of fewer than four outputs: x (inputs), y (p->outputs). The last row of weights is
-   repeated. */
+/* Computes one row of fewer than four outputs: x (inputs), y (p->outputs). The last row of weights
+   is repeated. */
 GC_NOINLINE void gc_row_few_outputs(const gc_fully_connected* p, const int8_t* x, int8_t* y) {
   const int32_t n = p->inputs, count = p->outputs;
   const mve_pred16_t here = vctp32q((uint32_t)count);
@@ -83,9 +83,10 @@ GC_NOINLINE void gc_row_few_outputs(const gc_fully_connected* p, const int8_t* x
                here);
 }
 
-/* Computes pairs of rows of n inputs, 16 .. 32: x (rows, n), out (rows, stride). Both rows stay in registers, as inputs 0 .. 15 and the last 16.
-   Where these overlap, the last 16 are 0 in the registers, so that the products count once. Leaves
-   the last one of an odd number of rows to the caller. Every shift is to the right. */
+/* Computes pairs of rows of n inputs, 16 .. 32: x (rows, n), out (rows, stride). Both rows stay in
+   registers, as inputs 0 .. 15 and the last 16. Where these overlap, the last 16 are 0 in the
+   registers, so that the products count once. Leaves the last one of an odd number of rows to the
+   caller. Every shift is to the right. */
 GC_ALWAYS_INLINE void gc_two_rows_of(const gc_fully_connected* p, int32_t outputs, int32_t stride,
                                      const int8_t* x, int8_t* out, int32_t n) {
   const int32_t zero_point = p->zero_point, last = n - 16;
@@ -112,7 +113,7 @@ GC_ALWAYS_INLINE void gc_two_rows_of(const gc_fully_connected* p, int32_t output
       GC_TWO_DOTS(s, t, n);
       GC_TWO_DOTS(u, v, 3 * n);
       c = gc_odd_lanes(c, s, u), d = gc_odd_lanes(d, t, v);
-      /* Memory clobbers: nothing is loaded earlier, or kept. The rows would not stay in registers. */
+      /* Memory clobbers: nothing is loaded earlier or kept, so that the rows stay in registers. */
       __asm__("" : "+w"(c), "+w"(d) : : "memory");
       c = vaddq_s32(c, vldrwq_s32(bias)), d = vaddq_s32(d, vldrwq_s32(bias));
       __asm__("" : "+w"(c), "+w"(d) : : "memory");
@@ -143,8 +144,8 @@ GC_NOINLINE void gc_two_rows_32(const gc_fully_connected* p, int32_t outputs, in
   gc_two_rows_of(p, outputs, stride, x, out, 32);
 }
 
-/* Computes rows of at most 16 inputs: in (rows, inputs), out (rows, stride). The weights of four outputs stay in registers for all rows. Every
-   shift is to the right. */
+/* Computes rows of at most 16 inputs: in (rows, inputs), out (rows, stride). The weights of four
+   outputs stay in registers for all rows. Every shift is to the right. */
 GC_NOINLINE void gc_few_inputs(const gc_fully_connected* p, int32_t outputs, int32_t stride,
                                const int8_t* in, int8_t* out) {
   const int32_t n = p->inputs, zero_point = p->zero_point;
@@ -176,8 +177,8 @@ GC_NOINLINE void gc_few_inputs(const gc_fully_connected* p, int32_t outputs, int
   }
 }
 
-/* Computes one row of 16 inputs: x (16), y (outputs). The row stays in a register. Every shift is to
-   the right. */
+/* Computes one row of 16 inputs: x (16), y (outputs). The row stays in a register. Every shift is
+   to the right. */
 GC_NOINLINE void gc_row_16(const gc_fully_connected* p, int32_t outputs, const int8_t* x,
                            int8_t* y) {
   const int32_t zero_point = p->zero_point;

@@ -5,9 +5,9 @@
 GC_DSP_OPTIMIZE
 #include "micro/kernels/lstm/lstm_dsp.h"
 
-/* The scaled sums of two units in r10 and r11, times 3. Registers: r0 x, r1 h, r2 gate, r4 and r5 the
-   multipliers of both, r6 the table, r7 the factors of a point and of its step, r8 the offset, r9
-   the number 3. */
+/* The scaled sums of two units in r10 and r11, times 3. Registers: r0 x, r1 h, r2 gate, r4 and r5
+   the multipliers of both, r6 the table, r7 the factors of a point and of its step, r8 the offset,
+   r9 the number 3. */
 #define GC_TWO_SUMS(scale_h)           \
   "ldrd r10, r11, [r0], #8\n\t"        \
   "smmulr r10, r10, r4\n\t"            \
@@ -21,8 +21,8 @@ GC_DSP_OPTIMIZE
   "smulbb r11, r10, r9\n\t"            \
   "smultb r10, r10, r9\n\t"
 
-/* The sums of the hidden state without a shift, or with a shift to the right by 1, for which r3 is 1:
-   see gc_rescale_twice. */
+/* The sums of the hidden state without a shift, or with a shift to the right by 1, for which r3 is
+   1: see gc_rescale_twice. */
 #define GC_NO_SHIFT         \
   "smmulr r11, r11, r5\n\t" \
   "smmulr ip, ip, r5\n\t"   \

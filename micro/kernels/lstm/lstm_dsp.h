@@ -11,8 +11,8 @@
 #ifdef GC_DSP
 
 /* Buffers of a time step, in the scratch of the caller. Two rows of the batch and four units are
-   computed at a time; an odd batch repeats its last row, and where the units are no multiple of four,
-   the last one is repeated. */
+   computed at a time; an odd batch repeats its last row, and where the units are no multiple of
+   four, the last one is repeated. */
 typedef struct {
   int32_t pairs;              /* of rows of the batch */
   int32_t x_eights, h_eights; /* inputs and units in eights, rounded up */
@@ -117,8 +117,8 @@ GC_ALWAYS_INLINE int32_t gc_rescale_twice(int32_t x, int32_t multiplier, int32_t
   return y + (x >> 31);
 }
 
-/* The pair of two scaled sums. right is their shift to the right: a constant, which becomes a part of
-   the saturation, where the caller knows it. */
+/* The pair of two scaled sums. right is their shift to the right: a constant, which becomes a part
+   of the saturation, where the caller knows it. */
 GC_ALWAYS_INLINE gc_pair gc_scaled_sums(const int32_t* sums, gc_sums_kind kind, int32_t multiplier,
                                         int32_t right) {
   int32_t a, b;
@@ -184,9 +184,9 @@ GC_ALWAYS_INLINE gc_pair gc_load_pair(const int16_t* p) {
   return x;
 }
 
-/* Updates the first `count`, 1 to 4, of four cells of every row. gates (rows, 4 units halfwords), the
-   input gate; those of the forget gate and of the cell gate are `words` words behind each other. cell
-   (rows, units) at the first unit. */
+/* Updates the first `count`, 1 to 4, of four cells of every row. gates (rows, 4 units halfwords),
+   the input gate; those of the forget gate and of the cell gate are `words` words behind each
+   other. cell (rows, units) at the first unit. */
 void gc_update_cells_dsp(const gc_lstm* p, const gc_pair* gates, int32_t words, int32_t rows,
                          int32_t count, int16_t* cell);
 

@@ -40,7 +40,8 @@ static void gc_interleave_batch16(const int16_t* in, int32_t batch, int32_t coun
     gc_interleave_halves(in, i + 1 < batch ? in + count : in, count, out);
 }
 
-/* One time step, as in lstm_dsp_s8.c. The rows are halfwords already, and the sums are not doubled. */
+/* One time step, as in lstm_dsp_s8.c. The rows are halfwords already, and the sums are not
+   doubled. */
 static void gc_lstm_step16(const gc_lstm* p, const int16_t* in, int16_t* hidden, int16_t* cell,
                            int16_t* out, const gc_dsp_buffers* b) {
   const int32_t inputs = p->inputs, units = p->units, words = 4 * b->pairs;

@@ -16,8 +16,8 @@ GC_DSP_OPTIMIZE
             : "r"(gate), "r"(x), "r"((half_plus_1) + (int32_t)((uint32_t)sign << 1))); \
   } while (0)
 
-/* Four cells of every row. Multiplier and shift of the update are those of a power of two, and cells
-   are not clipped. */
+/* Four cells of every row. Multiplier and shift of the update are those of a power of two, and
+   cells are not clipped. */
 static void gc_update_usual_cells(const gc_lstm* p, const gc_pair* gates, int32_t words,
                                   int32_t rows, int16_t* cell) {
   const int32_t right = 1 - p->update.shift, half = (1 << (right - 1)) + 1, units = p->units;
