@@ -7,9 +7,10 @@
 
 #ifdef GC_DSP
 
-/* Adds the products of rows of weights, w (count, n), and one row of inputs, x (n halfwords), to
-   sums (count, a multiple of 4). x is in the order of gc_widen. */
-void gc_dot_dsp(const int8_t* w, const gc_pair* x, int32_t n, int32_t* sums, int32_t count);
+/* Adds the products of rows of weights, w (count, stride), and one row of inputs, x (n halfwords, at
+   most the stride), to sums (count, a multiple of 4). x is in the order of gc_widen. */
+void gc_dot_dsp(const int8_t* w, int32_t stride, const gc_pair* x, int32_t n, int32_t* sums,
+                int32_t count);
 
 /* Number of pairs of halfwords in two or four interleaved rows of so many eights. */
 #define GC_TWO_ROWS(eights) (8 * (eights))

@@ -7,8 +7,9 @@ GC_DSP_OPTIMIZE
 /* Loads up to four bytes, p (count), and pads them with zeros. */
 static inline uint32_t gc_load_some(const int8_t* p, int32_t count) {
   if (count >= 4) return gc_load4(p);
-  uint32_t x = 0;
-  for (int32_t i = 0; i < count; ++i) x |= (uint32_t)(uint8_t)p[i] << (8 * i);
+  uint32_t x = count > 0 ? (uint8_t)p[0] : 0;
+  if (count > 1) x |= (uint32_t)(uint8_t)p[1] << 8;
+  if (count > 2) x |= (uint32_t)(uint8_t)p[2] << 16;
   return x;
 }
 
@@ -50,6 +51,10 @@ void gc_interleave_dsp_2(const int8_t* a, const int8_t* b, int32_t count, int32_
     GC_INTERLEAVE_EIGHTS(GC_SHIFT, [keep] "r"(keep), [left] "r"(left));
   }
   for (int32_t i = 0; count > 0 && i < 8; i += 4, out += 4) {
+    if (i >= count) {
+      out[0] = out[1] = out[2] = out[3] = 0;
+      continue;
+    }
     const uint32_t x = gc_load_some(a + i, count - i), y = gc_load_some(b + i, count - i);
     out[0] = gc_shifted(gc_even(x), keep, left), out[1] = gc_shifted(gc_even(y), keep, left);
     out[2] = gc_shifted(gc_odd(x), keep, left), out[3] = gc_shifted(gc_odd(y), keep, left);
@@ -59,7 +64,19 @@ void gc_interleave_dsp_2(const int8_t* a, const int8_t* b, int32_t count, int32_
 /* Used where gc_dot_dsp_4x2 cannot do it: for a shift, and at the end of rows and matrices. */
 void gc_interleave_dsp_4(const int8_t* w, int32_t rows, int32_t count, int32_t left, gc_pair* out) {
   gc_pair* to = out;
-  for (int32_t i = 0; i < count || i % 8 != 0; i += 4, to += 8) {
+  int32_t i = 0;
+  for (const int8_t* w2 = w + 2 * count; left == 0 && rows >= 4 && i + 4 <= count;
+       i += 4, to += 8) {
+    const uint32_t a = gc_load4(w + i), b = gc_load4(w + count + i), c = gc_load4(w2 + i),
+                   d = gc_load4(w2 + count + i);
+    to[0] = gc_even(a), to[1] = gc_even(b), to[2] = gc_even(c), to[3] = gc_even(d);
+    to[4] = gc_odd(a), to[5] = gc_odd(b), to[6] = gc_odd(c), to[7] = gc_odd(d);
+  }
+  for (; i < count || i % 8 != 0; i += 4, to += 8) {
+    if (i >= count) {
+      memset(to, 0, 8 * sizeof(gc_pair));
+      continue;
+    }
     for (int32_t r = 0; r < 4; ++r) {
       const uint32_t x = gc_load_some(w + (r < rows ? r : rows - 1) * count + i, count - i);
       to[r] = gc_even(x), to[4 + r] = gc_odd(x);

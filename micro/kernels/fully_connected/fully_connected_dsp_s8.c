@@ -73,8 +73,10 @@ GC_NOINLINE void gc_several_rows(const gc_fully_connected* p, int32_t rows, cons
     const int8_t* row = in + 2 * i * n;
     gc_interleave_dsp_2(row, 2 * i + 1 < rows ? row + n : row, n, 0, x + i * GC_TWO_ROWS(eights));
   }
-  for (int32_t o = 0; o < outputs; o += 4) {
-    const int32_t real = outputs - o < 4 ? outputs - o : 4;
+  for (int32_t next = 0; next < outputs; next += 4) {
+    /* The last four outputs can overlap those before: four rows of weights are faster than fewer. */
+    const int32_t o = next + 4 <= outputs || outputs < 4 ? next : outputs - 4,
+                  real = outputs < 4 ? outputs : 4;
     int32_t last[4] = {0};
     const int32_t* bias = p->bias + o;
     if (real < 4) {
@@ -110,17 +112,22 @@ GC_NOINLINE void gc_scale_row(const int32_t* sums, const int32_t* multiplier, co
   }
 }
 
-/* Computes all outputs of one row of at most GC_BLOCK inputs: in (inputs), out (outputs). */
+/* Computes all outputs of one row: in (inputs), out (outputs). Of a long row, GC_BLOCK inputs are
+   widened at a time, again for every GC_SUMS outputs. */
 GC_NOINLINE void gc_one_row(const gc_fully_connected* p, const int8_t* in, int8_t* out) {
   enum { GC_SUMS = 32 };
   gc_pair x[GC_BLOCK / 2] __attribute__((aligned(8)));
   int32_t sums[GC_SUMS];
   const int32_t n = p->inputs, whole = p->outputs & ~3;
-  gc_widen(in, n, x);
+  if (n <= GC_BLOCK) gc_widen(in, n, x);
   for (int32_t first = 0; first < whole; first += GC_SUMS) {
     const int32_t count = whole - first < GC_SUMS ? whole - first : GC_SUMS;
     memcpy(sums, p->bias + first, (size_t)count * sizeof(int32_t));
-    gc_dot_dsp(p->weights + first * n, x, n, sums, count);
+    for (int32_t i = 0; i < n; i += GC_BLOCK) {
+      const int32_t depth = n - i < GC_BLOCK ? n - i : GC_BLOCK;
+      if (n > GC_BLOCK) gc_widen(in + i, depth, x);
+      gc_dot_dsp(p->weights + first * n + i, n, x, depth, sums, count);
+    }
     gc_scale_row(sums, p->multiplier + first, p->shift + first, count, p->zero_point, out + first);
   }
   for (int32_t o = whole; o < p->outputs; ++o) gc_one_output(p, o, in, out);
@@ -136,13 +143,7 @@ void gc_fully_connected_dsp_s8(const gc_fully_connected* p, const int8_t* in, in
     gc_several_rows(p, block, in, to);
     rows -= block, in += block * n, to += block * p->outputs;
   }
-  for (; rows > 0; --rows, in += n, to += p->outputs) {
-    if (n <= GC_BLOCK) {
-      gc_one_row(p, in, to);
-    } else {
-      for (int32_t o = 0; o < p->outputs; ++o) gc_one_output(p, o, in, to);
-    }
-  }
+  for (; rows > 0; --rows, in += n, to += p->outputs) gc_one_row(p, in, to);
   if (p->low > -128 || p->high < 127) {
     for (int32_t i = 0; i < p->rows * p->outputs; ++i)
       out[i] = (int8_t)gc_clamp(out[i], p->low, p->high);

@@ -165,7 +165,7 @@ GC_NOINLINE void gc_sums_row(const int8_t* w, const gc_pair* x, int32_t count, c
     return;
   }
   memcpy(sums, bias, (size_t)units * sizeof(int32_t));
-  gc_dot_dsp(w, x, count, sums, units);
+  gc_dot_dsp(w, count, x, count, sums, units);
   for (int32_t i = 0; i < units; ++i) sums[i] *= times;
 }
 

@@ -10,7 +10,7 @@ GC_ALWAYS_INLINE void gc_svdf_features_dsp(const gc_svdf* p, int32_t f, int32_t 
   const int32_t n = p->inputs;
   const int8_t* w = p->feature_weights + f * n;
   if (count == 4) {
-    gc_dot_dsp(w, x, n, sums, 4);
+    gc_dot_dsp(w, n, x, n, sums, 4);
     return;
   }
   for (int32_t i = 0; i < count; ++i) {
