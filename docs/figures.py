@@ -60,20 +60,31 @@ GOALS = {
 }
 # What the functions of the network do on a core with the DSP extension.
 PURPOSES = {
-    "products: `__SMLAD`, loads, and unpacking int8 to pairs of int16": (
-        "gc_sums",
-        "gc_two_outputs",
-        "gc_dot_dsp_4x1",
-        "gc_one_row",
+    "products: `SMLAD`, loads, and unpacking int8 to pairs of int16": (
+        "gc_dot_dsp_4x2",
+        "gc_dot_eights",
+        "gc_interleave_dsp_2",
+        "gc_interleave_dsp_4",
     ),
     "activations of the gates: rounding both sums, a table, interpolation": (
+        "gc_activate_dsp_logistic_0",
+        "gc_activate_dsp_logistic_1",
+        "gc_activate_dsp_tanh_0",
+        "gc_activate_dsp_tanh_1",
         "gc_activate_logistic",
         "gc_activate_tanh",
     ),
-    "the cell, its tanh, the hidden state": ("gc_update_cells", "gc_update_outputs"),
-    "residual connections": ("gc_add_dsp_s8",),
-    "inputs and hidden states of two groups side by side, for one load of weights": (
-        "gc_interleave",
+    "the cell, its tanh, the hidden state": ("gc_update_cells_dsp", "gc_update_outputs"),
+    "scaling the outputs of dense layers, blocks of their rows": (
+        "gc_several_rows",
+        "gc_one_row",
+        "gc_scale_row",
+    ),
+    "residual connections": ("gc_add_fours", "gc_add_dsp_s8"),
+    "calls and loops of the LSTM, checks of its parameters": (
+        "gc_lstm_dsp_s8",
+        "gc_lstm_dsp_s8_supports",
+        "gc_part_supported",
     ),
 }
 # Shapes for the counter of kernels (micro/kernels/test/count.cc).

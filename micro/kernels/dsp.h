@@ -16,15 +16,19 @@
 #define GC_DSP_OPTIMIZE GC_PRAGMA(GCC optimize("O2", "omit-frame-pointer"))
 #endif
 
-/* Two int16 values in a word. gc_smlad adds both products of two pairs to sum; gc_sadd16 adds pairs;
-   gc_ssat saturates to a signed number of so many bits, a constant. The compilers know these
-   instructions by arm_acle.h, GCC since version 10. Arduino's core for the Nano 33 BLE has GCC 7.
-   GC_NO_ACLE selects what that compiler gets. */
+/* Parameters of a naked function, whose assembly finds them in registers. */
+#define GC_UNUSED __attribute__((unused))
+
+/* Two int16 values in a word. gc_smlad adds both products of two pairs to sum; gc_sadd16 adds
+   pairs; gc_ssat saturates to a signed number of so many bits, a constant; gc_qadd16 adds pairs and
+   saturates. The compilers know these instructions by arm_acle.h, GCC since version 10. Arduino's
+   core for the Nano 33 BLE has GCC 7. GC_NO_ACLE selects what that compiler gets. */
 typedef int32_t gc_pair;
 #if !defined(GC_NO_ACLE) && (defined(__clang__) || __GNUC__ >= 10)
 #include <arm_acle.h>
 #define gc_smlad __smlad
 #define gc_sadd16 __sadd16
+#define gc_qadd16 __qadd16
 #define gc_ssat __ssat
 #else
 GC_ALWAYS_INLINE int32_t gc_smlad(gc_pair a, gc_pair b, int32_t sum) {
@@ -37,12 +41,36 @@ GC_ALWAYS_INLINE gc_pair gc_sadd16(gc_pair a, gc_pair b) {
   __asm__("sadd16 %0, %1, %2" : "=r"(y) : "r"(a), "r"(b));
   return y;
 }
+GC_ALWAYS_INLINE gc_pair gc_qadd16(gc_pair a, gc_pair b) {
+  gc_pair y;
+  __asm__("qadd16 %0, %1, %2" : "=r"(y) : "r"(a), "r"(b));
+  return y;
+}
 GC_ALWAYS_INLINE int32_t gc_ssat(int32_t x, int bits) {
   int32_t y;
   __asm__("ssat %0, %1, %2" : "=r"(y) : "n"(bits), "r"(x));
   return y;
 }
 #endif
+
+/* The pair of the lower half of low and of the upper half of high << left, a constant. */
+GC_ALWAYS_INLINE gc_pair gc_pack(int32_t low, int32_t high, int left) {
+  gc_pair y;
+  __asm__("pkhbt %0, %1, %2, lsl %3" : "=r"(y) : "r"(low), "r"(high), "n"(left));
+  return y;
+}
+
+/* Products of the lower halves of a and b, or of the upper half of a and the lower half of b. */
+GC_ALWAYS_INLINE int32_t gc_smulbb(gc_pair a, gc_pair b) {
+  int32_t y;
+  __asm__("smulbb %0, %1, %2" : "=r"(y) : "r"(a), "r"(b));
+  return y;
+}
+GC_ALWAYS_INLINE int32_t gc_smultb(gc_pair a, gc_pair b) {
+  int32_t y;
+  __asm__("smultb %0, %1, %2" : "=r"(y) : "r"(a), "r"(b));
+  return y;
+}
 
 /* gc_rescale in four instructions, plus an offset. The caller has already shifted x to the left;
    right is the shift to the right. doubled is twice the multiplier, which must not be 0. Read as a

@@ -17,6 +17,14 @@
 #define GC_HELIUM_OPTIMIZE GC_PRAGMA(GCC optimize("no-schedule-insns"))
 #endif
 
+/* Advances a pointer. The empty asm makes the compiler use the post-increment of the load or store
+   before it instead of another instruction. */
+#define GC_NEXT(pointer, count)  \
+  do {                           \
+    pointer += (count);          \
+    __asm__("" : "+r"(pointer)); \
+  } while (0)
+
 /* gc_rescale in each lane: left is max(shift, 0), right is min(shift, 0). vrshl rounds ties up;
    where the lane is shifted to the right, subtracting 1 from a negative number makes it round ties
    away from zero. */
@@ -40,8 +48,8 @@ GC_ALWAYS_INLINE int32x4_t gc_rescale_narrow_lanes(int32x4_t x, int32x4_t multip
   return vrshlq_s32(vqdmulhq_s32(x, multiplier), shift);
 }
 
-/* Loads eight elements of a row from column c on, minus their zero point; or repeats the one element
-   of a row whose step is 0. */
+/* Loads eight elements of a row from column c on, minus their zero point; or repeats the one
+   element of a row whose step is 0. */
 GC_ALWAYS_INLINE int16x8_t gc_load_operand(const int8_t* row, int32_t step, int32_t zero_point,
                                            int32_t c, mve_pred16_t here) {
   return vsubq_n_s16(step ? vldrbq_z_s16(row + c, here) : vdupq_n_s16(*row), (int16_t)zero_point);

@@ -122,9 +122,9 @@ typedef struct {
   (GC_LSTM_SCRATCH_ROWS(batch, inputs, units) > 64 * (units) \
        ? GC_LSTM_SCRATCH_ROWS(batch, inputs, units)          \
        : 64 * (units))
-#define GC_LSTM_SCRATCH_ROWS(batch, inputs, units)                           \
-  (32 * (((inputs) + 7) / 8 + ((units) + 7) / 8) * (((batch) + 1) / 2 + 1) + \
-   64 * (((batch) + 1) / 2))
+#define GC_LSTM_SCRATCH_ROWS(batch, inputs, units)                             \
+  (((batch) + 1) / 2 * (32 * (((inputs) + 7) / 8 + ((units) + 7) / 8) + 112) + \
+   64 * ((((inputs) > (units) ? (inputs) : (units)) + 7) / 8))
 
 /* Runs `steps` time steps, each for every row of the batch; all rows share the weights. The state
    persists from step to step and from call to call. Before the first call, every cell is 0 and

@@ -21,12 +21,14 @@ LSTM, FULLY_CONNECTED = (12, 16, 24), (12, 16, 16)
 LSTMS = [(12, 12, 20), (12, 16, 48), (12, 24, 28), (12, 10, 36), (11, 17, 33), (12, 32, 64)]
 FULLY_CONNECTEDS = [(12, 12, 20), (12, 20, 12), (12, 10, 7), (12, 28, 24), (12, 40, 16)]
 FULLY_CONNECTEDS += [(12, 33, 9), (12, 64, 12), (1, 100, 10), (1, 300, 12)]
-# The highest ratio. Of the rows of an LSTM, 12 and 20 values need vectors of 16 and 32.
+# Instructions per MAC of the released shapes in release 0.3.0, times the highest ratio to them. The
+# first factor stays as it is when released shapes become faster. Of the rows of an LSTM, 12 and 20
+# values need vectors of 16 and 32.
 LIMITS = {
-    ("cortex_m4", "lstm"): 1.5,
-    ("cortex_m4", "fully_connected"): 1.7,
-    ("cortex_m55", "lstm"): 2.1,
-    ("cortex_m55", "fully_connected"): 2.8,
+    ("cortex_m4", "lstm"): 1.97 * 1.5,
+    ("cortex_m4", "fully_connected"): 2.60 * 1.7,
+    ("cortex_m55", "lstm"): 0.40 * 2.1,
+    ("cortex_m55", "fully_connected"): 0.35 * 2.8,
 }
 
 
@@ -51,13 +53,13 @@ def per_mac(board, operator, shape, file) -> float:
 
 
 @pytest.mark.parametrize(
-    ("operator", "released", "others"),
-    [("lstm", LSTM, LSTMS), ("fully_connected", FULLY_CONNECTED, FULLY_CONNECTEDS)],
+    ("operator", "shapes"),
+    [("lstm", [LSTM, *LSTMS]), ("fully_connected", [FULLY_CONNECTED, *FULLY_CONNECTEDS])],
 )
 def test_other_sizes_need_about_as_many_instructions_per_mac_as_released_ones(
-    board, operator, released, others, tmp_path
+    board, operator, shapes, tmp_path
 ):
     file = tmp_path / "count.json"
-    limit = LIMITS[board, operator] * per_mac(board, operator, released, file)
-    slow = {s: n for s in others if (n := per_mac(board, operator, s, file)) > limit}
+    limit = LIMITS[board, operator]
+    slow = {s: n for s in shapes if (n := per_mac(board, operator, s, file)) > limit}
     assert not slow, f"more than {limit:.2f} instructions per MAC"

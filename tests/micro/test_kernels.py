@@ -91,8 +91,8 @@ def c_struct(prepared):
 
 def scratch_bytes(batch, inputs, units) -> int:
     """Compute GC_LSTM_SCRATCH_BYTES of kernels.h."""
-    eights, pairs = (inputs + 7) // 8 + (units + 7) // 8, (batch + 1) // 2
-    return max(32 * eights * (pairs + 1) + 64 * pairs, 64 * units)
+    eights, pairs = [(n + 7) // 8 for n in (inputs, units)], (batch + 1) // 2
+    return max(pairs * (32 * sum(eights) + 112) + 64 * max(eights), 64 * units)
 
 
 class Kernel:

@@ -59,9 +59,9 @@ class Lstm:
     @property
     def scratch_bytes(self) -> int:
         """The scratch memory in bytes, GC_LSTM_SCRATCH_BYTES of kernels.h."""
-        vectors = -(-self.inputs // 8) + -(-self.units // 8)
+        eights = [-(-self.inputs // 8), -(-self.units // 8)]
         pairs = (self.batch + 1) // 2
-        return max(32 * vectors * (pairs + 1) + 64 * pairs, 64 * self.units)
+        return max(pairs * (32 * sum(eights) + 112) + 64 * max(eights), 64 * self.units)
 
 
 @lowers(graph.Lstm)

@@ -31,14 +31,18 @@ GC_ALWAYS_INLINE int16x8_t gc_add_lanes(const gc_addition* s, int16x8_t x, int16
   return gc_narrow_bytes(vqaddq_n_s16(gc_narrow(even, odd), (int16_t)s->zero_point));
 }
 
-/* Adds `count` vectors of eight: parts of one row, or whole rows of 8 columns. x_step and y_step
-   are the strides between them; out is (count, 8). */
-GC_NOINLINE void gc_add_eights(const gc_addition* s, const int8_t* x, int32_t x_step,
-                               const int8_t* y, int32_t y_step, int8_t* out, uint32_t count) {
+/* Adds `count` vectors of eight, which follow each other: x, y and out (count, 8). */
+GC_NOINLINE void gc_add_eights(const gc_addition* s, const int8_t* x, const int8_t* y, int8_t* out,
+                               uint32_t count) {
   /* a local copy stays in registers: no store through out can change it */
   const gc_addition own = *s;
-  for (; count > 0; --count, x += x_step, y += y_step, out += 8)
-    vstrbq_s16(out, gc_add_lanes(&own, vldrbq_s16(x), vldrbq_s16(y), GC_SHIFT_RIGHT));
+  for (; count > 0; --count) {
+    const int16x8_t u = vldrbq_s16(x), v = vldrbq_s16(y);
+    GC_NEXT(x, 8);
+    GC_NEXT(y, 8);
+    vstrbq_s16(out, gc_add_lanes(&own, u, v, GC_SHIFT_RIGHT));
+    GC_NEXT(out, 8);
+  }
 }
 
 /* Adds rows of any length. x_row and y_row are the strides between rows; out is (rows, columns). */
@@ -63,10 +67,14 @@ void gc_add_helium_s8(const gc_add* p, const int8_t* a, const int8_t* b, int8_t*
   const gc_addition s = {-16 * of_x->zero_point, -8 * of_y->zero_point,
                          swap ? p->b_scale : p->a_scale, p->scale, p->zero_point};
   const gc_x_shift kind = s.x.shift < 0 ? GC_SHIFT_RIGHT : GC_NO_SHIFT;
-  const int one_row = p->rows == 1 && p->columns % 8 == 0;
-  if (kind == GC_SHIFT_RIGHT && (one_row || p->columns == 8)) {
-    gc_add_eights(&s, x, one_row ? 8 : of_x->row, y, one_row ? 8 : of_y->row, out,
-                  (uint32_t)(one_row ? p->columns / 8 : p->rows));
+  if (kind == GC_SHIFT_RIGHT && p->columns % 8 == 0) {
+    /* rows of both operands that follow each other are one long row */
+    const int one_row = p->rows == 1 || (of_x->row == p->columns && of_y->row == p->columns);
+    const int32_t rows = one_row ? 1 : p->rows,
+                  columns = one_row ? p->rows * p->columns : p->columns;
+    for (int32_t r = 0; r < rows; ++r)
+      gc_add_eights(&s, x + r * of_x->row, y + r * of_y->row, out + r * columns,
+                    (uint32_t)columns / 8);
   } else {
     gc_add_rows(p, &s, x, of_x->row, y, of_y->row, out, kind);
   }

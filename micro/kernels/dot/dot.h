@@ -1,4 +1,4 @@
-/* Sums of products of rows of weights and one row of inputs, for several operators. */
+/* Sums of products of rows of weights and rows of inputs, for several operators. */
 #ifndef GROUPCOMM_MICRO_KERNELS_DOT_DOT_H_
 #define GROUPCOMM_MICRO_KERNELS_DOT_DOT_H_
 
@@ -7,12 +7,46 @@
 
 #ifdef GC_DSP
 
-/* Adds the products of four rows of weights, w (4, n), and one row of inputs, x (n halfwords), to
-   sums (4). x is in the order of gc_widen. */
-void gc_dot_dsp_4x1(const int8_t* w, const gc_pair* x, int32_t n, int32_t sums[4]);
+/* Adds the products of rows of weights, w (count, stride), and one row of inputs, x (n halfwords, at
+   most the stride), to sums (count, a multiple of 4). x is in the order of gc_widen. */
+void gc_dot_dsp(const int8_t* w, int32_t stride, const gc_pair* x, int32_t n, int32_t* sums,
+                int32_t count);
 
-/* Widens a row of inputs, in (n), to halfwords, out (n): of every four inputs, elements 0 and 2 come
-   first, then 1 and 3; the inputs after the last whole group of eight are in their original order. */
+/* Number of pairs of halfwords in two or four interleaved rows of so many eights. */
+#define GC_TWO_ROWS(eights) (8 * (eights))
+#define GC_FOUR_ROWS(eights) (16 * (eights))
+GC_ALWAYS_INLINE int32_t gc_eights(int32_t count) { return (count + 7) / 8; }
+
+/* Widens two rows of bytes, a and b (count), to signed halfwords and interleaves them: of every
+   four bytes, elements 0 and 2 of both rows come first, then elements 1 and 3 of both. The rows are
+   padded with zeros to a multiple of eight. All halfwords are shifted to the left, by at most eight
+   bits. out (GC_TWO_ROWS). */
+void gc_interleave_dsp_2(const int8_t* a, const int8_t* b, int32_t count, int32_t left,
+                         gc_pair* out);
+
+/* The same with four rows: w (at least `rows`, count). From row `rows` on, 1 to 4, the last one is
+   repeated. out (GC_FOUR_ROWS). */
+void gc_interleave_dsp_4(const int8_t* w, int32_t rows, int32_t count, int32_t left, gc_pair* out);
+
+/* Computes bias (4) plus the products of four rows of weights and every two rows of inputs. w
+   (GC_FOUR_ROWS); x (pairs of rows, GC_TWO_ROWS) until x_end, at least one pair; sums (pairs of
+   rows, 2 rows, 4 rows of weights); eights > 0, the depth. Where count is not 0, it interleaves
+   bytes (4, count) to w first, as gc_interleave_dsp_4 does with 8 * eights bytes and no shift. */
+void gc_dot_dsp_4x2(gc_pair* w, const gc_pair* x, const gc_pair* x_end, int32_t* sums,
+                    const int32_t* bias, int32_t eights, const int8_t* bytes, int32_t count);
+
+/* gc_interleave_dsp_4 to w, and gc_dot_dsp_4x2. */
+GC_ALWAYS_INLINE void gc_dot_rows(const int8_t* bytes, int32_t rows, int32_t count, int32_t left,
+                                  gc_pair* w, const gc_pair* x, const gc_pair* x_end, int32_t* sums,
+                                  const int32_t* bias) {
+  const int whole = rows >= 4 && count % 8 == 0 && left == 0;
+  if (!whole) gc_interleave_dsp_4(bytes, rows, count, left, w);
+  gc_dot_dsp_4x2(w, x, x_end, sums, bias, gc_eights(count), bytes, whole ? count : 0);
+}
+
+/* Widens a row of inputs, in (n), to halfwords, out (n): of every four inputs, elements 0 and 2
+   come first, then 1 and 3; the inputs after the last whole group of eight are in their original
+   order. */
 GC_ALWAYS_INLINE void gc_widen(const int8_t* in, int32_t n, gc_pair* out) {
   for (const int8_t* end = in + (n & ~7); in != end; in += 4, out += 2) {
     const uint32_t four = gc_load4(in);

@@ -4,38 +4,72 @@
 
 GC_DSP_OPTIMIZE
 
-void gc_dot_dsp_4x1(const int8_t* w, const gc_pair* x, int32_t n, int32_t sums[4]) {
-  int32_t s0 = sums[0], s1 = sums[1], s2 = sums[2], s3 = sums[3], eights = n / 8;
-  if (eights > 0) {
-#define GC_DOT_ONE(sum)                     \
-  "sxtb16 %[u], %[t]\n\t"                   \
-  "sxtb16 %[t], %[t], ror #8\n\t"           \
-  "smlad %[" sum "], %[u], %[even], %[" sum \
-  "]\n\t"                                   \
-  "smlad %[" sum "], %[t], %[odd], %[" sum "]\n\t"
-#define GC_DOT_FOUR \
-  "ldrd %[even], %[odd], [%[x]], #8\n\t"                \
-  "ldr %[t], [%[w], %[n]]\n\t" GC_DOT_ONE("s1")         \
-  "ldr %[t], [%[w], %[n], lsl #1]\n\t" GC_DOT_ONE("s2") \
-  "ldr %[t], [%[w], %[n3]]\n\t" GC_DOT_ONE("s3")        \
-  "ldr %[t], [%[w]], #4\n\t" GC_DOT_ONE("s0")
-    uint32_t even, odd, t, u;
-    __asm__(
-        "0:\n\t" GC_DOT_FOUR GC_DOT_FOUR
-        "subs %[m], #1\n\t"
-        "bne 0b"
-        : [w] "+r"(w), [x] "+r"(x), [m] "+r"(eights), [s0] "+r"(s0), [s1] "+r"(s1), [s2] "+r"(s2),
-          [s3] "+r"(s3), [even] "=&r"(even), [odd] "=&r"(odd), [t] "=&r"(t), [u] "=&r"(u)
-        : [n] "r"(n), [n3] "r"(3 * n)
-        : "cc", "memory");
+/* Products of four elements of two rows of weights, r10 and r11. */
+#define GC_ONE_OF_FOUR(sum, weights) \
+  "sxtb16 ip, " weights              \
+  "\n\t"                             \
+  "sxtb16 " weights ", " weights     \
+  ", ror #8\n\t"                     \
+  "smlad " sum ", ip, r8, " sum      \
+  "\n\t"                             \
+  "smlad " sum ", " weights ", r9, " sum "\n\t"
+#define GC_FOUR_DEEP \
+  "ldrd r8, r9, [r1], #8\n\t"             \
+  "ldr r10, [r0, r2]\n\t"                 \
+  "ldr r11, [r0, r2, lsl #1]\n\t"         \
+  GC_ONE_OF_FOUR("r5", "r10")             \
+  GC_ONE_OF_FOUR("r6", "r11")             \
+  "ldr r11, [r0, r3]\n\t"                 \
+  "ldr r10, [r0], #4\n\t"                 \
+  GC_ONE_OF_FOUR("r7", "r11")             \
+  GC_ONE_OF_FOUR("r4", "r10")
+
+/* The first `eights` times eight elements of the rows, at least one eight; sums (until end, a multiple
+   of 4). A function without a frame of the compiler, because it needs all registers. On the stack: 0
+   x, 4 eights, 8 sums, 12 end, 16 the distance from the last eight of a row to the fourth row after
+   it. */
+__attribute__((naked, noinline)) static void gc_dot_eights(
+    const int8_t* w GC_UNUSED, const gc_pair* x GC_UNUSED, int32_t stride GC_UNUSED,
+    int32_t* sums GC_UNUSED, const int32_t* end GC_UNUSED, int32_t eights GC_UNUSED) {
+  __asm__(
+      "push {r4-r11, lr}\n\t"
+      "ldrd r5, r6, [sp, #36]\n\t" /* end, eights */
+      "mov r4, r3\n\t"
+      "mov r3, r6\n\t"
+      "lsl r6, r2, #2\n\t"
+      "sub r6, r6, r3, lsl #3\n\t"
+      "push {r1, r3, r4, r5, r6}\n\t"
+      "mov lr, r3\n\t"
+      "add r3, r2, r2, lsl #1\n"
+      "0:\n\t"
+      "ldr r8, [sp, #8]\n\t"
+      "ldm r8, {r4-r7}\n\t"
+      ".balign 4\n"
+      "1:\n\t" GC_FOUR_DEEP GC_FOUR_DEEP
+      "subs lr, lr, #1\n\t"
+      "bne 1b\n\t"
+      "ldr r8, [sp, #8]\n\t"
+      "ldr r9, [sp, #12]\n\t"
+      "ldr r10, [sp, #16]\n\t"
+      "ldr r1, [sp]\n\t"
+      "ldr lr, [sp, #4]\n\t"
+      "stm r8!, {r4-r7}\n\t"
+      "str r8, [sp, #8]\n\t"
+      "add r0, r0, r10\n\t"
+      "cmp r8, r9\n\t"
+      "bne 0b\n\t"
+      "add sp, sp, #20\n\t"
+      "pop {r4-r11, pc}\n\t");
+}
+
+void gc_dot_dsp(const int8_t* w, int32_t stride, const gc_pair* x, int32_t n, int32_t* sums,
+                int32_t count) {
+  const int32_t whole = n & ~7;
+  if (whole > 0) gc_dot_eights(w, x, stride, sums, sums + count, whole / 8);
+  const int16_t* rest = (const int16_t*)x;
+  for (int32_t o = 0; o < count && whole < n; ++o, w += stride) {
+    for (int32_t i = whole; i < n; ++i) sums[o] += rest[i] * w[i];
   }
-  for (const int16_t *a = (const int16_t*)x, *end = a + n % 8; a != end; ++a, ++w) {
-    s0 += *a * w[0];
-    s1 += *a * w[n];
-    s2 += *a * w[2 * n];
-    s3 += *a * w[3 * n];
-  }
-  sums[0] = s0, sums[1] = s1, sums[2] = s2, sums[3] = s3;
 }
 
 #endif

@@ -99,7 +99,7 @@ GC_NOINLINE void gc_one_row16(const gc_fully_connected* p, const int16_t* in, in
   int32_t o = 0;
   for (const int8_t* w = p->weights; o + 4 <= outputs; o += 4, w += 4 * n) {
     int32_t s[4] = {p->bias[o], p->bias[o + 1], p->bias[o + 2], p->bias[o + 3]};
-    gc_dot_dsp_4x1(w, x, n, s);
+    gc_dot_dsp(w, n, x, n, s, 4);
     for (int32_t i = 0; i < 4; ++i) out[o + i] = gc_output16(p, o + i, s[i]);
   }
   for (; o < outputs; ++o) gc_one_output16(p, o, in, out);

@@ -24,6 +24,13 @@ static inline int gc_all_right(const int8_t* shift, int32_t count) {
   return (int8_t)most < 0;
 }
 
+/* Scaled sums plus the zero point as int8 values, each in a 32-bit lane. */
+GC_ALWAYS_INLINE int32x4_t gc_bytes_of(int32x4_t y, int32_t zero_point) {
+  y = vaddq_n_s32(y, zero_point);
+  __asm__("vqmovnb.s32 %q0, %q0\n\tvqmovnb.s16 %q0, %q0" : "+w"(y));
+  return y;
+}
+
 /* Scales four sums to outputs, each an int8 value in a 32-bit lane. */
 GC_ALWAYS_INLINE int32x4_t gc_output_lanes(int32x4_t sums, int32x4_t multiplier, int32x4_t shift,
                                            int32_t zero_point, gc_path path) {
@@ -34,13 +41,11 @@ GC_ALWAYS_INLINE int32x4_t gc_output_lanes(int32x4_t sums, int32x4_t multiplier,
     y = gc_rescale_lanes(sums, multiplier, vmaxq_s32(shift, vdupq_n_s32(0)),
                          vminq_s32(shift, vdupq_n_s32(0)));
   }
-  y = vaddq_n_s32(y, zero_point);
-  __asm__("vqmovnb.s32 %q0, %q0\n\tvqmovnb.s16 %q0, %q0" : "+w"(y));
-  return y;
+  return gc_bytes_of(y, zero_point);
 }
 
-/* In the functions below, p begins at the first output to compute, and `outputs` is how many follow, a
-   multiple of four. `stride` is the distance of two rows of out. */
+/* In the functions below, p begins at the first output to compute, and `outputs` is how many
+   follow, a multiple of four. `stride` is the distance of two rows of out. */
 
 /* Computes one row: x (inputs), y (outputs). */
 GC_ALWAYS_INLINE void gc_row_of(const gc_fully_connected* p, int32_t outputs, const int8_t* x,
@@ -65,8 +70,8 @@ GC_NOINLINE void gc_row_generic(const gc_fully_connected* p, int32_t outputs,
   gc_row_of(p, outputs, x, y, GC_GENERIC);
 }
 
-/* Computes one row of fewer than four outputs: x (inputs), y (p->outputs). The last row of weights is
-   repeated. */
+/* Computes one row of fewer than four outputs: x (inputs), y (p->outputs). The last row of weights
+   is repeated. */
 GC_NOINLINE void gc_row_few_outputs(const gc_fully_connected* p, const int8_t* x, int8_t* y) {
   const int32_t n = p->inputs, count = p->outputs;
   const mve_pred16_t here = vctp32q((uint32_t)count);
@@ -78,9 +83,10 @@ GC_NOINLINE void gc_row_few_outputs(const gc_fully_connected* p, const int8_t* x
                here);
 }
 
-/* Computes pairs of rows of n inputs, 16 .. 32: x (rows, n), out (rows, stride). Both rows stay in registers, as inputs 0 .. 15 and the last 16.
-   Where these overlap, the last 16 are 0 in the registers, so that the products count once. Leaves
-   the last one of an odd number of rows to the caller. Every shift is to the right. */
+/* Computes pairs of rows of n inputs, 16 .. 32: x (rows, n), out (rows, stride). Both rows stay in
+   registers, as inputs 0 .. 15 and the last 16. Where these overlap, the last 16 are 0 in the
+   registers, so that the products count once. Leaves the last one of an odd number of rows to the
+   caller. Every shift is to the right. */
 GC_ALWAYS_INLINE void gc_two_rows_of(const gc_fully_connected* p, int32_t outputs, int32_t stride,
                                      const int8_t* x, int8_t* out, int32_t n) {
   const int32_t zero_point = p->zero_point, last = n - 16;
@@ -107,12 +113,17 @@ GC_ALWAYS_INLINE void gc_two_rows_of(const gc_fully_connected* p, int32_t output
       GC_TWO_DOTS(s, t, n);
       GC_TWO_DOTS(u, v, 3 * n);
       c = gc_odd_lanes(c, s, u), d = gc_odd_lanes(d, t, v);
-      const int32x4_t biases = vldrwq_s32(bias), multipliers = vldrwq_s32(multiplier),
-                      shifts = vldrbq_s32(shift);
-      vstrbq_s32(
-          y, gc_output_lanes(vaddq_s32(c, biases), multipliers, shifts, zero_point, GC_FAST_PATH));
-      vstrbq_s32(
-          z, gc_output_lanes(vaddq_s32(d, biases), multipliers, shifts, zero_point, GC_FAST_PATH));
+      /* Memory clobbers: nothing is loaded earlier or kept, so that the rows stay in registers. */
+      __asm__("" : "+w"(c), "+w"(d) : : "memory");
+      c = vaddq_s32(c, vldrwq_s32(bias)), d = vaddq_s32(d, vldrwq_s32(bias));
+      __asm__("" : "+w"(c), "+w"(d) : : "memory");
+      c = vqrdmulhq_s32(c, vldrwq_s32(multiplier)), d = vqrdmulhq_s32(d, vldrwq_s32(multiplier));
+      __asm__("" : "+w"(c), "+w"(d) : : "memory");
+      const int32x4_t shifts = vldrbq_s32(shift);
+      c = vrshlq_s32(gc_decrement_where_negative(c), shifts);
+      d = vrshlq_s32(gc_decrement_where_negative(d), shifts);
+      vstrbq_s32(y, gc_bytes_of(c, zero_point));
+      vstrbq_s32(z, gc_bytes_of(d, zero_point));
     }
   }
 }
@@ -122,14 +133,19 @@ GC_NOINLINE void gc_two_rows(const gc_fully_connected* p, int32_t outputs, int32
   gc_two_rows_of(p, outputs, stride, x, out, p->inputs);
 }
 /* A constant number of inputs makes all addresses of weights constant offsets. */
+GC_NOINLINE void gc_two_rows_24(const gc_fully_connected* p, int32_t outputs, int32_t stride,
+                                const int8_t* x /* (rows, 24) */,
+                                int8_t* out /* (rows, stride) */) {
+  gc_two_rows_of(p, outputs, stride, x, out, 24);
+}
 GC_NOINLINE void gc_two_rows_32(const gc_fully_connected* p, int32_t outputs, int32_t stride,
                                 const int8_t* x /* (rows, 32) */,
                                 int8_t* out /* (rows, stride) */) {
   gc_two_rows_of(p, outputs, stride, x, out, 32);
 }
 
-/* Computes rows of at most 16 inputs: in (rows, inputs), out (rows, stride). The weights of four outputs stay in registers for all rows. Every
-   shift is to the right. */
+/* Computes rows of at most 16 inputs: in (rows, inputs), out (rows, stride). The weights of four
+   outputs stay in registers for all rows. Every shift is to the right. */
 GC_NOINLINE void gc_few_inputs(const gc_fully_connected* p, int32_t outputs, int32_t stride,
                                const int8_t* in, int8_t* out) {
   const int32_t n = p->inputs, zero_point = p->zero_point;
@@ -140,10 +156,11 @@ GC_NOINLINE void gc_few_inputs(const gc_fully_connected* p, int32_t outputs, int
                     shift = vldrbq_s32(p->shift + o);
     const int8_t* x = in;
     int8_t* y = out + o;
-#define GC_EVERY_ROW(type, of, load)                                                               \
+#define GC_EVERY_ROW(type, of, load, n)                                                            \
   const type v0 = load(w), v1 = load(w + n), v2 = load(w + 2 * n), v3 = load(w + 3 * n);           \
-  for (uint32_t r = (uint32_t)p->rows; r > 0; --r, x += n, y += stride) {                          \
+  for (uint32_t r = (uint32_t)p->rows; r > 0; --r, y += stride) {                                  \
     const type a = load(x);                                                                        \
+    GC_NEXT(x, n);                                                                                 \
     const int32x4_t s = gc_lanes(vmladavq_##of(a, v0), vmladavq_##of(a, v1), vmladavq_##of(a, v2), \
                                  vmladavq_##of(a, v3));                                            \
     vstrbq_s32(y,                                                                                  \
@@ -151,12 +168,36 @@ GC_NOINLINE void gc_few_inputs(const gc_fully_connected* p, int32_t outputs, int
   }
 #define GC_LOAD_SOME(at) vldrbq_z_s8(at, here)
     if (n == 8) {
-      GC_EVERY_ROW(int16x8_t, s16, vldrbq_s16)
+      GC_EVERY_ROW(int16x8_t, s16, vldrbq_s16, 8)
     } else if (n == 16) {
-      GC_EVERY_ROW(int8x16_t, s8, vldrbq_s8)
+      GC_EVERY_ROW(int8x16_t, s8, vldrbq_s8, 16)
     } else {
-      GC_EVERY_ROW(int8x16_t, s8, GC_LOAD_SOME)
+      GC_EVERY_ROW(int8x16_t, s8, GC_LOAD_SOME, n)
     }
+  }
+}
+
+/* Computes one row of 16 inputs: x (16), y (outputs). The row stays in a register. Every shift is
+   to the right. */
+GC_NOINLINE void gc_row_16(const gc_fully_connected* p, int32_t outputs, const int8_t* x,
+                           int8_t* y) {
+  const int32_t zero_point = p->zero_point;
+  const int8_t *w = p->weights, *shift = p->shift;
+  const int32_t *bias = p->bias, *multiplier = p->multiplier;
+  const int8x16_t a = vldrbq_s8(x);
+  for (uint32_t i = (uint32_t)outputs / 4; i > 0; --i) {
+    const int32x4_t s =
+        gc_lanes(vmladavq_s8(a, vldrbq_s8(w)), vmladavq_s8(a, vldrbq_s8(w + 16)),
+                 vmladavq_s8(a, vldrbq_s8(w + 32)), vmladavq_s8(a, vldrbq_s8(w + 48)));
+    w += 64;
+    const int32x4_t sums = vaddq_s32(s, vldrwq_s32(bias));
+    GC_NEXT(bias, 4);
+    const int32x4_t multipliers = vldrwq_s32(multiplier);
+    GC_NEXT(multiplier, 4);
+    const int32x4_t shifts = vldrbq_s32(shift);
+    GC_NEXT(shift, 4);
+    vstrbq_s32(y, gc_output_lanes(sums, multipliers, shifts, zero_point, GC_FAST_PATH));
+    GC_NEXT(y, 4);
   }
 }
 
@@ -165,12 +206,18 @@ static void gc_all_rows(const gc_fully_connected* p, int32_t outputs, int32_t st
                         const int8_t* in, int8_t* out, gc_path path) {
   const int32_t n = p->inputs, rows = p->rows;
   int32_t done = 0;
+  if (path == GC_FAST_PATH && n == 16 && rows == 1) {
+    gc_row_16(p, outputs, in, out);
+    return;
+  }
   if (path == GC_FAST_PATH && n <= 16) {
     gc_few_inputs(p, outputs, stride, in, out);
     return;
   }
   if (path == GC_FAST_PATH && n <= 32 && rows > 1) {
-    (n == 32 ? gc_two_rows_32 : gc_two_rows)(p, outputs, stride, in, out);
+    (n == 32   ? gc_two_rows_32
+     : n == 24 ? gc_two_rows_24
+               : gc_two_rows)(p, outputs, stride, in, out);
     done = rows & ~1;
   }
   for (int32_t r = done; r < rows; ++r)

@@ -27,90 +27,134 @@ int gc_lstm_dsp_s8_supports(const gc_lstm* p) {
   return supported;
 }
 
-GC_NOINLINE void gc_activate_tanh(const gc_lstm_gate* q, const int32_t* sums, int32_t pairs,
-                                  int16_t* gate) {
+/* gc_activate, with functions of their own for the usual shifts. */
+GC_ALWAYS_INLINE void gc_activate_s8(const gc_lstm_gate* q, const int32_t* x, const int32_t* h,
+                                     int32_t count, gc_pair* gate, gc_activation activation) {
   const int32_t x_right = gc_right(q->input.shift), h_right = gc_right(q->recurrent.shift);
-  if (x_right == 0 && h_right > 0) { /* the usual case, a path of its own */
-    gc_activate(q, sums, pairs, gate, GC_TANH, GC_DOUBLED_SUMS, 0, h_right);
+  if (x_right != 0 || h_right > 1) {
+    gc_activate(q, x, h, count, gate, activation, GC_DOUBLED_SUMS, x_right, h_right);
+    return;
+  }
+  const gc_curve curve = activation == GC_TANH ? gc_tanh_curve() : gc_logistic_curve();
+  const gc_activate_data d = {x + count,
+                              q->input.multiplier,
+                              q->recurrent.multiplier,
+                              curve.middle,
+                              curve.word,
+                              curve.offset,
+                              3};
+  if (activation == GC_TANH) {
+    (h_right == 0 ? gc_activate_dsp_tanh_0 : gc_activate_dsp_tanh_1)(x, h, gate, &d);
   } else {
-    gc_activate(q, sums, pairs, gate, GC_TANH, GC_DOUBLED_SUMS, x_right, h_right);
+    (h_right == 0 ? gc_activate_dsp_logistic_0 : gc_activate_dsp_logistic_1)(x, h, gate, &d);
   }
 }
-
-GC_NOINLINE void gc_activate_logistic(const gc_lstm_gate* q, const int32_t* sums, int32_t pairs,
-                                      int16_t* gate) {
-  const int32_t x_right = gc_right(q->input.shift), h_right = gc_right(q->recurrent.shift);
-  if (x_right == 0 && h_right > 0) {
-    gc_activate(q, sums, pairs, gate, GC_LOGISTIC, GC_DOUBLED_SUMS, 0, h_right);
-  } else {
-    gc_activate(q, sums, pairs, gate, GC_LOGISTIC, GC_DOUBLED_SUMS, x_right, h_right);
-  }
+GC_NOINLINE void gc_activate_tanh(const gc_lstm_gate* q, const int32_t* x, const int32_t* h,
+                                  int32_t count, gc_pair* gate) {
+  gc_activate_s8(q, x, h, count, gate, GC_TANH);
+}
+GC_NOINLINE void gc_activate_logistic(const gc_lstm_gate* q, const int32_t* x, const int32_t* h,
+                                      int32_t count, gc_pair* gate) {
+  gc_activate_s8(q, x, h, count, gate, GC_LOGISTIC);
 }
 
-/* Computes the outputs of one unit for all rows of the batch. output_gate: every eighth element of
-   gates (batch, 2 units, 4 gates); cell and out (batch, units) at this unit. */
-GC_NOINLINE void gc_update_outputs(const gc_lstm* p, const int16_t* output_gate,
+/* Computes four outputs of every row, where the tanh of a cell needs no shift. gate (rows, 4 units
+   halfwords), the output gate; cell and out (rows, units) at the first unit. */
+GC_NOINLINE void gc_update_outputs(const gc_lstm* p, const gc_pair* gate, int32_t rows,
                                    const int16_t* cell, int8_t* out) {
   const uint32_t doubled = gc_doubled(p->hidden.multiplier);
-  const int32_t right = -p->hidden.shift, zero_point = p->zero_point, units = p->units;
-  const int32_t multiplier = p->tanh_multiplier, shift = p->tanh_shift,
-                round = shift > 0 ? 1 << (shift - 1) : 0;
+  const int32_t right = -p->hidden.shift, zero_point = p->zero_point, units = p->units,
+                multiplier = p->tanh_multiplier;
   gc_curve curve = gc_tanh_curve();
-  for (const int16_t* end = output_gate + 8 * p->batch; output_gate != end;
-       output_gate += 8, cell += units, out += units) {
-    const int32_t y = gc_tanh16_fast(&curve, (*cell * multiplier + round) >> shift);
-    *out = (int8_t)gc_ssat(gc_rescale_fast(y * *output_gate, doubled, right, zero_point), 8);
+  for (const gc_pair* end = gate + 2 * rows; gate != end; cell += units, out += units) {
+    GC_UNROLL(2)
+    for (int32_t i = 0; i < 4; i += 2) {
+      const gc_pair c = gc_load_pair(cell + i), o = *gate++;
+      const int32_t y0 = gc_smulbb(o, gc_tanh16_fast(&curve, gc_smulbb(c, multiplier))),
+                    y1 = gc_smultb(o, gc_tanh16_fast(&curve, gc_smultb(c, multiplier)));
+      out[i] = (int8_t)gc_ssat(gc_rescale_fast(y0, doubled, right, zero_point), 8);
+      out[i + 1] = (int8_t)gc_ssat(gc_rescale_fast(y1, doubled, right, zero_point), 8);
+    }
   }
 }
 
-/* One time step. It widens and interleaves the rows of the batch once, and the weights of two units
-   at a time. */
+/* The same for the first `count` of four units, and with any shift. */
+GC_NOINLINE void gc_update_any_outputs(const gc_lstm* p, const gc_pair* gate, int32_t rows,
+                                       int32_t count, const int16_t* cell, int8_t* out) {
+  gc_curve curve = gc_tanh_curve();
+  const uint32_t doubled = gc_doubled(p->hidden.multiplier);
+  const int32_t round = 1 << p->tanh_shift >> 1;
+  for (int32_t r = 0; r < rows; ++r, gate += 2, cell += p->units, out += p->units) {
+    for (int32_t i = 0; i < count; ++i) {
+      const int32_t x = (cell[i] * p->tanh_multiplier + round) >> p->tanh_shift,
+                    y = gc_tanh16_fast(&curve, x) * ((const int16_t*)gate)[i];
+      out[i] = (int8_t)gc_ssat(gc_rescale_fast(y, doubled, -p->hidden.shift, p->zero_point), 8);
+    }
+  }
+}
+
+/* Updates the cells and outputs of the first `count` of four units of every row. */
+static void gc_update(const gc_lstm* p, const gc_pair* gates, int32_t words, int32_t rows,
+                      int32_t count, int16_t* cell, int8_t* out) {
+  gc_update_cells_dsp(p, gates, words, rows, count, cell);
+  if (count == 4 && p->tanh_shift == 0) {
+    gc_update_outputs(p, gates + 3 * words, rows, cell, out);
+  } else {
+    gc_update_any_outputs(p, gates + 3 * words, rows, count, cell, out);
+  }
+}
+
+/* Interleaves pairs of rows, in (batch, count), to out (pairs, GC_TWO_ROWS), and shifts them to the
+   left. */
+static void gc_interleave_batch(const int8_t* in, int32_t batch, int32_t count, int32_t left,
+                                gc_pair* out) {
+  for (int32_t i = 0; i < batch; i += 2, in += 2 * count, out += GC_TWO_ROWS(gc_eights(count)))
+    gc_interleave_dsp_2(in, i + 1 < batch ? in + count : in, count, left, out);
+}
+
+/* One time step. It interleaves the rows of the batch once, and the weights of four units at a
+   time. */
 static void gc_lstm_step(const gc_lstm* p, const int8_t* in, int8_t* hidden, int16_t* cell,
                          int8_t* out, const gc_dsp_buffers* b) {
-  const int32_t inputs = p->inputs, units = p->units, h_at = 4 * b->x_eights;
-  uint64_t* row = b->rows;
-  for (int32_t i = 0; i < p->batch; i += 2, row += h_at + 4 * b->h_eights) {
-    const int32_t j = i + 1 < p->batch ? i + 1 : i;
-    gc_interleave(in + i * inputs, in + j * inputs, inputs, 1, (gc_pair*)row);
-    gc_interleave(hidden + i * units, hidden + j * units, units, 1, (gc_pair*)(row + h_at));
-  }
+  const int32_t inputs = p->inputs, units = p->units, words = 4 * b->pairs;
   const gc_lstm_gate* const all[4] = {&p->input, &p->forget, &p->cell, &p->output};
-  for (int32_t u = 0; u < units; u += 2) {
-    const int32_t v = u + 1 < units ? u + 1 : u;
+  int32_t x_shared = 7, h_shared = 7; /* more would leave no room in a halfword */
+  for (int32_t g = 0; g < 4; ++g) {
+    const int32_t x = gc_left(all[g]->input.shift), h = gc_left(all[g]->recurrent.shift);
+    x_shared = x < x_shared ? x : x_shared, h_shared = h < h_shared ? h : h_shared;
+  }
+  gc_interleave_batch(in, p->batch, inputs, 1 + x_shared, b->x_rows);
+  gc_interleave_batch(hidden, p->batch, units, 1 + h_shared, b->h_rows);
+  for (int32_t u = 0; u < units; u += 4) {
+    const int32_t real = units - u < 4 ? units - u : 4;
     for (int32_t g = 0; g < 4; ++g) {
       const gc_lstm_gate* q = all[g];
-      const int32_t x_left = gc_left(q->input.shift), h_left = gc_left(q->recurrent.shift);
-      gc_interleave(q->input_weights + u * inputs, q->input_weights + v * inputs, inputs, x_left,
-                    (gc_pair*)b->weights);
-      gc_interleave(q->recurrent_weights + u * units, q->recurrent_weights + v * units, units,
-                    h_left, (gc_pair*)(b->weights + h_at));
-      const int32_t biases[4] = {q->input_bias[u] * (2 << x_left), q->input_bias[v] * (2 << x_left),
-                                 q->recurrent_bias[u] * (2 << h_left),
-                                 q->recurrent_bias[v] * (2 << h_left)};
-      gc_sums(b, biases);
+      const gc_part x = {q->input_weights + u * inputs, q->input_bias + u, gc_left(q->input.shift)};
+      const gc_part h = {q->recurrent_weights + u * units, q->recurrent_bias + u,
+                         gc_left(q->recurrent.shift)};
+      gc_pair* gate = b->gates + g * words;
+      int32_t* x_sums = (int32_t*)gate;
+      gc_sums(b, &x, real, inputs, GC_DOUBLED_SUMS, x_shared, b->x_rows, x_sums);
+      gc_sums(b, &h, real, units, GC_DOUBLED_SUMS, h_shared, b->h_rows, b->h_sums);
       if (g == 2) {
-        gc_activate_tanh(q, b->sums, b->pairs, b->gates + g);
+        gc_activate_tanh(q, x_sums, b->h_sums, 2 * words, gate);
       } else {
-        gc_activate_logistic(q, b->sums, b->pairs, b->gates + g);
+        gc_activate_logistic(q, x_sums, b->h_sums, 2 * words, gate);
       }
     }
-    for (int32_t i = u; i <= v; ++i) {
-      gc_update_cells(p, (const int32_t*)b->gates + 2 * (i - u), cell + i);
-      gc_update_outputs(p, b->gates + 4 * (i - u) + 3, cell + i, out + i);
-    }
+    gc_update(p, b->gates, words, p->batch, real, cell + u, out + u);
   }
   memcpy(hidden, out, (size_t)(p->batch * units));
 }
 
 /* Computes the doubled sums of the input part or of the recurrent part of a gate, for all units of
-   one row, times 2^left. w (units, count), x (count halfwords), bias (units); sums (units / 4,
-   input or recurrent, 4 units), of which one part is written. */
+   one row, times 2^left. w (units, count), x (count halfwords), bias and sums (units). */
 GC_NOINLINE void gc_sums_row(const int8_t* w, const gc_pair* x, int32_t count, const int32_t* bias,
                              int32_t units, int32_t left, int32_t* sums) {
   const int32_t times = 2 << left;
   if (count == 8) { /* the row stays in registers */
     const gc_pair x0 = x[0], x1 = x[1], x2 = x[2], x3 = x[3];
-    for (const int32_t* end = bias + units; bias != end; bias += 4, w += 32, sums += 8) {
+    for (const int32_t* end = bias + units; bias != end; bias += 4, w += 32, sums += 4) {
       GC_UNROLL(4)
       for (int32_t i = 0; i < 4; ++i) {
         const uint32_t a = gc_load4(w + 8 * i), b = gc_load4(w + 8 * i + 4);
@@ -120,44 +164,39 @@ GC_NOINLINE void gc_sums_row(const int8_t* w, const gc_pair* x, int32_t count, c
     }
     return;
   }
-  for (const int32_t* end = bias + units; bias != end; bias += 4, w += 4 * count, sums += 8) {
-    int32_t four[4] = {bias[0], bias[1], bias[2], bias[3]};
-    gc_dot_dsp_4x1(w, x, count, four);
-    sums[0] = four[0] * times, sums[1] = four[1] * times;
-    sums[2] = four[2] * times, sums[3] = four[3] * times;
-  }
+  memcpy(sums, bias, (size_t)units * sizeof(int32_t));
+  gc_dot_dsp(w, count, x, count, sums, units);
+  for (int32_t i = 0; i < units; ++i) sums[i] *= times;
 }
 
 /* All time steps of a batch of one row. Each weight is used only once a step, so it is not worth
-   interleaving them. The buffers hold four units where those of gc_dsp_buffers hold two units of two
-   rows of the batch. in (steps, inputs), out (steps, units). */
+   interleaving them. in (steps, inputs), out (steps, units). */
 static void gc_lstm_row(const gc_lstm* p, const int8_t* in, int8_t* hidden, int16_t* cell,
                         int8_t* out, void* scratch) {
   const int32_t inputs = p->inputs, units = p->units;
   gc_pair *x = scratch, *h = x + (inputs + 1) / 2; /* (inputs), (units) halfwords */
-  int32_t* sums = (int32_t*)h + units / 2;         /* (units / 4, input or recurrent, 4 units) */
-  int16_t* gates = (int16_t*)(sums + 2 * units);   /* (units, 4 gates) */
+  int32_t *x_sums = (int32_t*)h + units / 2, *h_sums = x_sums + units; /* (units) */
+  gc_pair* gates = (gc_pair*)(h_sums + units); /* (4 gates, units halfwords) */
   const gc_lstm_gate* const all[4] = {&p->input, &p->forget, &p->cell, &p->output};
-  gc_lstm pairs = *p; /* a batch of pairs of units, for gc_update_cells */
-  pairs.batch = units / 2, pairs.units = 2;
+  gc_lstm fours = *p; /* a batch of rows of four units */
+  fours.units = 4;
   for (int32_t t = 0; t < p->steps; ++t, in += inputs, out += units) {
     gc_widen(in, inputs, x);
     gc_widen(hidden, units, h);
     for (int32_t g = 0; g < 4; ++g) {
       const gc_lstm_gate* q = all[g];
-      gc_sums_row(q->input_weights, x, inputs, q->input_bias, units, gc_left(q->input.shift), sums);
+      gc_pair* gate = gates + g * (units / 2);
+      gc_sums_row(q->input_weights, x, inputs, q->input_bias, units, gc_left(q->input.shift),
+                  x_sums);
       gc_sums_row(q->recurrent_weights, h, units, q->recurrent_bias, units,
-                  gc_left(q->recurrent.shift), sums + 4);
+                  gc_left(q->recurrent.shift), h_sums);
       if (g == 2) {
-        gc_activate_tanh(q, sums, units / 4, gates + g);
+        gc_activate_tanh(q, x_sums, h_sums, units, gate);
       } else {
-        gc_activate_logistic(q, sums, units / 4, gates + g);
+        gc_activate_logistic(q, x_sums, h_sums, units, gate);
       }
     }
-    for (int32_t i = 0; i < 2; ++i) {
-      gc_update_cells(&pairs, (const int32_t*)gates + 2 * i, cell + i);
-      gc_update_outputs(&pairs, gates + 4 * i + 3, cell + i, out + i);
-    }
+    gc_update(&fours, gates, units / 2, units / 4, 4, cell, out);
     memcpy(hidden, out, (size_t)units);
   }
 }

@@ -119,14 +119,6 @@ static inline int16x8_t gc_logistic_lanes(const gc_curve* c, int16x8_t x, uint16
   return vreinterpretq_s16_u16(gc_subtract_where_negative(one, y, x));
 }
 
-/* Advances a pointer. The empty asm makes the compiler use the post-increment of the load or store
-   before it instead of another instruction. */
-#define GC_NEXT(pointer, count)  \
-  do {                           \
-    pointer += (count);          \
-    __asm__("" : "+r"(pointer)); \
-  } while (0)
-
 /* gc_tanh16 in four lanes. */
 static inline int32x4_t gc_tanh_four(int32x4_t x) {
   const int32x4_t a = vminq_s32(vabsq_s32(x), vdupq_n_s32(383 << 8));

@@ -67,6 +67,32 @@ static void gc_sums_any(const int8_t* w, int32_t n, int32_t eights, const int8_t
   "adds %[sums], #128\n\t"                                   \
   "le lr, 0b"
 
+/* Rows of a known length n: their addresses are constant distances from one pointer. at: the start
+   of a unit. GC_SUMS_AT is like GC_SUMS. */
+#define GC_ONE_VECTOR_AT(at, a, b, n) GC_FIRST_DOT("w", at, a, b, "8", "vldrb.8")
+#define GC_TWO_VECTORS_AT(at, a, b, n)        \
+  GC_FIRST_DOT("w", at, a, b, "8", "vldrb.8") \
+  GC_NEXT_DOT("w", at " + " n " - 16", "1", a, b, "8", "vldrb.8")
+#define GC_TWO_SHORT_VECTORS_AT(at, a, b, n)     \
+  GC_FIRST_DOT("w", at, a, b, "16", "vldrb.s16") \
+  GC_NEXT_DOT("w", at " + " n " - 8", "1", a, b, "16", "vldrb.s16")
+#define GC_TWO_UNITS_AT(row, at, next, to, n)                                    \
+  row(at, "r4", "r8", n) row(next, "r6", "r10", n) "strd r4, r6, [%[sums], #" to \
+                                                   "]\n\t"                       \
+                                                   "strd r8, r10, [%[sums], #" to " + 32]\n\t"
+#define GC_FOUR_UNITS_AT(row, to, to_next, n) \
+  GC_TWO_UNITS_AT(row, "0", "2 * " n, to, n)  \
+  GC_TWO_UNITS_AT(row, n, "3 * " n, to_next, n) "add %[w], %[w], #4 * " n "\n\t"
+#define GC_SUMS_AT(row, n, w_class, vector, ...)                                                   \
+  do {                                                                                             \
+    vector t;                                                                                      \
+    __asm__ volatile("wls lr, %[eights], 1f\n0:\n\t" GC_FOUR_UNITS_AT(row, "0", "16", n)           \
+                         GC_FOUR_UNITS_AT(row, "8", "24", n) "adds %[sums], #128\n\tle lr, 0b\n1:" \
+                     : [w] "+" w_class(w), [sums] "+r"(sums), [t] "=&w"(t)                         \
+                     : [eights] "r"(eights), [x0] "w"(x0), [y0] "w"(y0)__VA_ARGS__                 \
+                     : "r4", "r6", "r8", "r10", "lr", "cc", "memory");                             \
+  } while (0)
+
 /* The rest of a gc_sums_function, in which x0, y0 and so on are the vectors of both rows. row: the code
    of one unit. size: bytes of weights in a vector. w_class: loads that widen take only the lower
    registers. The operands of further vectors follow. */
@@ -102,12 +128,52 @@ GC_NOINLINE void gc_sums_15(const int8_t* w, int32_t n, int32_t eights, const in
 /* 16 inputs. */
 GC_NOINLINE void gc_sums_16(const int8_t* w, int32_t n, int32_t eights, const int8_t* a,
                             const int8_t* b, int32_t* sums) {
+  (void)n;
   const int8x16_t x0 = vldrbq_s8(a), y0 = vldrbq_s8(b);
-  GC_SUMS(GC_ONE_VECTOR, "8", "vldrb.8", "16", "r", int8x16_t);
+  GC_SUMS_AT(GC_ONE_VECTOR_AT, "16", "r", int8x16_t);
 }
 
-/* 17 .. 32 inputs. */
+/* 12 inputs. */
+GC_NOINLINE void gc_sums_12(const int8_t* w, int32_t n, int32_t eights, const int8_t* a,
+                            const int8_t* b, int32_t* sums) {
+  (void)n;
+  const mve_pred16_t once = 0xff00;
+  const int16x8_t x0 = vldrbq_s16(a), y0 = vldrbq_s16(b);
+  const int16x8_t x1 = vldrbq_z_s16(a + 4, once), y1 = vldrbq_z_s16(b + 4, once);
+  GC_SUMS_AT(GC_TWO_SHORT_VECTORS_AT, "12", "l", int16x8_t, GC_1);
+}
+
+/* 20 inputs. */
+GC_NOINLINE void gc_sums_20(const int8_t* w, int32_t n, int32_t eights, const int8_t* a,
+                            const int8_t* b, int32_t* sums) {
+  (void)n;
+  const mve_pred16_t once = (mve_pred16_t)~vctp8q(12);
+  const int8x16_t x0 = vldrbq_s8(a), y0 = vldrbq_s8(b);
+  const int8x16_t x1 = vldrbq_z_s8(a + 4, once), y1 = vldrbq_z_s8(b + 4, once);
+  GC_SUMS_AT(GC_TWO_VECTORS_AT, "20", "r", int8x16_t, GC_1);
+}
+
+/* 24 inputs. */
+GC_NOINLINE void gc_sums_24(const int8_t* w, int32_t n, int32_t eights, const int8_t* a,
+                            const int8_t* b, int32_t* sums) {
+  (void)n;
+  const mve_pred16_t once = 0xff00;
+  const int8x16_t x0 = vldrbq_s8(a), y0 = vldrbq_s8(b);
+  const int8x16_t x1 = vldrbq_z_s8(a + 8, once), y1 = vldrbq_z_s8(b + 8, once);
+  GC_SUMS_AT(GC_TWO_VECTORS_AT, "24", "r", int8x16_t, GC_1);
+}
+
+/* 32 inputs. */
 GC_NOINLINE void gc_sums_32(const int8_t* w, int32_t n, int32_t eights, const int8_t* a,
+                            const int8_t* b, int32_t* sums) {
+  (void)n;
+  const int8x16_t x0 = vldrbq_s8(a), y0 = vldrbq_s8(b), x1 = vldrbq_s8(a + 16),
+                  y1 = vldrbq_s8(b + 16);
+  GC_SUMS_AT(GC_TWO_VECTORS_AT, "32", "r", int8x16_t, GC_1);
+}
+
+/* 17 .. 31 inputs. */
+GC_NOINLINE void gc_sums_31(const int8_t* w, int32_t n, int32_t eights, const int8_t* a,
                             const int8_t* b, int32_t* sums) {
   const mve_pred16_t once = (mve_pred16_t)~vctp8q((uint32_t)(32 - n));
   const int8x16_t x0 = vldrbq_s8(a), y0 = vldrbq_s8(b);
@@ -128,19 +194,25 @@ GC_NOINLINE void gc_sums_48(const int8_t* w, int32_t n, int32_t eights, const in
 GC_NOINLINE gc_sums_function gc_sums_of(int32_t n) {
   if (n < 8 || n > 48) return gc_sums_any;
   return n == 8    ? gc_sums_8
+         : n == 12 ? gc_sums_12
          : n < 16  ? gc_sums_15
          : n == 16 ? gc_sums_16
-         : n <= 32 ? gc_sums_32
+         : n == 20 ? gc_sums_20
+         : n == 24 ? gc_sums_24
+         : n == 32 ? gc_sums_32
+         : n < 32  ? gc_sums_31
                    : gc_sums_48;
 }
 
-/* The direction in which a scale shifts. GC_LEFT includes no shift; GC_ANY is known at run time. */
-typedef enum { GC_LEFT, GC_RIGHT, GC_ANY } gc_direction;
+/* The direction in which a scale shifts, if it does. GC_LEFT includes no shift; GC_ANY is known at run
+   time. */
+typedef enum { GC_NOT, GC_LEFT, GC_RIGHT, GC_ANY } gc_direction;
 
 /* gc_rescale_all, faster where the direction is known. */
 GC_ALWAYS_INLINE int32x4_t gc_rescale_to(gc_direction direction, int32x4_t x, int32_t multiplier,
                                          int32_t shift) {
   if (direction == GC_ANY) return gc_rescale_all(x, multiplier, shift);
+  if (direction == GC_NOT) return vqrdmulhq_n_s32(x, multiplier);
   if (direction == GC_LEFT) return vqrdmulhq_n_s32(vshlq_r_s32(x, shift), multiplier);
   return vrshlq_n_s32(vqrdmlahq_n_s32(vshrq_n_s32(x, 31), x, multiplier), shift);
 }
@@ -202,10 +274,12 @@ typedef void (*gc_activate_function)(const gc_lstm_gate* q, uint32_t eights,
     gc_activate(q, eights, sums, gates, __VA_ARGS__);                                \
   }
 GC_DEFINE_ACTIVATE(gc_logistic_one_row, GC_ONE_ROW, GC_LOGISTIC, GC_ANY, GC_ANY)
+GC_DEFINE_ACTIVATE(gc_logistic_left_not, GC_TWO_ROWS, GC_LOGISTIC, GC_LEFT, GC_NOT)
 GC_DEFINE_ACTIVATE(gc_logistic_left_left, GC_TWO_ROWS, GC_LOGISTIC, GC_LEFT, GC_LEFT)
 GC_DEFINE_ACTIVATE(gc_logistic_left_right, GC_TWO_ROWS, GC_LOGISTIC, GC_LEFT, GC_RIGHT)
 GC_DEFINE_ACTIVATE(gc_logistic_right_any, GC_TWO_ROWS, GC_LOGISTIC, GC_RIGHT, GC_ANY)
 GC_DEFINE_ACTIVATE(gc_tanh_one_row, GC_ONE_ROW, GC_TANH, GC_ANY, GC_ANY)
+GC_DEFINE_ACTIVATE(gc_tanh_left_not, GC_TWO_ROWS, GC_TANH, GC_LEFT, GC_NOT)
 GC_DEFINE_ACTIVATE(gc_tanh_left_left, GC_TWO_ROWS, GC_TANH, GC_LEFT, GC_LEFT)
 GC_DEFINE_ACTIVATE(gc_tanh_left_right, GC_TWO_ROWS, GC_TANH, GC_LEFT, GC_RIGHT)
 GC_DEFINE_ACTIVATE(gc_tanh_right_any, GC_TWO_ROWS, GC_TANH, GC_RIGHT, GC_ANY)
@@ -216,6 +290,7 @@ GC_NOINLINE gc_activate_function gc_activate_of(gc_activation activation, const 
   if (rows == GC_ONE_ROW) return tanh ? gc_tanh_one_row : gc_logistic_one_row;
   if (q->input.shift < 0) return tanh ? gc_tanh_right_any : gc_logistic_right_any;
   if (q->recurrent.shift < 0) return tanh ? gc_tanh_left_right : gc_logistic_left_right;
+  if (q->recurrent.shift == 0) return tanh ? gc_tanh_left_not : gc_logistic_left_not;
   return tanh ? gc_tanh_left_left : gc_logistic_left_left;
 }
 
@@ -255,17 +330,17 @@ GC_NOINLINE void gc_cells_generic(const gc_lstm* p, uint32_t eights, const int16
 
 /* One gate of the last eight units: see gc_last_eight. Rows of the batch: x0 and x1 (inputs), h0 and
    h1 (units). gates (64), a view of the buffer at these units. */
-GC_NOINLINE void gc_last_gate(const gc_lstm* p, const gc_lstm_gate* q,
-                              gc_activate_function activate, const int8_t* x0, const int8_t* x1,
-                              const int8_t* h0, const int8_t* h1, int16_t* gates) {
+GC_NOINLINE void gc_last_gate(const gc_lstm* p, const gc_lstm_gate* q, gc_sums_function x_sums,
+                              gc_sums_function h_sums, gc_activate_function activate,
+                              const int8_t* x0, const int8_t* x1, const int8_t* h0,
+                              const int8_t* h1, int16_t* gates) {
   const int32_t inputs = p->inputs, units = p->units, from = gc_last_eight(units);
   gc_lstm_gate last = *q;
   int32_t sums[GC_SUMS_OF_EIGHT], biases[2][8]; /* (input or recurrent, 8) */
   if (units > 8) {
     last.input_bias += from, last.recurrent_bias += from;
-    gc_sums_of(inputs)(q->input_weights + from * inputs, inputs, 1, x0, x1, sums);
-    gc_sums_of(units)(q->recurrent_weights + from * units, units, 1, h0, h1,
-                      sums + GC_SUMS_OF_PART);
+    x_sums(q->input_weights + from * inputs, inputs, 1, x0, x1, sums);
+    h_sums(q->recurrent_weights + from * units, units, 1, h0, h1, sums + GC_SUMS_OF_PART);
   } else { /* fewer biases than a vector has lanes */
     gc_copy_bytes((int8_t*)biases[0], (const int8_t*)q->input_bias, 4 * units);
     gc_copy_bytes((int8_t*)biases[1], (const int8_t*)q->recurrent_bias, 4 * units);
@@ -307,7 +382,8 @@ void gc_lstm_helium_s8(const gc_lstm* p, const int8_t* in, int8_t* hidden, int16
           h_sums(q->recurrent_weights, units, eights, h, h1, sums + GC_SUMS_OF_PART);
           activate[g](q, (uint32_t)eights, sums, gates + 8 * g);
         }
-        if (rest > 0) gc_last_gate(p, q, activate[g], in, x1, h, h1, last_gates + 8 * g);
+        if (rest > 0)
+          gc_last_gate(p, q, x_sums, h_sums, activate[g], in, x1, h, h1, last_gates + 8 * g);
       }
       for (int32_t row = 0; row <= last; ++row, c += units, out += units) {
         cells(p, (uint32_t)eights, gates + row * GC_GATES_OF_ROW, c, out);

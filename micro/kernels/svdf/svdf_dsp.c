@@ -28,7 +28,7 @@ GC_ALWAYS_INLINE void gc_svdf_features_dsp(const gc_svdf* p, int32_t f, int32_t 
   const int8_t* w = p->feature_weights + f * p->inputs;
   for (int32_t i = 0; i < count; ++i) y[i] = p->feature_bias[f + i];
   if (count == 4) {
-    gc_dot_dsp_4x1(w, x, p->inputs, y);
+    gc_dot_dsp(w, p->inputs, x, p->inputs, y, 4);
   } else {
     for (int32_t i = 0; i < count; ++i) y[i] = gc_svdf_dot(w + i * p->inputs, x, p->inputs, y[i]);
   }
