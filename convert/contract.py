@@ -21,6 +21,7 @@ _DATA = tomllib.loads((FOLDER / "contract.toml").read_text())
 _JSON_TYPES: dict[str, tuple[type, ...]] = {
     "integer": (int,),
     "number": (int, float),
+    "boolean": (bool,),
     "string": (str,),
     "name": (str,),
     "file": (str,),
@@ -123,7 +124,8 @@ def problem(description: Any) -> str | None:
 
 def _wrong(path: str, kind: str, value: Any) -> str:
     """Return how a value differs from what its field must be, or ""."""
-    if not isinstance(value, _JSON_TYPES[kind]) or (isinstance(value, bool) and kind != "any"):
+    is_other_type = isinstance(value, bool) and kind not in ("any", "boolean")
+    if not isinstance(value, _JSON_TYPES[kind]) or is_other_type:
         return f"not of the type {'string' if _JSON_TYPES[kind] == (str,) else kind}"
     if kind == "name" and not is_name(value):
         return "not a name; use lower-case letters, digits, '-' and '_', beginning with a letter"

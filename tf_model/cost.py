@@ -95,7 +95,11 @@ def macs_per_hop(net: Streaming) -> int:
     memory = macs.bottleneck(net.groups, width, net.bottleneck, net.memory) - narrow
     # The encoder and the mask layer; with bands, both work on the features of one group at a time.
     ends = net.signal.n_features + net.sources * net.signal.n_values
-    return (width if net.signal.bands else net.features) * ends + net.blocks * block + memory
+    if net.signal.waveform:  # filterbank and inverse; encoder and masks of every group
+        ends = net.features * (ends + width * (1 + net.sources))
+    else:
+        ends *= width if net.signal.bands else net.features
+    return ends + net.blocks * block + memory
 
 
 def state_bytes(net: Streaming) -> int:
@@ -125,7 +129,11 @@ def _lstm(inputs: int, units: int) -> int:
 def _streaming_params(net: Streaming) -> tuple[int, int]:
     """Count the parameters of a streaming network, and the units of all its LSTMs."""
     signal, width = net.signal, net.features // net.groups
-    if signal.bands:
+    if signal.waveform:
+        total = 2 * net.features * signal.window
+        total += net.groups * width  # biases of the groups
+        total += (1 + net.sources) * _dense(width, width)
+    elif signal.bands:
         total = _dense(signal.n_features // net.groups, width)
         total += net.groups * width  # biases of the groups
         total += _dense(width, net.sources * signal.band_width)

@@ -6,6 +6,10 @@ Analysis and synthesis use the same periodic square-root Hann window. The produc
 overlaps to a constant for every hop that divides half the window (Allen and Rabiner, "A unified
 approach to short-time Fourier analysis and synthesis", Proc. IEEE 65(11), 1977). A stream starts as
 if ``window - hop`` zeros had preceded its first sample.
+
+With ``waveform`` there is no STFT: the network maps the samples of a frame to samples of every
+source, which overlap-add. In the functions below, a frame then takes the place of a spectrum: its
+samples divided by the running RMS, and the RMS.
 """
 
 from __future__ import annotations
@@ -25,6 +29,8 @@ PCM_SCALE = 32768.0  # int16 PCM value of a sample of 1.0
 # Added to the running mean of the power, so that the normalization does not amplify very quiet
 # input. It is the mean power of a bin for white noise of -81 dBFS, with a window of 256 samples.
 LEVEL_FLOOR = 1e-6
+# The same for the mean square of samples: -80 dBFS.
+SAMPLE_FLOOR = 1e-8
 
 
 @dataclasses.dataclass(frozen=True)
@@ -57,6 +63,9 @@ class Signal:
     dc : float
         Time constant in s of the running mean of the input, which is subtracted from every hop
         before framing. 0: no subtraction.
+    waveform : bool
+        The network receives the samples of a frame, divided by their running RMS with the time
+        constant ``level``, and returns as many samples for every source.
 
     Raises
     ------
@@ -74,6 +83,7 @@ class Signal:
     pool: int = 1
     neighbours: int = 0
     dc: float = 0.0
+    waveform: bool = False
 
     def __post_init__(self) -> None:
         """Check that the sizes fit together."""
@@ -90,6 +100,11 @@ class Signal:
         if not 0 <= self.level < math.inf:
             raise UserError(
                 f"level {self.level}: not a time constant; use seconds, or 0 for no normalization"
+            )
+        if self.waveform and (self.bands, self.exponent) != (0, 1.0):
+            raise UserError(
+                f"bands {self.bands}, exponent {self.exponent}: with waveform there is no "
+                "spectrum; use bands 0 and exponent 1"
             )
         if not self.bands and (self.pool, self.neighbours) != (1, 0):
             raise UserError(
@@ -129,8 +144,10 @@ class Signal:
         """Number of distinct features of a spectrum, and of masks per source.
 
         Without bands it is the number of bins; with bands, the single bins of the lower half of the
-        spectrum and the pools of the upper half.
+        spectrum and the pools of the upper half; with waveform, the samples of a frame.
         """
+        if self.waveform:
+            return self.window
         return self.window // 4 * (1 + self.pool) // self.pool if self.bands else self.bins
 
     @property
@@ -182,13 +199,15 @@ class Signal:
         )
 
     def analysis_window(self) -> np.ndarray:
-        """Return the periodic square-root Hann window.
+        """Return the periodic square-root Hann window; ones with waveform.
 
         Returns
         -------
         np.ndarray [shape=(window,), dtype=float32]
         """
         n = np.arange(self.window)
+        if self.waveform:
+            return np.ones(self.window, np.float32)
         return np.sqrt(0.5 - 0.5 * np.cos(2 * np.pi * n / self.window)).astype(np.float32)
 
     def synthesis_window(self) -> np.ndarray:
@@ -310,11 +329,18 @@ def remove_dc(x: np.ndarray, signal: Signal, mean: RunningMean | None = None) ->
     return (hops - means[..., None].astype(np.float32)).reshape(x.shape)
 
 
-def _spectra(x: np.ndarray, signal: Signal) -> np.ndarray:
-    """Compute the spectra of all complete frames [shape=(..., frames, bins), dtype=complex64]."""
+def _spectra(x: np.ndarray, signal: Signal, level: RunningMean | None = None) -> np.ndarray:
+    """Compute the spectra of all complete frames; see `stft` for the shape."""
     frames = np.lib.stride_tricks.sliding_window_view(x, signal.window, axis=-1)
-    frames = frames[..., :: signal.hop, :] * signal.analysis_window()
-    return np.fft.rfft(frames).astype(np.complex64)
+    frames = frames[..., :: signal.hop, :]
+    if not signal.waveform:
+        return np.fft.rfft(frames * signal.analysis_window()).astype(np.complex64)
+    rms = np.ones(frames.shape[:-1])
+    if signal.level:
+        level = level or RunningMean(signal.level_decay)
+        rms = np.sqrt(level(np.mean(frames**2, -1)) + SAMPLE_FLOOR)
+    rms = rms[..., None].astype(np.float32)
+    return np.concatenate([frames / rms, rms], -1)
 
 
 def stft(x: np.ndarray, signal: Signal) -> np.ndarray:
@@ -331,6 +357,8 @@ def stft(x: np.ndarray, signal: Signal) -> np.ndarray:
     Returns
     -------
     np.ndarray [shape=(..., frames, bins), dtype=complex64]
+        With waveform, [shape=(..., frames, window + 1), dtype=float32]: the samples of each frame,
+        divided by the running RMS, and the RMS.
     """
     x = np.asarray(x, np.float32)
     front, back = signal.padding(x.shape[-1])
@@ -346,7 +374,10 @@ def _overlap_add(
 
     ``before`` is the sum of earlier frames in the first ``window - hop`` samples.
     """
-    frames = np.fft.irfft(spectrum, signal.window).astype(np.float32) * signal.synthesis_window()
+    frames = spectrum
+    if not signal.waveform:
+        frames = np.fft.irfft(spectrum, signal.window).astype(np.float32)
+        frames = frames * signal.synthesis_window()
     count = frames.shape[-2]
     out = np.zeros((*frames.shape[:-2], (count - 1) * signal.hop + signal.window), np.float32)
     if before is not None:
@@ -381,7 +412,7 @@ def features(spectrum: np.ndarray, signal: Signal, level: RunningMean | None = N
     """Compute the features: compressed magnitudes, ``power ** (exponent / 2)``.
 
     The power is that of bins or of bands, normalized by its running mean if ``signal.level`` is
-    set.
+    set. With waveform, the features are the samples.
 
     Parameters
     ----------
@@ -395,6 +426,8 @@ def features(spectrum: np.ndarray, signal: Signal, level: RunningMean | None = N
     np.ndarray [shape=(..., frames, n_features), dtype=float32]
         Band by band.
     """
+    if signal.waveform:
+        return spectrum[..., :-1]
     power = spectrum.real.astype(np.float32) ** 2 + spectrum.imag.astype(np.float32) ** 2
     if signal.level:
         level = level or RunningMean(signal.level_decay)
@@ -413,6 +446,8 @@ def apply_masks(
 ) -> np.ndarray:
     """Multiply the spectrum of the mixture by the mask of each source.
 
+    With waveform, the masks are the samples of the sources, and are multiplied by the running RMS.
+
     Parameters
     ----------
     spectrum : np.ndarray [shape=(..., frames, bins), dtype=complex]
@@ -425,11 +460,32 @@ def apply_masks(
     Returns
     -------
     np.ndarray [shape=(..., sources, frames, bins), dtype=complex]
+        With waveform, [shape=(..., sources, frames, window), dtype=float32].
     """
     masks = masks.reshape(*masks.shape[:-1], max(1, signal.bands), sources, signal.band_width)
     masks = np.moveaxis(masks, -2, -4)  # (..., sources, frames, bands, width)
+    if signal.waveform:
+        return masks[..., 0, :] * spectrum[..., None, :, -1:]
     masks = masks.reshape(*masks.shape[:-2], signal.n_values)[..., signal.value_of_bin()]
     return masks * spectrum[..., None, :, :]
+
+
+def unity_masks(features: np.ndarray, sources: int, signal: Signal) -> np.ndarray:
+    """Return the masks with which every source is the input.
+
+    Parameters
+    ----------
+    features : np.ndarray [shape=(frames, n_features), dtype=float32]
+    sources : int
+    signal : Signal
+
+    Returns
+    -------
+    np.ndarray [shape=(frames, sources * n_values), dtype=float32]
+    """
+    if signal.waveform:
+        return np.tile(features, sources) * np.float32(signal.hop / signal.window)
+    return np.ones((len(features), sources * signal.n_values), np.float32)
 
 
 class SignalStream:
@@ -473,7 +529,7 @@ class SignalStream:
         """
         extended = np.concatenate([self._history, remove_dc(x, self.signal, self._mean)])
         self._history = extended[len(x) :]
-        spectrum = _spectra(extended, self.signal)
+        spectrum = _spectra(extended, self.signal, self._level)
         return spectrum, features(spectrum, self.signal, self._level)
 
     def synthesize(self, spectrum: np.ndarray, masks: np.ndarray) -> np.ndarray:
@@ -541,14 +597,20 @@ def tf_stft(x: tf.Tensor, signal: Signal) -> tf.Tensor:
     Returns
     -------
     tf.Tensor [shape=(batch, frames, bins), dtype=complex64]
+        With waveform, [shape=(batch, frames, window + 1), dtype=float32].
     """
     import tensorflow as tf
 
     front, back = signal.padding(x.shape[-1])
     padded = tf.pad(tf_remove_dc(tf.pad(x, [(0, 0), (0, back)]), signal), [(0, 0), (front, 0)])
-    return tf.signal.rfft(
-        tf.signal.frame(padded, signal.window, signal.hop) * signal.analysis_window()
-    )
+    frames = tf.signal.frame(padded, signal.window, signal.hop)
+    if not signal.waveform:
+        return tf.signal.rfft(frames * signal.analysis_window())
+    rms = tf.ones_like(frames[..., :1])
+    if signal.level:
+        power = _tf_running_mean(tf.reduce_mean(frames**2, -1), signal.level_decay)
+        rms = tf.sqrt(power + SAMPLE_FLOOR)[..., None]
+    return tf.concat([frames / rms, rms], -1)
 
 
 def tf_istft(spectrum: tf.Tensor, samples: int, signal: Signal) -> tf.Tensor:
@@ -567,7 +629,9 @@ def tf_istft(spectrum: tf.Tensor, samples: int, signal: Signal) -> tf.Tensor:
     """
     import tensorflow as tf
 
-    frames = tf.signal.irfft(spectrum, [signal.window]) * signal.synthesis_window()
+    frames = spectrum
+    if not signal.waveform:
+        frames = tf.signal.irfft(spectrum, [signal.window]) * signal.synthesis_window()
     # tf.signal.overlap_and_add is not used, because its gradient is slow. Each part has the shape
     # (..., frames, hop).
     overlap = signal.window // signal.hop
@@ -596,6 +660,8 @@ def tf_features(spectrum: tf.Tensor, signal: Signal) -> tf.Tensor:
     """
     import tensorflow as tf
 
+    if signal.waveform:
+        return spectrum[..., :-1]
     power = tf.math.real(spectrum) ** 2 + tf.math.imag(spectrum) ** 2
     if signal.level:
         power /= (_tf_running_mean(tf.reduce_mean(power, -1), signal.level_decay) + LEVEL_FLOOR)[
@@ -641,5 +707,7 @@ def tf_apply_masks(
     masks = tf.reshape(
         tf.transpose(masks, [0, 3, 1, 2, 4]), [batch, sources, frames, signal.n_values]
     )
+    if signal.waveform:
+        return masks * spectrum[:, None, :, -1:]
     masks = tf.gather(masks, signal.value_of_bin(), axis=-1) if signal.bands else masks
     return tf.complex(masks, tf.zeros_like(masks)) * spectrum[:, None]

@@ -116,7 +116,8 @@ class _Program:
         self.weight_bytes = self.network.constants.weight_bytes
         self._signal = Constants()
         self._signal.array("analysis", bundle.signal.analysis_window())
-        self._signal.array("feature_thresholds", _feature_thresholds(bundle))
+        if not bundle.signal.waveform:
+            self._signal.array("feature_thresholds", _feature_thresholds(bundle))
 
     def _boundary(self, network: graph.Graph) -> dict[Tensor, str]:
         """Return the C names of the features and the masks."""
@@ -249,12 +250,13 @@ const gc_model groupcomm_{self.name} = {{
                 scale, zero_point = d[field.bundle]["scale"], d[field.bundle]["zero_point"]
                 value = f"{{.scale = {c_float(scale)}, .zero_point = {zero_point}}}"
             elif field.rule == "table":
-                value = field.name
+                unused = field.name == "feature_thresholds" and self.bundle.signal.waveform
+                value = "0" if unused else field.name
             elif field.name == "sources":
                 value = str(self.bundle.sources)
             else:
                 number = getattr(self.bundle.signal, field.name)
-                value = c_float(number) if field.type == "float" else str(number)
+                value = c_float(number) if field.type == "float" else str(int(number))
             values[field.name] = value
         return values
 

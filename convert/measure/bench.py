@@ -26,7 +26,7 @@ from groupcomm.files import REPO, atomic_folder, locked, scratch_folder
 
 HOPS = 200
 COUNTED_HOPS = 20  # on the host, where valgrind slows execution down 50 times
-WINDOWS = (128, 256, 512)  # samples; micro/stream has a library for each of these
+WINDOWS = (64, 128, 256, 512)  # samples; micro/stream has a library for each of these
 _BUILD = """load("//micro/boards/cortex_m:network.bzl", "network_firmware")
 
 network_firmware(

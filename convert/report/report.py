@@ -197,7 +197,8 @@ def write_page(
 
 def _pictures(bundle: bundles.Bundle, pages: dict) -> dict[str, str]:
     """Draw what was measured, as SVG by the name of the picture."""
-    found = {"masks": pictures.masks(**content.gains(bundle))}
+    # A network from samples to samples has no gains by frequency.
+    found = {} if bundle.signal.waveform else {"masks": pictures.masks(**content.gains(bundle))}
     if "missing" in pages["cost"]:
         return found
     bench, signal = pages["cost"]["cores"]["cortex-m4"], bundle.signal

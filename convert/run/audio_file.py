@@ -233,6 +233,8 @@ def _plot_rows(
     matplotlib.use("Agg")
     import matplotlib.pyplot as plt
 
+    # A network without STFT has frames that are too short for a spectrogram.
+    signal = sig.Signal() if signal.waveform else signal
     columns = max(map(len, rows.values()))
     figure, axes = plt.subplots(
         len(rows),

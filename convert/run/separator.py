@@ -29,7 +29,8 @@ class Stream:
     Attributes
     ----------
     lowest_gain : float
-        Every mask is raised to ``lowest_gain + (1 - lowest_gain) * mask``.
+        Every mask is raised to ``lowest_gain + (1 - lowest_gain) * mask``; with waveform, this
+        share of the input is added to that of the estimates.
     """
 
     lowest_gain = 0.0
@@ -62,7 +63,8 @@ class Stream:
             self._runtime(self._bundle.quantize_features(features))
         )
         if self.lowest_gain:
-            masks = np.float32(self.lowest_gain) + np.float32(1 - self.lowest_gain) * masks
+            unity = sig.unity_masks(features, self._bundle.sources, self._bundle.signal)
+            masks = np.float32(self.lowest_gain) * unity + np.float32(1 - self.lowest_gain) * masks
         return self._path.synthesize(spectrum, masks)
 
     def process_whole(self, x: np.ndarray) -> np.ndarray:

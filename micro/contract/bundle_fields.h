@@ -18,7 +18,8 @@
   X(exponent, positive, signal, "exponent", 0, 0) \
   X(level_decay, decay, signal, "level", 0, 0) \
   X(dc_decay, optional_decay, signal, "dc", 0, 0) \
-  X(bands, integer, signal, "bands", 0, (s)->window / 4) \
+  X(waveform, optional_flag, signal, "waveform", 0, 0) \
+  X(bands, integer, signal, "bands", 0, (s)->waveform ? 0 : (s)->window / 4) \
   X(pool, integer, signal, "pool", 1, (s)->bands ? (s)->window / 4 : 1) \
   X(neighbours, integer, signal, "neighbours", 0, (s)->bands ? StreamValues(*(s)) / (s)->bands : 0) \
   X(sources, integer, top, "sources", 1, 8) \

@@ -26,12 +26,14 @@ typedef struct {
   int32_t window;
   /* samples between frames; it divides half the window */
   int32_t hop;
-  /* feature = power ** (exponent / 2) */
+  /* feature = power ** (exponent / 2); 1 with waveform */
   float exponent;
   /* decay per hop of the running level that normalizes the features; 0: not normalized */
   float level_decay;
   /* decay per hop of the running mean that is subtracted from the samples; 0: not subtracted */
   float dc_decay;
+  /* 1: the network maps the samples of a frame, divided by their level, to those of the sources */
+  int32_t waveform;
   /* number of bands of equal width for features and masks; 0: bin after bin */
   int32_t bands;
   /* with bands, number of bins of the upper half that share one value; otherwise 1 */
@@ -44,9 +46,9 @@ typedef struct {
   gc_quantization features;
   /* of the network's output */
   gc_quantization masks;
-  /* (window) periodic square-root Hann window */
+  /* (window) periodic square-root Hann window; ones with waveform */
   const float* analysis;
-  /* (GC_FEATURE_THRESHOLDS) powers at which a feature takes its next value, as bits of a float */
+  /* (GC_FEATURE_THRESHOLDS) powers at which a feature takes its next value, as bits of a float; null with waveform */
   const int32_t* feature_thresholds;
 } gc_signal_path;
 

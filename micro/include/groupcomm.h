@@ -76,7 +76,8 @@ groupcomm_status groupcomm_reset(groupcomm_state* state);
 int groupcomm_latency(const groupcomm_state* state);
 
 /* Limits by how many dB a sound is attenuated: every mask is raised to limit + (1 - limit) * mask,
-   with limit = 10 ** (-decibels / 20). Some of the noise remains, and speech is distorted less.
+   with limit = 10 ** (-decibels / 20). Some of the noise remains, and speech is distorted less. A
+   network without masks, from samples to samples, gets this share of its input added to the output.
 
    decibels  0: the output is the delayed input, except for its DC where the network removes that;
              INFINITY: no limit, as after groupcomm_create. It may change between two hops.

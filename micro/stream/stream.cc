@@ -14,6 +14,7 @@ namespace {
 constexpr float kPcmScale = 32768.0f;  // the int16 PCM value of a sample of 1.0
 // mean power of a bin; softer sound is not amplified for the network
 constexpr float kLevelFloor = 1e-6f;
+constexpr float kSampleFloor = 1e-8f;  // the same for the mean square of samples
 constexpr size_t kAlignment = 16;
 
 constexpr size_t Align(size_t bytes) { return (bytes + kAlignment - 1) / kAlignment * kAlignment; }
@@ -48,6 +49,7 @@ bool power_of_two(int32_t x, int32_t low, int32_t high) {
 bool positive(float x, int, int) { return std::isfinite(x) && x > 0; }
 bool decay(float x, int, int) { return x >= 0 && x < 1; }
 bool optional_decay(float x, int, int) { return decay(x, 0, 0); }
+bool optional_flag(int32_t x, int, int) { return integer(x, 0, 1); }
 bool quantization(const gc_quantization& q, int, int) {
   return positive(q.scale, 0, 0) && integer(q.zero_point, -128, 127);
 }
@@ -61,18 +63,22 @@ bool Valid(const SignalPath& path) {
   GC_SIGNAL_DIVISORS(GROUPCOMM_CHECK_DIVISOR, &path)
 #undef GROUPCOMM_CHECK
 #undef GROUPCOMM_CHECK_DIVISOR
-  return path.analysis != nullptr && path.feature_thresholds != nullptr;
+  return path.analysis != nullptr && (path.waveform || path.feature_thresholds != nullptr);
+}
+
+// Returns x rounded to a whole number, for |x| below 2^22: the sum rounds, because floats of this
+// magnitude have a spacing of 1. rint would be a function call on a Cortex-M4.
+int32_t Round(float x) {
+  constexpr float kWhole = 1.5f * (1 << 23);
+  const float rounded = x + kWhole;
+  return static_cast<int32_t>(rounded - kWhole);
 }
 
 int16_t ToPcm(float sample) {
   const float scaled = sample * kPcmScale;
   if (scaled >= 32767.0f) return 32767;
   if (scaled <= -32768.0f) return -32768;
-  // The sum rounds to a whole number, because floats of this magnitude have a spacing of 1. rint
-  // would be a function call on a Cortex-M4.
-  constexpr float kWhole = 1.5f * (1 << 23);
-  const float rounded = scaled + kWhole;
-  return static_cast<int16_t>(rounded - kWhole);
+  return static_cast<int16_t>(Round(scaled));
 }
 
 // Non-negative floats have the same order as their bits, and a core with a small FPU compares
@@ -110,8 +116,10 @@ class Stream {
     const size_t window = path_.window, values = StreamValues(path_), sources = path_.sources;
     history_ = layout->Take<int16_t>(window);
     frame_ = layout->Take<float>(window);
-    spectrum_ = layout->Take<float>(window);
-    time_ = layout->Take<float>(window);
+    if (!path_.waveform) {
+      spectrum_ = layout->Take<float>(window);
+      time_ = layout->Take<float>(window);
+    }
     overlap_ = layout->Take<float>(sources * window);
     means_ = path_.dc_decay > 0 ? layout->Take<float>(window / path_.hop) : nullptr;
     features_ = layout->Take<int8_t>(StreamInputs(path_));
@@ -121,12 +129,14 @@ class Stream {
   }
 
   [[gnu::cold]] Status Init() {
-    if (InitFft(&fft_, path_.window) != ARM_MATH_SUCCESS) return GROUPCOMM_BAD_CONFIG;
+    if (!path_.waveform && InitFft(&fft_, path_.window) != ARM_MATH_SUCCESS)
+      return GROUPCOMM_BAD_CONFIG;
     // A power of two, so multiplying by it is as exact as a division, and much faster on a board.
     one_overlap_ = 2.0f * path_.hop / path_.window;
     SetLowestGain(0);
     // silence below the first band and above the last one
-    std::memset(values_, Feature(0), StreamValues(path_) + 2 * path_.neighbours);
+    if (path_.bands > 0)
+      std::memset(values_, Feature(0), StreamValues(path_) + 2 * path_.neighbours);
     return Reset();
   }
 
@@ -148,8 +158,12 @@ class Stream {
       return GROUPCOMM_ENGINE_FAILED;
     }
     for (int source = 0; source < path_.sources; ++source) {
-      Synthesize(masks_ + source * Width(), overlap_ + source * path_.window,
-                 out + source * path_.hop);
+      float* overlap = overlap_ + source * path_.window;
+      if (path_.waveform)
+        AddFrame(masks_ + source * path_.window, overlap);
+      else
+        Synthesize(masks_ + source * Width(), overlap);
+      Emit(overlap, out + source * path_.hop);
       // The start of the history is as far behind the input as the output is.
       if (bypass_) std::memcpy(out + source * path_.hop, history_, path_.hop * sizeof(int16_t));
     }
@@ -168,7 +182,7 @@ class Stream {
   const int8_t* masks() const { return masks_; }
 
  private:
-  // Updates history_, spectrum_ and features_.
+  // Updates history_, spectrum_ and features_; with waveform frame_ in place of spectrum_.
   void Analyse(const int16_t* in /* (hop) */) {
     const int window = path_.window, hop = path_.hop, last = window / 2;
     std::memmove(history_, history_ + hop, (window - hop) * sizeof(int16_t));
@@ -184,6 +198,7 @@ class Stream {
           frame_[n] = (history_[n] / kPcmScale - *mean) * analysis[n];
       }
     }
+    if (path_.waveform) return Normalize();
     arm_rfft_fast_f32(&fft_, frame_, spectrum_, 0);  // overwrites frame_
     float* power = frame_;                           // (bins)
     power[0] = spectrum_[0] * spectrum_[0];
@@ -223,16 +238,37 @@ class Stream {
         (static_cast<float>(sum) / (static_cast<float>(hop) * kPcmScale) - means_[last]) / hops_;
   }
 
-  // Adds this frame to the running level, an exponentially weighted mean of the power. Returns its
-  // reciprocal.
+  // Divides the samples of frame_ by their running RMS, and quantizes them to features_.
+  void Normalize() {
+    const int window = path_.window;
+    float sum = 0;
+    for (int n = 0; n < window; ++n) sum += frame_[n] * frame_[n];
+    rms_ = 1;
+    if (path_.level_decay > 0)
+      rms_ = std::sqrt(Level(sum / static_cast<float>(window)) + kSampleFloor);
+    const float steps = 1 / (rms_ * path_.features.scale);
+    const int zero_point = path_.features.zero_point;
+    for (int n = 0; n < window; ++n) {
+      const float x = std::max(-256.0f, std::min(frame_[n] * steps, 256.0f));
+      const int32_t q = Round(x) + zero_point;
+      features_[n] = static_cast<int8_t>(std::max<int32_t>(-128, std::min<int32_t>(q, 127)));
+    }
+  }
+
+  // Adds the power of this frame to the running level, an exponentially weighted mean.
+  float Level(float power) {
+    level_ = path_.level_decay * level_ + power;
+    frames_ = path_.level_decay * frames_ + 1;
+    return level_ / frames_;
+  }
+
+  // Returns the reciprocal of the running level.
   float Gain(const float* power /* (bins) */) {
     if (path_.level_decay == 0) return 1;
     const int bins = StreamBins(path_);
     float sum = 0;
     for (int bin = 0; bin < bins; ++bin) sum += power[bin];
-    level_ = path_.level_decay * level_ + sum / static_cast<float>(bins);
-    frames_ = path_.level_decay * frames_ + 1;
-    return 1 / (level_ / frames_ + kLevelFloor);
+    return 1 / (Level(sum / static_cast<float>(bins)) + kLevelFloor);
   }
 
   // Returns the quantized power ** (exponent / 2): the number of thresholds that the power has
@@ -260,8 +296,8 @@ class Stream {
 
   // Applies the masks of one source to spectrum_, and adds the result to overlap. `masks` points
   // into (bands or 1, sources, width), at this source.
-  void Synthesize(const int8_t* masks, float* overlap /* (window) */, int16_t* out /* (hop) */) {
-    const int window = path_.window, hop = path_.hop, last = window / 2;
+  void Synthesize(const int8_t* masks, float* overlap /* (window) */) {
+    const int window = path_.window, last = window / 2;
     const int singles = Singles(), pool = path_.pool, bands = Bands(), width = Width(),
               stride = path_.sources * width;
     float mask = 0;
@@ -283,6 +319,20 @@ class Stream {
     const float one_overlap = one_overlap_;
     const float* analysis = path_.analysis;
     for (int n = 0; n < window; ++n) overlap[n] += time_[n] * (analysis[n] * one_overlap);
+  }
+
+  // Adds the samples of one source to overlap, and to them a share of the input.
+  void AddFrame(const int8_t* samples /* (window) */, float* overlap /* (window) */) {
+    const float share = 0.5f * one_overlap_ * lowest_gain_;
+    for (int n = 0; n < path_.window; ++n) {
+      const float q = static_cast<float>(samples[n] - path_.masks.zero_point);
+      overlap[n] += q * mask_scale_ * rms_ + share * frame_[n];
+    }
+  }
+
+  // Takes the next output samples from overlap.
+  void Emit(float* overlap /* (window) */, int16_t* out /* (hop) */) {
+    const int window = path_.window, hop = path_.hop;
     for (int n = 0; n < hop; ++n) out[n] = ToPcm(overlap[n]);
     std::memmove(overlap, overlap + hop, (window - hop) * sizeof(float));
     std::memset(overlap + window - hop, 0, hop * sizeof(float));
@@ -295,6 +345,7 @@ class Stream {
   float one_overlap_ = 0;
   float lowest_gain_ = 0, mask_scale_ = 0;  // see StreamSetLowestGain
   bool bypass_ = false;
+  float rms_ = 1;                 // with waveform, that of the newest frame
   float level_ = 0, frames_ = 0;  // exponentially weighted sums of the mean power and of ones
   // exponentially weighted sum of ones, with the decay of the running mean of the samples
   float hops_ = 0;
@@ -302,8 +353,8 @@ class Stream {
   // These are in the caller's memory. A spectrum has CMSIS-DSP's packing: re of bin 0, re of the
   // last bin, then re, im of bins 1, 2, ...
   int16_t* history_ = nullptr;  // (window) the newest samples, the oldest first
-  float* frame_ =
-      nullptr;  // (window) windowed samples, then power (bins), then the masked spectrum
+  // (window) windowed samples, then power (bins), then the masked spectrum
+  float* frame_ = nullptr;
   float* spectrum_ = nullptr;  // (window) of the mixture
   float* time_ = nullptr;      // (window) of one source
   // (sources, window) sum of the frames so far, from the next output sample on

@@ -22,9 +22,11 @@ class Stream;
 constexpr int StreamBins(const SignalPath& path) { return path.window / 2 + 1; }
 
 // Number of values of a frame, and of masks of a source. Without bands these are the bins; with
-// bands, the single bins and the pools.
+// bands, the single bins and the pools; with waveform, the samples.
 constexpr int StreamValues(const SignalPath& path) {
-  return path.bands ? path.window / 4 + path.window / 4 / path.pool : StreamBins(path);
+  return path.waveform ? path.window
+         : path.bands  ? path.window / 4 + path.window / 4 / path.pool
+                       : StreamBins(path);
 }
 
 // Number of features of a frame, including those that each band receives from its neighbours.
@@ -50,7 +52,8 @@ Status StreamProcess(Stream* stream, const int16_t* in /* (hop) */,
 // Restores the state after StreamCreate, including that of the engine. Lowest gain and bypass stay.
 Status StreamReset(Stream* stream);
 
-// The least factor of a mask: mask becomes gain + (1 - gain) * mask. 0 after StreamCreate.
+// The least factor of a mask: mask becomes gain + (1 - gain) * mask. 0 after StreamCreate. With
+// waveform, every source becomes gain * input + (1 - gain) * source.
 void StreamSetLowestGain(Stream* stream, float gain);
 
 // With a bypass, the output is the delayed input. Engine and synthesis run on.

@@ -41,6 +41,23 @@ class FixedEngine final : public Engine {
   std::vector<int8_t> masks_;  // (sources, bins)
 };
 
+// Returns the features as the samples of every source.
+class EchoEngine final : public Engine {
+ public:
+  EchoEngine(int features, int sources) : features_(features), sources_(sources) {}
+
+  int features() const override { return features_; }
+  int masks() const override { return sources_ * features_; }
+  Status Run(const int8_t* features, int8_t* masks) override {
+    for (int s = 0; s < sources_; ++s) std::memcpy(masks + s * features_, features, features_);
+    return GROUPCOMM_OK;
+  }
+  Status Reset() override { return GROUPCOMM_OK; }
+
+ private:
+  int features_, sources_;
+};
+
 struct alignas(16) Block {
   unsigned char bytes[16];
 };
@@ -376,12 +393,70 @@ void FeaturesByDefinition(SignalPath path, float exponent, const gc_quantization
   CHECK_LE(different, 40 * StreamInputs(path) / 1000);
 }
 
+// With waveform, the features are the samples of a frame, less the running mean and divided by the
+// running RMS, and the samples of a source are multiplied by it. The reference is in double
+// precision. With the input alone, the output is the input less its running mean.
+void Waveform(int window, int hop, int sources, float level_decay, gc_quantization features) {
+  SignalPath path = WithoutDc(Path(window, hop, sources), 0.98f);
+  path.waveform = 1;
+  path.level_decay = level_decay;
+  path.features = features;
+  path.masks = {features.scale * static_cast<float>(hop) / static_cast<float>(window),
+                features.zero_point};
+  path = WithTables(path);
+  path.feature_thresholds = nullptr;
+  EchoEngine engine(window, sources);
+  std::vector<Block> memory = Memory(path);
+  Stream* stream;
+  CHECK_STATUS(StreamCreate(path, &engine, memory.data(), StreamBytes(path), &stream),
+               GROUPCOMM_OK);
+  CHECK_LE(StreamBytes(path), Bound(path));
+  const int latency = StreamLatency(stream), hops = 200;
+  const std::vector<int16_t> pcm = SoundOnDc(hops * hop);
+  std::vector<double> samples(latency), expected(hops * hop + window);
+  const std::vector<double> less = LessRunningMean(pcm, path);
+  for (const double x : less) samples.push_back(x / 32768);
+  std::vector<int16_t> out(sources * hop);
+  double level = 0, weight = 0;
+  int different = 0;
+  for (int at = 0; at < hops * hop; at += hop) {
+    CHECK_STATUS(StreamProcess(stream, pcm.data() + at, out.data()), GROUPCOMM_OK);
+    double power = 0;
+    for (int n = 0; n < window; ++n) power += samples[at + n] * samples[at + n];
+    level = level_decay * level + power / window;
+    weight = level_decay * weight + 1;
+    const double rms = level_decay > 0 ? std::sqrt(level / weight + 1e-8) : 1;
+    for (int n = 0; n < window; ++n) {
+      const double q = std::rint(samples[at + n] / rms / features.scale) + features.zero_point;
+      const int8_t given = StreamFeatures(stream)[n];
+      const int difference = std::abs(given - static_cast<int>(std::fmax(-128, std::fmin(127, q))));
+      CHECK_LE(difference, 1);
+      different += difference;
+      expected[at + n] += (given - path.masks.zero_point) * path.masks.scale * rms;
+    }
+    for (int s = 0; s < sources; ++s) {
+      for (int n = 0; n < hop; ++n) {
+        const double x = std::fmax(-32768, std::fmin(32767, expected[at + n] * 32768));
+        CHECK_LE(std::abs(out[s * hop + n] - x), 0.51);
+      }
+    }
+  }
+  CHECK_LE(different, hops * window / 1000);
+
+  CHECK_STATUS(StreamReset(stream), GROUPCOMM_OK);
+  StreamSetLowestGain(stream, 1);
+  for (const std::vector<int16_t>& source : Run(stream, path, pcm)) {
+    for (size_t i = latency; i < pcm.size(); ++i)
+      CHECK_LE(std::abs(source[i] - less[i - latency]), 0.51);
+  }
+}
+
 void Errors() {
   const SignalPath good = Path(256, 128, 1);
   FixedEngine engine(129, std::vector<int8_t>(129, 127));
   std::vector<Block> memory = Memory(good);
   Stream* stream;
-  std::vector<SignalPath> bad(28, good);
+  std::vector<SignalPath> bad(30, good);
   bad[0].window = 250;
   bad[1].window = 16;
   bad[2].window = 8192;
@@ -412,6 +487,10 @@ void Errors() {
   bad[25].dc_decay = 1;
   bad[26].dc_decay = -0.5f;
   bad[27].dc_decay = NAN;
+  bad[28].waveform = 2;
+  bad[29] = bad[23];
+  bad[29].neighbours = 0;
+  bad[29].waveform = 1;  // with bands
   for (const SignalPath& path : bad) {
     CHECK_EQ(StreamBytes(path), size_t{0});
     CHECK_STATUS(StreamCreate(path, &engine, memory.data(), memory.size() * 16, &stream),
@@ -468,5 +547,8 @@ int main() {
       groupcomm::WithoutDc(groupcomm::Banded(1, 12, 2, 4, 0.992f), 0.92f), 0.3f, {0.01f, -120});
   groupcomm::FeaturesByDefinition(groupcomm::WithoutDc(groupcomm::Path(512, 64, 1), 0.996f), 0.5f,
                                   {0.03f, 10});
+  groupcomm::Waveform(64, 32, 1, 0.97f, {0.0625f, 3});
+  groupcomm::Waveform(64, 16, 2, 0.9f, {0.03f, -20});
+  groupcomm::Waveform(256, 128, 1, 0, {1.0f / 128, 0});
   groupcomm::Errors();
 }

@@ -21,7 +21,8 @@ void StreamTables(SignalPath* path, float* analysis, int32_t* feature_thresholds
   // In double precision, as in Python, and rounded once.
   const double pi = 3.14159265358979323846;
   for (int n = 0; n < path->window; ++n) {
-    analysis[n] = static_cast<float>(std::sqrt(0.5 - 0.5 * std::cos(2 * pi * n / path->window)));
+    const double hann = path->waveform ? 1 : 0.5 - 0.5 * std::cos(2 * pi * n / path->window);
+    analysis[n] = static_cast<float>(std::sqrt(hann));
   }
   for (int i = 0; i < GC_FEATURE_THRESHOLDS; ++i) {
     // From this power on, the feature is at least i - 127: its real value rounds to at least this

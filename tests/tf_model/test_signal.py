@@ -1,5 +1,7 @@
 """The signal path: librosa, perfect reconstruction, definitions in float64, and TensorFlow."""
 
+import dataclasses
+
 import librosa
 import numpy as np
 import pytest
@@ -21,6 +23,7 @@ WITHOUT_DC = [
     sig.Signal(dc=2.0, window=512, hop=128),
     sig.Signal(dc=0.25, window=128, hop=64, level=2.0, bands=5, pool=4, neighbours=8),
 ]
+WAVEFORM = sig.Signal(level=0.064, dc=0.5, window=64, hop=16, exponent=1.0, waveform=True)
 
 
 @pytest.fixture(scope="module")
@@ -98,6 +101,50 @@ def test_features_match_their_definition(random, s):
                 )
             np.testing.assert_allclose(got[row, frame], power**0.15, rtol=2e-4, atol=1e-6)
     np.testing.assert_allclose(sig.tf_features(spectrum, s).numpy(), got, rtol=1e-4, atol=4e-5)
+
+
+def test_samples_are_divided_by_their_running_rms(random):
+    s = WAVEFORM
+    x = (random.uniform(-1, 1, 1000) * np.linspace(0.001, 1, 1000)).astype(np.float32)
+    samples = np.concatenate([np.zeros(48), sig.remove_dc(np.pad(x, (0, 56)), s)])
+    power = frames = 0.0
+    kept = np.exp(-16 / 16000 / 0.064)
+    got = sig.features(sig.stft(x, s), s)
+    assert got.shape == (s.frames(1000), 64)
+    for i, features in enumerate(got):
+        frame = samples[i * 16 : i * 16 + 64].astype(np.float64)
+        power, frames = kept * power + np.mean(frame**2), kept * frames + 1
+        np.testing.assert_allclose(
+            features, frame / np.sqrt(power / frames + 1e-8), rtol=1e-5, atol=1e-6
+        )
+
+
+@pytest.mark.tensorflow
+@pytest.mark.parametrize("level", [0.064, 0.0])
+def test_samples_overlap_to_the_input(random, level):
+    """In NumPy, in TensorFlow, and as a stream whose samples arrive in parts."""
+    s = dataclasses.replace(WAVEFORM, level=level)
+    x = (random.uniform(-0.5, 0.5, 1600) + 0.2).astype(np.float32)
+    spectrum = sig.stft(x, s)
+    unity = sig.unity_masks(sig.features(spectrum, s), 2, s)
+    whole = sig.istft(sig.apply_masks(spectrum, unity, 2, s), 1600, s)
+    expected = sig.remove_dc(np.pad(x, (0, 48)), s)[:1600]
+    np.testing.assert_allclose(whole, np.stack([expected, expected]), atol=1e-6)
+    batch = sig.tf_stft(x[None], s)
+    np.testing.assert_allclose(batch[0].numpy(), spectrum, atol=2e-5)
+    np.testing.assert_array_equal(sig.tf_features(batch, s).numpy(), batch.numpy()[..., :-1])
+    masked = sig.tf_apply_masks(batch, unity[None], 2, s)
+    np.testing.assert_allclose(sig.tf_istft(masked, 1600, s)[0].numpy(), whole, atol=2e-5)
+    stream = sig.SignalStream(s, 2)
+    for _ in range(2):
+        parts = []
+        for start in range(0, 1600, 160):
+            frames, features = stream.analyze(x[start : start + 160])
+            parts.append(stream.synthesize(frames, sig.unity_masks(features, 2, s)))
+        np.testing.assert_allclose(
+            np.concatenate(parts, 1)[:, 48:], whole[:, : 1600 - 48], atol=1e-6
+        )
+        stream.reset()
 
 
 def test_normalized_features_do_not_depend_on_the_level(random):
@@ -263,6 +310,8 @@ def test_invalid_window_or_hop_is_rejected(window, hop, message):
         ({"dc": 1e9}, "dc 1000000000.0: not a time constant"),
         ({"pool": 2}, "pool 2 and neighbours 0 need bands"),
         ({"neighbours": 1}, "pool 1 and neighbours 1 need bands"),
+        ({"waveform": True}, "bands 0, exponent 0.3: with waveform there is no spectrum"),
+        ({"waveform": True, "exponent": 1.0, "pool": 2}, "pool 2 and neighbours 0 need bands"),
         ({"bands": 7}, "7 bands, pool 1: 128 values do not divide"),
         ({"bands": 12, "pool": 0}, "12 bands, pool 0"),
         ({"bands": 12, "pool": 3}, "12 bands, pool 3"),

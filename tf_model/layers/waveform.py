@@ -3,6 +3,7 @@
 Source: Luo and Mesgarani, "TasNet", ICASSP 2018.
 """
 
+import numpy as np
 import tensorflow as tf
 import tf_keras as keras
 
@@ -98,3 +99,45 @@ class Decoder(keras.layers.Layer):
         return macs.Macs(
             sources * frames * features * self.window, sources * samples * features * self.window
         )
+
+
+def analysis(window: int, features: int) -> keras.layers.Dense:
+    """Create the filterbank of a frame, for boards: a Dense layer without bias.
+
+    Its initial weights, and those of `synthesis`, are `sinusoids`.
+    """
+    return keras.layers.Dense(
+        features,
+        use_bias=False,
+        kernel_initializer=lambda shape, dtype=None: tf.constant(sinusoids(*shape), dtype),
+        name="analysis",
+    )
+
+
+def synthesis(window: int, features: int) -> keras.layers.Dense:
+    """Create the inverse of `analysis`, whose frames of ``window`` samples overlap-add."""
+    return keras.layers.Dense(
+        window,
+        use_bias=False,
+        kernel_initializer=lambda shape, dtype=None: tf.constant(sinusoids(*shape[::-1]).T, dtype),
+        name="synthesis",
+    )
+
+
+def sinusoids(window: int, features: int) -> np.ndarray:
+    """Compute pairs of a cosine and a sine under a square-root Hann window.
+
+    The frequencies are (k + 1 / 2) / ``features`` of the sample rate. For ``features = window``
+    they are orthogonal, so half-overlapping frames give back the signal.
+
+    Parameters
+    ----------
+    window, features : int
+
+    Returns
+    -------
+    np.ndarray [shape=(window, features), dtype=float32]
+    """
+    n, k = np.arange(window)[:, None], np.arange(features)
+    phase = 2 * np.pi * (k // 2 + 0.5) * n / features - np.pi / 2 * (k % 2)
+    return (np.sin(np.pi * n / window) * np.sqrt(2 / features) * np.cos(phase)).astype(np.float32)

@@ -27,6 +27,8 @@ _SIX = Signal(  # bins of 125 Hz
     level=1.0, dc=1.0, window=128, hop=64, bands=6, pool=2, neighbours=4
 )
 
+_SAMPLES = Signal(level=0.064, dc=1.0, window=64, hop=32, exponent=1.0, waveform=True)
+
 # The sizes follow from budgets of instructions per hop: docs/design/performance.md#budgets.
 STREAMING = {
     "enhance": Streaming(
@@ -42,6 +44,15 @@ STREAMING = {
         signal=_SIX, features=96, groups=6, blocks=3, tac=24, hidden=32, bottleneck=12
     ),
     "enhance-blstm": Streaming(group_comm="blstm"),
+    "enhance-tasnet": Streaming(
+        signal=_SAMPLES,
+        features=64,
+        groups=8,
+        blocks=2,
+        group_comm="blstm",
+        blstm=8,
+        hidden=24,
+    ),
     "separate": Streaming(
         signal=_TWELVE,
         sources=2,

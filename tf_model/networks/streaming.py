@@ -8,6 +8,12 @@ one frame: there is no look-ahead beyond the window.
 Where the signal path has bands, every group is one band of the spectrum. The two Dense layers then
 also share their weights across groups, and a constant per group encodes its position in the
 spectrum.
+
+With ``signal.waveform`` the network is a TasNet (arXiv 2011.08397, section 3.2) in a causal form,
+with frames of the signal path: samples -> learned filterbank -> K groups -> Dense + ReLU -> the
+same blocks -> masks for the output of the filterbank -> learned inverse filterbank -> samples. The
+recurrence over time takes one frame per step, so the part of the dual path inside a chunk, whose
+length would be one frame, is absent. The normalization is that of the signal path.
 """
 
 from typing import Literal
@@ -15,7 +21,7 @@ from typing import Literal
 import tf_keras as keras
 
 from tf_model import signal as sig
-from tf_model.layers import group
+from tf_model.layers import group, waveform
 from tf_model.layers.bottleneck import Bottleneck
 from tf_model.layers.group_bias import GroupBias
 from tf_model.layers.group_blstm import GroupBLSTM
@@ -47,19 +53,20 @@ def build(net: Streaming, view: View = "sequence") -> keras.Model:
     keras.Model
     """
     signal = net.signal
+    export = view == "export"
     x = keras.Input(
         batch_shape=(*((None, None) if view == "sequence" else (1,)), signal.n_features),
         name="features",
     )
-    if signal.bands:
-        h = keras.layers.Dense(net.features // net.groups, name="encoder")(
-            group.split(x, net.groups)
-        )
-        h = keras.layers.ReLU(name="encoded")(GroupBias(name="bands")(h))
+    filtered = x
+    if signal.waveform:
+        filtered = group.split(waveform.analysis(signal.window, net.features)(x), net.groups)
+        h = _encode(filtered, net)
+    elif signal.bands:
+        h = _encode(group.split(x, net.groups), net)
     else:
         h = keras.layers.Dense(net.features, activation="relu", name="encoder")(x)
         h = group.split(h, net.groups)
-    export = view == "export"
     for i in range(net.blocks):
         if net.bottleneck:
             memory = 0 if i else net.memory
@@ -77,7 +84,9 @@ def build(net: Streaming, view: View = "sequence") -> keras.Model:
         h = GroupedLSTM(net.hidden, stateful=view == "streaming", export=export, name=f"lstm_{i}")(
             h
         )
-    if signal.bands:
+    if signal.waveform:
+        masks = _sources(h, filtered, net)
+    elif signal.bands:
         masks = group.merge(
             keras.layers.Dense(net.sources * signal.band_width, activation="sigmoid", name="masks")(
                 h
@@ -88,6 +97,25 @@ def build(net: Streaming, view: View = "sequence") -> keras.Model:
             group.merge(h)
         )
     return keras.Model(x, masks, name="groupcomm")
+
+
+def _encode(x, net: Streaming):
+    """Compute the features of every group with shared weights, and a constant per group."""
+    h = keras.layers.Dense(net.features // net.groups, name="encoder")(x)
+    return keras.layers.ReLU(name="encoded")(GroupBias(name="bands")(h))
+
+
+def _sources(h, filtered, net: Streaming):
+    """Mask the output of the filterbank for every source, and compute its samples."""
+    synthesis = waveform.synthesis(net.signal.window, net.features)
+    frames = []
+    for source in range(net.sources):
+        mask = keras.layers.Dense(
+            net.features // net.groups, activation="sigmoid", name=f"masks_{source}"
+        )(h)
+        masked = keras.layers.Multiply(name=f"masked_{source}")([mask, filtered])
+        frames.append(synthesis(group.merge(masked)))
+    return frames[0] if net.sources == 1 else keras.layers.Concatenate(name="sources")(frames)
 
 
 def separate(model, mixtures, net: Streaming):

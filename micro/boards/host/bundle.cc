@@ -138,6 +138,11 @@ void power_of_two(const Fields& fields, const char* key, int64_t low, int64_t hi
     fields.Fail(key, "is " + std::to_string(*to) + ", not a power of two");
 }
 
+void optional_flag(const Fields& fields, const char* key, int64_t, int64_t, const SignalPath&,
+                   int32_t* to) {
+  *to = fields.Has(key) && fields.Get(key, &json::is_boolean, "true or false") == true;
+}
+
 void positive(const Fields& fields, const char* key, int64_t, int64_t, const SignalPath&,
               float* to) {
   *to = fields.Positive(key);

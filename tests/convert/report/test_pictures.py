@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from convert import bundle as bundles
-from convert.report import content, pictures
+from convert.report import content, pictures, report
 
 SVG = "{http://www.w3.org/2000/svg}"
 NAME = "<b>&\"'"
@@ -116,6 +116,12 @@ def test_a_png_has_the_values_from_dark_to_light():
     assert content[:8] == b"\x89PNG\r\n\x1a\n" and struct.unpack(">II", content[16:24]) == (3, 1)
     data = content.split(b"IDAT")[1]
     assert zlib.decompressobj().decompress(data) == bytes([0, 0, 16, 31])
+
+
+def test_a_network_of_samples_has_no_picture_of_masks():
+    pages = {"cost": {"missing": "left out"}}
+    assert report._pictures(bundles.load("enhance-tasnet"), pages) == {}
+    assert list(report._pictures(bundles.load("enhance-nano"), pages)) == ["masks"]
 
 
 def test_the_masks_of_a_bundle_are_gains_over_the_whole_clip():

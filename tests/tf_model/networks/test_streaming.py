@@ -34,7 +34,11 @@ def views(net, random):
     return sequence, stream
 
 
-NETS = {**STREAMING, "memory": dataclasses.replace(find("enhance-nano"), memory=12)}
+NETS = {
+    **STREAMING,
+    "enhance-tasnet": dataclasses.replace(find("enhance-tasnet"), sources=2),
+    "memory": dataclasses.replace(find("enhance-nano"), memory=12),
+}
 
 
 @pytest.mark.parametrize("name", NETS)
@@ -119,6 +123,7 @@ def test_cost_matches_the_flatbuffer(converted):
         ("enhance-max", 60_000, 50e6, 16),
         ("enhance-nano", 25_000, 14e6, 16),
         ("enhance-fast", 40_000, 37e6, 8),
+        ("enhance-tasnet", 20_000, 40e6, 4),
         ("separate", 40_000, 37e6, 16),
     ],
 )
