@@ -4,13 +4,12 @@ import functools
 import importlib.util
 import subprocess
 import sys
-import tempfile
 from pathlib import Path
 
 from convert import bundle as bundles
 from convert.codegen import cmsis_dsp, parts
 from groupcomm.errors import UserError, missing_package
-from groupcomm.files import atomic_folder, kernel_files, resource
+from groupcomm.files import atomic_folder, kernel_files, resource, scratch_folder
 
 # Of wasm32-wasi, only the headers are used: nothing of its C library is in the program.
 _OPTIONS = ["-target", "wasm32-wasi", "-O2", "-ffp-contract=off", "-msimd128", "-w"]
@@ -81,8 +80,7 @@ def build(bundle: bundles.Bundle) -> bytes:
 @functools.cache
 def _build(path: Path, _sha256: str) -> bytes:
     bundle = bundles.load(str(path))
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
+    with scratch_folder() as folder:
         network = parts.network(bundle, folder, folder, tflm=False)
         dsp = cmsis_dsp.sources()
         includes = [folder, parts.ROOT, dsp / "Include", dsp / "PrivateInclude"]
