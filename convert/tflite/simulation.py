@@ -1,7 +1,8 @@
 """TFLM's integer arithmetic in NumPy, bit for bit.
 
 A stream is processed operator by operator, all of its hops at once. Only an LSTM, whose state
-passes from hop to hop, processes them one after the other. Every function takes the parameters that
+passes from hop to hop, processes them one after the other. Where operators assign a state for the
+next hop, all operators process one hop after the other. Every function takes the parameters that
 `kernel_params.prepare` computes for an operator, and arrays whose first axis is hops.
 """
 
@@ -33,6 +34,7 @@ class Simulation(runtimes.Runtime):
         network = flatbuffer.read(model).graph
         self._steps = list(kernel_params.prepare_all(network.operators).items())
         self._inputs, self._outputs = network.inputs, network.outputs
+        self._assigned = network.assigned_states()
         self.width = self._inputs[0].shape[-1]
         self.reset()
 
@@ -61,11 +63,21 @@ class Simulation(runtimes.Runtime):
 
     def run_all(self, *inputs: np.ndarray) -> list[np.ndarray]:
         """Run the graph as `run` does, and return all outputs."""
+        if not self._assigned:
+            return self._run(*inputs)
+        hops = [self._run(*(x[i : i + 1] for x in inputs)) for i in range(len(inputs[0]))]
+        return [np.concatenate(outputs) for outputs in zip(*hops, strict=True)]
+
+    def _run(self, *inputs: np.ndarray) -> list[np.ndarray]:
+        """Run the graph on hops that depend on each other only by the state of an LSTM."""
         hops = len(inputs[0])
         values = {t: x.reshape(hops, *t.shape) for t, x in zip(self._inputs, inputs, strict=True)}
 
         def value(t: Tensor) -> np.ndarray:
-            return values[t] if t in values else np.broadcast_to(t.data, (hops, *t.shape))
+            if t in values:
+                return values[t]
+            kept = self._states.get(t, np.full(t.shape, t.zero_point, t.dtype))
+            return np.broadcast_to(kept if t.data is None else t.data, (hops, *t.shape))
 
         for op, prepared in self._steps:
             shape, dtype = (hops, *op.output.shape), np.dtype(op.output.dtype)
@@ -84,6 +96,7 @@ class Simulation(runtimes.Runtime):
             else:
                 made = OPERATORS[type(prepared)](prepared, value(op.input))
             values[op.output] = made.reshape(shape).astype(dtype)
+        self._states |= {state: values[state][0] for state in self._assigned}
         return [values[t] for t in self._outputs]
 
     def _lstm(
