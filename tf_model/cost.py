@@ -91,7 +91,12 @@ def macs_per_hop(net: Streaming) -> int:
         "none": 0,
     }[net.group_comm]
     narrow = macs.bottleneck(net.groups, width, net.bottleneck)
-    block = group_comm + narrow + macs.grouped_lstm(net.groups, width, net.hidden)
+    over_time = (
+        macs.grouped_tcn(net.groups, width, net.hidden, net.taps)
+        if net.over_time == "tcn"
+        else macs.grouped_lstm(net.groups, width, net.hidden)
+    )
+    block = group_comm + narrow + over_time
     memory = macs.bottleneck(net.groups, width, net.bottleneck, net.memory) - narrow
     # The encoder and the mask layer; with bands, both work on the features of one group at a time.
     ends = net.signal.n_features + net.sources * net.signal.n_values
@@ -103,7 +108,7 @@ def macs_per_hop(net: Streaming) -> int:
 
 
 def state_bytes(net: Streaming) -> int:
-    """Count the bytes of recurrent state of the int8 form: hidden states int8, cell states int16.
+    """Count the bytes of state of the int8 form: hidden states and frames int8, cells int16.
 
     Every group of every block has its own state. A BLSTM across groups has none between hops.
 
@@ -115,6 +120,8 @@ def state_bytes(net: Streaming) -> int:
     -------
     int
     """
+    if net.over_time == "tcn":
+        return net.past_frames * net.groups * net.hidden + net.memory * 3
     return (net.blocks * net.groups * net.hidden + net.memory) * 3
 
 
@@ -141,8 +148,14 @@ def _streaming_params(net: Streaming) -> tuple[int, int]:
         total = _dense(signal.n_features, net.features) + _dense(
             net.features, net.sources * signal.bins
         )
-    units = net.blocks * net.hidden
-    total += net.blocks * (_lstm(width, net.hidden) + _dense(net.hidden, width))
+    is_tcn = net.over_time == "tcn"
+    units = 0 if is_tcn else net.blocks * net.hidden
+    total += net.blocks * (
+        _dense(width, net.hidden) + _dense(net.taps, net.hidden)
+        if is_tcn
+        else _lstm(width, net.hidden)
+    )
+    total += net.blocks * _dense(net.hidden, width)
     if net.group_comm == "tac":
         total += net.blocks * (
             _dense(width, net.tac)

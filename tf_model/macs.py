@@ -84,3 +84,8 @@ def bottleneck(groups: int, features: int, width: int, memory: int = 0) -> int:
 def grouped_lstm(groups: int, width: int, hidden: int) -> int:
     """Count for one frame of `layers.grouped_lstm.GroupedLSTM`."""
     return groups * (4 * hidden * (width + hidden) + hidden * width)
+
+
+def grouped_tcn(groups: int, width: int, hidden: int, taps: int) -> int:
+    """Count for one frame of `layers.grouped_tcn.GroupedTCN`."""
+    return groups * hidden * (2 * width + taps)

@@ -129,17 +129,19 @@ class NetworkSource:
         """Return the tensor in whose memory the output of a RESHAPE is.
 
         An output of the network that shares memory with another tensor moves that one to the
-        caller's buffer. A RESHAPE copies where that is not possible.
+        caller's buffer. A RESHAPE copies where that is not possible, and into or from a state.
         """
         roots: dict[Tensor, Tensor] = {}
         owned = set(self._boundary)
         for op in network.operators:
             if not isinstance(op, graph.Reshape):
                 continue
+            if op.input.is_variable or op.output.is_variable:
+                continue
             root = roots.get(op.input, op.input)
             if op.output not in self._boundary:
                 roots[op.output] = root
-            elif root not in owned and root.data is None and not root.is_variable:
+            elif root not in owned and root.data is None:
                 self._boundary[root] = self._boundary[op.output]
                 owned.add(root)
                 roots[op.output] = root

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from convert.tflite import flatbuffer, graph
+from convert.tflite import flatbuffer, graph, variables
 from convert.tflite.schema import schema
 from groupcomm.console import quiet
 from groupcomm.files import temporary_files
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 def _converter(model, *, shape: tuple[int, int], given: str = "features", result: str = "masks"):
     import tensorflow as tf
 
+    from tf_model.layers.causal_depthwise import CausalDepthwise
+
     # The LSTM fuses, and its state becomes variable tensors, only in a concrete function with a
     # batch of one and a named input.
     @tf.function(input_signature=[tf.TensorSpec(shape, tf.float32, name=given)])
@@ -29,6 +31,11 @@ def _converter(model, *, shape: tuple[int, int], given: str = "features", result
     # The module has the weights and not the model. Otherwise every layer would be traced and saved
     # by itself, which takes ten times as long.
     module.weights, module.serve = model.weights, serve
+    module.states = [
+        part.state
+        for part in model.submodules
+        if isinstance(part, CausalDepthwise) and part.state is not None
+    ]
     return tf.lite.TFLiteConverter.from_concrete_functions([serve.get_concrete_function()], module)
 
 
@@ -145,6 +152,6 @@ def streaming_float(model, net) -> bytes:
     bytes
     """
     with quiet(), temporary_files():
-        return reset_sequence_state(
-            _without_cell_clip(_converter(model, shape=(1, net.signal.n_features)).convert())
-        )
+        converted = _converter(model, shape=(1, net.signal.n_features)).convert()
+    with_tensors = variables.to_tensors(flatbuffer.read(converted))
+    return reset_sequence_state(_without_cell_clip(flatbuffer.write(with_tensors)))

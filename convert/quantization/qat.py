@@ -21,6 +21,7 @@ and its hidden state are rounded.
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 
 import numpy as np
 import tensorflow as tf
@@ -85,8 +86,8 @@ class FakeQuantized(tf.Module):
     Raises
     ------
     UserError
-        When the converter computed with weights, so that a constant of the `.tflite` is not a
-        weight.
+        When there is no rounded form of an operator, or the converter computed with weights, so
+        that a constant of the `.tflite` is not a weight.
     """
 
     def __init__(
@@ -103,6 +104,8 @@ class FakeQuantized(tf.Module):
         self._weights, self._bits = model.weights, weights
         content, self._weight_indices = _trace(name, model, net)
         self._graph = flatbuffer.read(content).graph
+        for op in self._graph.operators:
+            _function(op)
         self._groups = quantizer.scale_groups(content)
         # By index, because tf.Module sorts the keys of its dictionaries.
         self._group_of = {i: n for n, group in enumerate(self._groups) for i in group.tensors}
@@ -268,10 +271,7 @@ class FakeQuantized(tf.Module):
 
     def _compute(self, k: int, op: graph.Operator, run: _Run) -> tf.Tensor:
         """Compute operator k of the graph."""
-        compute = next((f for kind, f in _COMPUTE.items() if isinstance(op, kind)), None)
-        if compute is None:
-            raise UserError(f"operator {op.name}: quantization-aware training does not support it")
-        return compute(self, k, op, run)
+        return _function(op)(self, k, op, run)
 
     def _fully_connected(self, k: int, op: graph.FullyConnected, run: _Run) -> tf.Tensor:
         w, scale = self._quantize_matrix(k, run.value(op.weights), by_output=True)
@@ -463,6 +463,17 @@ _COMPUTE = {
     graph.Reshape: FakeQuantized._same_values,
     graph.Squeeze: FakeQuantized._same_values,
 }
+
+
+def _function(op: graph.Operator) -> Callable:
+    """Return the function that computes an operator."""
+    compute = next((f for kind, f in _COMPUTE.items() if isinstance(op, kind)), None)
+    if compute is None:
+        raise UserError(
+            f"operator {op.name}: quantization-aware training does not support it; "
+            "quantize after training (groupcomm convert)"
+        )
+    return compute
 
 
 def _trace(name: str, model: keras.Model, net) -> tuple[bytes, dict[int, np.ndarray]]:

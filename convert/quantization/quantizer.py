@@ -30,8 +30,13 @@ _FIXED_OUTPUT_SCALE = {  # of the output in int8 and in int16
     "TANH": {"int8": Quantization.of(2.0**-7), "int16": Quantization.of(2.0**-15)},
 }
 # Versions of the operators that accept int8. TFLite requires them; TFLM does not read them.
-_VERSIONS: dict[type[Operator], int] = {graph.FullyConnected: 4} | dict.fromkeys(
-    (graph.Add, graph.Mul, graph.Mean, graph.Logistic, graph.Tanh, graph.Gather), 2
+_VERSIONS: dict[type[Operator], int] = {
+    graph.FullyConnected: 4,
+    graph.DepthwiseConvolution: 3,
+} | dict.fromkeys(
+    (graph.Add, graph.Mul, graph.Mean, graph.Logistic, graph.Tanh, graph.Gather)
+    + (graph.Concatenation, graph.StridedSlice),
+    2,
 )
 # Lowest and highest value of each activation, by tensor index. The range contains 0.
 Ranges = dict[int, tuple[float, float]]
@@ -273,11 +278,15 @@ class _Quantizer:
                 "operator GATHER: TFLM does not support it with int16; "
                 "use a network with TAC, or quantize to int8"
             )
+        if isinstance(op, graph.DepthwiseConvolution) and self._type == "int16":
+            raise UserError(
+                f"operator {op.name}: micro/kernels has no kernel of it for int16; quantize to int8"
+            )
         changes = {"version": _VERSIONS.get(type(op), 1), "extra": {}}
         if isinstance(op, graph.Lstm):
             new = self._lstm(op, changes)
-        elif isinstance(op, graph.FullyConnected):
-            new = op.like(self._fully_connected(op), [self._tensor(op.output)], **changes)
+        elif isinstance(op, graph.FullyConnected | graph.DepthwiseConvolution):
+            new = op.like(self._products_of(op), [self._tensor(op.output)], **changes)
         else:
             inputs = [self._operand(t, op) for t in op.inputs]
             new = op.like(inputs, [self._tensor(t) for t in op.outputs], **changes)
@@ -319,6 +328,14 @@ class _Quantizer:
             w.shape, dtype, Quantization.of(scales), _round(w, scales[:, None], 0, "int8")
         )
 
+    def _channel_weights(self, source: Tensor) -> Tensor:
+        """Add the weights of DEPTHWISE_CONV_2D in int8, with one scale for each channel."""
+        w = source.data
+        most, top = np.abs(w).max((0, 1, 2)), qmax(8)
+        scales = short_scale(np.where(most > 0, most, top) / top)
+        scale = dataclasses.replace(Quantization.of(scales), axis=3)
+        return self._add(w.shape, "int8", scale, _round(w, scales, 0, "int8"))
+
     def _bias(self, source: Tensor, scales: np.ndarray) -> Tensor:
         """Add a bias as integers in the scale of the products.
 
@@ -332,9 +349,15 @@ class _Quantizer:
         """Return the scales of the products of an activation and weights."""
         return np.float64(self._scales[x].scale) * weights.scales
 
-    def _fully_connected(self, op: graph.FullyConnected) -> list[Tensor | None]:
+    def _products_of(
+        self, op: graph.FullyConnected | graph.DepthwiseConvolution
+    ) -> list[Tensor | None]:
+        """Add the inputs of an operator that multiplies by weights."""
         # The order in which tensors are added is their order in the file.
-        weights = self._weights(op.weights, by_output=True)
+        if isinstance(op, graph.FullyConnected):
+            weights = self._weights(op.weights, by_output=True)
+        else:
+            weights = self._channel_weights(op.weights)
         inputs = [self._tensor(op.input), weights]
         if len(op.inputs) > 2:
             inputs.append(op.bias and self._bias(op.bias, self._products(op.input, weights)))
@@ -364,6 +387,7 @@ class _Quantizer:
 
 _SUPPORTED = (
     graph.FullyConnected,
+    graph.DepthwiseConvolution,
     graph.Lstm,
     graph.Add,
     graph.Mul,
@@ -372,6 +396,7 @@ _SUPPORTED = (
     graph.Squeeze,
     graph.Gather,
     graph.Concatenation,
+    graph.StridedSlice,
     graph.Logistic,
     graph.Tanh,
 )

@@ -797,7 +797,8 @@ class Graph:
     def persistent_states(self, op: Operator) -> list[Tensor]:
         """List the states that an operator keeps from one invocation to the next.
 
-        These are its states except those that an earlier operator writes in every invocation.
+        These are its states and the variable tensors that it reads, except those that an earlier
+        operator writes in every invocation.
         DEQUANTIZE writes a constant only once, so the states of a float16 model are kept.
         """
         written = set()
@@ -807,7 +808,14 @@ class Graph:
             source = before.inputs[0] if before.inputs else None
             if before.name != "DEQUANTIZE" or source is None or source.data is None:
                 written.update(before.outputs)
-        return [state for state in op.states if state not in written]
+        read = (t for t in op.inputs if t is not None and t.is_variable)
+        return [state for state in dict.fromkeys((*op.states, *read)) if state not in written]
+
+    def assigned_states(self) -> list[Tensor]:
+        """List the persistent states whose next value is the output of an operator."""
+        made = {t for op in self.operators for t in op.outputs}
+        kept = (state for op in self.operators for state in self.persistent_states(op))
+        return [state for state in dict.fromkeys(kept) if state in made]
 
 
 @dataclasses.dataclass(eq=False)

@@ -136,7 +136,8 @@ class _Lite(Runtime):
 class TfliteRuntime(_Lite):
     """tflite-runtime with its optimized kernels.
 
-    Its reference kernels compute wrong results for the fused int8 LSTM.
+    Its reference kernels compute wrong results for the fused int8 LSTM. Its delegate ends the
+    process with SIGSEGV where an operator reads a state that a later operator assigns.
     """
 
     def __init__(self, model: bytes):
@@ -144,7 +145,15 @@ class TfliteRuntime(_Lite):
             warnings.simplefilter("ignore")
             from tflite_runtime import interpreter
 
-        self._open(interpreter.Interpreter(model_content=model))
+        kinds = interpreter.OpResolverType
+        kernels = (
+            kinds.BUILTIN_WITHOUT_DEFAULT_DELEGATES
+            if flatbuffer.read(model).graph.assigned_states()
+            else kinds.AUTO
+        )
+        self._open(
+            interpreter.Interpreter(model_content=model, experimental_op_resolver_type=kernels)
+        )
 
 
 class LiteRT(_Lite):

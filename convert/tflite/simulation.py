@@ -1,12 +1,15 @@
 """TFLM's integer arithmetic in NumPy, bit for bit.
 
 A stream is processed operator by operator, all of its hops at once. Only an LSTM, whose state
-passes from hop to hop, processes them one after the other. Every function takes the parameters that
-`kernel_params.prepare` computes for an operator, and arrays whose first axis is hops.
+passes from hop to hop, processes them one after the other. Where operators assign a state for the
+next hop, those between its first use and its assignment process one hop after the other. Every
+function takes the parameters that `kernel_params.prepare` computes for an operator, and arrays
+whose first axis is hops.
 """
 
 import dataclasses
 import functools
+from typing import Any
 
 import numpy as np
 
@@ -33,6 +36,8 @@ class Simulation(runtimes.Runtime):
         network = flatbuffer.read(model).graph
         self._steps = list(kernel_params.prepare_all(network.operators).items())
         self._inputs, self._outputs = network.inputs, network.outputs
+        self._assigned = network.assigned_states()
+        self._parts = _parts(network.operators, self._assigned)
         self.width = self._inputs[0].shape[-1]
         self.reset()
 
@@ -63,11 +68,35 @@ class Simulation(runtimes.Runtime):
         """Run the graph as `run` does, and return all outputs."""
         hops = len(inputs[0])
         values = {t: x.reshape(hops, *t.shape) for t, x in zip(self._inputs, inputs, strict=True)}
+        for start, stop, in_turn in self._parts:
+            steps = self._steps[start:stop]
+            if not in_turn:
+                self._run(steps, values, hops)
+                continue
+            needed = {t for op, _ in steps for t in op.inputs if t in values}
+            runs = [{t: values[t][i : i + 1] for t in needed} for i in range(hops)]
+            for of_hop in runs:
+                self._run(steps, of_hop, 1)
+                self._states |= {t: of_hop[t][0] for t in self._assigned if t in of_hop}
+            made = [t for op, _ in steps for t in op.outputs]
+            values |= {t: np.concatenate([of_hop[t] for of_hop in runs]) for t in made}
+        return [values[t] for t in self._outputs]
+
+    def _run(
+        self,
+        steps: list[tuple[graph.Operator, Any]],
+        values: dict[Tensor, np.ndarray],
+        hops: int,
+    ) -> None:
+        """Run some operators on all hops; add their outputs to ``values``."""
 
         def value(t: Tensor) -> np.ndarray:
-            return values[t] if t in values else np.broadcast_to(t.data, (hops, *t.shape))
+            if t in values:
+                return values[t]
+            kept = self._states.get(t, np.full(t.shape, t.zero_point, t.dtype))
+            return np.broadcast_to(kept if t.data is None else t.data, (hops, *t.shape))
 
-        for op, prepared in self._steps:
+        for op, prepared in steps:
             shape, dtype = (hops, *op.output.shape), np.dtype(op.output.dtype)
             if isinstance(op, graph.Move):
                 given = [None if t is None else value(t) for t in op.inputs]
@@ -84,7 +113,6 @@ class Simulation(runtimes.Runtime):
             else:
                 made = OPERATORS[type(prepared)](prepared, value(op.input))
             values[op.output] = made.reshape(shape).astype(dtype)
-        return [values[t] for t in self._outputs]
 
     def _lstm(
         self,
@@ -119,6 +147,35 @@ class Simulation(runtimes.Runtime):
         start = np.full((p.batch, p.filters, p.memory), p.state_zero_point, state.dtype)
         out, self._states[state] = svdf(p, x, self._states.get(state, start))
         return out
+
+
+def _parts(operators: list[graph.Operator], assigned: list[Tensor]) -> list[tuple[int, int, bool]]:
+    """Divide the operators into those that run on all hops at once, and those that run in turn.
+
+    Parameters
+    ----------
+    operators : list of Operator
+    assigned : list of Tensor
+        States that an operator assigns for the next hop.
+
+    Returns
+    -------
+    list of (int, int, bool)
+        Number of the first operator of each part, and of the one after the last. The flag is true
+        where the part contains all operators from the first that reads a state to the last that
+        assigns it, so that each hop must pass all of them before the next one.
+    """
+    in_turn = [False] * len(operators)
+    for state in assigned:
+        uses = [i for i, op in enumerate(operators) if state in (*op.inputs, *op.outputs)]
+        last = max(i for i in uses if state in operators[i].outputs)
+        in_turn[uses[0] : last + 1] = [True] * (last + 1 - uses[0])
+    ends = [i for i in range(1, len(operators)) if in_turn[i] != in_turn[i - 1]]
+    starts = [0, *ends]
+    return [
+        (start, stop, in_turn[start])
+        for start, stop in zip(starts, [*ends, len(operators)], strict=True)
+    ]
 
 
 def _of_rank(x: np.ndarray, rank: int) -> np.ndarray:

@@ -166,6 +166,64 @@ def resolve(model: Model, label: str) -> Resolved:
     return Resolved(dataclasses.replace(network, operators=operators, tensors=tensors), initial)
 
 
+def to_tensors(model: Model) -> Model:
+    """Keep the resource variables of a model in variable tensors, without CALL_ONCE.
+
+    An operator reads such a tensor as an input, and the operator that computes its next value has
+    it as its output. Every version of TFLM has variable tensors, and needs no further object for
+    them. The resets of all runtimes set them to zero: in an integer model, to their zero point.
+
+    Parameters
+    ----------
+    model : Model
+        A float model. It is not changed.
+
+    Returns
+    -------
+    Model
+        Of one graph; the same object where there is no variable.
+
+    Raises
+    ------
+    UserError
+        When the initial value of a variable is not 0, when an operator computes its next
+        value before another one reads it, or for the reasons of `resolve`.
+    """
+    if not any(op.name == "VAR_HANDLE" for op in model.operators):
+        return model
+    resolved = resolve(model, "the model")
+    for variable, value in resolved.initial.items():
+        if np.any(value):
+            raise UserError(
+                f"state {variable.label} begins with other values than 0, which no reset restores; "
+                "begin with zeros"
+            )
+    transfers = [op for op in resolved.graph.operators if isinstance(op, Transfer)]
+    read = {op.output: op.input for op in transfers if op.input.is_variable}
+    written = {op.input: op.output for op in transfers if op.output.is_variable}
+    computed = {t for op in resolved.graph.operators for t in op.outputs if t not in read}
+    if moved := [state for value, state in written.items() if value not in computed]:
+        raise UserError(
+            f"state {moved[0].label}: no operator computes its next value; assign what one computes"
+        )
+    new: set[Tensor] = set()  # variables that have their next value
+    operators = []
+    for op in resolved.graph.operators:
+        if isinstance(op, Transfer):
+            continue
+        if late := [read[t] for t in op.inputs if t in read and read[t] in new]:
+            raise UserError(
+                f"operator {op.name} reads state {late[0].label} after its next value was "
+                "computed; read it before"
+            )
+        inputs = [t if t is None else read.get(t, written.get(t, t)) for t in op.inputs]
+        operators.append(op.like(inputs, [written.get(t, t) for t in op.outputs]))
+        new.update(written[t] for t in op.outputs if t in written)
+    return dataclasses.replace(
+        model, graphs=[dataclasses.replace(resolved.graph, operators=operators)]
+    )
+
+
 def _with_transfers(network: Graph, held: dict[_Key, Tensor]) -> list[Operator]:
     """Return the operators of a graph, with copies from and to the tensors of variables."""
     transfers: dict[Operator, Operator] = {}

@@ -37,6 +37,9 @@ NETS = {
     "tac": Streaming(signal=BANDS, features=48, groups=6, blocks=2, tac=6, hidden=8, bottleneck=5),
     "blstm": Streaming(features=32, groups=4, blocks=2, group_comm="blstm", blstm=5, hidden=8),
 }
+TCN = Streaming(
+    signal=BANDS, features=48, groups=6, blocks=3, tac=6, over_time="tcn", hidden=12, bottleneck=5
+)
 
 
 def run(kind, model, features):

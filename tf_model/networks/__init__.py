@@ -43,6 +43,16 @@ STREAMING = {
     "enhance-fast": Streaming(
         signal=_SIX, features=96, groups=6, blocks=3, tac=24, hidden=32, bottleneck=12
     ),
+    "enhance-tcn": Streaming(
+        signal=_TEN,
+        features=160,
+        groups=10,
+        blocks=5,
+        tac=12,
+        over_time="tcn",
+        hidden=40,
+        bottleneck=8,
+    ),
     "enhance-blstm": Streaming(group_comm="blstm"),
     "enhance-tasnet": Streaming(
         signal=_SAMPLES,

@@ -41,7 +41,7 @@ class Streaming:
     groups : int
         Number of groups K; equal to the number of bands if the signal path has bands.
     blocks : int
-        Number of [Group Communication, LSTM] blocks.
+        Number of [Group Communication, LSTM or convolution] blocks.
     group_comm : str
         Form of Group Communication: "tac"; "blstm", a BLSTM across the groups that starts from zero
         in every frame; or "none".
@@ -49,8 +49,13 @@ class Streaming:
         Hidden units of TAC.
     blstm : int
         Units of the BLSTM across groups, in each direction.
+    over_time : str
+        What the groups share along time: "lstm", or "tcn", a causal convolution whose dilation
+        doubles from block to block.
     hidden : int
-        Units of the LSTM that the groups share.
+        Units of the LSTM, or features of a group inside the convolution's block.
+    taps : int
+        Taps of the convolution.
     bottleneck : int
         Width of the layer across all groups at the start of every block (see
         `tf_model.layers.bottleneck`); 0: none.
@@ -61,7 +66,7 @@ class Streaming:
     ------
     UserError
         When a size is out of range, the groups do not divide the features or differ from the bands,
-        or the form of Group Communication is unknown.
+        or the form of Group Communication or of the processing along time is unknown.
     """
 
     signal: Signal = Signal()
@@ -72,14 +77,16 @@ class Streaming:
     group_comm: Literal["tac", "blstm", "none"] = "tac"
     tac: int = 16
     blstm: int = 8
+    over_time: Literal["lstm", "tcn"] = "lstm"
     hidden: int = 32
+    taps: int = 3
     bottleneck: int = 0
     memory: int = 0
 
     def __post_init__(self):
         """Check that the sizes fit together."""
         _at_least(self, 0, "blocks", "bottleneck", "memory")
-        _at_least(self, 1, "sources", "features", "groups", "tac", "blstm", "hidden")
+        _at_least(self, 1, "sources", "features", "groups", "tac", "blstm", "hidden", "taps")
         if self.features % self.groups:
             raise UserError(
                 f"{self.groups} groups do not divide {self.features} features; change one of them"
@@ -99,6 +106,24 @@ class Streaming:
                 f"group_comm {self.group_comm!r}: no such form of Group Communication; "
                 "use 'tac', 'blstm' or 'none'"
             )
+        if self.over_time not in ("lstm", "tcn"):
+            raise UserError(
+                f"over_time {self.over_time!r}: no such processing along time; use 'lstm' or 'tcn'"
+            )
+        if self.over_time == "tcn" and (self.blocks > 16 or self.past_frames > MAX_SIZE):
+            raise UserError(
+                f"blocks {self.blocks}, taps {self.taps}: the convolutions keep more than "
+                f"{MAX_SIZE} frames, because the dilation doubles; use fewer blocks"
+            )
+
+    def dilation(self, block: int) -> int:
+        """Return the frames between the taps of the convolution of a block."""
+        return 2**block
+
+    @property
+    def past_frames(self) -> int:
+        """Frames that all convolutions keep."""
+        return (self.taps - 1) * sum(self.dilation(i) for i in range(self.blocks))
 
 
 @dataclasses.dataclass(frozen=True)

@@ -2,8 +2,9 @@
 
 STFT features -> Dense + ReLU -> K groups -> blocks of [Group Communication, shared LSTM] -> Dense +
 sigmoid -> a mask per source. Group Communication is TAC, a BLSTM across the groups, or, in an
-ablation, absent. Where there is a bottleneck, it comes first in each block. Every layer works on
-one frame: there is no look-ahead beyond the window.
+ablation, absent. Where there is a bottleneck, it comes first in each block. A causal convolution
+can replace the LSTM. Every layer works on one frame and on the past: there is no look-ahead beyond
+the window.
 
 Where the signal path has bands, every group is one band of the spectrum. The two Dense layers then
 also share their weights across groups, and a constant per group encodes its position in the
@@ -26,6 +27,7 @@ from tf_model.layers.bottleneck import Bottleneck
 from tf_model.layers.group_bias import GroupBias
 from tf_model.layers.group_blstm import GroupBLSTM
 from tf_model.layers.grouped_lstm import GroupedLSTM
+from tf_model.layers.grouped_tcn import GroupedTCN
 from tf_model.layers.tac import TAC
 from tf_model.networks.sizes import Streaming
 
@@ -46,7 +48,7 @@ def build(net: Streaming, view: View = "sequence") -> keras.Model:
         - "streaming": maps [shape=(1, n_features)] to [shape=(1, sources * n_values)] and keeps its
           state between calls; `reset` resets it.
         - "export", for the converter: has the same shapes and leaves the state to the TFLite
-          runtime.
+          runtime. Convolutions keep theirs in variables, which the converter finds.
 
     Returns
     -------
@@ -81,9 +83,19 @@ def build(net: Streaming, view: View = "sequence") -> keras.Model:
             h = TAC(net.tac, name=f"tac_{i}")(h)
         elif net.group_comm == "blstm":
             h = GroupBLSTM(net.blstm, export=export, name=f"blstm_{i}")(h)
-        h = GroupedLSTM(net.hidden, stateful=view == "streaming", export=export, name=f"lstm_{i}")(
-            h
-        )
+        if net.over_time == "tcn":
+            over_time = GroupedTCN(
+                net.hidden,
+                taps=net.taps,
+                dilation=net.dilation(i),
+                stateful=view != "sequence",
+                name=f"tcn_{i}",
+            )
+        else:
+            over_time = GroupedLSTM(
+                net.hidden, stateful=view == "streaming", export=export, name=f"lstm_{i}"
+            )
+        h = over_time(h)
     if signal.waveform:
         masks = _sources(h, filtered, net)
     elif signal.bands:
@@ -149,5 +161,5 @@ def reset(model: keras.Model) -> None:
     model : keras.Model
     """
     for layer in model.layers:
-        if isinstance(layer, GroupedLSTM | Bottleneck):
+        if isinstance(layer, GroupedLSTM | GroupedTCN | Bottleneck):
             layer.reset_states()

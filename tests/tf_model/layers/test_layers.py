@@ -5,8 +5,10 @@ import pytest
 
 from tf_model.layers import group
 from tf_model.layers.bottleneck import Bottleneck
+from tf_model.layers.causal_depthwise import CausalDepthwise
 from tf_model.layers.group_blstm import GroupBLSTM
 from tf_model.layers.grouped_lstm import GroupedLSTM
+from tf_model.layers.grouped_tcn import GroupedTCN
 from tf_model.layers.tac import TAC
 
 pytestmark = pytest.mark.tensorflow
@@ -98,6 +100,7 @@ def test_only_group_communication_connects_groups(random):
         (Bottleneck(6), True),
         (GroupBLSTM(5), True),
         (GroupedLSTM(5), False),
+        (GroupedTCN(5, taps=3, dilation=2), False),
     ):
         layer(x)
         randomize(layer, random)
@@ -107,7 +110,7 @@ def test_only_group_communication_connects_groups(random):
 
 def test_identical_groups_stay_identical(random):
     x = np.repeat(random.standard_normal((1, 7, 1, 4)).astype(np.float32), 3, axis=2)
-    for layer in (TAC(6), GroupedLSTM(5)):
+    for layer in (TAC(6), GroupedLSTM(5), GroupedTCN(5, taps=3, dilation=2)):
         layer(x)
         randomize(layer, random)
         y = layer(x).numpy()
@@ -160,3 +163,42 @@ def test_group_blstm_matches_its_formula_in_every_frame(random):
         expected = x[i] + h @ project + bias + back @ project_back
         np.testing.assert_allclose(layer(x).numpy()[i], expected, atol=1e-5)
         np.testing.assert_allclose(layer(x[i, 1]).numpy(), expected[1], atol=1e-5)  # one frame
+
+
+@pytest.mark.parametrize(("taps", "dilation"), [(3, 1), (2, 3), (4, 2), (1, 1)])
+def test_causal_convolution_matches_its_formula_as_a_sequence_and_as_a_stream(
+    taps, dilation, random
+):
+    x = random.standard_normal((2, 12, 3, 4)).astype(np.float32)  # (batch, frames, groups, width)
+    layer = CausalDepthwise(taps, dilation=dilation)
+    layer(x)
+    randomize(layer, random)
+    kernel, bias = (w.astype(np.float64) for w in layer.get_weights())
+    expected = np.zeros(x.shape) + bias
+    for t in range(12):
+        for k in range(taps):
+            at = t - (taps - 1 - k) * dilation
+            if at >= 0:
+                expected[:, t] += kernel[k] * x[:, at]
+    np.testing.assert_allclose(layer(x).numpy(), expected, atol=1e-5)
+    stream = CausalDepthwise(taps, dilation=dilation, stateful=True)
+    stream(x[0, 0])
+    stream.set_weights(layer.get_weights())
+    for i in range(2):
+        stream.reset_states()
+        frames = np.stack([stream(frame).numpy() for frame in x[i]])
+        np.testing.assert_allclose(frames, expected[i], atol=1e-5)
+
+
+def test_grouped_tcn_matches_its_formula(random):
+    x = random.standard_normal((2, 6, 3, 4)).astype(np.float32)
+    layer = GroupedTCN(5, taps=3, dilation=2)
+    layer(x)
+    randomize(layer, random)
+    expand, expand_bias, *_, project, project_bias = (
+        w.astype(np.float64) for w in layer.get_weights()
+    )
+    u = np.maximum(x @ expand + expand_bias, 0)
+    v = np.maximum(layer.convolve(u.astype(np.float32)).numpy(), 0)
+    np.testing.assert_allclose(layer(x).numpy(), x + v @ project + project_bias, atol=1e-5)
+    assert GroupedTCN.macs(3, 4, 5, 3) == 3 * (4 * 5 + 5 * 3 + 5 * 4)

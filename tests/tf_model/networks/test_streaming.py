@@ -111,8 +111,11 @@ def test_cost_matches_the_flatbuffer(converted):
     figures = cost.cost(net)
     assert model.macs == figures["macs_per_hop"]
     assert model.parameters == figures["params"]
-    lstms = net.blocks * (3 if net.group_comm == "blstm" else 1) + bool(net.memory)
-    assert {o.name: o.count for o in model.operators}["UNIDIRECTIONAL_SEQUENCE_LSTM"] == lstms
+    found = {o.name: o.count for o in model.operators}
+    is_tcn = net.over_time == "tcn"
+    lstms = net.blocks * (2 * (net.group_comm == "blstm") + (not is_tcn)) + bool(net.memory)
+    assert found.get("UNIDIRECTIONAL_SEQUENCE_LSTM", 0) == lstms
+    assert found.get("DEPTHWISE_CONV_2D", 0) == is_tcn * net.blocks
     assert model.stateful_sequences == 0
 
 
@@ -124,6 +127,7 @@ def test_cost_matches_the_flatbuffer(converted):
         ("enhance-nano", 25_000, 14e6, 16),
         ("enhance-fast", 40_000, 37e6, 8),
         ("enhance-tasnet", 20_000, 40e6, 4),
+        ("enhance-tcn", 26_000, 14e6, 16),
         ("separate", 40_000, 37e6, 16),
     ],
 )
@@ -145,6 +149,8 @@ def test_only_the_recurrence_over_time_has_state():
         == cost.state_bytes(Streaming())
         == 4 * 16 * 32 * 3
     )
+    # Two frames for each frame between the taps of 1 + 2 + 4 + 8 + 16.
+    assert cost.state_bytes(find("enhance-tcn")) == 2 * 31 * 10 * 40
 
 
 def test_gradients_reach_every_weight(tiny_net, random):
@@ -193,5 +199,10 @@ def test_invalid_sizes_are_rejected(tiny_net):
         match="group_comm 'gru': no such form of Group Communication; use 'tac', 'blstm' or 'none'",
     ):
         dataclasses.replace(tiny_net, group_comm="gru")
+    with pytest.raises(UserError, match="over_time 'gru': .* use 'lstm' or 'tcn'"):
+        dataclasses.replace(tiny_net, over_time="gru")
+    for sizes in ({"blocks": 65536}, {"blocks": 16, "taps": 3}, {"taps": 65536}):
+        with pytest.raises(UserError, match="more than 65536 frames, .*; use fewer blocks"):
+            dataclasses.replace(tiny_net, over_time="tcn", **sizes)
     with pytest.raises(UserError, match="nosuch: no such network"):
         find("nosuch")
