@@ -17,5 +17,5 @@ def test_a_minute_of_sound_resets_and_states():
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
     found = json.loads(done.stdout)
-    assert found["hops"] > 7000 and found["SNR of the last tenth, dB"] > 20
+    assert found["hops"] > 7000
     assert found["hops that differ from TFLM"] == found["resets that gave other bytes"] == 0
