@@ -89,7 +89,7 @@ def calls(net: Streaming) -> list[Call]:
     Raises
     ------
     UserError
-        When the network cannot be quantized.
+        When the network cannot be quantized, or its kernels are not counted.
     """
     if net.memory:
         raise UserError(
@@ -97,6 +97,11 @@ def calls(net: Streaming) -> list[Call]:
             "on a board; use memory 0"
         )
     signal, groups, width = net.signal, net.groups, net.features // net.groups
+    if signal.waveform or net.over_time != "lstm":
+        raise UserError(
+            "the kernels of networks of samples and of convolutions over time are not counted; "
+            "convert the network, and count it with groupcomm bench"
+        )
     if signal.bands:
         found = [
             dense(groups, signal.n_features // groups, width),

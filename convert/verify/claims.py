@@ -233,8 +233,11 @@ def _checkpoint(claims: _Claims, bundle: Bundle) -> None:
     trained = checkpoint.load(str(folder))
     claims.compare("checkpoint_sha256", d["checkpoint_sha256"], trained.sha256())
     sizes = json.loads(json.dumps(dataclasses.asdict(trained.net)))
-    claims.compare(
-        "network",
-        {**d["network"], "signal": dataclasses.asdict(bundle.signal), "sources": bundle.sources},
-        sizes,
-    )
+    # A bundle of an earlier release lacks the fields that were added since.
+    defaults = {
+        field.name: field.default
+        for field in dataclasses.fields(trained.net)
+        if field.default is not dataclasses.MISSING
+    }
+    signal = {"signal": dataclasses.asdict(bundle.signal), "sources": bundle.sources}
+    claims.compare("network", {**defaults, **d["network"], **signal}, sizes)

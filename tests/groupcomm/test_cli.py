@@ -134,6 +134,7 @@ BAD = {
     "train": ["enhanse"],
     "qat": ["enhanse"],
     "cost": ["enhanse"],
+    "search": ["enhanse", "--board", "nano33ble", "--load", "60"],
     "reproduce": ["--mixtures", "1"],
     "convert": ["enhanse"],
     "variants": ["enhanse"],

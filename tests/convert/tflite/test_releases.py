@@ -57,13 +57,10 @@ def test_scales_of_12_bits_give_the_same_multipliers(random):
     assert sum(releases.depends_on_release(dense(*d)) for d in drawn) > 150
 
 
-@pytest.mark.parametrize("name", bundle.names())
+@pytest.mark.parametrize("name", sorted(set(bundle.names()) - {"enhance-tcn"}))  # has no LSTM
 def test_a_bundle_has_the_same_multipliers_in_every_release(name):
-    pairs = [
-        pair
-        for op in flatbuffer.read(bundle.load(name).model).operators
-        for pair in releases.multipliers(op)
-    ]
+    operators = flatbuffer.read(bundle.load(name).model).operators
+    pairs = [pair for op in operators for pair in releases.multipliers(op)]
     assert len(pairs) >= 16  # two LSTMs or more, with eight products each
     assert all(exact == rounded for exact, rounded in pairs)
 
