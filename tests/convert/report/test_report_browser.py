@@ -306,6 +306,31 @@ def test_strength_is_a_limit_in_decibels(live):
     assert live.text_content("#live-limit") == "100 %: no limit"
 
 
+def test_a_lost_message_and_a_thread_that_stops_are_told(live, tmp_path):
+    soundfile.write(tmp_path / "noise.wav", np.zeros(16000), 16000)
+    live.evaluate("""() => {
+      window.AudioWorkletNode = class extends AudioWorkletNode {
+        constructor(...given) {
+          super(...given);
+          window.node = this;
+        }
+      };
+    }""")
+    later = (
+        "() => { node.port.onmessage = null; const now = Date.now; Date.now = () => now() + 6e4; }"
+    )
+    for harm, told in (
+        ("() => node.port.dispatchEvent(new MessageEvent('messageerror'))", "cannot be read"),
+        (later, "the audio thread has stopped"),
+    ):
+        live.set_input_files("#live-file", tmp_path / "noise.wav")
+        until(live, lambda: live.is_enabled("#live-stop"))
+        live.evaluate(harm)
+        until(live, lambda told=told: told in live.text_content("#live-status"))
+        assert live.is_disabled("#live-stop")
+    live.evaluate("document.getElementById('live-status').textContent = ''")
+
+
 def test_no_failure_is_silent(live, tmp_path):
     (tmp_path / "no.wav").write_bytes(b"no sound")
     live.set_input_files("#live-file", tmp_path / "no.wav")
