@@ -1,5 +1,7 @@
 """The commands that bring networks to boards and to sound files."""
 
+import os
+import sys
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -259,5 +261,7 @@ def demo(
 
         tell = note if as_json else line
         server.serve(Path(page["file"]), lambda url: tell(f"open {url}; Ctrl-C: end"))
+        sys.stdout.flush()
+        os._exit(0 if ok else 1)  # the end of TensorFlow takes seconds, and everything is written
     if not ok:
         raise typer.Exit(1)

@@ -32,7 +32,6 @@ def serve(file: Path, tell: Callable[[str], None]) -> None:
             """Print nothing for a request."""
 
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        server.daemon_threads = True  # an open connection does not delay the end
         tell(f"http://localhost:{server.server_port}/")
         try:
             server.serve_forever()
