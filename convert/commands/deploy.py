@@ -1,5 +1,7 @@
 """The commands that bring networks to boards and to sound files."""
 
+import os
+import sys
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -7,7 +9,7 @@ import typer
 
 from convert.commands import tables
 from convert.commands.options import BundleName, BundleOption, CheckpointOption, Json, ModelName
-from groupcomm.console import line, report, step
+from groupcomm.console import line, note, report, step
 from groupcomm.errors import UserError
 
 
@@ -223,12 +225,18 @@ def demo(
     folder: Annotated[
         Path, typer.Option("--out", help="Folder for WAV files and pictures.")
     ] = Path("build/demo"),
+    serve: Annotated[
+        bool,
+        typer.Option(
+            "--serve", help="Then serve the page to browsers of this machine, until Ctrl-C."
+        ),
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Run the committed demo mixtures through an int8 network in TFLM (C++).
 
-    Write scores, parity, WAV files, spectrograms, and a page to listen to them. The exit code is 1
-    when the parity fails.
+    Write scores, parity, WAV files, spectrograms, and a page to listen to them, or live to a
+    microphone. The exit code is 1 when the parity fails.
     """
     from convert import bundle
     from convert.run import resolve
@@ -246,7 +254,14 @@ def demo(
     )
     result["files"].append(page["file"])
     ok = result["parity"]["ok"]
-    then = f"open {page['file']} in a browser, to listen" if ok else ""
+    then = f"open {page['file']} in a browser, to listen" if ok and not serve else ""
     report(result, as_json, lambda: tables.show_demo(result), then=then)
+    if serve:
+        from convert.report import serve as server
+
+        tell = note if as_json else line
+        server.serve(Path(page["file"]), lambda url: tell(f"open {url}; Ctrl-C: end"))
+        sys.stdout.flush()
+        os._exit(0 if ok else 1)  # the end of TensorFlow takes seconds, and everything is written
     if not ok:
         raise typer.Exit(1)

@@ -11,7 +11,7 @@ import numpy as np
 from calibration_data import clips
 from convert import boards
 from convert import bundle as bundles
-from convert.codegen import c_source
+from convert.codegen import c_source, wasm
 from convert.measure import bench, fit
 from convert.measure.demo_mixtures import Processed
 from convert.report import sounds
@@ -306,6 +306,22 @@ def memory(bundle: bundles.Bundle) -> dict:
         for number, (op, weights) in enumerate(zip(graph_ops, plan["weight_bytes"], strict=True))
     ]
     return plan | {"operators": operators}
+
+
+def live(bundle: bundles.Bundle) -> dict:
+    """Compile a bundle for the live sound of the page.
+
+    Parameters
+    ----------
+    bundle : Bundle
+
+    Returns
+    -------
+    dict
+        ``code`` (WebAssembly in base64) and ``rate`` (Hz).
+    """
+    code = base64.b64encode(wasm.build(bundle)).decode()
+    return {"code": code, "rate": bundle.signal.sample_rate}
 
 
 def gains(bundle: bundles.Bundle) -> dict:

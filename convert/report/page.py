@@ -6,10 +6,12 @@ from pathlib import Path
 import jinja2
 from markupsafe import Markup
 
+from convert.codegen import wasm
 from convert.report import pictures
 from groupcomm.files import atomic_path, resource
 
 TEMPLATES = resource("convert/report/templates")
+PROGRAMS = ("report.js", "live.js")
 
 
 def render(content: dict) -> str:
@@ -19,7 +21,7 @@ def render(content: dict) -> str:
     ----------
     content : dict
         ``name``, ``facts``, ``others`` (pairs of name and facts), ``demo``, ``quality``,
-        ``baselines``, ``memory``, ``cost`` and ``parity``, see `convert.report.content`;
+        ``baselines``, ``memory``, ``cost``, ``parity`` and ``live``, see `convert.report.content`;
         ``pictures``, SVG by name, see `convert.report.pictures`.
 
     Returns
@@ -44,7 +46,8 @@ def render(content: dict) -> str:
     return environment.get_template("report.html.j2").render(
         **content | {"pictures": {k: Markup(v) for k, v in content["pictures"].items()}},
         style=Markup((TEMPLATES / "report.css").read_text() + pictures.STYLE),
-        program=Markup((TEMPLATES / "report.js").read_text()),
+        program=Markup("".join((TEMPLATES / file).read_text() for file in PROGRAMS)),
+        live_program=Markup(wasm.program()),
         player_data=_player_data(content["demo"]),
     )
 

@@ -170,6 +170,8 @@ def write_page(
     """
     others = others or []
     not_measured = {"missing": _left_out(bundle)}
+    with step("compile to WebAssembly"):
+        live = content.section(lambda: content.live(bundle))
     pages = {
         "name": bundle.name,
         "sources": bundle.sources,
@@ -181,13 +183,14 @@ def write_page(
         "parity": parity or not_measured,
         "cost": cost or not_measured,
         "memory": content.section(lambda: content.memory(bundle)),
+        "live": live,
         "baselines": baselines,
     }
     pages["pictures"] = _pictures(bundle, pages)
     size = page.write(pages, file)
     missing = {
         name: pages[name]["missing"]
-        for name in ("quality", "parity", "cost", "memory")
+        for name in ("quality", "parity", "cost", "memory", "live")
         if "missing" in pages[name]
     }
     if missing_float:

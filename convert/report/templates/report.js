@@ -401,8 +401,8 @@
   document.addEventListener("keydown", (event) => {
     const { target } = event;
     if (event.ctrlKey || event.metaKey || event.altKey || target.closest("select")) return;
-    // Space works a button, a link, a summary and a checkbox.
-    const native = target.closest("button, a, summary, input[type=checkbox]");
+    // Space works a button, a link, a summary, a checkbox and the choice of a file.
+    const native = target.closest("button, a, summary, input[type=checkbox], input[type=file]");
     if (event.key === " " && (native || (target === document.body && !current))) return;
     if (pressed(event.key.toLowerCase(), target)) event.preventDefault();
   });

@@ -6,8 +6,12 @@ import io
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
+import time
+import urllib.error
+import urllib.request
 from html.parser import HTMLParser
 
 import numpy as np
@@ -109,6 +113,14 @@ PARITY = {"passes": 2, "hops": 10, "exact": True, "runtimes": [
 ]}  # fmt: skip
 
 
+@pytest.fixture(scope="module", autouse=True)
+def _no_compiler():
+    """Put a few bytes in the place of WebAssembly, which test_report_browser.py runs."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(content.wasm, "build", lambda bundle: b"\0asm")
+        yield
+
+
 @pytest.fixture(scope="module")
 def bundle():
     return bundles.load("enhance-nano")
@@ -170,7 +182,7 @@ def test_the_page_is_well_formed_and_small(written, parsed):
     assert written.stat().st_size < LARGEST
     assert len(parsed.all("article")) == len(clips.demo_mixtures())
     headings = [one["text"] for one in parsed.all("h2")]
-    assert headings[:3] == ["Listen", "Compare blindly", "The network"] and len(headings) == 8
+    assert headings[:3] == ["Listen", "Compare blindly", "Listen live"] and len(headings) == 9
     assert "undefined" not in "".join(one["text"] for one in parsed.all("main")).lower()
 
 
@@ -335,6 +347,43 @@ def test_the_facts_name_the_release_of_tflm_where_it_is_recorded(bundle):
     found = dict(content.facts(recorded, None))
     assert found["TFLM of the golden vectors"] == "release 7"
     assert found["SHA-256 of model.tflite"] == bundle.description["model"]["sha256"]
+
+
+def test_the_page_is_served_on_loopback_until_ctrl_c(tmp_path):
+    (tmp_path / "page.html").write_text("<p>page</p>")
+    program = """
+import pathlib, sys
+from convert.report.serve import serve
+serve(pathlib.Path(sys.argv[1]), lambda url: print(url, flush=True))
+"""
+    command = [sys.executable, "-c", program, str(tmp_path / "page.html")]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=REPO) as server:
+        url = server.stdout.readline().strip()
+        assert re.fullmatch(r"http://localhost:\d+/", url)
+        with urllib.request.urlopen(url) as answer:
+            assert answer.read() == b"<p>page</p>"
+            assert answer.headers["Content-Type"] == "text/html; charset=utf-8"
+        with pytest.raises(urllib.error.HTTPError, match="404"):
+            urllib.request.urlopen(f"{url}page.html")
+        began = time.monotonic()
+        server.send_signal(signal.SIGINT)
+        assert server.wait(timeout=10) == 0 and time.monotonic() - began < 1
+
+
+def test_a_page_without_a_compiler_says_how_to_get_live_sound(bundle, processed, tmp_path):
+    def lacks_clang(bundle):
+        raise UserError("the package ziglang is not installed; pip install 'groupcomm-micro[wasm]'")
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(content.wasm, "build", lacks_clang)
+        others = [bundles.load("enhance")]
+        found = report.write_page(
+            bundle, tmp_path / "p.html", processed[:1], others=others, trained=None
+        )
+    assert "ziglang" in found["missing"]["live"]
+    text = (tmp_path / "p.html").read_text()
+    assert "live-code" not in text.split("<script>")[0] and "wasm-unsafe-eval" not in text
+    Page(text)
 
 
 def test_quick_report(tmp_path):
