@@ -1,11 +1,14 @@
 """A saved checkpoint loads unchanged, and a damaged one is rejected."""
 
 import json
+import subprocess
+import sys
 
 import numpy as np
 import pytest
 
 from groupcomm.errors import UserError
+from groupcomm.files import REPO
 from tf_model.networks import streaming
 from tf_model.training import checkpoint
 
@@ -89,3 +92,18 @@ def test_missing_weights_are_rejected(folder):
     (folder / "weights.h5").unlink()
     with pytest.raises(UserError, match="not a network description"):
         checkpoint.load(str(folder))
+
+
+def test_an_average_is_between_two_checkpoints(folder, tmp_path, tiny_net):
+    other = streaming.build(tiny_net)
+    other.set_weights([w + 1 for w in checkpoint.load(str(folder)).model().get_weights()])
+    checkpoint.save(tmp_path / "other", "tiny", tiny_net, {"step": 4}, other)
+    program = [sys.executable, REPO / "tools" / "average.py", folder, tmp_path / "other"]
+    subprocess.run([*program, "0.25", tmp_path / "mean"], check=True, stderr=subprocess.DEVNULL)
+    mean, first = (checkpoint.load(str(f)) for f in (tmp_path / "mean", folder))
+    for a, b in zip(mean.model().get_weights(), first.model().get_weights(), strict=True):
+        np.testing.assert_allclose(a, b + 0.25, atol=1e-6)
+    assert mean.training["average"] == {"share": 0.25, "with_weights_sha256": first.sha256()}
+    said = subprocess.run([*program, "2", tmp_path / "no"], capture_output=True, text=True)
+    assert said.returncode == 1 and "choose a value in 0..1" in said.stderr
+    assert not (tmp_path / "no").exists()
