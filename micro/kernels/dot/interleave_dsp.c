@@ -83,7 +83,7 @@ void gc_interleave_dsp_4(const int8_t* w, int32_t rows, int32_t count, int32_t l
     }
   }
   const uint32_t keep = (0xffffu >> left) * 0x10001u;
-  for (gc_pair* end = out + GC_FOUR_ROWS(gc_eights(count)); left > 0 && out != end; out += 2)
+  for (const gc_pair* end = out + GC_FOUR_ROWS(gc_eights(count)); left > 0 && out != end; out += 2)
     out[0] = gc_shifted(out[0], keep, left), out[1] = gc_shifted(out[1], keep, left);
 }
 

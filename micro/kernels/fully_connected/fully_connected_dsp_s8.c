@@ -79,6 +79,7 @@ GC_NOINLINE void gc_several_rows(const gc_fully_connected* p, int32_t rows, cons
                   real = outputs < 4 ? outputs : 4;
     int32_t last[4] = {0};
     const int32_t* bias = p->bias + o;
+    /* cppcheck-suppress knownConditionTrueFalse ; there can be four outputs or more */
     if (real < 4) {
       memcpy(last, bias, (size_t)real * sizeof(int32_t));
       bias = last;
