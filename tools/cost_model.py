@@ -179,7 +179,7 @@ def count_kernels(core: str) -> list[dict]:
         inputs = model_parity.random_inputs(firmware.written["inputs"], INVOCATIONS)
         run = firmware.run(inputs, cycles=True)
         operators = attribution.operators(
-            [counts.graph_op(op) for op in firmware.written["operators"]],
+            [counts.graph_op(op, counts.macs(op)) for op in firmware.written["operators"]],
             firmware.elf,
             firmware.written,
             run.counted,

@@ -73,8 +73,8 @@ def cost(
     if not isinstance(net, networks.Streaming):
         if board:
             raise UserError(
-                f"--board {board}: {name} is a time-domain network, which does not run on boards "
-                "yet; name a network of the streaming family"
+                f"--board {board}: {name} is a network of the papers' family, which does not run "
+                "on boards; name a network of the streaming family, for example enhance"
             )
         from tf_model import load_tensorflow
 

@@ -136,8 +136,9 @@ def observe(
 
     if isinstance(trained.net, tasnet.TasNet):
         raise UserError(
-            f"{trained.name}: time-domain networks are not quantized yet; convert with --float, "
-            "or use a network of the streaming family"
+            f"{trained.name}: networks of the papers' family are not quantized; convert with "
+            "--float, or use a network of the streaming family (enhance-tasnet is its form for "
+            "boards)"
         )
     model = export.to_float(trained)
     sounds = calibration_features(trained.net.signal, calibration)

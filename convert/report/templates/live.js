@@ -105,15 +105,16 @@
     }
 
     fail(message) {
+      if (session !== this) return;  // another one has replaced it
       say(`Live sound failed: ${message}.`);
-      if (session === this) stop();
+      stop();
     }
 
     close() {
       clearInterval(this.watch);
       if (this.node) this.node.port.postMessage({ stop: true });
       for (const track of this.tracks || []) track.stop();
-      this.context.close();
+      if (this.context.state !== "closed") this.context.close();
     }
   }
 
@@ -150,8 +151,8 @@
 
   function microphone() {
     result = null;
-    element("live-microphone").setAttribute("data-playing", "true");
     return start("microphone", async (context, own) => {
+      element("live-microphone").setAttribute("data-playing", "true");
       if (!navigator.mediaDevices) {
         throw new Error("this page may not use a microphone; open it by groupcomm demo --serve");
       }

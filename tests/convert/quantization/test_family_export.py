@@ -161,6 +161,6 @@ def test_unsupported_conversion_is_reported():
         export.to_float(network, seconds=0.001)
     with pytest.raises(
         UserError,
-        match="gc-dprnn: time-domain networks are not quantized yet; convert with --float",
+        match="gc-dprnn: networks of the papers' family are not quantized; convert with --float",
     ):
         ptq.integers(network, method="min-max", is_16x8=False)
