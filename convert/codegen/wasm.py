@@ -80,7 +80,9 @@ def build(bundle: bundles.Bundle) -> bytes:
 @functools.cache
 def _build(path: Path, _sha256: str) -> bytes:
     bundle = bundles.load(str(path))
-    with scratch_folder() as folder:
+    with scratch_folder() as scratch:
+        # A folder of its own, because a new one takes its place, and the lock of the other is lost.
+        folder = scratch / "c"
         network = parts.network(bundle, folder, folder, tflm=False)
         dsp = cmsis_dsp.sources()
         includes = [folder, parts.ROOT, dsp / "Include", dsp / "PrivateInclude"]
