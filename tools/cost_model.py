@@ -265,7 +265,7 @@ def _forms(size: str, *forms: str) -> list[str]:
 
 FACTORS = {
     "FULLY_CONNECTED": (
-        _forms("rows", "", "//2", "%2"),
+        [*_forms("rows", "", "//2", "%2"), "pairs", "blocks"],
         _forms("inputs", *_DEPTH),
         _forms("outputs", "", "/2", "%2", "//4", "%4", "/4", "/8"),
     ),
@@ -306,6 +306,8 @@ FLASH_TERMS = {
         "outputs",
         "inputs//4 outputs rows/2",
         "inputs%4 outputs rows/2",
+        "blocks inputs//4 outputs",
+        "blocks inputs%4 outputs",
     ),
     "UNIDIRECTIONAL_SEQUENCE_LSTM": (
         "depth steps units",
@@ -353,7 +355,10 @@ def fit_kernels(counted: list[dict]) -> dict[str, dict]:
     """Fit the terms of every kernel and regime."""
     by_regime: dict = collections.defaultdict(lambda: collections.defaultdict(list))
     for call in counted:
-        sizes = tuple(call["sizes"].items())
+        known = call["sizes"]
+        if call["kernel"] == "FULLY_CONNECTED":
+            known = known | cost_model.blocks_of_rows(known["rows"], known["inputs"])
+        sizes = tuple(known.items())
         regime = cost_model.regime(cost_model.Call(call["kernel"], sizes))
         by_regime[regime][sizes].append(call["counts"])
     tables = {}

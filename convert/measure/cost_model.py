@@ -30,6 +30,10 @@ _CHOICES = {
     "hidden": tuple(range(8, 65, 4)),
     "bottleneck": (0, 8, 16, 24, 32),
 }
+# Of gc_fully_connected_dsp_s8: words on the stack for a block of rows, and the inputs of the
+# longest rows of which a block has two.
+BLOCK_WORDS = 192
+MOST_INPUTS = 56
 
 
 @dataclasses.dataclass(frozen=True)
@@ -54,7 +58,19 @@ def _call(kernel: str, **sizes: int) -> Call:
 def dense(rows: int, inputs: int, outputs: int, *, relu: bool = False) -> Call:
     """Return the call of a FULLY_CONNECTED."""
     sizes = {"rows": rows, "inputs": inputs, "outputs": outputs, "relu": int(relu)}
-    return _call("FULLY_CONNECTED", **sizes)
+    return _call("FULLY_CONNECTED", **sizes, **blocks_of_rows(rows, inputs))
+
+
+def blocks_of_rows(rows: int, inputs: int) -> dict[str, int]:
+    """Divide rows into blocks and pairs as micro/kernels/fully_connected with the DSP extension."""
+    eights = -(-inputs // 8)
+    most = 2 * ((BLOCK_WORDS - 16 * eights) // (8 * eights + 8))
+    left = -(-rows // most) if most > 0 else 0
+    blocks = pairs = 0
+    while rows > 1 and left > 0:
+        block = min(rows, (-(-rows // left) + 1) // 2 * 2)
+        rows, left, blocks, pairs = rows - block, left - 1, blocks + 1, pairs + (block + 1) // 2
+    return {"blocks": blocks, "pairs": pairs}
 
 
 def _add(rows: int, columns: int, *, relu: bool = False) -> Call:
@@ -64,10 +80,10 @@ def _add(rows: int, columns: int, *, relu: bool = False) -> Call:
 def lstm(batch: int, steps: int, inputs: int, units: int) -> list[Call]:
     """List the calls of an LSTM; one of several steps is reset before.
 
-    ``slow`` says that its scales need the slower loops, as those of most trained networks do.
+    ``slow`` says that its scales need the slower loops, as those of few trained networks do.
     """
     sizes = {"steps": steps, "batch": batch, "inputs": inputs, "units": units}
-    found = [_call("UNIDIRECTIONAL_SEQUENCE_LSTM", **sizes, depth=inputs + units, slow=1)]
+    found = [_call("UNIDIRECTIONAL_SEQUENCE_LSTM", **sizes, depth=inputs + units, slow=0)]
     if steps > 1:
         states = (batch * units, 2 * batch * units)
         found = [*(_call("SQUEEZE", bytes=count) for count in states), *found]
@@ -191,7 +207,8 @@ def regime(call: Call) -> str:
         if sizes["inputs"] < 4 or sizes["outputs"] < 4:
             return f"{name}, few inputs" if sizes["inputs"] < 4 else f"{name}, few outputs"
         rows = "one row" if sizes["rows"] == 1 else "rows"
-        limit = next((n for n in (16, 32, 256) if sizes["inputs"] <= n), 0)
+        limits = (16, 32, 256) if sizes["rows"] == 1 else (16, 32, MOST_INPUTS, 256)
+        limit = next((n for n in limits if sizes["inputs"] <= n), 0)
         return f"{name}, {rows}, {f'up to {limit}' if limit else 'more'} inputs"
     if name == "UNIDIRECTIONAL_SEQUENCE_LSTM" and sizes["batch"] == 1:
         return f"{name}, one row" if sizes["units"] % 4 == 0 else f"{name}, one odd row"
