@@ -14,6 +14,7 @@ import contextlib
 import dataclasses
 import functools
 import json
+import math
 import re
 import shutil
 import signal
@@ -528,8 +529,8 @@ class _Run:
                 if int(state.waited) >= recipe.patience:
                     break
                 stopping = self._step(mixtures, sources, tf.constant(float(bool(stop))))
-                loss, best = np.mean(self._losses[-50:]), float(state.best)
-                shown.update(f"{title}: loss {loss:.2f} dB, best {best:.2f} dB")
+                loss = np.mean(self._losses[-50:])
+                shown.update(f"{title}: loss {loss:.2f} dB{self._best_so_far()}")
                 shown.advance()
                 if int(state.done) % recipe.validate_every == 0 or int(state.done) == recipe.steps:
                     self._validate(validation)
@@ -594,9 +595,14 @@ class _Run:
                 self._save_checkpoint(improvement)
             self._write_history()
         err.print(
-            f"step {done}: loss {loss:.2f} dB, validation {improvement:.2f} dB, "
-            f"best {float(self._state.best):.2f} dB, {time.monotonic() - self._start:.0f} s"
+            f"step {done}: loss {loss:.2f} dB, validation {improvement:.2f} dB"
+            f"{self._best_so_far()}, {time.monotonic() - self._start:.0f} s"
         )
+
+    def _best_so_far(self) -> str:
+        """Return the best validation for a line of progress; "" before the first (-inf)."""
+        best = float(self._state.best)
+        return f", best {best:.2f} dB" if math.isfinite(best) else ""
 
     def _save_checkpoint(self, improvement: float) -> None:
         training = {

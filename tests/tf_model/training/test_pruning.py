@@ -45,7 +45,7 @@ def test_the_largest_weights_remain(random):
 
 
 def test_a_pruned_run_keeps_the_requested_number_and_resumes_exactly(
-    tiny_net, tiny_corpus, tmp_path, train_and_stop
+    tiny_net, tiny_corpus, tmp_path, train_and_stop, capsys
 ):
     train.train("tiny", tiny_net, RECIPE, tmp_path / "dense")
     dense = str(tmp_path / "dense" / "best")
@@ -60,6 +60,8 @@ def test_a_pruned_run_keeps_the_requested_number_and_resumes_exactly(
     assert pruning.ramp_end(recipe.steps) == 3
     train_and_stop(2, "tiny", tiny_net, recipe, tmp_path / "stopped")
     assert not (tmp_path / "stopped" / "best").exists()  # pruning was not complete
+    lines = capsys.readouterr().err
+    assert "step 1: loss" in lines and "inf" not in lines  # nothing is the best yet
     train.train("tiny", tiny_net, recipe, tmp_path / "stopped")
     for a, b in zip(
         straight,
