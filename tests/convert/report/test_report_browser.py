@@ -5,6 +5,7 @@ pip install playwright; apt-get install chromium
 
 import base64
 import contextlib
+import dataclasses
 import time
 
 import numpy as np
@@ -15,9 +16,10 @@ import soxr
 from calibration_data import clips
 from convert import bundle as bundles
 from convert.measure.demo_mixtures import process_mixtures
-from convert.report import report
+from convert.report import content, report
 from convert.run import host_tools
 from tests.helpers.browser import chromium
+from tests.helpers.reports import DRIFT, scores
 
 pytestmark = pytest.mark.slow
 
@@ -69,8 +71,13 @@ def browser(spoken):
 @pytest.fixture(scope="module")
 def file(tmp_path_factory):
     written = tmp_path_factory.mktemp("report") / "report.html"
+    bundle, names = bundles.load("enhance-nano"), {"int8": "int8"}
     processed = process_mixtures(1, {"int8": lambda x: 0.5 * x[None]})
-    report.write_page(bundles.load("enhance-nano"), written, processed, trained=None)
+    which = {"split": "test", "mixtures": 6, "corpus": "open"}
+    quality = content.quality({"int8": scores(1.0)}, names, which)
+    worst = dataclasses.replace(processed[0], name="mixture 0")
+    quality["players"] = [content.player(bundle, worst, names)]
+    report.write_page(bundle, written, processed, trained=None, quality=quality, drift=DRIFT)
     return written
 
 
@@ -120,7 +127,7 @@ def test_the_page_fits_a_phone_and_shows_its_spectrograms(page):
           return data.reduce((sum, value) => sum + value, 0) / data.length;
         })"""
     )
-    assert len(levels) == 24 and all(70 < level < 200 for level in levels)
+    assert len(levels) == 27 and all(70 < level < 200 for level in levels)
 
 
 def test_a_change_of_the_version_keeps_the_position(page):
@@ -140,6 +147,15 @@ def test_a_change_of_the_version_keeps_the_position(page):
     until(page, lambda: position(page, 1) > 0.1)
     assert page.get_attribute("#m0 .play", "data-playing") == "false"
     assert position(page, 0) >= before
+
+
+def test_a_worst_mixture_plays(page):
+    assert page.text_content("#quality #m8-title") == "mixture 0"
+    page.check("#m8 input[value='1']")
+    page.click("#m8 .play")
+    until(page, lambda: position(page, 8) > 0.1)
+    page.keyboard.press(" ")
+    page.wait_for_selector("#m8 .play[data-playing='false']")
 
 
 def test_keys_play_choose_and_seek(page):
