@@ -45,7 +45,8 @@ def report(
     quick: Annotated[
         bool,
         typer.Option(
-            "--quick", help="Leave out float32, the evaluation, emulated cores and parity."
+            "--quick",
+            help="Leave out float32, baselines, the evaluation, drift, emulated cores and parity.",
         ),
     ] = False,
     as_json: Json = False,

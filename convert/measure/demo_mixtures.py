@@ -1,4 +1,4 @@
-"""The demo mixtures, processed and scored by any separators. This module needs no TensorFlow."""
+"""Mixtures, processed and scored by any separators. This module needs no TensorFlow."""
 
 import dataclasses
 from collections.abc import Callable
@@ -14,7 +14,7 @@ from tf_model.signal import to_pcm
 
 @dataclasses.dataclass(frozen=True)
 class Processed:
-    """A demo mixture, processed and scored.
+    """A mixture, processed and scored.
 
     Attributes
     ----------
@@ -50,22 +50,45 @@ def process_mixtures(
     -------
     list of Processed
     """
-    found = []
     demos = list(clips.demo_mixtures(sources))
     with step("process the demo mixtures", len(demos)) as shown:
-        for demo in shown.track(demos):
-            mixture = mixer.Mixture(
-                demo.mixture, demo.references, demo.mixture - demo.references.sum(0), {}
+        return [
+            process(
+                demo.name,
+                mixer.Mixture(
+                    demo.mixture, demo.references, demo.mixture - demo.references.sum(0), {}
+                ),
+                separators,
             )
-            sounds, after_db = {"mixture": to_pcm(demo.mixture)}, {}
-            for name, separate in separators.items():
-                made = evaluate.in_best_order(separate(demo.mixture), demo.references)
-                score = evaluate.score(0, mixture, made)
-                after_db[name] = score.after["sisdr"]
-                sounds |= _named(name, made)
-            sounds |= _named("clean", demo.references)
-            found.append(Processed(demo.name, sounds, score.before["sisdr"], after_db))
-    return found
+            for demo in shown.track(demos)
+        ]
+
+
+def process(
+    name: str, mixture: mixer.Mixture, separators: dict[str, Callable[[np.ndarray], np.ndarray]]
+) -> Processed:
+    """Process and score a mixture.
+
+    Parameters
+    ----------
+    name : str
+        Name of the mixture.
+    mixture : mixer.Mixture
+    separators : dict of str to callable
+        As for `process_mixtures`.
+
+    Returns
+    -------
+    Processed
+    """
+    sounds, after_db = {"mixture": to_pcm(mixture.mixture)}, {}
+    for kind, separate in separators.items():
+        made = evaluate.in_best_order(separate(mixture.mixture), mixture.sources)
+        score = evaluate.score(0, mixture, made)
+        after_db[kind] = score.after["sisdr"]
+        sounds |= _named(kind, made)
+    sounds |= _named("clean", mixture.sources)
+    return Processed(name, sounds, score.before["sisdr"], after_db)
 
 
 def _named(kind: str, sounds: np.ndarray) -> dict[str, np.ndarray]:

@@ -12,7 +12,8 @@ from calibration_data import clips
 from convert import boards
 from convert import bundle as bundles
 from convert.codegen import c_source, wasm
-from convert.measure import bench, fit
+from convert.measure import baselines as enhancers
+from convert.measure import bench, demo_mixtures, fit
 from convert.measure.demo_mixtures import Processed
 from convert.report import sounds
 from convert.tflite import runtimes
@@ -23,6 +24,8 @@ from tf_model.evaluation import evaluate, metrics
 from tf_model.training import checkpoint
 
 MOST_COLUMNS = 560  # of a picture of masks
+HEARD_WORST = 3  # mixtures of the evaluation that can be heard
+HEARD_BASELINES = ("RNNoise 0.2", "GTCRN")  # on the demo mixtures
 PAIRED = ("sisdr", "pesq", "estoi")
 
 
@@ -110,63 +113,106 @@ def _training_data(recipe: dict) -> str:
     return f"corpus {recipe['corpus']!r} (calibration_data/sources.toml lists its parts)"
 
 
-def labels(bundle: bundles.Bundle, others: list[bundles.Bundle]) -> dict[str, str]:
-    """Return the display names of the separators `float`, `int8` and those of other bundles."""
+def labels(bundle: bundles.Bundle, kinds: list[str]) -> dict[str, str]:
+    """Return the display names of separators: `float`, `int8`, and others, which have theirs."""
     kind = "int8" if bundle.activations == 8 else "16x8"
+    others = [one for one in kinds if one not in ("float", "int8")]
     ours = f"{bundle.name}, {kind}" if others else kind
-    return {"float": "float32", "int8": ours} | {other.name: other.name for other in others}
+    return {"float": "float32", "int8": ours} | {other: other for other in others}
 
 
-def mixtures(bundle: bundles.Bundle, processed: list[Processed], names: dict[str, str]) -> dict:
-    """Compress the demo mixtures.
+def mixtures(bundle: bundles.Bundle, processed: list[Processed]) -> dict:
+    """Gather the demo mixtures.
 
     Parameters
     ----------
     bundle : Bundle
     processed : list of Processed
-    names : dict of str to str
-        The result of `labels`.
 
     Returns
     -------
     dict
-        ``systems`` (names of the separators), ``rows`` (the mixtures: ``name``, ``credit``,
-        ``before_db``, ``after_db``, ``seconds``, ``gain`` and ``versions``, each with ``label``,
-        ``gain`` and ``sound``, an MP3 in base64) and ``worst`` (the rows that improved least, as
+        ``systems`` (names of the separators), ``rows`` (the mixtures: those of `player`, and
+        ``credit``, ``before_db`` and ``after_db``) and ``worst`` (the rows that improved least, as
         pairs of name and improvement of ``int8``).
     """
-    rate, rows = bundle.signal.sample_rate, []
     kinds = list(processed[0].after_db)
-    titles = {"mixture": "mixture"}
-    for kind, title in (*((kind, names[kind]) for kind in kinds), ("clean", "clean")):
-        titles |= _numbered(kind, title, bundle.sources)
-    for one in processed:
-        common, matched = sounds.gains(one.sounds)
-        versions = [
-            {
-                "label": titles[key],
-                "gain": round(matched[key], 5),
-                "sound": base64.b64encode(sounds.encode(pcm, rate)).decode(),
-            }
-            for key, pcm in one.sounds.items()
-        ]
-        rows.append(
-            {
-                "name": one.name,
-                "credit": dataclasses.asdict(clips.credit(one.name)),
-                "before_db": one.before_db,
-                "after_db": one.after_db,
-                "seconds": len(one.sounds["mixture"]) / rate,
-                "gain": round(common, 5),
-                "versions": versions,
-            }
-        )
+    names = labels(bundle, kinds)
+    rows = [
+        player(bundle, one, names)
+        | {
+            "credit": dataclasses.asdict(clips.credit(one.name)),
+            "before_db": one.before_db,
+            "after_db": one.after_db,
+        }
+        for one in processed
+    ]
     worst = sorted((one.after_db["int8"] - one.before_db, one.name) for one in processed)
     return {
         "systems": [{"key": kind, "label": names[kind]} for kind in kinds],
         "rows": rows,
         "worst": [(name, improvement) for improvement, name in worst[:3]],
     }
+
+
+def player(bundle: bundles.Bundle, one: Processed, names: dict[str, str]) -> dict:
+    """Gather what a player of a mixture needs.
+
+    Parameters
+    ----------
+    bundle : Bundle
+    one : Processed
+    names : dict of str to str
+        The result of `labels`.
+
+    Returns
+    -------
+    dict
+        ``name``, ``seconds``, ``gain`` and ``versions``, each with ``label``, ``gain`` and ``pcm``,
+        which `compress` replaces.
+    """
+    titles = {"mixture": "mixture"}
+    for kind in (*one.after_db, "clean"):
+        titles |= _numbered(kind, names.get(kind, kind), bundle.sources)
+    common, matched = sounds.gains(one.sounds)
+    return {
+        "name": one.name,
+        "seconds": len(one.sounds["mixture"]) / bundle.signal.sample_rate,
+        "gain": round(common, 5),
+        "versions": [
+            {"label": titles[key], "gain": round(matched[key], 5), "pcm": pcm}
+            for key, pcm in one.sounds.items()
+        ],
+    }
+
+
+def compress(players: list[dict], rate: int) -> list[dict]:
+    """Compress the sounds of all players of a page.
+
+    Parameters
+    ----------
+    players : list of dict
+        Results of `player`.
+    rate : int
+        Sample rate, Hz.
+
+    Returns
+    -------
+    list of dict
+        The same, with ``sound``, an MP3 in base64, in the place of ``pcm``.
+    """
+    every = [version["pcm"] for one in players for version in one["versions"]]
+    made = iter(sounds.encode_all(every, rate))
+    return [
+        one
+        | {
+            "versions": [
+                {"label": version["label"], "gain": version["gain"], "sound": next(made)}
+                for version in one["versions"]
+            ]
+        }
+        for one in players
+    ]
 
 
 def _numbered(kind: str, title: str, sources: int) -> dict[str, str]:
@@ -192,7 +238,8 @@ def quality(scored: dict[str, list[evaluate.Score]], names: dict[str, str], whic
     -------
     dict
         ``which``; ``systems``: the result of `evaluate.summarize` of each, with ``label``;
-        ``paired``: differences ``int8`` minus each other one, with 95 % confidence intervals.
+        ``paired``: differences ``int8`` minus each other one, with 95 % confidence intervals;
+        ``players``: none; see `worst`.
     """
     systems = {
         kind: {"label": names[kind], **evaluate.summarize(scores, split=which["split"])}
@@ -214,7 +261,40 @@ def quality(scored: dict[str, list[evaluate.Score]], names: dict[str, str], whic
         for kind, theirs in scored.items()
         if kind != "int8"
     ]
-    return {"which": which, "systems": systems, "paired": paired}
+    return {"which": which, "systems": systems, "paired": paired, "players": []}
+
+
+def worst(bundle: bundles.Bundle, found: dict, separate: Callable) -> list[dict]:
+    """Process the mixtures of an evaluation that improved least, to be heard.
+
+    Parameters
+    ----------
+    bundle : Bundle
+    found : dict
+        The result of `quality`.
+    separate : callable
+        The separator ``int8``.
+
+    Returns
+    -------
+    list of dict
+        Results of `player`; none where the scores are of an earlier run and the corpus is gone.
+    """
+    which = found["which"]
+    try:
+        mixture = evaluate.fixed_mixtures(which["split"], bundle.sources, which["corpus"])
+    except UserError:
+        return []
+    return [
+        player(
+            bundle,
+            demo_mixtures.process(
+                f"mixture {one['index']}", mixture(one["index"]), {"int8": separate}
+            ),
+            labels(bundle, ["int8"]),
+        )
+        for one in found["systems"]["int8"]["worst"][:HEARD_WORST]
+    ]
 
 
 def score_all(
@@ -248,6 +328,29 @@ def score_all(
             measures=tuple(metrics.MEASURES),
         )
     return found
+
+
+def heard_baselines() -> tuple[dict[str, Callable], str | None]:
+    """Open the baselines that can be heard, without their delay on the demo mixtures.
+
+    Returns
+    -------
+    separators : dict of str to callable
+        By name.
+    missing : str or None
+        Which are not installed, and how to get them.
+    """
+    found, missing = {}, []
+    pairs = [(demo.mixture, demo.references[0]) for demo in clips.demo_mixtures()]
+    for baseline in enhancers.BASELINES:
+        if baseline.label in HEARD_BASELINES:
+            try:
+                run = baseline.make()
+            except enhancers.BaselineUnavailable as e:
+                missing.append(str(e))
+            else:
+                found[baseline.label] = enhancers.aligned(run, enhancers.delay_of(run, pairs))
+    return found, f"{', '.join(missing)}; `{enhancers.INSTALL}`" if missing else None
 
 
 def baselines(file: Path) -> dict:

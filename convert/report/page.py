@@ -20,8 +20,9 @@ def render(content: dict) -> str:
     Parameters
     ----------
     content : dict
-        ``name``, ``facts``, ``others`` (pairs of name and facts), ``demo``, ``quality``,
-        ``baselines``, ``memory``, ``cost``, ``parity`` and ``live``, see `convert.report.content`;
+        ``name``, ``facts``, ``others`` (pairs of name and facts), ``demo``, ``worst`` (players),
+        ``quality``, ``drift``, ``baselines``, ``memory``, ``cost``, ``parity`` and ``live``, see
+        `convert.report.content`;
         ``pictures``, SVG by name, see `convert.report.pictures`.
 
     Returns
@@ -48,7 +49,7 @@ def render(content: dict) -> str:
         style=Markup((TEMPLATES / "report.css").read_text() + pictures.STYLE),
         program=Markup("".join((TEMPLATES / file).read_text() for file in PROGRAMS)),
         live_program=Markup(wasm.program()),
-        player_data=_player_data(content["demo"]),
+        player_data=_player_data(content),
     )
 
 
@@ -77,12 +78,14 @@ def write(content: dict, file: Path) -> int:
     return len(html)
 
 
-def _player_data(demo: dict) -> list[dict]:
-    """Return what the program needs to know of each mixture."""
+def _player_data(content: dict) -> list[dict]:
+    """Return what the program needs to know of each mixture, the demo mixtures first."""
+    demos, worst = content["demo"]["rows"], content["worst"]
     return [
         {key: row[key] for key in ("name", "seconds", "gain")}
+        | {"is_demo": number < len(demos)}
         | {"versions": [{key: v[key] for key in ("label", "gain")} for v in row["versions"]]}
-        for row in demo["rows"]
+        for number, row in enumerate([*demos, *worst])
     ]
 
 

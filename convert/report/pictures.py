@@ -488,7 +488,7 @@ def drift(name: str, int8_db: Sequence[float], float_db: Sequence[float]) -> str
     for tick in _ticks(low, high):
         figure.line(left, up(tick), right, up(tick))
         figure.text(left - 8, up(tick) + 4, f"{tick:.2f}", anchor="end", colour="soft", size=11)
-    for tick in _ticks(2, minutes, 10):
+    for tick in _ticks(2, minutes, min(10, minutes - 2)):  # whole minutes
         figure.line(across(tick), bottom, across(tick), bottom + 4, "soft")
         figure.text(across(tick), bottom + 17, f"{tick:g}", anchor="middle", colour="soft", size=11)
     ends = sorted((up(db[-1]), label, colour) for label, (colour, _, db) in values.items())

@@ -14,6 +14,7 @@ from groupcomm.files import atomic_path, cache_dir
 from tf_model.training import checkpoint
 
 MOST_OTHERS = 2  # so that the page stays below 3 MB
+DRIFT_MINUTES = 5
 
 
 def open_others(bundle: bundles.Bundle, names: list[str]) -> list[bundles.Bundle]:
@@ -40,7 +41,7 @@ def open_others(bundle: bundles.Bundle, names: list[str]) -> list[bundles.Bundle
             f"{MOST_OTHERS}; name fewer"
         )
     others = [bundles.load(name) for name in names]
-    taken = {bundle.name, "float", "int8"}
+    taken = {bundle.name, "float", "int8", *content.HEARD_BASELINES}
     for other in others:
         if other.sources != bundle.sources:
             raise UserError(
@@ -80,7 +81,7 @@ def write_report(
     others : list of Bundle
         The result of `open_others`.
     quick : bool
-        Leave out float32, evaluation, emulated cores and parity.
+        Leave out float32, baselines, evaluation, drift, emulated cores and parity.
     checkpoint_name : str or None
         The network that the bundle was made from; None: it is found by its checksum.
     mixtures : int
@@ -106,14 +107,16 @@ def write_report(
     with atomic_path(file) as part:  # a path that cannot be written is found before the work
         trained, no_float = _trained(bundle, checkpoint_name, quick)
         separators, identities = _separators(bundle, others, None if no_float else trained)
-        processed = process_mixtures(bundle.sources, separators)
+        heard, no_baselines = _heard_baselines(bundle, quick)
+        processed = process_mixtures(bundle.sources, separators | heard)
         quality = {"missing": _left_out(bundle, "--mixtures 300")}
+        drift = {"missing": no_float or quality["missing"]}
         if mixtures and not quick:
             which = {"split": split, "sources": bundle.sources, "mixtures": mixtures}
-            names = content.labels(bundle, others)
-            quality = content.section(
-                lambda: _quality(bundle, separators, identities, names, which | {"corpus": corpus})
-            )
+            which["corpus"] = corpus or resolve.corpus_of_bundle(bundle)
+            quality = content.section(lambda: _quality(bundle, separators, identities, which))
+            if not no_float:
+                drift = content.section(lambda: _drift(bundle, trained, which))
         parity = (
             {"missing": no_float} if no_float else content.section(lambda: _parity(bundle, trained))
         )
@@ -126,7 +129,9 @@ def write_report(
             others=others,
             trained=trained,
             missing_float=no_float,
+            missing_baselines=no_baselines,
             quality=quality,
+            drift=drift,
             parity=parity,
             cost=cost,
             baselines=compared,
@@ -142,7 +147,9 @@ def write_page(
     trained: checkpoint.Checkpoint | None,
     others: list[bundles.Bundle] | None = None,
     missing_float: str | None = None,
+    missing_baselines: str | None = None,
     quality: dict | None = None,
+    drift: dict | None = None,
     parity: dict | None = None,
     cost: dict | None = None,
     baselines: dict | None = None,
@@ -160,8 +167,12 @@ def write_page(
     others : list of Bundle, optional
     missing_float : str or None
         Why there is no float32.
+    missing_baselines : str or None
+        Which baselines cannot be heard, and why.
     quality, parity, cost, baselines : dict, optional
         See `convert.report.content`; those that were not measured are named on the page.
+    drift : dict, optional
+        The result of `convert.measure.drift.drift`.
 
     Returns
     -------
@@ -177,31 +188,48 @@ def write_page(
         "sources": bundle.sources,
         "facts": content.facts(bundle, trained),
         "others": [(other.name, content.facts(other, None)) for other in others],
-        "demo": content.mixtures(bundle, processed, content.labels(bundle, others)),
         "missing_float": missing_float,
+        "missing_baselines": missing_baselines,
         "quality": quality or not_measured,
+        "drift": drift or not_measured,
         "parity": parity or not_measured,
         "cost": cost or not_measured,
         "memory": content.section(lambda: content.memory(bundle)),
         "live": live,
         "baselines": baselines,
     }
+    pages |= _players(bundle, processed, pages["quality"])
     pages["pictures"] = _pictures(bundle, pages)
     size = page.write(pages, file)
     missing = {
         name: pages[name]["missing"]
-        for name in ("quality", "parity", "cost", "memory", "live")
+        for name in ("quality", "drift", "parity", "cost", "memory", "live")
         if "missing" in pages[name]
     }
     if missing_float:
         missing["float32"] = missing_float
+    if missing_baselines:
+        missing["baselines"] = missing_baselines
     return {"bundle": bundle.name, "file": str(file), "bytes": size, "missing": missing}
+
+
+def _players(bundle: bundles.Bundle, processed: list[Processed], quality: dict) -> dict:
+    """Compress all sounds: those of the demo mixtures, and the worst ones of the evaluation."""
+    demo = content.mixtures(bundle, processed)
+    players = [*demo["rows"], *quality.get("players", [])]
+    with step("compress the sounds"):
+        players = content.compress(players, bundle.signal.sample_rate)
+    demos = len(processed)
+    return {"demo": demo | {"rows": players[:demos]}, "worst": players[demos:]}
 
 
 def _pictures(bundle: bundles.Bundle, pages: dict) -> dict[str, str]:
     """Draw what was measured, as SVG by the name of the picture."""
     # A network from samples to samples has no gains by frequency.
     found = {} if bundle.signal.waveform else {"masks": pictures.masks(**content.gains(bundle))}
+    if "missing" not in pages["drift"]:
+        improvements = (pages["drift"][f"{kind}_db"] for kind in ("int8", "float"))
+        found["drift"] = pictures.drift(bundle.name, *improvements)
     if "missing" in pages["cost"]:
         return found
     bench, signal = pages["cost"]["cores"]["cortex-m4"], bundle.signal
@@ -259,6 +287,16 @@ def _separators(
     return separators, identities
 
 
+def _heard_baselines(bundle: bundles.Bundle, quick: bool) -> tuple[dict[str, Callable], str | None]:
+    """Return baselines by name, and why some or all cannot be heard (None: all can be, or none)."""
+    if bundle.sources > 1:
+        return {}, None
+    if quick:
+        return {}, _left_out(bundle)
+    with step("open the baselines"):
+        return content.heard_baselines()
+
+
 def _cost(bundle: bundles.Bundle, quick: bool, status: Callable[[str], None]) -> dict:
     if quick:
         raise UserError(_left_out(bundle))
@@ -269,12 +307,19 @@ def _quality(
     bundle: bundles.Bundle,
     separators: dict[str, Callable],
     identities: dict[str, dict],
-    names: dict[str, str],
     which: dict,
 ) -> dict:
-    which = which | {"corpus": which["corpus"] or resolve.corpus_of_bundle(bundle)}
     scored = content.score_all(separators, identities, cache_dir() / "scores", which)
-    return content.quality(scored, names, which)
+    found = content.quality(scored, content.labels(bundle, list(scored)), which)
+    return found | {"players": content.worst(bundle, found, separators["int8"])}
+
+
+def _drift(bundle: bundles.Bundle, trained: checkpoint.Checkpoint, which: dict) -> dict:
+    from convert.measure import drift
+
+    return drift.drift(
+        bundle, trained, minutes=DRIFT_MINUTES, split=which["split"], corpus=which["corpus"]
+    )
 
 
 def _parity(bundle: bundles.Bundle, trained: checkpoint.Checkpoint) -> dict:

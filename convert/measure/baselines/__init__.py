@@ -5,7 +5,7 @@ state from call to call. Its delay is removed before it is scored: the median of
 cross-correlation with the clean speech.
 """
 
-from convert.measure.baselines.alignment import SLACK, aligned, delay
+from convert.measure.baselines.alignment import SLACK, aligned, delay, delay_of
 from convert.measure.baselines.baseline import Baseline, BaselineUnavailable
 from convert.measure.baselines.comparison import compare
 from convert.measure.baselines.systems import BASELINES
@@ -21,4 +21,5 @@ __all__ = [
     "aligned",
     "compare",
     "delay",
+    "delay_of",
 ]

@@ -1,12 +1,12 @@
 """The delay of a baseline: how it is measured, and removed."""
 
+from collections.abc import Iterable
+
 import numpy as np
 
 from calibration_data.audio import RATE
 from convert.measure.baselines.baseline import Run
-from tf_model.evaluation import evaluate
 
-ALIGNED = 8  # mixtures that a baseline's delay is taken from
 SLACK = RATE // 4  # samples after a mixture, so that a late output is whole
 
 
@@ -38,11 +38,10 @@ def aligned(run: Run, late: int):
     return separate
 
 
-def delay_of(run: Run, split: str, corpus: str) -> int:
-    """Return the delay of a baseline in samples, which the first mixtures of a split show."""
-    mixture = evaluate.fixed_mixtures(split, 1, corpus)
-    made = [mixture(i) for i in range(ALIGNED)]
+def delay_of(run: Run, pairs: Iterable[tuple[np.ndarray, np.ndarray]]) -> int:
+    """Return the delay of a baseline in samples, which mixtures and their clean speech show."""
     lags = [
-        delay(run(np.pad(m.mixture.astype(np.float64), (0, SLACK))), m.sources[0]) for m in made
+        delay(run(np.pad(mixture.astype(np.float64), (0, SLACK))), clean)
+        for mixture, clean in pairs
     ]
     return int(np.median(lags))

@@ -19,6 +19,7 @@ from groupcomm.errors import UserError
 from groupcomm.files import atomic_path, json_text
 from tf_model.evaluation import evaluate, metrics
 
+ALIGNED = 8  # mixtures that a baseline's delay is taken from
 COMPARED = ("sisdr", "pesq", "estoi")
 
 
@@ -53,13 +54,15 @@ def compare(names: list[str], folder: Path, *, split: str, mixtures: int, corpus
     opened = [_open_enhancer(name) for name in names]
     table = _Table(folder, split=split, mixtures=mixtures, corpus=corpus)
     skipped = {}
+    mixture = evaluate.fixed_mixtures(split, 1, corpus)
+    first = [(m.mixture, m.sources[0]) for m in map(mixture, range(ALIGNED))]
     for baseline in BASELINES:
         try:
             run = baseline.make()
         except BaselineUnavailable as e:
             skipped[baseline.label] = str(e)
             continue
-        separate = aligned(run, delay_of(run, split, corpus))
+        separate = aligned(run, delay_of(run, first))
         table.add(_system_of_baseline(baseline, separate))
     for bundle in opened:
         table.add(_system_of_bundle(bundle))

@@ -1,6 +1,7 @@
 "use strict";
 (() => {
   const mixtures = JSON.parse(document.getElementById("data").textContent);
+  const demos = mixtures.filter((mixture) => mixture.is_demo); // the first ones
   const element = (id) => document.getElementById(id);
   const matchLevels = element("match");
   const repeat = element("loop");
@@ -284,7 +285,7 @@
     constructor(versions) {
       this.versions = versions;
       this.answers = [];
-      this.order = shuffled(mixtures.map((_, i) => i));
+      this.order = shuffled(demos.map((_, i) => i));
       element("blind-result").textContent = "";
       element("blind-trial").hidden = false;
       this.next();
@@ -298,7 +299,7 @@
       this.deck.alwaysRepeats = true;
       document.querySelector("input[name=blind-version]").checked = true;
       element("blind-progress").textContent =
-        `Mixture ${this.answers.length + 1} of ${mixtures.length}`;
+        `Mixture ${this.answers.length + 1} of ${demos.length}`;
       this.show();
     }
 
@@ -316,7 +317,7 @@
     answer(choice) {
       this.deck.stop();
       this.answers.push(choice < 0 ? null : this.swapped ? 1 - choice : choice);
-      if (this.answers.length < mixtures.length) this.next();
+      if (this.answers.length < demos.length) this.next();
       else this.finish();
     }
 

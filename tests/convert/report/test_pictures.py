@@ -130,3 +130,9 @@ def test_the_masks_of_a_bundle_are_gains_over_the_whole_clip():
     assert found["mixture"].shape == (hops, bins) and bins == 129
     assert 280 <= hops <= content.MOST_COLUMNS and found["seconds"] == 4.5
     assert found["gains"].min() >= 0 and found["gains"].max() <= 1 and found["gains"].std() > 0.1
+
+
+def test_ticks_of_the_drift_are_whole_minutes():
+    words = [one.text for one in parse("drift").iter(f"{SVG}text")]
+    minutes = [word for word in words if word and word.startswith(("2", "3"))]
+    assert minutes == ["2", "3"]

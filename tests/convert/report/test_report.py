@@ -19,19 +19,16 @@ import pytest
 import soundfile
 
 from calibration_data import clips
-from convert import boards
 from convert import bundle as bundles
 from convert.commands.report import report as command
-from convert.measure import fit
 from convert.measure.demo_mixtures import process_mixtures
 from convert.report import content, report, sounds
 from groupcomm.errors import UserError
 from groupcomm.files import REPO
 from tests.helpers.cli import ok
-from tf_model.evaluation import evaluate
+from tests.helpers.reports import DRIFT, HOSTILE, PARITY, measured_cost, scores
 
 LARGEST = 3_000_000  # bytes, of a page
-HOSTILE = "</script><script>alert('&\"1`')</script>"
 VOID = {"meta", "link", "input", "br", "hr", "img"}
 SVG = {"line", "circle", "rect", "polyline"}  # written as <rect/>
 
@@ -70,49 +67,6 @@ class Page(HTMLParser):
         return [one for one in self.elements if one["tag"] in tags]
 
 
-def scores(offset: float) -> list[evaluate.Score]:
-    """Scores of six mixtures, with a hostile name of a noise; PESQ is not defined for one."""
-    found = []
-    for index in range(6):
-        before = {name: 0.5 + index for name in ("sisdr", "sdr", "pesq", "stoi", "estoi")}
-        after = {name: value + offset + 0.1 * index for name, value in before.items()}
-        if index == 3:
-            before["pesq"] = after["pesq"] = float("nan")
-        meta = {"snr_db": 5.0 * index - 4, "rt60": None, "dc": None, "hum": None, "sexes": "F"}
-        meta |= {"categories": [HOSTILE] if index % 2 else ["rain"], "speakers": [f"s{index % 3}"]}
-        found.append(evaluate.Score(index, meta, before, after))
-    return found
-
-
-def measured_cost(bundle: bundles.Bundle) -> dict:
-    """Return a result of `content.cost` with made-up instructions."""
-    operators = [
-        {"name": op["name"], "output": op["output"], "instructions": 10.0, "cycles": 12.0}
-        for op in content.memory(bundle)["operators"]
-    ]
-    part = {"mean": 1000.0, "worst": 1100}
-    one = {
-        "board": "cortex-m4",
-        "instructions": {"hop": part, "network": part, "signal": part, "network_per_mac": 2.5},
-        "cycles": {"hop": part, "signal": part, "network_per_mac": 3.0},
-        "flash": {"reads": 10, "misses": []},
-        "operators": operators,
-        "flash_bytes": {"weights": 100, "rest": 200},
-        "ram_bytes": dict.fromkeys(("state", "activations", "stream", "stack", "total"), 300),
-    }
-    found = dict.fromkeys(boards.CORES, one)
-    judged = [b | {"clock_hz": 64_000_000} for b in fit.judge_all(bundle, found)]
-    return {"cores": found, "boards": judged}
-
-
-PARITY = {"passes": 2, "hops": 10, "exact": True, "runtimes": [
-    {"name": "static_c", "reference": "tflm_python", "equal_bytes": 1.0, "max_steps": 0.0,
-     "snr_db": None},
-    {"name": "litert", "reference": "tflm_python", "equal_bytes": 0.9, "max_steps": 3.0,
-     "snr_db": 20.0},
-]}  # fmt: skip
-
-
 @pytest.fixture(scope="module", autouse=True)
 def _no_compiler():
     """Put a few bytes in the place of WebAssembly, which test_report_browser.py runs."""
@@ -143,17 +97,22 @@ def processed():
 @pytest.fixture(scope="module")
 def whole(bundle, processed):
     """Return the arguments of `write_page` with all sections."""
-    names = {"float": "float32", "int8": "int8", "enhance": "enhance"}
+    names = content.labels(bundle, ["float", "int8", "enhance"])
     which = {"split": "test", "mixtures": 6, "corpus": HOSTILE}
     scored = {"int8": scores(1.0), "float": scores(1.01), "enhance": scores(2.0)}
     interval = {"mean": 1.0, "low": 0.5, "high": 1.5}
     system = {"name": HOSTILE, "is_bundle": False, "params": None, "macs_per_second": 1e6}
     system |= {"latency_ms": 10, "sisdri_db": interval}
+    worst = [
+        content.player(bundle, dataclasses.replace(one, name=f"{HOSTILE} {i}"), names)
+        for i, one in enumerate(processed[:3])
+    ]
     return {
         "processed": processed,
         "trained": None,
         "others": [bundles.load("enhance")],
-        "quality": content.quality(scored, names, which),
+        "quality": content.quality(scored, names, which) | {"players": worst},
+        "drift": DRIFT,
         "parity": PARITY,
         "cost": measured_cost(bundle),
         "baselines": which | {"systems": [system]},
@@ -180,7 +139,7 @@ def parsed(written):
 
 def test_the_page_is_well_formed_and_small(written, parsed):
     assert written.stat().st_size < LARGEST
-    assert len(parsed.all("article")) == len(clips.demo_mixtures())
+    assert len(parsed.all("article")) == len(clips.demo_mixtures()) + 3
     headings = [one["text"] for one in parsed.all("h2")]
     assert headings[:3] == ["Listen", "Compare blindly", "Listen live"] and len(headings) == 9
     assert "undefined" not in "".join(one["text"] for one in parsed.all("main")).lower()
@@ -226,7 +185,7 @@ def test_every_control_and_picture_has_a_name(parsed):
     for one in parsed.all("table"):
         assert any(e["tag"] == "caption" and one in e["inside"] for e in parsed.elements)
     drawn = [one for one in parsed.all("svg") if one["attrs"].get("aria-hidden") != "true"]
-    assert len(drawn) == 5  # the map of the memory, and `convert.report.pictures`
+    assert len(drawn) == 6  # the map of the memory, and `convert.report.pictures`
     for one in drawn:
         named = one["attrs"].get("aria-labelledby", "").split()
         assert one["attrs"].get("aria-label") or all(ids[name]["text"] for name in named)
@@ -248,10 +207,12 @@ def test_data_are_finite_and_sounds_decode(bundle, processed, parsed):
     stored = {one["attrs"]["id"]: one["text"] for one in parsed.all("script") if one["attrs"]}
     cells = [one["text"] for one in parsed.all("td")]
     assert len(cells) > 300 and not any(re.match(r"\W*(nan|inf)\b", cell) for cell in cells)
-    for i, (row, one) in enumerate(zip(rows, processed, strict=True)):
+    assert [row["is_demo"] for row in rows] == [True] * len(processed) + [False] * 3
+    for i, (row, one) in enumerate(zip(rows, [*processed, *processed[:3]], strict=True)):
         labels = ["mixture", "float32", "enhance-nano, int8", "enhance", "clean"]
         assert [version["label"] for version in row["versions"]] == labels
-        assert row["name"] == one.name and row["seconds"] == pytest.approx(4.5)
+        assert row["name"] == (one.name if row["is_demo"] else f"{HOSTILE} {i - len(processed)}")
+        assert row["seconds"] == pytest.approx(4.5)
         for j, pcm in enumerate(one.sounds.values()):
             mp3 = base64.b64decode(stored[f"sound-{i}-{j}"], validate=True)
             heard, rate = soundfile.read(io.BytesIO(mp3))
@@ -334,7 +295,7 @@ def test_what_was_not_measured_is_named(bundle, processed, tmp_path):
         trained=None,
         cost=no_bazel,
     )
-    assert set(result["missing"]) == {"quality", "parity", "cost"}
+    assert set(result["missing"]) == {"quality", "drift", "parity", "cost"}
     text = (tmp_path / "report.html").read_text()
     assert "bazel is not installed; run <code>make setup</code>" in text
     Page(text)
@@ -389,7 +350,8 @@ def test_a_page_without_a_compiler_says_how_to_get_live_sound(bundle, processed,
 def test_quick_report(tmp_path):
     found = ok("report", "enhance-nano", "--quick", "--out", tmp_path / "a" / "n.html", "--json")
     assert found["bytes"] == (tmp_path / "a" / "n.html").stat().st_size < LARGEST
-    assert set(found["missing"]) == {"quality", "parity", "cost", "float32"}
+    left_out = {"quality", "drift", "parity", "cost", "float32", "baselines"}
+    assert set(found["missing"]) == left_out
 
 
 def test_bad_input_is_refused(tmp_path, bundle_copy):
