@@ -146,7 +146,7 @@ def test_a_model_is_judged_by_the_time_between_its_invocations(monkeypatch):
 @pytest.mark.board
 @pytest.mark.parametrize(
     ("name", "board", "fits"),
-    [("enhance-nano", "nrf5340dk", True), ("enhance-nano", "nano33ble", False)],
+    [("enhance-nano", "nrf5340dk", True), ("enhance", "nano33ble", False)],
 )
 def test_command_reports_whether_the_bundle_fits(name, board, fits):
     """The figures are within the budget of the bundle."""

@@ -79,6 +79,7 @@ def lstm_model(layer):
     @dataclasses.dataclass
     class Model:
         weights: list
+        submodules: tuple = ()
 
         def __call__(self, x):
             return tf.reshape(layer(tf.reshape(x, [3, 4, 8])), [3, -1])

@@ -313,22 +313,26 @@ def test_the_facts_name_the_release_of_tflm_where_it_is_recorded(bundle):
 def test_the_page_is_served_on_loopback_until_ctrl_c(tmp_path):
     (tmp_path / "page.html").write_text("<p>page</p>")
     program = """
-import pathlib, sys
+import pathlib, signal, sys
 from convert.report.serve import serve
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a job in the background ignores it
 serve(pathlib.Path(sys.argv[1]), lambda url: print(url, flush=True))
 """
     command = [sys.executable, "-c", program, str(tmp_path / "page.html")]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=REPO) as server:
-        url = server.stdout.readline().strip()
-        assert re.fullmatch(r"http://localhost:\d+/", url)
-        with urllib.request.urlopen(url) as answer:
-            assert answer.read() == b"<p>page</p>"
-            assert answer.headers["Content-Type"] == "text/html; charset=utf-8"
-        with pytest.raises(urllib.error.HTTPError, match="404"):
-            urllib.request.urlopen(f"{url}page.html")
-        began = time.monotonic()
-        server.send_signal(signal.SIGINT)
-        assert server.wait(timeout=10) == 0 and time.monotonic() - began < 1
+        try:
+            url = server.stdout.readline().strip()
+            assert re.fullmatch(r"http://localhost:\d+/", url)
+            with urllib.request.urlopen(url) as answer:
+                assert answer.read() == b"<p>page</p>"
+                assert answer.headers["Content-Type"] == "text/html; charset=utf-8"
+            with pytest.raises(urllib.error.HTTPError, match="404"):
+                urllib.request.urlopen(f"{url}page.html")
+            began = time.monotonic()
+            server.send_signal(signal.SIGINT)
+            assert server.wait(timeout=10) == 0 and time.monotonic() - began < 1
+        finally:
+            server.kill()
 
 
 def test_a_page_without_a_compiler_says_how_to_get_live_sound(bundle, processed, tmp_path):

@@ -58,9 +58,10 @@ def test_network_equals_the_official_tflm(name):
     truth = official(features)
     pieces = np.split(features, [1, 300])
     assert np.array_equal(np.concatenate([simulated(piece) for piece in pieces]), truth)
-    assert not np.array_equal(simulated(features[:20]), truth[:20])  # the state was kept
+    varied = int((truth != truth[0]).any(axis=1).argmax()) + 20  # the sound begins with silence
+    assert not np.array_equal(simulated(features[:varied]), truth[:varied])  # the state was kept
     simulated.reset()
-    assert np.array_equal(simulated(features[:20]), truth[:20])
+    assert np.array_equal(simulated(features[:varied]), truth[:varied])
 
 
 def changed(field: str, by: int = 1):

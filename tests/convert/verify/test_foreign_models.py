@@ -150,9 +150,10 @@ def test_a_free_batch_is_named_and_what_tflm_computes_is_wrong(inspected):
     lite.invoke()
     equal = Official(content)(x) == lite.get_tensor(lite.get_output_details()[0]["index"])
     assert equal[0, ::2].all() and equal[0, 1::2].mean() < 0.5
-    free, wrong = inspected("conv1d_dynamic_batch")["notes"]
+    free, wrong, releases = inspected("conv1d_dynamic_batch")["notes"]
     assert free.endswith(inspection.FREE_AXES) and "input_5" in free
     assert wrong == f"SPACE_TO_BATCH_ND: {inspection.WRONG_SHAPES}"
+    assert releases.startswith("the bytes do not depend on the release of TFLM")
 
 
 def test_the_table_names_who_has_a_kernel(inspected):
