@@ -6,9 +6,10 @@ A minute of the demo mixtures is repeated. The masks have to be those of the off
 state never repeats exactly, so a drift is looked for in the sound: each repetition is compared
 with the third one, and the SNR of the last tenth must not be more than 1 dB below that of the
 first tenth.
-Then a state is reset a million times, and 100,000 states are created and freed. It prints the
-counts, and the memory of the process after the first repetition and at the end. The exit code is 1
-when anything differs, drifts or grows.
+Then a state is reset a million times, and 100,000 states are created and freed; the same with the
+engine on TFLM, whose masks have to be those of the official TFLM. It prints the counts, and the
+memory of the process after the first repetition and at the end. The exit code is 1 when anything
+differs, drifts or grows.
 """
 
 import argparse
@@ -34,10 +35,15 @@ SETTLED = 2  # repetitions until the means over the past have forgotten the star
 DRIFT_DB = 1.0
 HOPS = 7500  # in a repetition: a minute
 GROWTH = 1 << 20  # bytes that memory may grow: pages of the allocator
+ENGINE = ("tflm_engine", "operators", "tflm_kernels")
 
 
 def build(network: bundle.Bundle) -> ctypes.CDLL:
-    """Compile the C API, the network and soak.c into a library."""
+    """Compile the C API, the network, the engine on TFLM and the loops into a library."""
+    from tflite_micro.python.tflite_micro import _runtime
+
+    # The engine finds TFLM in the wheel's binary.
+    ctypes.CDLL(_runtime.__file__, mode=ctypes.RTLD_GLOBAL)
     dsp = cmsis_dsp.sources()
     pin = json.loads((ROOT / "micro/third_party/cmsis_dsp.json").read_text())
     with scratch_folder() as folder:
@@ -45,6 +51,8 @@ def build(network: bundle.Bundle) -> ctypes.CDLL:
         c = [ROOT / "micro/testing/soak.c", *(folder / "c").glob("*.c"), *kernel_files(".c")]
         c += [dsp / "Source" / f"{file}.c" for file in cmsis_dsp.FFT]
         cc = [ROOT / "micro/api/groupcomm.cc", ROOT / "micro/stream/stream.cc"]
+        cc += [ROOT / "micro/testing/soak_tflm.cc"]
+        cc += [ROOT / f"micro/engine/{name}.cc" for name in ENGINE]
         places = (ROOT, ROOT / "micro/include", folder / "c", dsp / "Include")
         options = [*(f"-I{place}" for place in (*places, dsp / "PrivateInclude"))]
         options += [*(f"-D{define}" for define in pin["defines"]), "-ffp-contract=off"]
@@ -52,11 +60,13 @@ def build(network: bundle.Bundle) -> ctypes.CDLL:
         subprocess.run(["cc", "-std=gnu11", *command, "-c", *c], cwd=folder, check=True)
         objects = sorted(folder.glob("*.o"))
         program = [*cc, *objects, "-shared", "-o", folder / "soak.so"]
-        subprocess.run(["c++", "-std=c++17", *command, *program], check=True)
+        options = ["-std=c++17", "-DGROUPCOMM_TFLM_WHEEL"]
+        subprocess.run(["c++", *options, *command, *program], check=True)
         library = ctypes.CDLL(str(folder / "soak.so"))
     library.soak_create.restype = ctypes.c_void_p
     library.soak_run.restype = ctypes.c_uint64
     library.soak_reset.restype = library.soak_life.restype = ctypes.c_int64
+    library.soak_tflm_reset.restype = library.soak_tflm_life.restype = ctypes.c_int64
     return library
 
 
@@ -118,6 +128,48 @@ def stream(
     }
 
 
+def states(
+    library: ctypes.CDLL, network: bundle.Bundle, sound: np.ndarray, resets: int, count: int
+) -> dict:
+    """Reset and create the states of the C API and the engines on TFLM; count wrong bytes."""
+    d = network.description
+    place = ctypes.c_void_p(sound.ctypes.data)
+    state = ctypes.c_void_p(library.soak_create(ctypes.byref(ctypes.c_void_p())))
+    features = np.empty((8, d["features"]["shape"][1]), np.int8)
+    out = np.empty_like(sound)
+    library.soak_run(
+        state, place, ctypes.c_int64(len(features)), ctypes.c_void_p(out.ctypes.data),
+        ctypes.c_void_p(features.ctypes.data), None,
+    )  # fmt: skip
+    masks = runtimes.Tflm(network.model)(features)
+    # The engine needs an address that is a multiple of 16.
+    room = np.zeros(len(network.model) + 16, np.uint8)
+    model = room[-room.ctypes.data % 16 :][: len(network.model)]
+    model[:] = np.frombuffer(network.model, np.uint8)
+    arena = 2 * d["arena_bytes"]  # that of bundle.json is for TFLM's own kernels
+    names = [operator["name"].encode() for operator in d["operators"]]
+    engine = [
+        ctypes.c_void_p(model.ctypes.data), ctypes.c_size_t(len(model)),
+        (ctypes.c_char_p * len(names))(*names), len(names), ctypes.c_size_t(arena),
+        ctypes.c_void_p(features.ctypes.data), ctypes.c_void_p(masks.ctypes.data),
+    ]  # fmt: skip
+    found = {"resets": resets, "states": count}
+    for name, reset, life in (
+        ("C", lambda n: library.soak_reset(state, place, n), lambda n: library.soak_life(place, n)),
+        (
+            "TFLM",
+            lambda n: library.soak_tflm_reset(*engine, n),
+            lambda n: library.soak_tflm_life(*engine, n),
+        ),
+    ):
+        life(ctypes.c_int64(1))  # the allocator's pages are there from the start
+        before = memory()
+        found[f"resets in {name} that gave other bytes"] = reset(ctypes.c_int64(resets))
+        found[f"states in {name} that gave other bytes"] = life(ctypes.c_int64(count))
+        found[f"growth in {name}, bytes"] = memory() - before
+    return found
+
+
 def main() -> int:
     """Run the soak and print what was found."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -133,20 +185,11 @@ def main() -> int:
     sound = np.resize(recorded, options.hops * network.signal.hop)
     begin = time.process_time()
     found = stream(library, network, sound, options.hours, options.tflm_hours)
-    place = ctypes.c_void_p(sound.ctypes.data)
-    state = ctypes.c_void_p(library.soak_create(ctypes.byref(ctypes.c_void_p())))
-    found["resets"] = options.resets
-    found["resets that gave other bytes"] = library.soak_reset(
-        state, place, ctypes.c_int64(options.resets)
-    )
-    before = memory()
-    found["states"] = options.states
-    found["states that gave other bytes"] = library.soak_life(place, ctypes.c_int64(options.states))
-    found["growth by the states, bytes"] = memory() - before
+    found |= states(library, network, sound, options.resets, options.states)
     found["seconds of CPU"] = round(time.process_time() - begin)
     print(json.dumps(found, indent=2))
     growth = found["memory at the end, bytes"] - found["memory at the start, bytes"]
-    growth = max(growth, found["growth by the states, bytes"])
+    growth = max(growth, found["growth in C, bytes"], found["growth in TFLM, bytes"])
     keys = [key for key in found if "differ" in key or "other bytes" in key or key == "failed"]
     drift = found["SNR of the first tenth, dB"] - found["SNR of the last tenth, dB"]
     # The SNR of single repetitions varies: ten of them or more are in a tenth.
