@@ -175,8 +175,12 @@ def rows(header: list[str], body: list[list], *, left: int = 1) -> str:
     return "".join("| " + " | ".join(str(cell) for cell in line) + " |\n" for line in lines)
 
 
+def _signal(name: str) -> dict:
+    return json.loads((REPO / "convert" / "bundles" / name / "bundle.json").read_text())["signal"]
+
+
 def _macs(hop_macs: int, name: str) -> str:
-    signal = json.loads((REPO / "convert" / "bundles" / name / "bundle.json").read_text())["signal"]
+    signal = _signal(name)
     milliseconds = 1000 * signal["hop"] / signal["sample_rate"]
     return f"{hop_macs:,}" + ("" if milliseconds == 8 else f" (of {milliseconds:g} ms)")
 
@@ -669,6 +673,38 @@ def hops(*names: str) -> str:
         )
     header = ["network", "MACs per hop", *CORES.values(), "flash, M4 (bytes)", "RAM, M4 (bytes)"]
     return rows(header, body)
+
+
+def families(*names: str) -> str:
+    """Compare the cost of networks of different kinds on an M4 and an M55."""
+    cores = ("cortex-m4", "cortex-m55")
+    body: dict[str, list[str]] = {}
+    for name in names:
+        counted, signal = ask("cost", name), _signal(name)
+        found = {CORES[core]: ask("bench", name, "--board", core) for core in cores}
+        ram, flash = found["M4"]["ram_bytes"], found["M4"]["flash_bytes"]
+        lines = {
+            "latency (ms)": f"{counted['latency_ms']:g}",
+            "parameters": f"{counted['params']:,}",
+            "MACs per second of sound (million)": f"{counted['macs_per_second'] / 1e6:.1f}",
+        }
+        for core, one in found.items():
+            each = one["instructions"]["hop"]["mean"] * signal["sample_rate"] / signal["hop"]
+            lines[f"{core}, instructions per second of sound (million)"] = f"{each / 1e6:.1f}"
+        for unit in ("instructions", "cycles"):
+            for core, one in found.items():
+                per_mac = one[unit]["network_per_mac"]
+                lines[f"{core}, network, {unit} per MAC"] = f"{per_mac:.2f}"
+        lines |= {
+            "state (bytes)": f"{ram['state']:,}",
+            "activations, overlapped (bytes)": f"{ram['activations']:,}",
+            "RAM, M4 (bytes)": f"{ram['total']:,}",
+            "flash, M4 (bytes)": f"{sum(flash.values()):,}",
+        }
+        for title, value in lines.items():
+            body.setdefault(title, []).append(value)
+    header = ["", *(f"`{name}`" for name in names)]
+    return rows(header, [[title, *cells] for title, cells in body.items()])
 
 
 def goals(*names: str) -> str:
