@@ -68,7 +68,15 @@ class Tflm(Runtime):
     """
 
     def __init__(self, model: bytes, arena_bytes: int = ARENA_BYTES):
-        self._interpreter = _interpreter(model, arena_bytes)
+        from tflite_micro.python.tflite_micro import runtime
+
+        try:
+            self._interpreter = runtime.Interpreter.from_bytes(model, arena_size=arena_bytes)
+        except (RuntimeError, ValueError) as e:
+            raise UserError(
+                f"TFLM cannot load this model ({e}); `groupcomm inspect` lists unsupported "
+                "operators"
+            ) from e
         self.width = int(self._interpreter.get_input_details(0)["shape"][1])
 
     def _invoke(self, frame):
@@ -79,38 +87,6 @@ class Tflm(Runtime):
     def reset(self):
         """Set the state to its initial value."""
         self._interpreter.reset()
-
-
-def _interpreter(model: bytes, arena_bytes: int):
-    from tflite_micro.python.tflite_micro import runtime
-
-    try:
-        return runtime.Interpreter.from_bytes(model, arena_size=arena_bytes)
-    except (RuntimeError, ValueError) as e:
-        raise UserError(
-            f"TFLM cannot load this model ({e}); `groupcomm inspect` lists unsupported operators"
-        ) from e
-
-
-class TflmModel:
-    """The official TFLM on a model with any number of inputs and outputs.
-
-    Parameters
-    ----------
-    model : bytes
-    """
-
-    def __init__(self, model: bytes):
-        network = flatbuffer.read(model).graph
-        self._outputs = len(network.outputs)
-        self._interpreter = _interpreter(model, ARENA_BYTES)
-
-    def __call__(self, inputs: list[np.ndarray]) -> list[np.ndarray]:
-        """Run the model once; see `Compiled`."""
-        for i, x in enumerate(inputs):
-            self._interpreter.set_input(x, i)
-        self._interpreter.invoke()
-        return [self._interpreter.get_output(i) for i in range(self._outputs)]
 
 
 class _Lite(Runtime):

@@ -11,17 +11,19 @@ import json
 import signal
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
 from convert.contract import MAX_ARENA_BYTES
+from convert.tflite import flatbuffer
+from convert.tflite.graph import NUMPY_TYPES
 from groupcomm.console import printable
 from groupcomm.errors import UserError
 
 _UNLIMITED_BYTES = 2**28  # more than any microcontroller has
-_SECONDS = 30  # of CPU time for one allocation and one invocation
-_ROWS_SECONDS = 600  # of CPU time for all rows of `outputs`
+_SECONDS = 30  # of CPU time for an allocation with one invocation, and for each further one
 _CHILD = Path(__file__).with_name("tflm_child.py")
 
 
@@ -39,15 +41,12 @@ class Verdict:
         The smallest arena that suffices, where it was searched; None when `MAX_ARENA_BYTES` do not.
     ending : str
         The signal that ended the process, such as ``"SIGSEGV"``; "" where none did.
-    seconds : int
-        CPU time that the process may take.
     """
 
     accepts: bool
     words: str
     arena_bytes: int | None = None
     ending: str = ""
-    seconds: int = _SECONDS
 
     def check(self, source: str) -> None:
         """Raise a `UserError` when the model ended the process, so that there is no verdict."""
@@ -55,8 +54,7 @@ class Verdict:
             return
         if self.ending == "SIGXCPU":
             raise UserError(
-                f"{source}: TFLM does not finish in {self.seconds} s; "
-                "the model is damaged or too large"
+                f"{source}: TFLM does not finish in {_SECONDS} s; the model is damaged or too large"
             )
         words = f" ({self.words})" if self.words else ""
         raise UserError(
@@ -96,40 +94,58 @@ def allocate(models: list[bytes]) -> list[Verdict]:
     return _ask(models, 0)[0] if models else []
 
 
-def outputs(model: bytes, rows: np.ndarray) -> tuple[Verdict, bytes]:
-    """Invoke a model in the official TFLM on one row after the other, from a fresh state.
+def outputs(model: bytes, inputs: list[np.ndarray], source: str) -> list[np.ndarray]:
+    """Invoke a model in the official TFLM on one input after the other, from a fresh state.
 
     Parameters
     ----------
     model : bytes
-        A `.tflite` that `flatbuffer.read` accepts, with one input [shape=(1, width), dtype=int8].
-    rows : np.ndarray [shape=(n, width), dtype=int8]
+        A `.tflite` that `flatbuffer.read` accepts.
+    inputs : list of np.ndarray [shape=(n, *shape)]
+        In the order of the model, with its shapes and types.
+    source : str
+        What an error names.
 
     Returns
     -------
-    verdict : Verdict
-    outputs : bytes
-        The first output of every invocation.
+    list of np.ndarray [shape=(n, *shape)]
+        In the order of the model.
+
+    Raises
+    ------
+    UserError
+        When TFLM refuses the model, ends with a signal, or does not finish an invocation.
     """
-    (verdict,), made = _ask([model], MAX_ARENA_BYTES, rows)
-    return verdict, made
+    tensors = flatbuffer.read(model).graph.outputs
+    (verdict,), made = _ask([model], MAX_ARENA_BYTES, inputs, len(tensors))
+    verdict.check(source)
+    if not verdict.accepts:
+        raise UserError(
+            f"{source}: TFLM refuses it ({verdict.words}); `groupcomm inspect` says what to change"
+        )
+    rows = np.frombuffer(made, np.uint8).reshape(len(inputs[0]), -1)
+    ends = np.cumsum([t.byte_size for t in tensors])
+    return [
+        np.ascontiguousarray(values).view(NUMPY_TYPES[t.dtype]).reshape(-1, *t.shape)
+        for t, values in zip(tensors, np.split(rows, ends[:-1], axis=1), strict=True)
+    ]
 
 
 def _ask(
-    models: list[bytes], largest: int, rows: np.ndarray | None = None
+    models: list[bytes], largest: int, inputs: Sequence[np.ndarray] = (), outputs: int = 0
 ) -> tuple[list[Verdict], bytes]:
-    seconds = _SECONDS if rows is None else _ROWS_SECONDS
     request = {
         "sizes": [len(model) for model in models],
         "unlimited": _UNLIMITED_BYTES,
-        "seconds": seconds,
+        "seconds": _SECONDS,
         "largest": largest,
-        "rows": None if rows is None else rows.shape,
+        "inputs": [(x.nbytes, x.dtype.str, x.shape) for x in inputs],
+        "outputs": outputs,
     }
-    given = b"" if rows is None else rows.tobytes()
+    given = [x.tobytes() for x in inputs]
     done = subprocess.run(
         [sys.executable, "-P", _CHILD],
-        input=b"".join([json.dumps(request).encode(), b"\n", *models, given]),
+        input=b"".join([json.dumps(request).encode(), b"\n", *models, *given]),
         capture_output=True,
     )
     if done.returncode:
@@ -141,7 +157,6 @@ def _ask(
             words=_one_line(found["log"]),
             arena_bytes=found["arena_bytes"],
             ending=signal.Signals(-found["status"]).name if found["status"] < 0 else "",
-            seconds=seconds,
         )
         for found in json.loads(answer)
     ]

@@ -18,6 +18,14 @@ INVOKE = runtime.Interpreter.invoke
 REFUSES, FAILS = 1, 2  # exit status of a process in which TFLM refuses or cannot invoke a model
 
 
+def allow(seconds: int) -> None:
+    """End this process when it has used so many more seconds of CPU time."""
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    limit = int(used.ru_utime + used.ru_stime) + seconds
+    # A process may not raise its hard limit again.
+    resource.setrlimit(resource.RLIMIT_CPU, (limit, resource.getrlimit(resource.RLIMIT_CPU)[1]))
+
+
 def attempt(
     model: bytes, arena: int, seconds: int, use: Callable[[runtime.Interpreter], None] | None
 ) -> tuple[int, str]:
@@ -28,11 +36,9 @@ def attempt(
             os.dup2(log.fileno(), 1)
             os.dup2(log.fileno(), 2)
             resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-            used = resource.getrusage(resource.RUSAGE_SELF)
-            limit = int(used.ru_utime + used.ru_stime) + seconds
-            resource.setrlimit(resource.RLIMIT_CPU, (limit, limit + 1))
             status = REFUSES
             try:
+                allow(seconds)
                 interpreter = runtime.Interpreter.from_bytes(model, arena_size=arena)
                 status = FAILS
                 if use:
@@ -80,20 +86,28 @@ def run(model: bytes, unlimited: int, largest: int, seconds: int) -> dict:
     return {"status": status, "log": log, "arena_bytes": arena}
 
 
-def run_rows(model: bytes, rows: np.ndarray, arena: int, seconds: int) -> tuple[int, str, bytes]:
-    """Invoke a model on one row after the other; return status, words and the outputs."""
-    with tempfile.TemporaryFile() as outputs:
+def run_all(
+    model: bytes, inputs: list[np.ndarray], outputs: int, arena: int, seconds: int
+) -> tuple[int, str, bytes]:
+    """Invoke a model on one input after the other; return status, words and the outputs.
+
+    Each invocation may take so many seconds.
+    """
+    with tempfile.TemporaryFile() as made:
 
         def use(interpreter: runtime.Interpreter) -> None:
-            for row in rows:
-                interpreter.set_input(row[None], 0)
+            for values in zip(*inputs, strict=True):
+                allow(seconds)
+                for i, x in enumerate(values):
+                    interpreter.set_input(x, i)
                 interpreter.invoke()
-                outputs.write(interpreter.get_output(0).tobytes())
-            outputs.flush()
+                for i in range(outputs):
+                    made.write(interpreter.get_output(i).tobytes())
+            made.flush()
 
         status, log = attempt(model, arena, seconds, use)
-        outputs.seek(0)
-        return status, log, outputs.read()
+        made.seek(0)
+        return status, log, made.read()
 
 
 def main() -> None:
@@ -101,11 +115,16 @@ def main() -> None:
     request = json.loads(sys.stdin.buffer.readline())
     models = [sys.stdin.buffer.read(size) for size in request["sizes"]]
     unlimited, seconds = request["unlimited"], request["seconds"]
-    if shape := request["rows"]:
-        rows = np.frombuffer(sys.stdin.buffer.read(), np.int8).reshape(shape)
-        status, log, outputs = run_rows(models[0], rows, request["largest"], seconds)
+    if request["outputs"]:
+        inputs = [
+            np.frombuffer(sys.stdin.buffer.read(size), dtype).reshape(shape)
+            for size, dtype, shape in request["inputs"]
+        ]
+        status, log, made = run_all(
+            models[0], inputs, request["outputs"], request["largest"], seconds
+        )
         print(json.dumps([{"status": status, "log": log, "arena_bytes": None}]), flush=True)
-        sys.stdout.buffer.write(outputs)
+        sys.stdout.buffer.write(made)
         return
     if request["largest"]:
         found = [run(model, unlimited, request["largest"], seconds) for model in models]

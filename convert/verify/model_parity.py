@@ -9,7 +9,7 @@ import numpy as np
 
 from convert.codegen import model_source
 from convert.run import emulated_model
-from convert.tflite import runtimes
+from convert.tflite import runtimes, tflm
 from groupcomm.errors import UserError
 from groupcomm.files import scratch_folder
 from groupcomm.limits import require_memory
@@ -46,7 +46,7 @@ def parity(
     Raises
     ------
     UserError
-        When the model cannot be compiled, or the inputs do not fit it.
+        When the model cannot be compiled, the inputs do not fit it, or TFLM refuses it or crashes.
     """
     with scratch_folder() as folder:
         written = model_source.compile_model(path, folder / "c")
@@ -56,9 +56,9 @@ def parity(
     if board is not None:
         firmware = emulated_model.Firmware(path, board)
         results[board] = firmware.run(inputs, PASSES).outputs
-    # A new interpreter for each pass. After a reset, TFLM does not run CALL_ONCE again, so it does
-    # not restore the initial values of resource variables.
-    first = _passes(runtimes.TflmModel(written["model"]), inputs, 1)
+    # TFLM begins every pass with a new interpreter, so one pass has the bytes of all. After a reset
+    # it does not run CALL_ONCE again, so it does not restore the values of resource variables.
+    first = tflm.outputs(written["model"], inputs, str(path))
     expected = [np.concatenate([x] * PASSES) for x in first]
     rows = [_row(name, found, expected) for name, found in results.items()]
     return {
@@ -71,10 +71,10 @@ def parity(
     }
 
 
-def _passes(run, inputs: list[np.ndarray], passes: int = PASSES) -> list[np.ndarray]:
-    """Return the outputs [shape=(passes * invocations, ...)] of a runtime."""
+def _passes(run: runtimes.Compiled, inputs: list[np.ndarray]) -> list[np.ndarray]:
+    """Return the outputs [shape=(passes * invocations, ...)]."""
     found = []
-    for number in range(passes):
+    for number in range(PASSES):
         if number:
             run.reset()
         found += [run([x[i] for x in inputs]) for i in range(len(inputs[0]))]

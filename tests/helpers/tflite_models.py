@@ -176,3 +176,9 @@ def zero_point_of_input(model):
 def without_bias(model):
     op = model.subgraphs[0].operators[0]
     op.inputs = [-1 if i == 3 else int(t) for i, t in enumerate(op.inputs)]
+
+
+def wrong_operand() -> bytes:
+    """Return a model whose ADD has an operand without a scale, on which TFLM aborts."""
+    a, b = Tensor((10, 16), 0.1), Tensor((16,), type=INT32, data=np.ones(16))
+    return model_of("ADD", [a, b], [Tensor((10, 16), 0.1)], schema.AddOptionsT())

@@ -8,15 +8,9 @@ from convert import bundle
 from convert.tflite import flatbuffer, tflm
 from groupcomm.errors import UserError
 from tests.helpers.foreign_models import foreign_model
-from tests.helpers.tflite_models import INT32, Tensor, model_of
+from tests.helpers.tflite_models import UINT8, Tensor, model_of, network_of, wrong_operand
 
 pytestmark = pytest.mark.slow  # every test starts processes that run TFLM
-
-
-def wrong_operand() -> bytes:
-    """Return a model whose ADD has an operand without a scale, on which TFLM aborts."""
-    a, b = Tensor((10, 16), 0.1), Tensor((16,), type=INT32, data=np.ones(16))
-    return model_of("ADD", [a, b], [Tensor((10, 16), 0.1)], schema.AddOptionsT())
 
 
 def large(size):
@@ -56,7 +50,7 @@ def test_a_loop_without_end_is_stopped(monkeypatch):
     condition.inputs = condition.inputs[:1] * 2  # always true
     model.graphs[2].operators = []
     found = tflm.run(flatbuffer.write(model))
-    assert found == tflm.Verdict(accepts=False, words="", ending="SIGXCPU", seconds=1)
+    assert found == tflm.Verdict(accepts=False, words="", ending="SIGXCPU")
     with pytest.raises(UserError, match="does not finish in 1 s"):
         found.check("m.tflite")
 
@@ -75,6 +69,36 @@ def test_smallest_arena_says_why_there_is_none(tmp_path):
     file.write_bytes(large(9_000_000))
     with pytest.raises(UserError, match="TFLM needs more than 16 MiB"):
         bundle.smallest_arena(file)
+
+
+def test_outputs_have_the_shapes_and_types_of_the_model():
+    """Of two inputs and two outputs of different types, invocation by invocation."""
+    a, b = Tensor((2, 3), 0.1), Tensor((1, 4), 0.1)
+    model = network_of(
+        [
+            ("RELU", [a], [Tensor((2, 3), 0.1)], None),
+            ("QUANTIZE", [b], [Tensor((1, 4), 0.1, 128, type=UINT8)], schema.QuantizeOptionsT()),
+        ]
+    )
+    random = np.random.default_rng(1)
+    inputs = [random.integers(-128, 128, (7, *t.shape), np.int8) for t in (a, b)]
+    rectified, unsigned = tflm.outputs(model, inputs, "m.tflite")
+    np.testing.assert_array_equal(rectified, np.maximum(inputs[0], 0))
+    np.testing.assert_array_equal(unsigned, (inputs[1].astype(int) + 128).astype(np.uint8))
+    assert (rectified.dtype, unsigned.dtype) == (np.int8, np.uint8)
+
+
+@pytest.mark.parametrize(
+    ("model", "shape", "words"),
+    [
+        (wrong_operand(), (10, 16), "TFLM ends with SIGABRT"),
+        (foreign_model("lstm_drq"), (1,), "TFLM refuses it .Input type: FLOAT32"),
+    ],
+)
+def test_outputs_of_a_model_that_tflm_does_not_run_are_one_line(model, shape, words):
+    with pytest.raises(UserError, match=f"^m.tflite: {words}.*$") as e:
+        tflm.outputs(model, [np.zeros((1, *shape), np.int8)], "m.tflite")
+    assert "\n" not in str(e.value)
 
 
 def test_models_are_allocated_in_one_process():

@@ -5,6 +5,7 @@ import json
 import shutil
 import zlib
 
+import numpy as np
 import pytest
 
 from convert import bundle
@@ -113,7 +114,7 @@ def test_file_of_another_size_is_not_read(copy, known_arena):
 
 def test_trained_network_that_is_not_here_is_said(copy, known_arena, monkeypatch):
     masks = (copy / "golden_masks.i8").read_bytes()
-    monkeypatch.setattr(tflm, "outputs", lambda *_: (tflm.Verdict(True, ""), masks))
+    monkeypatch.setattr(tflm, "outputs", lambda *_: [np.frombuffer(masks, np.int8)])
     edit(copy, lambda d: d.update(checkpoint_sha256="0" * 64))
     found = claims.verify(str(copy))
     assert found["ok"] and states(found)["checkpoint_sha256"] is None
@@ -155,6 +156,6 @@ def test_golden_hops_beyond_the_memory_are_refused(copy, monkeypatch):
 
 def test_model_that_ends_the_process_of_tflm_is_refused(copy, known_arena, monkeypatch):
     verdict = tflm.Verdict(accepts=False, words="", ending="SIGSEGV")
-    monkeypatch.setattr(tflm, "outputs", lambda *_: (verdict, b""))
+    monkeypatch.setattr(tflm, "_ask", lambda *_: ([verdict], b""))
     with pytest.raises(UserError, match=r"model\.tflite: TFLM ends with SIGSEGV"):
         claims.verify(str(copy))

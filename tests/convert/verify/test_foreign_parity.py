@@ -1,11 +1,15 @@
 """Models of others as plain C: the bytes of the official TFLM, or one line that says why not."""
 
+import sys
+
 import pytest
 
 from convert.codegen import model_source
 from convert.tflite import flatbuffer
 from convert.verify import model_parity
+from groupcomm import cli
 from groupcomm.errors import UserError
+from tests.helpers.cli import without_progress
 from tests.helpers.foreign_models import (
     NAMES,
     dtln_like_int8,
@@ -13,6 +17,7 @@ from tests.helpers.foreign_models import (
     summing,
     svdf_classifier,
 )
+from tests.helpers.tflite_models import wrong_operand
 
 MADE = {"dtln_like_int8": dtln_like_int8, "svdf_classifier": svdf_classifier}
 # What `compile` says about those that it refuses.
@@ -35,6 +40,25 @@ def test_every_byte_equals_tflm(name, tmp_path):
     path.write_bytes(MADE[name]() if name in MADE else foreign_model(name))
     found = model_parity.parity(path, invocations=60)
     assert found["ok"] and found["passes"] == 2
+
+
+def test_a_crash_of_tflm_is_one_line_and_exit_code_2(tmp_path, monkeypatch, capfd):
+    """TFLM runs in a process of its own, so the command outlives it."""
+    path = tmp_path / "m.tflite"
+    path.write_bytes(foreign_model("dscnn_int8"))
+    compiled = model_source.compile_model
+
+    def with_a_crash(*arguments):
+        return compiled(*arguments) | {"model": wrong_operand()}
+
+    monkeypatch.setattr(model_source, "compile_model", with_a_crash)
+    monkeypatch.setattr(sys, "argv", ["groupcomm", "parity", str(path), "--hops", "3"])
+    with pytest.raises(SystemExit) as e:
+        cli.main()
+    said = capfd.readouterr()
+    [line] = without_progress(said.err)
+    assert (e.value.code, said.out) == (2, "")
+    assert line.startswith(f"groupcomm: {path}: TFLM ends with SIGABRT")
 
 
 @pytest.mark.parametrize("name", REFUSED)
