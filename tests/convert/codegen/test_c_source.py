@@ -299,7 +299,11 @@ def test_program_constants_match_the_bundle(compiled):
     assert program.written["arena_bytes"] < program.written["unplanned_bytes"] / 2
     # The states of the recurrence in time; a BLSTM across groups keeps none.
     net = opened.description["network"]
-    assert program.written["state_bytes"] == net["blocks"] * net["groups"] * net["hidden"] * 3
+    # LSTM: hidden state (int8) and cell (int16); TCN: past frames (int8), dilations 1, 2, 4, ...
+    per_unit = 3 * net["blocks"]
+    if net.get("over_time") == "tcn":
+        per_unit = (net["taps"] - 1) * (2 ** net["blocks"] - 1)
+    assert program.written["state_bytes"] == net["groups"] * net["hidden"] * per_unit
 
 
 def test_feature_thresholds_match_quantization(compiled, random):
