@@ -119,7 +119,7 @@ def test_a_png_has_the_values_from_dark_to_light():
 
 
 def test_a_network_of_samples_has_no_picture_of_masks():
-    pages = {"cost": {"missing": "left out"}}
+    pages = {"cost": {"missing": "left out"}, "drift": {"missing": "left out"}}
     assert report._pictures(bundles.load("enhance-tasnet"), pages) == {}
     assert list(report._pictures(bundles.load("enhance-nano"), pages)) == ["masks"]
 
