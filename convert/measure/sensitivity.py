@@ -132,7 +132,9 @@ class _Losses:
         import tensorflow as tf
 
         self._fake = fake
-        self._separate = tf.function(lambda audio: streaming.separate(fake, audio, net))
+        self._separate = tf.function(
+            lambda audio: streaming.separate(fake, audio, net), autograph=False
+        )
         self._batches = list(_batches(data, spec, mixtures))
         self._without = self._si_sdr_db(set())
 
@@ -174,7 +176,8 @@ def _used(
     reach = tf.function(
         lambda audio: fake.range_utilization(
             sig.tf_features(sig.tf_stft(audio, net.signal), net.signal)
-        )
+        ),
+        autograph=False,
     )
     streams = _batches(data, dataclasses.replace(spec, seconds=STREAM), minutes * 60 // STREAM)
     return np.max([reach(mixed).numpy() for mixed, _ in streams], 0)

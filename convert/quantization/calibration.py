@@ -17,6 +17,7 @@ RANGE_FRACTIONS = np.linspace(0.2, 1.0, 81)  # of the min-max range, tried by th
 WARM_UP = 125
 # One of so many hops is kept for percentiles and errors. The extremes are those of all hops.
 KEEP_EVERY = 4
+BLOCK = 64 * KEEP_EVERY  # hops whose extremes are found at once
 
 
 @dataclasses.dataclass(frozen=True)
@@ -77,14 +78,17 @@ def collect_statistics(
             runtime.reset_all_variables()
             for frame in stream[:WARM_UP]:
                 play(frame)
-            for hop, frame in enumerate(stream):
-                play(frame)
-                for i in low:
-                    x = runtime.get_tensor(i)
+            for first in range(0, len(stream), BLOCK):
+                block: dict[int, list[np.ndarray]] = {i: [] for i in low}
+                for frame in stream[first : first + BLOCK]:
+                    play(frame)
+                    for i, values in block.items():
+                        values.append(runtime.get_tensor(i))
+                    shown.advance()
+                for i, values in block.items():
+                    x = np.stack(values)
                     low[i], high[i] = min(low[i], float(x.min())), max(high[i], float(x.max()))
-                    if hop % KEEP_EVERY == 0:
-                        kept[i].append(x.ravel())
-                shown.advance()
+                    kept[i].append(x[::KEEP_EVERY].ravel())
     return {i: TensorStats(low[i], high[i], np.concatenate(kept[i])) for i in low}
 
 

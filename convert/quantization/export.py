@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -23,7 +24,7 @@ def _converter(model, *, shape: tuple[int, int], given: str = "features", result
 
     # The LSTM fuses, and its state becomes variable tensors, only in a concrete function with a
     # batch of one and a named input.
-    @tf.function(input_signature=[tf.TensorSpec(shape, tf.float32, name=given)])
+    @tf.function(input_signature=[tf.TensorSpec(shape, tf.float32, name=given)], autograph=False)
     def serve(x):
         return {result: model(x)}
 
@@ -124,16 +125,23 @@ def to_float(trained: checkpoint.Checkpoint, *, seconds: float = 4.0) -> bytes:
     UserError
         When the mixture is shorter than a window.
     """
-    from tf_model.networks import tasnet
+    digest = trained.sha256() if trained.weights else None
+    return _to_float(trained.net, trained.weights, digest, seconds)
 
-    if not isinstance(trained.net, tasnet.TasNet):
-        return streaming_float(trained.model("export"), trained.net)
+
+@functools.lru_cache(maxsize=2)
+def _to_float(net, weights, digest: str | None, seconds: float) -> bytes:
+    """Convert once for all who ask; the digest tells a file that was written again."""
+    from tf_model.networks import tasnet
+    from tf_model.training import checkpoint
+
+    model = checkpoint.Checkpoint("", net, {}, weights).model("export")
+    if not isinstance(net, tasnet.TasNet):
+        return streaming_float(model, net)
     with quiet(), temporary_files():
-        shape = (1, tasnet.export_samples(trained.net, seconds))
+        shape = (1, tasnet.export_samples(net, seconds))
         return _without_cell_clip(
-            _converter(
-                trained.model("export"), shape=shape, given="mixture", result="estimates"
-            ).convert()
+            _converter(model, shape=shape, given="mixture", result="estimates").convert()
         )
 
 

@@ -384,7 +384,7 @@ def _keras_streaming(trained: checkpoint.Checkpoint, features: np.ndarray):
     import tensorflow as tf
 
     model = trained.model("streaming")
-    hop = tf.function(lambda frame: model(frame))
+    hop = tf.function(lambda frame: model(frame), autograph=False)
     return lambda: np.concatenate(
         [hop(f[None]).numpy() for f in features]
     ), lambda: streaming.reset(model)

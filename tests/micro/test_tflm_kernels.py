@@ -3,6 +3,7 @@
 The parameters that they compute from the model give the bytes of TFLM's own kernels.
 """
 
+import functools
 import subprocess
 
 import numpy as np
@@ -30,6 +31,12 @@ from tests.helpers.tflite_models import (
 pytestmark = pytest.mark.bazel
 
 
+@functools.cache
+def one_operator():
+    """Build the program once: Bazel takes half a second even when there is nothing to do."""
+    return host_tools.build("//micro/engine:one_operator")
+
+
 def ours(folder, name, model: bytes, cases, arena=2**20):
     """Run a model of one operator with one input in TFLM with this project's kernels.
 
@@ -40,9 +47,10 @@ def ours(folder, name, model: bytes, cases, arena=2**20):
         b"R" if isinstance(case, str) else b"I" + b"".join(x.tobytes() for x in case)
         for case in cases
     )
-    program = host_tools.build("//micro/engine:one_operator")
     return subprocess.run(
-        [program, folder / "model.tflite", name, "1", str(arena)], input=calls, capture_output=True
+        [one_operator(), folder / "model.tflite", name, "1", str(arena)],
+        input=calls,
+        capture_output=True,
     )
 
 

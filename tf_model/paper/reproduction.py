@@ -182,7 +182,8 @@ def _improvements(
     model = trained.model()
     model.set_weights(round_weights(model.get_weights(), bits))
     separate = tf.function(
-        lambda mixture: networks.family(trained.net).separate(model, mixture[None], trained.net)[0]
+        lambda mixture: networks.family(trained.net).separate(model, mixture[None], trained.net)[0],
+        autograph=False,
     )
     scored = evaluate.cached_scores(
         folder / f"{trained.weights.parent.name}-{bits}bit.json",

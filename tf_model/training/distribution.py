@@ -95,7 +95,7 @@ def check_agreement(strategy: tf.distribute.Strategy, value: int, what: str) -> 
         When workers have different values, for example because they do not see the same folder.
     """
 
-    @tf.function
+    @tf.function(autograph=False)
     def moments():
         return strategy.reduce(
             "SUM", strategy.run(lambda: tf.constant([value, value**2], tf.int64)), axis=None

@@ -65,7 +65,7 @@ class Pruner:
         """
         self._keep_largest(tf.constant(self.left(step)))
 
-    @tf.function
+    @tf.function(autograph=False)
     def _keep_largest(self, left):
         sizes = tf.concat([tf.reshape(tf.abs(v), [-1]) for v in self.matrices], 0)
         threshold = tf.sort(sizes, direction="DESCENDING")[left - 1]

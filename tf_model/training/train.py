@@ -304,7 +304,7 @@ class _Learner:
         """Whether ``forward`` is not the view itself."""
         return self.forward is not self.model
 
-    @tf.function(reduce_retracing=True)
+    @tf.function(reduce_retracing=True, autograph=False)
     def step(self, mixtures, sources, stop):
         """Update the weights once.
 
@@ -323,7 +323,7 @@ class _Learner:
         """
         return self._sum_of_replicas(self._learn, mixtures, sources, stop)
 
-    @tf.function(reduce_retracing=True)
+    @tf.function(reduce_retracing=True, autograph=False)
     def improvement(self, mixtures, sources, weights):
         """Return the weighted sum of the SI-SDR improvements of a batch of the validation set.
 

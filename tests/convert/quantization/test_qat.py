@@ -1,5 +1,6 @@
 """Quantization-aware training computes what the `.tflite` computes, with the trained ranges."""
 
+import dataclasses
 import json
 
 import numpy as np
@@ -18,20 +19,21 @@ from tf_model.training import checkpoint
 pytestmark = pytest.mark.tensorflow
 
 HOPS = 40
+KINDS = {name: dataclasses.replace(net, blocks=1) for name, net in NETS.items()}
 
 
-@pytest.fixture(scope="module", params=NETS)
+@pytest.fixture(scope="module", params=KINDS)
 def network(request, tmp_path_factory):
     """Return a network with weights as large as trained ones, and ranges of its activations."""
     folder, random = tmp_path_factory.mktemp("qat"), np.random.default_rng(1)
-    model = streaming.build(NETS[request.param])
+    model = streaming.build(KINDS[request.param])
     model.set_weights(
         [
             random.normal(0, 0.8 / np.sqrt(w.shape[0]) if w.ndim > 1 else 0.1, w.shape)
             for w in model.get_weights()
         ]
     )
-    checkpoint.save(folder / "net", request.param, NETS[request.param], {}, model)
+    checkpoint.save(folder / "net", request.param, KINDS[request.param], {}, model)
     trained = checkpoint.load(str(folder / "net"))
     content, _, observed = ptq.observe(trained)
     return trained, quantizer.choose_ranges(content, observed, "percentile", is_16x8=False)
@@ -60,15 +62,14 @@ def test_rounding_matches_tflm(network, random, weights):
     )
     model = trained.model()
     fake = qat.FakeQuantized("net", model, net=trained.net, ranges=ranges, weights=weights)
-    got = fake(
-        tf.constant(np.stack([inputs, inputs[::-1]]))
-    ).numpy()  # sounds of a batch are independent
+    compute = tf.function(fake, autograph=False)
+    got = compute(tf.constant(np.stack([inputs, inputs[::-1]]))).numpy()
     plain = model(inputs[None]).numpy()[0]
     assert snr(got[0], exact) > snr(plain, exact) + 4
     assert np.mean(np.rint(256 * got[0]) == np.rint(256 * exact)) > 0.8
-    np.testing.assert_allclose(
-        got[1], fake(tf.constant(inputs[None, ::-1])).numpy()[0], atol=1 / 256
-    )
+    # Sounds of a batch are independent.
+    swapped = compute(tf.constant(np.stack([inputs[::-1], inputs]))).numpy()
+    np.testing.assert_allclose(swapped, got[::-1], atol=1 / 256)
 
 
 def test_output_equals_the_network_without_rounding(network, random, monkeypatch):
@@ -158,7 +159,7 @@ def test_four_bit_weights(network, tmp_path):
         steps = full.scales[:, None]
         assert np.all(np.abs(values - full.data * steps) <= 0.501 * (narrow.scale + steps))
         matrices += 1
-    assert matrices > 5
+    assert matrices >= 5
 
 
 def test_missing_trained_ranges_are_reported(network):

@@ -55,7 +55,7 @@ def test_it_trains(name, random):
     mixtures = tf.reduce_sum(sources, 1) + noise
     optimizer = keras.optimizers.Adam(1e-3, global_clipnorm=5.0)
 
-    @tf.function
+    @tf.function(autograph=False)
     def step():
         with tf.GradientTape() as tape:
             loss = tf.reduce_mean(train.objective(family.separate(model, mixtures, net), sources))

@@ -83,7 +83,7 @@ def loss_after(optimizer, steps=300):
     goal = tf.constant(random.standard_normal((8, 8)), tf.float32)
     w = tf.Variable(tf.zeros([8, 8]))
 
-    @tf.function
+    @tf.function(autograph=False)
     def step():
         with tf.GradientTape() as tape:
             loss = tf.reduce_mean((left @ (w - goal) @ right) ** 2)
