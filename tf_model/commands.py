@@ -60,6 +60,7 @@ Seed = Annotated[int, typer.Option(min=0, max=2**32 - 1, help="Seed of weights a
 ValidateEvery = Annotated[
     int, typer.Option(min=1, help="Steps between validations and saved states.")
 ]
+ValidationMixtures = Annotated[int, typer.Option(min=1, help="Mixtures of each validation.")]
 Patience = Annotated[
     int, typer.Option(min=1, help="Validations without improvement before the run stops.")
 ]
@@ -153,6 +154,7 @@ def train(
     optimizer: Optimizer = "soap",
     seed: Seed = 0,
     validate_every: ValidateEvery = 250,
+    validation_mixtures: ValidationMixtures = 256,
     patience: Patience = 12,
     corpus: TrainingCorpus = "open",
     objective: Objective = "snr",
@@ -180,6 +182,7 @@ def train(
         "optimizer": optimizer,
         "seed": seed,
         "validate_every": validate_every,
+        "validation_mixtures": validation_mixtures,
         "patience": patience,
         "corpus": corpus,
         "objective": objective,

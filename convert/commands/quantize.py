@@ -1,6 +1,5 @@
 """The commands that quantize networks and examine the result."""
 
-import functools
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -164,6 +163,9 @@ def qat(
     validate_every: Annotated[
         int, typer.Option(min=1, help="Steps between validations and saved states.")
     ] = 100,
+    validation_mixtures: Annotated[
+        int, typer.Option(min=1, help="Mixtures of each validation.")
+    ] = 256,
     patience: Annotated[
         int, typer.Option(min=1, help="Validations without improvement before the run stops.")
     ] = 12,
@@ -206,6 +208,7 @@ def qat(
         learning_rate=learning_rate,
         seed=seed,
         validate_every=validate_every,
+        validation_mixtures=validation_mixtures,
         patience=patience,
         start=name,
         ranges=method,
@@ -213,11 +216,14 @@ def qat(
         corpus=corpus or checkpoint.corpus_of(trained),
         **{k: before[k] for k in ("objective", "rooms", "noise") if k in before},
     )
-    model, _, observed = ptq.observe(trained)
-    ranges = quantizer.choose_ranges(model, observed, method, is_16x8=False)
-    wrap_model = functools.partial(
-        FakeQuantized, trained.name, net=trained.net, ranges=ranges, weights=int(weights)
-    )
+
+    def wrap_model(model):
+        content, _, observed = ptq.observe(trained)
+        ranges = quantizer.choose_ranges(content, observed, method, is_16x8=False)
+        return FakeQuantized(
+            trained.name, model, net=trained.net, ranges=ranges, weights=int(weights)
+        )
+
     result = train.train(trained.name, trained.net, recipe, folder, wrap_model=wrap_model)
 
     def show() -> None:

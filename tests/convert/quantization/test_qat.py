@@ -190,6 +190,8 @@ def test_command_trains_resumes_and_converts(network, tiny_corpus, tmp_path):
         1,
         "--validate-every",
         2,
+        "--validation-mixtures",
+        2,
         "--out",
         tmp_path / "run",
     )
