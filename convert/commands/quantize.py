@@ -1,5 +1,6 @@
 """The commands that quantize networks and examine the result."""
 
+import functools
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -193,8 +194,7 @@ def qat(
 
     trained = checkpoint.load(name)
     load_tensorflow()
-    from convert.quantization import ptq, quantizer
-    from convert.quantization.qat import FakeQuantized
+    from convert.quantization.qat import fake_quantized
     from tf_model.training import train
 
     folder = folder or Path("build") / "qat" / (
@@ -216,14 +216,8 @@ def qat(
         corpus=corpus or checkpoint.corpus_of(trained),
         **{k: before[k] for k in ("objective", "rooms", "noise") if k in before},
     )
-
-    def wrap_model(model):
-        content, _, observed = ptq.observe(trained)
-        ranges = quantizer.choose_ranges(content, observed, method, is_16x8=False)
-        return FakeQuantized(
-            trained.name, model, net=trained.net, ranges=ranges, weights=int(weights)
-        )
-
+    # Only when the run begins, because it takes seconds, and another recipe is refused before.
+    wrap_model = functools.partial(fake_quantized, trained, method=method, weights=int(weights))
     result = train.train(trained.name, trained.net, recipe, folder, wrap_model=wrap_model)
 
     def show() -> None:

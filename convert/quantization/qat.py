@@ -27,11 +27,13 @@ import numpy as np
 import tensorflow as tf
 import tf_keras as keras
 
-from convert.quantization import export, quantizer
+from convert.quantization import export, ptq, quantizer
+from convert.quantization.calibration import Method
 from convert.tflite import flatbuffer, graph
 from convert.tflite.graph import Tensor
 from groupcomm.errors import UserError
 from tf_model.networks import streaming
+from tf_model.training import checkpoint
 
 GATE_STEPS = 4096.0  # steps in 1.0, of an LSTM's gate before its activation
 
@@ -474,6 +476,30 @@ def _function(op: graph.Operator) -> Callable:
             "quantize after training (groupcomm convert)"
         )
     return compute
+
+
+def fake_quantized(
+    trained: checkpoint.Checkpoint, model: keras.Model, *, method: Method, weights: int
+) -> FakeQuantized:
+    """Observe the activations of a trained network, and let it round within these ranges.
+
+    Parameters
+    ----------
+    trained : Checkpoint
+    model : keras.Model
+        Its sequence view, whose weights are trained.
+    method : str
+        How to choose the first ranges, see `quantizer.choose_ranges`.
+    weights : int
+        Bits of the weights of FULLY_CONNECTED.
+
+    Returns
+    -------
+    FakeQuantized
+    """
+    content, _, observed = ptq.observe(trained)
+    ranges = quantizer.choose_ranges(content, observed, method, is_16x8=False)
+    return FakeQuantized(trained.name, model, net=trained.net, ranges=ranges, weights=weights)
 
 
 def _trace(name: str, model: keras.Model, net) -> tuple[bytes, dict[int, np.ndarray]]:
