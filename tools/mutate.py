@@ -44,7 +44,10 @@ PYTHON = {
         ["tests/convert/quantization/test_quantizer.py"],
     ),
     "simulation": ("convert/tflite/simulation.py", SIMULATION),
-    "fixed_point": ("convert/tflite/fixed_point.py", SIMULATION),
+    "fixed_point": (
+        "convert/tflite/fixed_point.py",
+        ["tests/convert/tflite/test_fixed_point.py", *SIMULATION],
+    ),
     "protocol": (
         "convert/verify/serial_link.py",
         ["tests/convert/verify/test_serial_frames.py", "-k=not missing_port"],

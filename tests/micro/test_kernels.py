@@ -13,7 +13,7 @@ import pytest
 from ai_edge_litert import schema_py_generated as schema
 
 from convert import bundle
-from convert.tflite import fixed_point, flatbuffer, graph, kernel_params
+from convert.tflite import flatbuffer, graph, kernel_params
 from groupcomm.errors import UserError
 from groupcomm.files import REPO, kernel_files
 from tests.helpers.random_operators import OPERATORS, fully_connected_at_ties
@@ -374,49 +374,6 @@ def test_lstm_activations_equal_tflm_on_every_argument(tmp_path, name, function,
         [Tensor((1, 65536), 2.0**-15, type=INT16)],
     )
     assert np.array_equal(Official(model)(x[None])[0], y)
-
-
-@pytest.fixture(scope="module")
-def wheel():
-    """Load TFLM's helper functions, which the wheel's binary exports."""
-    from tflite_micro.python.tflite_micro import _runtime
-
-    library = ctypes.CDLL(_runtime.__file__)
-    multiplier, by = (
-        library._ZN6tflite5micro18QuantizeMultiplierEdPiS1_,
-        library._ZN6tflite5micro29MultiplyByQuantizedMultiplierEiii,
-    )
-    multiplier.argtypes = [
-        ctypes.c_double,
-        ctypes.POINTER(ctypes.c_int32),
-        ctypes.POINTER(ctypes.c_int32),
-    ]
-    multiplier.restype = None
-    by.argtypes, by.restype = [ctypes.c_int32] * 3, ctypes.c_int32
-    return multiplier, by
-
-
-def test_multipliers_equal_those_of_tflm(wheel, random):
-    quantize, multiply = wheel
-    reals = np.concatenate(
-        [
-            np.exp(random.uniform(-30, 15, 3000)),
-            2.0 ** np.arange(-40, 20),
-            np.nextafter(2.0 ** np.arange(-33, 20), 0),
-            [0.0],
-        ]
-    )
-    for real in reals:
-        multiplier, shift = ctypes.c_int32(), ctypes.c_int32()
-        quantize(real, multiplier, shift)
-        scale = fixed_point.quantize_multiplier(float(real))
-        assert (multiplier.value, shift.value) == (scale.multiplier, scale.shift), real
-        reach = 2 ** int(random.integers(1, 32)) - 1
-        for x in (*random.integers(-reach - 1, reach, 3, endpoint=True), -(2**31), 2**31 - 1):
-            assert fixed_point.rescale(int(x), scale) == multiply(int(x), multiplier, shift), (
-                x,
-                scale,
-            )
 
 
 def test_scratch_size_equals_the_macro_of_the_header(tmp_path):
