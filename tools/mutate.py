@@ -121,6 +121,10 @@ def python_changes(file: Path) -> list[tuple[int, str, ast.Module]]:
     return changes
 
 
+def _without_text(comment: re.Match) -> str:
+    return re.sub(r"[^\n]", " ", comment[0])
+
+
 def c_changes(file: Path) -> list[tuple[int, str, str]]:
     """Return all changes of a C file, outside of its comments and preprocessor lines.
 
@@ -129,8 +133,8 @@ def c_changes(file: Path) -> list[tuple[int, str, str]]:
     lines = file.read_text().split("\n")
     changes = []
     left_out: list[bool] = []  # for each #if around a line
-    for i, line in enumerate(lines):
-        code = line.partition("//")[0]
+    blank = re.sub(r"/\*.*?\*/|//[^\n]*", _without_text, file.read_text(), flags=re.S)
+    for i, (line, code) in enumerate(zip(lines, blank.split("\n"), strict=True)):
         if code.startswith("#if"):
             left_out.append(
                 bool(re.fullmatch(r"#(ifdef |if defined\()GC_(HELIUM|DSP)\)?", code.strip()))
@@ -139,7 +143,7 @@ def c_changes(file: Path) -> list[tuple[int, str, str]]:
             left_out[-1] = bool(re.fullmatch(r"#elif defined\(GC_(HELIUM|DSP)\)", code.strip()))
         elif code.startswith("#endif"):
             left_out.pop()
-        if any(left_out) or code.lstrip().startswith(("#", "*", "/*")):
+        if any(left_out) or code.lstrip().startswith("#"):
             continue
         found = [(m.start(), word, to) for word, to in C_SWAPS.items()
                  for m in re.finditer(re.escape(word), code)]  # fmt: skip

@@ -13,7 +13,7 @@ import pytest
 from ai_edge_litert import schema_py_generated as schema
 
 from convert import bundle
-from convert.tflite import flatbuffer, graph, kernel_params
+from convert.tflite import fixed_point, flatbuffer, graph, kernel_params
 from groupcomm.errors import UserError
 from groupcomm.files import REPO, kernel_files
 from tests.helpers.random_operators import OPERATORS, fully_connected_at_ties
@@ -374,6 +374,22 @@ def test_lstm_activations_equal_tflm_on_every_argument(tmp_path, name, function,
         [Tensor((1, 65536), 2.0**-15, type=INT16)],
     )
     assert np.array_equal(Official(model)(x[None])[0], y)
+
+
+def test_the_inverse_of_softmax_equals_that_of_tflm_in_every_bit(tmp_path, random):
+    """The eight bits of the output do not show the last ones of it."""
+    (tmp_path / "probe.c").write_text(
+        '#include "micro/kernels/softmax/softmax_s8.c"\n'
+        "int32_t probe(int32_t x);\n"
+        "int32_t probe(int32_t x) { return gc_reciprocal(x); }\n"
+    )
+    subprocess.run(
+        ["cc", *STRICT, *UBSAN, f"-I{REPO}", tmp_path / "probe.c", "-o", tmp_path / "probe.so"],
+        check=True,
+    )
+    probe = ctypes.CDLL(str(tmp_path / "probe.so")).probe
+    for x in (0, 1, 2**31 - 1, *random.integers(0, 2**31, 2000).tolist()):
+        assert probe(x) == fixed_point.inverse(x), x
 
 
 def test_scratch_size_equals_the_macro_of_the_header(tmp_path):
