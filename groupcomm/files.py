@@ -190,10 +190,7 @@ def scratch_folder(parent: Path | None = None) -> Iterator[Path]:
         When it cannot be made.
     """
     parent = parent or Path(tempfile.gettempdir())
-    for abandoned in parent.glob(f"{_SCRATCH}????????"):  # a name of mkdtemp
-        if (lock := _take(abandoned)) is not None:
-            shutil.rmtree(abandoned, ignore_errors=True)
-            os.close(lock)
+    remove_abandoned(parent)
     lock = None
     while lock is None:
         folder = Path(tempfile.mkdtemp(prefix=_SCRATCH, dir=parent))
@@ -203,6 +200,14 @@ def scratch_folder(parent: Path | None = None) -> Iterator[Path]:
     finally:
         shutil.rmtree(folder, ignore_errors=True)
         if lock >= 0:
+            os.close(lock)
+
+
+def remove_abandoned(parent: Path) -> None:
+    """Remove what killed processes have left of their `scratch_folder` in ``parent``."""
+    for abandoned in parent.glob(f"{_SCRATCH}????????"):  # a name of mkdtemp
+        if (lock := _take(abandoned)) is not None:
+            shutil.rmtree(abandoned, ignore_errors=True)
             os.close(lock)
 
 

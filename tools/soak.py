@@ -1,20 +1,22 @@
-"""Run hours of sound through the C code, and part of it through TFLM too; count what differs.
+"""Run hours of sound through the C code and the engine on TFLM; count what differs.
 
     python tools/soak.py --hours 24 --tflm-hours 1
 
-A minute of the demo mixtures is repeated. The masks have to be those of the official TFLM. The
-state never repeats exactly, so a drift is looked for in the sound: each repetition is compared
-with the third one, and the SNR of the last tenth must not be more than 1 dB below that of the
-first tenth.
+A minute of the demo mixtures is repeated. The masks of each hop have to be those of the engine on
+TFLM (micro/engine) in the first `--engine-hours`, and in the first `--tflm-hours` those of the
+official TFLM too. The state never repeats exactly, so a drift is looked for in the sound: each
+repetition is compared with the third one, and the SNR of the last tenth must not be more than 1 dB
+below that of the first tenth. SIGTERM ends the sound after a repetition.
 Then a state is reset a million times, and 100,000 states are created and freed; the same with the
 engine on TFLM, whose masks have to be those of the official TFLM. It prints the counts, and the
-memory of the process after the first repetition and at the end. The exit code is 1 when anything
-differs, drifts or grows.
+memory of the process after the first repetition and at the end; on stderr, the memory after each
+hour of sound. The exit code is 1 when anything differs, drifts or grows.
 """
 
 import argparse
 import ctypes
 import json
+import signal
 import subprocess
 import sys
 import time
@@ -66,6 +68,8 @@ def build(network: bundle.Bundle) -> ctypes.CDLL:
     library.soak_create.restype = ctypes.c_void_p
     library.soak_run.restype = ctypes.c_uint64
     library.soak_reset.restype = library.soak_life.restype = ctypes.c_int64
+    library.soak_tflm_create.restype = ctypes.c_void_p
+    library.soak_tflm_run.restype = ctypes.c_int64
     library.soak_tflm_reset.restype = library.soak_tflm_life.restype = ctypes.c_int64
     return library
 
@@ -73,6 +77,22 @@ def build(network: bundle.Bundle) -> ctypes.CDLL:
 def memory() -> int:
     """Return the resident memory of this process in bytes."""
     return 4096 * int(Path("/proc/self/statm").read_text().split()[1])
+
+
+def _engine(network: bundle.Bundle) -> list:
+    """Return the arguments of the functions in soak_tflm.cc that create an engine."""
+    d = network.description
+    # The engine needs an address that is a multiple of 16.
+    room = np.zeros(len(network.model) + 16, np.uint8)
+    model = room[-room.ctypes.data % 16 :][: len(network.model)]
+    model[:] = np.frombuffer(network.model, np.uint8)
+    names = [operator["name"].encode() for operator in d["operators"]]
+    return [
+        # a pointer that keeps the array
+        model.ctypes.data_as(ctypes.c_void_p), ctypes.c_size_t(len(model)),
+        (ctypes.c_char_p * len(names))(*names), len(names),
+        ctypes.c_size_t(2 * d["arena_bytes"]),  # that of bundle.json is for TFLM's own kernels
+    ]  # fmt: skip
 
 
 def _snr_db(reference: np.ndarray, found: np.ndarray) -> float:
@@ -83,9 +103,14 @@ def _snr_db(reference: np.ndarray, found: np.ndarray) -> float:
 
 
 def stream(
-    library: ctypes.CDLL, network: bundle.Bundle, sound: np.ndarray, hours: float, tflm_hours: float
+    library: ctypes.CDLL,
+    network: bundle.Bundle,
+    sound: np.ndarray,
+    hours: float,
+    engine_hours: float,
+    tflm_hours: float,
 ) -> dict:
-    """Run repetitions of sound [shape=(hops * hop,)] through one state."""
+    """Run repetitions of sound [shape=(hops * hop,)] through one state and one engine."""
     d = network.description
     hops = len(sound) // network.signal.hop
     # Written once before, so that their memory is there from the start
@@ -93,35 +118,50 @@ def stream(
     masks = np.ones((hops, d["masks"]["shape"][1]), np.int8)
     tflm = runtimes.Tflm(network.model)
     state = ctypes.c_void_p(library.soak_create(ctypes.byref(ctypes.c_void_p())))
+    config = _engine(network)
+    engine = ctypes.c_void_p(library.soak_tflm_create(*config))
+    if not engine:
+        sys.exit("the engine on TFLM refuses the network")
     minutes = hops * network.signal.hop / network.signal.sample_rate / 60
-    repetitions = max(SETTLED + 2, round(60 * hours / minutes))
-    compared = min(repetitions, max(1, round(60 * tflm_hours / minutes)))
+
+    def repetitions(hours: float) -> int:
+        return max(1, round(60 * hours / minutes))
+
+    ended: list[int] = []
+    signal.signal(signal.SIGTERM, lambda number, _: ended.append(number))
     out, reference = np.ones_like(sound), np.ones_like(sound)
+    pointers = [ctypes.c_void_p(array.ctypes.data) for array in (sound, out, features, masks)]
     snr: list[float] = []
-    failed, unequal, start = 0, 0, 0
-    for i in range(repetitions):
-        also_tflm = i < compared
-        arrays = (features, masks) if also_tflm else (None, None)
-        pointers = [ctypes.c_void_p(a.ctypes.data if a is not None else None) for a in arrays]
-        place = ctypes.c_void_p(sound.ctypes.data)
-        made = ctypes.c_void_p(out.ctypes.data)
-        failed += not library.soak_run(state, place, ctypes.c_int64(hops), made, *pointers)
+    failed, unequal, unequal_engine, start = 0, 0, 0, 0
+    for i in range(max(SETTLED + 2, repetitions(hours))):
+        if ended and i >= SETTLED + 2:
+            break
+        done = i + 1
+        place, made, *arrays = pointers
+        failed += not library.soak_run(state, place, ctypes.c_int64(hops), made, *arrays)
+        if i < repetitions(engine_hours):
+            unequal_engine += library.soak_tflm_run(engine, *arrays, ctypes.c_int64(hops))
         if i == SETTLED:
             reference[:] = out
         if i > SETTLED:
             snr.append(_snr_db(reference, out))
-        if also_tflm:
+        if i < repetitions(tflm_hours):
             unequal += int((tflm(features) != masks).any(1).sum())
         if i == 0:
             start = memory()
+        if int(done * minutes / 60) > int(i * minutes / 60):
+            print(f"{done * minutes / 60:.0f} h: {memory():,} bytes", file=sys.stderr, flush=True)
+    library.soak_tflm_free(engine)
     tenth = max(1, len(snr) // 10)
     return {
-        "hours": repetitions * minutes / 60,
-        "hops": repetitions * hops,
+        "hours": done * minutes / 60,
+        "hops": done * hops,
         "SNR of the first tenth, dB": float(np.mean(snr[:tenth])),
         "SNR of the last tenth, dB": float(np.mean(snr[-tenth:])),
-        "hours in TFLM": compared * minutes / 60,
-        "hops that differ from TFLM": unequal,
+        "hours in the engine on TFLM": min(done, repetitions(engine_hours)) * minutes / 60,
+        "hops that differ from the engine on TFLM": unequal_engine,
+        "hours in the official TFLM": min(done, repetitions(tflm_hours)) * minutes / 60,
+        "hops that differ from the official TFLM": unequal,
         "failed": failed,
         "memory at the start, bytes": start,
         "memory at the end, bytes": memory(),
@@ -142,15 +182,8 @@ def states(
         ctypes.c_void_p(features.ctypes.data), None,
     )  # fmt: skip
     masks = runtimes.Tflm(network.model)(features)
-    # The engine needs an address that is a multiple of 16.
-    room = np.zeros(len(network.model) + 16, np.uint8)
-    model = room[-room.ctypes.data % 16 :][: len(network.model)]
-    model[:] = np.frombuffer(network.model, np.uint8)
-    arena = 2 * d["arena_bytes"]  # that of bundle.json is for TFLM's own kernels
-    names = [operator["name"].encode() for operator in d["operators"]]
     engine = [
-        ctypes.c_void_p(model.ctypes.data), ctypes.c_size_t(len(model)),
-        (ctypes.c_char_p * len(names))(*names), len(names), ctypes.c_size_t(arena),
+        *_engine(network),
         ctypes.c_void_p(features.ctypes.data), ctypes.c_void_p(masks.ctypes.data),
     ]  # fmt: skip
     found = {"resets": resets, "states": count}
@@ -174,6 +207,7 @@ def main() -> int:
     """Run the soak and print what was found."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--hours", type=float, default=24)
+    parser.add_argument("--engine-hours", type=float, default=24)
     parser.add_argument("--tflm-hours", type=float, default=1)
     parser.add_argument("--resets", type=int, default=1_000_000)
     parser.add_argument("--states", type=int, default=100_000)
@@ -184,7 +218,7 @@ def main() -> int:
     recorded = golden_pcm(min(options.hops, 4000), network.signal.hop)
     sound = np.resize(recorded, options.hops * network.signal.hop)
     begin = time.process_time()
-    found = stream(library, network, sound, options.hours, options.tflm_hours)
+    found = stream(library, network, sound, options.hours, options.engine_hours, options.tflm_hours)
     found |= states(library, network, sound, options.resets, options.states)
     found["seconds of CPU"] = round(time.process_time() - begin)
     print(json.dumps(found, indent=2))

@@ -28,7 +28,15 @@ from calibration_data.corpus import Clip
 from calibration_data.sources import OWN_SPLITS, SPLITS, Entry, Package, Recording, Repository
 from groupcomm.console import step
 from groupcomm.errors import UserError
-from groupcomm.files import atomic_folder, atomic_path, cache_dir, json_text, locked, sha256
+from groupcomm.files import (
+    atomic_folder,
+    atomic_path,
+    cache_dir,
+    json_text,
+    locked,
+    remove_abandoned,
+    sha256,
+)
 
 SILENCE_DB = {"speech": 40, "noise": 60}
 KINDS = ("speech", "noise")
@@ -461,6 +469,7 @@ def _finished_report(name: str, key: str) -> dict | None:
         # A process was killed after the corpus was complete, or is about to remove its parts.
         with contextlib.suppress(UserError), locked(_lock(name), f"corpus {name}"):
             shutil.rmtree(_parts_dir(name, key), ignore_errors=True)
+            remove_abandoned(corpus.corpus_dir(name).parent)
     return report
 
 

@@ -76,7 +76,7 @@ def _multiply(a: int, b: int) -> int:
 
 
 def divide(x: int, shift: int) -> int:
-    """Return x / 2 ** shift rounded to the nearest integer, halves away from zero."""
+    """Return x / 2 ** shift, for a positive shift; halves are rounded away from zero."""
     return (x + (1 << shift >> 1) - (x < 0)) >> shift
 
 

@@ -52,6 +52,30 @@ TflmConfig Config(const uint8_t* model, size_t bytes, const char* const* operato
 
 extern "C" {
 
+// Creates an engine, or returns null.
+Made* soak_tflm_create(const uint8_t* model, size_t bytes, const char* const* operators, int count,
+                       size_t arena_bytes) {
+  Made* const made = new (std::nothrow) Made(Config(model, bytes, operators, count, arena_bytes));
+  if (made != nullptr && made->works) return made;
+  delete made;
+  return nullptr;
+}
+
+void soak_tflm_free(Made* made) { delete made; }
+
+// Runs hops of features (hops, inputs) after those before, without a reset. Returns how many gave
+// masks that are not those given, (hops, outputs).
+int64_t soak_tflm_run(Made* made, const int8_t* features, const int8_t* masks, int64_t hops) {
+  const int inputs = made->engine->features(), outputs = made->engine->masks();
+  int8_t found[kMaxMasks];
+  int64_t wrong = 0;
+  for (int64_t i = 0; i < hops; ++i) {
+    wrong += made->engine->Run(features + i * inputs, found) != GROUPCOMM_OK ||
+             std::memcmp(found, masks + i * outputs, outputs) != 0;
+  }
+  return wrong;
+}
+
 // Resets an engine `times` times, and after each hundredth time runs one to eight hops of features
 // (8, inputs). Returns how often the masks were not those given, (8, outputs).
 int64_t soak_tflm_reset(const uint8_t* model, size_t bytes, const char* const* operators, int count,

@@ -376,47 +376,20 @@ def test_lstm_activations_equal_tflm_on_every_argument(tmp_path, name, function,
     assert np.array_equal(Official(model)(x[None])[0], y)
 
 
-@pytest.fixture(scope="module")
-def wheel():
-    """Load TFLM's helper functions, which the wheel's binary exports."""
-    from tflite_micro.python.tflite_micro import _runtime
-
-    library = ctypes.CDLL(_runtime.__file__)
-    multiplier, by = (
-        library._ZN6tflite5micro18QuantizeMultiplierEdPiS1_,
-        library._ZN6tflite5micro29MultiplyByQuantizedMultiplierEiii,
+def test_the_inverse_of_softmax_equals_that_of_tflm_in_every_bit(tmp_path, random):
+    """The eight bits of the output do not show the last ones of it."""
+    (tmp_path / "probe.c").write_text(
+        '#include "micro/kernels/softmax/softmax_s8.c"\n'
+        "int32_t probe(int32_t x);\n"
+        "int32_t probe(int32_t x) { return gc_reciprocal(x); }\n"
     )
-    multiplier.argtypes = [
-        ctypes.c_double,
-        ctypes.POINTER(ctypes.c_int32),
-        ctypes.POINTER(ctypes.c_int32),
-    ]
-    multiplier.restype = None
-    by.argtypes, by.restype = [ctypes.c_int32] * 3, ctypes.c_int32
-    return multiplier, by
-
-
-def test_multipliers_equal_those_of_tflm(wheel, random):
-    quantize, multiply = wheel
-    reals = np.concatenate(
-        [
-            np.exp(random.uniform(-30, 15, 3000)),
-            2.0 ** np.arange(-40, 20),
-            np.nextafter(2.0 ** np.arange(-33, 20), 0),
-            [0.0],
-        ]
+    subprocess.run(
+        ["cc", *STRICT, *UBSAN, f"-I{REPO}", tmp_path / "probe.c", "-o", tmp_path / "probe.so"],
+        check=True,
     )
-    for real in reals:
-        multiplier, shift = ctypes.c_int32(), ctypes.c_int32()
-        quantize(real, multiplier, shift)
-        scale = fixed_point.quantize_multiplier(float(real))
-        assert (multiplier.value, shift.value) == (scale.multiplier, scale.shift), real
-        reach = 2 ** int(random.integers(1, 32)) - 1
-        for x in (*random.integers(-reach - 1, reach, 3, endpoint=True), -(2**31), 2**31 - 1):
-            assert fixed_point.rescale(int(x), scale) == multiply(int(x), multiplier, shift), (
-                x,
-                scale,
-            )
+    probe = ctypes.CDLL(str(tmp_path / "probe.so")).probe
+    for x in (0, 1, 2**31 - 1, *random.integers(0, 2**31, 2000).tolist()):
+        assert probe(x) == fixed_point.inverse(x), x
 
 
 def test_scratch_size_equals_the_macro_of_the_header(tmp_path):

@@ -71,6 +71,14 @@ def test_the_tensorflow_implementation_matches_numpy(random, window, hop):
 
 
 @pytest.mark.tensorflow
+def test_the_smallest_window_and_hop_are_accepted(random):
+    s = sig.Signal(window=32, hop=1)
+    x = random.uniform(-1, 1, (2, 200)).astype(np.float32)
+    np.testing.assert_allclose(sig.istft(sig.stft(x, s), 200, s), x, atol=1e-6)
+    np.testing.assert_allclose(sig.tf_stft(x, s).numpy(), sig.stft(x, s), atol=2e-5)
+
+
+@pytest.mark.tensorflow
 @pytest.mark.parametrize("s", BANDED, ids=repr)
 def test_features_match_their_definition(random, s):
     """The reference computes frame by frame and band by band in float64."""
@@ -117,6 +125,26 @@ def test_samples_are_divided_by_their_running_rms(random):
         np.testing.assert_allclose(
             features, frame / np.sqrt(power / frames + 1e-8), rtol=1e-5, atol=1e-6
         )
+
+
+def test_the_running_rms_of_each_sound_is_its_own(random):
+    x = random.uniform(-1, 1, (2, 1000)).astype(np.float32) * np.float32([[1.0], [0.01]])
+    np.testing.assert_array_equal(
+        sig.stft(x, WAVEFORM), np.stack([sig.stft(row, WAVEFORM) for row in x])
+    )
+
+
+def test_without_normalization_the_decay_of_the_level_is_0():
+    assert sig.Signal(level=0.0).level_decay == 0.0
+    assert sig.Signal(level=1.0).level_decay == pytest.approx(np.exp(-128 / 16000))
+
+
+def test_pcm_is_rounded_and_saturated():
+    audio = np.array([-1.5, -1.0, -0.5, 0.0, 0.6 / 32768, 1.4 / 32768, 0.5, 1.0, 1.5])
+    expected = [-32768, -32768, -16384, 0, 1, 1, 16384, 32767, 32767]
+    pcm = sig.to_pcm(audio)
+    assert pcm.dtype == np.int16
+    np.testing.assert_array_equal(pcm, expected)
 
 
 @pytest.mark.tensorflow

@@ -123,6 +123,16 @@ def test_interrupted_build_continues(empty, folders, monkeypatch):
     assert _names("test", "stopped")[0]
 
 
+def test_what_a_build_left_that_was_killed_at_its_end_is_removed(tiny, cache, folders):
+    """The corpus is complete, and the old version of it is not yet removed."""
+    folder = cache / "corpus"
+    (folder / ".groupcomm-abcd1234" / "part").mkdir(parents=True)
+    (folder / ".tiny.lock").touch()
+    build.build_folder(*folders, "tiny")
+    assert not (folder / ".groupcomm-abcd1234").exists()
+    assert not (folder / ".tiny.lock").exists()
+
+
 def test_two_builds_give_identical_files(cache, empty, folders):
     build.build_folder(*folders, "tiny")
     for path in (cache / "corpus" / "tiny").rglob("*.*"):
