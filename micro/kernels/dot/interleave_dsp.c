@@ -61,7 +61,6 @@ void gc_interleave_dsp_2(const int8_t* a, const int8_t* b, int32_t count, int32_
   }
 }
 
-/* Used where gc_dot_dsp_4x2 cannot do it: for a shift, and at the end of rows and matrices. */
 void gc_interleave_dsp_4(const int8_t* w, int32_t rows, int32_t count, int32_t left, gc_pair* out) {
   gc_pair* to = out;
   int32_t i = 0;
@@ -85,6 +84,15 @@ void gc_interleave_dsp_4(const int8_t* w, int32_t rows, int32_t count, int32_t l
   const uint32_t keep = (0xffffu >> left) * 0x10001u;
   for (const gc_pair* end = out + GC_FOUR_ROWS(gc_eights(count)); left > 0 && out != end; out += 2)
     out[0] = gc_shifted(out[0], keep, left), out[1] = gc_shifted(out[1], keep, left);
+}
+
+void gc_dot_any_rows(const gc_dot* d, int32_t rows, int32_t weights_left) {
+  gc_dot some = *d;
+  int32_t bias[4] = {0};
+  memcpy(bias, d->bias, (size_t)rows * sizeof(int32_t));
+  some.bias = bias, some.count = 0;
+  gc_interleave_dsp_4(d->bytes, rows, d->count, weights_left, d->w);
+  gc_dot_dsp_4x2(&some);
 }
 
 #endif
