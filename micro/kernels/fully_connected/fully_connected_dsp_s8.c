@@ -12,48 +12,104 @@ static inline int8_t gc_output(int32_t sum, int32_t left, uint32_t doubled, int3
       gc_rescale_fast((int32_t)((uint32_t)sum << left), doubled, right, zero_point), 8);
 }
 
-/* Scales sums (rows, 4) of output o to out (rows, outputs), both at that output. */
-static inline void gc_scale_column(const gc_fully_connected* p, int32_t o, const int32_t* sums,
-                                   int32_t rows, int8_t* out) {
-  const int32_t left = gc_left(p->shift[o]), right = gc_right(p->shift[o]), zero = p->zero_point,
-                outputs = p->outputs;
-  const uint32_t doubled = gc_doubled(p->multiplier[o]);
-  if (left == 0 && rows >= 2) {
-    const int32_t* end = sums + 4 * (rows & ~1);
-    int32_t a, b;
-#define GC_SCALE(r)                             \
-  "smmlar %[" r "], %[" r "], %[doubled], %[" r \
-  "]\n\t"                                       \
-  "adds %[" r "], %[" r "], %[" r               \
-  "], asr #31\n\t"                              \
-  "asrs %[" r "], %[" r                         \
-  "], %[right]\n\t"                             \
-  "adc %[" r "], %[" r                          \
-  "], %[zero]\n\t"                              \
-  "ssat %[" r "], #8, %[" r "]\n\t"
-    __asm__ volatile(
-        "0:\n\t"
-        "ldr %[a], [%[sums]]\n\t"
-        "ldr %[b], [%[sums], #16]\n\t" GC_SCALE("a") GC_SCALE("b")
-        "strb %[a], [%[out]]\n\t"
-        "strb %[b], [%[out], %[outputs]]\n\t"
-        "add %[out], %[out], %[outputs], lsl #1\n\t"
-        "adds %[sums], #32\n\t"
-        "cmp %[sums], %[end]\n\t"
-        "bne 0b"
-        : [sums] "+r"(sums), [out] "+r"(out), [a] "=&r"(a), [b] "=&r"(b)
-        : [end] "r"(end), [outputs] "r"(outputs), [doubled] "r"(doubled), [right] "r"(right),
-          [zero] "r"(zero)
-        : "cc", "memory");
-#undef GC_SCALE
-    rows &= 1;
+/* The scale of an output: see gc_rescale_fast. */
+typedef struct {
+  uint32_t doubled;
+  int32_t right;
+} gc_output_scale;
+
+/* Scales two outputs of a row, a0 and a1, and of the row after it, b0 and b1. Registers: r2 the
+   scales, r3 and ip both rows of outputs, r4 the zero point. */
+#define GC_SCALE_PAIR(a, b)                 \
+  "smmlar " a ", " a ", r10, " a            \
+  "\n\t"                                    \
+  "smmlar " b ", " b ", r10, " b            \
+  "\n\t"                                    \
+  "adds " a ", " a ", " a                   \
+  ", asr #31\n\t"                           \
+  "asrs " a ", " a ", r11\n\tadc " a ", " a \
+  ", r4\n\t"                                \
+  "ssat " a ", #8, " a                      \
+  "\n\t"                                    \
+  "adds " b ", " b ", " b                   \
+  ", asr #31\n\t"                           \
+  "asrs " b ", " b ", r11\n\tadc " b ", " b \
+  ", r4\n\t"                                \
+  "ssat " b ", #8, " b "\n\t"
+#define GC_SCALE_FOUR(scale0, scale1, a0, a1, b0, b1, out0, out1)                            \
+  "ldrd r10, r11, [r2, #" scale0                                                             \
+  "]\n\t"                                                                                    \
+  "ldr r6, [r0, #" a0                                                                        \
+  "]\n\t"                                                                                    \
+  "ldr r7, [r0, #" b0                                                                        \
+  "]\n\t"                                                                                    \
+  "ldr r8, [r0, #" a1                                                                        \
+  "]\n\t"                                                                                    \
+  "ldr r9, [r0, #" b1                                                                        \
+  "]\n\t" GC_SCALE_PAIR("r6", "r7") "ldrd r10, r11, [r2, #" scale1                           \
+                                    "]\n\t" GC_SCALE_PAIR("r8", "r9") "strb r6, [r3, #" out0 \
+                                                                      "]\n\t"                \
+                                                                      "strb r7, [ip, #" out0 \
+                                                                      "]\n\t"                \
+                                                                      "strb r8, [r3, #" out1 \
+                                                                      "]\n\t"                \
+                                                                      "strb r9, [ip, #" out1 \
+                                                                      "]\n\t"
+
+/* Scales sums (pairs, 2 rows, 4 outputs) until end to out (2 pairs, outputs), without a shift to
+   the left. scales (4). A function without a frame of the compiler, because it needs all registers. */
+__attribute__((naked, noinline)) static void gc_scale_pairs(const int32_t* sums GC_UNUSED,
+                                                            const int32_t* end GC_UNUSED,
+                                                            const gc_output_scale* scales GC_UNUSED,
+                                                            int8_t* out GC_UNUSED,
+                                                            int32_t outputs GC_UNUSED,
+                                                            int32_t zero_point GC_UNUSED) {
+  __asm__(
+      "push {r4-r11, lr}\n\t"
+      "ldrd r5, r4, [sp, #36]\n\t"
+      "add ip, r3, r5\n\t"
+      "lsl r5, r5, #1\n\t"
+      ".balign 4\n"
+      "0:\n\t" GC_SCALE_FOUR("0", "8", "0", "4", "16", "20", "0", "1")
+          GC_SCALE_FOUR("16", "24", "8", "12", "24", "28", "2", "3")
+      "add r0, r0, #32\n\t"
+      "add r3, r3, r5\n\t"
+      "add ip, ip, r5\n\t"
+      "cmp r0, r1\n\t"
+      "bne 0b\n\t"
+      "pop {r4-r11, pc}\n\t");
+}
+
+/* Scales sums (rows, 4) of outputs o to o + count - 1, at most 4, to out (rows, outputs), at the first
+   of them. */
+static void gc_scale_rows(const gc_fully_connected* p, int32_t o, int32_t count,
+                          const int32_t* sums, int32_t rows, int8_t* out) {
+  const int32_t* multiplier = p->multiplier + o;
+  const int8_t* shift = p->shift + o;
+  if (count == 4 && rows >= 2) {
+    gc_output_scale scales[4];
+    int32_t all = 0; /* negative where a shift is to the left */
+    GC_UNROLL(4)
+    for (int32_t i = 0; i < 4; ++i) {
+      const int32_t right = -shift[i];
+      scales[i].doubled = gc_doubled(multiplier[i]), scales[i].right = right;
+      all |= right;
+    }
+    if (all >= 0) {
+      const int32_t whole = rows & ~1;
+      gc_scale_pairs(sums, sums + 4 * whole, scales, out, p->outputs, p->zero_point);
+      rows -= whole, sums += 4 * whole, out += whole * p->outputs;
+    }
   }
-  for (; rows > 0; --rows, sums += 4, out += outputs)
-    *out = gc_output(*sums, left, doubled, right, zero);
+  for (; rows > 0; --rows, sums += 4, out += p->outputs) {
+    for (int32_t i = 0; i < count; ++i)
+      out[i] = gc_output(sums[i], gc_left(shift[i]), gc_doubled(multiplier[i]), gc_right(shift[i]),
+                         p->zero_point);
+  }
 }
 
 /* Words on the stack for several rows: weights of four outputs, pairs of rows, and their sums. */
-enum { GC_ROWS_WORDS = 192 };
+enum { GC_ROWS_WORDS = 304 };
 
 /* Returns how many pairs of rows fit into these words. */
 static int32_t gc_pairs_in_block(int32_t eights) {
@@ -80,7 +136,7 @@ GC_NOINLINE void gc_several_rows(const gc_fully_connected* p, int32_t rows, cons
                   real = outputs < 4 ? outputs : 4;
     dot.bias = p->bias + o, dot.bytes = p->weights + o * n;
     gc_dot_rows(&dot, real, 0);
-    for (int32_t i = 0; i < real; ++i) gc_scale_column(p, o + i, sums + i, rows, out + o + i);
+    gc_scale_rows(p, o, real, sums, rows, out + o);
   }
 }
 
