@@ -5,11 +5,10 @@
 
 GC_DSP_OPTIMIZE
 
-/* One sum, scaled to an output: see gc_rescale_fast. */
-static inline int8_t gc_output(int32_t sum, int32_t left, uint32_t doubled, int32_t right,
-                               int32_t zero_point) {
+/* One sum, scaled to an output. */
+static inline int8_t gc_output(const gc_fully_connected* p, int32_t o, int32_t sum) {
   return (int8_t)gc_ssat(
-      gc_rescale_fast((int32_t)((uint32_t)sum << left), doubled, right, zero_point), 8);
+      gc_rescale_fast(sum, gc_doubled(p->multiplier[o]), -p->shift[o], p->zero_point), 8);
 }
 
 /* The scale of an output: see gc_rescale_fast. */
@@ -56,8 +55,7 @@ typedef struct {
                                                                       "strb r9, [ip, #" out1 \
                                                                       "]\n\t"
 
-/* Scales sums (pairs, 2 rows, 4 outputs) until end to out (2 pairs, outputs), without a shift to
-   the left. scales (4). A function without a frame of the compiler, because it needs all registers. */
+/* Scales sums (pairs, 2 rows, 4 outputs) until end to out (2 pairs, outputs). scales (4). A function without a frame of the compiler, because it needs all registers. */
 __attribute__((naked, noinline)) static void gc_scale_pairs(const int32_t* sums GC_UNUSED,
                                                             const int32_t* end GC_UNUSED,
                                                             const gc_output_scale* scales GC_UNUSED,
@@ -80,31 +78,23 @@ __attribute__((naked, noinline)) static void gc_scale_pairs(const int32_t* sums 
       "pop {r4-r11, pc}\n\t");
 }
 
-/* Scales sums (rows, 4) of outputs o to o + count - 1, at most 4, to out (rows, outputs), at the first
-   of them. */
+/* Scales sums (rows, 4) of outputs o to o + count - 1, at most 4, to out (rows, outputs). */
 static void gc_scale_rows(const gc_fully_connected* p, int32_t o, int32_t count,
                           const int32_t* sums, int32_t rows, int8_t* out) {
-  const int32_t* multiplier = p->multiplier + o;
-  const int8_t* shift = p->shift + o;
+  int32_t r = 0;
   if (count == 4 && rows >= 2) {
     gc_output_scale scales[4];
-    int32_t all = 0; /* negative where a shift is to the left */
     GC_UNROLL(4)
     for (int32_t i = 0; i < 4; ++i) {
-      const int32_t right = -shift[i];
-      scales[i].doubled = gc_doubled(multiplier[i]), scales[i].right = right;
-      all |= right;
+      const int32_t right = -p->shift[o + i];
+      scales[i].doubled = gc_doubled(p->multiplier[o + i]), scales[i].right = right;
     }
-    if (all >= 0) {
-      const int32_t whole = rows & ~1;
-      gc_scale_pairs(sums, sums + 4 * whole, scales, out, p->outputs, p->zero_point);
-      rows -= whole, sums += 4 * whole, out += whole * p->outputs;
-    }
+    r = rows & ~1;
+    gc_scale_pairs(sums, sums + 4 * r, scales, out + o, p->outputs, p->zero_point);
   }
-  for (; rows > 0; --rows, sums += 4, out += p->outputs) {
-    for (int32_t i = 0; i < count; ++i)
-      out[i] = gc_output(sums[i], gc_left(shift[i]), gc_doubled(multiplier[i]), gc_right(shift[i]),
-                         p->zero_point);
+  for (; r < rows; ++r) {
+    for (int32_t i = o; i < o + count; ++i)
+      out[r * p->outputs + i] = gc_output(p, i, sums[4 * r + i - o]);
   }
 }
 
@@ -136,7 +126,7 @@ GC_NOINLINE void gc_several_rows(const gc_fully_connected* p, int32_t rows, cons
                   real = outputs < 4 ? outputs : 4;
     dot.bias = p->bias + o, dot.bytes = p->weights + o * n;
     gc_dot_rows(&dot, real, 0);
-    gc_scale_rows(p, o, real, sums, rows, out + o);
+    gc_scale_rows(p, o, real, sums, rows, out);
   }
 }
 
@@ -151,17 +141,7 @@ GC_NOINLINE void gc_one_output(const gc_fully_connected* p, int32_t o, const int
     sum = gc_smlad(gc_odd(x), gc_odd(y), gc_smlad(gc_even(x), gc_even(y), sum));
   }
   for (; i < p->inputs; ++i) sum += in[i] * w[i];
-  out[o] = gc_output(sum, gc_left(p->shift[o]), gc_doubled(p->multiplier[o]), gc_right(p->shift[o]),
-                     p->zero_point);
-}
-
-/* Scales sums (count) of adjacent outputs to out (count). multiplier and shift (count). */
-GC_NOINLINE void gc_scale_row(const int32_t* sums, const int32_t* multiplier, const int8_t* shift,
-                              int32_t count, int32_t zero_point, int8_t* out) {
-  for (const int32_t* end = sums + count; sums != end;) {
-    const int32_t sum = *sums++, m = *multiplier++, by = *shift++, left = gc_left(by);
-    *out++ = gc_output(sum, left, gc_doubled(m), left - by, zero_point);
-  }
+  out[o] = gc_output(p, o, sum);
 }
 
 /* Computes all outputs of one row: in (inputs), out (outputs). Of a long row, GC_BLOCK inputs are
@@ -172,15 +152,21 @@ GC_NOINLINE void gc_one_row(const gc_fully_connected* p, const int8_t* in, int8_
   int32_t sums[GC_SUMS];
   const int32_t n = p->inputs, whole = p->outputs & ~3;
   if (n <= GC_BLOCK) gc_widen(in, n, x);
-  for (int32_t first = 0; first < whole; first += GC_SUMS) {
-    const int32_t count = whole - first < GC_SUMS ? whole - first : GC_SUMS;
-    memcpy(sums, p->bias + first, (size_t)count * sizeof(int32_t));
-    for (int32_t i = 0; i < n; i += GC_BLOCK) {
-      const int32_t depth = n - i < GC_BLOCK ? n - i : GC_BLOCK;
-      if (n > GC_BLOCK) gc_widen(in + i, depth, x);
-      gc_dot_dsp(p->weights + first * n + i, n, x, depth, sums, count);
+  if (n <= GC_BLOCK && n % 8 == 0 && whole > 0) {
+    gc_row row = {p->weights,    x,        n,   n / 8,       p->bias,
+                  p->multiplier, p->shift, out, out + whole, p->zero_point};
+    gc_row_dsp_s8(&row);
+  } else {
+    for (int32_t first = 0; first < whole; first += GC_SUMS) {
+      const int32_t count = whole - first < GC_SUMS ? whole - first : GC_SUMS;
+      memcpy(sums, p->bias + first, (size_t)count * sizeof(int32_t));
+      for (int32_t i = 0; i < n; i += GC_BLOCK) {
+        const int32_t depth = n - i < GC_BLOCK ? n - i : GC_BLOCK;
+        if (n > GC_BLOCK) gc_widen(in + i, depth, x);
+        gc_dot_dsp(p->weights + first * n + i, n, x, depth, sums, count);
+      }
+      for (int32_t i = 0; i < count; ++i) out[first + i] = gc_output(p, first + i, sums[i]);
     }
-    gc_scale_row(sums, p->multiplier + first, p->shift + first, count, p->zero_point, out + first);
   }
   for (int32_t o = whole; o < p->outputs; ++o) gc_one_output(p, o, in, out);
 }

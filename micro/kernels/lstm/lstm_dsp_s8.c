@@ -7,10 +7,9 @@ GC_DSP_OPTIMIZE
 
 /* Returns whether the DSP variant supports these scales and biases (units). It shifts the weights
    to the left instead of the sums, and doubles the sums: 32 bits must have room for both. */
-static int gc_part_supported(const gc_scale* s, const int32_t* bias, int32_t units,
-                             int32_t inputs) {
+static int gc_part_supported(const gc_scale* s, int32_t largest_bias, int32_t inputs) {
   if (s->multiplier < 1 << 30 || s->shift > 8 || inputs > 4096) return 0;
-  return gc_magnitude_bits(bias, units) < 1u << (28 - gc_left(s->shift)) &&
+  return largest_bias < 1 << (28 - gc_left(s->shift)) &&
          inputs << 14 <= 1 << (29 - gc_left(s->shift));
 }
 
@@ -19,10 +18,8 @@ int gc_lstm_dsp_s8_supports(const gc_lstm* p) {
   int supported = p->update.multiplier != 0 && p->update.shift <= 0 && p->hidden.multiplier != 0 &&
                   p->hidden.shift <= 0;
   for (int g = 0; g < 4; ++g) {
-    supported =
-        supported && gc_part_supported(&gates[g]->input, gates[g]->input_bias, p->units, p->inputs);
-    supported = supported && gc_part_supported(&gates[g]->recurrent, gates[g]->recurrent_bias,
-                                               p->units, p->units);
+    supported = supported && gc_part_supported(&gates[g]->input, p->largest_bias, p->inputs);
+    supported = supported && gc_part_supported(&gates[g]->recurrent, p->largest_bias, p->units);
   }
   return supported;
 }
