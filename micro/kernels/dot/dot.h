@@ -39,19 +39,20 @@ typedef struct {
   int32_t eights;           /* of the depth, at least one */
   const int8_t* bytes;      /* (4, count), the rows that are interleaved to w first, ... */
   int32_t count;            /* ... a multiple of 8; or 0 where w is interleaved already */
+  int32_t weights_left;     /* shift of the weights to the left, 0 or 1 */
 } gc_dot;
 
 /* Computes the sums: bias * 2^left plus the products. */
 void gc_dot_dsp_4x2(const gc_dot* d);
 
-/* The same for any count, for `rows` rows of weights, 1 to 4, with as many biases, and with a shift
-   of the weights to the left. Sums beyond these rows are of no use. */
-void gc_dot_any_rows(const gc_dot* d, int32_t rows, int32_t weights_left);
-GC_ALWAYS_INLINE void gc_dot_rows(const gc_dot* d, int32_t rows, int32_t weights_left) {
-  if (rows == 4 && weights_left == 0 && d->count % 8 == 0) {
+/* The same for any count and shift, and for `rows` rows of weights, 1 to 4, with as many biases. Sums
+   beyond these rows are of no use. */
+void gc_dot_any_rows(const gc_dot* d, int32_t rows);
+GC_ALWAYS_INLINE void gc_dot_rows(const gc_dot* d, int32_t rows) {
+  if (rows == 4 && d->weights_left < 2 && d->count % 8 == 0) {
     gc_dot_dsp_4x2(d);
   } else {
-    gc_dot_any_rows(d, rows, weights_left);
+    gc_dot_any_rows(d, rows);
   }
 }
 

@@ -21,9 +21,20 @@ GC_DSP_OPTIMIZE
   "smlad r7, lr, r11, r7\n\t"
 #define GC_EIGHT_DEEP GC_TWO_DEEP GC_TWO_DEEP GC_TWO_DEEP GC_TWO_DEEP
 
-/* Four elements of the depth of four rows of int8 weights, widened and interleaved. Of the four
-   loads, that with a post-index comes last: the others use its address. */
-#define GC_WIDEN_FOUR             \
+/* Four elements of the depth of four rows of int8 weights, widened, doubled where more is
+   GC_TWICE, and interleaved. Of the four loads, that with a post-index comes last: the others use
+   its address. */
+#define GC_ONCE
+#define GC_TWICE             \
+  "sadd16 r4, r4, r4\n\t"    \
+  "sadd16 r5, r5, r5\n\t"    \
+  "sadd16 r6, r6, r6\n\t"    \
+  "sadd16 r7, r7, r7\n\t"    \
+  "sadd16 r8, r8, r8\n\t"    \
+  "sadd16 r9, r9, r9\n\t"    \
+  "sadd16 r10, r10, r10\n\t" \
+  "sadd16 r11, r11, r11\n\t"
+#define GC_WIDEN_FOUR(more)       \
   "ldr r11, [r0, lr]\n\t"         \
   "ldr r10, [r0, r2, lsl #1]\n\t" \
   "ldr r9, [r0, r2]\n\t"          \
@@ -35,8 +46,7 @@ GC_DSP_OPTIMIZE
   "sxtb16 r8, r8, ror #8\n\t"     \
   "sxtb16 r9, r9, ror #8\n\t"     \
   "sxtb16 r10, r10, ror #8\n\t"   \
-  "sxtb16 r11, r11, ror #8\n\t"   \
-  "stm ip!, {r4-r11}\n\t"
+  "sxtb16 r11, r11, ror #8\n\t" more "stm ip!, {r4-r11}\n\t"
 
 /* Eight sums, four pairs and two pointers take all registers, so there is none for a counter. The
    products of 32 elements stand in sequence; a smaller depth enters the sequence nearer to its end,
@@ -48,16 +58,17 @@ __attribute__((naked)) void gc_dot_dsp_4x2(const gc_dot* d GC_UNUSED) {
   __asm__(
       "push {r4-r11, lr}\n\t"
       "sub sp, sp, #60\n\t"
-      "ldm r0, {r0, r2-r9}\n\t" /* w, x, x_end, sums, bias, left, eights, bytes, count */
-      "ldm r5, {r10, r11, ip, lr}\n\t"
-      "lsl r10, r10, r6\n\t"
+      /* w, x, x_end, sums, bias, left, eights, bytes, count, weights_left */
+      "ldm r0, {r0, r2-r10}\n\t"
+      "ldm r5, {r1, r11, ip, lr}\n\t"
+      "lsl r1, r1, r6\n\t"
       "lsl r11, r11, r6\n\t"
       "lsl ip, ip, r6\n\t"
       "lsl lr, lr, r6\n\t"
       "add r6, sp, #16\n\t"
       "add r5, r0, r7, lsl #6\n\t"
-      "stm sp, {r10, r11, ip, lr}\n\t"
-      "stm r6, {r10, r11, ip, lr}\n\t"
+      "stm sp, {r1, r11, ip, lr}\n\t"
+      "stm r6, {r1, r11, ip, lr}\n\t"
       "subs r6, r7, #1\n\t"
       "and r6, r6, #3\n\t"
       "adds r6, r6, #1\n\t" /* 1 to 4 eights in the first pass, */
@@ -73,10 +84,17 @@ __attribute__((naked)) void gc_dot_dsp_4x2(const gc_dot* d GC_UNUSED) {
       "mov r1, r7\n\t"
       "mov r0, r8\n\t"
       "add lr, r2, r2, lsl #1\n\t"
+      "cmp r10, #0\n\t"
+      "bne 5f\n\t"
       ".balign 4\n"
-      "3:\n\t" GC_WIDEN_FOUR GC_WIDEN_FOUR
+      "3:\n\t" GC_WIDEN_FOUR(GC_ONCE) GC_WIDEN_FOUR(GC_ONCE)
       "subs r1, r1, #1\n\t"
-      "bne 3b\n"
+      "bne 3b\n\t"
+      "b 4f\n\t"
+      ".balign 4\n"
+      "5:\n\t" GC_WIDEN_FOUR(GC_TWICE)  GC_WIDEN_FOUR(GC_TWICE)
+      "subs r1, r1, #1\n\t"
+      "bne 5b\n"
       "4:\n\t"
       "ldr r9, [sp, #40]\n"
       "0:\n\t"

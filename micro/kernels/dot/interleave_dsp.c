@@ -86,12 +86,12 @@ void gc_interleave_dsp_4(const int8_t* w, int32_t rows, int32_t count, int32_t l
     out[0] = gc_shifted(out[0], keep, left), out[1] = gc_shifted(out[1], keep, left);
 }
 
-void gc_dot_any_rows(const gc_dot* d, int32_t rows, int32_t weights_left) {
+void gc_dot_any_rows(const gc_dot* d, int32_t rows) {
   gc_dot some = *d;
   int32_t bias[4] = {0};
   memcpy(bias, d->bias, (size_t)rows * sizeof(int32_t));
   some.bias = bias, some.count = 0;
-  gc_interleave_dsp_4(d->bytes, rows, d->count, weights_left, d->w);
+  gc_interleave_dsp_4(d->bytes, rows, d->count, d->weights_left, d->w);
   gc_dot_dsp_4x2(&some);
 }
 

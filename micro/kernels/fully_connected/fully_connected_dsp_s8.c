@@ -115,7 +115,7 @@ GC_NOINLINE void gc_several_rows(const gc_fully_connected* p, int32_t rows, cons
   gc_pair *x = buffer,
           *w = x + pairs * GC_TWO_ROWS(eights); /* (pairs, GC_TWO_ROWS), (GC_FOUR_ROWS) */
   int32_t* sums = w + GC_FOUR_ROWS(eights);     /* (pairs, 2, 4) */
-  gc_dot dot = {w, x, w, sums, p->bias, 0, eights, p->weights, n};
+  gc_dot dot = {w, x, w, sums, p->bias, 0, eights, p->weights, n, 0};
   for (int32_t i = 0; i < pairs; ++i) {
     const int8_t* row = in + 2 * i * n;
     gc_interleave_dsp_2(row, 2 * i + 1 < rows ? row + n : row, n, 0, x + i * GC_TWO_ROWS(eights));
@@ -125,7 +125,7 @@ GC_NOINLINE void gc_several_rows(const gc_fully_connected* p, int32_t rows, cons
     const int32_t o = next + 4 <= outputs || outputs < 4 ? next : outputs - 4,
                   real = outputs < 4 ? outputs : 4;
     dot.bias = p->bias + o, dot.bytes = p->weights + o * n;
-    gc_dot_rows(&dot, real, 0);
+    gc_dot_rows(&dot, real);
     gc_scale_rows(p, o, real, sums, rows, out);
   }
 }

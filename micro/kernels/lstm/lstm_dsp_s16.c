@@ -65,12 +65,13 @@ static void gc_lstm_step16(const gc_lstm* p, const int16_t* in, int16_t* hidden,
                         0,
                         b->x_eights,
                         q->input_weights + u * inputs,
-                        inputs};
+                        inputs,
+                        0};
       const gc_dot h = {b->weights, b->h_rows, h_end,       b->h_sums,
                         no_bias,    0,         b->h_eights, q->recurrent_weights + u * units,
-                        units};
-      gc_dot_rows(&x, real, 0);
-      gc_dot_rows(&h, real, 0);
+                        units,      0};
+      gc_dot_rows(&x, real);
+      gc_dot_rows(&h, real);
       if (g == 2) {
         gc_activate_tanh16(q, x_sums, b->h_sums, 2 * words, gate);
       } else {

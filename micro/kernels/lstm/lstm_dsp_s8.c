@@ -114,13 +114,12 @@ static void gc_interleave_batch(const int8_t* in, int32_t batch, int32_t count, 
    has more, its weights have the rest. */
 typedef struct {
   gc_dot x, h;
-  int32_t x_weights_left, h_weights_left;
   gc_activation_plan activation;
 } gc_gate_plan;
 
 /* Computes the sums of the next units, 1 to 4. */
-GC_ALWAYS_INLINE void gc_next_sums(gc_dot* d, int32_t units, int32_t weights_left) {
-  gc_dot_rows(d, units, weights_left);
+GC_ALWAYS_INLINE void gc_next_sums(gc_dot* d, int32_t units) {
+  gc_dot_rows(d, units);
   d->bytes += 4 * d->count, d->bias += 4;
 }
 
@@ -146,19 +145,17 @@ static void gc_lstm_step(const gc_lstm* p, const int8_t* in, int8_t* hidden, int
     int32_t* sums = (int32_t*)(b->gates + g * words);
     const gc_gate_plan plan = {
         {b->weights, b->x_rows, x_end, sums, q->input_bias, 1 + x_left, b->x_eights,
-         q->input_weights, inputs},
+         q->input_weights, inputs, x_left - x_shared},
         {b->weights, b->h_rows, h_end, b->h_sums, q->recurrent_bias, 1 + h_left, b->h_eights,
-         q->recurrent_weights, units},
-        x_left - x_shared,
-        h_left - h_shared,
+         q->recurrent_weights, units, h_left - h_shared},
         gc_activation_plan_of(q, sums + 2 * words, g == 2 ? GC_TANH : GC_LOGISTIC)};
     plans[g] = plan;
   }
   for (int32_t u = 0; u < units; u += 4) {
     const int32_t real = units - u < 4 ? units - u : 4;
     for (gc_gate_plan* q = plans; q != plans + 4; ++q) {
-      gc_next_sums(&q->x, real, q->x_weights_left);
-      gc_next_sums(&q->h, real, q->h_weights_left);
+      gc_next_sums(&q->x, real);
+      gc_next_sums(&q->h, real);
       q->activation.function(q->x.sums, q->h.sums, (gc_pair*)q->x.sums, &q->activation.data);
     }
     gc_update(p, b->gates, words, p->batch, real, cell + u, out + u);
