@@ -19,21 +19,25 @@ typedef struct {
 
 /* Scales two outputs of a row, a0 and a1, and of the row after it, b0 and b1. Registers: r2 the
    scales, r3 and ip both rows of outputs, r4 the zero point. */
-#define GC_SCALE_PAIR(a, b)                 \
-  "smmlar " a ", " a ", r10, " a            \
-  "\n\t"                                    \
-  "smmlar " b ", " b ", r10, " b            \
-  "\n\t"                                    \
-  "adds " a ", " a ", " a                   \
-  ", asr #31\n\t"                           \
-  "asrs " a ", " a ", r11\n\tadc " a ", " a \
-  ", r4\n\t"                                \
-  "ssat " a ", #8, " a                      \
-  "\n\t"                                    \
-  "adds " b ", " b ", " b                   \
-  ", asr #31\n\t"                           \
-  "asrs " b ", " b ", r11\n\tadc " b ", " b \
-  ", r4\n\t"                                \
+#define GC_SCALE_PAIR(a, b)      \
+  "smmlar " a ", " a ", r10, " a \
+  "\n\t"                         \
+  "smmlar " b ", " b ", r10, " b \
+  "\n\t"                         \
+  "adds " a ", " a ", " a        \
+  ", asr #31\n\t"                \
+  "asrs " a ", " a               \
+  ", r11\n\t"                    \
+  "adc " a ", " a                \
+  ", r4\n\t"                     \
+  "adds " b ", " b ", " b        \
+  ", asr #31\n\t"                \
+  "ssat " a ", #8, " a           \
+  "\n\t"                         \
+  "asrs " b ", " b               \
+  ", r11\n\t"                    \
+  "adc " b ", " b                \
+  ", r4\n\t"                     \
   "ssat " b ", #8, " b "\n\t"
 #define GC_SCALE_FOUR(scale0, scale1, a0, a1, b0, b1, out0, out1)                            \
   "ldrd r10, r11, [r2, #" scale0                                                             \

@@ -6,7 +6,8 @@
 GC_DSP_OPTIMIZE
 
 /* Scales the sums a and b of two adjacent outputs with the multipliers in m and n. The shifts to the
-   right are the lowest bytes of r3, the zero point is in lr. */
+   right are the lowest bytes of r3, the zero point is in lr. The outputs take turns, because the M33
+   waits where the next instruction needs a product or a shifted value. */
 #define GC_SCALE_TWO(a, b, m, n)   \
   "lsl " m ", " m                  \
   ", #1\n\t"                       \
@@ -18,19 +19,20 @@ GC_DSP_OPTIMIZE
   "\n\t"                           \
   "adds " a ", " a ", " a          \
   ", asr #31\n\t"                  \
+  "lsr " m                         \
+  ", r3, #8\n\t"                   \
   "asrs " a ", " a                 \
   ", r3\n\t"                       \
   "adc " a ", " a                  \
   ", lr\n\t"                       \
-  "lsr r3, r3, #8\n\t"             \
   "adds " b ", " b ", " b          \
   ", asr #31\n\t"                  \
-  "asrs " b ", " b                 \
-  ", r3\n\t"                       \
-  "adc " b ", " b                  \
-  ", lr\n\t"                       \
   "ssat " a ", #8, " a             \
   "\n\t"                           \
+  "asrs " b ", " b ", " m          \
+  "\n\t"                           \
+  "adc " b ", " b                  \
+  ", lr\n\t"                       \
   "ssat " b ", #8, " b "\n\t"
 
 /* A function without a frame of the compiler, because it needs all registers. */
@@ -61,7 +63,7 @@ __attribute__((naked)) void gc_row_dsp_s8(gc_row* row GC_UNUSED) {
       "usub8 r3, lr, r3\n\t"
       "ldr r2, [r8, #28]\n\t"
       "ldr lr, [r8, #36]\n\t" GC_SCALE_TWO("r4", "r5", "r9", "r10")
-      "lsr r3, r3, #8\n\t" GC_SCALE_TWO("r6", "r7", "r11", "ip")
+      "lsr r3, r3, #16\n\t" GC_SCALE_TWO("r6", "r7", "r11", "ip")
       "ldr r9, [r8, #32]\n\t"
       "strb r4, [r2], #1\n\t"
       "strb r5, [r2], #1\n\t"
