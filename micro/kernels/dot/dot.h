@@ -17,14 +17,13 @@ void gc_dot_dsp(const int8_t* w, int32_t stride, const gc_pair* x, int32_t n, in
 #define GC_FOUR_ROWS(eights) (16 * (eights))
 GC_ALWAYS_INLINE int32_t gc_eights(int32_t count) { return (count + 7) / 8; }
 
-/* Widens two rows of bytes, a and b (count), to signed halfwords and interleaves them: of every
+/* Widens rows of bytes, in (rows, count), to signed halfwords and interleaves every two: of every
    four bytes, elements 0 and 2 of both rows come first, then elements 1 and 3 of both. The rows are
-   padded with zeros to a multiple of eight. All halfwords are shifted to the left, by at most eight
-   bits. out (GC_TWO_ROWS). */
-void gc_interleave_dsp_2(const int8_t* a, const int8_t* b, int32_t count, int32_t left,
-                         gc_pair* out);
+   padded with zeros to a multiple of eight; where their number is odd, the last one is repeated. All
+   halfwords are shifted to the left, by at most eight bits. out (pairs, GC_TWO_ROWS). */
+void gc_interleave_dsp_2(const int8_t* in, int32_t rows, int32_t count, int32_t left, gc_pair* out);
 
-/* The same with four rows: w (at least `rows`, count). From row `rows` on, 1 to 4, the last one is
+/* The same with four rows of weights: w (at least `rows`, count). From row `rows` on, 1 to 4, the last one is
    repeated. out (GC_FOUR_ROWS). */
 void gc_interleave_dsp_4(const int8_t* w, int32_t rows, int32_t count, int32_t left, gc_pair* out);
 

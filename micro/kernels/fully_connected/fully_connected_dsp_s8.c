@@ -120,10 +120,7 @@ GC_NOINLINE void gc_several_rows(const gc_fully_connected* p, int32_t rows, cons
           *w = x + pairs * GC_TWO_ROWS(eights); /* (pairs, GC_TWO_ROWS), (GC_FOUR_ROWS) */
   int32_t* sums = w + GC_FOUR_ROWS(eights);     /* (pairs, 2, 4) */
   gc_dot dot = {w, x, w, sums, p->bias, 0, eights, p->weights, n, 0};
-  for (int32_t i = 0; i < pairs; ++i) {
-    const int8_t* row = in + 2 * i * n;
-    gc_interleave_dsp_2(row, 2 * i + 1 < rows ? row + n : row, n, 0, x + i * GC_TWO_ROWS(eights));
-  }
+  gc_interleave_dsp_2(in, rows, n, 0, x);
   for (int32_t next = 0; next < outputs; next += 4) {
     /* The last four outputs can overlap those before: four rows of weights are faster than fewer. */
     const int32_t o = next + 4 <= outputs || outputs < 4 ? next : outputs - 4,

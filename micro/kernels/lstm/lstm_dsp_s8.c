@@ -101,14 +101,6 @@ static void gc_update(const gc_lstm* p, const gc_pair* gates, int32_t words, int
   }
 }
 
-/* Interleaves pairs of rows, in (batch, count), to out (pairs, GC_TWO_ROWS), and shifts them to the
-   left. */
-static void gc_interleave_batch(const int8_t* in, int32_t batch, int32_t count, int32_t left,
-                                gc_pair* out) {
-  for (int32_t i = 0; i < batch; i += 2, in += 2 * count, out += GC_TWO_ROWS(gc_eights(count)))
-    gc_interleave_dsp_2(in, i + 1 < batch ? in + count : in, count, left, out);
-}
-
 /* A gate of a batch of several rows: its products of the inputs and of the hidden state, for the next
    four units. The shift to the left that all gates share is in the rows of the batch; where a gate
    has more, its weights have the rest. */
@@ -134,8 +126,8 @@ static void gc_lstm_step(const gc_lstm* p, const int8_t* in, int8_t* hidden, int
     const int32_t x = gc_left(all[g]->input.shift), h = gc_left(all[g]->recurrent.shift);
     x_shared = x < x_shared ? x : x_shared, h_shared = h < h_shared ? h : h_shared;
   }
-  gc_interleave_batch(in, p->batch, inputs, 1 + x_shared, b->x_rows);
-  gc_interleave_batch(hidden, p->batch, units, 1 + h_shared, b->h_rows);
+  gc_interleave_dsp_2(in, p->batch, inputs, 1 + x_shared, b->x_rows);
+  gc_interleave_dsp_2(hidden, p->batch, units, 1 + h_shared, b->h_rows);
   const gc_pair *x_end = b->x_rows + b->pairs * GC_TWO_ROWS(b->x_eights),
                 *h_end = b->h_rows + b->pairs * GC_TWO_ROWS(b->h_eights);
   gc_gate_plan plans[4];
