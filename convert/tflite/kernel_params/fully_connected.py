@@ -20,7 +20,7 @@ class FullyConnected:
     bias, multiplier : np.ndarray [shape=(outputs,), dtype=int32]
     shift : np.ndarray [shape=(outputs,), dtype=int8]
     usual_scales : int
-        1 or 0: whether no multiplier is 0 and no shift is above 0, so that the kernel need not look.
+        1 or 0: whether no multiplier is 0 and no shift above 0, so that the kernel need not look.
     """
 
     rows: int

@@ -150,7 +150,6 @@ GC_NOINLINE void gc_one_output(const gc_fully_connected* p, int32_t o, const int
 GC_NOINLINE void gc_one_row(const gc_fully_connected* p, const int8_t* in, int8_t* out) {
   enum { GC_SUMS = 32 };
   gc_pair x[GC_BLOCK / 2] __attribute__((aligned(8)));
-  int32_t sums[GC_SUMS];
   const int32_t n = p->inputs, whole = p->outputs & ~3;
   if (n <= GC_BLOCK) gc_widen(in, n, x);
   if (n <= GC_BLOCK && n % 8 == 0 && whole > 0) {
@@ -160,6 +159,7 @@ GC_NOINLINE void gc_one_row(const gc_fully_connected* p, const int8_t* in, int8_
   } else {
     for (int32_t first = 0; first < whole; first += GC_SUMS) {
       const int32_t count = whole - first < GC_SUMS ? whole - first : GC_SUMS;
+      int32_t sums[GC_SUMS];
       memcpy(sums, p->bias + first, (size_t)count * sizeof(int32_t));
       for (int32_t i = 0; i < n; i += GC_BLOCK) {
         const int32_t depth = n - i < GC_BLOCK ? n - i : GC_BLOCK;
