@@ -5,10 +5,9 @@
 
 GC_DSP_OPTIMIZE
 
-/* One sum, scaled to an output. */
-static inline int8_t gc_output(const gc_fully_connected* p, int32_t o, int32_t sum) {
-  return (int8_t)gc_ssat(
-      gc_rescale_fast(sum, gc_doubled(p->multiplier[o]), -p->shift[o], p->zero_point), 8);
+/* One sum, scaled to an output: see gc_rescale_fast. */
+static inline int8_t gc_output(int32_t sum, int32_t multiplier, int32_t shift, int32_t zero_point) {
+  return (int8_t)gc_ssat(gc_rescale_fast(sum, gc_doubled(multiplier), -shift, zero_point), 8);
 }
 
 /* The scale of an output: see gc_rescale_fast. */
@@ -98,7 +97,8 @@ static void gc_scale_rows(const gc_fully_connected* p, int32_t o, int32_t count,
   }
   for (; r < rows; ++r) {
     for (int32_t i = o; i < o + count; ++i)
-      out[r * p->outputs + i] = gc_output(p, i, sums[4 * r + i - o]);
+      out[r * p->outputs + i] =
+          gc_output(sums[4 * r + i - o], p->multiplier[i], p->shift[i], p->zero_point);
   }
 }
 
@@ -142,7 +142,14 @@ GC_NOINLINE void gc_one_output(const gc_fully_connected* p, int32_t o, const int
     sum = gc_smlad(gc_odd(x), gc_odd(y), gc_smlad(gc_even(x), gc_even(y), sum));
   }
   for (; i < p->inputs; ++i) sum += in[i] * w[i];
-  out[o] = gc_output(p, o, sum);
+  out[o] = gc_output(sum, p->multiplier[o], p->shift[o], p->zero_point);
+}
+
+/* Scales sums (count) of adjacent outputs to out (count). multiplier and shift (count). */
+GC_NOINLINE void gc_scale_row(const int32_t* sums, const int32_t* multiplier, const int8_t* shift,
+                              int32_t count, int32_t zero_point, int8_t* out) {
+  for (const int32_t* end = sums + count; sums != end;)
+    *out++ = gc_output(*sums++, *multiplier++, *shift++, zero_point);
 }
 
 /* Computes all outputs of one row: in (inputs), out (outputs). Of a long row, GC_BLOCK inputs are
@@ -166,7 +173,8 @@ GC_NOINLINE void gc_one_row(const gc_fully_connected* p, const int8_t* in, int8_
         if (n > GC_BLOCK) gc_widen(in + i, depth, x);
         gc_dot_dsp(p->weights + first * n + i, n, x, depth, sums, count);
       }
-      for (int32_t i = 0; i < count; ++i) out[first + i] = gc_output(p, first + i, sums[i]);
+      gc_scale_row(sums, p->multiplier + first, p->shift + first, count, p->zero_point,
+                   out + first);
     }
   }
   for (int32_t o = whole; o < p->outputs; ++o) gc_one_output(p, o, in, out);
