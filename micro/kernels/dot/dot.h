@@ -23,8 +23,8 @@ GC_ALWAYS_INLINE int32_t gc_eights(int32_t count) { return (count + 7) / 8; }
    halfwords are shifted to the left, by at most eight bits. out (pairs, GC_TWO_ROWS). */
 void gc_interleave_dsp_2(const int8_t* in, int32_t rows, int32_t count, int32_t left, gc_pair* out);
 
-/* The same with four rows of weights: w (at least `rows`, count). From row `rows` on, 1 to 4, the last one is
-   repeated. out (GC_FOUR_ROWS). */
+/* The same with four rows of weights, w (at least `rows`, count). From row `rows` on, 1 to 4, the
+   last one is repeated. out (GC_FOUR_ROWS). */
 void gc_interleave_dsp_4(const int8_t* w, int32_t rows, int32_t count, int32_t left, gc_pair* out);
 
 /* Products of four rows of weights and pairs of rows of inputs. The order of the fields is that in

@@ -16,8 +16,8 @@ typedef struct {
   int32_t right;
 } gc_output_scale;
 
-/* Scales two outputs of a row, a0 and a1, and of the row after it, b0 and b1. Registers: r2 the
-   scales, r3 and ip both rows of outputs, r4 the zero point. */
+/* Scales the sums a and b of one output of two rows. Registers: r10 and r11 the scale, r4 the zero
+   point. The end of a stands where the M33 would wait for b. */
 #define GC_SCALE_PAIR(a, b)      \
   "smmlar " a ", " a ", r10, " a \
   "\n\t"                         \
@@ -38,27 +38,9 @@ typedef struct {
   "adc " b ", " b                \
   ", r4\n\t"                     \
   "ssat " b ", #8, " b "\n\t"
-#define GC_SCALE_FOUR(scale0, scale1, a0, a1, b0, b1, out0, out1)                            \
-  "ldrd r10, r11, [r2, #" scale0                                                             \
-  "]\n\t"                                                                                    \
-  "ldr r6, [r0, #" a0                                                                        \
-  "]\n\t"                                                                                    \
-  "ldr r7, [r0, #" b0                                                                        \
-  "]\n\t"                                                                                    \
-  "ldr r8, [r0, #" a1                                                                        \
-  "]\n\t"                                                                                    \
-  "ldr r9, [r0, #" b1                                                                        \
-  "]\n\t" GC_SCALE_PAIR("r6", "r7") "ldrd r10, r11, [r2, #" scale1                           \
-                                    "]\n\t" GC_SCALE_PAIR("r8", "r9") "strb r6, [r3, #" out0 \
-                                                                      "]\n\t"                \
-                                                                      "strb r7, [ip, #" out0 \
-                                                                      "]\n\t"                \
-                                                                      "strb r8, [r3, #" out1 \
-                                                                      "]\n\t"                \
-                                                                      "strb r9, [ip, #" out1 \
-                                                                      "]\n\t"
 
-/* Scales sums (pairs, 2 rows, 4 outputs) until end to out (2 pairs, outputs). scales (4). A function without a frame of the compiler, because it needs all registers. */
+/* Scales sums (pairs, 2 rows, 4 outputs) until end to out (2 pairs, outputs). scales (4). A function
+   without a frame of the compiler, because it needs all registers. */
 __attribute__((naked, noinline)) static void gc_scale_pairs(const int32_t* sums GC_UNUSED,
                                                             const int32_t* end GC_UNUSED,
                                                             const gc_output_scale* scales GC_UNUSED,
@@ -67,12 +49,31 @@ __attribute__((naked, noinline)) static void gc_scale_pairs(const int32_t* sums 
                                                             int32_t zero_point GC_UNUSED) {
   __asm__(
       "push {r4-r11, lr}\n\t"
-      "ldrd r5, r4, [sp, #36]\n\t"
-      "add ip, r3, r5\n\t"
+      "ldrd r5, r4, [sp, #36]\n\t" /* outputs, zero_point */
+      "add ip, r3, r5\n\t"         /* the second row of a pair */
       "lsl r5, r5, #1\n\t"
       ".balign 4\n"
-      "0:\n\t" GC_SCALE_FOUR("0", "8", "0", "4", "16", "20", "0", "1")
-          GC_SCALE_FOUR("16", "24", "8", "12", "24", "28", "2", "3")
+      "0:\n\t"
+      "ldrd r10, r11, [r2]\n\t"
+      "ldr r6, [r0]\n\t"
+      "ldr r7, [r0, #16]\n\t"
+      "ldr r8, [r0, #4]\n\t"
+      "ldr r9, [r0, #20]\n\t" GC_SCALE_PAIR("r6", "r7")
+      "ldrd r10, r11, [r2, #8]\n\t" GC_SCALE_PAIR("r8", "r9")
+      "strb r6, [r3]\n\t"
+      "strb r7, [ip]\n\t"
+      "strb r8, [r3, #1]\n\t"
+      "strb r9, [ip, #1]\n\t"
+      "ldrd r10, r11, [r2, #16]\n\t"
+      "ldr r6, [r0, #8]\n\t"
+      "ldr r7, [r0, #24]\n\t"
+      "ldr r8, [r0, #12]\n\t"
+      "ldr r9, [r0, #28]\n\t" GC_SCALE_PAIR("r6", "r7")
+      "ldrd r10, r11, [r2, #24]\n\t" GC_SCALE_PAIR("r8", "r9")
+      "strb r6, [r3, #2]\n\t"
+      "strb r7, [ip, #2]\n\t"
+      "strb r8, [r3, #3]\n\t"
+      "strb r9, [ip, #3]\n\t"
       "add r0, r0, #32\n\t"
       "add r3, r3, r5\n\t"
       "add ip, ip, r5\n\t"
