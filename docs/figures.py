@@ -62,29 +62,27 @@ GOALS = {
 PURPOSES = {
     "products: `SMLAD`, loads, and unpacking int8 to pairs of int16": (
         "gc_dot_dsp_4x2",
-        "gc_dot_eights",
+        "gc_dot_any_rows",
         "gc_interleave_dsp_2",
         "gc_interleave_dsp_4",
     ),
+    "rows of a batch of one: products, and scaling the outputs": ("gc_row_dsp_s8", "gc_one_row"),
     "activations of the gates: rounding both sums, a table, interpolation": (
         "gc_activate_dsp_logistic_0",
         "gc_activate_dsp_logistic_1",
         "gc_activate_dsp_tanh_0",
         "gc_activate_dsp_tanh_1",
-        "gc_activate_logistic",
-        "gc_activate_tanh",
     ),
     "the cell, its tanh, the hidden state": ("gc_update_cells_dsp", "gc_update_outputs"),
     "scaling the outputs of dense layers, blocks of their rows": (
         "gc_several_rows",
-        "gc_one_row",
-        "gc_scale_row",
+        "gc_scale_pairs",
     ),
     "residual connections": ("gc_add_fours", "gc_add_dsp_s8"),
     "calls and loops of the LSTM, checks of its parameters": (
+        "gc_lstm_step",
         "gc_lstm_dsp_s8",
         "gc_lstm_dsp_s8_supports",
-        "gc_part_supported",
     ),
 }
 # Shapes for the counter of kernels (micro/kernels/test/count.cc).

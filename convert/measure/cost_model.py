@@ -32,8 +32,8 @@ _CHOICES = {
 }
 # Of gc_fully_connected_dsp_s8: words on the stack for a block of rows, and the inputs of the
 # longest rows of which a block has two.
-BLOCK_WORDS = 192
-MOST_INPUTS = 56
+BLOCK_WORDS = 304
+MOST_INPUTS = 96
 
 
 @dataclasses.dataclass(frozen=True)

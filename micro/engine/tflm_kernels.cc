@@ -1,6 +1,8 @@
 #include "micro/engine/tflm_kernels.h"
 
+#include <algorithm>
 #include <cmath>
+#include <cstdlib>
 
 #include "micro/contract/lstm_inputs.h"
 #include "micro/kernels/kernels.h"
@@ -242,9 +244,11 @@ tflm::Result PrepareFullyConnected(tflm::Context* context, tflm::Node* node) {
   } else if (!Narrow(has_bias ? bias->data.i64 : nullptr, outputs, folded)) {
     return refuse("its bias needs more than 32 bits");
   }
+  bool usual = true;
+  for (int32_t i = 0; i < outputs; ++i) usual = usual && multiplier[i] != 0 && shift[i] <= 0;
   *kernel = {rows,   inputs,     outputs, weights->data.int8,
              folded, multiplier, shift,   out->params.zero_point,
-             low,    high};
+             low,    high,       usual};
   node->user_data = kernel;
   return tflm::kOk;
 }
@@ -351,6 +355,11 @@ tflm::Result PrepareLstm(tflm::Context* context, tflm::Node* node) {
       Fold(nullptr, hidden->params.zero_point, r->data.int8, units, units, recurrent_bias);
     } else if (!Narrow(bias[i]->data.i64, units, input_bias)) {
       return refuse("its bias needs more than 32 bits");
+    }
+    for (int32_t j = 0; j < (wide ? 1 : 2) * units; ++j) {
+      const int64_t magnitude = std::abs(static_cast<int64_t>(input_bias[j]));
+      k->largest_bias = static_cast<int32_t>(
+          std::min<int64_t>(std::max<int64_t>(k->largest_bias, magnitude), INT32_MAX));
     }
     *gates[i] = {w->data.int8, r->data.int8, input_bias, wide ? nullptr : recurrent_bias, {}, {}};
     // The input of the activations is in units of 1 / 4096.

@@ -29,6 +29,7 @@ typedef struct {
   const int32_t* multiplier;     /* (outputs) */
   const int8_t* shift;           /* (outputs) */
   int32_t zero_point, low, high; /* of the output */
+  int32_t usual_scales; /* whether no multiplier is 0 and no shift above 0; 0 is always correct */
 } gc_fully_connected;
 
 void gc_fully_connected_s8(const gc_fully_connected* p, const int8_t* in /* (rows, inputs) */,
@@ -112,8 +113,9 @@ typedef struct {
   gc_scale hidden; /* of output gate * tanh(cell), to the scale of the output */
   /* (cell * multiplier, rounded) >> shift is in units of 1 / 12288 */
   int32_t tanh_multiplier, tanh_shift;
-  int32_t cell_clip;  /* 0: no clipping */
-  int32_t zero_point; /* of the output, which is the hidden state */
+  int32_t cell_clip;    /* 0: no clipping */
+  int32_t zero_point;   /* of the output, which is the hidden state */
+  int32_t largest_bias; /* of all gates, in magnitude; at most INT32_MAX */
 } gc_lstm;
 
 /* Size of the scratch of gc_lstm_s8 and gc_lstm_s16 in bytes, the same on every target. The scratch

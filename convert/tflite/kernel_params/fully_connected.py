@@ -19,6 +19,8 @@ class FullyConnected:
     weights : np.ndarray [shape=(outputs, inputs), dtype=int8]
     bias, multiplier : np.ndarray [shape=(outputs,), dtype=int32]
     shift : np.ndarray [shape=(outputs,), dtype=int8]
+    usual_scales : int
+        1 or 0: whether no multiplier is 0 and no shift above 0, so that the kernel need not look.
     """
 
     rows: int
@@ -31,6 +33,7 @@ class FullyConnected:
     zero_point: int
     low: int
     high: int
+    usual_scales: int
 
 
 def need_bias(op: Operator, bias: Tensor | None, is_16x8: bool) -> None:
@@ -105,6 +108,7 @@ def products(op, matrix: np.ndarray, axis: int, rows: int) -> FullyConnected:
         zero_point=op.output.zero_point,
         low=low,
         high=high,
+        usual_scales=int(all(s.multiplier != 0 and s.shift <= 0 for s in scales)),
     )
 
 

@@ -39,6 +39,11 @@ class Lstm:
 
     More than one step is possible only where time is the first axis that is longer than 1. As after
     a reset in TFLM, every hidden state starts as ``zero_point`` and every cell as 0.
+
+    Attributes
+    ----------
+    largest_bias : int
+        Of all gates, in magnitude, so that the kernel need not look for it.
     """
 
     steps: int
@@ -55,6 +60,7 @@ class Lstm:
     tanh_shift: int
     cell_clip: int
     zero_point: int
+    largest_bias: int
 
     @property
     def scratch_bytes(self) -> int:
@@ -104,7 +110,13 @@ def _lstm(op: graph.Lstm) -> Lstm:
         tanh_shift=-shift if shift < 0 else 0,
         cell_clip=int(min(max(clip / float(cell.scale), -32768.0), 32767.0)) if clip > 0 else 0,
         zero_point=hidden.zero_point,
+        largest_bias=max(_largest(b) for g in gates for b in (g.input_bias, g.recurrent_bias)),
     )
+
+
+def _largest(bias: np.ndarray | None) -> int:
+    """Return the largest magnitude in 31 bits."""
+    return 0 if bias is None else min(int(np.abs(bias.astype(np.int64)).max()), 2**31 - 1)
 
 
 def _gate(op: graph.Lstm, x: Tensor, hidden: Tensor, gate: graph.LstmGate, is_16x8) -> LstmGate:

@@ -37,22 +37,38 @@ static inline int8_t gc_add_one(const gc_add_data* d, int32_t x, int32_t y) {
 }
 
 /* gc_add_one of four elements at a time, until out is end; a function without a frame of the
-   compiler, because it needs all registers. x, y and out (a multiple of 4, not 0). */
-#define GC_ADD_ONE                  \
+   compiler, because it needs all registers. x, y and out (a multiple of 4, not 0). Two elements, in
+   r11 and lr, take turns, because the M33 waits where the next instruction needs a product or a
+   shifted value. */
+#define GC_ADD_TWO                  \
   "ldrsb r11, [r0], #1\n\t"         \
   "ldrsb ip, [r1], #1\n\t"          \
   "add r11, r4, r11, lsl #21\n\t"   \
   "add ip, r7, ip, lsl #19\n\t"     \
   "smmulr r11, r11, r5\n\t"         \
+  "ldrsb lr, [r0], #1\n\t"          \
   "adds r11, r11, r11, asr #31\n\t" \
+  "add lr, r4, lr, lsl #21\n\t"     \
   "asrs r11, r11, r6\n\t"           \
   "adc r11, r11, ip\n\t"            \
   "smmlar r11, r11, r8, r11\n\t"    \
+  "ldrsb ip, [r1], #1\n\t"          \
+  "smmulr lr, lr, r5\n\t"           \
   "adds r11, r11, r11, asr #31\n\t" \
+  "add ip, r7, ip, lsl #19\n\t"     \
   "asrs r11, r11, r9\n\t"           \
   "adc r11, r11, r10\n\t"           \
+  "adds lr, lr, lr, asr #31\n\t"    \
   "ssat r11, #8, r11\n\t"           \
-  "strb r11, [r2], #1\n\t"
+  "asrs lr, lr, r6\n\t"             \
+  "adc lr, lr, ip\n\t"              \
+  "smmlar lr, lr, r8, lr\n\t"       \
+  "strb r11, [r2], #1\n\t"          \
+  "adds lr, lr, lr, asr #31\n\t"    \
+  "asrs lr, lr, r9\n\t"             \
+  "adc lr, lr, r10\n\t"             \
+  "ssat lr, #8, lr\n\t"             \
+  "strb lr, [r2], #1\n\t"
 __attribute__((naked, noinline)) static void gc_add_fours(const int8_t* x GC_UNUSED,
                                                           const int8_t* y GC_UNUSED,
                                                           int8_t* out GC_UNUSED,
@@ -63,7 +79,7 @@ __attribute__((naked, noinline)) static void gc_add_fours(const int8_t* x GC_UNU
       "ldr ip, [sp, #36]\n\t"
       "ldm ip, {r4-r10}\n\t"
       ".balign 4\n"
-      "0:\n\t" GC_ADD_ONE GC_ADD_ONE GC_ADD_ONE GC_ADD_ONE
+      "0:\n\t" GC_ADD_TWO GC_ADD_TWO
       "cmp r2, r3\n\t"
       "bne 0b\n\t"
       "pop {r4-r11, pc}\n\t");

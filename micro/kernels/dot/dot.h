@@ -17,31 +17,42 @@ void gc_dot_dsp(const int8_t* w, int32_t stride, const gc_pair* x, int32_t n, in
 #define GC_FOUR_ROWS(eights) (16 * (eights))
 GC_ALWAYS_INLINE int32_t gc_eights(int32_t count) { return (count + 7) / 8; }
 
-/* Widens two rows of bytes, a and b (count), to signed halfwords and interleaves them: of every
+/* Widens rows of bytes, in (rows, count), to signed halfwords and interleaves every two: of every
    four bytes, elements 0 and 2 of both rows come first, then elements 1 and 3 of both. The rows are
-   padded with zeros to a multiple of eight. All halfwords are shifted to the left, by at most eight
-   bits. out (GC_TWO_ROWS). */
-void gc_interleave_dsp_2(const int8_t* a, const int8_t* b, int32_t count, int32_t left,
-                         gc_pair* out);
+   padded with zeros to a multiple of eight; where their number is odd, the last one is repeated. All
+   halfwords are shifted to the left, by at most eight bits. out (pairs, GC_TWO_ROWS). */
+void gc_interleave_dsp_2(const int8_t* in, int32_t rows, int32_t count, int32_t left, gc_pair* out);
 
-/* The same with four rows: w (at least `rows`, count). From row `rows` on, 1 to 4, the last one is
-   repeated. out (GC_FOUR_ROWS). */
+/* The same with four rows of weights, w (at least `rows`, count). From row `rows` on, 1 to 4, the
+   last one is repeated. out (GC_FOUR_ROWS). */
 void gc_interleave_dsp_4(const int8_t* w, int32_t rows, int32_t count, int32_t left, gc_pair* out);
 
-/* Computes bias (4) plus the products of four rows of weights and every two rows of inputs. w
-   (GC_FOUR_ROWS); x (pairs of rows, GC_TWO_ROWS) until x_end, at least one pair; sums (pairs of
-   rows, 2 rows, 4 rows of weights); eights > 0, the depth. Where count is not 0, it interleaves
-   bytes (4, count) to w first, as gc_interleave_dsp_4 does with 8 * eights bytes and no shift. */
-void gc_dot_dsp_4x2(gc_pair* w, const gc_pair* x, const gc_pair* x_end, int32_t* sums,
-                    const int32_t* bias, int32_t eights, const int8_t* bytes, int32_t count);
+/* Products of four rows of weights and pairs of rows of inputs. The order of the fields is that in
+   which gc_dot_dsp_4x2 loads them. */
+typedef struct {
+  gc_pair* w;               /* (GC_FOUR_ROWS), four rows of weights, interleaved */
+  const gc_pair *x, *x_end; /* (pairs, GC_TWO_ROWS), at least one pair */
+  int32_t* sums;            /* (pairs, 2 rows, 4 rows of weights) */
+  const int32_t* bias;      /* (4) */
+  int32_t left;             /* shift of the biases to the left */
+  int32_t eights;           /* of the depth, at least one */
+  const int8_t* bytes;      /* (4, count), the rows that are interleaved to w first, ... */
+  int32_t count;            /* ... a multiple of 8; or 0 where w is interleaved already */
+  int32_t weights_left;     /* shift of the weights to the left, 0 or 1 */
+} gc_dot;
 
-/* gc_interleave_dsp_4 to w, and gc_dot_dsp_4x2. */
-GC_ALWAYS_INLINE void gc_dot_rows(const int8_t* bytes, int32_t rows, int32_t count, int32_t left,
-                                  gc_pair* w, const gc_pair* x, const gc_pair* x_end, int32_t* sums,
-                                  const int32_t* bias) {
-  const int whole = rows >= 4 && count % 8 == 0 && left == 0;
-  if (!whole) gc_interleave_dsp_4(bytes, rows, count, left, w);
-  gc_dot_dsp_4x2(w, x, x_end, sums, bias, gc_eights(count), bytes, whole ? count : 0);
+/* Computes the sums: bias * 2^left plus the products. */
+void gc_dot_dsp_4x2(const gc_dot* d);
+
+/* The same for any count and shift, and for `rows` rows of weights, 1 to 4, with as many biases. Sums
+   beyond these rows are of no use. */
+void gc_dot_any_rows(const gc_dot* d, int32_t rows);
+GC_ALWAYS_INLINE void gc_dot_rows(const gc_dot* d, int32_t rows) {
+  if (rows == 4 && d->weights_left < 2 && d->count % 8 == 0) {
+    gc_dot_dsp_4x2(d);
+  } else {
+    gc_dot_any_rows(d, rows);
+  }
 }
 
 /* Widens a row of inputs, in (n), to halfwords, out (n): of every four inputs, elements 0 and 2

@@ -1,28 +1,8 @@
-#include "micro/kernels/dot/dot.h"
+#include "micro/kernels/dot/four_deep_dsp.h"
 
 #ifdef GC_DSP
 
 GC_DSP_OPTIMIZE
-
-/* Products of four elements of two rows of weights, r10 and r11. */
-#define GC_ONE_OF_FOUR(sum, weights) \
-  "sxtb16 ip, " weights              \
-  "\n\t"                             \
-  "sxtb16 " weights ", " weights     \
-  ", ror #8\n\t"                     \
-  "smlad " sum ", ip, r8, " sum      \
-  "\n\t"                             \
-  "smlad " sum ", " weights ", r9, " sum "\n\t"
-#define GC_FOUR_DEEP \
-  "ldrd r8, r9, [r1], #8\n\t"             \
-  "ldr r10, [r0, r2]\n\t"                 \
-  "ldr r11, [r0, r2, lsl #1]\n\t"         \
-  GC_ONE_OF_FOUR("r5", "r10")             \
-  GC_ONE_OF_FOUR("r6", "r11")             \
-  "ldr r11, [r0, r3]\n\t"                 \
-  "ldr r10, [r0], #4\n\t"                 \
-  GC_ONE_OF_FOUR("r7", "r11")             \
-  GC_ONE_OF_FOUR("r4", "r10")
 
 /* The first `eights` times eight elements of the rows, at least one eight; sums (until end, a multiple
    of 4). A function without a frame of the compiler, because it needs all registers. On the stack: 0

@@ -21,9 +21,20 @@ GC_DSP_OPTIMIZE
   "smlad r7, lr, r11, r7\n\t"
 #define GC_EIGHT_DEEP GC_TWO_DEEP GC_TWO_DEEP GC_TWO_DEEP GC_TWO_DEEP
 
-/* Four elements of the depth of four rows of int8 weights, widened and interleaved. Of the four
-   loads, that with a post-index comes last: the others use its address. */
-#define GC_WIDEN_FOUR             \
+/* Four elements of the depth of four rows of int8 weights, widened, doubled where more is
+   GC_TWICE, and interleaved. Of the four loads, that with a post-index comes last: the others use
+   its address. */
+#define GC_ONCE
+#define GC_TWICE             \
+  "sadd16 r4, r4, r4\n\t"    \
+  "sadd16 r5, r5, r5\n\t"    \
+  "sadd16 r6, r6, r6\n\t"    \
+  "sadd16 r7, r7, r7\n\t"    \
+  "sadd16 r8, r8, r8\n\t"    \
+  "sadd16 r9, r9, r9\n\t"    \
+  "sadd16 r10, r10, r10\n\t" \
+  "sadd16 r11, r11, r11\n\t"
+#define GC_WIDEN_FOUR(more)       \
   "ldr r11, [r0, lr]\n\t"         \
   "ldr r10, [r0, r2, lsl #1]\n\t" \
   "ldr r9, [r0, r2]\n\t"          \
@@ -35,66 +46,69 @@ GC_DSP_OPTIMIZE
   "sxtb16 r8, r8, ror #8\n\t"     \
   "sxtb16 r9, r9, ror #8\n\t"     \
   "sxtb16 r10, r10, ror #8\n\t"   \
-  "sxtb16 r11, r11, ror #8\n\t"   \
-  "stm ip!, {r4-r11}\n\t"
+  "sxtb16 r11, r11, ror #8\n\t" more "stm ip!, {r4-r11}\n\t"
 
 /* Eight sums, four pairs and two pointers take all registers, so there is none for a counter. The
    products of 32 elements stand in sequence; a smaller depth enters the sequence nearer to its end,
    a larger one passes it again. What else is needed is on the stack:
-     0 bias (2, 4), 32 w, 36 where the sequence is entered, 40 sums, 44 x_end, 48 the end of w, 52 x
+     0 bias (2, 4), 32 w, 36 where the sequence is entered, 40 x, 44 x_end, 48 sums, 52 the end of w
    One LDM loads the biases to the sums and w to r8, and jumps. A function without a frame of the
    compiler, which would need a register for it. */
-__attribute__((naked)) void gc_dot_dsp_4x2(gc_pair* w GC_UNUSED, const gc_pair* x GC_UNUSED,
-                                           const gc_pair* x_end GC_UNUSED, int32_t* sums GC_UNUSED,
-                                           const int32_t* bias GC_UNUSED, int32_t eights GC_UNUSED,
-                                           const int8_t* bytes GC_UNUSED, int32_t count GC_UNUSED) {
+__attribute__((naked)) void gc_dot_dsp_4x2(const gc_dot* d GC_UNUSED) {
   __asm__(
       "push {r4-r11, lr}\n\t"
-      "ldrd r4, r5, [sp, #36]\n\t"   /* bias, eights */
-      "ldrd r10, r11, [sp, #44]\n\t" /* bytes, count */
       "sub sp, sp, #60\n\t"
-      "str r1, [sp, #52]\n\t"
-      "ldm r4, {r6-r9}\n\t"
-      "stm sp, {r6-r9}\n\t"
-      "add r4, sp, #16\n\t"
-      "stm r4, {r6-r9}\n\t"
-      "str r0, [sp, #32]\n\t"
+      /* w, x, x_end, sums, bias, left, eights, bytes, count, weights_left */
+      "ldm r0, {r0, r2-r10}\n\t"
+      "ldm r5, {r1, r11, ip, lr}\n\t"
+      "lsl r1, r1, r6\n\t"
+      "lsl r11, r11, r6\n\t"
+      "lsl ip, ip, r6\n\t"
+      "lsl lr, lr, r6\n\t"
+      "add r6, sp, #16\n\t"
+      "add r5, r0, r7, lsl #6\n\t"
+      "stm sp, {r1, r11, ip, lr}\n\t"
+      "stm r6, {r1, r11, ip, lr}\n\t"
+      "subs r6, r7, #1\n\t"
+      "and r6, r6, #3\n\t"
+      "adds r6, r6, #1\n\t" /* 1 to 4 eights in the first pass, */
+      "mov ip, #176\n\t"    /* of so many bytes each */
+      "adr r1, 2f\n\t"
+      "mls r1, r6, ip, r1\n\t"
+      "add r6, sp, #32\n\t"
+      "adds r1, r1, #1\n\t" /* Thumb */
+      "stm r6, {r0-r5}\n\t"
       "mov ip, r0\n\t"
-      "add r0, r0, r5, lsl #6\n\t"
-      "mov r1, r5\n\t"
-      "subs r5, r5, #1\n\t"
-      "and r5, r5, #3\n\t"
-      "adds r5, r5, #1\n\t" /* 1 to 4 eights in the first pass, */
-      "movs r6, #176\n\t"   /* of so many bytes each */
-      "adr r4, 2f\n\t"
-      "mls r4, r5, r6, r4\n\t"
-      "adds r4, r4, #1\n\t" /* Thumb */
-      "str r4, [sp, #36]\n\t"
-      "str r3, [sp, #40]\n\t"
-      "str r2, [sp, #44]\n\t"
-      "str r0, [sp, #48]\n\t"
-      "movs r2, r11\n\t"
+      "movs r2, r9\n\t"
       "beq 4f\n\t" /* interleaved already */
-      "mov r0, r10\n\t"
+      "mov r1, r7\n\t"
+      "mov r0, r8\n\t"
       "add lr, r2, r2, lsl #1\n\t"
+      "cmp r10, #0\n\t"
+      "bne 5f\n\t"
       ".balign 4\n"
-      "3:\n\t" GC_WIDEN_FOUR GC_WIDEN_FOUR
+      "3:\n\t" GC_WIDEN_FOUR(GC_ONCE) GC_WIDEN_FOUR(GC_ONCE)
       "subs r1, r1, #1\n\t"
-      "bne 3b\n"
+      "bne 3b\n\t"
+      "b 4f\n\t"
+      ".balign 4\n"
+      "5:\n\t" GC_WIDEN_FOUR(GC_TWICE)  GC_WIDEN_FOUR(GC_TWICE)
+      "subs r1, r1, #1\n\t"
+      "bne 5b\n"
       "4:\n\t"
-      "ldr r9, [sp, #52]\n"
+      "ldr r9, [sp, #40]\n"
       "0:\n\t"
       "ldm sp, {r0-r8, pc}\n\t"
       ".balign 4\n"
       "1:\n\t" GC_EIGHT_DEEP GC_EIGHT_DEEP GC_EIGHT_DEEP GC_EIGHT_DEEP
       "2:\n\t"
-      "ldr r10, [sp, #48]\n\t"
+      "ldr r10, [sp, #52]\n\t"
       "ldr r11, [sp, #44]\n\t"
-      "ldr lr, [sp, #40]\n\t"
+      "ldr lr, [sp, #48]\n\t"
       "cmp r8, r10\n\t"
       "bne 1b\n\t"
       "stm lr!, {r0-r7}\n\t"
-      "str lr, [sp, #40]\n\t"
+      "str lr, [sp, #48]\n\t"
       "cmp r9, r11\n\t"
       "bne 0b\n\t"
       "add sp, sp, #60\n\t"

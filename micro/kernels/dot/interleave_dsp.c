@@ -38,19 +38,10 @@ GC_ALWAYS_INLINE gc_pair gc_shifted(gc_pair x, uint32_t keep, int32_t left) {
                    : "r4", "r5", "r6", "r8", "cc", "memory")
 #define GC_NOTHING(r)
 
-void gc_interleave_dsp_2(const int8_t* a, const int8_t* b, int32_t count, int32_t left,
-                         gc_pair* out) {
-  const uint32_t keep = (0xffffu >> left) * 0x10001u;
-  int32_t eights = count / 8;
-  count -= 8 * eights;
-  if (eights > 0 && left == 0) {
-    GC_INTERLEAVE_EIGHTS(GC_NOTHING, );
-  } else if (eights > 0 && left == 1) {
-    GC_INTERLEAVE_EIGHTS(GC_TWICE, );
-  } else if (eights > 0) {
-    GC_INTERLEAVE_EIGHTS(GC_SHIFT, [keep] "r"(keep), [left] "r"(left));
-  }
-  for (int32_t i = 0; count > 0 && i < 8; i += 4, out += 4) {
+/* The last elements of two rows, a and b (count), 1 to 7. */
+static void gc_interleave_rest(const int8_t* a, const int8_t* b, int32_t count, uint32_t keep,
+                               int32_t left, gc_pair* out) {
+  for (int32_t i = 0; i < 8; i += 4, out += 4) {
     if (i >= count) {
       out[0] = out[1] = out[2] = out[3] = 0;
       continue;
@@ -61,7 +52,28 @@ void gc_interleave_dsp_2(const int8_t* a, const int8_t* b, int32_t count, int32_
   }
 }
 
-/* Used where gc_dot_dsp_4x2 cannot do it: for a shift, and at the end of rows and matrices. */
+void gc_interleave_dsp_2(const int8_t* in, int32_t rows, int32_t count, int32_t left,
+                         gc_pair* out) {
+  const uint32_t keep = (0xffffu >> left) * 0x10001u;
+  const int32_t whole = count / 8, rest = count % 8;
+  for (; rows > 0; rows -= 2) {
+    const int8_t *a = in, *b = rows > 1 ? in + count : in;
+    int32_t eights = whole;
+    in = b + count;
+    if (eights > 0 && left == 0) {
+      GC_INTERLEAVE_EIGHTS(GC_NOTHING, );
+    } else if (eights > 0 && left == 1) {
+      GC_INTERLEAVE_EIGHTS(GC_TWICE, );
+    } else if (eights > 0) {
+      GC_INTERLEAVE_EIGHTS(GC_SHIFT, [keep] "r"(keep), [left] "r"(left));
+    }
+    if (rest > 0) {
+      gc_interleave_rest(a, b, rest, keep, left, out);
+      out += GC_TWO_ROWS(1);
+    }
+  }
+}
+
 void gc_interleave_dsp_4(const int8_t* w, int32_t rows, int32_t count, int32_t left, gc_pair* out) {
   gc_pair* to = out;
   int32_t i = 0;
@@ -85,6 +97,15 @@ void gc_interleave_dsp_4(const int8_t* w, int32_t rows, int32_t count, int32_t l
   const uint32_t keep = (0xffffu >> left) * 0x10001u;
   for (const gc_pair* end = out + GC_FOUR_ROWS(gc_eights(count)); left > 0 && out != end; out += 2)
     out[0] = gc_shifted(out[0], keep, left), out[1] = gc_shifted(out[1], keep, left);
+}
+
+void gc_dot_any_rows(const gc_dot* d, int32_t rows) {
+  gc_dot some = *d;
+  int32_t bias[4] = {0};
+  memcpy(bias, d->bias, (size_t)rows * sizeof(int32_t));
+  some.bias = bias, some.count = 0;
+  gc_interleave_dsp_4(d->bytes, rows, d->count, d->weights_left, d->w);
+  gc_dot_dsp_4x2(&some);
 }
 
 #endif

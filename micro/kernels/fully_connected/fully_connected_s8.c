@@ -6,7 +6,7 @@ void gc_fully_connected_s8(const gc_fully_connected* p, const int8_t* in, int8_t
   gc_fully_connected_helium_s8(p, in, out);
 #else
 #ifdef GC_DSP
-  if (p->inputs >= 4 && gc_no_zeros(p->multiplier, p->outputs)) {
+  if (p->inputs >= 4 && p->usual_scales) {
     gc_fully_connected_dsp_s8(p, in, out);
     return;
   }

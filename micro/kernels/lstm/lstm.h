@@ -36,11 +36,11 @@ typedef enum { GC_LOGISTIC, GC_TANH } gc_activation;
 /* Returns whether all sums of int16 inputs fit into 32 bits, and all are shifted to the right. */
 static inline int gc_lstm_is_narrow(const gc_lstm* p) {
   const gc_lstm_gate* const gates[4] = {&p->input, &p->forget, &p->cell, &p->output};
-  int narrow = p->units < 512 && p->update.multiplier != 0 && p->update.shift <= 0 &&
-               p->hidden.multiplier != 0 && p->hidden.shift <= 0;
+  int narrow = p->units < 512 && p->inputs < 512 &&
+               p->largest_bias < INT32_MAX - (p->inputs << 22) && p->update.multiplier != 0 &&
+               p->update.shift <= 0 && p->hidden.multiplier != 0 && p->hidden.shift <= 0;
   for (int g = 0; g < 4; ++g) {
-    narrow = narrow && gates[g]->input.shift < -1 && gates[g]->recurrent.shift < -1 &&
-             gc_sums_fit(gates[g]->input_bias, p->units, p->inputs);
+    narrow = narrow && gates[g]->input.shift < -1 && gates[g]->recurrent.shift < -1;
   }
   return narrow;
 }

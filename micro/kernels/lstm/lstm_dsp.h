@@ -34,35 +34,8 @@ static inline gc_dsp_buffers gc_dsp_buffers_of(const gc_lstm* p, void* scratch) 
   return b;
 }
 
-/* Whether the sums of gc_sums are twice their value. */
+/* Whether the sums are twice their value. */
 typedef enum { GC_DOUBLED_SUMS, GC_PLAIN_SUMS } gc_sums_kind;
-
-/* The weights of a part of a gate, from unit u on. The shift to the left that all gates share is in
-   the rows of the batch; where a gate has more, its weights have the rest. */
-typedef struct {
-  const int8_t* weights;
-  const int32_t* bias; /* NULL: all are 0 */
-  int32_t left;
-} gc_part;
-
-/* Computes the sums of one part of a gate for four units, of which `units` are real, and all pairs
-   of rows. rows (pairs, GC_TWO_ROWS), shifted to the left by `shared`; sums (pairs, 2 rows, 4
-   units). */
-GC_ALWAYS_INLINE void gc_sums(const gc_dsp_buffers* b, const gc_part* part, int32_t units,
-                              int32_t count, gc_sums_kind kind, int32_t shared, const gc_pair* rows,
-                              int32_t* sums) {
-  const int32_t times = kind == GC_DOUBLED_SUMS ? 2 << part->left : 1;
-  const int32_t* from = part->bias;
-  int32_t bias[4] = {0};
-  if (from && units == 4) {
-    bias[0] = from[0] * times, bias[1] = from[1] * times;
-    bias[2] = from[2] * times, bias[3] = from[3] * times;
-  } else {
-    for (int32_t i = 0; from && i < units; ++i) bias[i] = from[i] * times;
-  }
-  gc_dot_rows(part->weights, units, count, part->left - shared, b->weights, rows,
-              rows + b->pairs * GC_TWO_ROWS(gc_eights(count)), sums, bias);
-}
 
 /* State of gc_tanh16_fast and gc_logistic16_fast. One word holds the factors of a point and of its
    step; only its upper half changes. */
@@ -165,17 +138,19 @@ GC_ALWAYS_INLINE void gc_activate(const gc_lstm_gate* q, const int32_t* x, const
 #undef GC_ACTIVATE_TWO
 }
 
-/* The same for doubled sums without a shift of the inputs to the right, and with a shift of the
-   hidden state by 0 or 1. */
+/* How a gate is activated: arguments that are the same for all units. `gate` is not used by
+   gc_activate_dsp_*, which are for doubled sums without a shift of the inputs to the right, and with
+   a shift of the hidden state by 0 or 1. */
 typedef struct {
   const int32_t* x_end;
   int32_t x_multiplier, h_multiplier;
   const gc_point* middle; /* as in gc_curve */
   int32_t word, offset, three;
+  const gc_lstm_gate* gate;
 } gc_activate_data;
-typedef void gc_activate_dsp(const int32_t* x, const int32_t* h, gc_pair* gate,
-                             const gc_activate_data* d);
-gc_activate_dsp gc_activate_dsp_logistic_0, gc_activate_dsp_logistic_1, gc_activate_dsp_tanh_0,
+typedef void gc_activate_function(const int32_t* x, const int32_t* h, gc_pair* gate,
+                                  const gc_activate_data* d);
+gc_activate_function gc_activate_dsp_logistic_0, gc_activate_dsp_logistic_1, gc_activate_dsp_tanh_0,
     gc_activate_dsp_tanh_1;
 
 GC_ALWAYS_INLINE gc_pair gc_load_pair(const int16_t* p) {

@@ -48,16 +48,30 @@ static void gc_lstm_step16(const gc_lstm* p, const int16_t* in, int16_t* hidden,
   const gc_lstm_gate* const all[4] = {&p->input, &p->forget, &p->cell, &p->output};
   gc_interleave_batch16(in, p->batch, inputs, b->x_rows);
   gc_interleave_batch16(hidden, p->batch, units, b->h_rows);
+  const gc_pair *x_end = b->x_rows + b->pairs * GC_TWO_ROWS(b->x_eights),
+                *h_end = b->h_rows + b->pairs * GC_TWO_ROWS(b->h_eights);
+  static const int32_t no_bias[4] = {0};
   for (int32_t u = 0; u < units; u += 4) {
     const int32_t real = units - u < 4 ? units - u : 4;
     for (int32_t g = 0; g < 4; ++g) {
       const gc_lstm_gate* q = all[g];
-      const gc_part x = {q->input_weights + u * inputs, q->input_bias + u, 0};
-      const gc_part h = {q->recurrent_weights + u * units, NULL, 0};
       gc_pair* gate = b->gates + g * words;
       int32_t* x_sums = (int32_t*)gate;
-      gc_sums(b, &x, real, inputs, GC_PLAIN_SUMS, 0, b->x_rows, x_sums);
-      gc_sums(b, &h, real, units, GC_PLAIN_SUMS, 0, b->h_rows, b->h_sums);
+      const gc_dot x = {b->weights,
+                        b->x_rows,
+                        x_end,
+                        x_sums,
+                        q->input_bias + u,
+                        0,
+                        b->x_eights,
+                        q->input_weights + u * inputs,
+                        inputs,
+                        0};
+      const gc_dot h = {b->weights, b->h_rows, h_end,       b->h_sums,
+                        no_bias,    0,         b->h_eights, q->recurrent_weights + u * units,
+                        units,      0};
+      gc_dot_rows(&x, real);
+      gc_dot_rows(&h, real);
       if (g == 2) {
         gc_activate_tanh16(q, x_sums, b->h_sums, 2 * words, gate);
       } else {

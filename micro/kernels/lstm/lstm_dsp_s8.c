@@ -7,10 +7,9 @@ GC_DSP_OPTIMIZE
 
 /* Returns whether the DSP variant supports these scales and biases (units). It shifts the weights
    to the left instead of the sums, and doubles the sums: 32 bits must have room for both. */
-static int gc_part_supported(const gc_scale* s, const int32_t* bias, int32_t units,
-                             int32_t inputs) {
+static int gc_part_supported(const gc_scale* s, int32_t largest_bias, int32_t inputs) {
   if (s->multiplier < 1 << 30 || s->shift > 8 || inputs > 4096) return 0;
-  return gc_magnitude_bits(bias, units) < 1u << (28 - gc_left(s->shift)) &&
+  return largest_bias < 1 << (28 - gc_left(s->shift)) &&
          inputs << 14 <= 1 << (29 - gc_left(s->shift));
 }
 
@@ -19,43 +18,41 @@ int gc_lstm_dsp_s8_supports(const gc_lstm* p) {
   int supported = p->update.multiplier != 0 && p->update.shift <= 0 && p->hidden.multiplier != 0 &&
                   p->hidden.shift <= 0;
   for (int g = 0; g < 4; ++g) {
-    supported =
-        supported && gc_part_supported(&gates[g]->input, gates[g]->input_bias, p->units, p->inputs);
-    supported = supported && gc_part_supported(&gates[g]->recurrent, gates[g]->recurrent_bias,
-                                               p->units, p->units);
+    supported = supported && gc_part_supported(&gates[g]->input, p->largest_bias, p->inputs);
+    supported = supported && gc_part_supported(&gates[g]->recurrent, p->largest_bias, p->units);
   }
   return supported;
 }
 
-/* gc_activate, with functions of their own for the usual shifts. */
-GC_ALWAYS_INLINE void gc_activate_s8(const gc_lstm_gate* q, const int32_t* x, const int32_t* h,
-                                     int32_t count, gc_pair* gate, gc_activation activation) {
+/* gc_activate for any shifts to the right. */
+static void gc_activate_tanh(const int32_t* x, const int32_t* h, gc_pair* gate,
+                             const gc_activate_data* d) {
+  gc_activate(d->gate, x, h, (int32_t)(d->x_end - x), gate, GC_TANH, GC_DOUBLED_SUMS,
+              gc_right(d->gate->input.shift), gc_right(d->gate->recurrent.shift));
+}
+static void gc_activate_logistic(const int32_t* x, const int32_t* h, gc_pair* gate,
+                                 const gc_activate_data* d) {
+  gc_activate(d->gate, x, h, (int32_t)(d->x_end - x), gate, GC_LOGISTIC, GC_DOUBLED_SUMS,
+              gc_right(d->gate->input.shift), gc_right(d->gate->recurrent.shift));
+}
+
+/* How a gate whose sums of the inputs end at x_end is activated. */
+typedef struct {
+  gc_activate_function* function;
+  gc_activate_data data;
+} gc_activation_plan;
+
+static gc_activation_plan gc_activation_plan_of(const gc_lstm_gate* q, const int32_t* x_end,
+                                                gc_activation activation) {
+  static gc_activate_function* const functions[2][3] = {
+      {gc_activate_dsp_logistic_0, gc_activate_dsp_logistic_1, gc_activate_logistic},
+      {gc_activate_dsp_tanh_0, gc_activate_dsp_tanh_1, gc_activate_tanh}};
   const int32_t x_right = gc_right(q->input.shift), h_right = gc_right(q->recurrent.shift);
-  if (x_right != 0 || h_right > 1) {
-    gc_activate(q, x, h, count, gate, activation, GC_DOUBLED_SUMS, x_right, h_right);
-    return;
-  }
-  const gc_curve curve = activation == GC_TANH ? gc_tanh_curve() : gc_logistic_curve();
-  const gc_activate_data d = {x + count,
-                              q->input.multiplier,
-                              q->recurrent.multiplier,
-                              curve.middle,
-                              curve.word,
-                              curve.offset,
-                              3};
-  if (activation == GC_TANH) {
-    (h_right == 0 ? gc_activate_dsp_tanh_0 : gc_activate_dsp_tanh_1)(x, h, gate, &d);
-  } else {
-    (h_right == 0 ? gc_activate_dsp_logistic_0 : gc_activate_dsp_logistic_1)(x, h, gate, &d);
-  }
-}
-GC_NOINLINE void gc_activate_tanh(const gc_lstm_gate* q, const int32_t* x, const int32_t* h,
-                                  int32_t count, gc_pair* gate) {
-  gc_activate_s8(q, x, h, count, gate, GC_TANH);
-}
-GC_NOINLINE void gc_activate_logistic(const gc_lstm_gate* q, const int32_t* x, const int32_t* h,
-                                      int32_t count, gc_pair* gate) {
-  gc_activate_s8(q, x, h, count, gate, GC_LOGISTIC);
+  const gc_curve c = activation == GC_TANH ? gc_tanh_curve() : gc_logistic_curve();
+  const gc_activation_plan plan = {
+      functions[activation][x_right == 0 && h_right < 2 ? h_right : 2],
+      {x_end, q->input.multiplier, q->recurrent.multiplier, c.middle, c.word, c.offset, 3, q}};
+  return plan;
 }
 
 /* Computes four outputs of every row, where the tanh of a cell needs no shift. gate (rows, 4 units
@@ -104,12 +101,18 @@ static void gc_update(const gc_lstm* p, const gc_pair* gates, int32_t words, int
   }
 }
 
-/* Interleaves pairs of rows, in (batch, count), to out (pairs, GC_TWO_ROWS), and shifts them to the
-   left. */
-static void gc_interleave_batch(const int8_t* in, int32_t batch, int32_t count, int32_t left,
-                                gc_pair* out) {
-  for (int32_t i = 0; i < batch; i += 2, in += 2 * count, out += GC_TWO_ROWS(gc_eights(count)))
-    gc_interleave_dsp_2(in, i + 1 < batch ? in + count : in, count, left, out);
+/* A gate of a batch of several rows: its products of the inputs and of the hidden state, for the next
+   four units. The shift to the left that all gates share is in the rows of the batch; where a gate
+   has more, its weights have the rest. */
+typedef struct {
+  gc_dot x, h;
+  gc_activation_plan activation;
+} gc_gate_plan;
+
+/* Computes the sums of the next units, 1 to 4. */
+GC_ALWAYS_INLINE void gc_next_sums(gc_dot* d, int32_t units) {
+  gc_dot_rows(d, units);
+  d->bytes += 4 * d->count, d->bias += 4;
 }
 
 /* One time step. It interleaves the rows of the batch once, and the weights of four units at a
@@ -123,24 +126,29 @@ static void gc_lstm_step(const gc_lstm* p, const int8_t* in, int8_t* hidden, int
     const int32_t x = gc_left(all[g]->input.shift), h = gc_left(all[g]->recurrent.shift);
     x_shared = x < x_shared ? x : x_shared, h_shared = h < h_shared ? h : h_shared;
   }
-  gc_interleave_batch(in, p->batch, inputs, 1 + x_shared, b->x_rows);
-  gc_interleave_batch(hidden, p->batch, units, 1 + h_shared, b->h_rows);
+  gc_interleave_dsp_2(in, p->batch, inputs, 1 + x_shared, b->x_rows);
+  gc_interleave_dsp_2(hidden, p->batch, units, 1 + h_shared, b->h_rows);
+  const gc_pair *x_end = b->x_rows + b->pairs * GC_TWO_ROWS(b->x_eights),
+                *h_end = b->h_rows + b->pairs * GC_TWO_ROWS(b->h_eights);
+  gc_gate_plan plans[4];
+  for (int32_t g = 0; g < 4; ++g) {
+    const gc_lstm_gate* q = all[g];
+    const int32_t x_left = gc_left(q->input.shift), h_left = gc_left(q->recurrent.shift);
+    int32_t* sums = (int32_t*)(b->gates + g * words);
+    const gc_gate_plan plan = {
+        {b->weights, b->x_rows, x_end, sums, q->input_bias, 1 + x_left, b->x_eights,
+         q->input_weights, inputs, x_left - x_shared},
+        {b->weights, b->h_rows, h_end, b->h_sums, q->recurrent_bias, 1 + h_left, b->h_eights,
+         q->recurrent_weights, units, h_left - h_shared},
+        gc_activation_plan_of(q, sums + 2 * words, g == 2 ? GC_TANH : GC_LOGISTIC)};
+    plans[g] = plan;
+  }
   for (int32_t u = 0; u < units; u += 4) {
     const int32_t real = units - u < 4 ? units - u : 4;
-    for (int32_t g = 0; g < 4; ++g) {
-      const gc_lstm_gate* q = all[g];
-      const gc_part x = {q->input_weights + u * inputs, q->input_bias + u, gc_left(q->input.shift)};
-      const gc_part h = {q->recurrent_weights + u * units, q->recurrent_bias + u,
-                         gc_left(q->recurrent.shift)};
-      gc_pair* gate = b->gates + g * words;
-      int32_t* x_sums = (int32_t*)gate;
-      gc_sums(b, &x, real, inputs, GC_DOUBLED_SUMS, x_shared, b->x_rows, x_sums);
-      gc_sums(b, &h, real, units, GC_DOUBLED_SUMS, h_shared, b->h_rows, b->h_sums);
-      if (g == 2) {
-        gc_activate_tanh(q, x_sums, b->h_sums, 2 * words, gate);
-      } else {
-        gc_activate_logistic(q, x_sums, b->h_sums, 2 * words, gate);
-      }
+    for (gc_gate_plan* q = plans; q != plans + 4; ++q) {
+      gc_next_sums(&q->x, real);
+      gc_next_sums(&q->h, real);
+      q->activation.function(q->x.sums, q->h.sums, (gc_pair*)q->x.sums, &q->activation.data);
     }
     gc_update(p, b->gates, words, p->batch, real, cell + u, out + u);
   }
@@ -190,11 +198,9 @@ static void gc_lstm_row(const gc_lstm* p, const int8_t* in, int8_t* hidden, int1
                   x_sums);
       gc_sums_row(q->recurrent_weights, h, units, q->recurrent_bias, units,
                   gc_left(q->recurrent.shift), h_sums);
-      if (g == 2) {
-        gc_activate_tanh(q, x_sums, h_sums, units, gate);
-      } else {
-        gc_activate_logistic(q, x_sums, h_sums, units, gate);
-      }
+      const gc_activation_plan plan =
+          gc_activation_plan_of(q, x_sums + units, g == 2 ? GC_TANH : GC_LOGISTIC);
+      plan.function(x_sums, h_sums, gate, &plan.data);
     }
     gc_update(&fours, gates, units / 2, units / 4, 4, cell, out);
     memcpy(hidden, out, (size_t)units);

@@ -26,7 +26,8 @@ int8_t shift[kOutputs];
 uint64_t scratch[kValues];
 
 void FullyConnected(int32_t rows, int32_t inputs, int32_t outputs) {
-  gc_fully_connected p = {rows, inputs, outputs, weights[0], bias, multiplier, shift, 0, -128, 127};
+  gc_fully_connected p = {rows,  inputs, outputs, weights[0], bias, multiplier,
+                          shift, 0,      -128,    127,        1};
   SpanBegin<0>();
   gc_fully_connected_s8(&p, in8, out8);
   SpanEnd<0>();
@@ -60,6 +61,7 @@ void Lstm(int32_t batch, int32_t inputs, int32_t units) {
   p.units = units;
   p.update = {1 << 30, -17};
   p.tanh_multiplier = 3;
+  p.largest_bias = bias[kOutputs - 1];
   SetScales(&p, bias, 0, -2, -22);
   SpanBegin<0>();
   gc_lstm_s8(&p, in8, hidden8, cells, out8, scratch);
