@@ -304,6 +304,8 @@ class _Learner:
         """Whether ``forward`` is not the view itself."""
         return self.forward is not self.model
 
+    # AutoGraph would convert every function that is called, which takes longer than tracing them,
+    # and no control flow depends on the values of tensors.
     @tf.function(reduce_retracing=True, autograph=False)
     def step(self, mixtures, sources, stop):
         """Update the weights once.
