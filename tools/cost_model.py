@@ -405,7 +405,10 @@ def fit_core(counted: dict) -> dict:
 def main() -> None:
     """Count, unless the option says otherwise; fit, write both files, and print the errors."""
     counted = json.loads(COUNTS.read_text()) if COUNTS.is_file() else {}
-    if "--fit" not in sys.argv[1:]:
+    if "--fit" in sys.argv[1:]:
+        if not counted:
+            sys.exit(f"{COUNTS}: is missing; run this program without --fit first")
+    else:
         for core in sys.argv[1:] or boards.CORES:
             counted[core] = {"kernels": count_kernels(core), "networks": count_networks(core)}
             COUNTS.write_text(json_text(counted))

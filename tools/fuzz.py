@@ -45,10 +45,10 @@ TARGETS = {
     "bundle": (
         ["micro/boards/host/bundle.cc", "micro/stream/tables.cc"],
         [f"-I{ROOT}/micro/testing/upstream", "-lz", NO_COMPARISONS],
-        2048,
+        4096,
     ),
-    "wav": (["micro/boards/host/wav.cc", "micro/boards/host/files.cc"], [IN_MEMORY], 256),
-    "serial": (["micro/parity/server.cc", "micro/parity/frame.cc"], [NO_COMPARISONS], 128),
+    "wav": (["micro/boards/host/wav.cc", "micro/boards/host/files.cc"], [IN_MEMORY], 512),
+    "serial": (["micro/parity/server.cc", "micro/parity/frame.cc"], [NO_COMPARISONS], 256),
     "network": (["micro/api/groupcomm.cc", "micro/stream/stream.cc"], [NO_COMPARISONS], 1024),
 }
 EXAMPLES = 1000

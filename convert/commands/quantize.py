@@ -216,7 +216,7 @@ def qat(
         corpus=corpus or checkpoint.corpus_of(trained),
         **{k: before[k] for k in ("objective", "rooms", "noise") if k in before},
     )
-    # Only when the run begins, because it takes seconds, and another recipe is refused before.
+    # Called after another recipe is refused, because observing the ranges takes seconds.
     wrap_model = functools.partial(fake_quantized, trained, method=method, weights=int(weights))
     result = train.train(trained.name, trained.net, recipe, folder, wrap_model=wrap_model)
 

@@ -131,7 +131,10 @@ def to_float(trained: checkpoint.Checkpoint, *, seconds: float = 4.0) -> bytes:
 
 @functools.lru_cache(maxsize=2)
 def _to_float(net, weights, digest: str | None, seconds: float) -> bytes:
-    """Convert once for all who ask; the digest tells a file that was written again."""
+    """Convert a network once in a process.
+
+    The digest of the weights is a part of the key, because a file can be written again.
+    """
     from tf_model.networks import tasnet
     from tf_model.training import checkpoint
 

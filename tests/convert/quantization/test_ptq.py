@@ -16,6 +16,7 @@ from convert.verify import state
 from groupcomm.errors import UserError
 from groupcomm.files import sha256
 from tests.helpers.random_operators import random_lstm
+from tests.helpers.streaming_models import random_checkpoint
 from tests.helpers.tflite_models import Official, carrying
 from tf_model.training import checkpoint
 
@@ -45,6 +46,21 @@ def test_cell_clip_is_removed():
     )
     expected = trained.model("sequence")(features[None]).numpy()[0]
     np.testing.assert_allclose(runtimes.LiteRT(content)(features), expected, atol=1e-5)
+
+
+def test_a_network_is_converted_again_when_its_weights_were_written_again(
+    tmp_path, tiny_net, monkeypatch
+):
+    given = []
+    monkeypatch.setattr(
+        export, "streaming_float", lambda model, _: given.append(model.get_weights()) or b"float"
+    )
+    for seed in (1, 2):
+        trained = random_checkpoint(tmp_path / "net", tiny_net, "tiny", np.random.default_rng(seed))
+        for _ in range(2):
+            export.to_float(trained)
+        assert len(given) == seed
+    assert any(np.any(a != b) for a, b in zip(*given, strict=True))
 
 
 def test_sequence_state_is_reset_in_tflm():

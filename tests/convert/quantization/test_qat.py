@@ -19,7 +19,7 @@ from tf_model.training import checkpoint
 pytestmark = pytest.mark.tensorflow
 
 HOPS = 40
-KINDS = {name: dataclasses.replace(net, blocks=1) for name, net in NETS.items()}
+KINDS = NETS | {"tac": dataclasses.replace(NETS["tac"], blocks=1)}
 
 
 @pytest.fixture(scope="module", params=KINDS)
@@ -159,7 +159,7 @@ def test_four_bit_weights(network, tmp_path):
         steps = full.scales[:, None]
         assert np.all(np.abs(values - full.data * steps) <= 0.501 * (narrow.scale + steps))
         matrices += 1
-    assert matrices >= 5
+    assert matrices > 5
 
 
 def test_missing_trained_ranges_are_reported(network):
