@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from groupcomm.pipeline import convert, evaluate, parity, train
     from groupcomm.results import Conversion, Evaluation, Parity, Training
 
-__version__ = "0.4.0"
+__version__ = "0.5.0"
 __all__ = [
     "Conversion",
     "Evaluation",

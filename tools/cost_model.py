@@ -54,11 +54,12 @@ SIGNALS = (
 CHECKED = (
     ("enhance", ""),
     ("enhance-nano", ""),
+    ("enhance-nano", "hidden=24"),
     ("enhance-nano", "hidden=21"),
     ("enhance-nano", "hidden=33 tac=13 bottleneck=7"),
     ("enhance-nano", "features=150 hidden=27 blocks=1"),
     ("enhance-nano", "group_comm=none bottleneck=0 hidden=40"),
-    ("enhance-nano", "groups=20 signal.bands=20 signal.neighbours=3 features=220"),
+    ("enhance-nano", "groups=20 signal.bands=20 signal.neighbours=3 features=220 hidden=24"),
     ("enhance", "hidden=47 tac=19 blocks=2"),
     ("enhance", "features=132 bottleneck=12 hidden=36"),
     ("enhance-fast", "features=78 hidden=29 blocks=2"),

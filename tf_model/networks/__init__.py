@@ -38,7 +38,7 @@ STREAMING = {
         signal=_TWELVE, features=192, groups=12, blocks=3, tac=24, hidden=40, bottleneck=16
     ),
     "enhance-nano": Streaming(
-        signal=_TEN, features=160, groups=10, blocks=2, hidden=24, bottleneck=16
+        signal=_TEN, features=160, groups=10, blocks=2, hidden=16, bottleneck=16
     ),
     "enhance-fast": Streaming(
         signal=_SIX, features=96, groups=6, blocks=3, tac=24, hidden=32, bottleneck=12
@@ -77,11 +77,12 @@ STREAMING = {
 
 # Ablations: the same network with TAC alone, without communication between groups, and without
 # groups, on all bins at once, with as many multiply-accumulates per hop or as many parameters.
-# docs/lab-notebook.md has results of 0.1.0, whose `enhance` and `separate` had 40 hidden units.
+# docs/lab-notebook.md has results of 0.1.0, whose `enhance` and `separate` had 40 hidden units, and
+# `enhance-nano` 24.
 _DENSE = {"signal": Signal(level=1.0, dc=1.0), "groups": 1, "group_comm": "none"}
 _DENSE_SIZES = {  # as many multiply-accumulates, as many parameters
     "enhance": ({"features": 76, "hidden": 111}, {"features": 28, "hidden": 41}),
-    "enhance-nano": ({"features": 52, "hidden": 82}, {"features": 22, "hidden": 33}),
+    "enhance-nano": ({"features": 40, "hidden": 66}, {"features": 20, "hidden": 29}),
     "separate": ({"features": 74, "hidden": 107}, {"features": 34, "hidden": 27}),
 }
 ABLATIONS = {}
