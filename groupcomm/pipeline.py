@@ -131,7 +131,7 @@ def train(
 
     Examples
     --------
-    >>> run = groupcomm.train("enhance-nano", sizes={"hidden": 16}, steps=60)  # doctest: +SKIP
+    >>> run = groupcomm.train("enhance-nano", sizes={"hidden": 12}, steps=60)  # doctest: +SKIP
     >>> groupcomm.convert(run.checkpoint, "build/bundles/mine")  # doctest: +SKIP
     """
     with _extras():
