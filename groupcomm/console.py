@@ -10,7 +10,7 @@ import tempfile
 import threading
 import warnings
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, TextIO
 
 from rich import box
 from rich.console import Console
@@ -71,10 +71,25 @@ def silence() -> None:
 
 
 def print_error(message: str, *, as_json: bool) -> None:
-    """Print an error in one line on stderr; with ``as_json`` also as the object on stdout."""
-    _errors.print(f"groupcomm: {message}", style="red", soft_wrap=True)
-    if as_json:
-        print_json({"error": message})
+    """Print an error in one line on stderr; with ``as_json`` also as the object on stdout.
+
+    A stream that cannot be written, for example to a full disk, is given up.
+    """
+    with _given_up(sys.stderr):
+        _errors.print(f"groupcomm: {message}", style="red", soft_wrap=True)
+    with _given_up(sys.stdout):
+        if as_json:
+            print_json({"error": message})
+        sys.stdout.flush()
+
+
+@contextlib.contextmanager
+def _given_up(stream: TextIO) -> Iterator[None]:
+    """Redirect a stream to nowhere when the block cannot write to it."""
+    try:
+        yield
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())  # for the flush at exit
 
 
 def line(text: str, **style: Any) -> None:
@@ -139,6 +154,7 @@ def new_table(
 def print_json(value: object) -> None:
     """Print one JSON object on stdout, and nothing else there."""
     sys.stdout.write(json_text(value))
+    sys.stdout.flush()  # so that a full disk is an error of the command
 
 
 @contextlib.contextmanager

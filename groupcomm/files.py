@@ -275,20 +275,24 @@ def atomic_path(path: Path) -> Iterator[Path]:
 
     So a full disk, Ctrl-C or SIGKILL leaves the old file or none, and never a part of one, and no
     folder that was made for it. The temporary path is in a folder of its own (`scratch_folder`).
+    A link to a file stays, and its file is replaced.
 
     Raises
     ------
     UserError
-        When the folder cannot be made or written.
+        When the folder cannot be made or written, or ``path`` is a folder, a device or a pipe.
     """
     path = Path(path)
-    with _parents_of(path), _scratch_of(path) as temporary:
+    target = Path(os.path.realpath(path)) if path.is_symlink() else path
+    if target.exists() and not target.is_file():
+        raise UserError(f"{path}: is not a file; choose another path for the output")
+    with _parents_of(target), _scratch_of(target) as temporary:
         try:
             yield temporary
             umask = os.umask(0)
             os.umask(umask)
             temporary.chmod(0o666 & ~umask)  # a private file may have been moved here
-            temporary.replace(path)
+            temporary.replace(target)
         except Exception as e:
             raise _write_error(path, e) from e
 

@@ -173,6 +173,25 @@ def test_bad_input_is_one_json_object(command, tmp_path, monkeypatch, capfd):
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.parametrize("stream", ["stdout", "stderr"])
+@pytest.mark.parametrize("arguments", [["list"], ["list", "--json"], ["cost", "nosuch", "--json"]])
+def test_a_full_disk_behind_a_stream_is_exit_code_2(stream, arguments):
+    other = "stderr" if stream == "stdout" else "stdout"
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "groupcomm.cli", *arguments],
+            **{stream: full, other: subprocess.PIPE},
+            text=True,
+            cwd=REPO,
+        )
+    said = getattr(done, other)
+    is_error = stream == "stdout" or "nosuch" in arguments or "--json" not in arguments
+    assert (done.returncode, len(without_progress(said)) > 0) == (2 if is_error else 0, True)
+    assert "Traceback" not in said and "Exception ignored" not in said
+    if stream == "stdout":
+        assert len(without_progress(said)) == 1
+
+
 @pytest.mark.parametrize(
     ("stop", "code"), [(KeyboardInterrupt, 130), (SystemExit(143), 143), (TypeError("x"), None)]
 )

@@ -37,6 +37,28 @@ def test_an_interrupted_write_leaves_the_old_file(tmp_path, error):
     assert len(list(tmp_path.iterdir())) == 1
 
 
+def test_a_pipe_or_a_folder_is_never_replaced_by_a_file(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "pipe")
+    for name in ("pipe", "folder", "link"):
+        with pytest.raises(UserError, match=f"{name}: is not a file"), atomic_path(tmp_path / name):
+            pytest.fail("the work began")
+    assert (tmp_path / "pipe").is_fifo() and (tmp_path / "folder").is_dir()
+    assert (tmp_path / "link").is_symlink() and len(list(tmp_path.iterdir())) == 3
+
+
+def test_a_link_to_a_file_stays_and_its_file_is_replaced(tmp_path):
+    (tmp_path / "d").mkdir()
+    (tmp_path / "d" / "a.txt").write_text("old")
+    (tmp_path / "link").symlink_to("d/a.txt")
+    with atomic_path(tmp_path / "link") as part:
+        part.write_text("new")
+    assert (tmp_path / "link").is_symlink()
+    assert (tmp_path / "d" / "a.txt").read_text() == "new"
+    assert [p.name for p in (tmp_path / "d").iterdir()] == ["a.txt"]
+
+
 def test_a_full_disk_is_one_line(tmp_path):
     with (
         pytest.raises(UserError, match="No space left"),
