@@ -8,6 +8,7 @@ import re
 import sys
 import tempfile
 import threading
+import unicodedata
 import warnings
 from collections.abc import Callable, Iterator
 from typing import Any, TextIO
@@ -73,10 +74,12 @@ def silence() -> None:
 def print_error(message: str, *, as_json: bool) -> None:
     """Print an error in one line on stderr; with ``as_json`` also as the object on stdout.
 
-    A stream that cannot be written, for example to a full disk, is given up.
+    Names in it are exact, but for control characters, which become escapes. A stream that cannot be
+    written, for example to a full disk, is given up.
     """
+    shown = "".join(repr(c)[1:-1] if unicodedata.category(c) == "Cc" else c for c in message)
     with _given_up(sys.stderr):
-        _errors.print(f"groupcomm: {message}", style="red", soft_wrap=True)
+        _errors.print(f"groupcomm: {shown}", style="red", soft_wrap=True)
     with _given_up(sys.stdout):
         if as_json:
             print_json({"error": message})

@@ -46,7 +46,7 @@ class Signal:
     hop : int
         Samples between frames; divides half the window.
     exponent : float
-        Exponent of the power-law compression of the magnitudes, ``|X| ** exponent``.
+        Exponent of the power-law compression of the magnitudes, ``|X| ** exponent``, in 0.05..2.
     level : float
         Time constant in s of the running mean of the power by which the spectrum is normalized. The
         features are then independent of the input level, and use the same part of the int8 range.
@@ -100,6 +100,10 @@ class Signal:
         if not 0 <= self.level < math.inf:
             raise UserError(
                 f"level {self.level}: not a time constant; use seconds, or 0 for no normalization"
+            )
+        if not 0.05 <= self.exponent <= 2:  # beyond, float32 features overflow or are all alike
+            raise UserError(
+                f"exponent {self.exponent}: not in 0.05 to 2; use 0.3, or 1 for no compression"
             )
         if self.waveform and (self.bands, self.exponent) != (0, 1.0):
             raise UserError(

@@ -224,8 +224,10 @@ def _run(command: list, source: Path) -> bytes:
             "run `make setup` (Debian: apt-get install g++)"
         ) from e
     if done.returncode:
-        reason = done.stderr.decode(errors="replace").strip()[-2000:]
-        raise UserError(f"{source}: compilation failed:\n{reason}")
+        lines = done.stderr.decode(errors="replace").splitlines()
+        lines = lines or [f"exit code {done.returncode}"]
+        reason = next((line for line in lines if "error" in line), lines[-1])
+        raise UserError(f"{source}: compilation failed: {reason}")
     return done.stdout
 
 

@@ -338,6 +338,7 @@ def test_invalid_window_or_hop_is_rejected(window, hop, message):
         ({"dc": 1e9}, "dc 1000000000.0: not a time constant"),
         ({"pool": 2}, "pool 2 and neighbours 0 need bands"),
         ({"neighbours": 1}, "pool 1 and neighbours 1 need bands"),
+        ({"exponent": 0.0}, "exponent 0.0: not in 0.05 to 2"),
         ({"waveform": True}, "bands 0, exponent 0.3: with waveform there is no spectrum"),
         ({"waveform": True, "exponent": 1.0, "pool": 2}, "pool 2 and neighbours 0 need bands"),
         ({"bands": 7}, "7 bands, pool 1: 128 values do not divide"),

@@ -142,6 +142,8 @@ HOSTILE = {  # path in bundle.json, value
     "golden.hops is 1000000000000, not in": ("golden.hops", 10**12),
     "golden.hops is -1, not in": ("golden.hops", -1),
     "signal.exponent is -1, not a positive float32": ("signal.exponent", -1),
+    "exponent 1e\\+30: not in 0.05 to 2": ("signal.exponent", 1e30),
+    "exponent 1e-30: not in 0.05 to 2": ("signal.exponent", 1e-30),
     "signal.waveform is 1, not of the type boolean": ("signal.waveform", 1),
     "signal.level is inf, not a finite number": ("signal.level", float("inf")),
     "sources is 1000000, not in 1 to 8": ("sources", 10**6),

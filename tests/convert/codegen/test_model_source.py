@@ -1,6 +1,7 @@
 """A `.tflite` without a bundle as plain C equals the official TFLM."""
 
 import ctypes
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -283,3 +284,10 @@ def test_int16_inputs_are_supported(tmp_path):
         )
     )
     assert model_parity.parity(path, invocations=30)["ok"]
+
+
+def test_an_error_of_the_compiler_is_one_line(tmp_path):
+    (tmp_path / "a.c").write_text("int a = b;\nint c = d;\n")
+    with pytest.raises(UserError, match=r"kernels: compilation failed: .*a\.c:1:.*error") as raised:
+        runtimes._run(["cc", "-c", tmp_path / "a.c", "-o", tmp_path / "a.o"], Path("kernels"))
+    assert "\n" not in str(raised.value)

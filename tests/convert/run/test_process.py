@@ -92,6 +92,9 @@ def test_names_are_printed_as_they_are(name, pcm, tmp_path, monkeypatch, capfdbi
     assert run(monkeypatch, "process", f"no{name}", "--out", "o") == 2
     error = b"groupcomm: no" + os.fsencode(name) + b": no such file; name a WAV file\n"
     assert capfdbinary.readouterr().err.endswith(error)
+    assert run(monkeypatch, "process", "no\n\x1b[31m.wav", "--out", "o") == 2
+    error = b"groupcomm: no\\n\\x1b[31m.wav: no such file; name a WAV file\n"
+    assert capfdbinary.readouterr().err.endswith(error)
     run(monkeypatch, "process", name, "--out", "o", "--json", "--bundle", "enhance-nano")
     assert json.loads(capfdbinary.readouterr().out)["input"] == name
 
