@@ -39,7 +39,7 @@ def test_a_network_is_trained_evaluated_converted_fitted_and_packaged(
         if words[0] == "evaluate":
             assert result["corpus"] == tiny_corpus  # that of the training
     description = json.loads((tmp_path / "build/bundles/mine/bundle.json").read_text())
-    assert (description["name"], description["network"]["hidden"]) == ("mine", 16)
+    assert (description["name"], description["network"]["hidden"]) == ("mine", 12)
     [arduino] = [words[-1] for words in asked if words[0] == "package"]
     properties = (tmp_path / arduino / "library.properties").read_text()
     assert re.search(r"^name=GroupComm_mine$", properties, re.MULTILINE)
