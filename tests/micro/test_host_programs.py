@@ -428,6 +428,7 @@ def test_a_full_disk_keeps_the_old_output(wav, tmp_path):
             ["--bundle", ENHANCE, "--features", "f", "--masks", "m", "--kernels", "fast"],
             "--kernels fast is not known; give tflm or groupcomm",
         ),
+        (["--bundle", "a\nb\x1b", "--features", "f", "--masks", "m"], "a\\x0ab\\x1b/bundle.json: "),
         (
             ["--bundle", ENHANCE, "--features", "/none", "--masks", "m"],
             "/none: cannot read (No such file",

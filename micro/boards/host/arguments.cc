@@ -1,9 +1,25 @@
 #include "micro/boards/host/arguments.h"
 
 #include <algorithm>
+#include <cctype>
 #include <cstdio>
 
 namespace groupcomm::host {
+namespace {
+
+// Returns a text in one line: control characters become escapes such as \x0a.
+std::string OneLine(const std::string& text) {
+  std::string line;
+  for (const char c : text) {
+    const unsigned byte = static_cast<unsigned char>(c);
+    char escape[] = "\\x00";
+    std::snprintf(escape + 2, sizeof(escape) - 2, "%02x", byte);
+    line += std::iscntrl(byte) ? escape : std::string(1, c);
+  }
+  return line;
+}
+
+}  // namespace
 
 bool Program::Parse(int argc, char** argv, const std::vector<std::string>& required,
                     const std::vector<std::string>& optional) {
@@ -34,7 +50,7 @@ bool Program::Parse(int argc, char** argv, const std::vector<std::string>& requi
 }
 
 int Program::Fail(const std::string& message) const {
-  std::fprintf(stderr, "%s: %s\n", name_, message.c_str());
+  std::fprintf(stderr, "%s: %s\n", name_, OneLine(message).c_str());
   return kMisuse;
 }
 

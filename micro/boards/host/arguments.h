@@ -23,7 +23,7 @@ class Program {
   bool Has(const std::string& name) const { return values_.count(name) != 0; }
   const std::string& operator[](const std::string& name) const { return values_.at(name); }
 
-  // Prints `name: message` and returns kMisuse.
+  // Prints `name: message` in one line and returns kMisuse.
   int Fail(const std::string& message) const;
 
   int exit_code() const { return exit_code_; }

@@ -5,6 +5,8 @@
 #include <unistd.h>
 #include <zlib.h>
 
+#include <algorithm>
+#include <cctype>
 #include <cmath>
 #include <cstdio>
 #include <filesystem>
@@ -107,7 +109,8 @@ bool ReadPart(const std::string& folder, const Fields& fields, int64_t bytes,
   const uint32_t crc = static_cast<uint32_t>(fields.Integer("crc32", 0, UINT32_MAX));
   if (!fields.ok()) return false;
   const std::filesystem::path path(name);
-  if (name.empty() || name == "." || name == ".." || path.filename() != path) {
+  if (name.empty() || name == "." || name == ".." || path.filename() != path ||
+      std::any_of(name.begin(), name.end(), [](unsigned char c) { return std::iscntrl(c); })) {
     fields.Fail("file", "is " + Fields::Text(name) + ", not the name of a file in the bundle");
     return false;
   }
@@ -174,8 +177,9 @@ void quantization(const Fields& fields, const char* key, int64_t, int64_t, const
 }
 
 void CheckTensor(const Fields& fields, int count) {
-  if (const std::string dtype = fields.String("dtype"); fields.ok() && dtype != "int8") {
-    fields.Fail("dtype", "is \"" + dtype + "\", not \"int8\"");
+  const json& dtype = fields.Get("dtype", &json::is_string, "a string");
+  if (fields.ok() && dtype != "int8") {
+    fields.Fail("dtype", "is " + Fields::Text(dtype) + ", not \"int8\"");
   }
   const json& shape = fields.Get("shape", &json::is_array, "an array");
   if (fields.ok() && shape != json::array({1, count})) {

@@ -178,6 +178,8 @@ void Descriptions() {
               [](json* d) { (*d)["features"]["shape"] = {129}; });
   RefusesJson("features.dtype is \"float32\", not \"int8\"",
               [](json* d) { (*d)["features"]["dtype"] = "float32"; });
+  RefusesJson("features.dtype is \"\\nint8\", not \"int8\"",
+              [](json* d) { (*d)["features"]["dtype"] = "\nint8"; });
   RefusesJson("features.scale is -1, not a positive float32",
               [](json* d) { (*d)["features"]["scale"] = -1; });
   RefusesJson("features.scale is 1e+300, not a positive",
@@ -196,6 +198,8 @@ void Descriptions() {
               [](json* d) { (*d)["model"]["file"] = "a/../../x"; });
   RefusesJson("model.file is \"\", not the name of a file in",
               [](json* d) { (*d)["model"]["file"] = ""; });
+  RefusesJson("model.file is \"a\\nb\", not the name of a file in",
+              [](json* d) { (*d)["model"]["file"] = "a\nb"; });
   RefusesJson("model.crc32 is -1, not in 0..4294967295",
               [](json* d) { (*d)["model"]["crc32"] = -1; });
   RefusesJson("golden.masks.file is missing",
