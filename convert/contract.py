@@ -25,6 +25,9 @@ _JSON_TYPES: dict[str, tuple[type, ...]] = {
     "string": (str,),
     "name": (str,),
     "file": (str,),
+    "text": (str,),
+    "sha256": (str,),
+    "sizes": (dict,),
     "array": (list,),
     "object": (dict,),
     "any": (object,),
@@ -90,6 +93,9 @@ LIMITS: dict[str, tuple[int, int]] = {
 # Numbers that C stores as float32 and that divide or are exponents.
 _POSITIVE = ("signal.exponent", "features.scale", "masks.scale")
 _FILE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+_SHA256 = re.compile("[0-9a-f]{64}")
+_MAX_TEXT = 200  # characters
+_MAX_SIZES = 64
 LSTM_INPUTS: dict[str, list[int]] = _DATA["lstm_inputs"]
 LSTM = Lstm(
     **{
@@ -104,7 +110,8 @@ def problem(description: Any) -> str | None:
     """Return what is wrong with the fields of a bundle.json, for example "name is missing".
 
     It checks that the fields are there, have their types and are within `LIMITS`, that names are
-    names, that files are in the folder of the bundle, and that numbers are finite. None: nothing.
+    names, that files are in the folder of the bundle, that texts can be printed in one line, and
+    that numbers are finite. None: nothing.
     """
     for path, kind, *optional in BUNDLE_FIELDS:
         parent, _, key = path.rpartition(".")
@@ -126,11 +133,20 @@ def _wrong(path: str, kind: str, value: Any) -> str:
     """Return how a value differs from what its field must be, or ""."""
     is_other_type = isinstance(value, bool) and kind not in ("any", "boolean")
     if not isinstance(value, _JSON_TYPES[kind]) or is_other_type:
-        return f"not of the type {'string' if _JSON_TYPES[kind] == (str,) else kind}"
+        names = {(str,): "string", (dict,): "object"}
+        return f"not of the type {names.get(_JSON_TYPES[kind], kind)}"
     if kind == "name" and not is_name(value):
         return "not a name; use lower-case letters, digits, '-' and '_', beginning with a letter"
     if kind == "file" and not _FILE.fullmatch(value):
         return "not the name of a file in the folder of the bundle"
+    if kind == "text" and not _is_text(value):
+        return f"not a text of one line and at most {_MAX_TEXT} characters"
+    if kind == "sha256" and not _SHA256.fullmatch(value):
+        return "not 64 hexadecimal digits"
+    if kind == "sizes" and not (
+        len(value) <= _MAX_SIZES and all(_is_text(k) and _is_size(v) for k, v in value.items())
+    ):
+        return f"not at most {_MAX_SIZES} numbers, booleans and texts by name"
     if kind == "number" and not math.isfinite(value):
         return "not a finite number"
     if path in _POSITIVE and not np.finfo(np.float32).tiny <= value <= np.finfo(np.float32).max:
@@ -140,6 +156,16 @@ def _wrong(path: str, kind: str, value: Any) -> str:
         if not low <= value <= high:
             return f"not in {low} to {high}"
     return ""
+
+
+def _is_text(value: str) -> bool:
+    return len(value) <= _MAX_TEXT and value.isprintable()
+
+
+def _is_size(value: Any) -> bool:
+    if isinstance(value, str):
+        return _is_text(value)
+    return isinstance(value, (int, float)) and math.isfinite(value)
 
 
 def budget_problem(budget: Any) -> str | None:

@@ -174,6 +174,6 @@ def test_parity_fails_when_group_state_persists_between_hops(
 def test_bundle_of_another_checkpoint_is_rejected(tmp_path):
     shutil.copytree(bundle.BUNDLES / "enhance", tmp_path / "b")
     file = tmp_path / "b" / "bundle.json"
-    file.write_text(json.dumps(json.loads(file.read_text()) | {"checkpoint_sha256": "0"}))
+    file.write_text(json.dumps(json.loads(file.read_text()) | {"checkpoint_sha256": "0" * 64}))
     with pytest.raises(UserError, match="made from other weights"):
         parity.parity(bundle.load(str(tmp_path / "b")), checkpoint.load("enhance"), hops=20)
