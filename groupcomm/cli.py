@@ -208,6 +208,8 @@ def _one_line(error: Any) -> str:
     """Format a usage error of the parser as one line that names the help."""
     message = re.sub(r"\s+", " ", error.format_message()).strip().rstrip(".")
     message = message.replace(": Value error, ", ": ")
+    if (value := _given(error)) and value not in message:
+        message = message.replace("': Input should", f"': {value} should", 1)
     context = getattr(error, "ctx", None)
     command = context.info_name if context and context.parent else ""
     if not command:  # some errors have no context: the command is the first word
@@ -215,6 +217,17 @@ def _one_line(error: Any) -> str:
         command = command if command in OVERVIEW else ""
     way_out = " ".join(filter(None, ["groupcomm", command, "--help"]))
     return f"{message}{' See' if message.endswith('?') else '; see'} `{way_out}`"
+
+
+def _given(error: Any) -> str:
+    """Return the value on the command line that a usage error is about; "" when it is not known."""
+    names = getattr(getattr(error, "param", None), "opts", ())
+    words, found = sys.argv[1:], ""
+    for word, following in zip(words, [*words[1:], ""], strict=True):
+        option, equals, value = word.partition("=")
+        if option in names:
+            found = value if equals else following  # the last one counts
+    return found
 
 
 def main() -> None:

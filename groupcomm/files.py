@@ -125,6 +125,45 @@ def soundfile_error() -> type[Exception]:
     return sys.modules["soundfile"].LibsndfileError if "soundfile" in sys.modules else OSError
 
 
+def output_folder(path: Path | None) -> Path | None:
+    """Return a path after the check that a folder can be made or written there.
+
+    A command calls it before its work, so that no result is lost. None stands for no output.
+
+    Raises
+    ------
+    UserError
+        When the path, or one of its parents, is a file, or the folder cannot be written.
+    """
+    if path is None:
+        return None
+    existing = next(place for place in (path, *path.absolute().parents) if os.path.lexists(place))
+    if not existing.is_dir():
+        which = "is a file" if existing == path else f"{existing} is a file"
+        raise UserError(
+            f"{path}: {which}, and a folder is to be made there; choose another output folder"
+        )
+    if not os.access(existing, os.W_OK | os.X_OK):
+        reason = os.strerror(errno.EACCES)
+        raise UserError(f"{existing}: cannot write here ({reason}); choose another output folder")
+    return path
+
+
+def output_file(path: Path | None) -> Path | None:
+    """Return a path after the check that a file can be made or replaced there.
+
+    Raises
+    ------
+    UserError
+        When the path is a folder, a device or a pipe, or its folder cannot be written.
+    """
+    if path is not None:
+        if path.exists() and not path.is_file():
+            raise UserError(f"{path}: is not a file; choose another path for the output")
+        output_folder(path.parent)
+    return path
+
+
 @contextlib.contextmanager
 def _parents_of(path: Path) -> Iterator[None]:
     """Make the folder of a path, and remove what was made of it when the block fails.
@@ -283,9 +322,8 @@ def atomic_path(path: Path) -> Iterator[Path]:
         When the folder cannot be made or written, or ``path`` is a folder, a device or a pipe.
     """
     path = Path(path)
+    output_file(path)
     target = Path(os.path.realpath(path)) if path.is_symlink() else path
-    if target.exists() and not target.is_file():
-        raise UserError(f"{path}: is not a file; choose another path for the output")
     with _parents_of(target), _scratch_of(target) as temporary:
         try:
             yield temporary
@@ -310,10 +348,7 @@ def atomic_folder(path: Path) -> Iterator[Path]:
         When the parent folder cannot be made or written, or ``path`` holds anything else.
     """
     path = Path(path).resolve()  # a link to a folder stays, and its folder is replaced
-    if path.exists() and not path.is_dir():
-        raise UserError(
-            f"{path}: is a file, and a folder is to be made there; choose another output folder"
-        )
+    output_folder(path)
     with _parents_of(path), _scratch_of(path) as temporary:
         try:
             temporary.mkdir()

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from groupcomm.errors import UserError, missing_package
+from groupcomm.files import output_folder
 from groupcomm.network import Network
 from groupcomm.results import Conversion, Evaluation, Parity, RuntimeComparison, Training
 from groupcomm.suggest import suggest
@@ -75,6 +76,7 @@ def convert(
         folder = (
             Path(out) if out is not None else Path("build") / "bundles" / (name or trained.name)
         )
+        output_folder(folder)
         own_clips = Path(calibration) if calibration is not None else None
         load_tensorflow()  # after the checks that do not need it
         from convert import bundle
@@ -149,6 +151,7 @@ def train(
             net, configured = networks.from_config(net, Path(config), defaults)
         net = networks.changed(net, sizes or {})
         folder = Path(out) if out is not None else Path("build") / "train" / network
+        output_folder(folder)
         load_tensorflow()  # after the checks that do not need it
         from tf_model.training import train as training
 
@@ -202,6 +205,8 @@ def evaluate(
     """
     if mixtures < 2:
         raise UserError(f"mixtures {mixtures}: an interval needs at least 2")
+    if worst is not None:
+        output_folder(Path(worst))
     with _extras():
         from convert.run import resolve
         from tf_model.evaluation import evaluate as evaluation

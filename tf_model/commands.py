@@ -9,6 +9,7 @@ from typer import core
 
 from groupcomm.console import line, new_table, note, out, report
 from groupcomm.errors import UserError
+from groupcomm.files import output_folder
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 
@@ -49,7 +50,9 @@ class _WithNetworks(core.TyperCommand):
 # Options of `train`: the fields of the recipe, and where the network comes from.
 RunFolder = Annotated[
     Path | None,
-    typer.Option("--out", help="Folder of the run; by default build/train/NETWORK."),
+    typer.Option(
+        "--out", callback=output_folder, help="Folder of the run; by default build/train/NETWORK."
+    ),
 ]
 Steps = Annotated[int, typer.Option(min=1, help="Optimizer steps.")]
 Batch = Annotated[int, typer.Option(min=1, help="Mixtures per step.")]
@@ -221,7 +224,11 @@ train.command_class = _WithNetworks
 def reproduce(
     folder: Annotated[
         Path,
-        typer.Option("--out", help="Folder for scores, reproduction.json and reproduction.png."),
+        typer.Option(
+            "--out",
+            callback=output_folder,
+            help="Folder for scores, reproduction.json and reproduction.png.",
+        ),
     ] = Path("build/reproduction"),
     mixtures: Annotated[
         int, typer.Option(min=2, max=100_000, help="Test mixtures of each task.")

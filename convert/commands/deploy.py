@@ -11,6 +11,7 @@ from convert.commands import tables
 from convert.commands.options import BundleName, BundleOption, CheckpointOption, Json, ModelName
 from groupcomm.console import line, note, report, step
 from groupcomm.errors import UserError
+from groupcomm.files import output_file, output_folder
 
 
 def compile_network(
@@ -18,7 +19,9 @@ def compile_network(
     folder: Annotated[
         Path | None,
         typer.Option(
-            "--out", help="Folder for the files; by default in build/static or build/wasm."
+            "--out",
+            callback=output_folder,
+            help="Folder for the files; by default in build/static or build/wasm.",
         ),
     ] = None,
     target: Annotated[
@@ -134,11 +137,16 @@ def process(
             help="A sound file; it is converted to 16 kHz mono 16-bit PCM if necessary."
         ),
     ],
-    folder: Annotated[Path, typer.Option("--out", help="Folder for the WAV files.")],
+    folder: Annotated[
+        Path, typer.Option("--out", callback=output_folder, help="Folder for the WAV files.")
+    ],
     name: BundleOption = "enhance",
     plot: Annotated[
         Path | None,
-        typer.Option(help="Draw the spectrograms of input and output into this PNG file."),
+        typer.Option(
+            callback=output_file,
+            help="Draw the spectrograms of input and output into this PNG file.",
+        ),
     ] = None,
     attenuation_limit: Annotated[
         float | None,
@@ -179,11 +187,19 @@ def live(
     ] = None,
     output: Annotated[
         Path | None,
-        typer.Option("--output", help="A WAV file in place of the headphones, with --input."),
+        typer.Option(
+            "--output",
+            callback=output_file,
+            help="A WAV file in place of the headphones, with --input.",
+        ),
     ] = None,
     folder: Annotated[
         Path | None,
-        typer.Option("--record", help="Folder for before.wav and after.wav, which are aligned."),
+        typer.Option(
+            "--record",
+            callback=output_folder,
+            help="Folder for before.wav and after.wav, which are aligned.",
+        ),
     ] = None,
     seconds: Annotated[
         float | None,
@@ -223,7 +239,8 @@ def demo(
     name: BundleOption = "enhance",
     checkpoint: CheckpointOption = None,
     folder: Annotated[
-        Path, typer.Option("--out", help="Folder for WAV files and pictures.")
+        Path,
+        typer.Option("--out", callback=output_folder, help="Folder for WAV files and pictures."),
     ] = Path("build/demo"),
     serve: Annotated[
         bool,

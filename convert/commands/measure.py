@@ -21,6 +21,7 @@ from convert.commands.options import (
 )
 from groupcomm.console import line, report, step
 from groupcomm.errors import UserError
+from groupcomm.files import output_folder
 
 
 def evaluate(
@@ -41,6 +42,7 @@ def evaluate(
         Path | None,
         typer.Option(
             "--worst",
+            callback=output_folder,
             metavar="DIR",
             help="Write the ten mixtures that improved least as WAV files.",
         ),
@@ -111,7 +113,12 @@ def baselines(
         ),
     ] = None,
     folder: Annotated[
-        Path, typer.Option("--out", help="Folder for scores, baselines.json and baselines.png.")
+        Path,
+        typer.Option(
+            "--out",
+            callback=output_folder,
+            help="Folder for scores, baselines.json and baselines.png.",
+        ),
     ] = Path("build/baselines"),
     split: Split = "test",
     mixtures: Mixtures = 200,

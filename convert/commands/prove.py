@@ -17,6 +17,7 @@ from convert.commands.options import (
 )
 from groupcomm.console import report, step
 from groupcomm.errors import UserError
+from groupcomm.files import output_folder
 
 
 def parity(
@@ -120,7 +121,10 @@ def verify(name: BundleName, as_json: Json = False) -> None:
 
 
 def listen(
-    folder: Annotated[Path, typer.Option("--out", help="Folder of before.wav and after.wav.")],
+    folder: Annotated[
+        Path,
+        typer.Option("--out", callback=output_folder, help="Folder of before.wav and after.wav."),
+    ],
     port: Annotated[
         str, typer.Option("--port", help="Serial port of the board: /dev/ttyACM0, COM3.")
     ],

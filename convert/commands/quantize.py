@@ -19,6 +19,7 @@ from convert.commands.options import (
 )
 from groupcomm.console import line, note, report, step
 from groupcomm.errors import UserError
+from groupcomm.files import output_file, output_folder
 
 # Options of `convert`.
 Calibration = Annotated[
@@ -133,6 +134,7 @@ def _convert_float(name: str, file: Path | None, seconds: float, as_json: bool) 
     from convert.quantization import export
 
     file = file or Path("build") / "float" / f"{network.name}.tflite"
+    output_file(file)
     with step(f"convert {network.name}"):
         content = export.to_float(network, seconds=seconds)
     with atomic_path(file) as part:
@@ -147,11 +149,17 @@ def _convert_float(name: str, file: Path | None, seconds: float, as_json: bool) 
     )
 
 
+QatFolder = Annotated[
+    Path | None,
+    typer.Option(
+        "--out", callback=output_folder, help="Folder of the run; by default build/qat/NETWORK."
+    ),
+]
+
+
 def qat(
     name: NetworkName,
-    folder: Annotated[
-        Path | None, typer.Option("--out", help="Folder of the run; by default build/qat/NETWORK.")
-    ] = None,
+    folder: QatFolder = None,
     steps: Annotated[int, typer.Option(min=1, help="Optimizer steps.")] = 1000,
     batch: Annotated[int, typer.Option(min=1, help="Mixtures per step.")] = 16,
     seconds: Annotated[
@@ -242,7 +250,9 @@ def variants(
     folder: Annotated[
         Path | None,
         typer.Option(
-            "--out", help="Folder for bundles, scores and plot; by default build/variants/NETWORK."
+            "--out",
+            callback=output_folder,
+            help="Folder for bundles, scores and plot; by default build/variants/NETWORK.",
         ),
     ] = None,
     split: Split = "validation",
@@ -284,6 +294,7 @@ def sensitivity(
         Path | None,
         typer.Option(
             "--out",
+            callback=output_folder,
             help="Folder for sensitivity.json and sensitivity.png; by default "
             "build/sensitivity/NETWORK.",
         ),

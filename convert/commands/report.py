@@ -14,6 +14,7 @@ from convert.commands.options import (
     complete_bundle,
 )
 from groupcomm import console
+from groupcomm.files import output_file
 
 
 def report(
@@ -26,7 +27,10 @@ def report(
         ),
     ] = None,
     file: Annotated[
-        Path | None, typer.Option("--out", help="The page; by default build/report/NAME.html.")
+        Path | None,
+        typer.Option(
+            "--out", callback=output_file, help="The page; by default build/report/NAME.html."
+        ),
     ] = None,
     mixtures: Annotated[
         int,

@@ -6,6 +6,8 @@ import re
 import subprocess
 import sys
 import warnings
+from pathlib import Path
+from typing import get_args
 
 import pytest
 import typer
@@ -15,7 +17,7 @@ from typer.testing import CliRunner
 from convert.commands import tables
 from groupcomm import __version__, cli, console, progress
 from groupcomm.errors import UserError
-from groupcomm.files import REPO, resource
+from groupcomm.files import REPO, output_file, output_folder, resource
 from groupcomm.suggest import suggest
 from tests.helpers.cli import groupcomm, ok, refused, without_progress
 from tf_model import networks
@@ -94,8 +96,12 @@ def test_version():
         (["train", "enhance", "--set", "hidden"], "--set hidden: is not FIELD=VALUE"),
         (["train", "enhance", "--steps", "many"], "see `groupcomm train --help`"),
         (["train", "enhance", "--learning-rate", "inf"], "--learning-rate inf: not a finite num"),
-        (["fit", "enhance", "--clock", "nan"], "--clock"),
-        (["evaluate", "enhance", "--mixtures", "1000000000"], "less than or equal to 100000"),
+        (["fit", "enhance", "--clock", "nan"], "'--clock': nan should be greater than or equal to"),
+        (["fit", "enhance", "--clock=-inf"], "'--clock': -inf should be greater than or equal to"),
+        (
+            ["evaluate", "enhance", "--mixtures", "1000000000"],
+            "'--mixtures': 1000000000 should be less than or equal to 100000",
+        ),
         (["drift", "enhance", "--minutes", "1000000000"], "less than or equal to 1440"),
         (["train", "enhance", "--set", "hidden=1000000000"], "must be at most 65536"),
         (["train", "enhanse"], "enhanse: no such network; did you mean enhance?"),
@@ -171,6 +177,65 @@ def test_bad_input_is_one_json_object(command, tmp_path, monkeypatch, capfd):
         assert e.value.code == 2 and list(found) == ["error"]
         assert without_progress(said.err) == [f"groupcomm: {found['error']}"]
     assert not list(tmp_path.iterdir())
+
+
+def options_of_type(wanted):
+    """Return the command, the name and the parser's parameter of every option of a type."""
+    return [
+        (name, max(parameter.opts, key=len), parameter)
+        for name, command in typer.main.get_command(cli.app).commands.items()
+        for parameter in command.params
+        if parameter.opts[0].startswith("-")
+        and wanted in (get_args(annotation := parameter.type_descriptor.annotation) or [annotation])
+    ]
+
+
+def refusal(monkeypatch, capfd, *arguments):
+    """Return the line of the error."""
+    monkeypatch.setattr(sys, "argv", ["groupcomm", *arguments])
+    with pytest.raises(SystemExit) as e:
+        cli.main()
+    [line] = without_progress(capfd.readouterr().err)
+    assert e.value.code == 2
+    return line
+
+
+@pytest.mark.parametrize(
+    ("command", "option"), [(command, option) for command, option, _ in options_of_type(float)]
+)
+@pytest.mark.parametrize("value", ["nan", "inf", "-inf"])
+def test_every_number_is_finite(command, option, value, monkeypatch, capfd):
+    line = refusal(monkeypatch, capfd, command, *BAD[command], f"{option}={value}")
+    assert re.search(rf"{option}\W+{value}( should be|: not a finite number)", line), line
+
+
+INPUTS = {"--source", "--noise", "--recordings", "--config", "--calibration", "--baselines"}
+EITHER = {("convert", "--out"), ("package", "--out")}  # a file or a folder
+
+
+@pytest.mark.parametrize(
+    ("command", "option", "check"),
+    [
+        (command, option, parameter.callback)
+        for command, option, parameter in options_of_type(Path)
+        if option not in {*INPUTS, "--input"} and (command, option) not in EITHER
+    ],
+)
+def test_outputs_that_cannot_be_written_are_refused_first(
+    command, option, check, tmp_path, monkeypatch, capfd
+):
+    (tmp_path / "file").write_text("kept")
+    (tmp_path / "folder").mkdir()
+    if check.__name__ == output_folder.__name__:  # another test loads the modules again
+        wrong = {"file": "is a file, and a folder", "file/x": "file is a file, and a folder"}
+    else:
+        assert check.__name__ == output_file.__name__
+        wrong = {"folder": "is not a file; choose", "file/x": "file: is a file, and a folder"}
+    for path, says in wrong.items():
+        given = f"{option}={tmp_path / path}"  # checked in the order of the first, used as the last
+        line = refusal(monkeypatch, capfd, command, given, *BAD[command], given)
+        assert str(tmp_path / path.partition("/")[0]) in line and says in line, line
+    assert (tmp_path / "file").read_text() == "kept"
 
 
 @pytest.mark.parametrize("stream", ["stdout", "stderr"])

@@ -109,7 +109,7 @@ def test_a_folder_with_anything_else_in_it_is_left_alone(tmp_path, monkeypatch):
 def test_a_place_that_cannot_be_written_is_named(tmp_path, kind):
     (tmp_path / "file").touch()
     with (
-        pytest.raises(UserError, match="file.*cannot write here.*choose another"),
+        pytest.raises(UserError, match="file is a file, and a folder.*choose another"),
         kind(tmp_path / "file" / "sub" / "x"),
     ):
         pass
