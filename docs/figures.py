@@ -1117,22 +1117,28 @@ def charts() -> None:
         file.write_text(f"{drawn}<!-- end {checksum(list(bundles))} -->\n")
 
 
+def _replace(page: Path, mark: str, table: str) -> bool:
+    """Write a table behind its mark; return whether it differs from the one that was there.
+
+    The page is read only now, because it may have been edited while the table was measured.
+    """
+    text = page.read_text()
+    written = MARK.sub(lambda found: found[1] + table if found[2] == mark else found[0], text)
+    if written != text:
+        page.write_text(written)
+    return written != text
+
+
 def main(asked: list[str]) -> None:
     """Write the tables whose marks begin with one of the given words, or all tables."""
     for page in PAGES:
-        text = page.read_text()
-
-        def table(found: re.Match) -> str:
-            name, *arguments = found[2].split()
-            if asked and not any(found[2].startswith(prefix) for prefix in asked):
-                return found[0]
-            written = globals()[name](*arguments)
-            return f"{found[1]}{written}<!-- end {checksum(arguments)} -->"
-
-        written = MARK.sub(table, text)
-        if written != text:
-            page.write_text(written)
-            print(page.relative_to(REPO))
+        for mark in [found[2] for found in MARK.finditer(page.read_text())]:
+            if asked and not any(mark.startswith(prefix) for prefix in asked):
+                continue
+            name, *arguments = mark.split()
+            table = f"{globals()[name](*arguments)}<!-- end {checksum(arguments)} -->"
+            if _replace(page, mark, table):
+                print(f"{page.relative_to(REPO)}: {mark}")
     if not asked or "charts" in asked:
         charts()
     if not asked or "pictures" in asked:

@@ -57,6 +57,26 @@ def test_every_chart_was_drawn_of_the_bundles_that_are_here_and_is_shown():
         assert len(text) < 60_000 and f"pictures/{name}.svg)" in shown
 
 
+def test_an_edit_during_a_measurement_is_kept(tmp_path, monkeypatch, capsys):
+    page = tmp_path / "page.md"
+    page.write_text("before\n\n<!-- figures: slow -->\n| old |\n<!-- end -->\nafter\n")
+
+    def measure():
+        page.write_text(page.read_text().replace("before", "edited"))
+        return "| new |\n"
+
+    monkeypatch.setattr(figures, "slow", measure, raising=False)
+    monkeypatch.setattr(figures, "REPO", tmp_path)
+    monkeypatch.setattr(figures, "PAGES", [page])
+    for said in ("page.md: slow\n", ""):  # the second time, the table is the same
+        figures.main(["slow"])
+        assert capsys.readouterr().out == said
+    end = figures.checksum([])
+    assert page.read_text() == (
+        f"edited\n\n<!-- figures: slow -->\n| new |\n<!-- end {end} -->\nafter\n"
+    )
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("page", "table"), [("README.md", "networks"), ("docs/results.md", "cost")]
