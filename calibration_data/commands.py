@@ -34,6 +34,14 @@ def data(
             help="Add speech synthesizers to the training speakers: open-voices or debian-voices.",
         ),
     ] = False,
+    kokoro: Annotated[
+        bool,
+        typer.Option(
+            "--kokoro",
+            help="Add talkers of the neural synthesizer Kokoro to the training speakers; "
+            "-kokoro is appended to the name. Needs onnxruntime.",
+        ),
+    ] = False,
     clips: Annotated[
         bool, typer.Option("--clips", help="Write the committed clips again, from the corpus open.")
     ] = False,
@@ -44,6 +52,36 @@ def data(
     By default it is the corpus open (downloads 5 GB). With --source and --name, it is built from
     your own recordings.
     """
+    public = {
+        "--voices": voices,
+        "--kokoro": kokoro,
+        "--debian": debian,
+        "--recordings": recordings is not None,
+    }
+    _refuse_conflicts(source, noise, name, clips, public)
+    if clips:
+        from calibration_data.clips import write_clips
+
+        paths = write_clips()
+        found = {"clips": [str(path) for path in paths]}
+        report(found, as_json, lambda: note(f"{len(paths)} clips in {paths[0].parent.parent}"))
+        return
+
+    from calibration_data.building import build
+
+    if source is None:
+        built = build.build_public(
+            debian=debian, folder=recordings, with_voices=voices, with_kokoro=kokoro
+        )
+    else:
+        built = build.build_folder(source, noise, name)
+    then = f"groupcomm train enhance-nano --corpus {built['name']}"
+    report(built, as_json, lambda: _show_corpus(built), then=then)
+
+
+def _refuse_conflicts(
+    source: Path | None, noise: Path | None, name: str | None, clips: bool, public: dict[str, bool]
+) -> None:
     if (source is None) != (name is None):
         given, needed = ("--source", "--name") if name is None else ("--name", "--source")
         raise UserError(
@@ -59,36 +97,16 @@ def data(
             f"--clips with --source {source}: the clips come from the corpus open; leave one of "
             f"the two out"
         )
-    for option, given in (
-        ("--voices", voices),
-        ("--debian", debian),
-        ("--recordings", recordings is not None),
-    ):
+    for option, given in public.items():
         if given and (clips or source is not None):
             raise UserError(
                 f"{option}: belongs to the corpora open and debian; leave --source and --clips out"
             )
-    if debian and recordings is not None:
+    if public["--debian"] and public["--recordings"]:
         raise UserError(
             "--debian with --recordings: the corpus debian has no recordings; leave one of the "
             "two out"
         )
-    if clips:
-        from calibration_data.clips import write_clips
-
-        paths = write_clips()
-        found = {"clips": [str(path) for path in paths]}
-        report(found, as_json, lambda: note(f"{len(paths)} clips in {paths[0].parent.parent}"))
-        return
-
-    from calibration_data.building import build
-
-    if source is None:
-        built = build.build_public(debian=debian, folder=recordings, with_voices=voices)
-    else:
-        built = build.build_folder(source, noise, name)
-    then = f"groupcomm train enhance-nano --corpus {built['name']}"
-    report(built, as_json, lambda: _show_corpus(built), then=then)
 
 
 def _show_corpus(built: dict) -> None:

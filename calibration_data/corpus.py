@@ -28,8 +28,12 @@ DEFAULT = "open"  # used where no other corpus is named
 COMMANDS = {
     "open": "groupcomm data",
     "open-voices": "groupcomm data --voices",
+    "open-kokoro": "groupcomm data --kokoro",
+    "open-voices-kokoro": "groupcomm data --voices --kokoro",
     "debian": "groupcomm data --debian",
     "debian-voices": "groupcomm data --debian --voices",
+    "debian-kokoro": "groupcomm data --debian --kokoro",
+    "debian-voices-kokoro": "groupcomm data --debian --voices --kokoro",
 }
 
 

@@ -50,6 +50,21 @@ class Package:
 
 
 @dataclass(frozen=True)
+class Wheel(Package):
+    """Describe one wheel of PyPI, of which only data is read; the attributes are the same."""
+
+    @property
+    def file(self) -> str:
+        """Return the file name that pip gives to the wheel."""
+        return f"{self.module}-{self.version}-py3-none-any.whl"
+
+    @property
+    def module(self) -> str:
+        """Return the name of the folder in the wheel."""
+        return self.name.replace("-", "_")
+
+
+@dataclass(frozen=True)
 class Repository:
     """Describe one public repository.
 
@@ -136,6 +151,16 @@ def packages() -> dict[str, Package]:
     dict of str to Package
     """
     return {name: Package(name, **fields) for name, fields in _toml()["packages"].items()}
+
+
+def wheels() -> dict[str, Wheel]:
+    """Return the wheels of the synthesizer Kokoro by name, in the order of ``sources.toml``.
+
+    Returns
+    -------
+    dict of str to Wheel
+    """
+    return {name: Wheel(name, **fields) for name, fields in _toml()["wheels"].items()}
 
 
 def repositories() -> dict[str, Repository]:

@@ -12,6 +12,7 @@ import json
 import re
 import shutil
 import subprocess
+import sys
 import tarfile
 import tempfile
 import threading
@@ -23,9 +24,17 @@ from pathlib import Path, PurePath
 
 from calibration_data import corpus, sources
 from calibration_data.audio import RATE, SUFFIXES, decode
-from calibration_data.building import containers, layouts, recordings, voices
+from calibration_data.building import containers, kokoro, layouts, recordings, voices
 from calibration_data.corpus import Clip
-from calibration_data.sources import OWN_SPLITS, SPLITS, Entry, Package, Recording, Repository
+from calibration_data.sources import (
+    OWN_SPLITS,
+    SPLITS,
+    Entry,
+    Package,
+    Recording,
+    Repository,
+    Wheel,
+)
 from groupcomm.console import step
 from groupcomm.errors import UserError
 from groupcomm.files import (
@@ -74,7 +83,11 @@ class _Part:
 
 
 def build_public(
-    *, debian: bool = False, folder: Path | None = None, with_voices: bool = False
+    *,
+    debian: bool = False,
+    folder: Path | None = None,
+    with_voices: bool = False,
+    with_kokoro: bool = False,
 ) -> dict:
     """Build the corpus "open" from the packages and repositories of ``sources.toml``, or "debian".
 
@@ -91,6 +104,9 @@ def build_public(
     with_voices : bool
         Add the voices of `calibration_data.building.voices` to the training speakers, and "-voices"
         to the name of the corpus.
+    with_kokoro : bool
+        Add the talkers of `calibration_data.building.kokoro` to the training speakers, and
+        "-kokoro" to the name of the corpus.
 
     Returns
     -------
@@ -101,41 +117,52 @@ def build_public(
     Raises
     ------
     UserError
-        When a package or a recording cannot be downloaded or read, a checksum differs, a voice is
-        not installed, or the disk is full.
+        When a package or a recording cannot be downloaded or read, a checksum differs, a voice or
+        onnxruntime is not installed, or the disk is full.
     """
     packages, listed, speakers = sources.packages(), sources.listed(), sources.speakers()
     repositories = {} if debian else sources.repositories()
     recorded = {name: sources.recordings()[name] for name in repositories}
     # The key includes this text: a renamed class or field makes every user build the corpus again.
     content = repr((packages, repositories, listed, recorded, speakers))
+    name = "debian" if debian else "open"
+    wheels = sources.wheels() if with_kokoro else {}
     if with_voices:
         content += repr(voices.fingerprint())
-    name = ("debian" if debian else "open") + ("-voices" if with_voices else "")
+        name += "-voices"
+    if with_kokoro:
+        content += repr((wheels, kokoro.fingerprint()))
+        name += "-kokoro"
     key = _key(content)
     if (done := _finished_report(name, key)) is not None:
         return done
     if with_voices:
         voices.require()
+    if with_kokoro:
+        kokoro.require()
     # The recordings come before the packages, which take longer, so that an error appears early.
     for repository in repositories.values():
         if folder is None:
             recordings.fetch(repository, recorded[repository.name])
         else:
             recordings.require(recorded[repository.name], folder)
-    fetch([p for p in packages.values() if not (_parts_dir(name, key) / p.name).exists()])
+    missing = [p for p in packages.values() if not (_parts_dir(name, key) / p.name).exists()]
+    fetch([*missing, *wheels.values()])
     parts = _package_parts(packages, listed) + _recording_parts(repositories, recorded, folder)
     # The largest packages come first, so that the workers finish at about the same time.
     order = sorted(
         parts, key=lambda part: -packages[part.name].bytes if part.name in packages else 0
     )
+    synthetic: dict[str, voices.Voice | kokoro.Talker] = {}
+    spoken = []
     if with_voices:
-        spoken = _voice_parts()
-        parts, order = parts + spoken, order + spoken
-        speakers |= {
-            voice: {"sex": about.sex, "tier": "synthetic"} for voice, about in voices.VOICES.items()
-        }
-    return _build(name, key, parts, order, speakers, SPLITS)
+        synthetic |= voices.VOICES
+        spoken += _voice_parts()
+    if with_kokoro:
+        synthetic |= kokoro.TALKERS
+        spoken += _kokoro_parts(wheels)
+    speakers |= {who: {"sex": one.sex, "tier": "synthetic"} for who, one in synthetic.items()}
+    return _build(name, key, parts + spoken, order + spoken, speakers, SPLITS)
 
 
 def _package_parts(
@@ -167,8 +194,16 @@ def _voice_parts() -> list[_Part]:
     ]
 
 
+def _kokoro_parts(wheels: dict[str, Wheel]) -> list[_Part]:
+    model = kokoro.Model({wheel.module: packages_dir() / wheel.file for wheel in wheels.values()})
+    return [
+        _Part(talker, kokoro.SENTENCES, functools.partial(kokoro.synthesize, model, talker))
+        for talker in kokoro.TALKERS
+    ]
+
+
 def packages_dir() -> Path:
-    """Return the folder of the downloaded packages.
+    """Return the folder of the downloaded packages and wheels.
 
     Returns
     -------
@@ -178,7 +213,7 @@ def packages_dir() -> Path:
 
 
 def fetch(packages: list[Package]) -> None:
-    """Download packages with ``apt-get download``, and check all of them.
+    """Download packages with ``apt-get`` and wheels with ``pip``, and check all of them.
 
     This needs no root rights. Packages that exist in `packages_dir` are not downloaded again, but
     they are checked, too.
@@ -186,13 +221,13 @@ def fetch(packages: list[Package]) -> None:
     Parameters
     ----------
     packages : list of Package
-        The packages.
+        The packages, of which some may be a `Wheel`.
 
     Raises
     ------
     UserError
-        When apt-get is not installed or cannot download a package, or when a checksum differs. A
-        file with a wrong checksum is deleted.
+        When apt-get is not installed, a package cannot be downloaded, or a checksum differs. A file
+        with a wrong checksum is deleted.
     """
     megabytes = sum(package.bytes for package in packages) / 1e6
     with step("download packages (MB)", megabytes) as shown:
@@ -220,11 +255,15 @@ def fetch(packages: list[Package]) -> None:
 
 
 def _download(package: Package, folder: Path, report: Callable[[int], None]) -> None:
-    by_hand = (
-        f"download it from https://snapshot.debian.org/binary/{package.name}/ "
-        f"and put it into {packages_dir()}"
-    )
-    command = ["apt-get", "download", f"{package.name}={package.version}"]
+    if isinstance(package, Wheel):
+        page = f"https://pypi.org/project/{package.name}/{package.version}/#files"
+        options = ["--quiet", "--no-deps", "--only-binary=:all:", "--disable-pip-version-check"]
+        wanted = f"{package.name}=={package.version}"
+        command = [sys.executable, "-m", "pip", "download", *options, wanted]
+    else:
+        page = f"https://snapshot.debian.org/binary/{package.name}/"
+        command = ["apt-get", "download", f"{package.name}={package.version}"]
+    by_hand = f"download it from {page} and put it into {packages_dir()}"
     try:
         process = subprocess.Popen(
             command, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
@@ -235,9 +274,12 @@ def _download(package: Package, folder: Path, report: Callable[[int], None]) -> 
         while process.poll() is None:
             time.sleep(0.1)
             report(sum(path.stat().st_size for path in folder.iterdir()))
-        errors = [line for line in process.stderr.read().splitlines() if line.startswith("E:")]
+        lines = process.stderr.read().splitlines()
     if process.returncode or not (folder / package.file).exists():
-        why = errors[0].removeprefix("E:").strip() if errors else f"exit code {process.returncode}"
+        errors = [line for line in lines if line.startswith(("E:", "ERROR:"))]
+        why = errors[0].partition(":")[2].strip() if errors else f"exit code {process.returncode}"
+        if isinstance(package, Wheel):
+            raise UserError(f"{package.file}: pip cannot download it ({why}); {by_hand}")
         raise UserError(
             f"{package.file}: apt-get cannot download it ({why}); "
             f"run `apt-get update` as root, or {by_hand}"

@@ -106,14 +106,31 @@ def sentences(name: str) -> list[str]:
     -------
     list of str
     """
+    return random_sentences(name, SENTENCES, (ONSETS, NUCLEI, CODAS))
+
+
+def random_sentences(name: str, count: int, syllable: tuple[tuple[str, ...], ...]) -> list[str]:
+    """Return sentences of random syllables; they depend on the arguments only.
+
+    Parameters
+    ----------
+    name : str
+        Any name.
+    count : int
+        Number of sentences.
+    syllable : tuple of tuple of str
+        Choices for the parts of a syllable.
+
+    Returns
+    -------
+    list of str
+    """
     rng = np.random.default_rng(np.random.SeedSequence([*name.encode()]))
 
     def word():
-        return "".join(
-            rng.choice(part) for _ in range(rng.integers(1, 4)) for part in (ONSETS, NUCLEI, CODAS)
-        )
+        return "".join(rng.choice(part) for _ in range(rng.integers(1, 4)) for part in syllable)
 
-    return [" ".join(word() for _ in range(rng.integers(5, 11))) for _ in range(SENTENCES)]
+    return [" ".join(word() for _ in range(rng.integers(5, 11))) for _ in range(count)]
 
 
 def fingerprint() -> bytes:

@@ -31,6 +31,7 @@ def _run(monkeypatch, capsys, *args):
         (["--source", ".", "--name", "debian-voices"], "corpus name 'debian-voices'"),
         (["--source", ".", "--name", "open"], "corpus name 'open'"),
         (["--voices", "--clips"], "--voices: belongs to the corpora open and debian"),
+        (["--kokoro", "--clips"], "--kokoro: belongs to the corpora open and debian"),
         (["--debian", "--clips"], "--debian: belongs to the corpora open and debian"),
         (
             ["--recordings", ".", "--source", ".", "--name", "x"],
@@ -63,9 +64,12 @@ def test_options_select_the_public_corpus(empty, monkeypatch, capsys):
     )
     assert _run(monkeypatch, capsys, "--recordings", "here", "--json")[0] == 0
     assert _run(monkeypatch, capsys, "--debian", "--voices", "--json")[0] == 0
+    assert _run(monkeypatch, capsys, "--kokoro", "--json")[0] == 0
+    neither = {"debian": False, "folder": None, "with_voices": False, "with_kokoro": False}
     assert calls == [
-        {"debian": False, "folder": Path("here"), "with_voices": False},
-        {"debian": True, "folder": None, "with_voices": True},
+        neither | {"folder": Path("here")},
+        neither | {"debian": True, "with_voices": True},
+        neither | {"with_kokoro": True},
     ]
 
 

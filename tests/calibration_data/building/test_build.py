@@ -19,6 +19,7 @@ from calibration_data.sources import (
     Package,
     Recording,
     Repository,
+    Wheel,
 )
 from groupcomm.errors import UserError
 
@@ -79,9 +80,7 @@ def test_report_counts_unreadable_files(empty, tmp_path, sound):
     )
 
 
-@pytest.mark.parametrize(
-    "name", ["open", "open-voices", "debian", "debian-voices", "", "../up", ".hidden", "a b"]
-)
+@pytest.mark.parametrize("name", [*corpus.COMMANDS, "", "../up", ".hidden", "a b"])
 def test_build_folder_rejects_invalid_or_reserved_names(folders, name):
     with pytest.raises(UserError, match="corpus name"):
         build.build_folder(folders[0], None, name)
@@ -171,6 +170,29 @@ def test_missing_apt_get_is_reported(empty, monkeypatch):
 def test_failed_apt_get_is_reported(empty):
     with pytest.raises(UserError, match="tiny-sounds.*apt-get cannot download it"):
         build.fetch([PACKAGE])
+    assert not build.packages_dir().exists()
+
+
+WHEEL = Wheel("no-such-wheel", "1.0", 10, "0" * 64, "CC0", "nothing")
+
+
+def test_wheel_with_wrong_checksum_is_deleted(empty):
+    path = build.packages_dir() / "no_such_wheel-1.0-py3-none-any.whl"
+    path.parent.mkdir(parents=True)
+    path.write_bytes(b"not it")
+    with pytest.raises(UserError, match="no_such_wheel-1.0-py3-none-any.whl: sha256"):
+        build.fetch([WHEEL])
+    assert not path.exists()
+
+
+def test_failed_pip_is_reported(empty, monkeypatch):
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    with pytest.raises(
+        UserError,
+        match="no_such_wheel.*pip cannot download it .Could not find a version.*; download it from "
+        "https://pypi.org/project/no-such-wheel/1.0/#files and put it into",
+    ):
+        build.fetch([WHEEL])
     assert not build.packages_dir().exists()
 
 
@@ -340,6 +362,41 @@ def test_voices_are_added_to_training_speakers_only(public, monkeypatch):
             == corpus.open_corpus(split, name="debian").speakers
         )
     assert len(corpus.open_corpus("train", name="open-voices").speakers) == len(more.speakers) + 1
+
+
+@needs_dpkg
+def test_kokoro_is_added_to_training_speakers_only(public, monkeypatch):
+    spoken = (public / "speech" / "talker" / "1.wav").read_bytes()
+    begun = []
+
+    def synthesize(model, name, check):
+        begun.append(name)
+        if begun == list(build.kokoro.TALKERS)[:3]:
+            raise KeyboardInterrupt
+        yield f"{name}/000.wav", spoken, Entry("train", "a wheel", speaker=name)
+
+    monkeypatch.setattr(build, "WORKERS", 1)
+    monkeypatch.setattr(sources, "wheels", dict)
+    monkeypatch.setattr(build.kokoro, "require", lambda: None)
+    monkeypatch.setattr(build.kokoro, "Model", dict)
+    monkeypatch.setattr(build.kokoro, "SENTENCES", 1)
+    monkeypatch.setattr(build.kokoro, "synthesize", synthesize)
+    with pytest.raises(KeyboardInterrupt):
+        build.build_public(debian=True, with_kokoro=True)
+    assert build.build_public(debian=True, with_kokoro=True)["name"] == "debian-kokoro"
+    # The second build keeps the talkers that the first one has finished.
+    assert [begun.count(f"kokoro_{i:02d}") for i in (1, 2, 3, 24)] == [1, 1, 2, 1]
+    more = corpus.open_corpus("train", name="debian-kokoro")
+    assert {group.name for group in more.speakers} == {"voice0", *build.kokoro.TALKERS}
+    sexes = {group.name: group.clips[0].sex for group in more.speakers}
+    assert (sexes["kokoro_01"], sexes["kokoro_02"], sexes["kokoro_03"]) == ("", "M", "F")
+    assert more.speakers[0].clips[0].tier == "synthetic"
+    build.build_public(debian=True)
+    for split in SPLITS[1:]:
+        assert (
+            corpus.open_corpus(split, name="debian-kokoro").speakers
+            == corpus.open_corpus(split, name="debian").speakers
+        )
 
 
 @needs_dpkg
