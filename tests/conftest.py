@@ -5,6 +5,7 @@ A module whose ``pytestmark`` has a marker that ``-m`` excludes with ``not`` is 
 the marker fails.
 """
 
+import functools
 import os
 import re
 import sys
@@ -36,7 +37,6 @@ def pytest_ignore_collect(collection_path, config):
 def pytest_collection_modifyitems(items):
     """Run the slow modules first, and modules that use Bazel by turns with others.
 
-    One server of Bazel does one command at a time, so a second module that uses it would wait.
     The tests of `micro` come first, because they build what others need.
     """
     marks: dict[Path, set[str]] = {}
@@ -52,6 +52,34 @@ def pytest_collection_modifyitems(items):
         turns[module] = (0, counts[kind], kind)
         counts[kind] += 1
     items.sort(key=lambda item: turns[item.path])
+
+
+def pytest_xdist_make_scheduler(config, log):
+    """Let one worker at a time use Bazel, as long as there is anything else to do.
+
+    One server of Bazel does one command at a time, so a second module that uses it waits. For five
+    minutes of `bazel test //micro/...`, one of two workers had nothing to do.
+    """
+    if config.option.dist != "loadfile":
+        return None
+    from xdist.scheduler import LoadFileScheduling
+
+    class OneUsesBazel(LoadFileScheduling):
+        def _assign_work_unit(self, node):
+            others = (units for other, units in self.assigned_work.items() if other is not node)
+            if any(_uses_bazel(name) and not all(unit.values())
+                   for units in others for name, unit in units.items()):  # fmt: skip
+                free = next((name for name in self.workqueue if not _uses_bazel(name)), None)
+                if free:
+                    self.workqueue.move_to_end(free, last=False)
+            super()._assign_work_unit(node)
+
+    return OneUsesBazel(config, log)
+
+
+@functools.cache
+def _uses_bazel(module: str) -> bool:
+    return "pytest.mark.bazel" in (Path(__file__).parent.parent / module).read_text()
 
 
 def pytest_collection_finish(session):

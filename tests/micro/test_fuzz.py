@@ -18,7 +18,7 @@ pytestmark = pytest.mark.slow
 def test_target(name):
     if not shutil.which("clang++-14"):
         pytest.skip("clang-14 is not installed")
-    executed, edges, found = fuzz.fuzz(name, 2)
+    executed, edges, found = fuzz.fuzz(name, 5)
     assert found == []
     seeds = len(list(fuzz.seeds(name).iterdir()))
     assert executed > seeds > 2 and edges > 100

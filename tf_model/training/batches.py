@@ -114,7 +114,11 @@ def dataset(
         return mixtures, references
 
     parts = tf.data.Dataset.range(first_step * local, recipe.steps * local).map(indices)
-    return parts.map(to_tensors, num_parallel_calls=2, deterministic=True).prefetch(4)
+    made = parts.map(to_tensors, num_parallel_calls=2, deterministic=True).prefetch(4)
+    # Nothing is tuned, and the thread that tunes can let the end of a stopped run wait for 30 s.
+    options = tf.data.Options()
+    options.autotune.enabled = False
+    return made.with_options(options)
 
 
 def validation_set(

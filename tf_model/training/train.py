@@ -521,6 +521,8 @@ class _Run:
         ------
         KeyboardInterrupt
             After a signal to any worker, when the state is saved.
+        SystemExit
+            After SIGTERM to this worker, likewise; the exit code is 143.
         UserError
             When the loss, the validation or a weight is not finite.
         """
@@ -539,6 +541,8 @@ class _Run:
                 if stopping:  # all workers are at the same step
                     if self._is_chief:
                         self._save_state()
+                    if signal.SIGTERM in stop:
+                        raise SystemExit(128 + signal.SIGTERM)
                     raise KeyboardInterrupt
 
     def complete_best(self) -> None:

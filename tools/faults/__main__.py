@@ -8,18 +8,20 @@ The commands run in children of this process. After a fault, what was there befo
 undisturbed run may be left in the output, in the cache or in the folder of temporary files. A
 command that reports a full disk has to have cleaned up by itself.
 
-So that a run takes seconds, three results are given instead of computed: the integer model in
-`convert`, the steps of the optimizer in `train` (`qat` writes its run with the same code), and the
-compiler's answers in `package`. None of them is written to the files that are looked at.
+So that a run takes seconds, some results are given instead of computed: the integer model in
+`convert`, the steps of the optimizer and the scores in `train` and `qat`, the observed activations
+in `qat`, and the compiler's answers in `package`. None of them is a file that is looked at.
 """
 
 import argparse
 import contextlib
 import ctypes
+import functools
 import hashlib
 import json
 import mmap
 import os
+import pickle
 import shutil
 import signal
 import subprocess
@@ -29,6 +31,8 @@ import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+
+import numpy as np
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 sys.path.insert(0, str(ROOT))
@@ -85,9 +89,45 @@ def _convert(folder: Path) -> None:
 
 
 def _train(folder: Path) -> None:
+    from tf_model.training import train
+
+    _give_steps()
+    train.train("tiny", _net(), train.Recipe(**RUN, optimizer="adam"), folder / "run")
+
+
+def _qat(folder: Path) -> None:
+    from convert.quantization import ptq, qat
+    from tf_model.training import checkpoint, train
+
+    given = SHIM.with_name(f"observed-{os.getppid()}.pickle")
+    real = ptq.observe
+
+    def observe(*arguments):
+        if not given.exists():
+            given.write_bytes(pickle.dumps(real(*arguments)))
+        return pickle.loads(given.read_bytes())
+
+    ptq.observe = observe
+    _give_steps()
+    start = checkpoint.load(str(folder / "start"))
+    recipe = train.Recipe(**RUN, start=str(folder / "start"), ranges="min-max", weights=8)
+    wrap_model = functools.partial(qat.fake_quantized, start, method="min-max", weights=8)
+    train.train(start.name, start.net, recipe, folder / "run", wrap_model=wrap_model)
+
+
+RUN = {"steps": 4, "batch": 1, "seconds": 0.5, "validate_every": 1, "validation_mixtures": 1,
+       "corpus": "tiny"}  # fmt: skip
+
+
+def _net():
+    from tf_model.networks.streaming import Streaming
+
+    return Streaming(features=32, groups=4, blocks=1, tac=6, hidden=8)
+
+
+def _give_steps() -> None:
     import tensorflow as tf
 
-    from tf_model.networks.streaming import Streaming
     from tf_model.training import train
 
     count = iter(range(1000))
@@ -101,29 +141,33 @@ def _train(folder: Path) -> None:
     train._Learner.improvement = lambda learner, *_: float(
         sum(tf.reduce_sum(v) for v in learner.model.trainable_variables)
     )
-    net = Streaming(features=32, groups=4, blocks=1, tac=6, hidden=8)
-    recipe = train.Recipe(
-        steps=4, batch=1, seconds=0.5, validate_every=1, validation_mixtures=1, corpus="tiny",
-        optimizer="adam",
-    )  # fmt: skip
-    train.train("tiny", net, recipe, folder / "run")
 
 
-def _stopped_train(folder: Path) -> None:
-    """Leave a run that was stopped after two of its four steps."""
-    from tf_model.training import train
+def _stopped(run: Callable[[Path], None]) -> Callable[[Path], None]:
+    """Return a function that leaves a run that was stopped after two of its four steps."""
 
-    _sounds(folder)
-    real = train._Run._validate
+    def prepare(folder: Path) -> None:
+        from tf_model.networks import streaming
+        from tf_model.training import checkpoint, train
 
-    def validate(run, validation):
-        real(run, validation)
-        if int(run._state.done) == 2:
-            raise KeyboardInterrupt
+        _sounds(folder)
+        model = streaming.build(_net())
+        # The conversion merges biases that are equal or zero.
+        random = np.random.default_rng(1)
+        model.set_weights([random.normal(0, 0.3, w.shape) for w in model.get_weights()])
+        checkpoint.save(folder / "start", "tiny", _net(), {}, model)
+        real = train._Run._validate
 
-    train._Run._validate = validate
-    with contextlib.suppress(KeyboardInterrupt):
-        _train(folder)
+        def validate(stopped, validation):
+            real(stopped, validation)
+            if int(stopped._state.done) == 2:
+                raise KeyboardInterrupt
+
+        train._Run._validate = validate
+        with contextlib.suppress(KeyboardInterrupt):
+            run(folder)
+
+    return prepare
 
 
 def _older(name: str, run: Callable[[Path], None]) -> Callable[[Path], None]:
@@ -173,7 +217,8 @@ CASES = {
     "package": Case(_older("arduino/README.md", _package), _package, _same("arduino")),
     "data": Case(_older_corpus, _data, _same("cache/corpus/mine")),
     "convert": Case(_older("bundle/bundle.json", _convert), _convert, _same("bundle")),
-    "train": Case(_stopped_train, _train, _loads),
+    "train": Case(_stopped(_train), _train, _loads),
+    "qat": Case(_stopped(_qat), _qat, _loads),
 }
 COUNTER = mmap.mmap(-1, 8)  # shared with the children
 
@@ -291,9 +336,11 @@ def main() -> int:
             from tests.helpers import corpora  # noqa: F401
 
             assert librosa.effects
-        if name == "train":
+        if name in ("train", "qat"):
             import tensorflow  # noqa: F401
+            from matplotlib import pyplot  # noqa: F401
 
+            from convert.quantization import qat  # noqa: F401
             from tf_model.training import train  # noqa: F401
         with tempfile.TemporaryDirectory(prefix="faults-") as folder:
             for fault in FAULTS:
