@@ -6,9 +6,9 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 import re
 import reprlib
+import sys
 import tomllib
 from typing import Any
 
@@ -22,7 +22,6 @@ _JSON_TYPES: dict[str, tuple[type, ...]] = {
     "integer": (int,),
     "number": (int, float),
     "boolean": (bool,),
-    "string": (str,),
     "name": (str,),
     "file": (str,),
     "text": (str,),
@@ -96,6 +95,7 @@ _FILE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 _SHA256 = re.compile("[0-9a-f]{64}")
 _MAX_TEXT = 200  # characters
 _MAX_SIZES = 64
+_MAX_BUDGET = (1 << 32) - 1  # bytes or instructions
 LSTM_INPUTS: dict[str, list[int]] = _DATA["lstm_inputs"]
 LSTM = Lstm(
     **{
@@ -147,7 +147,7 @@ def _wrong(path: str, kind: str, value: Any) -> str:
         len(value) <= _MAX_SIZES and all(_is_text(k) and _is_size(v) for k, v in value.items())
     ):
         return f"not at most {_MAX_SIZES} numbers, booleans and texts by name"
-    if kind == "number" and not math.isfinite(value):
+    if kind == "number" and not _is_finite(value):
         return "not a finite number"
     if path in _POSITIVE and not np.finfo(np.float32).tiny <= value <= np.finfo(np.float32).max:
         return "not a positive float32"
@@ -165,7 +165,12 @@ def _is_text(value: str) -> bool:
 def _is_size(value: Any) -> bool:
     if isinstance(value, str):
         return _is_text(value)
-    return isinstance(value, (int, float)) and math.isfinite(value)
+    return isinstance(value, (int, float)) and _is_finite(value)
+
+
+def _is_finite(value: float) -> bool:
+    """Return whether a number can be a float: `math.isfinite` raises for an integer that cannot."""
+    return abs(value) <= sys.float_info.max
 
 
 def budget_problem(budget: Any) -> str | None:
@@ -173,8 +178,11 @@ def budget_problem(budget: Any) -> str | None:
     if not isinstance(budget, dict) or not all(isinstance(part, dict) for part in budget.values()):
         return f"budget {reprlib.repr(budget)} is not a table of limits by board"
     for key, limit in ((key, limit) for part in budget.values() for key, limit in part.items()):
+        name = key if _is_text(key) else reprlib.repr(key)
         if not isinstance(limit, int) or isinstance(limit, bool):
-            return f"budget {key} {reprlib.repr(limit)} is not a whole number"
+            return f"budget {name} {reprlib.repr(limit)} is not a whole number"
+        if not 0 <= limit <= _MAX_BUDGET:
+            return f"budget {name} {reprlib.repr(limit)} is not in 0 to {_MAX_BUDGET}"
     return None
 
 

@@ -11,6 +11,7 @@ from groupcomm.console import line, new_table, note, out, report
 from groupcomm.errors import UserError
 from groupcomm.files import output_folder
 
+MAX_MIXTURES = 100_000  # 111 hours of mixtures of 4 s
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 
 
@@ -55,7 +56,7 @@ RunFolder = Annotated[
     ),
 ]
 Steps = Annotated[int, typer.Option(min=1, help="Optimizer steps.")]
-Batch = Annotated[int, typer.Option(min=1, help="Mixtures per step.")]
+Batch = Annotated[int, typer.Option(min=1, max=MAX_MIXTURES, help="Mixtures per step.")]
 Seconds = Annotated[float, typer.Option(min=0.1, max=60, help="Length of a training mixture, s.")]
 LearningRate = Annotated[float, typer.Option(min=0.0, help="Peak of the learning rate.")]
 Optimizer = Annotated[Literal["soap", "adam"], typer.Option(help="Optimizer.")]
@@ -63,7 +64,9 @@ Seed = Annotated[int, typer.Option(min=0, max=2**32 - 1, help="Seed of weights a
 ValidateEvery = Annotated[
     int, typer.Option(min=1, help="Steps between validations and saved states.")
 ]
-ValidationMixtures = Annotated[int, typer.Option(min=1, help="Mixtures of each validation.")]
+ValidationMixtures = Annotated[
+    int, typer.Option(min=1, max=MAX_MIXTURES, help="Mixtures of each validation.")
+]
 Patience = Annotated[
     int, typer.Option(min=1, help="Validations without improvement before the run stops.")
 ]
@@ -231,7 +234,7 @@ def reproduce(
         ),
     ] = Path("build/reproduction"),
     mixtures: Annotated[
-        int, typer.Option(min=2, max=100_000, help="Test mixtures of each task.")
+        int, typer.Option(min=2, max=MAX_MIXTURES, help="Test mixtures of each task.")
     ] = 200,
     corpus: Annotated[
         str | None,

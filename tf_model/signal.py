@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import sys
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -97,7 +98,8 @@ class Signal:
                 f"hop {self.hop} does not divide half the window of {self.window}; "
                 f"use {half} or {half // 2}"
             )
-        if not 0 <= self.level < math.inf:
+        # An integer of a file may be beyond every float.
+        if not 0 <= self.level <= sys.float_info.max:
             raise UserError(
                 f"level {self.level}: not a time constant; use seconds, or 0 for no normalization"
             )
@@ -132,7 +134,9 @@ class Signal:
             )
         # A board stores `dc_decay` as float32, where a time constant of microseconds would give 0
         # and one of days would give 1.
-        if not 0 <= self.dc < math.inf or (self.dc and not 0 < np.float32(self.dc_decay) < 1):
+        if not 0 <= self.dc <= sys.float_info.max or (
+            self.dc and not 0 < np.float32(self.dc_decay) < 1
+        ):
             raise UserError(
                 f"dc {self.dc}: not a time constant; use seconds, for example 0.5, or 0 for no "
                 "DC removal"

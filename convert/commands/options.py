@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from tf_model.commands import complete_checkpoint, complete_corpus
+from tf_model.commands import MAX_MIXTURES, complete_checkpoint, complete_corpus
 
 RangesMethod = Literal[
     "min-max", "percentile", "error"
@@ -32,7 +32,6 @@ def _complete_any(incomplete: str) -> list[str]:
     return [*complete_bundle(incomplete), *complete_checkpoint(incomplete)]
 
 
-MAX_MIXTURES = 100_000  # 111 hours
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 BundleName = Annotated[
     str,

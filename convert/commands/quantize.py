@@ -20,6 +20,7 @@ from convert.commands.options import (
 from groupcomm.console import line, note, report, step
 from groupcomm.errors import UserError
 from groupcomm.files import output_file, output_folder
+from tf_model.commands import Batch, ValidationMixtures
 
 # Options of `convert`.
 Calibration = Annotated[
@@ -161,7 +162,7 @@ def qat(
     name: NetworkName,
     folder: QatFolder = None,
     steps: Annotated[int, typer.Option(min=1, help="Optimizer steps.")] = 1000,
-    batch: Annotated[int, typer.Option(min=1, help="Mixtures per step.")] = 16,
+    batch: Batch = 16,
     seconds: Annotated[
         float, typer.Option(min=0.1, max=60, help="Length of a training mixture, s.")
     ] = 2.5,
@@ -172,9 +173,7 @@ def qat(
     validate_every: Annotated[
         int, typer.Option(min=1, help="Steps between validations and saved states.")
     ] = 100,
-    validation_mixtures: Annotated[
-        int, typer.Option(min=1, help="Mixtures of each validation.")
-    ] = 256,
+    validation_mixtures: ValidationMixtures = 256,
     patience: Annotated[
         int, typer.Option(min=1, help="Validations without improvement before the run stops.")
     ] = 12,

@@ -1,5 +1,6 @@
 """The headers of micro/contract, the bundles and the documents agree with contract.toml."""
 
+import functools
 import importlib.util
 import json
 
@@ -57,6 +58,50 @@ def test_sizes_outside_of_their_limits_are_a_problem(path, low, high):
         description = json.loads((bundle.BUNDLES / "enhance" / "bundle.json").read_text())
         (description[parents[0]] if parents else description)[key] = value
         assert contract.problem(description) == expected
+
+
+HUGE = 10**400  # a number of JSON that no float can be
+# Values that are not of a type.
+OTHERS = {
+    "integer": (None, True, "1", 1.5, [1], HUGE),
+    "number": (None, True, "1", [1.0], HUGE, float("nan"), float("-inf")),
+    "boolean": (None, 1, "true", []),
+    "name": (None, 1, ["a"], "A", "a/b", "a\n"),
+    "file": (None, 1, ["a"], "", "..", "a/b", "a\n"),
+    "text": (None, 1, ["a"], "a\n", "\x1b[31m", "a" * 201),
+    "sha256": (None, 1, "", "0" * 63, "0" * 65, "g" * 64, "0" * 64 + "\n"),
+    "sizes": (None, 1, "a", [], {"a": None}, {"a": [1]}, {"a": {}}, {"a": HUGE}, {"a\n": 1}),
+    "array": (None, 1, "a", {}),
+    "object": (None, 1, "a", []),
+    "any": (),  # the budget, which `budget_problem` checks
+}
+# Sizes whose limits depend on other sizes: `Signal` checks them.
+RELATIVE = ("signal.hop", "signal.bands", "signal.pool", "signal.neighbours")
+
+
+@pytest.mark.parametrize(("path", "kind"), [field[:2] for field in contract.BUNDLE_FIELDS])
+def test_every_field_of_a_strangers_bundle_has_its_type(path, kind):
+    """Without the field, or with a value of another type, there is one line that names it."""
+    text = (bundle.BUNDLES / "enhance" / "bundle.json").read_text()
+    *parents, key = path.split(".")
+    optional = dict((p, o) for p, _, *o in contract.BUNDLE_FIELDS)[path]
+
+    def said(value):
+        description = json.loads(text)
+        holder = functools.reduce(dict.get, parents, description)
+        if value is ...:
+            holder.pop(key, None)
+        else:
+            holder[key] = value
+        return contract.problem(description)
+
+    assert said(...) == (None if optional else f"{path} is missing")
+    for value in OTHERS[kind]:
+        if value is HUGE and (path == "schema" or path in RELATIVE):
+            continue
+        found = said(value)
+        assert found is not None and found.startswith(f"{path} is "), (value, found)
+        assert len(found) < 250 and found.isprintable(), found
 
 
 def test_every_field_is_in_the_reference():

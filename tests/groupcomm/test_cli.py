@@ -102,6 +102,14 @@ def test_version():
             ["evaluate", "enhance", "--mixtures", "1000000000"],
             "'--mixtures': 1000000000 should be less than or equal to 100000",
         ),
+        *(
+            (
+                [command, "enhance", option, "1000000000"],
+                f"'{option}': 1000000000 should be less than or equal to 100000",
+            )
+            for command in ("train", "qat")
+            for option in ("--batch", "--validation-mixtures")
+        ),
         (["drift", "enhance", "--minutes", "1000000000"], "less than or equal to 1440"),
         (["train", "enhance", "--set", "hidden=1000000000"], "must be at most 65536"),
         (["train", "enhanse"], "enhanse: no such network; did you mean enhance?"),

@@ -1,4 +1,4 @@
-"""The emulated boards: builds that Bazel must reject, and symbols that no firmware may have.
+"""The emulated boards: builds that Bazel must reject, symbols that no firmware may have, and a DC.
 
 Bazel runs the tests of the boards (test_host_programs.py).
 """
@@ -8,9 +8,15 @@ import re
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 
+from calibration_data import clips
+from convert import bundle
+from convert.run import host_tools
 from groupcomm.files import REPO
+from tf_model.evaluation import metrics
+from tf_model.signal import to_pcm
 
 pytestmark = [pytest.mark.bazel, pytest.mark.board]
 
@@ -129,3 +135,30 @@ def test_firmware_with_a_heap_does_not_link(board):
     done = bazel("build", f"//micro/boards/cortex_m:heap_{board}")
     assert done.returncode == 1, done
     assert "undefined reference to `_sbrk'" in done.stdout + done.stderr
+
+
+# The M7 and the M33 run the kernels of the M4.
+@pytest.mark.parametrize("board", ["cortex_m4", "cortex_m55"])
+def test_an_offset_of_the_microphone_costs_the_board_nothing(board, tmp_path):
+    """A DC of 0.1 of full scale costs less than 0.2 dB; both sounds are the host's."""
+    enhance, demo = bundle.load("enhance"), clips.demo_mixtures()[0]
+    seconds = slice(0, 3 * enhance.signal.sample_rate)
+    noisy, clean = demo.mixture[seconds], demo.references[0, seconds]
+    firmware = host_tools.build(f"//micro/boards/cortex_m:enhance_firmware_{board}")
+    hop, scores = enhance.signal.hop, []
+    for dc in (0, 0.1):
+        pcm = to_pcm(noisy + np.float32(dc))
+        assert pcm.mean() == pytest.approx(32768 * dc, abs=50)
+        expected = host_tools.separate_pcm(enhance, pcm)
+        # A hop of zeros flushes the stream, whose output is a hop behind.
+        files = [tmp_path / name for name in ("pcm", "sound", "features", "masks")]
+        np.concatenate([pcm, np.zeros(hop, np.int16)]).tofile(files[0])
+        subprocess.run([firmware, "stream", *files], check=True, capture_output=True)
+        sound = np.fromfile(files[1], np.int16)[hop:]
+        given = (np.fromfile(file, np.int8) for file in files[2:])
+        for board_gives, host_gives in zip((*given, sound), expected, strict=True):
+            np.testing.assert_array_equal(board_gives, host_gives.ravel())
+        scores.append(metrics.si_sdr_db(sound / np.float32(32768), clean))
+    without, with_offset = scores
+    print(f"{board}: {without:.3f} dB without, {with_offset:.3f} dB with")
+    assert abs(with_offset - without) < 0.2 and without > metrics.si_sdr_db(noisy, clean) + 2

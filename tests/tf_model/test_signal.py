@@ -331,10 +331,12 @@ def test_invalid_window_or_hop_is_rejected(window, hop, message):
     [
         ({"level": -1.0}, "level -1.0"),
         ({"level": float("nan")}, "level nan"),
+        ({"level": 10**400}, "level 1000"),
         ({"dc": -0.1}, "dc -0.1: not a time constant"),
         ({"dc": float("nan")}, "dc nan: not a time constant"),
         ({"dc": float("inf")}, "dc inf: not a time constant"),
         ({"dc": 1e-5}, "dc 1e-05: not a time constant"),
+        ({"dc": 10**400}, "dc 1000"),
         ({"dc": 1e9}, "dc 1000000000.0: not a time constant"),
         ({"pool": 2}, "pool 2 and neighbours 0 need bands"),
         ({"neighbours": 1}, "pool 1 and neighbours 1 need bands"),

@@ -44,6 +44,21 @@ def memory_bytes(net: networks.Network, recipe: Recipe, *, on_host: bool) -> int
     return int(4 * values * recipe.batch)
 
 
+def validation_bytes(spec: mixer.MixtureSpec, mixtures: int) -> int:
+    """Return the size of the sound of a validation set, which a run keeps in memory.
+
+    Parameters
+    ----------
+    spec : mixer.MixtureSpec
+    mixtures : int
+
+    Returns
+    -------
+    int
+    """
+    return 4 * spec.samples * (1 + spec.sources) * mixtures
+
+
 def training_spec(sources: int, recipe: Recipe) -> mixer.MixtureSpec:
     """Return the specification of the training mixtures.
 

@@ -151,6 +151,11 @@ def train(
         f"batch {recipe.batch}",
         "use a smaller --batch or fewer --seconds",
     )
+    require_memory(
+        batches.validation_bytes(_validation_spec(net), recipe.validation_mixtures),
+        f"{recipe.validation_mixtures} validation mixtures",
+        "use fewer --validation-mixtures",
+    )
     # The other workers of a chief share its folder.
     is_chief = distribution.is_chief(strategy)
     alone = locked(folder / ".lock", folder) if is_chief else contextlib.nullcontext()
@@ -171,7 +176,6 @@ def _train_alone(
     trained = load_start(recipe.start, name, net)
     spec = batches.training_spec(net.sources, recipe)
     corpus = corpora.open_corpus("train", name=recipe.corpus)
-    validation_spec = mixer.SEPARATE_EVAL if net.sources == 2 else mixer.ENHANCE_EVAL
     validation_corpus = corpora.open_corpus("validation", name=recipe.corpus)
 
     keras.utils.set_random_seed(recipe.seed)
@@ -182,7 +186,7 @@ def _train_alone(
         with atomic_path(folder / "recipe.json") as part:
             part.write_text(json_text(request))
     validation = batches.validation_set(
-        validation_corpus, validation_spec, recipe.validation_mixtures, strategy
+        validation_corpus, _validation_spec(net), recipe.validation_mixtures, strategy
     )
     state = _State(folder / "state", learner)
     resumes = state.restore()
@@ -210,6 +214,10 @@ def _train_alone(
         "stopped_early": int(state.done) < recipe.steps,
         "checkpoint": str(folder / "best"),
     }
+
+
+def _validation_spec(net: networks.Network) -> mixer.MixtureSpec:
+    return mixer.SEPARATE_EVAL if net.sources == 2 else mixer.ENHANCE_EVAL
 
 
 def _check_batch(batch: int, replicas: int) -> None:

@@ -167,7 +167,16 @@ HOSTILE = {  # path in bundle.json, value
     "network is {'groups': inf}, not at most": ("network", {"groups": float("inf")}),
     r"network is {'a\\n': 1}, not at most": ("network", {"a\n": 1}),
     r"network is {'a': '\\x1b'}, not at most": ("network", {"a": "\x1b"}),
+    "signal.level is 1000.*, not a finite number": ("signal.level", 10**400),
+    "masks.scale is -1000.*, not a finite number": ("masks.scale", -(10**400)),
+    "network is {'a': 1000.*}, not at most": ("network", {"a": 10**400}),
     "budget 3 is not a table of limits": ("budget", 3),
+    r"budget 'a\\n' 'few' is not": ("budget", {"cortex-m4": {"a\n": "few"}}),
+    "budget instructions -1 is not in 0 to": ("budget", {"cortex-m4": {"instructions": -1}}),
+    "budget instructions 1000.* is not in 0 to": (
+        "budget",
+        {"cortex-m4": {"instructions": 10**400}},
+    ),
     "budget instructions 'few' is not": ("budget", {"cortex-m4": {"instructions": "few"}}),
 }
 

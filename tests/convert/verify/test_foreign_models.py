@@ -112,10 +112,59 @@ def test_a_loop_is_counted_for_one_iteration(inspected):
 def test_state_is_named(inspected):
     for name in ("lstm_drq", "lstm_f16"):
         assert f"state of 1 LSTMs: {state.CARRIES_TO_THE_NEXT}" in inspected(name)["notes"]
-    assert any(
-        "'lstm_1' to input 'input_8'" in n for n in inspected("dtln_like_states_io")["notes"]
-    )
     assert not any("state" in note for note in inspected("dscnn_int8")["notes"])
+
+
+# Scale and zero point by name in the signature. As an output, the hidden state has others than as
+# an input, and the cell has the same.
+ENDS = {
+    "input_7": (0.05, 3),
+    "input_8": (0.0078125, 0),
+    "input_9": (0.04, -5),
+    "dense_4": (0.05, 0),
+    "lstm_1": (0.004, 10),
+    "lstm_1_1": (0.04, -5),
+}
+
+
+def with_int8_ends(content):
+    """Return a model of float32 with the inputs and outputs of int8 that `ENDS` describes."""
+    model = flatbuffer.read(content)
+    network, [signature] = model.graph, model.signatures
+    for entry in (*signature.inputs, *signature.outputs):
+        inner = network.tensors[entry.tensorIndex]
+        quantization = graph.Quantization.of(*ENDS[entry.name.decode()])
+        outer = graph.Tensor(inner.shape, "int8", None, quantization, name=f"{inner.name}_int8")
+        if inner in network.inputs:
+            network.operators.insert(0, graph.operator("DEQUANTIZE", [outer], [inner]))
+            network.inputs[network.inputs.index(inner)] = outer
+        else:
+            network.operators.append(graph.operator("QUANTIZE", [inner], [outer]))
+            network.outputs[network.outputs.index(inner)] = outer
+        entry.tensorIndex = len(network.tensors)
+        network.tensors.append(outer)
+    return flatbuffer.write(model)
+
+
+def test_pairs_of_state_and_scales_that_differ_are_named(inspected, tmp_path):
+    """As a file of float32, which has no scales, and with inputs and outputs of int8."""
+    file = tmp_path / "m.tflite"
+    file.write_bytes(with_int8_ends(foreign_model("dtln_like_states_io")))
+    for notes, scales in (
+        (inspected("dtln_like_states_io")["notes"], []),
+        (
+            inspection.inspect(str(file))["notes"],
+            [
+                "the state has other scales as an output: 'lstm_1' has scale 0.004 and zero point "
+                "10, 'input_8' 0.0078125 and 0: requantize it, do not copy its bytes"
+            ],
+        ),
+    ):
+        assert [note for note in notes if "state" in note] == [
+            "state that the caller passes, as it seems: output 'lstm_1' to input 'input_8', output "
+            f"'lstm_1_1' to input 'input_9': {state.PASSED_BY_CALLER}",
+            *scales,
+        ]
 
 
 def test_the_notes_say_whether_the_bytes_depend_on_the_release_of_tflm(inspected):

@@ -180,9 +180,16 @@ def test_a_run_without_its_state_is_not_begun_again(tiny_net, tiny_corpus, tmp_p
         train.train("tiny", tiny_net, RECIPE, tmp_path / "run")
 
 
-def test_a_batch_that_does_not_fit_is_refused_before_the_work(tiny_net, tmp_path):
-    recipe = dataclasses.replace(RECIPE, batch=1_000_000_000)
-    with pytest.raises(UserError, match=r"batch 1000000000: needs about [\d,.]+ GB of memory, and"):
+@pytest.mark.parametrize(
+    ("field", "says"),
+    [
+        ("batch", "batch 1000000000"),
+        ("validation_mixtures", "1000000000 validation mixtures"),
+    ],
+)
+def test_sizes_that_do_not_fit_are_refused_before_the_work(field, says, tiny_net, tmp_path):
+    recipe = dataclasses.replace(RECIPE, **{field: 1_000_000_000})
+    with pytest.raises(UserError, match=rf"{says}: needs about [\d,.]+ GB of memory, and"):
         train.train("tiny", tiny_net, recipe, tmp_path / "run")
     assert not (tmp_path / "run").exists()
 
