@@ -17,7 +17,7 @@ namespace {
 alignas(16) uint8_t memory[2][GROUPCOMM_ENHANCE_MEMORY_BYTES];
 
 // Compares with TFLM hop by hop: one stream of 32 s, a reset, and the golden hops. The same C code
-// runs for ten minutes in //micro/boards/cortex_m:enhance_long_test.
+// runs for three minutes in //micro/boards/cortex_m:enhance_long_test.
 void TflmsBytes(const host::Bundle& bundle) {
   std::string error;
   std::vector<uint8_t> demo;  // (hops, inputs)

@@ -9,24 +9,7 @@ import soundfile
 
 from calibration_data.audio import decode
 from calibration_data.sound_file import SoundFile
-
-RATE = 16000
-PCM = (3000 * np.sin(np.arange(RATE) / 7)).astype("<i2")
-
-
-def wav(data_bytes, riff_bytes, pcm=PCM, rate=RATE, channels=1):
-    """Return a WAV file with these sizes in its header."""
-    form = struct.pack("<HHIIHH", 1, channels, rate, 2 * channels * rate % 2**32, 2 * channels, 16)
-    data = struct.pack("<4sI", b"data", data_bytes) + pcm.tobytes()
-    head = struct.pack("<4sI4s", b"RIFF", riff_bytes, b"WAVE")
-    return head + struct.pack("<4sI", b"fmt ", 16) + form + data
-
-
-def rf64(data_bytes, riff_bytes):
-    """Return an RF64 file with these sizes of 64 bits."""
-    content = wav(0xFFFFFFFF, 0xFFFFFFFF)
-    ds64 = struct.pack("<4sIQQQI", b"ds64", 28, riff_bytes, data_bytes, RATE, 0)
-    return b"RF64" + content[4:12] + ds64 + content[12:]
+from tests.helpers.wav_files import PCM, RATE, rf64, wav
 
 
 def read(content, channel=None):
@@ -37,24 +20,27 @@ def read(content, channel=None):
 
 STREAMED = "length unknown (streamed header): read to the end of the file"
 UNFINISHED = "unfinished header (length 0): all 32000 bytes of sound read"
-HEADERS = [
-    (wav(32000, 32036), ""),
-    (wav(0, 0), UNFINISHED),  # a recorder that was killed
-    (wav(0, 36), UNFINISHED),  # the same, by a program that wrote a correct empty file first
-    (wav(0x7FFFF000, 0x7FFFF024), STREAMED),  # sox
-    (wav(0x7FFFEFDC, 0x7FFFF000), STREAMED),
-    (wav(0x80000000, 0x80000024), STREAMED),  # arecord
-    (wav(0xFFFFFFFF, 0xFFFFFFFF), STREAMED),  # ffmpeg
-    (wav(0xFFFFFFFF - 36, 0xFFFFFFFF), STREAMED),
-    (wav(40000, 40036), "truncated: 8000 bytes of the header's length are missing"),
-    (rf64(32000, 32072), ""),
-    (rf64(64000, 64072), "truncated: 32000 bytes of the header's length are missing"),
-    (rf64(0, 0), UNFINISHED),
-    (rf64((1 << 64) - 1, (1 << 64) - 1), STREAMED),
-]
+HEADERS = {
+    "complete": (wav(32000, 32036), ""),
+    "killed_recorder": (wav(0, 0), UNFINISHED),
+    "killed_after_empty_file": (wav(0, 36), UNFINISHED),  # it wrote a correct empty file first
+    "sox": (wav(0x7FFFF000, 0x7FFFF024), STREAMED),
+    "sox_riff": (wav(0x7FFFEFDC, 0x7FFFF000), STREAMED),
+    "arecord": (wav(0x80000000, 0x80000024), STREAMED),
+    "ffmpeg": (wav(0xFFFFFFFF, 0xFFFFFFFF), STREAMED),
+    "ffmpeg_data": (wav(0xFFFFFFFF - 36, 0xFFFFFFFF), STREAMED),
+    "truncated": (wav(40000, 40036), "truncated: 8000 bytes of the header's length are missing"),
+    "rf64": (rf64(32000, 32072), ""),
+    "rf64_truncated": (
+        rf64(64000, 64072),
+        "truncated: 32000 bytes of the header's length are missing",
+    ),
+    "rf64_killed": (rf64(0, 0), UNFINISHED),
+    "rf64_streamed": (rf64((1 << 64) - 1, (1 << 64) - 1), STREAMED),
+}
 
 
-@pytest.mark.parametrize(("content", "says"), HEADERS)
+@pytest.mark.parametrize(("content", "says"), HEADERS.values(), ids=HEADERS)
 def test_sizes_of_a_header_do_not_lose_sound(content, says):
     sound, file = read(content)
     np.testing.assert_array_equal(sound * 32768, PCM)

@@ -1,8 +1,10 @@
 """`process` works in blocks, prints names as they are, and leaves nothing when it fails."""
 
+import io
 import json
 import os
 import sys
+import tempfile
 import wave
 from pathlib import Path
 
@@ -15,6 +17,7 @@ from calibration_data import clips
 from convert.run import audio_file, process
 from groupcomm import cli
 from groupcomm.errors import UserError
+from tests.helpers.wav_files import PCM, rf64, wav
 from tf_model.evaluation import metrics
 
 RATE = 16000
@@ -97,6 +100,53 @@ def test_names_are_printed_as_they_are(name, pcm, tmp_path, monkeypatch, capfdbi
     assert capfdbinary.readouterr().err.endswith(error)
     run(monkeypatch, "process", name, "--out", "o", "--json", "--bundle", "enhance-nano")
     assert json.loads(capfdbinary.readouterr().out)["input"] == name
+
+
+def gsm():
+    file = io.BytesIO()
+    soundfile.write(file, PCM[::2], 8000, format="WAV", subtype="GSM610")
+    return file.getvalue()
+
+
+def of_channels(*gains):
+    x = np.outer(PCM, gains).astype("<i2")
+    return wav(x.nbytes, 36 + x.nbytes, x, channels=len(gains))
+
+
+# Files that users have had: content, samples of the output (GSM is in blocks of 320), what is said.
+CASES = {
+    "gsm": (gsm(), 16640, "8000 Hz resampled to 16000 Hz"),
+    "killed_recorder": (wav(0, 0), 16000, "unfinished header (length 0): all 32000 bytes of sound"),
+    "sox_pipe": (wav(0x7FFFF000, 0x7FFFF024), 16000, "length unknown (streamed header): read to"),
+    "arecord_killed": (wav(0x80000000, 0x80000024), 16000, "length unknown (streamed header)"),
+    "rf64_truncated": (rf64(64000, 64072), 16000, "truncated: 32000 bytes of the header's length"),
+    "wav_truncated": (wav(40000, 40036), 16000, "truncated: 8000 bytes of the header's length"),
+    "antiphase": (of_channels(1, -1), 16000, "channels 1, 2 cancel when mixed (opposite phase)"),
+    "one_of_8": (of_channels(1, *7 * [0]), 16000, "channels 2, 3, 4, 5, 6, 7, 8 are silent"),
+    "rate_1_hz": (wav(32000, 32036, rate=1), None, "its header says 1 Hz, and a sample rate is"),
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_a_file_that_a_user_had_is_heard_or_refused(case, tmp_path, monkeypatch, capfd):
+    """All its sound, or one line and nothing written; a line with the file's name says why."""
+    content, samples, says = CASES[case]
+    file, folder, temporary = tmp_path / f"{case}.wav", tmp_path / "out", tmp_path / "tmp"
+    file.write_bytes(content)
+    temporary.mkdir()
+    monkeypatch.setenv("TMPDIR", str(temporary))
+    monkeypatch.setattr(tempfile, "tempdir", None)
+    code = run(monkeypatch, "process", file, "--out", folder, "--bundle", "enhance-nano")
+    printed = capfd.readouterr()
+    [line] = [x for x in (printed.out + printed.err).splitlines() if says in x]
+    assert f"{file}: " in line
+    if samples is None:
+        assert code == 2 and not folder.exists()
+    else:
+        assert code == 0
+        sound = read(folder / f"{case}_speech.wav")
+        assert len(sound) == samples and np.abs(sound).max() > 300
+    assert not list(temporary.iterdir())
 
 
 def test_an_offset_of_the_microphone_changes_nothing():
