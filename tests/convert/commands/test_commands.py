@@ -144,7 +144,7 @@ def test_process_refuses_a_folder_that_cannot_be(tmp_path):
     (tmp_path / "file").write_text("")
     refused(
         groupcomm("process", tmp_path / "a.wav", "--out", tmp_path / "file" / "out"),
-        "cannot write here",
+        "is a file, and a folder is to be made there",
     )
 
 
@@ -159,7 +159,7 @@ def test_process_writes_nothing_when_the_plot_cannot_be_written(tmp_path):
         "--plot",
         tmp_path / "file" / "p.png",
     )
-    refused(done, "cannot write here")
+    refused(done, "is a file, and a folder is to be made there")
     assert not list((tmp_path / "out").glob("*"))
 
 

@@ -363,7 +363,7 @@ def test_bad_input_is_refused(tmp_path, bundle_copy):
         command("enhance", mixtures=1)
     with pytest.raises(UserError, match="is a folder"):
         command("enhance", file=tmp_path)
-    with pytest.raises(UserError, match="cannot write here"):
+    with pytest.raises(UserError, match="is a file, and a folder is to be made there"):
         command("enhance", file=bundle_copy / "model.tflite" / "page.html")
     nano = bundles.load("enhance-nano")
     for names, says in (
